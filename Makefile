@@ -1,0 +1,3 @@
+# Placeholder until the house is built.
+all:
+	go build ./...

@@ -1,0 +1,91 @@
+package core
+
+// Input is one thing that happened to a node. A Core changes only in Step, and
+// the same inputs give byte-identical outputs.
+type Input interface{ isInput() }
+
+type (
+	// Tick says that one tick of Config.TickMillis has passed. The host drops
+	// ticks that it missed and never sends two at once: a promise that was made
+	// for a number of ticks must not shrink in real time.
+	Tick struct{}
+
+	// Receive is one message of another member, as its Send.Data was.
+	// The host has checked that From is who is at the other end.
+	Receive struct {
+		From uint64
+		Data []byte
+	}
+
+	// Propose asks for Data to be replicated. The core answers with a Reply of
+	// the same ID, once. Two proposals with one RequestID commit once and get
+	// the same answer; every proposal must have one.
+	Propose struct {
+		ID        uint64
+		RequestID [16]byte
+		Data      []byte
+	}
+
+	// AddNode asks the leader to add a member: as a learner, then as a voter
+	// once it has caught up. ReplicaUUID is what the node answered when the
+	// host dialled it. Reply comes when the voter change is committed.
+	AddNode struct {
+		ID          uint64
+		NodeID      uint32
+		Address     string
+		Port        uint32
+		ReplicaUUID [16]byte
+	}
+
+	// RemoveNode asks the leader to remove a member: demoted to learner first.
+	// A leader that removes itself hands leadership over first.
+	RemoveNode struct {
+		ID     uint64
+		NodeID uint32
+	}
+
+	// TransferLeader asks the leader to hand leadership to NodeID, or to the
+	// most caught-up voter if NodeID is 0. Reply comes when another member is
+	// known to lead.
+	TransferLeader struct {
+		ID     uint64
+		NodeID uint32
+	}
+
+	// Cancel says that nobody waits for the Reply to ID any longer. What was
+	// asked may still happen.
+	Cancel struct{ ID uint64 }
+
+	// Persisted says that the persist batch Seq, and all before it, are durable.
+	Persisted struct{ Seq uint64 }
+
+	// Applied says that the host has taken over all of Output.Apply up to Index.
+	Applied struct{ Index uint64 }
+
+	// PeerUnreachable says that a message to a member could not be sent.
+	PeerUnreachable struct{ RaftID uint64 }
+
+	// SnapshotSent says how the sending of a Send with Snapshot set ended. The
+	// host owes it for every one, in every outcome.
+	SnapshotSent struct {
+		RaftID uint64
+		OK     bool
+	}
+
+	// RemovedByPeer says that a member refused this node's connection because
+	// it is no longer a member.
+	RemovedByPeer struct{}
+)
+
+func (Tick) isInput()            {}
+func (Receive) isInput()         {}
+func (Propose) isInput()         {}
+func (AddNode) isInput()         {}
+func (RemoveNode) isInput()      {}
+func (TransferLeader) isInput()  {}
+func (Cancel) isInput()          {}
+func (Persisted) isInput()       {}
+func (Applied) isInput()         {}
+func (PeerUnreachable) isInput() {}
+func (SnapshotSent) isInput()    {}
+func (RemovedByPeer) isInput()   {}

@@ -1,0 +1,234 @@
+/*
+ * engine.h
+ *		The border between the C shim, which knows PostgreSQL and nothing of
+ *		Raft, and the Go engine (pgraft_engine.so), which knows Raft and
+ *		nothing of PostgreSQL.
+ *
+ * Every function is called on the engine worker's main thread only, and none
+ * blocks for longer than it takes to copy its arguments, except
+ * pgraft_engine_start and pgraft_engine_stop.  Every pointer comes with its
+ * length; both sides copy what they keep.
+ */
+#ifndef PGRAFT_ENGINE_H
+#define PGRAFT_ENGINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Checked right after loading: a shim and an engine of different builds do not mix. */
+#define PGRAFT_ENGINE_ABI 1
+
+/* log levels, of pgraft.log_level and of PgraftRecord */
+enum
+{
+	PGRAFT_LOG_DEBUG = 0,
+	PGRAFT_LOG_INFO = 1,
+	PGRAFT_LOG_WARNING = 2,
+	PGRAFT_LOG_ERROR = 3
+};
+
+/* pgraft_get_worker_state() */
+enum
+{
+	PGRAFT_WORKER_STOPPED = 0,	/* no engine, or the node was removed */
+	PGRAFT_WORKER_INITIALIZING = 1, /* before pgraft_init(), or opening the store */
+	PGRAFT_WORKER_RUNNING = 2,
+	PGRAFT_WORKER_ERROR = 3
+};
+
+/* Raft roles as pgraft_get_cluster_status() names them */
+enum
+{
+	PGRAFT_ROLE_NONE = 0,
+	PGRAFT_ROLE_FOLLOWER = 1,
+	PGRAFT_ROLE_CANDIDATE = 2,
+	PGRAFT_ROLE_LEADER = 3,
+	PGRAFT_ROLE_LEARNER = 4
+};
+
+/* A string that is not zero-terminated. */
+typedef struct PgraftBytes
+{
+	const char *data;
+	size_t		len;
+} PgraftBytes;
+
+/* The settings, as of start or of the last SIGHUP. */
+typedef struct PgraftConfig
+{
+	uint32_t	abi;			/* PGRAFT_ENGINE_ABI */
+	uint32_t	node_id;		/* never 0 */
+	uint32_t	port;
+	uint32_t	election_timeout_ms;
+	uint32_t	heartbeat_interval_ms;
+	uint32_t	max_entry_bytes;
+	uint32_t	snapshot_entries;
+	uint32_t	log_level;
+	uint64_t	retain_entries;
+	uint64_t	retain_bytes;
+	PgraftBytes cluster_id;
+	PgraftBytes address;
+	PgraftBytes listen_address; /* empty: address */
+	PgraftBytes data_dir;		/* absolute */
+	PgraftBytes marker_path;	/* absolute, outside data_dir */
+	int			event_fd;		/* written (8 bytes) when pgraft_engine_drain has something */
+} PgraftConfig;
+
+/*
+ * What any backend may know without asking the engine.  It lies in shared
+ * memory; the engine writes it with pgraft_status_write, from one thread at a
+ * time; readers use pgraft_status_read.
+ */
+typedef struct PgraftStatus
+{
+	uint64_t	term;
+	uint64_t	commit_index;
+	uint64_t	applied_index;
+	uint64_t	last_index;
+	int64_t		lease_expiry_ns;	/* CLOCK_BOOTTIME; 0 = no lease */
+	uint32_t	leader_node;	/* 0 = none known */
+	uint32_t	leader_port;
+	uint32_t	role;			/* PGRAFT_ROLE_* */
+	uint32_t	worker_state;	/* PGRAFT_WORKER_* */
+	char		leader_address[256];	/* zero-terminated, cut if longer */
+} PgraftStatus;
+
+typedef struct PgraftStatusBlock
+{
+	uint64_t	seq;			/* odd while being written */
+	PgraftStatus status;
+} PgraftStatusBlock;
+
+/* Words, so that a torn read is impossible and the sequence check suffices. */
+#define PGRAFT_STATUS_WORDS (sizeof(PgraftStatus) / sizeof(uint64_t))
+
+static inline void
+pgraft_status_write(PgraftStatusBlock *block, const PgraftStatus *from)
+{
+	uint64_t	seq = __atomic_load_n(&block->seq, __ATOMIC_RELAXED);
+	uint64_t   *to = (uint64_t *) &block->status;
+	const uint64_t *src = (const uint64_t *) from;
+
+	/* a writer that was killed half-way left seq odd */
+	seq |= 1;
+	__atomic_store_n(&block->seq, seq, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	for (size_t i = 0; i < PGRAFT_STATUS_WORDS; i++)
+		__atomic_store_n(&to[i], src[i], __ATOMIC_RELAXED);
+	__atomic_store_n(&block->seq, seq + 1, __ATOMIC_RELEASE);
+}
+
+/* 1 = *to is a whole status, 0 = a writer was at work all the time: try again */
+static inline int
+pgraft_status_read(PgraftStatusBlock *block, PgraftStatus *to)
+{
+	uint64_t   *dst = (uint64_t *) to;
+	uint64_t   *from = (uint64_t *) &block->status;
+
+	for (int tries = 0; tries < 1000; tries++)
+	{
+		uint64_t	seq = __atomic_load_n(&block->seq, __ATOMIC_ACQUIRE);
+
+		if (seq & 1)
+			continue;
+		for (size_t i = 0; i < PGRAFT_STATUS_WORDS; i++)
+			dst[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (__atomic_load_n(&block->seq, __ATOMIC_RELAXED) == seq)
+			return 1;
+	}
+	return 0;
+}
+
+/* What a backend can ask.  a and b are small arguments, data the large one. */
+enum
+{
+	PGRAFT_OP_INIT = 1,			/* a: 0 = bootstrap false, 1 = true, 2 = NULL */
+	PGRAFT_OP_ADD_NODE = 2,		/* a: node id, b: port, data: address */
+	PGRAFT_OP_REMOVE_NODE = 3,	/* a: node id */
+	PGRAFT_OP_NODES = 4,		/* rows of pgraft_get_nodes */
+	PGRAFT_OP_CLUSTER_STATUS = 5,	/* rows of pgraft_get_cluster_status */
+	PGRAFT_OP_REPLICATE = 6,	/* a: timeout ms, data: entry; answers one row (index, term) */
+	PGRAFT_OP_LOG_STATS = 7,	/* one row */
+	PGRAFT_OP_LOG_ENTRY = 8,	/* a: index; one row of one column, NULL for Raft's own */
+	PGRAFT_OP_REPLICATION_STATUS = 9,	/* rows */
+	PGRAFT_OP_SET_DEBUG = 10	/* a: 0 or 1 */
+};
+
+typedef struct PgraftRequest
+{
+	uint64_t	id;				/* chosen by the shim, comes back in the reply */
+	uint32_t	op;
+	uint32_t	max_entry_bytes;	/* pgraft.max_entry_size of the session */
+	int64_t		a;
+	int64_t		b;
+	PgraftBytes data;
+} PgraftRequest;
+
+/* kinds of PgraftRecord */
+enum
+{
+	PGRAFT_RECORD_REPLY = 1,
+	PGRAFT_RECORD_LOG = 2,		/* level, then one string */
+	PGRAFT_RECORD_FATAL = 3		/* one string: the engine is done for; report it and exit */
+};
+
+/*
+ * pgraft_engine_drain writes whole records one after another, each starting
+ * with this header and padded to 8 bytes.  Strings are a uint32 length and the
+ * bytes; a length of UINT32_MAX stands for NULL.
+ *
+ * A reply's body is:
+ *		char sqlstate[5]	"00000" = done; then
+ *			uint32 notice	(a string: shown as a NOTICE, or NULL)
+ *			uint32 nrows, uint32 ncols, then nrows * ncols strings, each in the
+ *			text form of its column's type
+ *		otherwise: three strings, message, DETAIL or NULL, HINT or NULL
+ * The integers are in the machine's byte order, unaligned.
+ */
+typedef struct PgraftRecord
+{
+	uint32_t	kind;
+	uint32_t	level;			/* PGRAFT_RECORD_LOG only */
+	uint64_t	id;				/* PGRAFT_RECORD_REPLY only */
+	uint32_t	len;			/* of the body that follows, without padding */
+	uint32_t	reserved;
+} PgraftRecord;
+
+#ifndef PGRAFT_ENGINE_IMPLEMENTATION
+/*
+ * The exported functions.  The shim looks them up by name with dlsym after
+ * fork; nothing is linked.
+ */
+typedef uint32_t (*pgraft_engine_abi_fn) (void);
+
+/*
+ * Starts the engine; it opens data_dir by itself if the node is initialised.
+ * 0 = started; otherwise err holds a zero-terminated reason.
+ */
+typedef int (*pgraft_engine_start_fn) (const PgraftConfig *config, PgraftStatusBlock *status,
+									   char *err, size_t errlen);
+
+/* New settings after SIGHUP. Never fails: what cannot be taken over is logged. */
+typedef void (*pgraft_engine_reload_fn) (const PgraftConfig *config);
+
+/* 0 = taken, a reply will come; 1 = busy, no reply will come. */
+typedef int (*pgraft_engine_submit_fn) (const PgraftRequest *request);
+
+/*
+ * Nobody waits for the reply to this id any more.  What was asked may still
+ * happen; no reply comes, or one that the shim throws away.
+ */
+typedef void (*pgraft_engine_cancel_fn) (uint64_t id);
+
+/*
+ * Fills buf with whole records and returns the bytes used; 0 = nothing left;
+ * a negative number = the next record alone needs so many bytes.
+ */
+typedef int64_t (*pgraft_engine_drain_fn) (char *buf, size_t cap);
+
+/* Stops the engine: the store is closed, peers are told. At most 5 s. */
+typedef void (*pgraft_engine_stop_fn) (void);
+#endif
+
+#endif							/* PGRAFT_ENGINE_H */

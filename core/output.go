@@ -9,6 +9,8 @@ type Output struct {
 	Apply   []Apply
 	Reply   []Reply
 	Events  []Event
+	// MembersChanged says that Core.Members has changed.
+	MembersChanged bool
 }
 
 // Persist is one numbered batch for the log store. Batches are written in

@@ -1,0 +1,104 @@
+package core
+
+import (
+	"fmt"
+
+	"go.etcd.io/raft/v3"
+)
+
+// Config is what a core is started with. All times are in ticks of TickMillis.
+type Config struct {
+	Identity Identity
+	// TickMillis is the length of a tick. Members may have different ones.
+	TickMillis uint64
+	// ElectionTicks is the time without a leader after which a voter campaigns
+	// (plus a random part, below as long again), and for which a promise to the
+	// leader holds. At least 3 heartbeats, see Validate.
+	ElectionTicks  int
+	HeartbeatTicks int
+	// Seed drives the core's only randomness, the election timeouts.
+	Seed uint64
+	// SnapshotEntries is how many applied entries lie between two snapshots of
+	// the replicated state machine.
+	SnapshotEntries uint64
+	// MaxEntryBytes bounds one proposal's data.
+	MaxEntryBytes int
+	// MaxTailBytes bounds the log kept in memory before the newest snapshot.
+	// 0 means defaultTailBytes.
+	MaxTailBytes uint64
+}
+
+// Bounds. Over one of them a proposal is answered Busy, never queued.
+const (
+	maxProposals      = 4096     // open proposals of this node
+	maxProposalBytes  = 64 << 20 // bytes of them
+	maxChanges        = 16       // membership changes waiting for their turn
+	maxUncommitted    = 32 << 20 // bytes in the leader's log beyond the commit index
+	maxMessageBytes   = 32 << 10 // of entries in one MsgApp, unless one entry is larger
+	maxInflightMsgs   = 128      // MsgApps on their way to one member
+	maxInflightBytes  = 32 << 20 // bytes of them
+	maxCommittedBytes = 4 << 20  // of committed entries applied in one go
+	defaultTailBytes  = 8 << 20  // of log before the newest snapshot
+	requestWindow     = 1 << 16  // log entries for which a request id is remembered
+)
+
+// Validate refuses a configuration that cannot work, with the values in it.
+func (c Config) Validate() error {
+	switch {
+	case c.TickMillis == 0:
+		return fmt.Errorf("core: TickMillis is 0")
+	case c.HeartbeatTicks < 1:
+		return fmt.Errorf("core: HeartbeatTicks is %d, must be at least 1", c.HeartbeatTicks)
+	case c.ElectionTicks < 3*c.HeartbeatTicks:
+		return fmt.Errorf("core: ElectionTicks is %d, must be at least 3 x HeartbeatTicks (%d)", c.ElectionTicks, c.HeartbeatTicks)
+	case c.SnapshotEntries == 0:
+		return fmt.Errorf("core: SnapshotEntries is 0")
+	case c.MaxEntryBytes <= 0:
+		return fmt.Errorf("core: MaxEntryBytes is %d", c.MaxEntryBytes)
+	case !c.Identity.Invited():
+		return fmt.Errorf("core: node %d has no Raft id yet", c.Identity.NodeID)
+	case NodeID(c.Identity.RaftID) != c.Identity.NodeID:
+		return fmt.Errorf("core: Raft id %x is not of node %d", c.Identity.RaftID, c.Identity.NodeID)
+	}
+	return nil
+}
+
+// raft is the library's configuration over the given log.
+func (c Config) raft(log *tail) *raft.Config {
+	return &raft.Config{
+		ID:                        c.Identity.RaftID,
+		ElectionTick:              c.ElectionTicks,
+		HeartbeatTick:             c.HeartbeatTicks,
+		Storage:                   log,
+		Applied:                   log.base().Index,
+		AsyncStorageWrites:        true,
+		MaxSizePerMsg:             maxMessageBytes,
+		MaxCommittedSizePerReady:  maxCommittedBytes,
+		MaxUncommittedEntriesSize: maxUncommitted,
+		MaxInflightMsgs:           maxInflightMsgs,
+		MaxInflightBytes:          maxInflightBytes,
+		CheckQuorum:               true,
+		PreVote:                   true,
+		ReadOnlyOption:            raft.ReadOnlySafe,
+		Logger:                    silent{},
+		DisableProposalForwarding: true,
+		StepDownOnRemoval:         true,
+	}
+}
+
+// silent takes the library's log lines, which the core's events replace, and
+// keeps its panics.
+type silent struct{}
+
+func (silent) Debug(...any)              {}
+func (silent) Debugf(string, ...any)     {}
+func (silent) Error(...any)              {}
+func (silent) Errorf(string, ...any)     {}
+func (silent) Info(...any)               {}
+func (silent) Infof(string, ...any)      {}
+func (silent) Warning(...any)            {}
+func (silent) Warningf(string, ...any)   {}
+func (silent) Fatal(v ...any)            { panic(fmt.Sprint(v...)) }
+func (silent) Fatalf(f string, v ...any) { panic(fmt.Sprintf(f, v...)) }
+func (silent) Panic(v ...any)            { panic(fmt.Sprint(v...)) }
+func (silent) Panicf(f string, v ...any) { panic(fmt.Sprintf(f, v...)) }

@@ -1,0 +1,264 @@
+package core
+
+import (
+	"fmt"
+
+	"go.etcd.io/raft/v3"
+	pb "go.etcd.io/raft/v3/raftpb"
+
+	"github.com/pgraft/pgraft/core/corepb"
+)
+
+// Core is one member's consensus: go.etcd.io/raft with asynchronous storage
+// writes, plus the decisions around it. Not safe for concurrent use.
+type Core struct {
+	cfg  Config
+	self uint64
+	rn   *raft.RawNode
+	log  *tail
+	machine
+
+	now     uint64 // ticks since New
+	role    raft.StateType
+	lead    uint64 // Raft id, 0 = none known
+	hard    HardState
+	last    uint64 // last log index, durable or not
+	removed bool
+
+	timer    electionTimer
+	promise  promise
+	lease    lease
+	peers    map[uint64]*peer // walked in the order of machine.members only
+	storage  storage
+	proposed proposals
+	changes  changes
+	transfer transfer
+
+	out Output
+}
+
+// New starts a core from what the log store holds. It does nothing by itself:
+// the first Step does.
+func New(cfg Config, d Durable) (*Core, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.MaxTailBytes == 0 {
+		cfg.MaxTailBytes = defaultTailBytes
+	}
+	log, err := newTail(d)
+	if err != nil {
+		return nil, err
+	}
+	c := &Core{cfg: cfg, self: cfg.Identity.RaftID, log: log, peers: map[uint64]*peer{}}
+	if err := c.machine.restore(log.marks[0]); err != nil {
+		return nil, fmt.Errorf("core: stored %w", err)
+	}
+	last, _ := log.LastIndex() // never fails
+	c.last = last
+	// Applied entries can be ahead of the stored commit index: a commit index
+	// is not synced (raft issue 300).
+	d.HardState.Commit = max(d.HardState.Commit, c.machine.index)
+	if d.HardState.Commit > last {
+		return nil, fmt.Errorf("core: commit index %d is stored, but the log ends at %d: the log store lost entries", d.HardState.Commit, last)
+	}
+	log.hard = hardState(d.HardState)
+	c.hard = d.HardState
+	if c.rn, err = raft.NewRawNode(cfg.raft(log)); err != nil {
+		return nil, fmt.Errorf("core: %w", err)
+	}
+	c.storage = storage{libApplied: c.machine.index, marked: log.newest(), durableMark: log.newest()}
+	c.proposed = newProposals()
+	c.timer = electionTimer{random: cfg.Seed}
+	c.boot(d)
+	return c, nil
+}
+
+// boot sets the clocks of a node that starts. It may have promised, before it
+// stopped, not to elect another leader, and remembers only the longest that it
+// can have been.
+func (c *Core) boot(d Durable) {
+	c.promise.durableMillis = d.PromiseMillis
+	if d.PromiseMillis > 0 {
+		c.promise.bootUntil = c.ticks(d.PromiseMillis) + promiseSlackTicks
+	}
+	c.resetTimer()
+	if c.onlyVoter() {
+		c.timer.deadline = 1 // nobody else can win
+	}
+}
+
+// ticks converts a time into ticks, rounded up.
+func (c *Core) ticks(millis uint64) uint64 { return (millis + c.cfg.TickMillis - 1) / c.cfg.TickMillis }
+
+func (c *Core) onlyVoter() bool {
+	return len(c.conf.GetVotersOutgoing()) == 0 && len(c.conf.GetVoters()) == 1 && c.isVoter(c.self)
+}
+
+// Step is the one door: it takes one input and returns everything that the host
+// has to do about it.
+func (c *Core) Step(in Input) Output {
+	c.out = Output{}
+	switch in := in.(type) {
+	case Tick:
+		c.tick()
+	case Receive:
+		c.receive(in)
+	case Propose:
+		c.propose(in)
+	case AddNode:
+		c.addNode(in)
+	case RemoveNode:
+		c.removeNode(in)
+	case TransferLeader:
+		c.transferLeader(in)
+	case Cancel:
+		c.cancel(in.ID)
+	case Persisted:
+		c.persisted(in.Seq)
+	case Applied:
+		c.hostApplied(in.Index)
+	case PeerUnreachable:
+		c.rn.ReportUnreachable(in.RaftID)
+	case SnapshotSent:
+		c.snapshotSent(in)
+	case RemovedByPeer:
+		c.becomeRemoved("a member says so")
+	default:
+		panic(fmt.Sprintf("unknown input %T", in))
+	}
+	c.settle()
+	return c.out
+}
+
+// tick is the passing of time. Only a leader ticks the library: for every other
+// role the library would draw an election timeout of its own.
+func (c *Core) tick() {
+	c.now++
+	if c.removed {
+		return
+	}
+	if c.role == raft.StateLeader {
+		c.rn.Tick()
+	} else {
+		c.rn.TickQuiesced()
+		c.campaignWhenDue()
+	}
+	c.retryProposals()
+	c.tickTransfer()
+}
+
+// settle carries out what the library wants until it wants nothing more, and
+// lets a leader go on with its duties in between.
+func (c *Core) settle() {
+	for {
+		c.drain()
+		c.rerouteDue()
+		c.leaderDuties()
+		if !c.rn.HasReady() {
+			break
+		}
+	}
+	c.renewLease()
+	c.markWhenDue()
+}
+
+// drain takes what the library has ready.
+func (c *Core) drain() {
+	for c.rn.HasReady() {
+		rd := c.rn.Ready()
+		c.observe(rd)
+		for _, m := range rd.Messages {
+			switch m.GetTo() {
+			case raft.LocalAppendThread:
+				c.persist(m)
+			case raft.LocalApplyThread:
+				c.applyCommitted(m)
+			default:
+				c.send(&corepb.Envelope{To: m.GetTo(), Body: &corepb.Envelope_Raft{Raft: m}})
+			}
+		}
+	}
+}
+
+// observe notices changes of role, leader, term and vote.
+func (c *Core) observe(rd raft.Ready) {
+	before, beforeTerm, beforeVote := c.role, c.hard.Term, c.hard.Vote
+	if h := rd.HardState; h != nil {
+		c.hard = HardState{Term: h.GetTerm(), Vote: h.GetVote(), Commit: h.GetCommit()}
+	}
+	if s := rd.SoftState; s != nil {
+		lead := c.lead
+		c.role, c.lead = s.RaftState, s.Lead
+		if s.Lead != lead && s.Lead != 0 {
+			c.leaderKnown()
+		}
+	}
+	if c.hard.Term != beforeTerm || c.role != before {
+		c.roleChanged(before)
+	} else if c.hard.Vote != beforeVote {
+		c.resetTimer()
+	}
+}
+
+// roleChanged starts everything anew that belongs to a role or a term.
+func (c *Core) roleChanged(before raft.StateType) {
+	c.resetTimer()
+	if c.role == raft.StateLeader && before != raft.StateLeader {
+		c.event(Info, "this node leads in term %d", c.hard.Term)
+		c.becameLeader()
+	}
+	if c.role != raft.StateLeader && before == raft.StateLeader {
+		c.event(Info, "this node no longer leads: term is %d", c.hard.Term)
+		c.lostLeadership()
+	}
+}
+
+// leaderKnown is called when this node learns who leads, itself included.
+func (c *Core) leaderKnown() {
+	if c.lead != c.self {
+		c.event(Info, "node %d leads in term %d", NodeID(c.lead), c.hard.Term)
+	}
+	c.proposed.reroute = true
+	c.transferEnded()
+}
+
+func (c *Core) becameLeader() {
+	c.lease = lease{rounds: map[uint64]uint64{}, granted: map[uint64]grant{}}
+	c.changes.confIndex = c.last // the library allows no change before this is applied
+}
+
+func (c *Core) lostLeadership() {
+	c.lease = lease{}
+	c.proposed.appended = map[[16]byte]place{}
+	c.failChanges()
+}
+
+// send serialises a message at once: what leaves the core shares no memory
+// with it, as the library changes messages later.
+func (c *Core) send(env *corepb.Envelope) {
+	env.From = c.self
+	c.decorate(env)
+	m := env.GetRaft()
+	c.out.Send = append(c.out.Send, Send{To: env.GetTo(), Data: marshal(env), Snapshot: m.GetType() == pb.MsgSnap && m != nil})
+}
+
+func (c *Core) reply(id uint64, code Code, text string, a ...any) {
+	c.out.Reply = append(c.out.Reply, Reply{ID: id, Code: code, Text: fmt.Sprintf(text, a...)})
+}
+
+func (c *Core) event(l Level, f string, a ...any) {
+	c.out.Events = append(c.out.Events, Event{Level: l, Text: fmt.Sprintf(f, a...)})
+}
+
+// becomeRemoved ends this node's part in the cluster for good.
+func (c *Core) becomeRemoved(why string) {
+	if c.removed {
+		return
+	}
+	c.removed = true
+	c.event(Warning, "node %d was removed from the cluster (%s): it votes and campaigns no more; to have it back, empty its data_dir and add it again",
+		c.cfg.Identity.NodeID, why)
+	c.lease = lease{}
+	c.failAll(RemovedMember, "this node was removed from the cluster")
+}

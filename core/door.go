@@ -1,0 +1,213 @@
+package core
+
+import (
+	"errors"
+	"fmt"
+
+	"go.etcd.io/raft/v3"
+	pb "go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/pgraft/pgraft/core/corepb"
+)
+
+// peer is what this node knows of another member beside Raft's own progress.
+type peer struct {
+	heard     bool
+	lastHeard uint64          // tick
+	round     uint64          // as its follower: the lease round last answered
+	contact   *corepb.Contact // as the leader's follower: what the leader says of it
+	contactAt uint64          // tick
+}
+
+func (c *Core) peer(id uint64) *peer {
+	p := c.peers[id]
+	if p == nil {
+		p = &peer{}
+		c.peers[id] = p
+	}
+	return p
+}
+
+// receive is the door for messages: what passes here cannot make the library
+// panic, break a promise, or come from someone who is no member any more.
+func (c *Core) receive(in Receive) {
+	var env corepb.Envelope
+	if err := proto.Unmarshal(in.Data, &env); err != nil {
+		c.event(Warning, "message of node %d dropped: %v", NodeID(in.From), err)
+		return
+	}
+	if err := c.checkEnvelope(in.From, &env); err != nil {
+		c.event(Warning, "message of node %d dropped: %v", NodeID(in.From), err)
+		return
+	}
+	if c.removed || c.members.WasRemoved(in.From) {
+		return
+	}
+	p := c.peer(in.From)
+	p.heard, p.lastHeard = true, c.now
+	switch b := env.GetBody().(type) {
+	case *corepb.Envelope_Raft:
+		c.receiveRaft(&env, b.Raft)
+	case *corepb.Envelope_Forward:
+		c.forwarded(in.From, b.Forward.GetCommand())
+	case *corepb.Envelope_ForwardReply:
+		c.forwardReply(b.ForwardReply)
+	case *corepb.Envelope_Removed:
+		c.becomeRemoved(fmt.Sprintf("node %d says so", NodeID(in.From)))
+	case *corepb.Envelope_RemoveMe:
+		c.removeOnRequest(in.From)
+	}
+}
+
+func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
+	if c.electsAnother(m) {
+		c.event(Debug, "%v of node %d for term %d ignored: promised not to elect another leader yet", m.GetType(), NodeID(m.GetFrom()), m.GetTerm())
+		return
+	}
+	if m.GetType() == pb.MsgHeartbeat && m.GetCommit() > c.last {
+		c.event(Warning, "node %d says that entry %d is durable here, but the log ends at %d: this node lost acknowledged data; remove it, empty its data_dir, add it again",
+			NodeID(m.GetFrom()), m.GetCommit(), c.last)
+		return
+	}
+	if m.GetType() == pb.MsgHeartbeat {
+		c.peer(m.GetFrom()).round = env.GetLeaseRound().GetRound()
+		c.noteContacts(env)
+	}
+	c.step(m)
+	c.drain()
+	c.heardFromLeader(m)
+	if p := env.GetLeasePromise(); p != nil && m.GetType() == pb.MsgHeartbeatResp && m.GetTerm() == c.hard.Term {
+		c.promised(m.GetFrom(), p)
+	}
+}
+
+// checkEnvelope refuses everything that a correct member never sends.
+func (c *Core) checkEnvelope(from uint64, env *corepb.Envelope) error {
+	if env.GetFrom() != from || env.GetTo() != c.self || from == c.self {
+		return fmt.Errorf("it goes from %x to %x on the connection of %x to %x", env.GetFrom(), env.GetTo(), from, c.self)
+	}
+	switch b := env.GetBody().(type) {
+	case *corepb.Envelope_Raft:
+		return checkRaft(env, b.Raft)
+	case *corepb.Envelope_Forward:
+		if n := len(b.Forward.GetCommand().GetRequestId()); n != 16 {
+			return fmt.Errorf("forwarded command with a request id of %d bytes", n)
+		}
+	case *corepb.Envelope_ForwardReply:
+		if n := len(b.ForwardReply.GetRequestId()); n != 16 {
+			return fmt.Errorf("forward reply with a request id of %d bytes", n)
+		}
+	case *corepb.Envelope_Removed, *corepb.Envelope_RemoveMe:
+	default:
+		return errors.New("it has no body known here")
+	}
+	return nil
+}
+
+// forMembers says whether members send each other messages of type t. All
+// others are local to a node, and some would make the library panic.
+func forMembers(t pb.MessageType) bool {
+	switch t {
+	case pb.MsgApp, pb.MsgAppResp, pb.MsgVote, pb.MsgVoteResp, pb.MsgPreVote, pb.MsgPreVoteResp,
+		pb.MsgSnap, pb.MsgHeartbeat, pb.MsgHeartbeatResp, pb.MsgTimeoutNow:
+		return true
+	}
+	return false
+}
+
+func checkRaft(env *corepb.Envelope, m *pb.Message) error {
+	if m.GetFrom() != env.GetFrom() || m.GetTo() != env.GetTo() {
+		return fmt.Errorf("%v from %x to %x inside a message from %x to %x", m.GetType(), m.GetFrom(), m.GetTo(), env.GetFrom(), env.GetTo())
+	}
+	if !forMembers(m.GetType()) || m.GetTerm() == 0 || len(m.GetResponses()) > 0 {
+		return fmt.Errorf("%v of term %d with %d responses is not for the network", m.GetType(), m.GetTerm(), len(m.GetResponses()))
+	}
+	switch m.GetType() {
+	case pb.MsgApp:
+		return checkEntries(m)
+	case pb.MsgSnap:
+		return checkSnapshot(m.GetSnapshot())
+	case pb.MsgHeartbeat, pb.MsgHeartbeatResp:
+		if n := len(m.GetContext()); n != 0 && n != 8 {
+			return fmt.Errorf("%v with a context of %d bytes", m.GetType(), n)
+		}
+	}
+	return nil
+}
+
+func checkEntries(m *pb.Message) error {
+	term := m.GetLogTerm()
+	for i, e := range m.GetEntries() {
+		if e.GetIndex() != m.GetIndex()+1+uint64(i) || e.GetTerm() < term || e.GetTerm() > m.GetTerm() {
+			return fmt.Errorf("entry %d of term %d where %d of term %d to %d belongs", e.GetIndex(), e.GetTerm(), m.GetIndex()+1+uint64(i), term, m.GetTerm())
+		}
+		term = e.GetTerm()
+		if err := checkEntry(e); err != nil {
+			return fmt.Errorf("entry %d: %w", e.GetIndex(), err)
+		}
+	}
+	return nil
+}
+
+func checkEntry(e *pb.Entry) error {
+	switch e.GetType() {
+	case pb.EntryNormal:
+		if len(e.GetData()) == 0 {
+			return nil
+		}
+		_, err := decodeCommand(e.GetData())
+		return err
+	case pb.EntryConfChangeV2:
+		var cc pb.ConfChangeV2
+		var ch corepb.MemberChange
+		if err := proto.Unmarshal(e.GetData(), &cc); err != nil {
+			return err
+		}
+		return proto.Unmarshal(cc.GetContext(), &ch)
+	}
+	return fmt.Errorf("type %v", e.GetType())
+}
+
+func checkSnapshot(s *pb.Snapshot) error {
+	if raft.IsEmptySnap(s) {
+		return errors.New("empty snapshot")
+	}
+	var m machine
+	return m.restore(s)
+}
+
+// contacts is what a leader tells all members about each of them.
+func (c *Core) contacts() []*corepb.Contact {
+	var l []*corepb.Contact
+	progress := c.progress()
+	for _, m := range c.members.List {
+		id := m.GetRaftId()
+		if id == c.self {
+			continue
+		}
+		l = append(l, &corepb.Contact{RaftId: id, SilentMillis: c.silentMillis(id), Match: progress[id].match})
+	}
+	return l
+}
+
+func (c *Core) noteContacts(env *corepb.Envelope) {
+	for _, k := range env.GetLeaseRound().GetContacts() {
+		if c.members.Get(k.GetRaftId()) != nil && k.GetRaftId() != c.self {
+			p := c.peer(k.GetRaftId())
+			p.contact, p.contactAt = k, c.now
+		}
+	}
+}
+
+// neverHeard stands for a silence that began before this node knows of it.
+const neverHeard = ^uint64(0)
+
+// silentMillis is the time since this node heard from a member.
+func (c *Core) silentMillis(id uint64) uint64 {
+	p := c.peers[id]
+	if p == nil || !p.heard {
+		return neverHeard
+	}
+	return (c.now - p.lastHeard) * c.cfg.TickMillis
+}

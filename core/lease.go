@@ -1,0 +1,176 @@
+package core
+
+import (
+	"cmp"
+	"slices"
+
+	"go.etcd.io/raft/v3"
+	pb "go.etcd.io/raft/v3/raftpb"
+
+	"github.com/pgraft/pgraft/core/corepb"
+)
+
+// The leader lease (thesis, section 6.4.1, with explicit promises in place of
+// an assumption about everyone's timeouts). With its heartbeats the leader
+// opens a numbered round. A voter answers with a promise: for so many
+// milliseconds it elects nobody else, enforced in receive, before the library
+// sees a message. The lease runs from the opening of the round, not from the
+// answer, for the promised time less a margin for drifting clocks.
+//
+// A voter keeps its promise for ElectionTicks ticks, counted from the tick in
+// which the round arrived. The first of them can come at once, and one before
+// it can have been late: so in real time it lasts ElectionTicks -
+// promiseSlackTicks ticks at least, and that is what it promises.
+const (
+	promiseSlackTicks = 2
+	// driftPercent is how much faster than the leader's a voter's clock may run.
+	driftPercent = 10
+)
+
+// promise is the voter's side.
+type promise struct {
+	to            uint64 // the leader it was made to
+	until         uint64 // tick
+	bootUntil     uint64 // tick until which promises of the life before may hold
+	durableMillis uint64 // longest promise that the store knows of
+	pendingMillis uint64 // handed to the store, in batch pendingSeq
+	pendingSeq    uint64
+}
+
+// lease is the leader's side.
+type lease struct {
+	round   uint64            // the newest round opened
+	rounds  map[uint64]uint64 // open round -> tick it was opened at
+	granted map[uint64]grant  // voter -> its newest promise
+	from    uint64            // tick that the lease is counted from
+	ticks   uint64            // its length; 0 = no lease
+	forfeit uint64            // no lease in this term any more: leadership is handed over
+}
+
+// grant is one voter's promise: to elect nobody else for ticks from the tick in
+// which its round was opened.
+type grant struct{ opened, ticks uint64 }
+
+func (g grant) end() uint64 { return g.opened + g.ticks }
+
+// maxOpenRounds bounds the rounds that an answer may still come for.
+const maxOpenRounds = 64
+
+// promiseMillis is what this node can promise.
+func (c *Core) promiseMillis() uint64 {
+	return uint64(c.cfg.ElectionTicks-promiseSlackTicks) * c.cfg.TickMillis
+}
+
+// decorate adds the lease's question to a heartbeat, its answer to a response.
+func (c *Core) decorate(env *corepb.Envelope) {
+	switch env.GetRaft().GetType() {
+	case pb.MsgHeartbeat:
+		if c.role == raft.StateLeader {
+			env.LeaseRound = c.openRound()
+		}
+	case pb.MsgHeartbeatResp:
+		env.LeasePromise = c.makePromise(env)
+	}
+}
+
+// openRound returns this tick's round: one for all members.
+func (c *Core) openRound() *corepb.LeaseRound {
+	l := &c.lease
+	if at, ok := l.rounds[l.round]; !ok || at != c.now {
+		l.round++
+		l.rounds[l.round] = c.now
+		delete(l.rounds, l.round-maxOpenRounds)
+	}
+	return &corepb.LeaseRound{Round: l.round, Contacts: c.contacts()}
+}
+
+// makePromise answers the lease round of a heartbeat. It is called when the
+// library has taken the heartbeat and answers it, so this node follows its
+// sender in its term.
+func (c *Core) makePromise(env *corepb.Envelope) *corepb.LeasePromise {
+	round := c.peer(env.GetTo()).round
+	if round == 0 || c.lead != env.GetTo() || c.role != raft.StateFollower || env.GetRaft().GetTerm() != c.hard.Term {
+		return nil
+	}
+	p := &c.promise
+	if p.durableMillis < c.promiseMillis() {
+		// A restart must know how long to wait before this promise is made.
+		if p.pendingMillis < c.promiseMillis() {
+			p.pendingMillis = c.promiseMillis()
+			p.pendingSeq = c.emit(Persist{PromiseMillis: p.pendingMillis, Sync: true}, nil)
+		}
+		return nil
+	}
+	p.to, p.until = env.GetTo(), c.now+uint64(c.cfg.ElectionTicks)
+	return &corepb.LeasePromise{Round: round, Millis: c.promiseMillis()}
+}
+
+// electsAnother says whether m asks this node to break a promise. A vote for
+// the target of a transfer does not: the leader gave its lease up for good
+// before it sent TimeoutNow.
+func (c *Core) electsAnother(m *pb.Message) bool {
+	if m.GetType() != pb.MsgVote && m.GetType() != pb.MsgPreVote {
+		return false
+	}
+	if string(m.GetContext()) == transferContext {
+		return false
+	}
+	if c.now < c.promise.bootUntil {
+		return true
+	}
+	return c.now < c.promise.until && m.GetFrom() != c.promise.to
+}
+
+// transferContext is how the library marks a vote request that a transfer
+// caused (its campaignTransfer).
+const transferContext = "CampaignTransfer"
+
+// promised takes a voter's answer. It counts from when the round was opened.
+func (c *Core) promised(from uint64, p *corepb.LeasePromise) {
+	opened, ok := c.lease.rounds[p.GetRound()]
+	if c.role != raft.StateLeader || !ok {
+		return
+	}
+	g := grant{opened, p.GetMillis() * (100 - driftPercent) / 100 / c.cfg.TickMillis}
+	if g.end() > c.lease.granted[from].end() {
+		c.lease.granted[from] = g
+	}
+}
+
+// renewLease computes the lease: until a quorum's promises end, in each quorum
+// of a joint configuration. It is given as a start and a length, because ticks
+// can come late: the start is the earliest round among the promises it rests
+// on, so that no delay between them makes the lease outlive one.
+func (c *Core) renewLease() {
+	l := &c.lease
+	if c.role != raft.StateLeader || l.forfeit == c.hard.Term || c.removed || !c.isVoter(c.self) {
+		l.ticks = 0
+		return
+	}
+	own := grant{c.now, uint64(c.cfg.ElectionTicks)} // for a sole voter: nobody else can be elected
+	from, until := own.opened, own.end()
+	c.voters(func(ids []uint64) {
+		grants := make([]grant, 0, len(ids))
+		for _, id := range ids {
+			if id == c.self {
+				grants = append(grants, own)
+			} else {
+				grants = append(grants, l.granted[id])
+			}
+		}
+		slices.SortFunc(grants, func(a, b grant) int { return cmp.Compare(b.end(), a.end()) })
+		for _, g := range grants[:len(ids)/2+1] {
+			from, until = min(from, g.opened), min(until, g.end())
+		}
+	})
+	l.from, l.ticks = from, 0
+	if until > c.now {
+		l.ticks = until - from
+	}
+}
+
+// forfeitLease ends the lease for the rest of the term.
+func (c *Core) forfeitLease() {
+	c.lease.forfeit = c.hard.Term
+	c.lease.ticks = 0
+}

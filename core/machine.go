@@ -1,0 +1,244 @@
+package core
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"go.etcd.io/raft/v3"
+	pb "go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/pgraft/pgraft/core/corepb"
+)
+
+// machine is the replicated state machine: who the members are and which
+// request ids are committed. It is the same on every node at the same index,
+// because only applied entries change it. User data passes through it.
+type machine struct {
+	index, term uint64 // of the last entry applied
+	conf        *pb.ConfState
+	members     Members
+	requests    requests
+}
+
+// requests remembers committed request ids for requestWindow log entries: the
+// bound is a distance in the log, so every node forgets at the same entry.
+type requests struct {
+	byID  map[[16]byte]place
+	order []request // by index
+}
+
+type place struct{ index, term uint64 }
+
+type request struct {
+	id [16]byte
+	at place
+}
+
+func (r *requests) add(id [16]byte, at place) {
+	r.byID[id] = at
+	r.order = append(r.order, request{id, at})
+}
+
+// forget drops what lies further back than the window.
+func (r *requests) forget(index uint64) {
+	n := 0
+	for n < len(r.order) && r.order[n].at.index+requestWindow <= index {
+		delete(r.byID, r.order[n].id)
+		n++
+	}
+	if n > 0 {
+		r.order = slices.Delete(r.order, 0, n)
+	}
+}
+
+// restore replaces the machine by what a snapshot holds.
+func (m *machine) restore(s *pb.Snapshot) error {
+	var st corepb.State
+	if err := proto.Unmarshal(s.GetData(), &st); err != nil {
+		return fmt.Errorf("state in the snapshot at index %d: %w", s.GetMetadata().GetIndex(), err)
+	}
+	*m = machine{
+		index: s.GetMetadata().GetIndex(), term: s.GetMetadata().GetTerm(),
+		conf:     s.GetMetadata().GetConfState(),
+		members:  Members{LastIncarnation: uint32(st.GetLastIncarnation()), List: st.GetMembers()},
+		requests: requests{byID: map[[16]byte]place{}},
+	}
+	copy(m.members.ClusterUUID[:], st.GetClusterUuid())
+	for _, r := range st.GetRequests() {
+		if len(r.GetRequestId()) != 16 {
+			return fmt.Errorf("request id of %d bytes in the snapshot at index %d", len(r.GetRequestId()), m.index)
+		}
+		m.requests.add([16]byte(r.GetRequestId()), place{r.GetIndex(), r.GetTerm()})
+	}
+	return nil
+}
+
+// snapshot is the machine as it is now.
+func (m *machine) snapshot() *pb.Snapshot {
+	st := &corepb.State{
+		ClusterUuid:     m.members.ClusterUUID[:],
+		LastIncarnation: uint64(m.members.LastIncarnation),
+		Members:         m.members.List,
+	}
+	for _, r := range m.requests.order {
+		st.Requests = append(st.Requests, &corepb.Request{RequestId: r.id[:], Index: r.at.index, Term: r.at.term})
+	}
+	return &pb.Snapshot{Data: marshal(st), Metadata: &pb.SnapshotMetadata{
+		ConfState: m.conf, Index: new(m.index), Term: new(m.term)}}
+}
+
+// applied is what an entry did.
+type applied struct {
+	user      []byte // the user's data, when first is set
+	requestID [16]byte
+	isCommand bool
+	first     bool  // the request id was new
+	at        place // where the request id is, this entry's place if first
+	expired   bool  // too old to tell whether it is new: changed nothing
+	change    *corepb.MemberChange
+	refused   string // why the change was not made
+}
+
+// apply takes the next committed entry. conf makes a membership change in the
+// library; it is called only for one that the machine accepts.
+func (m *machine) apply(e *pb.Entry, conf func(*pb.ConfChangeV2) *pb.ConfState) applied {
+	if e.GetIndex() != m.index+1 {
+		panic(fmt.Sprintf("entry %d applied after %d", e.GetIndex(), m.index))
+	}
+	m.index, m.term = e.GetIndex(), e.GetTerm()
+	m.requests.forget(m.index)
+	switch {
+	case e.GetType() == pb.EntryConfChangeV2:
+		return m.applyChange(e, conf)
+	case e.GetType() != pb.EntryNormal:
+		panic(fmt.Sprintf("entry %d has type %v, which pgraft never writes", m.index, e.GetType()))
+	case len(e.GetData()) == 0: // a new leader's first entry
+		return applied{}
+	}
+	cmd, err := decodeCommand(e.GetData())
+	if err != nil {
+		panic(fmt.Sprintf("committed entry %d: %v", m.index, err))
+	}
+	a := applied{isCommand: true, requestID: [16]byte(cmd.GetRequestId())}
+	if at, ok := m.requests.byID[a.requestID]; ok {
+		a.at = at
+		return a
+	}
+	if m.index > cmd.GetSince()+requestWindow {
+		a.expired = true
+		return a
+	}
+	a.first, a.at, a.user = true, place{m.index, m.term}, cmd.GetData()
+	m.requests.add(a.requestID, a.at)
+	return a
+}
+
+func decodeCommand(data []byte) (*corepb.Command, error) {
+	var cmd corepb.Command
+	if err := proto.Unmarshal(data, &cmd); err != nil {
+		return nil, fmt.Errorf("not a command: %w", err)
+	}
+	if len(cmd.GetRequestId()) != 16 {
+		return nil, fmt.Errorf("command with a request id of %d bytes", len(cmd.GetRequestId()))
+	}
+	return &cmd, nil
+}
+
+// UserData returns the user's bytes in a log entry; ok is false for entries of
+// Raft's own (a new leader's first, membership).
+func UserData(e Entry) (data []byte, ok bool, err error) {
+	if e.Kind != EntryNormal || len(e.Data) == 0 {
+		return nil, false, nil
+	}
+	cmd, err := decodeCommand(e.Data)
+	if err != nil {
+		return nil, false, fmt.Errorf("core: entry %d: %w", e.Index, err)
+	}
+	return cmd.GetData(), true, nil
+}
+
+// applyChange makes a membership change, or refuses one that no longer fits:
+// a proposal made under an older view. All nodes decide alike.
+func (m *machine) applyChange(e *pb.Entry, conf func(*pb.ConfChangeV2) *pb.ConfState) applied {
+	var cc pb.ConfChangeV2
+	var ch corepb.MemberChange
+	if err := proto.Unmarshal(e.GetData(), &cc); err != nil {
+		panic(fmt.Sprintf("committed membership entry %d: %v", m.index, err))
+	}
+	if err := proto.Unmarshal(cc.GetContext(), &ch); err != nil {
+		panic(fmt.Sprintf("context of membership entry %d: %v", m.index, err))
+	}
+	id := ch.GetMember().GetRaftId()
+	a := applied{change: &ch}
+	list := slices.Clone(m.members.List)
+	i := slices.IndexFunc(list, func(x *corepb.Member) bool { return x.GetRaftId() == id })
+	switch {
+	case ch.GetStep() == corepb.MemberChange_ADD:
+		if i >= 0 || m.members.Node(NodeID(id)) != nil || Incarnation(id) <= m.members.LastIncarnation {
+			a.refused = fmt.Sprintf("node %d or its incarnation %d is taken", NodeID(id), Incarnation(id))
+			return a
+		}
+		m.members.LastIncarnation = Incarnation(id)
+		list = append(list, ch.GetMember())
+		sortMembers(list)
+	case i < 0:
+		a.refused = fmt.Sprintf("node %d is not a member", NodeID(id))
+		return a
+	case ch.GetStep() == corepb.MemberChange_REMOVE:
+		list = slices.Delete(list, i, i+1)
+	case ch.GetStep() == corepb.MemberChange_PROMOTE && list[i].GetRole() == corepb.Role_JOINING:
+		list[i] = withRole(list[i], corepb.Role_VOTER)
+	case ch.GetStep() == corepb.MemberChange_DEMOTE && list[i].GetRole() == corepb.Role_VOTER:
+		list[i] = withRole(list[i], corepb.Role_LEAVING)
+	case ch.GetStep() == corepb.MemberChange_DEMOTE && list[i].GetRole() == corepb.Role_JOINING:
+		list[i] = withRole(list[i], corepb.Role_LEAVING)
+	default:
+		a.refused = fmt.Sprintf("%v of node %d, which is %v", ch.GetStep(), NodeID(id), list[i].GetRole())
+		return a
+	}
+	m.conf = conf(&cc)
+	m.members.List = list
+	return a
+}
+
+func withRole(m *corepb.Member, r corepb.Role) *corepb.Member {
+	n := proto.Clone(m).(*corepb.Member)
+	n.Role = r
+	return n
+}
+
+// Bootstrap is the durable state that a one-node cluster is founded with: a
+// snapshot at index 1 that makes id its only voter.
+func Bootstrap(id Identity, address string, port uint32) Durable {
+	m := machine{index: 1, term: 1, conf: &pb.ConfState{Voters: []uint64{id.RaftID}},
+		members: Members{ClusterUUID: id.ClusterUUID, LastIncarnation: Incarnation(id.RaftID),
+			List: []*corepb.Member{{RaftId: id.RaftID, Address: address, Port: port,
+				ReplicaUuid: bytes.Clone(id.ReplicaUUID[:]), Role: corepb.Role_VOTER}}}}
+	return Durable{Snapshot: fromRaftSnapshot(m.snapshot()), HardState: HardState{Term: 1, Commit: 1}}
+}
+
+// voters calls f with the voters of each of the configuration's quorums: one,
+// or two while it is joint.
+func (m *machine) voters(f func([]uint64)) {
+	f(m.conf.GetVoters())
+	if out := m.conf.GetVotersOutgoing(); len(out) > 0 {
+		f(out)
+	}
+}
+
+// isVoter says whether id counts in some quorum.
+func (m *machine) isVoter(id uint64) bool {
+	found := false
+	m.voters(func(v []uint64) { found = found || slices.Contains(v, id) })
+	return found
+}
+
+// refusedByLibrary matches an entry that the library made empty in place of a
+// membership change that it would not append.
+func refusedByLibrary(e *pb.Entry) bool {
+	return e.GetType() == pb.EntryNormal && len(e.GetData()) == 0
+}
+
+var _ raft.Logger = silent{}

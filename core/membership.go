@@ -1,0 +1,306 @@
+package core
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"go.etcd.io/raft/v3"
+	pb "go.etcd.io/raft/v3/raftpb"
+
+	"github.com/pgraft/pgraft/core/corepb"
+)
+
+// Membership changes are driven by state, not by who asked: a learner that is
+// JOINING is promoted and one that is LEAVING is removed by whoever leads, so a
+// change outlives its leader. One entry at a time is in flight (thesis, section
+// 4.1, and the bug of 2015: none before the leader's own first entry).
+type changes struct {
+	waiting   []*change
+	confIndex uint64 // nothing is proposed before the library has applied this
+	proposed  bool   // the entry at confIndex is a change of ours
+}
+
+// change is one AddNode or RemoveNode that waits for its Reply.
+type change struct {
+	ids     []uint64       // empty: nobody waits, another member asked
+	add     *corepb.Member // nil: a removal
+	raftID  uint64         // set when the first entry has been proposed, or a removal
+	started bool
+}
+
+// promoteLag is how many entries a learner may be behind to become a voter.
+const promoteLag = 64
+
+func (c *Core) addNode(in AddNode) {
+	if c.role != raft.StateLeader || c.removed {
+		c.reply(in.ID, NotLeader, "this node does not lead")
+		return
+	}
+	ch := &change{ids: []uint64{in.ID}, add: &corepb.Member{Address: in.Address, Port: in.Port,
+		ReplicaUuid: bytes.Clone(in.ReplicaUUID[:]), Role: corepb.Role_JOINING, RaftId: RaftID(0, in.NodeID)}}
+	c.enqueue(ch)
+}
+
+func (c *Core) removeNode(in RemoveNode) {
+	if c.role != raft.StateLeader || c.removed {
+		c.reply(in.ID, NotLeader, "this node does not lead")
+		return
+	}
+	m := c.members.Node(in.NodeID)
+	if m == nil {
+		c.reply(in.ID, NoSuchNode, "node %d is not a member", in.NodeID)
+		return
+	}
+	c.enqueue(&change{ids: []uint64{in.ID}, raftID: m.GetRaftId()})
+}
+
+// removeOnRequest serves a former leader that gave up leadership to be removed.
+func (c *Core) removeOnRequest(from uint64) {
+	if c.role != raft.StateLeader || c.members.Get(from) == nil {
+		return
+	}
+	for _, ch := range c.changes.waiting {
+		if ch.add == nil && ch.raftID == from {
+			return
+		}
+	}
+	c.enqueue(&change{raftID: from})
+}
+
+func (c *Core) enqueue(ch *change) {
+	if len(c.changes.waiting) >= maxChanges {
+		c.answer(ch, Busy, "%d membership changes wait already", maxChanges)
+		return
+	}
+	c.changes.waiting = append(c.changes.waiting, ch)
+}
+
+// leaderDuties proposes the next membership entry that is due.
+func (c *Core) leaderDuties() {
+	if c.role != raft.StateLeader || c.removed || c.transfer.target != 0 || c.storage.libApplied < c.changes.confIndex {
+		return
+	}
+	for _, m := range c.members.List {
+		switch {
+		case m.GetRole() == corepb.Role_LEAVING:
+			c.proposeChange(corepb.MemberChange_REMOVE, pb.ConfChangeRemoveNode, &corepb.Member{RaftId: m.GetRaftId()})
+			return
+		case m.GetRole() == corepb.Role_JOINING && c.caughtUp(m.GetRaftId()):
+			c.proposeChange(corepb.MemberChange_PROMOTE, pb.ConfChangeAddNode, &corepb.Member{RaftId: m.GetRaftId()})
+			return
+		}
+	}
+	for _, ch := range slices.Clone(c.changes.waiting) {
+		if !ch.started && c.start(ch) {
+			return
+		}
+	}
+}
+
+func (c *Core) caughtUp(id uint64) bool {
+	return c.reachable(id) && c.progress()[id].match+promoteLag >= c.last && c.progress()[id].match > 0
+}
+
+// reachable says that a member was heard from within an election timeout.
+func (c *Core) reachable(id uint64) bool {
+	return id == c.self || c.silentMillis(id) < uint64(c.cfg.ElectionTicks)*c.cfg.TickMillis
+}
+
+// start makes the first step of a change; true if an entry was proposed.
+func (c *Core) start(ch *change) bool {
+	if ch.add != nil {
+		return c.startAdd(ch)
+	}
+	m := c.members.Get(ch.raftID)
+	if m == nil {
+		c.answer(ch, OK, "")
+		return false
+	}
+	if m.GetRole() == corepb.Role_LEAVING { // under way already: wait with the others
+		ch.started = true
+		return false
+	}
+	if code, text := c.mayRemove(m); code != OK {
+		c.answer(ch, code, "%s", text)
+		return false
+	}
+	if ch.raftID == c.self {
+		c.startSelfRemoval(ch)
+		return false
+	}
+	ch.started = c.proposeChange(corepb.MemberChange_DEMOTE, pb.ConfChangeAddLearnerNode, &corepb.Member{RaftId: ch.raftID})
+	return ch.started
+}
+
+func (c *Core) startAdd(ch *change) bool {
+	node := NodeID(ch.add.GetRaftId())
+	for _, m := range c.members.List {
+		same := m.GetAddress() == ch.add.GetAddress() && m.GetPort() == ch.add.GetPort()
+		switch {
+		case NodeID(m.GetRaftId()) != node && same:
+			c.answer(ch, Conflict, "%s:%d is node %d already", m.GetAddress(), m.GetPort(), NodeID(m.GetRaftId()))
+			return false
+		case NodeID(m.GetRaftId()) != node:
+		case !same:
+			c.answer(ch, Conflict, "node %d is a member already, at %s:%d", node, m.GetAddress(), m.GetPort())
+			return false
+		case m.GetRole() == corepb.Role_LEAVING:
+			c.answer(ch, NotPossible, "node %d is being removed", node)
+			return false
+		case !bytes.Equal(m.GetReplicaUuid(), ch.add.GetReplicaUuid()):
+			c.answer(ch, NotPossible, "node %d is a member, but not with the data that it has now: remove it, then add it again", node)
+			return false
+		case m.GetRole() == corepb.Role_VOTER:
+			c.answer(ch, OK, "")
+			return false
+		default: // joining already: wait with the others
+			ch.raftID, ch.started = m.GetRaftId(), true
+			return false
+		}
+	}
+	ch.add.RaftId = RaftID(c.members.LastIncarnation+1, node)
+	ch.raftID = ch.add.RaftId
+	ch.started = c.proposeChange(corepb.MemberChange_ADD, pb.ConfChangeAddLearnerNode, ch.add)
+	return ch.started
+}
+
+// mayRemove refuses a removal that the cluster would not survive.
+func (c *Core) mayRemove(m *corepb.Member) (Code, string) {
+	id := m.GetRaftId()
+	if !c.isVoter(id) {
+		return OK, ""
+	}
+	rest, up := 0, 0
+	for _, v := range c.conf.GetVoters() {
+		if v != id {
+			rest++
+			if c.reachable(v) {
+				up++
+			}
+		}
+	}
+	switch {
+	case rest == 0:
+		return LastVoter, fmt.Sprintf("node %d is the last voter", NodeID(id))
+	case up < rest/2+1:
+		return QuorumAtRisk, fmt.Sprintf("without node %d only %d of the %d remaining voters are reachable, %d are needed", NodeID(id), up, rest, rest/2+1)
+	}
+	return OK, ""
+}
+
+// proposeChange appends a membership entry; false if the library took none.
+func (c *Core) proposeChange(step corepb.MemberChange_Step, t pb.ConfChangeType, m *corepb.Member) bool {
+	cc := &pb.ConfChangeV2{
+		Changes: []*pb.ConfChangeSingle{{Type: t.Enum(), NodeId: new(m.GetRaftId())}},
+		Context: marshal(&corepb.MemberChange{Step: step, Member: m}),
+	}
+	if err := c.rn.ProposeConfChange(cc); err != nil {
+		return false
+	}
+	c.last++
+	c.changes.confIndex, c.changes.proposed = c.last, true
+	return true
+}
+
+// noticeRefusal sees whether the library made an empty entry of a change: it
+// does so silently. The change is tried again.
+func (c *Core) noticeRefusal(e *pb.Entry) {
+	if c.role != raft.StateLeader || !c.changes.proposed || e.GetIndex() != c.changes.confIndex {
+		return
+	}
+	c.changes.proposed = false
+	if refusedByLibrary(e) {
+		c.event(Warning, "the library refused the membership change at index %d", e.GetIndex())
+		c.restartChanges()
+	}
+}
+
+func (c *Core) restartChanges() {
+	for _, ch := range c.changes.waiting {
+		ch.started = false
+	}
+}
+
+// changeApplied tells the log, the removed member and whoever waits.
+func (c *Core) changeApplied(a applied) {
+	id := a.change.GetMember().GetRaftId()
+	if a.refused != "" {
+		c.event(Info, "membership change not made: %s", a.refused)
+		c.restartChanges()
+		return
+	}
+	c.out.MembersChanged = true
+	c.event(Info, "node %d %s, at index %d", NodeID(id), stepText(a.change.GetStep()), c.machine.index)
+	if a.change.GetStep() == corepb.MemberChange_REMOVE {
+		if id == c.self {
+			c.becomeRemoved("its log says so")
+			return
+		}
+		if c.role == raft.StateLeader {
+			c.send(&corepb.Envelope{To: id, Body: &corepb.Envelope_Removed{Removed: &corepb.Removed{}}})
+		}
+		delete(c.peers, id)
+	}
+	for _, ch := range slices.Clone(c.changes.waiting) {
+		m := c.members.Get(ch.raftID)
+		switch {
+		case !ch.started:
+		case ch.add == nil && m == nil, ch.add != nil && m.GetRole() == corepb.Role_VOTER && m != nil:
+			c.answer(ch, OK, "")
+		case ch.add != nil && m == nil:
+			c.answer(ch, NotPossible, "node %d was removed again", NodeID(ch.raftID))
+		}
+	}
+}
+
+func stepText(s corepb.MemberChange_Step) string {
+	switch s {
+	case corepb.MemberChange_ADD:
+		return "was added as a learner"
+	case corepb.MemberChange_PROMOTE:
+		return "became a voter"
+	case corepb.MemberChange_DEMOTE:
+		return "became a learner, to be removed"
+	}
+	return "was removed"
+}
+
+// answer ends a change for everyone who waits for it.
+func (c *Core) answer(ch *change, code Code, text string, a ...any) {
+	for _, id := range ch.ids {
+		c.reply(id, code, text, a...)
+	}
+	c.changes.waiting = slices.DeleteFunc(c.changes.waiting, func(x *change) bool { return x == ch })
+}
+
+// failChanges is for a node that leads no longer: what was proposed may still
+// happen, as the next leader drives it on.
+func (c *Core) failChanges() {
+	for _, ch := range slices.Clone(c.changes.waiting) {
+		if ch.started {
+			c.answer(ch, Unknown, "leadership was lost; the change may still be made")
+		} else {
+			c.answer(ch, NotLeader, "this node no longer leads")
+		}
+	}
+	c.changes = changes{}
+}
+
+func (c *Core) failChangesWith(code Code, text string) {
+	for _, ch := range slices.Clone(c.changes.waiting) {
+		c.answer(ch, code, "%s", text)
+	}
+	c.failTransfer(code, text)
+}
+
+func (c *Core) cancelChange(id uint64) {
+	for _, ch := range c.changes.waiting {
+		if i := slices.Index(ch.ids, id); i >= 0 {
+			ch.ids = slices.Delete(ch.ids, i, i+1)
+			c.reply(id, Unknown, "given up; the change goes on")
+			return
+		}
+	}
+	c.cancelTransfer(id)
+}

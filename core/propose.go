@@ -1,0 +1,241 @@
+package core
+
+import (
+	"slices"
+
+	"go.etcd.io/raft/v3"
+
+	"github.com/pgraft/pgraft/core/corepb"
+)
+
+// proposals are this node's open proposals, from Propose to Reply. Every one
+// has a request id, and a committed request id is never applied twice: so a
+// proposal is simply sent again, to whoever leads, until it shows up in the
+// applied log. The library's own forwarding is off: it can lose them silently.
+type proposals struct {
+	open    map[[16]byte]*proposal
+	order   []*proposal // by arrival, the order in which they are sent again
+	bytes   int
+	reroute bool // another leader is known: send all to it
+	// appended is, on a leader, what lies in its log beyond the applied index.
+	appended map[[16]byte]place
+}
+
+type proposal struct {
+	ids     []uint64 // of the inputs that wait for the same request id
+	request [16]byte
+	command *corepb.Command
+	sent    bool   // to a leader that has not refused it
+	sentAt  uint64 // tick
+	at      place  // where a leader put it; zero while that is unknown
+}
+
+func newProposals() proposals {
+	return proposals{open: map[[16]byte]*proposal{}, appended: map[[16]byte]place{}}
+}
+
+func (c *Core) propose(in Propose) {
+	ps := &c.proposed
+	if c.removed {
+		c.reply(in.ID, RemovedMember, "this node was removed from the cluster")
+		return
+	}
+	if len(in.Data) > c.cfg.MaxEntryBytes {
+		c.reply(in.ID, TooLarge, "entry has %d bytes, at most %d are allowed", len(in.Data), c.cfg.MaxEntryBytes)
+		return
+	}
+	if at, ok := c.requests.byID[in.RequestID]; ok {
+		c.replyPlace(in.ID, at)
+		return
+	}
+	if p := ps.open[in.RequestID]; p != nil {
+		p.ids = append(p.ids, in.ID)
+		return
+	}
+	if len(ps.order) >= maxProposals || ps.bytes+len(in.Data) > maxProposalBytes {
+		c.reply(in.ID, Busy, "%d proposals of %d bytes are open, at most %d of %d bytes may be", len(ps.order), ps.bytes, maxProposals, maxProposalBytes)
+		return
+	}
+	p := &proposal{ids: []uint64{in.ID}, request: in.RequestID,
+		command: &corepb.Command{RequestId: in.RequestID[:], Since: c.machine.index, Data: in.Data}}
+	ps.open[p.request] = p
+	ps.order = append(ps.order, p)
+	ps.bytes += len(in.Data)
+	c.route(p)
+}
+
+// route gives p to the leader, if one is known.
+func (c *Core) route(p *proposal) {
+	p.at, p.sent, p.sentAt = place{}, false, c.now
+	if c.machine.index > p.command.GetSince()+requestWindow/2 {
+		// Sent once more it could be too old to be told from a new one.
+		c.finish(p, Unknown, "not seen committed within %d log entries", requestWindow/2)
+		return
+	}
+	switch {
+	case c.role == raft.StateLeader:
+		at, verdict := c.appendCommand(p.command)
+		switch verdict {
+		case corepb.ForwardReply_ACCEPTED:
+			p.at, p.sent = at, true
+		case corepb.ForwardReply_BUSY:
+			c.finishBusy(p)
+		}
+	case c.lead != 0:
+		p.sent = true
+		c.send(&corepb.Envelope{To: c.lead, Body: &corepb.Envelope_Forward{Forward: &corepb.Forward{Command: p.command}}})
+	}
+}
+
+// appendCommand puts a command into the leader's log, unless it is there.
+func (c *Core) appendCommand(cmd *corepb.Command) (place, corepb.ForwardReply_Verdict) {
+	id := [16]byte(cmd.GetRequestId())
+	if at, ok := c.requests.byID[id]; ok {
+		return at, corepb.ForwardReply_ACCEPTED
+	}
+	if at, ok := c.proposed.appended[id]; ok {
+		return at, corepb.ForwardReply_ACCEPTED
+	}
+	if c.transfer.target != 0 || c.removed {
+		return place{}, corepb.ForwardReply_NOT_LEADER
+	}
+	if err := c.rn.Propose(marshal(cmd)); err != nil {
+		return place{}, corepb.ForwardReply_BUSY
+	}
+	c.last++
+	at := place{c.last, c.hard.Term}
+	c.proposed.appended[id] = at
+	return at, corepb.ForwardReply_ACCEPTED
+}
+
+// forwarded is another member's proposal, for this node to append if it leads.
+func (c *Core) forwarded(from uint64, cmd *corepb.Command) {
+	r := &corepb.ForwardReply{RequestId: cmd.GetRequestId(), Verdict: corepb.ForwardReply_NOT_LEADER}
+	if c.role == raft.StateLeader {
+		var at place
+		at, r.Verdict = c.appendCommand(cmd)
+		r.Index, r.Term = at.index, at.term
+	}
+	c.send(&corepb.Envelope{To: from, Body: &corepb.Envelope_ForwardReply{ForwardReply: r}})
+}
+
+func (c *Core) forwardReply(r *corepb.ForwardReply) {
+	p := c.proposed.open[[16]byte(r.GetRequestId())]
+	if p == nil {
+		return
+	}
+	switch r.GetVerdict() {
+	case corepb.ForwardReply_ACCEPTED:
+		p.at = place{r.GetIndex(), r.GetTerm()}
+		c.supersede()
+	case corepb.ForwardReply_NOT_LEADER:
+		p.sent = false // sent again at the next tick
+	case corepb.ForwardReply_BUSY:
+		c.finishBusy(p)
+	}
+}
+
+// rerouteDue sends everything to a leader that has just become known.
+func (c *Core) rerouteDue() {
+	if !c.proposed.reroute {
+		return
+	}
+	c.proposed.reroute = false
+	for _, p := range slices.Clone(c.proposed.order) {
+		c.route(p)
+	}
+}
+
+// retryProposals sends again what no leader has acknowledged in an election
+// timeout: the message or the answer can be lost.
+func (c *Core) retryProposals() {
+	for _, p := range slices.Clone(c.proposed.order) {
+		if p.at.index == 0 && (!p.sent || c.now-p.sentAt >= uint64(c.cfg.ElectionTicks)) {
+			c.route(p)
+		}
+	}
+}
+
+// resolve answers whoever waits for the command that was just applied.
+func (c *Core) resolve(a applied) {
+	delete(c.proposed.appended, a.requestID)
+	p := c.proposed.open[a.requestID]
+	switch {
+	case p == nil:
+	case a.expired:
+		c.finish(p, Unknown, "committed too late to tell whether it had been before")
+	default:
+		c.finishAt(p, a.at)
+	}
+}
+
+// resolveAll answers what a snapshot shows to be committed.
+func (c *Core) resolveAll() {
+	for _, p := range slices.Clone(c.proposed.order) {
+		if at, ok := c.requests.byID[p.request]; ok {
+			c.finishAt(p, at)
+		}
+	}
+}
+
+// supersede notices proposals whose place in the log went to another entry, and
+// sends them again.
+func (c *Core) supersede() {
+	for _, p := range c.proposed.order {
+		if p.at.index != 0 && p.at.index <= c.machine.index {
+			p.at, p.sent = place{}, false
+		}
+	}
+	c.resolveAll()
+}
+
+func (c *Core) replyPlace(id uint64, at place) {
+	c.out.Reply = append(c.out.Reply, Reply{ID: id, Code: OK, Index: at.index, Term: at.term})
+}
+
+func (c *Core) finishAt(p *proposal, at place) {
+	for _, id := range p.ids {
+		c.replyPlace(id, at)
+	}
+	c.forget(p)
+}
+
+func (c *Core) finish(p *proposal, code Code, text string, a ...any) {
+	for _, id := range p.ids {
+		c.reply(id, code, text, a...)
+	}
+	c.forget(p)
+}
+
+func (c *Core) finishBusy(p *proposal) {
+	c.finish(p, Busy, "the leader holds more than %d bytes of uncommitted entries", maxUncommitted)
+}
+
+func (c *Core) forget(p *proposal) {
+	delete(c.proposed.open, p.request)
+	c.proposed.bytes -= len(p.command.GetData())
+	c.proposed.order = slices.DeleteFunc(c.proposed.order, func(x *proposal) bool { return x == p })
+}
+
+// cancel answers an input that nobody waits for any longer.
+func (c *Core) cancel(id uint64) {
+	for _, p := range slices.Clone(c.proposed.order) {
+		if i := slices.Index(p.ids, id); i >= 0 {
+			p.ids = slices.Delete(p.ids, i, i+1)
+			c.reply(id, Unknown, "given up")
+			if len(p.ids) == 0 {
+				c.forget(p)
+			}
+			return
+		}
+	}
+	c.cancelChange(id)
+}
+
+// failAll answers everything that is open.
+func (c *Core) failAll(code Code, text string) {
+	for _, p := range slices.Clone(c.proposed.order) {
+		c.finish(p, code, "%s", text)
+	}
+	c.failChangesWith(code, text)
+}

@@ -1,0 +1,121 @@
+package core
+
+import (
+	"go.etcd.io/raft/v3"
+	"go.etcd.io/raft/v3/tracker"
+
+	"github.com/pgraft/pgraft/core/corepb"
+)
+
+// Role is what a member is at the moment.
+type Role uint8
+
+const (
+	RoleFollower Role = iota
+	RoleCandidate
+	RoleLeader
+	RoleLearner
+	RoleRemoved
+)
+
+func (r Role) String() string {
+	return [...]string{"Follower", "Candidate", "Leader", "Learner", "Removed"}[r]
+}
+
+// Status is what a core knows of itself. Reading it changes nothing.
+type Status struct {
+	RaftID  uint64
+	Role    Role
+	Lead    uint64 // Raft id of the leader, 0 = none known
+	Term    uint64
+	Commit  uint64
+	Applied uint64 // by the replicated state machine
+	Last    uint64 // last log index
+	Tick    uint64 // ticks since the start
+	// The lease runs for LeaseTicks ticks from the moment of the tick number
+	// LeaseFrom; there is none if LeaseTicks is 0.
+	LeaseFrom  uint64
+	LeaseTicks uint64
+}
+
+// Status is cheap: call it after every Step.
+func (c *Core) Status() Status {
+	s := Status{RaftID: c.self, Role: RoleFollower, Lead: c.lead, Term: c.hard.Term, Commit: c.hard.Commit,
+		Applied: c.machine.index, Last: c.last, Tick: c.now, LeaseFrom: c.lease.from, LeaseTicks: c.lease.ticks}
+	switch {
+	case c.removed:
+		s.Role, s.Lead = RoleRemoved, 0
+	case c.role == raft.StateLeader:
+		s.Role = RoleLeader
+	case c.role == raft.StateCandidate || c.role == raft.StatePreCandidate:
+		s.Role = RoleCandidate
+	case !c.isVoter(c.self):
+		s.Role = RoleLearner
+	}
+	return s
+}
+
+// Members is the membership as of the applied index.
+func (c *Core) Members() Members { return c.members }
+
+// MemberStatus is what this node knows of a member: by itself if it leads,
+// otherwise by what the leader said last.
+type MemberStatus struct {
+	Member       *corepb.Member
+	Match        uint64 // last log index known to be the leader's
+	Next         uint64 // next index to send; 0 unless this node leads
+	Replicating  bool   // the leader streams entries to it; false unless this node leads
+	SilentMillis uint64 // since the leader heard from it (or this node, from the leader)
+	Heard        bool   // false: never, as far as this node knows
+}
+
+// MemberStatuses is ordered by node id.
+func (c *Core) MemberStatuses() []MemberStatus {
+	l := make([]MemberStatus, 0, len(c.members.List))
+	progress := c.progress()
+	for _, m := range c.members.List {
+		id := m.GetRaftId()
+		s := MemberStatus{Member: m, SilentMillis: c.silentMillis(id)}
+		switch {
+		case id == c.self:
+			s.Match, s.SilentMillis = c.last, 0
+			if c.role != raft.StateLeader && c.lead != 0 {
+				s.SilentMillis = c.silentMillis(c.lead)
+			}
+		case c.role == raft.StateLeader:
+			p := progress[id]
+			s.Match, s.Next, s.Replicating = p.match, p.next, p.replicating && c.reachable(id)
+		case id == c.lead:
+			s.Match = c.last
+		default:
+			if p := c.peers[id]; p != nil && p.contact != nil {
+				s.Match = p.contact.GetMatch()
+				s.SilentMillis = p.contact.GetSilentMillis()
+				if s.SilentMillis != neverHeard {
+					s.SilentMillis += (c.now - p.contactAt) * c.cfg.TickMillis
+				}
+			}
+		}
+		if s.Heard = s.SilentMillis != neverHeard; !s.Heard {
+			s.SilentMillis = 0
+		}
+		l = append(l, s)
+	}
+	return l
+}
+
+type progress struct {
+	match, next uint64
+	replicating bool
+}
+
+// progress is the library's view of every member's log, on a leader.
+func (c *Core) progress() map[uint64]progress {
+	ps := map[uint64]progress{}
+	if c.role == raft.StateLeader {
+		c.rn.WithProgress(func(id uint64, _ raft.ProgressType, p tracker.Progress) {
+			ps[id] = progress{p.Match, p.Next, p.State == tracker.StateReplicate}
+		})
+	}
+	return ps
+}

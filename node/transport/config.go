@@ -43,9 +43,9 @@ type Handler interface {
 	// member that the handshake of its connection named. False: the node is
 	// over its bound and the message is dropped. The callee owns data.
 	Receive(from uint64, data []byte) bool
-	// Unreachable says that messages to a member were lost: once for each
-	// connection that ended or outage that began, and once per burst of drops
-	// because its queue was full.
+	// Unreachable says that messages to a member may have been lost: once when
+	// a connection that carried some ends or an outage begins, and once per
+	// burst of drops because its queue was full.
 	Unreachable(raftID uint64)
 	// SnapshotSent comes exactly once for every Send with Snapshot set,
 	// whatever became of it. ok: it was handed to the operating system whole.

@@ -132,10 +132,7 @@ func (p *peer) failed(m *corepb.Member, err error) {
 	if p.best() == nil {
 		p.down = true
 		p.dropQueue()
-		if !p.reported {
-			p.reported = true
-			p.t.reports.unreachable(p.id)
-		}
+		p.reportLoss()
 	}
 	p.t.mu.Unlock()
 	var refused *refusedError

@@ -41,7 +41,7 @@ type peer struct {
 	queueMessages int  // of queue and of the batch being written
 	overflow      bool // messages were dropped since the queue was last half empty
 	down          bool // dialling failed since the last connection: messages are dropped
-	reported      bool // Unreachable was said since the last connection
+	reported      bool // see reportLoss
 
 	since     time.Time // of the present state, connected or not
 	lastError string
@@ -216,6 +216,15 @@ func (p *peer) detach(c *conn, err error) {
 		peerName(p.id), host(c.nc.RemoteAddr()), err))
 }
 
+// reportLoss says Unreachable, unless nothing was sent and no connection came
+// about since it was last said. Under t.mu.
+func (p *peer) reportLoss() {
+	if !p.reported {
+		p.reported = true
+		p.t.reports.unreachable(p.id)
+	}
+}
+
 // unlink takes c out of p and reports what it may have lost; false: it was out
 // already. Under t.mu.
 func (p *peer) unlink(c *conn) bool {
@@ -228,8 +237,7 @@ func (p *peer) unlink(c *conn) bool {
 		return false
 	}
 	if c.sent && !p.retiring {
-		p.reported = p.best() == nil
-		p.t.reports.unreachable(p.id)
+		p.reportLoss()
 	}
 	return true
 }

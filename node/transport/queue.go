@@ -75,7 +75,7 @@ func (p *peer) take(batch []core.Send) (*conn, []core.Send) {
 	if c == nil || len(front) == 0 {
 		return nil, batch
 	}
-	c.sent = true
+	c.sent, p.reported = true, false
 	n, bytes := 0, 0
 	for n < len(front) && bytes < maxBatchBytes {
 		bytes += len(front[n].Data)

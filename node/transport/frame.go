@@ -19,7 +19,7 @@ const (
 	frameHeaderBytes = 8
 	// firstReadBytes is what a frame's length alone may make readFrame
 	// allocate; more only as bytes arrive.
-	firstReadBytes = 64 << 10
+	firstReadBytes = 256 << 10
 	bufferBytes    = 64 << 10 // one reader's and one writer's buffer
 )
 

@@ -70,6 +70,14 @@ func TestWrongMember(t *testing.T) {
 	})
 	a.tr.SetPeers([]*corepb.Member{b.member()})
 	a.log.wait(t, "cannot connect to node 2 (incarnation 7) at "+b.tr.Addr().String()+": node 3 (incarnation 7) answered")
+	m := b.member()
+	m.ReplicaUuid = []byte{99}
+	b.mu.Lock()
+	b.self.ReplicaUUID = [16]byte{98}
+	b.greet = func(*corepb.Hello) *corepb.Welcome { return b.self.Welcome(core.Verdict{}) }
+	b.mu.Unlock()
+	a.tr.SetPeers([]*corepb.Member{m})
+	a.log.wait(t, "replica 62000000000000000000000000000000 answered, not 63")
 	if a.stat(raftID(2)).Connected {
 		t.Error("connected")
 	}

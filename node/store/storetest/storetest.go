@@ -4,7 +4,6 @@ package storetest
 
 import (
 	"bytes"
-	"errors"
 	"flag"
 	"fmt"
 	"strings"
@@ -17,7 +16,10 @@ import (
 )
 
 // TB is what both a test and a property of rapid give.
-type TB = rapid.TB
+type TB interface {
+	rapid.TB
+	Cleanup(func())
+}
 
 // Disk is one disk with at most one store on it, empty at first.
 type Disk interface {
@@ -62,6 +64,8 @@ type bench struct {
 func start(t TB, c Config) *bench {
 	b := &bench{c: c, disk: c.New(t), h: newHistory()}
 	b.open(t)
+	// Only a test that has failed leaves a store open, and has said why.
+	t.Cleanup(func() { _ = b.s.Close() })
 	return b
 }
 
@@ -254,5 +258,3 @@ func isPanic(f func()) (text string) {
 	f()
 	return ""
 }
-
-var errNotClosed = errors.New("a closed store answered")

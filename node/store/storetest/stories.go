@@ -30,7 +30,7 @@ func testEmpty(t *testing.T, c Config) {
 		"load": second(b.s.Load()), "entry": second(b.s.Entry(1)), "entries": second(b.s.Entries(1, 1, 1)),
 	} {
 		if !errors.Is(err, store.ErrClosed) {
-			t.Errorf("%s: %v: %v", what, errNotClosed, err)
+			t.Errorf("%s on a closed store: %v", what, err)
 		}
 	}
 }

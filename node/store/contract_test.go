@@ -58,6 +58,10 @@ func (d *memDisk) Crash(keepPercent int, seed uint64) {
 	}
 }
 
+func keepAll() vfs.CrashCloneCfg {
+	return vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(0, 0))}
+}
+
 func TestContractOnRealDisk(t *testing.T) {
 	storetest.Run(t, storetest.Config{New: func(t storetest.TB) storetest.Disk {
 		dir, err := os.MkdirTemp("", "pgraft-store-")

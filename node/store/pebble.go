@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -22,11 +23,12 @@ type Pebble struct {
 	life   sync.RWMutex
 	closed bool
 
-	// write is held by whatever writes. It guards batches, promise and
-	// retention, and is taken before mu.
+	// write is held by whatever writes. It guards what follows, and is taken
+	// before mu.
 	write     sync.Mutex
 	batches   uint64 // written so far, the value of keyBatch
 	promise   uint64 // milliseconds, the value of keyPromise
+	committed uint64 // the commit index in keyHard
 	retention Retention
 
 	mu   sync.Mutex
@@ -69,7 +71,9 @@ func (p *Pebble) open(o Options) error {
 	}
 	db, err := pebble.Open(p.dir, o.pebbleOptions(p.guard, p.fs))
 	switch {
-	case errors.Is(err, pebble.ErrCorruption):
+	// A file that is not there: lost, or a crash of the machine interrupted the
+	// very first Open, when nothing had been acknowledged.
+	case errors.Is(err, pebble.ErrCorruption), errors.Is(err, fs.ErrNotExist):
 		return p.corrupt("its files", err)
 	case err != nil:
 		return fmt.Errorf("store: open %s: %w", p.dir, err)
@@ -119,7 +123,10 @@ func (p *Pebble) Close() error {
 		}
 		return p.mark.close(p.batches)
 	})
-	return errors.Join(err, p.fs.release())
+	if released := p.fs.release(); released != nil {
+		err = errors.Join(err, released)
+	}
+	return err
 }
 
 // get reads one record; ok is false if there is none.

@@ -78,7 +78,7 @@ func (p *Pebble) recoverBounds() error {
 	if err != nil {
 		return err
 	}
-	p.promise = d.PromiseMillis
+	p.promise, p.committed = d.PromiseMillis, d.HardState.Commit
 	start := uint64(1)
 	if _, err := p.get(keyStart, 8, true, func(b []byte) { start = binary.LittleEndian.Uint64(b) }); err != nil {
 		return err

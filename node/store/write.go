@@ -38,7 +38,7 @@ func (p *Pebble) Write(batches []core.Persist) error {
 
 func (p *Pebble) writeBatch(in *core.Persist, sync bool) error {
 	old := p.look()
-	next := check(old, in)
+	next := check(old, p.committed, in)
 	if len(in.Entries) > 0 {
 		var err error
 		if next.end, err = p.offset(next, in.Entries[0].Index); err != nil {
@@ -51,13 +51,16 @@ func (p *Pebble) writeBatch(in *core.Persist, sync bool) error {
 		return err
 	}
 	p.promise = max(p.promise, in.PromiseMillis)
+	if in.HardState != nil {
+		p.committed = in.HardState.Commit
+	}
 	p.show(next)
 	return nil
 }
 
 // check panics when in breaks the log, and returns the view with a snapshot of
 // the leader in place, but not yet the entries.
-func check(v view, in *core.Persist) view {
+func check(v view, committed uint64, in *core.Persist) view {
 	if s := in.Snapshot; s != nil {
 		if s.Index == 0 {
 			panic(fmt.Sprintf("store: batch %d: snapshot at index 0", in.Seq))
@@ -65,6 +68,9 @@ func check(v view, in *core.Persist) view {
 		v = view{first: s.Index + 1, last: s.Index, snapshot: s.Index}
 	}
 	last := v.last
+	if in.HardState != nil {
+		committed = in.HardState.Commit
+	}
 	for i, e := range in.Entries {
 		switch {
 		case i > 0 && e.Index != in.Entries[i-1].Index+1:
@@ -79,8 +85,8 @@ func check(v view, in *core.Persist) view {
 	if m := in.Mark; m != nil && (m.Index == 0 || m.Index > last) {
 		panic(fmt.Sprintf("store: batch %d: mark at %d, but the log ends at %d", in.Seq, m.Index, last))
 	}
-	if h := in.HardState; h != nil && h.Commit > last {
-		panic(fmt.Sprintf("store: batch %d: commit %d, but the log ends at %d", in.Seq, h.Commit, last))
+	if committed > last {
+		panic(fmt.Sprintf("store: batch %d: commit %d, but the log ends at %d", in.Seq, committed, last))
 	}
 	return v
 }

@@ -240,8 +240,8 @@ func (g *generator) batch(t *rapid.T, m model, seq uint64) core.Persist {
 		index := rapid.Uint64Range(after.snapshotIndex()+1, after.last()).Draw(t, "at")
 		in.Mark = &core.Snapshot{Index: index, Term: g.term, Data: []byte("mark")}
 	}
-	// A commit index past the end of the log is refused at the next start, so
-	// every truncation brings a hard state with it.
+	// The log never ends before the commit index. Here a truncation may go back
+	// before it, unlike in Raft, and then brings a hard state with it.
 	if rapid.Bool().Draw(t, "hard") || m.Hard.Commit > after.last() {
 		in.HardState = &core.HardState{Term: g.term, Vote: 1 + g.term%3, Commit: after.snapshotIndex()}
 	}

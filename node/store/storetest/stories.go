@@ -109,12 +109,14 @@ func testEntries(t *testing.T, c Config) {
 // numbers before anything is written.
 func testInvariants(t *testing.T, c Config) {
 	b := start(t, c)
-	b.write(t, core.Persist{Entries: Entries(1, 5, 1, 1), Mark: &core.Snapshot{Index: 3, Term: 1}, Sync: true})
+	b.write(t, core.Persist{Entries: Entries(1, 5, 1, 1), Mark: &core.Snapshot{Index: 3, Term: 1},
+		HardState: &core.HardState{Term: 1, Commit: 5}, Sync: true})
 	for want, in := range map[string]core.Persist{
 		"a gap: entry 7, but the log ends at 5":     {Entries: Entries(7, 1, 1, 1)},
 		"entry 3 replaces one of the snapshot at 3": {Entries: Entries(3, 1, 1, 1)},
 		"mark at 6, but the log ends at 5":          {Mark: &core.Snapshot{Index: 6, Term: 1}},
 		"commit 6, but the log ends at 5":           {HardState: &core.HardState{Term: 1, Commit: 6}},
+		"commit 5, but the log ends at 4":           {Entries: Entries(4, 1, 2, 1)},
 		"a gap: entry 12, but the log ends at 10":   {Snapshot: &core.Snapshot{Index: 10, Term: 1}, Entries: Entries(12, 1, 1, 1)},
 		"entry 8 follows 6":                         {Entries: append(Entries(6, 1, 1, 1), Entries(8, 1, 1, 1)...)},
 		"snapshot at index 0":                       {Snapshot: &core.Snapshot{}},

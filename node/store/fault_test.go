@@ -93,7 +93,13 @@ func TestFirstFailureIsFinal(t *testing.T) {
 		if s != nil {
 			checkFailed(t, n, s, err)
 		}
-		for _, keep := range []int{0, 50, 100} {
+		keeps := []int{0, 100}
+		if n%4 == 0 {
+			// Pebble spends up to a second on a torn chunk, looking for the one
+			// bit that would make it whole.
+			keeps = append(keeps, 50)
+		}
+		for _, keep := range keeps {
 			fs := base.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: keep, RNG: rand.New(rand.NewPCG(uint64(n), 0))})
 			checkSurvived(t, n, keep, fs, synced, written)
 		}

@@ -39,6 +39,9 @@ type Config struct {
 	// DropsHistory is set when the store may drop entries that its newest
 	// snapshot covers.
 	DropsHistory bool
+	// Histories is how many random histories are tried, unless the flag
+	// -rapid.checks says another number.
+	Histories int
 }
 
 // Run runs the suite.
@@ -171,7 +174,7 @@ func describe(batches []core.Persist) string {
 // testModel compares a store with the model over random histories of writes,
 // restarts and crashes.
 func testModel(t *testing.T, c Config) {
-	fixSeed(t)
+	fixRapid(t, c)
 	rapid.Check(t, func(t *rapid.T) {
 		b := start(t, c)
 		g := generator{term: 1}
@@ -207,12 +210,25 @@ func testModel(t *testing.T, c Config) {
 	})
 }
 
-// fixSeed makes rapid's histories the same in every run, unless a seed is given.
-func fixSeed(t *testing.T) {
-	if f := flag.Lookup("rapid.seed"); f != nil && f.Value.String() == "0" {
-		if err := flag.Set("rapid.seed", "20100913"); err != nil {
+// fixRapid makes rapid's histories the same in every run, and as many as c says,
+// unless the command line says otherwise.
+func fixRapid(t *testing.T, c Config) {
+	given := map[string]bool{}
+	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	for name, value := range map[string]string{"rapid.seed": "20100913", "rapid.checks": fmt.Sprint(c.Histories)} {
+		f := flag.Lookup(name)
+		if given[name] || f == nil {
+			continue
+		}
+		old := f.Value.String()
+		if err := f.Value.Set(value); err != nil {
 			t.Fatal(err)
 		}
+		t.Cleanup(func() {
+			if err := f.Value.Set(old); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 

@@ -78,13 +78,13 @@ func TestContractOnRealDisk(t *testing.T) {
 }
 
 func TestContractOnCrashingDisk(t *testing.T) {
-	storetest.Run(t, storetest.Config{Histories: 60, Crashes: true, New: func(t storetest.TB) storetest.Disk {
+	storetest.Run(t, storetest.Config{Histories: 30, Crashes: true, New: func(t storetest.TB) storetest.Disk {
 		return newMemDisk(t, store.Options{MemTableBytes: 256 << 10})
 	}})
 }
 
 func TestContractWithShortHistory(t *testing.T) {
-	storetest.Run(t, storetest.Config{Histories: 60, Crashes: true, DropsHistory: true, New: func(t storetest.TB) storetest.Disk {
+	storetest.Run(t, storetest.Config{Histories: 30, Crashes: true, DropsHistory: true, New: func(t storetest.TB) storetest.Disk {
 		return newMemDisk(t, store.Options{Retention: store.Retention{RetainEntries: 4, RetainBytes: 5000}})
 	}})
 }

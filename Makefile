@@ -80,7 +80,7 @@ install: ## copy what `make` built into the server of PG_CONFIG
 
 deps: ## install what is missing for demo and test: tools, Go, PostgreSQL of version PG
 	@tools/deps/debian.sh
-	@test -x "$(chosen_pg_config)" || $(chosen_pg_config) --version >/dev/null
+	@pg_config=$(chosen_pg_config); "$$pg_config" --version >/dev/null
 
 install-chosen:
 	@pg_config=$(chosen_pg_config); \

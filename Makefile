@@ -126,21 +126,22 @@ lint-shell:
 	@tools/deps/debian.sh --lint
 	shellcheck -x tools/deps/*.sh .ci/run
 
-PROTO = core/corepb/core.proto
+# core.proto imports the library's raft.proto, which comes with its module.
 protoc = $(GO) build -o build/protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go && \
-	protoc --plugin=build/protoc-gen-go --go_opt=paths=source_relative --go_out=$(1) $(PROTO)
+	protoc --plugin=build/protoc-gen-go -I core/corepb -I "$$($(GO) list -m -f '{{.Dir}}' go.etcd.io/raft/v3)/raftpb" \
+		--go_opt=paths=source_relative --go_opt=Mraft.proto=go.etcd.io/raft/v3/raftpb --go_out=$(1) core.proto
 
 proto: ## generate the Go code of core/corepb anew (needs protoc)
 	@tools/deps/debian.sh --lint
-	$(call protoc,.)
+	$(call protoc,core/corepb)
 
 # The comments name the generators' versions, which may differ.
 lint-proto:
 	@tools/deps/debian.sh --lint
 	@rm -rf build/lint/proto && mkdir -p build/lint/proto
 	@$(call protoc,build/lint/proto)
-	@diff -I '^//' build/lint/proto/$(PROTO:.proto=.pb.go) $(PROTO:.proto=.pb.go) || { \
-		echo >&2 "$(PROTO) was changed: run 'make proto'"; exit 1; }
+	@diff -I '^//' build/lint/proto/core.pb.go core/corepb/core.pb.go || { \
+		echo >&2 "core/corepb/core.proto was changed: run 'make proto'"; exit 1; }
 
 clean: ## remove what was built
 	rm -rf build

@@ -138,9 +138,8 @@ proto: ## generate the Go code of core/corepb anew (needs protoc)
 # The comments name the generators' versions, which may differ.
 lint-proto:
 	@tools/deps/debian.sh --lint
-	@rm -rf build/lint/proto && mkdir -p build/lint/proto
-	@$(call protoc,build/lint/proto)
-	@diff -I '^//' build/lint/proto/core.pb.go core/corepb/core.pb.go || { \
+	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; $(call protoc,"$$dir"); \
+	diff -I '^//' "$$dir/core.pb.go" core/corepb/core.pb.go || { \
 		echo >&2 "core/corepb/core.proto was changed: run 'make proto'"; exit 1; }
 
 clean: ## remove what was built

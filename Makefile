@@ -1,3 +1,151 @@
-# Placeholder until the house is built.
-all:
-	go build ./...
+# make && sudo make install PG_CONFIG=/path/to/pg_config
+#	puts the extension into an existing PostgreSQL server.
+# make demo
+#	installs what is missing, builds, and shows a cluster at work.
+
+## The PostgreSQL to build for and to install into
+PG_CONFIG ?= pg_config
+## The major version that deps, demo and the tests get by themselves: 15, 17 or 18
+PG ?= 15
+## Where the command pgraft goes (bin/pgraft); the extension goes where PG_CONFIG says
+PREFIX ?= /usr/local
+## Put before every path that is installed, for packagers
+DESTDIR ?=
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+export PGRAFT_CACHE ?= /var/cache/pgraft
+
+# A variable that is looked up on its first use only: `sudo make install` needs
+# no Go, and cleaning needs no PostgreSQL.
+once = $(eval $(1) := $(2))$($(1))
+GO = $(call once,GO,$(shell tools/deps/go.sh))
+PG_VERSION = $(call once,PG_VERSION,$(shell $(PG_CONFIG) --version))
+PG_MAJOR = $(call once,PG_MAJOR,$(shell echo '$(PG_VERSION)' | sed 's/^PostgreSQL \([0-9]*\).*/\1/'))
+PG_BUILD = build/pg$(PG_MAJOR)
+pg_dir = $(DESTDIR)$(shell $(PG_CONFIG) --$(1))
+
+# What demo and the tests run with: the PG_CONFIG that was given, else version PG.
+chosen_pg_config = $(if $(filter file,$(origin PG_CONFIG)),$$(tools/deps/postgres.sh $(PG)),$(PG_CONFIG))
+as_root = $(if $(filter 0,$(shell id -u)),,sudo)
+
+GOFLAGS_BUILD = -trimpath -buildvcs=false
+# Go's async preemption would take PostgreSQL's SIGURG: see pgext/engine.
+ENGINE_LDFLAGS = -X=runtime.godebugDefault=asyncpreemptoff=1
+# PostgreSQL's headers as system headers: the warnings are about our own code.
+C_WARNINGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
+TEST_TIMEOUT = 15m
+integration = PGRAFT_PG_CONFIG="$(1)" $(GO) test -tags integration -count=1 -timeout $(TEST_TIMEOUT) -v $(2) ./tools/integration/...
+
+.PHONY: all pgraft engine shim check-pg install install-chosen deps demo test test-unit test-race \
+	test-integration test-short lint lint-go lint-c lint-shell lint-proto proto clean help
+
+all: pgraft engine shim ## build the command, the engine and the extension for PG_CONFIG
+
+# Go knows by itself what is up to date.
+pgraft:
+	$(GO) build $(GOFLAGS_BUILD) -o build/pgraft ./tools/pgraft
+
+engine:
+	$(GO) build $(GOFLAGS_BUILD) -buildmode=c-shared -ldflags='$(ENGINE_LDFLAGS)' \
+		-o build/pgraft_engine.so ./pgext/engine
+
+shim: check-pg
+	@mkdir -p $(PG_BUILD)
+	@$(PG_CONFIG) > $(PG_BUILD)/pg_config.new
+	@cmp -s $(PG_BUILD)/pg_config.new $(PG_BUILD)/pg_config.txt \
+		|| cp $(PG_BUILD)/pg_config.new $(PG_BUILD)/pg_config.txt
+	@rm $(PG_BUILD)/pg_config.new
+	$(MAKE) -C $(PG_BUILD) -f $(CURDIR)/pgext/Makefile PG_CONFIG='$(abspath $(shell command -v $(PG_CONFIG)))' pgraft.so
+
+check-pg:
+	@$(PG_CONFIG) --version >/dev/null 2>&1 || { echo >&2 \
+		"make: $(PG_CONFIG) does not run: install PostgreSQL, or say PG_CONFIG=/path/to/pg_config"; exit 1; }
+	@test -r "$$($(PG_CONFIG) --pgxs)" && test -r "$$($(PG_CONFIG) --includedir-server)/postgres.h" || { echo >&2 \
+		"make: $(PG_CONFIG) knows no headers for extensions: install them (on Debian postgresql-server-dev-$(PG_MAJOR))"; exit 1; }
+
+# Only copies, so that root needs neither Go nor the user's environment.
+install: ## copy what `make` built into the server of PG_CONFIG
+	@$(PG_CONFIG) --version >/dev/null
+	@for f in build/pgraft build/pgraft_engine.so $(PG_BUILD)/pgraft.so; do test -f $$f || { echo >&2 \
+		"make: $$f is not built: run 'make PG_CONFIG=$(PG_CONFIG)' first"; exit 1; }; done
+	@echo 'Installing pgraft into $(PG_VERSION): $(call pg_dir,pkglibdir), $(call pg_dir,sharedir)/extension, $(DESTDIR)$(PREFIX)/bin'
+	@install -d '$(call pg_dir,pkglibdir)' '$(call pg_dir,sharedir)/extension' '$(DESTDIR)$(PREFIX)/bin'
+	@install -m 755 $(PG_BUILD)/pgraft.so build/pgraft_engine.so '$(call pg_dir,pkglibdir)/'
+	@install -m 644 pgext/pgraft.control pgext/pgraft--*.sql '$(call pg_dir,sharedir)/extension/'
+	@install -m 755 build/pgraft '$(DESTDIR)$(PREFIX)/bin/'
+
+deps: ## install what is missing for demo and test: tools, Go, PostgreSQL of version PG
+	@tools/deps/debian.sh
+	@pg_config=$(chosen_pg_config); "$$pg_config" --version >/dev/null
+
+install-chosen:
+	@pg_config=$(chosen_pg_config); \
+		$(MAKE) all PG_CONFIG="$$pg_config"; \
+		$(as_root) $(MAKE) install PG_CONFIG="$$pg_config" PREFIX='$(PREFIX)'
+
+demo: deps install-chosen ## build, install into PostgreSQL PG, and show a cluster at work
+	build/pgraft demo --pg-config "$(chosen_pg_config)"
+
+test: test-unit test-integration ## all tests, on PostgreSQL PG
+
+test-unit:
+	@tools/deps/debian.sh
+	$(GO) test ./...
+
+test-race: ## the core and the node under the race detector
+	@tools/deps/debian.sh
+	$(GO) test -race ./core/... ./node/...
+
+test-integration: deps install-chosen ## the tests on real servers of PostgreSQL PG
+	$(call integration,$(chosen_pg_config),)
+
+test-short: deps install-chosen ## the shorter pass of them, for PG=17 and PG=18
+	$(call integration,$(chosen_pg_config),-short)
+
+lint: lint-go lint-c lint-shell lint-proto ## gofmt, go vet, staticcheck, C warnings, shellcheck, generated code
+
+lint-go:
+	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $$(git ls-files '*.go')); test -z "$$unformatted" || { \
+		echo >&2 "gofmt -w is due:" $$unformatted; exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags integration ./tools/...
+	$(GO) tool staticcheck ./...
+	$(GO) tool staticcheck -tags integration ./tools/...
+
+lint-c:
+	@pg_config=$(chosen_pg_config); dir=build/lint/pg$$($$pg_config --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/'); \
+		rm -rf $$dir; mkdir -p $$dir; \
+		$(MAKE) -C $$dir -f $(CURDIR)/pgext/Makefile PG_CONFIG="$$pg_config" \
+			COPT="-isystem $$($$pg_config --includedir-server) $(C_WARNINGS)" pgraft.so
+
+lint-shell:
+	@tools/deps/debian.sh --lint
+	shellcheck -x tools/deps/*.sh .ci/run
+
+# core.proto imports the library's raft.proto, which comes with its module.
+protoc = $(GO) build -o build/protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go && \
+	protoc --plugin=build/protoc-gen-go -I core/corepb -I "$$($(GO) list -m -f '{{.Dir}}' go.etcd.io/raft/v3)/raftpb" \
+		--go_opt=paths=source_relative --go_opt=Mraft.proto=go.etcd.io/raft/v3/raftpb --go_out=$(1) core.proto
+
+proto: ## generate the Go code of core/corepb anew (needs protoc)
+	@tools/deps/debian.sh --lint
+	$(call protoc,core/corepb)
+
+# The comments name the generators' versions, which may differ.
+lint-proto:
+	@tools/deps/debian.sh --lint
+	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; $(call protoc,"$$dir"); \
+	diff -I '^//' "$$dir/core.pb.go" core/corepb/core.pb.go || { \
+		echo >&2 "core/corepb/core.proto was changed: run 'make proto'"; exit 1; }
+
+clean: ## remove what was built
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 20
+	@echo
+	@awk '/^## / { doc = substr($$0, 4); next } doc { print $$1 "\t" doc " [" $$3 "]"; doc = "" }' Makefile | expand -t 20

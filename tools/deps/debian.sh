@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Installs what building and testing need beside PostgreSQL (see postgres.sh):
+# git, make, a C compiler and Go. With --lint also what `make lint` needs.
+# Quiet when nothing is missing.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. tools/deps/lib.sh
+
+# command and Debian package
+needed=(git:git make:make gcc:gcc)
+if [ "${1:-}" = --lint ]; then
+	needed+=(shellcheck:shellcheck protoc:protobuf-compiler)
+fi
+
+missing=()
+for pair in "${needed[@]}"; do
+	command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
+done
+# gcc alone brings no C library headers, and Go's modules come over TLS.
+echo '#include <stdio.h>' | gcc -E - >/dev/null 2>&1 || missing+=(libc6-dev)
+[ -s /etc/ssl/certs/ca-certificates.crt ] || [ -s /etc/pki/tls/certs/ca-bundle.crt ] || missing+=(ca-certificates)
+
+if [ ${#missing[@]} -gt 0 ]; then
+	if on_debian; then
+		apt_install "${missing[@]}"
+	else
+		die "this is no Debian; please install: ${missing[*]} (Debian's names)"
+	fi
+fi
+tools/deps/go.sh --install >/dev/null

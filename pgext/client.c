@@ -243,12 +243,27 @@ withdraw(void)
 	return true;
 }
 
+/* A cancelled write is no plain failure, though the error will read like one. */
+static void
+warn_of_cancel(const PgraftCall *call)
+{
+	if (!INTERRUPTS_CAN_BE_PROCESSED() || withdraw())
+		return;
+	ereport(WARNING,
+			(errcode(ERRCODE_T_R_STATEMENT_COMPLETION_UNKNOWN),
+			 errmsg("canceling the wait for %s, of which it is not known whether it took effect",
+					call->what),
+			 errdetail("Request " UINT64_FORMAT " was handed to the pgraft engine, which may have carried it out or may still do so.",
+					   PGRAFT_REQUEST_ID(my_gen, my_slot))));
+}
+
 /*
  * Waits until the worker has answered.  A reply that is too large for the slot
  * is fetched from it through *reply_segment.
  */
 static WaitResult
-wait_for_reply(uint32 epoch, TimestampTz deadline, dsm_segment **reply_segment)
+wait_for_reply(const PgraftCall *call, uint32 epoch, TimestampTz deadline,
+			   dsm_segment **reply_segment)
 {
 	PgraftSlot *slot = slot_of_mine();
 
@@ -288,6 +303,8 @@ wait_for_reply(uint32 epoch, TimestampTz deadline, dsm_segment **reply_segment)
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 left, pgraft_wait_event_reply());
 		ResetLatch(MyLatch);
+		if (call->is_write && (QueryCancelPending || ProcDiePending))
+			warn_of_cancel(call);
 		CHECK_FOR_INTERRUPTS();
 	}
 }
@@ -347,7 +364,7 @@ call_engine(const PgraftCall *call, size_t *len)
 		if (my_slot < 0)
 			acquire_slot(call, deadline);
 		data_segment = publish(call, epoch, deadline);
-		result = wait_for_reply(epoch, hard_deadline, &reply_segment);
+		result = wait_for_reply(call, epoch, hard_deadline, &reply_segment);
 		if (result != WAIT_ANSWERED && !withdraw())
 			report_unanswered(call, result);
 		if (data_segment != NULL)

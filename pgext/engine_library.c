@@ -3,6 +3,9 @@
  *		Loads the Go engine into the engine worker, and checks that Go leaves
  *		PostgreSQL's signals alone.
  *
+ * The server loads this extension with its symbols global, so no function of
+ * the shim may be named like one that the engine exports.
+ *
  * Nothing here is shared between processes.  "pgraft_engine" is written once,
  * before the worker's loop.
  *
@@ -61,7 +64,7 @@ load_and_call(const char *path, uint32 *abi, char *err, size_t errlen)
  * unblocked.
  */
 void
-pgraft_engine_load(void)
+pgraft_library_load(void)
 {
 	char		path[MAXPGPATH];
 	char		err[1024] = "";
@@ -95,12 +98,12 @@ pgraft_engine_load(void)
 	pgraft_engine.cancel = (pgraft_engine_cancel_fn) lookup(library, "pgraft_engine_cancel");
 	pgraft_engine.drain = (pgraft_engine_drain_fn) lookup(library, "pgraft_engine_drain");
 	pgraft_engine.stop = (pgraft_engine_stop_fn) lookup(library, "pgraft_engine_stop");
-	pgraft_engine_check_threads();
+	pgraft_library_check_threads();
 }
 
 /* Starts the engine with all signals blocked, as its new threads inherit that. */
 void
-pgraft_engine_start(const PgraftConfig *config)
+pgraft_library_start(const PgraftConfig *config)
 {
 	char		err[1024] = "";
 	int			failed;
@@ -116,7 +119,7 @@ pgraft_engine_start(const PgraftConfig *config)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("could not start the pgraft engine: %s", err)));
-	pgraft_engine_check_threads();
+	pgraft_library_check_threads();
 }
 
 /* False only if the thread is there and would take SIGURG. */
@@ -153,7 +156,7 @@ thread_blocks_sigurg(const char *tid)
 
 /* Every thread but this one must leave SIGURG to it. */
 void
-pgraft_engine_check_threads(void)
+pgraft_library_check_threads(void)
 {
 	char		main_tid[32];
 	struct dirent *entry;

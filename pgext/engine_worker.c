@@ -275,7 +275,7 @@ start_engine(void)
 {
 	PgraftConfig config;
 
-	pgraft_engine_load();
+	pgraft_library_load();
 	event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (event_fd < 0)
 		ereport(ERROR,
@@ -283,7 +283,7 @@ start_engine(void)
 				 errmsg("could not create an eventfd: %m")));
 	pgraft_settings_read(&config);
 	config.event_fd = event_fd;
-	pgraft_engine_start(&config);
+	pgraft_library_start(&config);
 
 	drain_buffer = MemoryContextAlloc(TopMemoryContext, PGRAFT_DRAIN_BYTES);
 	events = pgraft_create_wait_event_set(3);

@@ -81,7 +81,6 @@ RETURNS TABLE (
     address text,
     port int,
     is_leader boolean)
-
 AS 'MODULE_PATHNAME', 'pgraft_get_nodes'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION pgraft_get_nodes IS
@@ -98,7 +97,6 @@ RETURNS TABLE (
     commit_index bigint,
     last_log_index bigint,
     last_heartbeat text)
-
 AS 'MODULE_PATHNAME', 'pgraft_get_cluster_status'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION pgraft_get_cluster_status IS
@@ -110,7 +108,6 @@ RETURNS TABLE (
     last_index bigint,
     commit_index bigint,
     last_applied bigint)
-
 AS 'MODULE_PATHNAME', 'pgraft_log_get_stats'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 1;
 COMMENT ON FUNCTION pgraft_log_get_stats IS
@@ -130,7 +127,6 @@ RETURNS TABLE (
     next_index bigint,
     is_replicating boolean,
     last_heartbeat text)
-
 AS 'MODULE_PATHNAME', 'pgraft_log_get_replication_status'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION pgraft_log_get_replication_status IS
@@ -162,7 +158,6 @@ RETURNS TABLE (
     address text,
     port int,
     is_leader boolean)
-
 AS 'MODULE_PATHNAME', 'pgraft_get_nodes_for_view'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION pgraft_get_nodes_for_view IS

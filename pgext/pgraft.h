@@ -177,9 +177,9 @@ typedef struct PgraftEngine
 } PgraftEngine;
 
 extern PgraftEngine pgraft_engine;
-extern void pgraft_engine_load(void);
-extern void pgraft_engine_start(const PgraftConfig *config);
-extern void pgraft_engine_check_threads(void);
+extern void pgraft_library_load(void);
+extern void pgraft_library_start(const PgraftConfig *config);
+extern void pgraft_library_check_threads(void);
 
 /* engine_slots.c */
 extern void pgraft_slots_begin(void);

@@ -9,6 +9,8 @@ import (
 
 var (
 	warningLine = regexp.MustCompile(` (WARNING|ERROR|FATAL|PANIC):  `)
+	// a session that was still open at a fast shutdown: no fault of the server's
+	stopLine   = regexp.MustCompile(` client backend FATAL:  terminating connection due to administrator command`)
 	// what belongs to the line before: DETAIL, HINT, and lines that go on
 	followLine = regexp.MustCompile(` (DETAIL|HINT|CONTEXT|STATEMENT):  |^\t`)
 )
@@ -24,7 +26,7 @@ func (s *Server) LogSize() (int64, error) {
 }
 
 // LogWarnings returns the messages from offset on that are WARNING or worse,
-// each with its DETAIL and HINT.
+// each with its DETAIL and HINT, but for what every fast shutdown leaves there.
 func (s *Server) LogWarnings(offset int64) ([]string, error) {
 	text, err := os.ReadFile(s.LogPath)
 	if err != nil {
@@ -34,7 +36,7 @@ func (s *Server) LogWarnings(offset int64) ([]string, error) {
 	in := false
 	for line := range strings.Lines(string(text[min(offset, int64(len(text))):])) {
 		switch {
-		case warningLine.MatchString(line):
+		case warningLine.MatchString(line) && !stopLine.MatchString(line):
 			found, in = append(found, line), true
 		case in && followLine.MatchString(line):
 			found[len(found)-1] += line

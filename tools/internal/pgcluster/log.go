@@ -10,7 +10,7 @@ import (
 var (
 	warningLine = regexp.MustCompile(` (WARNING|ERROR|FATAL|PANIC):  `)
 	// a session that was still open at a fast shutdown: no fault of the server's
-	stopLine   = regexp.MustCompile(` client backend FATAL:  terminating connection due to administrator command`)
+	stopLine = regexp.MustCompile(` client backend FATAL:  terminating connection due to administrator command`)
 	// what belongs to the line before: DETAIL, HINT, and lines that go on
 	followLine = regexp.MustCompile(` (DETAIL|HINT|CONTEXT|STATEMENT):  |^\t`)
 )

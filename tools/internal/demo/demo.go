@@ -35,6 +35,9 @@ const (
 	catchUpLimit  = 30 * time.Second
 )
 
+// ErrInterrupted is the error of a run whose context ended.
+var ErrInterrupted = errors.New("interrupted")
+
 // Options are the command's flags.
 type Options struct {
 	Nodes    int    // MinNodes..MaxNodes
@@ -106,6 +109,9 @@ func Run(ctx context.Context, options Options) (Result, error) {
 	began := time.Now()
 	d := &demo{options: options, ui: newScreen(options.Progress), conns: map[int]*pgx.Conn{}, written: map[string]bool{}}
 	err := d.run(ctx)
+	if ctx.Err() != nil { // what failed then failed because of that
+		err = ErrInterrupted
+	}
 	d.closeConns()
 	err = errors.Join(err, d.cleanUp(ctx))
 	d.result.Seconds = time.Since(began).Seconds()

@@ -111,7 +111,7 @@ func (p *progress) show(max int) {
 	if p.screen.terminal {
 		p.bar = progressbar.NewOptions(max, progressbar.OptionSetWriter(p.screen.out),
 			progressbar.OptionSetDescription(p.title), progressbar.OptionSpinnerType(14),
-			progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(),
+			progressbar.OptionSetWidth(30), progressbar.OptionSetRenderBlankState(true), progressbar.OptionClearOnFinish(),
 			progressbar.OptionSetPredictTime(false), progressbar.OptionThrottle(50*time.Millisecond))
 	}
 }

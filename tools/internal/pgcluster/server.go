@@ -75,7 +75,9 @@ func (s *Server) initdb(ctx context.Context) error {
 		"--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
 	cmd.Dir = s.dir
 	s.cluster.account.prepare(cmd)
-	if out, err := cmd.CombinedOutput(); err != nil {
+	if out, err := cmd.CombinedOutput(); ctx.Err() != nil {
+		return fmt.Errorf("initdb of node %d: %w", s.NodeID, ctx.Err())
+	} else if err != nil {
 		return fmt.Errorf("initdb of node %d as user %s: %w\n%s", s.NodeID, s.cluster.account.name, err, out)
 	}
 	return s.writeConf()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -11,6 +12,8 @@ var (
 	warningLine = regexp.MustCompile(` (WARNING|ERROR|FATAL|PANIC):  `)
 	// a session that was still open at a fast shutdown: no fault of the server's
 	stopLine = regexp.MustCompile(` client backend FATAL:  terminating connection due to administrator command`)
+	// clients that came while the server was on its way up or down
+	notUpLine = regexp.MustCompile(` FATAL:  the database system is |DETAIL:  Consistent recovery state has not been yet reached`)
 	// what belongs to the line before: DETAIL, HINT, and lines that go on
 	followLine = regexp.MustCompile(` (DETAIL|HINT|CONTEXT|STATEMENT):  |^\t`)
 )
@@ -48,12 +51,14 @@ func (s *Server) LogWarnings(offset int64) ([]string, error) {
 }
 
 // LogTail is a heading and the last n lines of the server's log, for people.
+// Clients that were turned away while it started or stopped are left out.
 func (s *Server) LogTail(n int) string {
 	text, err := os.ReadFile(s.LogPath)
 	if err != nil {
 		return fmt.Sprintf("(no log of node %d: %v)", s.NodeID, err)
 	}
 	lines := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
+	lines = slices.DeleteFunc(lines, notUpLine.MatchString)
 	if cut := len(lines) - n; cut > 0 {
 		lines = lines[cut:]
 	}

@@ -100,13 +100,20 @@ func (o *observer) record(node int, before, after int64, leads bool, asked, answ
 	}
 }
 
+// maxShown is how many of the answers that contradict each other are printed.
+const maxShown = 5
+
 // stop ends the observation and fails the test if two nodes led at once, or if
 // too little was seen to say so.
 func (o *observer) stop(t *testing.T) {
 	t.Helper()
 	o.cancel()
 	o.done.Wait()
-	for _, w := range o.wrong {
+	for i, w := range o.wrong {
+		if i == maxShown {
+			t.Errorf("... %d times in all", len(o.wrong))
+			break
+		}
 		t.Error(w)
 	}
 	const enough = 20 // answers of each node; a scenario lasts seconds, a question 10 ms

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 const (
@@ -43,6 +44,10 @@ func reserve() (*reservation, error) {
 // release lets the server have the port. It may be called again.
 func (r *reservation) release() {
 	if r.listener != nil {
+		// A child between fork and exec has a copy of every descriptor: without
+		// the lock, one that starts at this moment would hold the port.
+		syscall.ForkLock.RLock()
+		defer syscall.ForkLock.RUnlock()
 		r.listener.Close() // nothing was accepted, so nothing can be lost
 		r.listener = nil
 	}

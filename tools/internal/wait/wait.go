@@ -13,7 +13,7 @@ import (
 const Interval = 5 * time.Millisecond
 
 // ErrHopeless wraps an error of a condition that no more waiting can mend.
-var ErrHopeless = errors.New("hopeless")
+var ErrHopeless = errors.New("waiting longer is of no use")
 
 // Until calls cond until it returns nil. Any other result says what is still
 // missing; wrapped in ErrHopeless it ends the wait at once. When ctx ends first,

@@ -25,6 +25,8 @@ const (
 	promiseSlackTicks = 2
 	// driftPercent is how much faster than the leader's a voter's clock may run.
 	driftPercent = 10
+	// lateTicks is how late the host may take down the moment of a tick.
+	lateTicks = 1
 )
 
 // promise is the voter's side.
@@ -119,7 +121,8 @@ func (c *Core) promised(from uint64, p *corepb.LeasePromise) {
 	if c.role != raft.StateLeader || !ok {
 		return
 	}
-	g := grant{opened, p.GetMillis() * (100 - driftPercent) / 100 / c.cfg.TickMillis}
+	ticks := p.GetMillis() * (100 - driftPercent) / 100 / c.cfg.TickMillis
+	g := grant{opened, ticks - min(ticks, lateTicks)}
 	if g.end() > c.lease.granted[from].end() {
 		c.lease.granted[from] = g
 	}

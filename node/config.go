@@ -1,0 +1,96 @@
+// Package node runs a core over real parts: TCP, a clock and the log store on a
+// disk. Start with Open; Init founds a cluster or makes the node wait to be
+// invited to one.
+//
+// One goroutine owns the core (runner.go). Others do the disk (disk.go), the
+// connections (package transport) and nothing else; all they exchange with it
+// are the core's inputs and outputs.
+package node
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/node/store"
+)
+
+// Config is what a node is opened with.
+type Config struct {
+	ClusterID     string
+	NodeID        uint32
+	Address       string // what other members dial
+	ListenAddress string // empty: Address
+	Port          uint32
+	DataDir       string // of the log store; made by Init
+	// MarkerPath is a file outside DataDir that remembers that the node was
+	// initialised: it tells an emptied DataDir from a new node.
+	MarkerPath string
+
+	ElectionTimeout   time.Duration
+	HeartbeatInterval time.Duration
+	MaxEntryBytes     int
+	SnapshotEntries   uint64
+	Retention         store.Retention
+
+	Logger *slog.Logger
+	// Publish is called by the owning goroutine on every change, and before any
+	// message that rests on it leaves. It must not block.
+	Publish func(Status)
+	// Go starts a goroutine; the host may recover from panics in it.
+	Go func(f func())
+}
+
+// maxTick bounds the length of a tick from above: the clock's resolution.
+const maxTick = 100 * time.Millisecond
+
+// electionTicks is the least number of ticks in an election timeout: the lease
+// loses a few to rounding.
+const electionTicks = 10
+
+// tick is the length of a tick for these timeouts.
+func (c Config) tick() time.Duration {
+	return max(min(maxTick, c.HeartbeatInterval, c.ElectionTimeout/electionTicks).Truncate(time.Millisecond), time.Millisecond)
+}
+
+// Validate refuses what cannot work, naming the values.
+func (c Config) Validate() error {
+	switch {
+	case c.NodeID == 0 || c.NodeID > 1<<31-1:
+		return fmt.Errorf("node: node id %d is not in 1..2147483647", c.NodeID)
+	case c.ClusterID == "":
+		return fmt.Errorf("node: the cluster id is empty")
+	case c.Address == "":
+		return fmt.Errorf("node: the address is empty")
+	case c.Port == 0 || c.Port > 65535:
+		return fmt.Errorf("node: port %d is not in 1..65535", c.Port)
+	case c.HeartbeatInterval < time.Millisecond || c.ElectionTimeout < 3*c.HeartbeatInterval:
+		return fmt.Errorf("node: the election timeout (%v) must be at least 3 times the heartbeat interval (%v)", c.ElectionTimeout, c.HeartbeatInterval)
+	case c.MaxEntryBytes <= 0 || c.SnapshotEntries == 0:
+		return fmt.Errorf("node: max entry bytes %d and snapshot entries %d must be positive", c.MaxEntryBytes, c.SnapshotEntries)
+	}
+	return nil
+}
+
+func (c Config) listen() string {
+	host := c.ListenAddress
+	if host == "" {
+		host = c.Address
+	}
+	return net.JoinHostPort(host, strconv.Itoa(int(c.Port)))
+}
+
+func (c Config) core(id core.Identity, seed uint64) core.Config {
+	t := c.tick()
+	return core.Config{
+		Identity: id, Seed: seed,
+		TickMillis:      uint64(t.Milliseconds()),
+		ElectionTicks:   int(c.ElectionTimeout / t),
+		HeartbeatTicks:  max(1, int(c.HeartbeatInterval/t)),
+		SnapshotEntries: c.SnapshotEntries,
+		MaxEntryBytes:   c.MaxEntryBytes,
+	}
+}

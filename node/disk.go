@@ -1,0 +1,72 @@
+package node
+
+import (
+	"sync"
+
+	"github.com/pgraft/pgraft/core"
+)
+
+// disk writes persist batches in order, from a goroutine of its own. All that
+// wait while it syncs share the next fsync. The queue is bounded by what the
+// core allows to be in flight.
+type disk struct {
+	write  func([]core.Persist) error
+	done   func(seq uint64)
+	failed func(error)
+
+	mu      sync.Mutex
+	wake    sync.Cond
+	queue   []core.Persist
+	stopped bool
+	ended   chan struct{}
+}
+
+func newDisk(write func([]core.Persist) error, done func(uint64), failed func(error)) *disk {
+	d := &disk{write: write, done: done, failed: failed, ended: make(chan struct{})}
+	d.wake.L = &d.mu
+	return d
+}
+
+func (d *disk) add(b []core.Persist) {
+	d.mu.Lock()
+	d.queue = append(d.queue, b...)
+	d.mu.Unlock()
+	d.wake.Signal()
+}
+
+func (d *disk) stop() {
+	d.mu.Lock()
+	d.stopped = true
+	d.mu.Unlock()
+	d.wake.Signal()
+}
+
+// next waits for batches; nil means stop.
+func (d *disk) next() []core.Persist {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for len(d.queue) == 0 && !d.stopped {
+		d.wake.Wait()
+	}
+	if d.stopped {
+		return nil
+	}
+	q := d.queue
+	d.queue = nil
+	return q
+}
+
+func (d *disk) loop() {
+	defer close(d.ended)
+	for {
+		q := d.next()
+		if q == nil {
+			return
+		}
+		if err := d.write(q); err != nil {
+			d.failed(err)
+			return
+		}
+		d.done(q[len(q)-1].Seq)
+	}
+}

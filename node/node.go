@@ -1,0 +1,327 @@
+package node
+
+import (
+	"context"
+	crand "crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/node/store"
+	"github.com/pgraft/pgraft/node/transport"
+)
+
+// State is how far a node has come.
+type State int
+
+const (
+	Uninitialised State = iota // Init has not been called on this data directory
+	Waiting                    // to be invited
+	Running
+	Removed // from its cluster, for good
+	Failed  // stopped by a failure that Status.Failure describes
+	Closed
+)
+
+// Status is what a host publishes.
+type Status struct {
+	State   State
+	Failure error // Failed only
+	Core    core.Status
+	// LeaseExpiry is when the leader lease ends, in nanoseconds of
+	// CLOCK_BOOTTIME; 0 = none.
+	LeaseExpiry int64
+	LeaderNode  uint32 // 0 = none known
+	LeaderHost  string
+	LeaderPort  uint32
+}
+
+// Node is one member. All methods are safe for concurrent use.
+type Node struct {
+	cfg Config
+	net *transport.Transport
+
+	mu      sync.Mutex
+	id      core.Identity
+	members core.Members
+	state   State
+	failure error
+	store   store.Store // nil while uninitialised
+	run     *runner     // nil unless the core is there
+	debug   bool
+}
+
+// Errors that callers test for.
+var (
+	ErrNotInitialised = errors.New("node: not initialised")
+	ErrNotRunning     = errors.New("node: not running")
+	ErrContradiction  = errors.New("node: the data directory says otherwise")
+)
+
+// Open starts listening, and the core if the data directory belongs to a
+// member. Without a data directory the node is uninitialised: it tells callers
+// so until Init.
+func Open(cfg Config) (*Node, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Go == nil {
+		cfg.Go = func(f func()) { go f() }
+	}
+	if cfg.Publish == nil {
+		cfg.Publish = func(Status) {}
+	}
+	n := &Node{cfg: cfg, id: core.Identity{ClusterID: cfg.ClusterID, NodeID: cfg.NodeID}}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	found, err := n.openStore()
+	if err != nil {
+		return nil, err
+	}
+	if n.net, err = transport.Listen(transport.Config{Listen: cfg.listen(), Handler: (*peers)(n), Logger: cfg.Logger, Go: cfg.Go}); err != nil {
+		return nil, errors.Join(err, n.closeStore())
+	}
+	if !found {
+		n.setState(Uninitialised)
+		return n, nil
+	}
+	if err := n.begin(); err != nil {
+		return nil, errors.Join(err, n.net.Close(), n.closeStore())
+	}
+	return n, nil
+}
+
+// openStore opens an existing store and checks that it is this node's; false
+// if there is none.
+func (n *Node) openStore() (bool, error) {
+	mark, marked, err := readMarker(n.cfg.MarkerPath)
+	if err != nil {
+		return false, err
+	}
+	if _, err := os.Stat(n.cfg.DataDir); errors.Is(err, os.ErrNotExist) || err == nil && isEmpty(n.cfg.DataDir) {
+		if marked {
+			return false, fmt.Errorf("node: %s is empty, but %s says that node %d was initialised: its data is lost; "+
+				"remove the node from the cluster, delete %[2]s, then initialise and add it again", n.cfg.DataDir, n.cfg.MarkerPath, mark.NodeID)
+		}
+		return false, nil
+	} else if err != nil {
+		return false, fmt.Errorf("node: data directory: %w", err)
+	}
+	s, err := store.Open(n.cfg.DataDir, store.Options{Retention: n.cfg.Retention, Logger: n.cfg.Logger})
+	if err != nil {
+		return false, err
+	}
+	n.store = s
+	id, ok, err := s.Identity()
+	switch {
+	case err != nil:
+	case !ok && !marked: // Init did not get to its end: it can be repeated
+		return false, n.closeStore()
+	case !ok:
+		err = fmt.Errorf("node: the log store in %s has no identity, but %s says that node %d was initialised", n.cfg.DataDir, n.cfg.MarkerPath, mark.NodeID)
+	case id.NodeID != n.cfg.NodeID:
+		err = fmt.Errorf("node: %s belongs to node %d, but the node id is set to %d", n.cfg.DataDir, id.NodeID, n.cfg.NodeID)
+	case id.ClusterID != n.cfg.ClusterID:
+		err = fmt.Errorf("node: %s belongs to the cluster %q, but the cluster id is set to %q", n.cfg.DataDir, id.ClusterID, n.cfg.ClusterID)
+	case marked && mark.Replica != id.ReplicaUUID:
+		err = fmt.Errorf("node: %s holds another replica than the one that %s describes: it was copied or exchanged", n.cfg.DataDir, n.cfg.MarkerPath)
+	}
+	if err == nil && !marked {
+		err = writeMarker(n.cfg.MarkerPath, id)
+	}
+	if err != nil {
+		return false, errors.Join(err, n.closeStore())
+	}
+	n.id = id
+	return true, nil
+}
+
+func isEmpty(dir string) bool {
+	names, err := os.ReadDir(dir)
+	return err == nil && len(names) == 0
+}
+
+// Init founds a cluster, or makes the node wait for an invitation. bootstrap
+// nil means: node 1 founds, any other waits. Repeating it changes nothing; an
+// argument that contradicts what the data directory holds is ErrContradiction.
+func (n *Node) Init(bootstrap *bool) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	found := n.cfg.NodeID == 1
+	if bootstrap != nil {
+		found = *bootstrap
+	}
+	switch n.state {
+	case Failed:
+		return n.failure
+	case Closed:
+		return ErrNotRunning
+	case Uninitialised:
+	default:
+		founded := core.Incarnation(n.id.RaftID) == 1
+		if bootstrap != nil && found != founded {
+			return fmt.Errorf("%w: node %d %s", ErrContradiction, n.cfg.NodeID, map[bool]string{
+				true: "founded its cluster", false: "did not found a cluster: it joins one by invitation"}[founded])
+		}
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(n.cfg.DataDir), 0o700); err != nil {
+		return fmt.Errorf("node: data directory: %w", err)
+	}
+	s, err := store.Open(n.cfg.DataDir, store.Options{Retention: n.cfg.Retention, Logger: n.cfg.Logger})
+	if err != nil {
+		return err
+	}
+	n.store = s
+	if err := n.mint(found); err != nil {
+		return errors.Join(err, n.closeStore())
+	}
+	return n.begin()
+}
+
+// mint makes the identity of a new node durable. The identity comes after the
+// founding state and before the marker, so a crash in between can be repeated.
+func (n *Node) mint(found bool) error {
+	id := core.Identity{ClusterID: n.cfg.ClusterID, NodeID: n.cfg.NodeID, ReplicaUUID: newUUID()}
+	if found {
+		id.ClusterUUID, id.RaftID = newUUID(), core.RaftID(1, n.cfg.NodeID)
+		d := core.Bootstrap(id, n.cfg.Address, n.cfg.Port)
+		if err := n.store.Write([]core.Persist{{Seq: 1, Snapshot: d.Snapshot, HardState: &d.HardState, Sync: true}}); err != nil {
+			return err
+		}
+	}
+	if err := n.store.SetIdentity(id); err != nil {
+		return err
+	}
+	n.id = id
+	return writeMarker(n.cfg.MarkerPath, id)
+}
+
+// begin starts the core of a member, or waits. The caller holds mu.
+func (n *Node) begin() error {
+	switch {
+	case n.id.Removed:
+		n.setState(Removed)
+		n.cfg.Logger.Warn(fmt.Sprintf("node %d was removed from its cluster: to have it back, empty %s, delete %s, then initialise and add it again",
+			n.id.NodeID, n.cfg.DataDir, n.cfg.MarkerPath))
+		return nil
+	case !n.id.Invited():
+		n.setState(Waiting)
+		n.cfg.Logger.Info(fmt.Sprintf("node %d waits to be added to a cluster %q", n.id.NodeID, n.id.ClusterID))
+		return nil
+	}
+	d, err := n.store.Load()
+	if err != nil {
+		return err
+	}
+	c, err := core.New(n.cfg.core(n.id, randomSeed()), d)
+	if err != nil {
+		return err
+	}
+	n.members = c.Members()
+	n.run = newRunner(n, c)
+	n.setState(Running)
+	n.net.SetPeers(others(n.members, n.id.RaftID))
+	n.cfg.Go(n.run.loop)
+	n.cfg.Go(n.run.disk.loop)
+	return nil
+}
+
+// setState changes and publishes the state of a node without a core. The
+// caller holds mu.
+func (n *Node) setState(s State) {
+	n.state = s
+	if s != Running {
+		n.cfg.Publish(Status{State: s, Failure: n.failure})
+	}
+}
+
+// fail stops the node after a failure that it must not go on with: what a
+// failed disk acknowledged is not known. The rest of the cluster goes on.
+func (n *Node) fail(err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.state == Failed || n.state == Closed {
+		return
+	}
+	n.failure = fmt.Errorf("node %d stopped: %w", n.id.NodeID, err)
+	n.cfg.Logger.Error(n.failure.Error())
+	n.run.stop()
+	n.net.SetPeers(nil)
+	n.setState(Failed)
+}
+
+// State says how far the node has come, and the failure if it is Failed.
+func (n *Node) State() (State, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.state, n.failure
+}
+
+// running returns the runner, or why there is none.
+func (n *Node) running() (*runner, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch n.state {
+	case Running:
+		return n.run, nil
+	case Uninitialised:
+		return nil, ErrNotInitialised
+	case Failed:
+		return nil, n.failure
+	case Waiting:
+		return nil, fmt.Errorf("%w: node %d waits to be added to a cluster", ErrNotRunning, n.id.NodeID)
+	case Removed:
+		return nil, fmt.Errorf("%w: node %d was removed from its cluster", ErrNotRunning, n.id.NodeID)
+	}
+	return nil, ErrNotRunning
+}
+
+// Close stops everything and closes the store.
+func (n *Node) Close() error {
+	n.mu.Lock()
+	if n.state == Closed {
+		n.mu.Unlock()
+		return nil
+	}
+	run := n.run
+	n.setState(Closed)
+	n.mu.Unlock()
+	if run != nil {
+		run.stop()
+		run.wait(context.Background())
+	}
+	err := n.net.Close()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return errors.Join(err, n.closeStore())
+}
+
+func (n *Node) closeStore() error {
+	if n.store == nil {
+		return nil
+	}
+	s := n.store
+	n.store = nil
+	return s.Close()
+}
+
+func newUUID() (u [16]byte) {
+	crand.Read(u[:]) // never fails (crypto/rand)
+	u[6], u[8] = u[6]&0x0f|0x40, u[8]&0x3f|0x80
+	return u
+}
+
+func randomSeed() uint64 {
+	var b [8]byte
+	crand.Read(b[:])
+	return binary.LittleEndian.Uint64(b[:])
+}

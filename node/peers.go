@@ -1,0 +1,103 @@
+package node
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/corepb"
+)
+
+// peers is the node as the transport's handler.
+type peers Node
+
+func others(m core.Members, self uint64) []*corepb.Member {
+	var l []*corepb.Member
+	for _, x := range m.List {
+		if x.GetRaftId() != self {
+			l = append(l, x)
+		}
+	}
+	return l
+}
+
+func (p *peers) Hello(to *corepb.Member) *corepb.Hello {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.state != Running {
+		return nil
+	}
+	return p.id.Hello(to, core.NodeID(to.GetRaftId()))
+}
+
+// Greet decides by the core's rules. A node that waits and is invited stores
+// who it is before it answers.
+func (p *peers) Greet(hello *corepb.Hello) *corepb.Welcome {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := (*Node)(p)
+	switch n.state {
+	case Uninitialised:
+		v := core.Greet(n.id, n.members, hello)
+		if v.Refusal == corepb.Refusal_NONE {
+			v = core.Verdict{Refusal: corepb.Refusal_NOT_INITIALISED, Reason: fmt.Sprintf("node %d is not initialised: run pgraft_init() there first", n.id.NodeID)}
+		}
+		return n.id.Welcome(v)
+	case Failed, Closed:
+		return nil
+	}
+	v := core.Greet(n.id, n.members, hello)
+	if v.Join == nil {
+		return n.id.Welcome(v)
+	}
+	if err := n.store.SetIdentity(*v.Join); err != nil {
+		n.failure = fmt.Errorf("node %d stopped: %w", n.id.NodeID, err)
+		n.cfg.Logger.Error(n.failure.Error())
+		n.setState(Failed)
+		return nil
+	}
+	n.id = *v.Join
+	n.cfg.Logger.Info(fmt.Sprintf("node %d joins the cluster %q, invited by node %d", n.id.NodeID, n.id.ClusterID, hello.GetFromNode()))
+	if err := n.begin(); err != nil {
+		n.failure = err
+		n.cfg.Logger.Error(err.Error())
+		n.setState(Failed)
+		return nil
+	}
+	return n.id.Welcome(v)
+}
+
+func (p *peers) Receive(from uint64, data []byte) bool {
+	r := (*Node)(p).runner()
+	return r != nil && r.offer(core.Receive{From: from, Data: data})
+}
+
+func (p *peers) Unreachable(raftID uint64) {
+	if r := (*Node)(p).runner(); r != nil {
+		r.offer(core.PeerUnreachable{RaftID: raftID})
+	}
+}
+
+func (p *peers) SnapshotSent(raftID uint64, ok bool) {
+	if r := (*Node)(p).runner(); r != nil {
+		r.put(core.SnapshotSent{RaftID: raftID, OK: ok})
+	}
+}
+
+// Refused: the transport has logged it. A member that says that this node was
+// removed is believed only if it speaks for this cluster.
+func (p *peers) Refused(_ *corepb.Member, w *corepb.Welcome) {
+	n := (*Node)(p)
+	n.mu.Lock()
+	ours := bytes.Equal(w.GetClusterUuid(), n.id.ClusterUUID[:])
+	n.mu.Unlock()
+	if r := n.runner(); r != nil && ours && w.GetRefusal() == corepb.Refusal_REMOVED {
+		r.put(core.RemovedByPeer{})
+	}
+}
+
+func (n *Node) runner() *runner {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.run
+}

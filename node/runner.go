@@ -1,0 +1,183 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pgraft/pgraft/core"
+)
+
+// runner is the goroutine that owns a core. Everything reaches it through
+// inbox; it is the core's Host.
+type runner struct {
+	n     *Node
+	core  *core.Core
+	disk  *disk
+	inbox chan any // core.Input or func(*core.Core)
+	quit  chan struct{}
+	ended chan struct{}
+
+	// The rest belongs to the goroutine.
+	tick    time.Duration
+	now     time.Duration // CLOCK_BOOTTIME of the tick being taken
+	moments [moments]tickMoment
+	waiting map[uint64]chan core.Reply
+	toApply uint64
+}
+
+const (
+	inboxSize = 4096 // inputs; over it, messages are dropped and callers wait
+	// moments is for how many ticks their time is remembered: longer than a lease.
+	moments = 1024
+)
+
+type tickMoment struct {
+	tick uint64
+	at   time.Duration
+}
+
+func newRunner(n *Node, c *core.Core) *runner {
+	r := &runner{n: n, core: c, inbox: make(chan any, inboxSize), quit: make(chan struct{}), ended: make(chan struct{}),
+		tick: n.cfg.tick(), waiting: map[uint64]chan core.Reply{}}
+	s := n.store
+	r.disk = newDisk(s.Write, func(seq uint64) { r.put(core.Persisted{Seq: seq}) }, n.fail)
+	return r
+}
+
+// put hands in an input; false once the runner has stopped.
+func (r *runner) put(in any) bool {
+	select {
+	case r.inbox <- in:
+		return true
+	case <-r.quit:
+		return false
+	}
+}
+
+// offer is put for what may be dropped.
+func (r *runner) offer(in core.Input) bool {
+	select {
+	case r.inbox <- in:
+		return true
+	default:
+		return false
+	}
+}
+
+// stop may be called more than once, under Node.mu.
+func (r *runner) stop() {
+	select {
+	case <-r.quit:
+	default:
+		close(r.quit)
+		r.disk.stop()
+	}
+}
+
+func (r *runner) wait(ctx context.Context) {
+	for _, c := range []chan struct{}{r.ended, r.disk.ended} {
+		select {
+		case <-c:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// loop ticks by the wall. A tick that was missed is dropped by the ticker and
+// never made up for: the promises that the lease rests on count on that.
+func (r *runner) loop() {
+	defer close(r.ended)
+	t := time.NewTicker(r.tick)
+	defer t.Stop()
+	r.Publish(r.core.Status())
+	for {
+		select {
+		case <-r.quit:
+			r.failWaiting()
+			return
+		case <-t.C:
+			r.step(core.Tick{})
+		case in := <-r.inbox:
+			switch in := in.(type) {
+			case core.Input:
+				r.step(in)
+			case func(*core.Core):
+				in(r.core)
+			}
+		}
+	}
+}
+
+func (r *runner) step(in core.Input) {
+	if _, ok := in.(core.Tick); ok {
+		next := r.core.Status().Tick + 1
+		r.moments[next%moments] = tickMoment{next, boottime()}
+	}
+	core.Perform(r.core, in, r)
+	for r.toApply > 0 {
+		i := r.toApply
+		r.toApply = 0
+		core.Perform(r.core, core.Applied{Index: i}, r)
+	}
+}
+
+func boottime() time.Duration {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		panic(fmt.Sprintf("clock_gettime(CLOCK_BOOTTIME): %v", err))
+	}
+	return time.Duration(ts.Nano())
+}
+
+// Publish converts the lease, which the core counts in ticks, to a time.
+func (r *runner) Publish(s core.Status) {
+	st := Status{State: Running, Core: s, LeaderNode: core.NodeID(s.Lead)}
+	if s.Role == core.RoleRemoved {
+		st.State = Removed
+	}
+	if m := r.moments[s.LeaseFrom%moments]; s.LeaseTicks > 0 && m.tick == s.LeaseFrom && m.at > 0 {
+		st.LeaseExpiry = int64(m.at + time.Duration(s.LeaseTicks)*r.tick)
+	}
+	if m := r.core.Members().Get(s.Lead); m != nil {
+		st.LeaderHost, st.LeaderPort = m.GetAddress(), m.GetPort()
+	}
+	r.n.cfg.Publish(st)
+}
+
+func (r *runner) Persist(b []core.Persist) { r.disk.add(b) }
+func (r *runner) Send(s core.Send)         { r.n.net.Send(s) }
+
+// Apply has nothing to wait for: apply workers read the log store at a pace of
+// their own.
+func (r *runner) Apply(as []core.Apply) { r.toApply = as[len(as)-1].Index }
+
+func (r *runner) Reply(rep core.Reply) {
+	if c := r.waiting[rep.ID]; c != nil {
+		delete(r.waiting, rep.ID)
+		c <- rep // has room for it
+	}
+}
+
+func (r *runner) Event(e core.Event) {
+	level := map[core.Level]slog.Level{core.Debug: slog.LevelDebug, core.Info: slog.LevelInfo, core.Warning: slog.LevelWarn}[e.Level]
+	r.n.cfg.Logger.Log(context.Background(), level, e.Text)
+}
+
+func (r *runner) MembersChanged(m core.Members) {
+	r.n.mu.Lock()
+	r.n.members = m
+	self := r.n.id.RaftID
+	r.n.mu.Unlock()
+	r.n.net.SetPeers(others(m, self))
+}
+
+func (r *runner) failWaiting() {
+	for id, c := range r.waiting {
+		c <- core.Reply{ID: id, Code: core.Unknown, Text: "the node stopped"}
+	}
+	clear(r.waiting)
+}

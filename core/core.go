@@ -239,8 +239,22 @@ func (c *Core) lostLeadership() {
 func (c *Core) send(env *corepb.Envelope) {
 	env.From = c.self
 	c.decorate(env)
-	m := env.GetRaft()
-	c.out.Send = append(c.out.Send, Send{To: env.GetTo(), Data: marshal(env), Snapshot: m.GetType() == pb.MsgSnap && m != nil})
+	c.out.Send = append(c.out.Send, Send{To: env.GetTo(), Data: marshal(env), Snapshot: env.GetRaft().GetType() == pb.MsgSnap})
+}
+
+// decorate adds what the core says beside the library: the lease's question to
+// a heartbeat, its answer to a response, the recipient to a snapshot.
+func (c *Core) decorate(env *corepb.Envelope) {
+	switch m := env.GetRaft(); m.GetType() {
+	case pb.MsgHeartbeat:
+		if c.role == raft.StateLeader {
+			env.LeaseRound = c.openRound()
+		}
+	case pb.MsgHeartbeatResp:
+		env.LeasePromise = c.makePromise(env)
+	case pb.MsgSnap:
+		m.Snapshot = forRecipient(m.GetSnapshot(), m.GetTo())
+	}
 }
 
 func (c *Core) reply(id uint64, code Code, text string, a ...any) {

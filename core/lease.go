@@ -61,18 +61,6 @@ func (c *Core) promiseMillis() uint64 {
 	return uint64(c.cfg.ElectionTicks-promiseSlackTicks) * c.cfg.TickMillis
 }
 
-// decorate adds the lease's question to a heartbeat, its answer to a response.
-func (c *Core) decorate(env *corepb.Envelope) {
-	switch env.GetRaft().GetType() {
-	case pb.MsgHeartbeat:
-		if c.role == raft.StateLeader {
-			env.LeaseRound = c.openRound()
-		}
-	case pb.MsgHeartbeatResp:
-		env.LeasePromise = c.makePromise(env)
-	}
-}
-
 // openRound returns this tick's round: one for all members.
 func (c *Core) openRound() *corepb.LeaseRound {
 	l := &c.lease

@@ -2,9 +2,11 @@ package core
 
 import (
 	"fmt"
+	"slices"
 
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/pgraft/pgraft/core/corepb"
 )
@@ -81,6 +83,22 @@ func (c *Core) restoreSnapshot(s *pb.Snapshot) {
 	c.event(Info, "installing the leader's snapshot at index %d", i)
 	c.out.MembersChanged = true
 	c.resolveAll()
+}
+
+// forRecipient is the snapshot as a member gets it. The library takes none whose
+// configuration lacks the recipient, and a new member was added after the base
+// snapshot. It counts itself as a learner from there on, which changes no
+// quorum, until its log makes it one: so it gets every entry after the base.
+func forRecipient(s *pb.Snapshot, id uint64) *pb.Snapshot {
+	conf := s.GetMetadata().GetConfState()
+	for _, l := range [][]uint64{conf.GetVoters(), conf.GetLearners(), conf.GetVotersOutgoing(), conf.GetLearnersNext()} {
+		if slices.Contains(l, id) {
+			return s
+		}
+	}
+	s = proto.Clone(s).(*pb.Snapshot)
+	s.Metadata.ConfState.Learners = append(s.Metadata.ConfState.Learners, id)
+	return s
 }
 
 // persisted releases what waited for batches up to seq.

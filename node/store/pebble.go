@@ -1,0 +1,198 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/pgraft/pgraft/core"
+)
+
+// Pebble is a Store on a disk, in one directory that it owns.
+type Pebble struct {
+	dir   string
+	fs    *failStopFS
+	guard *guard
+	db    *pebble.DB
+	mark  *watermark
+
+	// life is held shared by every call and exclusively by Close.
+	life   sync.RWMutex
+	closed bool
+
+	// write is held by whatever writes. It guards what follows, and is taken
+	// before mu.
+	write     sync.Mutex
+	batches   uint64 // written so far, the value of keyBatch
+	promise   uint64 // milliseconds, the value of keyPromise
+	committed uint64 // the commit index in keyHard
+	retention Retention
+
+	mu   sync.Mutex
+	view view // what readers may ask for
+}
+
+var _ Store = (*Pebble)(nil)
+
+// view is what the log holds. It never promises an entry that a reader could
+// miss: it shrinks before a batch removes entries and grows after one adds some.
+type view struct {
+	first, last uint64 // first is last+1 on an empty log
+	begin, end  uint64 // offset of the first entry, and after the last one
+	snapshot    uint64 // index of the newest snapshot, 0 if there is none
+	generation  uint64 // counts the changes
+}
+
+// Open opens the store in dir, which it makes with mode 0700 if it is not
+// there. It returns ErrLocked, ErrNewerFormat or a *CorruptError for a directory
+// that cannot be used.
+func Open(dir string, o Options) (*Pebble, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o = o.withDefaults()
+	g := newGuard(o.Logger)
+	p := &Pebble{dir: dir, guard: g, fs: &failStopFS{FS: o.FS, g: g}, retention: o.Retention}
+	// The store is handed over by the channel in do: after a failure its
+	// goroutine may still hold p, which nobody else then uses but for the lock.
+	err := g.do(func() error { return p.open(o) })
+	if err != nil {
+		return nil, errors.Join(err, p.fs.release())
+	}
+	return p, nil
+}
+
+func (p *Pebble) open(o Options) error {
+	if err := p.fs.MkdirAll(p.dir, 0o700); err != nil {
+		return err
+	}
+	db, err := pebble.Open(p.dir, o.pebbleOptions(p.guard, p.fs))
+	switch {
+	// A file that is not there: lost, or a crash of the machine interrupted the
+	// very first Open, when nothing had been acknowledged.
+	case errors.Is(err, pebble.ErrCorruption), errors.Is(err, fs.ErrNotExist):
+		return p.corrupt("its files", err)
+	case err != nil:
+		return fmt.Errorf("store: open %s: %w", p.dir, err)
+	}
+	p.db = db
+	if err := p.recover(); err != nil {
+		if p.mark != nil {
+			err = errors.Join(err, p.mark.file.Close())
+		}
+		return errors.Join(err, db.Close())
+	}
+	return nil
+}
+
+func (p *Pebble) corrupt(record string, detail error) *CorruptError {
+	return &CorruptError{Dir: p.dir, Record: record, Detail: detail.Error()}
+}
+
+// enter says whether the store can be used, and keeps it open if so.
+func (p *Pebble) enter() (leave func(), err error) {
+	p.life.RLock()
+	if p.closed {
+		p.life.RUnlock()
+		return nil, ErrClosed
+	}
+	if err := p.guard.failed(); err != nil {
+		p.life.RUnlock()
+		return nil, err
+	}
+	return p.life.RUnlock, nil
+}
+
+// Close waits for the calls under way, syncs and releases the directory. A store
+// that has failed is only released; see guard.
+func (p *Pebble) Close() error {
+	p.life.Lock()
+	defer p.life.Unlock()
+	if p.closed {
+		return nil
+	}
+	p.closed = true
+	err := p.guard.do(func() error {
+		// A clean end of Pebble's log is durable when its Close returns, so
+		// the watermark comes after it.
+		if err := p.db.Close(); err != nil {
+			return fmt.Errorf("store: close %s: %w", p.dir, err)
+		}
+		return p.mark.close(p.batches)
+	})
+	if released := p.fs.release(); released != nil {
+		err = errors.Join(err, released)
+	}
+	return err
+}
+
+// get reads one record; ok is false if there is none.
+func (p *Pebble) get(key []byte, size int, exact bool, decode func(payload []byte)) (ok bool, err error) {
+	value, closer, err := p.db.Get(key)
+	switch {
+	case errors.Is(err, pebble.ErrNotFound):
+		return false, nil
+	case err != nil:
+		return false, p.readError(recordName(key), err)
+	}
+	payload, err := unseal(key, value, size, exact)
+	if err == nil {
+		decode(payload)
+	} else {
+		err = p.corrupt(recordName(key), err)
+	}
+	return err == nil, errors.Join(err, closer.Close())
+}
+
+func (p *Pebble) readError(record string, err error) error {
+	if errors.Is(err, pebble.ErrCorruption) {
+		return p.corrupt(record, err)
+	}
+	return fmt.Errorf("store: read %s in %s: %w", record, p.dir, err)
+}
+
+// Identity implements Store.
+func (p *Pebble) Identity() (id core.Identity, ok bool, err error) {
+	leave, err := p.enter()
+	if err != nil {
+		return core.Identity{}, false, err
+	}
+	defer leave()
+	ok, err = p.get(keyIdentity, identityBytes, false, func(b []byte) { id = getIdentity(b) })
+	return id, ok, err
+}
+
+// SetIdentity implements Store.
+func (p *Pebble) SetIdentity(id core.Identity) error {
+	leave, err := p.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	p.write.Lock()
+	defer p.write.Unlock()
+	return p.commit(true, func(b *pebble.Batch) error { return putIdentity(b, id) })
+}
+
+// Bounds implements Store.
+func (p *Pebble) Bounds() Bounds {
+	v := p.look()
+	return Bounds{First: v.first, Last: v.last, Bytes: v.end - v.begin}
+}
+
+func (p *Pebble) look() view {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.view
+}
+
+// show lets readers see v from now on.
+func (p *Pebble) show(v view) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	v.generation = p.view.generation + 1
+	p.view = v
+}

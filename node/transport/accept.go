@@ -1,0 +1,234 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/corepb"
+)
+
+var (
+	errReplaced = errors.New("replaced by a newer connection of the same member")
+	errTooMany  = fmt.Errorf("more than %d connections from unlisted members", maxUnlistedPeers)
+	errChanged  = errors.New("the member list changed during the handshake")
+	errAnswered = errors.New("answered, and that was all")
+	errTwoOfOne = errors.New("a live connection of another replica with the same Raft id exists")
+)
+
+// acceptLoop takes connections until Close.
+func (t *Transport) acceptLoop() {
+	retry := backoff{min: t.cfg.BackoffMin, max: time.Second}
+	for {
+		nc, err := t.ln.AcceptTCP()
+		if err != nil {
+			if t.ctx.Err() != nil {
+				return
+			}
+			// Out of descriptors, most likely: connections that end free some.
+			t.logOnce(slog.LevelError, "", "accept", fmt.Sprintf("cannot accept connections on %s: %v", t.ln.Addr(), err))
+			select {
+			case <-time.After(retry.delay()):
+			case <-t.ctx.Done():
+				return
+			}
+			continue
+		}
+		retry.reset()
+		if !t.track(nc) {
+			return
+		}
+		t.mu.Lock()
+		full := t.handshakes >= maxHandshakes
+		if !full {
+			t.handshakes++
+			t.start(func() { t.serve(nc) })
+		}
+		t.mu.Unlock()
+		if full {
+			t.release(nc)
+			t.logOnce(slog.LevelWarn, "", "handshakes",
+				fmt.Sprintf("closing connections: %d others have not finished their handshake", maxHandshakes))
+		}
+	}
+}
+
+// serve is the life of an accepted connection.
+func (t *Transport) serve(nc *net.TCPConn) {
+	defer t.release(nc)
+	c := newConn(t, nc, false)
+	if !t.admit(c) {
+		return
+	}
+	p := c.peer
+	err := errPanic
+	defer func() { p.detach(c, err) }()
+	err = c.read()
+}
+
+// admit is the acceptor's side of the handshake; true: c belongs to a peer.
+func (t *Transport) admit(c *conn) bool {
+	t.mu.Lock()
+	generation := t.generation
+	t.mu.Unlock()
+	err := t.greet(c)
+	if err == nil && c.from == 0 { // a probe
+		err = errAnswered
+	}
+	t.mu.Lock()
+	t.handshakes--
+	if err == nil {
+		err = t.attachAccepted(c, generation)
+	}
+	t.mu.Unlock()
+	if err == nil {
+		t.logOnce(slog.LevelInfo, peerName(c.from), "accepted",
+			fmt.Sprintf("%s connected from %s", peerName(c.from), host(c.nc.RemoteAddr())))
+		t.twins(c)
+		return true
+	}
+	if !errors.Is(err, errAnswered) && t.ctx.Err() == nil {
+		who := host(c.nc.RemoteAddr())
+		t.logOnce(slog.LevelWarn, who, "admit", fmt.Sprintf("closed a connection from %s: %v", who, err))
+	}
+	return false
+}
+
+// twins raises the alarm when c took the place of a live connection of the same
+// replica from elsewhere: a data directory that was copied looks like that.
+func (t *Transport) twins(c *conn) {
+	old := c.replaces
+	c.replaces = nil
+	if old == nil || host(old.nc.RemoteAddr()) == host(c.nc.RemoteAddr()) {
+		return
+	}
+	t.logOnce(slog.LevelWarn, peerName(c.from), "twins", fmt.Sprintf(
+		"%s connects from %s while its replica %x is connected from %s: if its data_dir was copied, stop one of the two",
+		peerName(c.from), host(c.nc.RemoteAddr()), c.replica, host(old.nc.RemoteAddr())))
+}
+
+// greet reads the Hello, asks the host and answers. It sets c.from, 0 for a
+// probe. Refusals are logged here, since they are about the member.
+func (t *Transport) greet(c *conn) error {
+	if err := t.tune(c.nc); err != nil {
+		return fmt.Errorf("set TCP options: %w", err)
+	}
+	if err := c.nc.SetDeadline(time.Now().Add(t.cfg.HandshakeTimeout)); err != nil {
+		return err
+	}
+	hello := &corepb.Hello{}
+	if err := readGreeting(c.br, hello); err != nil {
+		if errors.Is(err, ErrWireVersion) {
+			err = errors.Join(err, c.sayVersion())
+		}
+		return fmt.Errorf("waiting for its hello: %w", plain(err))
+	}
+	if hello.GetToRaftId() != 0 && hello.GetFromRaftId() == 0 {
+		return fmt.Errorf("node %d has no Raft id, but its hello is no probe", hello.GetFromNode())
+	}
+	w := t.cfg.Handler.Greet(hello)
+	if w == nil {
+		return fmt.Errorf("this node has no answer for node %d now", hello.GetFromNode())
+	}
+	if w.GetRefusal() == corepb.Refusal_NONE && hello.GetToRaftId() != 0 && t.twoOfOne(hello) {
+		w.Refusal, w.Reason = corepb.Refusal_DUPLICATE, errTwoOfOne.Error()
+	}
+	if err := writeGreeting(c.nc, w); err != nil {
+		return fmt.Errorf("answer node %d: %w", hello.GetFromNode(), plain(err))
+	}
+	if w.GetRefusal() != corepb.Refusal_NONE {
+		t.logOnce(slog.LevelWarn, fmt.Sprintf("node %d at %s", hello.GetFromNode(), host(c.nc.RemoteAddr())), "refuse",
+			fmt.Sprintf("refused a connection of node %d from %s: %s (%s)",
+				hello.GetFromNode(), host(c.nc.RemoteAddr()), w.GetReason(), w.GetRefusal()))
+		return errAnswered
+	}
+	if hello.GetToRaftId() == 0 {
+		return errAnswered
+	}
+	c.from, c.replica = hello.GetFromRaftId(), string(hello.GetFromReplica())
+	return c.nc.SetDeadline(time.Time{})
+}
+
+// sayVersion sends the preamble, which is all that a dialler of another wire
+// version understands, and waits for it to hang up: with its bytes unread, ours
+// might not arrive.
+func (c *conn) sayVersion() error {
+	if _, err := c.nc.Write(append([]byte(magic), wireVersion)); err != nil {
+		return err
+	}
+	if err := c.nc.CloseWrite(); err != nil {
+		return err
+	}
+	_, err := io.CopyN(io.Discard, c.br, maxHandshakeBytes)
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// twoOfOne says that hello comes from a second replica with one Raft id.
+func (t *Transport) twoOfOne(hello *corepb.Hello) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.peers[hello.GetFromRaftId()]
+	return p != nil && p.in != nil && p.in.replica != string(hello.GetFromReplica())
+}
+
+// attachAccepted makes c the accepted connection of its peer. generation is the
+// member list's from before Greet: if the member was taken off it since, the
+// answer is out of date. Under t.mu.
+func (t *Transport) attachAccepted(c *conn, generation uint64) error {
+	p := t.peers[c.from]
+	switch {
+	case t.closed:
+		return ErrClosed
+	case t.generation != generation && (p == nil || p.member == nil):
+		return errChanged
+	case p != nil && p.in != nil && p.in.replica != c.replica:
+		return errTwoOfOne
+	}
+	if p == nil || p.retiring {
+		if t.unlisted() >= maxUnlistedPeers {
+			return errTooMany
+		}
+		p = t.newPeer(c.from)
+	}
+	if old := p.in; old != nil {
+		c.replaces = old
+		p.unlink(old)
+		old.close(errReplaced)
+	}
+	p.in = c
+	p.attached(c)
+	if p.out == nil {
+		poke(p.retry) // it is back: do not wait for the backoff
+	}
+	return nil
+}
+
+// unlisted counts peers that exist only because they dialled. Under t.mu.
+func (t *Transport) unlisted() (n int) {
+	for _, p := range t.peers {
+		if p.member == nil {
+			n++
+		}
+	}
+	return n
+}
+
+func peerName(raftID uint64) string {
+	return fmt.Sprintf("node %d (incarnation %d)", core.NodeID(raftID), core.Incarnation(raftID))
+}
+
+// host is an address without its port, which differs every time.
+func host(a net.Addr) string {
+	h, _, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return a.String()
+	}
+	return h
+}

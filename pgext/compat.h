@@ -1,0 +1,50 @@
+/*
+ * compat.h
+ *		What differs between the PostgreSQL versions that pgraft builds on.
+ */
+#ifndef PGRAFT_COMPAT_H
+#define PGRAFT_COMPAT_H
+
+#include "storage/latch.h"
+#include "utils/wait_event.h"
+#if PG_VERSION_NUM >= 180000
+#include "storage/waiteventset.h"
+#endif
+
+/* 15 and 16 take a memory context, later ones a resource owner (or none) */
+#if PG_VERSION_NUM >= 170000
+#define pgraft_create_wait_event_set(n)	CreateWaitEventSet(NULL, (n))
+#else
+#define pgraft_create_wait_event_set(n) \
+	CreateWaitEventSet(TopMemoryContext, (n))
+#endif
+
+/* named wait events came with 17 */
+#if PG_VERSION_NUM >= 170000
+#define pgraft_wait_event_new(name)		WaitEventExtensionNew(name)
+#else
+#define pgraft_wait_event_new(name)		PG_WAIT_EXTENSION
+#endif
+
+/* where the search for a free slot starts, so that backends spread out */
+#if PG_VERSION_NUM >= 170000
+#define pgraft_my_proc_number()			((uint32) MyProcNumber)
+#else
+#define pgraft_my_proc_number()			((uint32) MyProc->pgprocno)
+#endif
+
+/* the "extra" of a check hook: malloc'd up to 15, guc_malloc'd since */
+#if PG_VERSION_NUM >= 160000
+#define pgraft_guc_extra(size)			guc_malloc(LOG, (size))
+#else
+#define pgraft_guc_extra(size)			malloc(size)
+#endif
+
+#if PG_VERSION_NUM >= 180000
+#define PGRAFT_MODULE_MAGIC(version) \
+	PG_MODULE_MAGIC_EXT(.name = "pgraft", .version = (version))
+#else
+#define PGRAFT_MODULE_MAGIC(version)	PG_MODULE_MAGIC
+#endif
+
+#endif							/* PGRAFT_COMPAT_H */

@@ -1,0 +1,366 @@
+/*
+ * engine_worker.c
+ *		The background worker that hosts the Go engine.
+ *
+ * One loop on the main thread: take requests out of shared memory, hand them to
+ * the engine, take its records and act on them.  Only this thread calls
+ * PostgreSQL; the engine's threads never do, and wake it through an eventfd.  No
+ * error is ever raised while a Go function is on the stack.
+ *
+ * The worker has no database connection, so it needs no recovered database.  It
+ * writes PgraftShared's status (until the engine starts and after it has
+ * stopped), epoch, worker_latch and last_error; see shmem.c for their guards.
+ * The statics are the main thread's own.
+ *
+ * When the engine fails, only this worker exits, with code 1, and the postmaster
+ * starts it again after a second.  It exits with 0, which would end it for good,
+ * only when the server is shutting down.
+ */
+#include "pgraft.h"
+
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "libpq/pqsignal.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/fd.h"
+#include "storage/ipc.h"
+#include "storage/procsignal.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/pidfile.h"
+#include "utils/resowner.h"
+
+/* Looks around this often even if nobody wakes it. */
+#define PGRAFT_BACKSTOP_MS		1000
+
+/* What records are drained into; a larger one gets a buffer for itself. */
+#define PGRAFT_DRAIN_BYTES		(64 * 1024)
+
+/* Errors in a row without a good turn of the loop; then the worker exits. */
+#define PGRAFT_MAX_ERRORS		10
+
+static int	event_fd = -1;
+static char *drain_buffer;
+static WaitEventSet *events;
+static bool running = false;
+static bool stopped_as_asked = false;
+
+/*
+ * Nobody may take this node for the leader from here on.  The term and the
+ * indexes stay: they never go back.
+ */
+static void
+clear_status(uint32 worker_state)
+{
+	PgraftStatus status;
+
+	if (!pgraft_status_read(&pgraft_shared->status, &status))
+		memset(&status, 0, sizeof(status));
+	status.lease_expiry_ns = 0;
+	status.leader_node = 0;
+	status.leader_port = 0;
+	status.role = PGRAFT_ROLE_NONE;
+	status.worker_state = worker_state;
+	memset(status.leader_address, 0, sizeof(status.leader_address));
+	pgraft_status_write(&pgraft_shared->status, &status);
+}
+
+static void
+engine_exit(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
+{
+	clear_status(stopped_as_asked ? PGRAFT_WORKER_STOPPED : PGRAFT_WORKER_ERROR);
+	pgraft_slots_end();
+}
+
+/*
+ * Whether the SIGTERM came from a postmaster that shuts the server down.  It
+ * writes so into its pid file before it signals anybody.
+ */
+static bool
+server_is_stopping(void)
+{
+	char		path[MAXPGPATH];
+	char		line[MAXPGPATH];
+	FILE	   *file;
+	bool		stopping = false;
+
+	snprintf(path, sizeof(path), "%s/postmaster.pid", DataDir);
+	file = AllocateFile(path, "r");
+	if (file == NULL)
+	{
+		ereport(LOG,
+				(errcode_for_file_access(),
+				 errmsg("could not open file \"%s\": %m", path)));
+		return false;
+	}
+	for (int i = 1; fgets(line, sizeof(line), file) != NULL; i++)
+		if (i == LOCK_FILE_LINE_PM_STATUS)
+			stopping = strncmp(line, PM_STATUS_STOPPING, strlen(PM_STATUS_STOPPING)) == 0;
+	FreeFile(file);
+	return stopping;
+}
+
+/*
+ * A record of the engine's log.  pgraft.log_level has filtered it already, so
+ * debug records go out at LOG: log_min_messages must not swallow what
+ * pgraft_set_debug() has asked for.
+ */
+static void
+log_record(uint32 level, const char *message)
+{
+	switch (level)
+	{
+		case PGRAFT_LOG_DEBUG:
+			ereport(LOG, (errmsg_internal("pgraft debug: %s", message)));
+			break;
+		case PGRAFT_LOG_INFO:
+			ereport(LOG, (errmsg_internal("pgraft: %s", message)));
+			break;
+		case PGRAFT_LOG_WARNING:
+			ereport(WARNING, (errmsg_internal("pgraft: %s", message)));
+			break;
+		default:
+			ereport(LOG, (errmsg_internal("pgraft error: %s", message)));
+			break;
+	}
+}
+
+/* The one string of a LOG or FATAL record, terminated; palloc'd. */
+static char *
+record_string(const char *body, size_t len)
+{
+	uint32		n;
+
+	if (len < sizeof(n))
+		return pstrdup("(no text)");
+	memcpy(&n, body, sizeof(n));
+	return pnstrdup(body + sizeof(n), Min((size_t) n, len - sizeof(n)));
+}
+
+static void
+act_on_record(const PgraftRecord *record, const char *body)
+{
+	char	   *message;
+
+	switch (record->kind)
+	{
+		case PGRAFT_RECORD_REPLY:
+			pgraft_slots_complete(record->id, body, record->len);
+			break;
+		case PGRAFT_RECORD_LOG:
+			message = record_string(body, record->len);
+			log_record(record->level, message);
+			pfree(message);
+			break;
+		case PGRAFT_RECORD_FATAL:
+			message = record_string(body, record->len);
+			pgraft_last_error_set(message);
+			ereport(FATAL,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("the pgraft engine failed: %s", message),
+					 errhint("The engine worker is started again in a second.")));
+			break;
+		default:
+			elog(LOG, "pgraft engine record of unknown kind %u", record->kind);
+			break;
+	}
+}
+
+static void
+act_on_records(const char *buf, size_t used)
+{
+	const char *end = buf + used;
+
+	while (end - buf >= (ptrdiff_t) sizeof(PgraftRecord))
+	{
+		PgraftRecord record;
+
+		memcpy(&record, buf, sizeof(record));
+		buf += sizeof(record);
+		if ((size_t) (end - buf) < record.len)
+			elog(FATAL, "pgraft engine record of %u bytes is cut off", record.len);
+		act_on_record(&record, buf);
+		buf += Min(TYPEALIGN(8, (size_t) record.len), (size_t) (end - buf));
+	}
+}
+
+/* Acts on all that the engine has to say. */
+static void
+drain_engine(void)
+{
+	for (;;)
+	{
+		int64		used = pgraft_engine.drain(drain_buffer, PGRAFT_DRAIN_BYTES);
+
+		if (used == 0)
+			return;
+		if (used < 0)
+		{
+			size_t		cap = (size_t) -used;
+			char	   *buf = MemoryContextAllocHuge(CurrentMemoryContext, cap);
+
+			used = pgraft_engine.drain(buf, cap);
+			if (used > 0)
+				act_on_records(buf, used);
+			pfree(buf);
+		}
+		else
+			act_on_records(drain_buffer, used);
+	}
+}
+
+static void
+read_event_fd(void)
+{
+	uint64		count;
+
+	if (read(event_fd, &count, sizeof(count)) < 0 &&
+		errno != EAGAIN && errno != EINTR)
+		ereport(ERROR,
+				(errcode_for_socket_access(),
+				 errmsg("could not read the pgraft engine's eventfd: %m")));
+}
+
+/* The server stops, or somebody sent a SIGTERM to this process alone. */
+static void
+stop_worker(void)
+{
+	pgraft_engine.stop();
+	drain_engine();
+	stopped_as_asked = true;
+	if (server_is_stopping())
+		proc_exit(0);
+	ereport(LOG,
+			(errmsg("the pgraft engine worker was terminated; it is started again in a second")));
+	proc_exit(1);
+}
+
+/* One turn of the loop. */
+static void
+work_once(void)
+{
+	WaitEvent	happened[3];
+	int			n;
+
+	n = WaitEventSetWait(events, PGRAFT_BACKSTOP_MS, happened, lengthof(happened),
+						 pgraft_wait_event_main());
+	ResetLatch(MyLatch);
+	for (int i = 0; i < n; i++)
+		if (happened[i].events & WL_SOCKET_READABLE)
+			read_event_fd();
+	if (ShutdownRequestPending)
+		stop_worker();
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		PgraftConfig config;
+
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+		pgraft_settings_read(&config);
+		config.event_fd = event_fd;
+		pgraft_engine.reload(&config);
+	}
+	pgraft_slots_scan();
+	drain_engine();
+}
+
+static void
+start_engine(void)
+{
+	PgraftConfig config;
+
+	pgraft_library_load();
+	event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (event_fd < 0)
+		ereport(ERROR,
+				(errcode_for_socket_access(),
+				 errmsg("could not create an eventfd: %m")));
+	pgraft_settings_read(&config);
+	config.event_fd = event_fd;
+	pgraft_library_start(&config);
+
+	drain_buffer = MemoryContextAlloc(TopMemoryContext, PGRAFT_DRAIN_BYTES);
+	events = pgraft_create_wait_event_set(3);
+	AddWaitEventToSet(events, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+	AddWaitEventToSet(events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+	AddWaitEventToSet(events, WL_SOCKET_READABLE, event_fd, NULL, NULL);
+	pgraft_last_error_set("");
+	running = true;
+	pgraft_slots_begin();
+}
+
+static void
+install_signal_handlers(void)
+{
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
+	pqsignal(SIGINT, SIG_IGN);
+	pqsignal(SIGPIPE, SIG_IGN);
+	pqsignal(SIGUSR1, procsignal_sigusr1_handler);
+	pqsignal(SIGUSR2, SIG_IGN);
+	/* Go forwards a SIGFPE of C code to this; forwarded to SIG_IGN, it spins */
+	pqsignal(SIGFPE, FloatExceptionHandler);
+	BackgroundWorkerUnblockSignals();
+}
+
+/*
+ * Where an error of the worker's own lands.  Before the engine runs it ends the
+ * worker; later it costs at most the request that it happened on.
+ */
+static void
+recover_from_error(int errors, MemoryContext context)
+{
+	ErrorData  *error;
+
+	HOLD_INTERRUPTS();
+	error_context_stack = NULL;
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	EmitErrorReport();
+	FlushErrorState();
+	ReleaseAuxProcessResources(false);
+	if (!running || errors > PGRAFT_MAX_ERRORS)
+	{
+		pgraft_last_error_set(error->message);
+		proc_exit(1);
+	}
+	FreeErrorData(error);
+	pgraft_slots_after_error();
+	RESUME_INTERRUPTS();
+	SetLatch(MyLatch);			/* whatever it had not got to */
+}
+
+void
+pgraft_engine_main(Datum arg pg_attribute_unused())
+{
+	sigjmp_buf	on_error;
+	volatile int errors = 0;
+	MemoryContext context;
+
+	clear_status(PGRAFT_WORKER_INITIALIZING);
+	before_shmem_exit(engine_exit, (Datum) 0);
+	install_signal_handlers();
+	CreateAuxProcessResourceOwner();
+	context = AllocSetContextCreate(TopMemoryContext, "pgraft engine",
+									ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(context);
+
+	if (sigsetjmp(on_error, 1) != 0)
+		recover_from_error(++errors, context);
+	PG_exception_stack = &on_error;
+
+	if (!running)
+		start_engine();
+	for (;;)
+	{
+		work_once();
+		MemoryContextReset(context);
+		errors = 0;
+	}
+}

@@ -1,0 +1,103 @@
+/*
+ * pgraft.c
+ *		Where the server meets the extension: loading, and wait events.
+ *
+ * The library does something only when shared_preload_libraries loads it.
+ * Loaded later (CREATE EXTENSION does that to look its functions up) it defines
+ * nothing, and its functions say what is missing.  The postmaster must never
+ * load Go, whose threads do not survive a fork: it sees this C library only, and
+ * the engine worker loads the rest.
+ *
+ * Nothing here is shared: the wait event numbers are each process's own copy.
+ */
+#include "pgraft.h"
+
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+
+PGRAFT_MODULE_MAGIC(PGRAFT_VERSION);
+
+extern PGDLLEXPORT void _PG_init(void);
+
+/*
+ * The engine worker starts with the postmaster, not after recovery: a member
+ * must not be missing for as long as a crash recovery takes, and it serves on a
+ * hot standby too.
+ */
+static void
+register_engine_worker(void)
+{
+	BackgroundWorker worker;
+
+	memset(&worker, 0, sizeof(worker));
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS;
+	worker.bgw_start_time = BgWorkerStart_PostmasterStart;
+	worker.bgw_restart_time = 1;
+	strcpy(worker.bgw_library_name, "pgraft");
+	strcpy(worker.bgw_function_name, "pgraft_engine_main");
+	strcpy(worker.bgw_name, "pgraft engine");
+	strcpy(worker.bgw_type, "pgraft engine");
+	RegisterBackgroundWorker(&worker);
+}
+
+void
+_PG_init(void)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+
+	pgraft_settings_define();
+	pgraft_shmem_install();
+
+	if (IsBinaryUpgrade)
+		return;
+	if (pgraft_node_id == 0)
+		ereport(LOG,
+				(errmsg("pgraft is idle until \"pgraft.node_id\" is set")));
+	else
+		register_engine_worker();
+}
+
+/* The name is registered at its first use: that needs shared memory. */
+static uint32
+wait_event(uint32 *number, const char *name pg_attribute_unused())
+{
+	if (*number == 0)
+		*number = pgraft_wait_event_new(name);
+	return *number;
+}
+
+uint32
+pgraft_wait_event_main(void)
+{
+	static uint32 number = 0;
+
+	return wait_event(&number, "PgraftEngineMain");
+}
+
+/* waiting until the engine worker is up */
+uint32
+pgraft_wait_event_engine(void)
+{
+	static uint32 number = 0;
+
+	return wait_event(&number, "PgraftEngineStart");
+}
+
+/* waiting for one of the PGRAFT_SLOTS request slots */
+uint32
+pgraft_wait_event_slot(void)
+{
+	static uint32 number = 0;
+
+	return wait_event(&number, "PgraftRequestSlot");
+}
+
+/* waiting for the engine's reply */
+uint32
+pgraft_wait_event_reply(void)
+{
+	static uint32 number = 0;
+
+	return wait_event(&number, "PgraftReply");
+}

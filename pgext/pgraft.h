@@ -1,0 +1,191 @@
+/*
+ * pgraft.h
+ *		What the files of the C shim share.
+ *
+ * The shim has two sides.  Backends run the SQL functions (functions.c): they
+ * put a request into a slot of shared memory and wait for its reply (client.c,
+ * replies.c).  The engine worker (engine_worker.c, engine_slots.c) takes
+ * requests out of the slots, hands them to the Go engine (engine_library.c) and
+ * puts the replies back.  shmem.c lays the shared memory out and says how each
+ * part of it is guarded.
+ */
+#ifndef PGRAFT_H
+#define PGRAFT_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "port/atomics.h"
+#include "storage/condition_variable.h"
+#include "storage/dsm.h"
+#include "storage/spin.h"
+
+#include "compat.h"
+#include "engine.h"
+
+#define PGRAFT_VERSION			"1.0.0"
+
+/* Requests under way at once; further clients wait for a free slot. */
+#define PGRAFT_SLOTS			128
+#define PGRAFT_PENDING_WORDS	(PGRAFT_SLOTS / 64)
+
+/* Bytes that travel in the slot itself; more goes through a DSM segment. */
+#define PGRAFT_INLINE_REQUEST	2048
+#define PGRAFT_INLINE_REPLY		4096
+
+/* Bytes of the worker's last error that functions show as DETAIL. */
+#define PGRAFT_LAST_ERROR_SIZE	512
+
+/*
+ * A slot's word is (generation << 8 | state) and changes by compare-and-swap
+ * only.  Whatever a backend does to its slot (acquire, publish again, withdraw,
+ * release) gives it a new generation, so the worker's late answer to a request
+ * that nobody waits for fails at its compare-and-swap.
+ */
+typedef enum PgraftSlotState
+{
+	PGRAFT_SLOT_FREE,			/* anybody may acquire it */
+	PGRAFT_SLOT_OWNED,			/* a backend fills it */
+	PGRAFT_SLOT_REQUEST,		/* published; the worker may take it */
+	PGRAFT_SLOT_INFLIGHT,		/* the engine has it */
+	PGRAFT_SLOT_LARGE,			/* answered; reply_len bytes wait in the worker */
+	PGRAFT_SLOT_FETCH,			/* reply_dsm is the segment to put them into */
+	PGRAFT_SLOT_DONE			/* answered; the reply is in the slot or in reply_dsm */
+} PgraftSlotState;
+
+#define PGRAFT_WORD(gen, state)		(((uint64) (gen) << 8) | (uint64) (state))
+#define PGRAFT_WORD_STATE(word)		((PgraftSlotState) ((word) & 0xff))
+#define PGRAFT_WORD_GEN(word)		((word) >> 8)
+
+/* A request's id names its slot and the slot's generation. */
+#define PGRAFT_REQUEST_ID(gen, slot)	(((uint64) (gen) << 8) | (uint64) (slot))
+#define PGRAFT_ID_SLOT(id)				((uint32) ((id) & 0xff))
+#define PGRAFT_ID_GEN(id)				((id) >> 8)
+
+StaticAssertDecl(PGRAFT_SLOTS <= 256 && PGRAFT_SLOTS % 64 == 0,
+				 "a slot's number fits a byte of the request id");
+
+/* See shmem.c for who may touch what when. */
+typedef struct PgraftSlot
+{
+	pg_atomic_uint64 word;
+	Latch	   *volatile client;
+	uint32		epoch;
+	uint32		op;
+	uint32		max_entry_bytes;
+	int64		a;
+	int64		b;
+	uint32		data_len;
+	dsm_handle	data_dsm;
+	dsm_handle	reply_dsm;
+	uint32		reply_len;
+	char		data[PGRAFT_INLINE_REQUEST];
+	char		reply[PGRAFT_INLINE_REPLY];
+} PgraftSlot;
+
+typedef struct PgraftShared
+{
+	PgraftStatusBlock status;
+
+	pg_atomic_uint32 epoch;		/* odd while an engine takes requests */
+	pg_atomic_uint64 worker_latch;	/* its Latch *, or 0 */
+	pg_atomic_uint64 pending[PGRAFT_PENDING_WORDS];
+
+	ConditionVariable engine_cv;	/* epoch has become odd */
+	ConditionVariable slot_cv;	/* a slot has become free */
+
+	slock_t		mutex;			/* guards last_error */
+	char		last_error[PGRAFT_LAST_ERROR_SIZE];
+
+	PgraftSlot	slots[PGRAFT_SLOTS];
+} PgraftShared;
+
+#define PGRAFT_ENGINE_UP(epoch)		(((epoch) & 1) != 0)
+
+/* shmem.c */
+extern PgraftShared *pgraft_shared; /* NULL without shared_preload_libraries */
+extern void pgraft_shmem_install(void);
+extern void pgraft_last_error_set(const char *message);
+extern void pgraft_last_error_get(char *buf);
+extern bool pgraft_slot_advance(PgraftSlot *slot, uint64 from, uint64 to);
+extern void pgraft_notify_worker(uint32 slotno);
+
+/* Bytes of an address; the status block holds one of this size. */
+#define PGRAFT_MAX_ADDRESS		255
+
+/* settings.c */
+extern int	pgraft_node_id;
+extern int	pgraft_max_entry_size;	/* kB */
+extern int	pgraft_propose_timeout; /* ms */
+extern bool pgraft_address_is_valid(const char *value);
+extern void pgraft_settings_define(void);
+extern void pgraft_settings_read(PgraftConfig *config);
+
+/* timing.c */
+extern void pgraft_timing_define(void);
+extern void pgraft_timing_read(PgraftConfig *config);
+
+/* pgraft.c */
+extern uint32 pgraft_wait_event_main(void);
+extern uint32 pgraft_wait_event_engine(void);
+extern uint32 pgraft_wait_event_slot(void);
+extern uint32 pgraft_wait_event_reply(void);
+
+/* client.c */
+typedef struct PgraftCall
+{
+	uint32		op;				/* PGRAFT_OP_* */
+	bool		is_write;		/* an unanswered one may have happened */
+	const char *what;			/* "the entry", for errors; a literal */
+	int64		a;
+	int64		b;
+	const char *data;
+	size_t		len;
+	int			timeout_ms;		/* 0: PGRAFT_CALL_TIMEOUT_MS */
+} PgraftCall;
+
+extern char *pgraft_call(const PgraftCall *call, size_t *len);
+
+/* replies.c */
+typedef struct PgraftRows
+{
+	const char *next;
+	const char *end;
+	uint32		nrows;
+	uint32		ncols;
+} PgraftRows;
+
+extern void pgraft_reply_open(PgraftRows *rows, const char *body, size_t len);
+extern char *pgraft_reply_value(PgraftRows *rows, size_t *len);
+extern void pgraft_reply_to_set(PgraftRows *rows, FunctionCallInfo fcinfo);
+extern char *pgraft_reply_error(size_t *len, const char *sqlstate,
+								const char *message, const char *hint);
+
+/* engine_worker.c */
+extern PGDLLEXPORT void pgraft_engine_main(Datum arg);
+
+/* engine_library.c */
+typedef struct PgraftEngine
+{
+	pgraft_engine_abi_fn abi;
+	pgraft_engine_start_fn start;
+	pgraft_engine_reload_fn reload;
+	pgraft_engine_submit_fn submit;
+	pgraft_engine_cancel_fn cancel;
+	pgraft_engine_drain_fn drain;
+	pgraft_engine_stop_fn stop;
+} PgraftEngine;
+
+extern PgraftEngine pgraft_engine;
+extern void pgraft_library_load(void);
+extern void pgraft_library_start(const PgraftConfig *config);
+extern void pgraft_library_check_threads(void);
+
+/* engine_slots.c */
+extern void pgraft_slots_begin(void);
+extern void pgraft_slots_end(void);
+extern void pgraft_slots_scan(void);
+extern void pgraft_slots_after_error(void);
+extern void pgraft_slots_complete(uint64 id, const char *body, size_t len);
+
+#endif							/* PGRAFT_H */

@@ -1,0 +1,201 @@
+/*
+ * replies.c
+ *		Reads and writes the body of a reply, as engine.h describes it.
+ *
+ * Everything here works on the process's own memory: a reply is copied out of
+ * the slot first.  Lengths are checked against the body's end all the same, so
+ * that an engine of another build gives an error, not a crash.
+ */
+#include "pgraft.h"
+
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "utils/tuplestore.h"
+
+#define PGRAFT_NULL_LENGTH	PG_UINT32_MAX
+
+static void
+malformed(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_PROTOCOL_VIOLATION),
+			 errmsg("malformed reply of the pgraft engine"),
+			 errhint("Restart the server if pgraft was installed anew while it ran.")));
+}
+
+static uint32
+take_uint32(PgraftRows *rows)
+{
+	uint32		value;
+
+	if (rows->end - rows->next < (ptrdiff_t) sizeof(value))
+		malformed();
+	memcpy(&value, rows->next, sizeof(value));
+	rows->next += sizeof(value);
+	return value;
+}
+
+/* The next string, not terminated; NULL for NULL. */
+static const char *
+take_string(PgraftRows *rows, size_t *len)
+{
+	uint32		n = take_uint32(rows);
+	const char *at = rows->next;
+
+	*len = 0;
+	if (n == PGRAFT_NULL_LENGTH)
+		return NULL;
+	if ((size_t) (rows->end - rows->next) < n)
+		malformed();
+	rows->next += n;
+	*len = n;
+	return at;
+}
+
+/*
+ * A text of the engine's own, for people to read: never refused, so bytes that
+ * the database's encoding does not know become question marks.
+ */
+static char *
+take_message(PgraftRows *rows)
+{
+	size_t		len;
+	const char *at = take_string(rows, &len);
+	char	   *message;
+
+	if (at == NULL)
+		return NULL;
+	message = pnstrdup(at, len);
+	len = strlen(message);
+	if (!pg_verify_mbstr(GetDatabaseEncoding(), message, len, true))
+		for (char *c = message; *c != '\0'; c++)
+			if (IS_HIGHBIT_SET(*c))
+				*c = '?';
+	return message;
+}
+
+static void
+report_error(PgraftRows *rows, const char *state)
+{
+	char	   *message = take_message(rows);
+	char	   *detail = take_message(rows);
+	char	   *hint = take_message(rows);
+
+	ereport(ERROR,
+			(errcode(MAKE_SQLSTATE(state[0], state[1], state[2], state[3], state[4])),
+			 errmsg_internal("%s", message ? message : "the pgraft engine refused the request"),
+			 detail ? errdetail_internal("%s", detail) : 0,
+			 hint ? errhint("%s", hint) : 0));
+}
+
+/*
+ * Opens a reply: raises its error, shows its notice, and stops before its first
+ * value.
+ */
+void
+pgraft_reply_open(PgraftRows *rows, const char *body, size_t len)
+{
+	const char *state = body;
+	char	   *notice;
+
+	rows->next = body;
+	rows->end = body + len;
+	if (len < 5)
+		malformed();
+	rows->next += 5;
+	if (memcmp(state, "00000", 5) != 0)
+		report_error(rows, state);
+
+	notice = take_message(rows);
+	if (notice != NULL)
+		ereport(NOTICE, (errmsg_internal("%s", notice)));
+	rows->nrows = take_uint32(rows);
+	rows->ncols = take_uint32(rows);
+}
+
+/*
+ * The next value, palloc'd and zero-terminated, or NULL.  It must be text that
+ * this database can hold: an entry may come from a database of another encoding.
+ */
+char *
+pgraft_reply_value(PgraftRows *rows, size_t *len)
+{
+	const char *at = take_string(rows, len);
+	char	   *value;
+
+	if (at == NULL)
+		return NULL;
+	if (!pg_verify_mbstr(GetDatabaseEncoding(), at, (int) *len, true))
+		ereport(ERROR,
+				(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
+				 errmsg("the value is not valid text in this database's encoding \"%s\"",
+						GetDatabaseEncodingName()),
+				 errdetail("It has %zu bytes, replicated from a database of another encoding.", *len),
+				 errhint("Read it in a database of the encoding that it was written in.")));
+	value = palloc(*len + 1);
+	memcpy(value, at, *len);
+	value[*len] = '\0';
+	return value;
+}
+
+/* Returns all rows as the result of a set-returning function. */
+void
+pgraft_reply_to_set(PgraftRows *rows, FunctionCallInfo fcinfo)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	AttInMetadata *attinmeta;
+	char	  **values;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (rows->nrows > 0 && rows->ncols != (uint32) rsinfo->setDesc->natts)
+		malformed();
+
+	attinmeta = TupleDescGetAttInMetadata(rsinfo->setDesc);
+	values = palloc(sizeof(char *) * rsinfo->setDesc->natts);
+	for (uint32 row = 0; row < rows->nrows; row++)
+	{
+		HeapTuple	tuple;
+		size_t		len;
+
+		for (uint32 col = 0; col < rows->ncols; col++)
+			values[col] = pgraft_reply_value(rows, &len);
+		tuple = BuildTupleFromCStrings(attinmeta, values);
+		tuplestore_puttuple(rsinfo->setResult, tuple);
+		heap_freetuple(tuple);
+		for (uint32 col = 0; col < rows->ncols; col++)
+			if (values[col] != NULL)
+				pfree(values[col]);
+	}
+}
+
+static char *
+put_string(char *to, const char *string)
+{
+	uint32		len = string ? strlen(string) : PGRAFT_NULL_LENGTH;
+
+	memcpy(to, &len, sizeof(len));
+	to += sizeof(len);
+	if (string != NULL)
+	{
+		memcpy(to, string, len);
+		to += len;
+	}
+	return to;
+}
+
+/* The body of an error reply that the worker gives by itself; palloc'd. */
+char *
+pgraft_reply_error(size_t *len, const char *sqlstate, const char *message,
+				   const char *hint)
+{
+	char	   *body = palloc(5 + 3 * sizeof(uint32) + strlen(message) +
+							  (hint ? strlen(hint) : 0));
+	char	   *to = body;
+
+	memcpy(to, sqlstate, 5);
+	to = put_string(to + 5, message);
+	to = put_string(to, NULL);
+	to = put_string(to, hint);
+	*len = to - body;
+	return body;
+}

@@ -1,0 +1,144 @@
+//go:build integration
+
+package integration
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/pgraft/pgraft/tools/internal/pgcluster"
+)
+
+// scenarioLimit is how long one scenario may take before its waits give up.
+const scenarioLimit = 90 * time.Second
+
+type scenario struct {
+	name  string
+	short bool // runs with -short too
+	run   func(context.Context, *testing.T, *suite)
+}
+
+// The order matters for time only: each can be run alone.
+var scenarios = []scenario{
+	{"forms a cluster", true, formsACluster},
+	{"answers alike on every node", true, answersAlike},
+	{"replicates from many sessions", true, replicatesFromManySessions},
+	{"keeps data of every size and script", true, keepsData},
+	{"logs no warning and comes back from a stop of all", true, logsNoWarning},
+	{"kills the leader under load", true, killsTheLeader},
+	{"has the surface of the contract", true, hasTheSurface},
+	{"lets only the right roles in", false, letsRolesIn},
+	{"refuses bad calls", false, refusesBadCalls},
+	{"refuses nodes that do not fit", false, refusesNodes},
+	{"does not undo on rollback", false, doesNotUndo},
+	{"waits without a quorum", false, waitsWithoutQuorum},
+	{"kills the engine worker", false, killsTheEngine},
+	{"pauses the leader's engine worker", false, pausesTheLeader},
+	{"kills all servers at once", false, killsAll},
+	{"removes a follower and adds it back", false, removesAFollower},
+	{"removes the leader and adds it back", false, removesTheLeader},
+	{"needs its settings", false, needsItsSettings},
+	{"keeps the last voter", false, keepsTheLastVoter},
+}
+
+func TestIntegration(t *testing.T) {
+	s := newSuite(t)
+	for _, sc := range scenarios {
+		if testing.Short() && !sc.short {
+			continue
+		}
+		t.Run(sc.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), scenarioLimit)
+			t.Cleanup(cancel)
+			t.Cleanup(func() { s.afterScenario(t) })
+			sc.run(ctx, t, s)
+		})
+	}
+}
+
+// suite is what the scenarios share.
+type suite struct {
+	install pgcluster.Install
+	// nil until a scenario needs it, and after one that failed
+	cluster *pgcluster.Cluster
+	ledger  *ledger
+}
+
+func newSuite(t *testing.T) *suite {
+	pgConfig := os.Getenv("PGRAFT_PG_CONFIG")
+	if pgConfig == "" {
+		t.Fatal("PGRAFT_PG_CONFIG names no pg_config of a PostgreSQL with the extension; run\n\t" + command("$(which pg_config)", "", false))
+	}
+	install, err := pgcluster.Find(pgConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := install.CheckExtension(); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s, %s", install.Version, install.PGConfig)
+	s := &suite{install: install}
+	t.Cleanup(func() { s.drop(t) })
+	return s
+}
+
+// command is how to run the tests, or one scenario, again.
+func command(pgConfig, name string, short bool) string {
+	text := "PGRAFT_PG_CONFIG=" + pgConfig + " go test -tags integration -count=1 -v"
+	if short {
+		text += " -short"
+	}
+	if name != "" {
+		text += fmt.Sprintf(" -run '^%s$'", strings.ReplaceAll(name, "/", "$/^"))
+	}
+	return text + " ./tools/integration"
+}
+
+// afterScenario explains a failure, and gives the next scenario a new cluster.
+func (s *suite) afterScenario(t *testing.T) {
+	if !t.Failed() {
+		return
+	}
+	if s.cluster != nil {
+		for _, server := range s.cluster.Servers {
+			t.Log(server.LogTail(25))
+		}
+	}
+	t.Log("to run this scenario alone:\n\t" + command(s.install.PGConfig, t.Name(), testing.Short()))
+	s.drop(t)
+}
+
+func (s *suite) drop(t *testing.T) {
+	if s.cluster != nil {
+		if err := s.cluster.Destroy(); err != nil {
+			t.Error(err)
+		}
+		s.cluster = nil
+	}
+}
+
+// TestMain removes what the tests made also when a signal ends them. (The
+// servers would stop by themselves, but their files would stay.)
+func TestMain(m *testing.M) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		sig := <-signals
+		clusters.Lock()
+		defer clusters.Unlock()
+		for _, c := range clusters.all {
+			if err := c.Destroy(); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+			}
+		}
+		fmt.Fprintf(os.Stderr, "ended by %v\n", sig)
+		os.Exit(1)
+	}()
+	os.Exit(m.Run())
+}

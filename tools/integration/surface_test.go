@@ -1,0 +1,120 @@
+//go:build integration
+
+package integration
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/pgraft/pgraft/tools/internal/sqlapi"
+)
+
+// surface is what clusters in the field depend on: arguments and results.
+var surface = map[string][2]string{
+	"pgraft_init":                       {"bootstrap boolean DEFAULT NULL::boolean", "boolean"},
+	"pgraft_add_node":                   {"node_id integer, address text, port integer", "boolean"},
+	"pgraft_remove_node":                {"node_id integer", "boolean"},
+	"pgraft_is_leader":                  {"", "boolean"},
+	"pgraft_get_leader":                 {"", "integer"},
+	"pgraft_get_term":                   {"", "bigint"},
+	"pgraft_get_nodes":                  {"", "TABLE(node_id integer, address text, port integer, is_leader boolean)"},
+	"pgraft_get_cluster_status":         {"", "TABLE(node_id integer, address text, port integer, is_leader boolean, state text, term bigint, commit_index bigint, last_log_index bigint, last_heartbeat text)"},
+	"pgraft_replicate_entry":            {"data text", "boolean"},
+	"pgraft_log_get_stats":              {"", "TABLE(log_size bigint, last_index bigint, commit_index bigint, last_applied bigint)"},
+	"pgraft_log_get_entry":              {"index bigint", "text"},
+	"pgraft_log_get_replication_status": {"", "TABLE(node_id integer, match_index bigint, next_index bigint, is_replicating boolean, last_heartbeat text)"},
+	"pgraft_get_worker_state":           {"", "text"},
+	"pgraft_get_version":                {"", "text"},
+	"pgraft_set_debug":                  {"enabled boolean", "boolean"},
+}
+
+// Names, argument lists and column lists are those of the contract, without
+// overloads, and parallel workers ask the engine nothing.
+func hasTheSurface(ctx context.Context, t *testing.T, s *suite) {
+	s.whole(ctx, t)
+	conn := connect(ctx, t, s.cluster.Servers[0])
+	rows, err := conn.Query(ctx, `SELECT proname::text, pg_get_function_arguments(oid), pg_get_function_result(oid), proparallel::text
+		FROM pg_proc WHERE proname LIKE 'pgraft\_%' ORDER BY proname`)
+	must(t, err)
+	defer rows.Close()
+	found := map[string]int{}
+	for rows.Next() {
+		var name, arguments, result, parallel string
+		must(t, rows.Scan(&name, &arguments, &result, &parallel))
+		found[name]++
+		want, known := surface[name]
+		if !known {
+			t.Logf("beyond the contract's first part: %s(%s)", name, arguments)
+			continue
+		}
+		if arguments != want[0] || result != want[1] {
+			t.Errorf("%s(%s) returns %s; the contract says (%s) returns %s", name, arguments, result, want[0], want[1])
+		}
+		if parallel == "s" && name != "pgraft_get_version" {
+			t.Errorf("%s is PARALLEL SAFE, but asks the engine, which parallel workers cannot", name)
+		}
+	}
+	must(t, rows.Err())
+	for name := range surface {
+		if found[name] != 1 {
+			t.Errorf("%d functions %s, want 1", found[name], name)
+		}
+	}
+	var version string
+	var relocatable bool
+	must(t, conn.QueryRow(ctx, "SELECT extversion, extrelocatable FROM pg_extension WHERE extname = 'pgraft'").Scan(&version, &relocatable))
+	if version != "1.0" || relocatable {
+		t.Errorf("the extension has version %s, relocatable %v; want 1.0, false", version, relocatable)
+	}
+}
+
+// The extension makes no roles; its grants let a site make its own.
+func letsRolesIn(ctx context.Context, t *testing.T, s *suite) {
+	s.whole(ctx, t)
+	leader := s.leader(ctx, t)
+	conn := connect(ctx, t, leader)
+	exec := func(sql string) {
+		t.Helper()
+		_, err := conn.Exec(ctx, sql)
+		must(t, err)
+	}
+	exec("CREATE ROLE nobody_special; CREATE ROLE watcher; GRANT pg_monitor TO watcher; CREATE ROLE pgraft_admin")
+	defer exec(`RESET ROLE; DROP OWNED BY pgraft_admin, watcher, nobody_special; DROP ROLE pgraft_admin, watcher, nobody_special`)
+	exec("GRANT EXECUTE ON FUNCTION pgraft_add_node TO pgraft_admin; GRANT SELECT ON pgraft_get_nodes TO pgraft_admin")
+
+	changes := []string{"SELECT pgraft_init()", "SELECT pgraft_add_node(9, '127.0.0.1', 1)", "SELECT pgraft_remove_node(9)",
+		"SELECT pgraft_replicate_entry('not allowed')", "SELECT pgraft_set_debug(false)"}
+	reads := []string{"SELECT * FROM pgraft_get_nodes()", "SELECT * FROM pgraft_get_nodes", "SELECT * FROM pgraft_get_cluster_status()",
+		"SELECT * FROM pgraft_log_get_stats()", "SELECT * FROM pgraft_log_get_replication_status()", "SELECT pgraft_get_leader()",
+		"SELECT pgraft_get_term()", "SELECT pgraft_get_worker_state()"}
+	open := []string{"SELECT pgraft_get_version()", "SELECT pgraft_is_leader()"}
+	allowed := map[string][]string{
+		"nobody_special": open,
+		"watcher":        slices.Concat(open, reads),
+		"pgraft_admin":   slices.Concat(open, []string{"SELECT * FROM pgraft_get_nodes"}),
+	}
+	for _, role := range []string{"nobody_special", "watcher", "pgraft_admin"} {
+		exec("SET ROLE " + role)
+		for _, sql := range slices.Concat(changes, reads, open) {
+			_, err := conn.Exec(ctx, sql)
+			switch {
+			case slices.Contains(allowed[role], sql):
+				if err != nil {
+					t.Errorf("%s: %s: %v", role, sql, err)
+				}
+			case role == "pgraft_admin" && sql == changes[1]:
+				// it may, and is told that node 9 is not there
+				if pgErr := wantNotState(t, "42501", err, sql); pgErr != nil {
+					t.Logf("%s: %s", sql, pgErr.Message)
+				}
+			default:
+				wantState(t, "42501", err, role+": "+sql)
+			}
+		}
+		exec("RESET ROLE")
+	}
+	if rows, err := sqlapi.Nodes(ctx, conn); err != nil || len(rows) != nodes {
+		t.Errorf("the nodes are %+v, %v", rows, err)
+	}
+}

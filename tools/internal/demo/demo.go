@@ -1,0 +1,215 @@
+// Package demo is `pgraft demo`: a cluster of real PostgreSQL servers on this
+// machine, shown at work and through the crash of its leader. Call Run.
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgraft/pgraft/tools/internal/pgcluster"
+)
+
+// MinNodes and MaxNodes bound Options.Nodes: with fewer than three, no node may
+// fail.
+const (
+	MinNodes = 3
+	MaxNodes = pgcluster.MaxNodes
+)
+
+// How many entries the demo writes before and after the crash, and for how long
+// it watches the idle workers.
+const (
+	entriesBefore = 100
+	entriesAfter  = 50
+	idleInterval  = 3 * time.Second
+)
+
+// Time limits, each far above what a healthy cluster needs.
+const (
+	electionLimit = 30 * time.Second
+	catchUpLimit  = 30 * time.Second
+)
+
+// ErrInterrupted is the error of a run whose context ended.
+var ErrInterrupted = errors.New("interrupted")
+
+// Options are the command's flags.
+type Options struct {
+	Nodes    int    // MinNodes..MaxNodes
+	PGConfig string // empty: $PG_CONFIG, then the search path
+	Dir      string // of the servers' files, made by the run; empty: a temporary one
+	Keep     bool   // leave the cluster running at the end
+	Progress io.Writer
+}
+
+// Result is what a run found out; its JSON form is the output of --json.
+type Result struct {
+	OK       bool       `json:"ok"`
+	Error    string     `json:"error,omitempty"`
+	Postgres string     `json:"postgres"`
+	Version  string     `json:"pgraft"`
+	Steps    []StepTime `json:"steps"`
+	// rows of pgraft_get_cluster_status() as each node answered, by node
+	Status []NodeStatus `json:"status"`
+	// entries compared on every node; those written after the crash included
+	Entries        int     `json:"entries"`
+	Killed         int     `json:"killed_node"`
+	NewLeader      int     `json:"new_leader"`
+	FailoverSecs   float64 `json:"failover_seconds"` // from SIGKILL to pgraft_is_leader() on a survivor
+	CatchUpSecs    float64 `json:"catch_up_seconds"` // from the start of the killed server's restart
+	Idle           []Idle  `json:"idle"`
+	Seconds        float64 `json:"seconds"`
+	Kept           []Kept  `json:"kept,omitempty"`
+	Dir            string  `json:"dir,omitempty"` // only when kept
+	CleanedUp      bool    `json:"cleaned_up"`
+	idleCPU        float64
+	idlePSSInBytes int64
+}
+
+// StepTime is how long a step took.
+type StepTime struct {
+	Title   string  `json:"title"`
+	Detail  string  `json:"detail,omitempty"`
+	Seconds float64 `json:"seconds"`
+}
+
+// Idle is what one engine worker takes when nothing is asked of it.
+type Idle struct {
+	NodeID   int     `json:"node_id"`
+	CPU      float64 `json:"cpu"` // share of one core
+	PSSBytes int64   `json:"pss_bytes"`
+}
+
+// Kept is how to reach a server that was left running.
+type Kept struct {
+	NodeID int    `json:"node_id"`
+	URL    string `json:"url"`
+	Psql   string `json:"psql"`
+}
+
+// demo is one run.
+type demo struct {
+	options Options
+	ui      *screen
+	cluster *pgcluster.Cluster
+	conns   map[int]*pgx.Conn // by node id; those of a dead server are missing
+	written map[string]bool   // every acknowledged entry
+	killed  *pgcluster.Server
+	result  Result
+}
+
+// Run runs the demo. Whatever happens, no server is left running and no file
+// stays, but with Options.Keep at the end of a run that was not interrupted.
+func Run(ctx context.Context, options Options) (Result, error) {
+	began := time.Now()
+	d := &demo{options: options, ui: newScreen(options.Progress), conns: map[int]*pgx.Conn{}, written: map[string]bool{}}
+	err := d.run(ctx)
+	if ctx.Err() != nil { // what failed then failed because of that
+		err = ErrInterrupted
+	}
+	d.closeConns()
+	err = errors.Join(err, d.cleanUp(ctx))
+	d.result.Seconds = time.Since(began).Seconds()
+	d.result.Steps = d.ui.steps
+	d.result.OK = err == nil
+	if err != nil {
+		d.result.Error = err.Error()
+	} else {
+		d.summary()
+	}
+	return d.result, err
+}
+
+func (d *demo) run(ctx context.Context) error {
+	if d.options.Nodes < MinNodes || d.options.Nodes > MaxNodes {
+		return fmt.Errorf("--nodes %d: want %d to %d", d.options.Nodes, MinNodes, MaxNodes)
+	}
+	install, err := pgcluster.Find(d.options.PGConfig)
+	if err != nil {
+		return err
+	}
+	d.result.Postgres = install.Version
+	if err := install.CheckExtension(); err != nil {
+		return err
+	}
+	d.ui.printf("A pgraft cluster of %d servers with %s on this machine\n\n", d.options.Nodes, install.Version)
+	err = d.ui.step(fmt.Sprintf("make %d database servers", d.options.Nodes), func(*progress) (string, error) {
+		d.cluster, err = pgcluster.New(ctx, pgcluster.Config{Install: install, Nodes: d.options.Nodes,
+			Dir: d.options.Dir, Outlive: d.options.Keep})
+		if err != nil {
+			return "", err
+		}
+		return "in " + d.cluster.Dir, nil
+	})
+	if err != nil {
+		return err
+	}
+	return d.ui.all(
+		step{"start them", func(*progress) (string, error) { return d.start(ctx) }},
+		step{"CREATE EXTENSION pgraft; SELECT pgraft_init(); on each", func(*progress) (string, error) { return d.initialise(ctx) }},
+		step{"pgraft_add_node() on the leader", func(*progress) (string, error) { return d.addNodes(ctx) }},
+		step{"pgraft_get_cluster_status() on each node", func(*progress) (string, error) { return d.status(ctx) }},
+		step{fmt.Sprintf("replicate %d entries", entriesBefore), func(p *progress) (string, error) {
+			return d.write(ctx, p, "entry", entriesBefore)
+		}},
+		step{"read them back on every node", func(*progress) (string, error) { return d.readBack(ctx) }},
+		step{"watch the idle workers", func(*progress) (string, error) { return d.idle(ctx) }},
+		step{"kill the leader's server with SIGKILL", func(*progress) (string, error) { return d.failover(ctx) }},
+		step{fmt.Sprintf("replicate %d more entries without it", entriesAfter), func(p *progress) (string, error) {
+			return d.write(ctx, p, "after the crash", entriesAfter)
+		}},
+		step{"start the killed server again", func(*progress) (string, error) { return d.rejoin(ctx) }},
+		step{"read everything back on every node", func(*progress) (string, error) { return d.readBack(ctx) }},
+		step{"pgraft_get_cluster_status() on each node", func(*progress) (string, error) { return d.status(ctx) }},
+	)
+}
+
+// cleanUp stops and removes everything, unless it is to be kept.
+func (d *demo) cleanUp(ctx context.Context) error {
+	if d.cluster == nil {
+		d.result.CleanedUp = true
+		return nil
+	}
+	if d.options.Keep && ctx.Err() == nil {
+		d.result.Dir = d.cluster.Dir
+		for _, s := range d.cluster.Servers {
+			d.result.Kept = append(d.result.Kept, Kept{NodeID: s.NodeID, URL: s.URL(), Psql: s.PsqlLine()})
+		}
+		return nil
+	}
+	return d.ui.step("stop and remove everything", func(*progress) (string, error) {
+		err := d.cluster.Destroy()
+		d.result.CleanedUp = err == nil
+		return "", err
+	})
+}
+
+func (d *demo) closeConns() {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	for _, c := range d.conns {
+		c.Close(ctx) // the server may be dead: then there is nothing to close
+	}
+}
+
+func (d *demo) summary() {
+	r := d.result
+	d.ui.printf("\n%s\n", d.ui.bold("Done in %.1f s.", r.Seconds))
+	d.ui.printf("  new leader after a crash   %.2f s (node %d to node %d)\n", r.FailoverSecs, r.Killed, r.NewLeader)
+	d.ui.printf("  entries compared           %d, equal on all %d nodes\n", r.Entries, d.options.Nodes)
+	d.ui.printf("  engine worker when idle    %.2f %% of a core, %.1f MB (PSS), the largest of all nodes\n",
+		100*r.idleCPU, float64(r.idlePSSInBytes)/(1<<20))
+	if len(r.Kept) == 0 {
+		return
+	}
+	d.ui.printf("\nThe cluster runs on. Connect with\n")
+	for _, k := range r.Kept {
+		d.ui.printf("  %s\n", k.Psql)
+	}
+	d.ui.printf("Stop and remove it with\n  pgraft demo stop %s\n", r.Dir)
+}

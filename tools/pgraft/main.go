@@ -1,0 +1,88 @@
+// Command pgraft shows, runs and checks pgraft clusters: see `pgraft --help`.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// version is the release of the command, and of the extension it was built with.
+const version = "1.0.0"
+
+func main() {
+	// Until everything is cleaned up, a second Ctrl-C changes nothing.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
+		os.Exit(1)
+	}
+}
+
+// run runs the command line and prints its error, which it also returns.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		fmt.Fprintf(stderr, "pgraft: %v\n", err)
+	}
+	return err
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "pgraft",
+		Short: "Raft consensus inside PostgreSQL",
+		Long: `pgraft puts Raft consensus inside PostgreSQL: leader election, a replicated
+log and split-brain prevention, run from SQL, with no outside service.
+
+This command shows what the extension does, on servers that it starts itself.`,
+		Example: `  # three real servers, a crash of the leader, everything removed at the end
+  pgraft demo
+
+  # the same with another PostgreSQL, left running to try things out
+  pgraft demo --pg-config /usr/lib/postgresql/17/bin/pg_config --keep`,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())
+	})
+	root.AddCommand(newDemo(), newVersion())
+	return root
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version of this command",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			text := "pgraft " + version
+			if info, ok := debug.ReadBuildInfo(); ok {
+				text += " (" + info.GoVersion
+				for _, s := range info.Settings {
+					if s.Key == "vcs.revision" {
+						text += ", commit " + s.Value
+					}
+				}
+				text += ")"
+			}
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), text)
+			return err
+		},
+	}
+}

@@ -36,7 +36,7 @@ GOFLAGS_BUILD = -trimpath -buildvcs=false
 # Go's async preemption would take PostgreSQL's SIGURG: see pgext/engine.
 ENGINE_LDFLAGS = -X=runtime.godebugDefault=asyncpreemptoff=1
 # PostgreSQL's headers as system headers: the warnings are about our own code.
-C_WARNINGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
+C_WARNINGS = -Wall -Wextra -Werror -Wno-unused-parameter
 TEST_TIMEOUT = 15m
 integration = PGRAFT_PG_CONFIG="$(1)" $(GO) test -tags integration -count=1 -timeout $(TEST_TIMEOUT) -v $(2) ./tools/integration/...
 

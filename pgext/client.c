@@ -1,16 +1,15 @@
 /*
  * client.c
- *		The backend's side of a request: find a slot, publish, wait for the
- *		reply.
+ *		The backend's side of a request: send it, wait for the reply.
  *
- * A request is given up by releasing its slot, from wherever the wait ends: an
- * error or a cancel, a timeout, the end of the backend.  The worker finds out by
- * itself (engine_slots.c).  The segments that large data travels in belong to
- * the backend's resource owner, so they go away with the query however it ends.
+ * A request is given up by releasing its slot (client_slot.c), from wherever the
+ * wait ends: an error or a cancel, a timeout, the end of the backend.  The worker
+ * finds out by itself (engine_slots.c).  The segments that large data travels in
+ * belong to the backend's resource owner, so they go away with the query however
+ * it ends.
  *
- * Which states of a slot the backend may touch stands in shmem.c.  The statics
- * below are this backend's own: it has at most one request under way, since
- * nothing that it does while waiting runs SQL.
+ * Reads PgraftShared's epoch (atomic) and the slot that this backend owns, in the
+ * states that shmem.c allows.
  */
 #include "pgraft.h"
 
@@ -29,13 +28,6 @@
 /* What the engine gets on top to answer by itself that time is up. */
 #define PGRAFT_CALL_GRACE_MS	1000
 
-/* A wake-up that went to a client that was just cancelled is made up for. */
-#define PGRAFT_SLOT_RECHECK_MS	1000
-
-/* The slot that this backend owns, or -1, and the word it has given it. */
-static int	my_slot = -1;
-static uint64 my_gen;
-
 /* The parts of waiting that the caller has to tell apart. */
 typedef enum WaitResult
 {
@@ -43,100 +35,6 @@ typedef enum WaitResult
 	WAIT_ENGINE_GONE,			/* and with it the request, if it was taken */
 	WAIT_TIMED_OUT
 } WaitResult;
-
-static inline PgraftSlot *
-slot_of_mine(void)
-{
-	return &pgraft_shared->slots[my_slot];
-}
-
-static long
-remaining_ms(TimestampTz deadline)
-{
-	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
-}
-
-/*
- * Gives the slot up, whatever state it is in.  Also the cleanup of an error or
- * of a backend that ends, so it must not fail.
- */
-static void
-release_slot(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
-{
-	PgraftSlot *slot;
-	int			slotno = my_slot;
-	uint64		word;
-
-	if (slotno < 0)
-		return;
-	slot = slot_of_mine();
-	do
-		word = pg_atomic_read_u64(&slot->word);
-	while (!pgraft_slot_advance(slot, word,
-								PGRAFT_WORD(my_gen + 1, PGRAFT_SLOT_FREE)));
-	my_slot = -1;
-
-	/* the worker may keep something for it */
-	switch (PGRAFT_WORD_STATE(word))
-	{
-		case PGRAFT_SLOT_INFLIGHT:
-		case PGRAFT_SLOT_LARGE:
-		case PGRAFT_SLOT_FETCH:
-			pgraft_notify_worker(slotno);
-			break;
-		default:
-			break;
-	}
-	ConditionVariableSignal(&pgraft_shared->slot_cv);
-}
-
-static bool
-try_acquire_slot(void)
-{
-	uint32		start = pgraft_my_proc_number();
-
-	for (uint32 i = 0; i < PGRAFT_SLOTS; i++)
-	{
-		uint32		slotno = (start + i) % PGRAFT_SLOTS;
-		PgraftSlot *slot = &pgraft_shared->slots[slotno];
-		uint64		word = pg_atomic_read_u64(&slot->word);
-		uint64		gen = PGRAFT_WORD_GEN(word) + 1;
-
-		if (PGRAFT_WORD_STATE(word) == PGRAFT_SLOT_FREE &&
-			pgraft_slot_advance(slot, word, PGRAFT_WORD(gen, PGRAFT_SLOT_OWNED)))
-		{
-			my_slot = slotno;
-			my_gen = gen;
-			return true;
-		}
-	}
-	return false;
-}
-
-static void
-acquire_slot(const PgraftCall *call, TimestampTz deadline)
-{
-	if (try_acquire_slot())
-		return;
-
-	ConditionVariablePrepareToSleep(&pgraft_shared->slot_cv);
-	while (!try_acquire_slot())
-	{
-		long		left = remaining_ms(deadline);
-
-		if (left <= 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-					 errmsg("no pgraft request slot became free in time"),
-					 errdetail("All %d slots are in use; %s was not handed to the pgraft engine.",
-							   PGRAFT_SLOTS, call->what),
-					 errhint("Try again with fewer sessions at once.")));
-		ConditionVariableTimedSleep(&pgraft_shared->slot_cv,
-									Min(left, PGRAFT_SLOT_RECHECK_MS),
-									pgraft_wait_event_slot());
-	}
-	ConditionVariableCancelSleep();
-}
 
 /* Waits until an engine takes requests; returns its epoch. */
 static uint32
@@ -159,7 +57,7 @@ wait_for_engine(TimestampTz call_deadline)
 		epoch = pg_atomic_read_u32(&pgraft_shared->epoch);
 		if (PGRAFT_ENGINE_UP(epoch))
 			break;
-		left = remaining_ms(deadline);
+		left = pgraft_remaining_ms(deadline);
 		if (left <= 0)
 		{
 			char		last_error[PGRAFT_LAST_ERROR_SIZE];
@@ -179,82 +77,18 @@ wait_for_engine(TimestampTz call_deadline)
 	return epoch;
 }
 
-static dsm_segment *
-create_segment(size_t size)
-{
-	dsm_segment *segment = dsm_create(size, DSM_CREATE_NULL_IF_MAXSEGMENTS);
-
-	if (segment == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("too many dynamic shared memory segments"),
-				 errhint("Try again with fewer sessions at once.")));
-	return segment;
-}
-
-/*
- * Fills the slot and publishes it.  Returns the segment with the data, or NULL
- * if the data fits into the slot.
- */
-static dsm_segment *
-publish(const PgraftCall *call, uint32 epoch, TimestampTz deadline)
-{
-	PgraftSlot *slot = slot_of_mine();
-	dsm_segment *segment = NULL;
-
-	slot->client = MyLatch;
-	slot->epoch = epoch;
-	slot->op = call->op;
-	slot->max_entry_bytes = (uint32) pgraft_max_entry_size * 1024;
-	slot->a = call->a;
-	slot->b = call->b;
-	slot->data_len = call->len;
-	slot->data_dsm = DSM_HANDLE_INVALID;
-	if (call->op == PGRAFT_OP_REPLICATE)
-		slot->a = Max(remaining_ms(deadline), 1);
-	if (call->len > PGRAFT_INLINE_REQUEST)
-	{
-		segment = create_segment(call->len);
-		memcpy(dsm_segment_address(segment), call->data, call->len);
-		slot->data_dsm = dsm_segment_handle(segment);
-	}
-	else if (call->len > 0)
-		memcpy(slot->data, call->data, call->len);
-
-	if (!pgraft_slot_advance(slot, PGRAFT_WORD(my_gen, PGRAFT_SLOT_OWNED),
-							 PGRAFT_WORD(my_gen, PGRAFT_SLOT_REQUEST)))
-		elog(ERROR, "pgraft slot %d was changed by another process", my_slot);
-	pgraft_notify_worker(my_slot);
-	return segment;
-}
-
-/*
- * Takes a published request back, to fill the slot anew.  False if the worker
- * has taken it.
- */
-static bool
-withdraw(void)
-{
-	if (!pgraft_slot_advance(slot_of_mine(),
-							 PGRAFT_WORD(my_gen, PGRAFT_SLOT_REQUEST),
-							 PGRAFT_WORD(my_gen + 1, PGRAFT_SLOT_OWNED)))
-		return false;
-	my_gen++;
-	return true;
-}
-
 /* A cancelled write is no plain failure, though the error will read like one. */
 static void
 warn_of_cancel(const PgraftCall *call)
 {
-	if (!INTERRUPTS_CAN_BE_PROCESSED() || withdraw())
+	if (!INTERRUPTS_CAN_BE_PROCESSED() || pgraft_client_withdraw())
 		return;
 	ereport(WARNING,
 			(errcode(ERRCODE_T_R_STATEMENT_COMPLETION_UNKNOWN),
 			 errmsg("canceling the wait for %s, of which it is not known whether it took effect",
 					call->what),
 			 errdetail("Request " UINT64_FORMAT " was handed to the pgraft engine, which may have carried it out or may still do so.",
-					   PGRAFT_REQUEST_ID(my_gen, my_slot))));
+					   pgraft_client_request_id())));
 }
 
 /*
@@ -265,7 +99,7 @@ static WaitResult
 wait_for_reply(const PgraftCall *call, uint32 epoch, TimestampTz deadline,
 			   dsm_segment **reply_segment)
 {
-	PgraftSlot *slot = slot_of_mine();
+	PgraftSlot *slot = pgraft_client_slot();
 
 	*reply_segment = NULL;
 	for (;;)
@@ -287,16 +121,10 @@ wait_for_reply(const PgraftCall *call, uint32 epoch, TimestampTz deadline,
 		if (state == PGRAFT_SLOT_LARGE)
 		{
 			pg_read_barrier();
-			*reply_segment = create_segment(slot->reply_len);
-			slot->reply_dsm = dsm_segment_handle(*reply_segment);
-			if (!pgraft_slot_advance(slot, PGRAFT_WORD(my_gen, PGRAFT_SLOT_LARGE),
-									 PGRAFT_WORD(my_gen, PGRAFT_SLOT_FETCH)))
-				elog(ERROR, "pgraft slot %d was changed by another process",
-					 my_slot);
-			pgraft_notify_worker(my_slot);
+			*reply_segment = pgraft_client_fetch();
 			continue;
 		}
-		left = remaining_ms(deadline);
+		left = pgraft_remaining_ms(deadline);
 		if (left <= 0)
 			return WAIT_TIMED_OUT;
 		(void) WaitLatch(MyLatch,
@@ -313,7 +141,7 @@ wait_for_reply(const PgraftCall *call, uint32 epoch, TimestampTz deadline,
 static void
 report_unanswered(const PgraftCall *call, WaitResult result)
 {
-	uint64		id = PGRAFT_REQUEST_ID(my_gen, my_slot);
+	uint64		id = pgraft_client_request_id();
 
 	if (call->is_write)
 		ereport(ERROR,
@@ -361,22 +189,21 @@ call_engine(const PgraftCall *call, size_t *len)
 		dsm_segment *data_segment;
 		WaitResult	result;
 
-		if (my_slot < 0)
-			acquire_slot(call, deadline);
-		data_segment = publish(call, epoch, deadline);
+		pgraft_client_acquire(call, deadline);
+		data_segment = pgraft_client_publish(call, epoch, deadline);
 		result = wait_for_reply(call, epoch, hard_deadline, &reply_segment);
-		if (result != WAIT_ANSWERED && !withdraw())
+		if (result != WAIT_ANSWERED && !pgraft_client_withdraw())
 			report_unanswered(call, result);
 		if (data_segment != NULL)
 			dsm_detach(data_segment);
 		if (result == WAIT_ANSWERED)
 			break;
 		/* it never reached an engine, so sending it again is safe */
-		if (remaining_ms(deadline) <= 0)
+		if (pgraft_remaining_ms(deadline) <= 0)
 			report_not_sent(call);
 	}
 
-	slot = slot_of_mine();
+	slot = pgraft_client_slot();
 	*len = slot->reply_len;
 	body = MemoryContextAllocHuge(CurrentMemoryContext, *len + 1);
 	memcpy(body, reply_segment ? dsm_segment_address(reply_segment) : slot->reply, *len);
@@ -393,12 +220,12 @@ pgraft_call(const PgraftCall *call, size_t *len)
 {
 	char	   *volatile body = NULL;
 
-	Assert(my_slot < 0);
-	PG_ENSURE_ERROR_CLEANUP(release_slot, (Datum) 0);
+	Assert(pgraft_client_slot() == NULL);
+	PG_ENSURE_ERROR_CLEANUP(pgraft_client_release, (Datum) 0);
 	{
 		body = call_engine(call, len);
 	}
-	PG_END_ENSURE_ERROR_CLEANUP(release_slot, (Datum) 0);
-	release_slot(0, (Datum) 0);
+	PG_END_ENSURE_ERROR_CLEANUP(pgraft_client_release, (Datum) 0);
+	pgraft_client_release(0, (Datum) 0);
 	return body;
 }

@@ -41,10 +41,10 @@
 #endif
 
 #if PG_VERSION_NUM >= 180000
-#define PGRAFT_MODULE_MAGIC(version) \
-	PG_MODULE_MAGIC_EXT(.name = "pgraft", .version = (version))
+#define PGRAFT_MODULE_MAGIC(v) \
+	PG_MODULE_MAGIC_EXT(.name = "pgraft", .version = (v))
 #else
-#define PGRAFT_MODULE_MAGIC(version)	PG_MODULE_MAGIC
+#define PGRAFT_MODULE_MAGIC(v)	PG_MODULE_MAGIC
 #endif
 
 #endif							/* PGRAFT_COMPAT_H */

@@ -4,7 +4,7 @@
  *
  * The shim has two sides.  Backends run the SQL functions (functions.c): they
  * put a request into a slot of shared memory and wait for its reply (client.c,
- * replies.c).  The engine worker (engine_worker.c, engine_slots.c) takes
+ * client_slot.c, replies.c).  The engine worker (engine_worker.c, engine_slots.c) takes
  * requests out of the slots, hands them to the Go engine (engine_library.c) and
  * puts the replies back.  shmem.c lays the shared memory out and says how each
  * part of it is guarded.
@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "datatype/timestamp.h"
 #include "port/atomics.h"
 #include "storage/condition_variable.h"
 #include "storage/dsm.h"
@@ -27,6 +28,9 @@
 
 /* Requests under way at once; further clients wait for a free slot. */
 #define PGRAFT_SLOTS			128
+/* Of them, those that pgraft_replicate_entry() does not take. */
+#define PGRAFT_RESERVED_SLOTS	8
+
 #define PGRAFT_PENDING_WORDS	(PGRAFT_SLOTS / 64)
 
 /* Bytes that travel in the slot itself; more goes through a DSM segment. */
@@ -145,6 +149,17 @@ typedef struct PgraftCall
 } PgraftCall;
 
 extern char *pgraft_call(const PgraftCall *call, size_t *len);
+
+/* client_slot.c */
+extern PgraftSlot *pgraft_client_slot(void);
+extern uint64 pgraft_client_request_id(void);
+extern long pgraft_remaining_ms(TimestampTz deadline);
+extern void pgraft_client_acquire(const PgraftCall *call, TimestampTz deadline);
+extern dsm_segment *pgraft_client_publish(const PgraftCall *call, uint32 epoch,
+										  TimestampTz deadline);
+extern dsm_segment *pgraft_client_fetch(void);
+extern bool pgraft_client_withdraw(void);
+extern void pgraft_client_release(int code, Datum arg);
 
 /* replies.c */
 typedef struct PgraftRows

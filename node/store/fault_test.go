@@ -242,3 +242,48 @@ func TestOneSyncForAll(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// While an fsync is under way, readers see neither what it is for nor a hole
+// where the new entries replace old ones.
+func TestReadDuringSync(t *testing.T) {
+	var armed atomic.Bool
+	syncing, release := make(chan struct{}), make(chan struct{})
+	slow := errorfs.InjectorFunc(func(op errorfs.Op) error {
+		sync := op.Kind == errorfs.OpFileSync || op.Kind == errorfs.OpFileSyncData
+		if sync && strings.HasSuffix(op.Path, ".log") && armed.CompareAndSwap(true, false) {
+			close(syncing)
+			<-release
+		}
+		return nil
+	})
+	s, err := store.Open("data", store.Options{FS: errorfs.Wrap(vfs.NewMem(), slow), Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Write([]core.Persist{{Entries: storetest.Entries(1, 9, 1, 10), Sync: true}}); err != nil {
+		t.Fatal(err)
+	}
+	armed.Store(true)
+	written := make(chan error, 1)
+	go func() { written <- s.Write([]core.Persist{{Entries: storetest.Entries(5, 1, 2, 10), Sync: true}}) }()
+	<-syncing
+	var beyond *store.BeyondError
+	for _, index := range []uint64{5, 9} {
+		if e, err := s.Entry(index); !errors.As(err, &beyond) || beyond.Last != 4 {
+			t.Errorf("entry %d: %v, %v", index, e, err)
+		}
+	}
+	if e, err := s.Entry(4); err != nil || e.Term != 1 {
+		t.Errorf("entry 4: %v, %v", e, err)
+	}
+	close(release)
+	if err := <-written; err != nil {
+		t.Fatal(err)
+	}
+	if e, err := s.Entry(5); err != nil || e.Term != 2 {
+		t.Errorf("entry 5: %v, %v", e, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

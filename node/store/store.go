@@ -58,9 +58,9 @@ type Store interface {
 	// *BeyondError when the log does not hold index.
 	Entry(index uint64) (core.Entry, error)
 
-	// Entries returns the entries from first to last, both included, up to the
-	// one that brings their data to maxBytes or over it would; it returns at
-	// least one entry unless first > last. Errors are those of Entry.
+	// Entries returns the entries from first to last, both included, but ends
+	// with the one that brings their data to maxBytes or over it: at least one
+	// entry, unless first > last. Errors are those of Entry.
 	Entries(first, last, maxBytes uint64) ([]core.Entry, error)
 
 	// Bounds returns what part of the log is held.

@@ -100,6 +100,11 @@ func matches(pattern, path string) bool {
 	return path == dir || below && strings.HasPrefix(path, dir+"/")
 }
 
+// forTests tells a package that only tests import: its name ends in "test".
+func forTests(path string) bool {
+	return strings.HasPrefix(path, module+"/") && strings.HasSuffix(path, "test")
+}
+
 // forbidden returns what p imports against the rules, one line each.
 func forbidden(p listed) []string {
 	dir, _, _ := strings.Cut(strings.TrimPrefix(p.ImportPath, module+"/"), "/")
@@ -108,6 +113,7 @@ func forbidden(p listed) []string {
 		return []string{p.ImportPath + ": a top-level directory without a rule: see tools/archtest"}
 	}
 	own := module + "/" + dir + "/..."
+	inTests := slices.Concat(layers[i].imports, layers[i].tests)
 	var found []string
 	look := func(imports, allowed []string, what string) {
 		for _, path := range imports {
@@ -117,8 +123,16 @@ func forbidden(p listed) []string {
 			}
 		}
 	}
-	inTests := slices.Concat(layers[i].imports, layers[i].tests)
-	look(p.Imports, layers[i].imports, "")
+	if forTests(p.ImportPath) {
+		look(p.Imports, inTests, "")
+	} else {
+		look(p.Imports, layers[i].imports, "")
+		for _, path := range p.Imports {
+			if forTests(path) {
+				found = append(found, p.ImportPath+" imports "+path+", which is for tests")
+			}
+		}
+	}
 	look(p.TestImports, inTests, "'s tests")
 	look(p.XTestImports, inTests, "'s tests")
 	return found
@@ -177,6 +191,10 @@ func TestLayersFail(t *testing.T) {
 
 		{from: "node/store", to: "github.com/cockroachdb/pebble/v2/vfs", ok: true},
 		{from: "node/store", to: module + "/core", ok: true},
+		{from: "node/store/storetest", to: "pgregory.net/rapid", ok: true},
+		{from: "node/store", to: module + "/node/store/storetest", test: true, ok: true},
+		{from: "node/store", to: module + "/node/store/storetest"},
+		{from: "node/store", to: "pgregory.net/rapid"},
 		{from: "node", to: "go.etcd.io/raft/v3"},
 		{from: "node", to: module + "/sim"},
 		{from: "node", to: module + "/pgext/engine"},

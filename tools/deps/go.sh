@@ -57,5 +57,8 @@ chmod a+x "$work/go/bin/go"
 as_root mkdir -p "$PGRAFT_CACHE"
 as_root rm -rf "$PGRAFT_CACHE/go"
 as_root cp -r "$work/go" "$PGRAFT_CACHE/go"
-can_build "$private" || die "$private cannot fetch Go $want: is the Go module proxy reachable?"
+if ! can_build "$private"; then
+	"$private" env GOVERSION >/dev/null || true # says why
+	die "$private cannot fetch Go $want: is the Go module proxy reachable?"
+fi
 echo "$private"

@@ -35,18 +35,17 @@ type message struct {
 }
 
 type node struct {
-	c        *cluster
-	id       core.Identity
-	address  string
-	core     *core.Core // nil: not running
-	disk     core.Durable
-	log      []core.Entry // everything since the disk's snapshot
-	queue    []core.Persist
-	slow     bool // does not sync until told to
-	status   core.Status
-	members  core.Members
-	toApply  []uint64
-	promised uint64
+	c       *cluster
+	id      core.Identity
+	address string
+	core    *core.Core // nil: not running
+	disk    core.Durable
+	log     []core.Entry // everything since the disk's snapshot
+	queue   []core.Persist
+	slow    bool // does not sync until told to
+	status  core.Status
+	members core.Members
+	toApply []uint64
 }
 
 func newCluster() *cluster {
@@ -269,16 +268,6 @@ func (c *cluster) run(ticks int) {
 }
 
 func (c *cluster) id() uint64 { c.nextID++; return c.nextID }
-
-// leaders are the nodes that hold a lease now, with their terms.
-func (c *cluster) leader() *node {
-	for _, n := range c.all() {
-		if n.core != nil && n.status.Role == core.RoleLeader && n.status.LeaseTicks > 0 {
-			return n
-		}
-	}
-	return nil
-}
 
 // form makes a cluster of n voters, node 1 leading.
 func (c *cluster) form(n uint32) {

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -235,6 +236,10 @@ func (n *Node) Entry(ctx context.Context, index uint64) (data []byte, ok bool, e
 		return nil, false, &store.BeyondError{Last: v.Core.Commit}
 	}
 	e, err := v.store.Entry(index)
+	var gone *store.CompactedError
+	if errors.As(err, &gone) && index == core.FoundingIndex && gone.First == index+1 {
+		return nil, false, nil // what founded the cluster is there, but as a snapshot
+	}
 	if err != nil {
 		return nil, false, err
 	}

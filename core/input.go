@@ -52,6 +52,23 @@ type (
 		NodeID uint32
 	}
 
+	// ReadBarrier asks for a linearizable read point, on any member. Reply comes
+	// with an Index once this node has applied up to it: everything that was
+	// acknowledged anywhere before the question is applied here. Without a
+	// leader it waits until Cancel.
+	ReadBarrier struct{ ID uint64 }
+
+	// ConfirmLeader asks a quorum now whether this node leads. Reply has the
+	// Term: some time after the question a quorum knew of no later one.
+	ConfirmLeader struct{ ID uint64 }
+
+	// WaitApplied waits until this node has applied the entry at Index, which
+	// need not exist yet. Reply has the applied index.
+	WaitApplied struct {
+		ID    uint64
+		Index uint64
+	}
+
 	// Cancel says that nobody waits for the Reply to ID any longer. What was
 	// asked may still happen.
 	Cancel struct{ ID uint64 }
@@ -83,6 +100,9 @@ func (Propose) isInput()         {}
 func (AddNode) isInput()         {}
 func (RemoveNode) isInput()      {}
 func (TransferLeader) isInput()  {}
+func (ReadBarrier) isInput()     {}
+func (ConfirmLeader) isInput()   {}
+func (WaitApplied) isInput()     {}
 func (Cancel) isInput()          {}
 func (Persisted) isInput()       {}
 func (Applied) isInput()         {}

@@ -245,7 +245,7 @@ func (x MemberChange_Step) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use MemberChange_Step.Descriptor instead.
 func (MemberChange_Step) EnumDescriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{10, 0}
+	return file_core_proto_rawDescGZIP(), []int{12, 0}
 }
 
 // Envelope is one message between two cores.
@@ -260,6 +260,8 @@ type Envelope struct {
 	//	*Envelope_ForwardReply
 	//	*Envelope_Removed
 	//	*Envelope_RemoveMe
+	//	*Envelope_ReadRequest
+	//	*Envelope_ReadReply
 	Body          isEnvelope_Body `protobuf_oneof:"body"`
 	LeaseRound    *LeaseRound     `protobuf:"bytes,10,opt,name=lease_round,json=leaseRound,proto3" json:"lease_round,omitempty"`       // beside a MsgHeartbeat
 	LeasePromise  *LeasePromise   `protobuf:"bytes,11,opt,name=lease_promise,json=leasePromise,proto3" json:"lease_promise,omitempty"` // beside a MsgHeartbeatResp
@@ -363,6 +365,24 @@ func (x *Envelope) GetRemoveMe() *RemoveMe {
 	return nil
 }
 
+func (x *Envelope) GetReadRequest() *ReadRequest {
+	if x != nil {
+		if x, ok := x.Body.(*Envelope_ReadRequest); ok {
+			return x.ReadRequest
+		}
+	}
+	return nil
+}
+
+func (x *Envelope) GetReadReply() *ReadReply {
+	if x != nil {
+		if x, ok := x.Body.(*Envelope_ReadReply); ok {
+			return x.ReadReply
+		}
+	}
+	return nil
+}
+
 func (x *Envelope) GetLeaseRound() *LeaseRound {
 	if x != nil {
 		return x.LeaseRound
@@ -401,6 +421,14 @@ type Envelope_RemoveMe struct {
 	RemoveMe *RemoveMe `protobuf:"bytes,7,opt,name=remove_me,json=removeMe,proto3,oneof"`
 }
 
+type Envelope_ReadRequest struct {
+	ReadRequest *ReadRequest `protobuf:"bytes,8,opt,name=read_request,json=readRequest,proto3,oneof"`
+}
+
+type Envelope_ReadReply struct {
+	ReadReply *ReadReply `protobuf:"bytes,9,opt,name=read_reply,json=readReply,proto3,oneof"`
+}
+
 func (*Envelope_Raft) isEnvelope_Body() {}
 
 func (*Envelope_Forward) isEnvelope_Body() {}
@@ -410,6 +438,10 @@ func (*Envelope_ForwardReply) isEnvelope_Body() {}
 func (*Envelope_Removed) isEnvelope_Body() {}
 
 func (*Envelope_RemoveMe) isEnvelope_Body() {}
+
+func (*Envelope_ReadRequest) isEnvelope_Body() {}
+
+func (*Envelope_ReadReply) isEnvelope_Body() {}
 
 // LeaseRound is the question of a leader's lease: promise not to elect anyone
 // else for a while.
@@ -769,6 +801,128 @@ func (*RemoveMe) Descriptor() ([]byte, []int) {
 	return file_core_proto_rawDescGZIP(), []int{7}
 }
 
+// ReadRequest asks the leader for a read index (thesis, section 6.4), for all
+// reads that wait on the sender.
+type ReadRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Life          uint64                 `protobuf:"fixed64,1,opt,name=life,proto3" json:"life,omitempty"`  // of the sender: a number drawn anew at each of its starts
+	Round         uint64                 `protobuf:"varint,2,opt,name=round,proto3" json:"round,omitempty"` // of its questions in that life
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadRequest) Reset() {
+	*x = ReadRequest{}
+	mi := &file_core_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadRequest) ProtoMessage() {}
+
+func (x *ReadRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadRequest.ProtoReflect.Descriptor instead.
+func (*ReadRequest) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ReadRequest) GetLife() uint64 {
+	if x != nil {
+		return x.Life
+	}
+	return 0
+}
+
+func (x *ReadRequest) GetRound() uint64 {
+	if x != nil {
+		return x.Round
+	}
+	return 0
+}
+
+type ReadReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Life          uint64                 `protobuf:"fixed64,1,opt,name=life,proto3" json:"life,omitempty"`
+	Round         uint64                 `protobuf:"varint,2,opt,name=round,proto3" json:"round,omitempty"`
+	NotLeader     bool                   `protobuf:"varint,3,opt,name=not_leader,json=notLeader,proto3" json:"not_leader,omitempty"`
+	Index         uint64                 `protobuf:"varint,4,opt,name=index,proto3" json:"index,omitempty"` // everything acknowledged before the question is at or below
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadReply) Reset() {
+	*x = ReadReply{}
+	mi := &file_core_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadReply) ProtoMessage() {}
+
+func (x *ReadReply) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadReply.ProtoReflect.Descriptor instead.
+func (*ReadReply) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ReadReply) GetLife() uint64 {
+	if x != nil {
+		return x.Life
+	}
+	return 0
+}
+
+func (x *ReadReply) GetRound() uint64 {
+	if x != nil {
+		return x.Round
+	}
+	return 0
+}
+
+func (x *ReadReply) GetNotLeader() bool {
+	if x != nil {
+		return x.NotLeader
+	}
+	return false
+}
+
+func (x *ReadReply) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
 // Command is the data of a normal log entry.
 type Command struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -781,7 +935,7 @@ type Command struct {
 
 func (x *Command) Reset() {
 	*x = Command{}
-	mi := &file_core_proto_msgTypes[8]
+	mi := &file_core_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -793,7 +947,7 @@ func (x *Command) String() string {
 func (*Command) ProtoMessage() {}
 
 func (x *Command) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[8]
+	mi := &file_core_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -806,7 +960,7 @@ func (x *Command) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Command.ProtoReflect.Descriptor instead.
 func (*Command) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{8}
+	return file_core_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Command) GetRequestId() []byte {
@@ -843,7 +997,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_core_proto_msgTypes[9]
+	mi := &file_core_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -855,7 +1009,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[9]
+	mi := &file_core_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -868,7 +1022,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{9}
+	return file_core_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Member) GetRaftId() uint64 {
@@ -917,7 +1071,7 @@ type MemberChange struct {
 
 func (x *MemberChange) Reset() {
 	*x = MemberChange{}
-	mi := &file_core_proto_msgTypes[10]
+	mi := &file_core_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -929,7 +1083,7 @@ func (x *MemberChange) String() string {
 func (*MemberChange) ProtoMessage() {}
 
 func (x *MemberChange) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[10]
+	mi := &file_core_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -942,7 +1096,7 @@ func (x *MemberChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberChange.ProtoReflect.Descriptor instead.
 func (*MemberChange) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{10}
+	return file_core_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *MemberChange) GetStep() MemberChange_Step {
@@ -972,7 +1126,7 @@ type State struct {
 
 func (x *State) Reset() {
 	*x = State{}
-	mi := &file_core_proto_msgTypes[11]
+	mi := &file_core_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -984,7 +1138,7 @@ func (x *State) String() string {
 func (*State) ProtoMessage() {}
 
 func (x *State) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[11]
+	mi := &file_core_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -997,7 +1151,7 @@ func (x *State) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use State.ProtoReflect.Descriptor instead.
 func (*State) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{11}
+	return file_core_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *State) GetClusterUuid() []byte {
@@ -1040,7 +1194,7 @@ type Request struct {
 
 func (x *Request) Reset() {
 	*x = Request{}
-	mi := &file_core_proto_msgTypes[12]
+	mi := &file_core_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1052,7 +1206,7 @@ func (x *Request) String() string {
 func (*Request) ProtoMessage() {}
 
 func (x *Request) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[12]
+	mi := &file_core_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1065,7 +1219,7 @@ func (x *Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Request.ProtoReflect.Descriptor instead.
 func (*Request) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{12}
+	return file_core_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Request) GetRequestId() []byte {
@@ -1107,7 +1261,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_core_proto_msgTypes[13]
+	mi := &file_core_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1119,7 +1273,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[13]
+	mi := &file_core_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1132,7 +1286,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{13}
+	return file_core_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Hello) GetProtocol() uint32 {
@@ -1215,7 +1369,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_core_proto_msgTypes[14]
+	mi := &file_core_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1227,7 +1381,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[14]
+	mi := &file_core_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1240,7 +1394,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{14}
+	return file_core_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Welcome) GetProtocol() uint32 {
@@ -1305,7 +1459,7 @@ const file_core_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
 	"core.proto\x12\vpgraft.core\x1a\n" +
-	"raft.proto\"\xb3\x03\n" +
+	"raft.proto\"\xab\x04\n" +
 	"\bEnvelope\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\x04R\x02to\x12%\n" +
@@ -1313,7 +1467,10 @@ const file_core_proto_rawDesc = "" +
 	"\aforward\x18\x04 \x01(\v2\x14.pgraft.core.ForwardH\x00R\aforward\x12@\n" +
 	"\rforward_reply\x18\x05 \x01(\v2\x19.pgraft.core.ForwardReplyH\x00R\fforwardReply\x120\n" +
 	"\aremoved\x18\x06 \x01(\v2\x14.pgraft.core.RemovedH\x00R\aremoved\x124\n" +
-	"\tremove_me\x18\a \x01(\v2\x15.pgraft.core.RemoveMeH\x00R\bremoveMe\x128\n" +
+	"\tremove_me\x18\a \x01(\v2\x15.pgraft.core.RemoveMeH\x00R\bremoveMe\x12=\n" +
+	"\fread_request\x18\b \x01(\v2\x18.pgraft.core.ReadRequestH\x00R\vreadRequest\x127\n" +
+	"\n" +
+	"read_reply\x18\t \x01(\v2\x16.pgraft.core.ReadReplyH\x00R\treadReply\x128\n" +
 	"\vlease_round\x18\n" +
 	" \x01(\v2\x17.pgraft.core.LeaseRoundR\n" +
 	"leaseRound\x12>\n" +
@@ -1345,7 +1502,16 @@ const file_core_proto_rawDesc = "" +
 	"\x04BUSY\x10\x02\"\t\n" +
 	"\aRemoved\"\n" +
 	"\n" +
-	"\bRemoveMe\"R\n" +
+	"\bRemoveMe\"7\n" +
+	"\vReadRequest\x12\x12\n" +
+	"\x04life\x18\x01 \x01(\x06R\x04life\x12\x14\n" +
+	"\x05round\x18\x02 \x01(\x04R\x05round\"j\n" +
+	"\tReadReply\x12\x12\n" +
+	"\x04life\x18\x01 \x01(\x06R\x04life\x12\x14\n" +
+	"\x05round\x18\x02 \x01(\x04R\x05round\x12\x1d\n" +
+	"\n" +
+	"not_leader\x18\x03 \x01(\bR\tnotLeader\x12\x14\n" +
+	"\x05index\x18\x04 \x01(\x04R\x05index\"R\n" +
 	"\aCommand\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\fR\trequestId\x12\x14\n" +
@@ -1434,7 +1600,7 @@ func file_core_proto_rawDescGZIP() []byte {
 }
 
 var file_core_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_core_proto_goTypes = []any{
 	(Role)(0),                 // 0: pgraft.core.Role
 	(Refusal)(0),              // 1: pgraft.core.Refusal
@@ -1448,37 +1614,41 @@ var file_core_proto_goTypes = []any{
 	(*ForwardReply)(nil),      // 9: pgraft.core.ForwardReply
 	(*Removed)(nil),           // 10: pgraft.core.Removed
 	(*RemoveMe)(nil),          // 11: pgraft.core.RemoveMe
-	(*Command)(nil),           // 12: pgraft.core.Command
-	(*Member)(nil),            // 13: pgraft.core.Member
-	(*MemberChange)(nil),      // 14: pgraft.core.MemberChange
-	(*State)(nil),             // 15: pgraft.core.State
-	(*Request)(nil),           // 16: pgraft.core.Request
-	(*Hello)(nil),             // 17: pgraft.core.Hello
-	(*Welcome)(nil),           // 18: pgraft.core.Welcome
-	(*raftpb.Message)(nil),    // 19: raftpb.Message
+	(*ReadRequest)(nil),       // 12: pgraft.core.ReadRequest
+	(*ReadReply)(nil),         // 13: pgraft.core.ReadReply
+	(*Command)(nil),           // 14: pgraft.core.Command
+	(*Member)(nil),            // 15: pgraft.core.Member
+	(*MemberChange)(nil),      // 16: pgraft.core.MemberChange
+	(*State)(nil),             // 17: pgraft.core.State
+	(*Request)(nil),           // 18: pgraft.core.Request
+	(*Hello)(nil),             // 19: pgraft.core.Hello
+	(*Welcome)(nil),           // 20: pgraft.core.Welcome
+	(*raftpb.Message)(nil),    // 21: raftpb.Message
 }
 var file_core_proto_depIdxs = []int32{
-	19, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
+	21, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
 	8,  // 1: pgraft.core.Envelope.forward:type_name -> pgraft.core.Forward
 	9,  // 2: pgraft.core.Envelope.forward_reply:type_name -> pgraft.core.ForwardReply
 	10, // 3: pgraft.core.Envelope.removed:type_name -> pgraft.core.Removed
 	11, // 4: pgraft.core.Envelope.remove_me:type_name -> pgraft.core.RemoveMe
-	5,  // 5: pgraft.core.Envelope.lease_round:type_name -> pgraft.core.LeaseRound
-	7,  // 6: pgraft.core.Envelope.lease_promise:type_name -> pgraft.core.LeasePromise
-	6,  // 7: pgraft.core.LeaseRound.contacts:type_name -> pgraft.core.Contact
-	12, // 8: pgraft.core.Forward.command:type_name -> pgraft.core.Command
-	2,  // 9: pgraft.core.ForwardReply.verdict:type_name -> pgraft.core.ForwardReply.Verdict
-	0,  // 10: pgraft.core.Member.role:type_name -> pgraft.core.Role
-	3,  // 11: pgraft.core.MemberChange.step:type_name -> pgraft.core.MemberChange.Step
-	13, // 12: pgraft.core.MemberChange.member:type_name -> pgraft.core.Member
-	13, // 13: pgraft.core.State.members:type_name -> pgraft.core.Member
-	16, // 14: pgraft.core.State.requests:type_name -> pgraft.core.Request
-	1,  // 15: pgraft.core.Welcome.refusal:type_name -> pgraft.core.Refusal
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	12, // 5: pgraft.core.Envelope.read_request:type_name -> pgraft.core.ReadRequest
+	13, // 6: pgraft.core.Envelope.read_reply:type_name -> pgraft.core.ReadReply
+	5,  // 7: pgraft.core.Envelope.lease_round:type_name -> pgraft.core.LeaseRound
+	7,  // 8: pgraft.core.Envelope.lease_promise:type_name -> pgraft.core.LeasePromise
+	6,  // 9: pgraft.core.LeaseRound.contacts:type_name -> pgraft.core.Contact
+	14, // 10: pgraft.core.Forward.command:type_name -> pgraft.core.Command
+	2,  // 11: pgraft.core.ForwardReply.verdict:type_name -> pgraft.core.ForwardReply.Verdict
+	0,  // 12: pgraft.core.Member.role:type_name -> pgraft.core.Role
+	3,  // 13: pgraft.core.MemberChange.step:type_name -> pgraft.core.MemberChange.Step
+	15, // 14: pgraft.core.MemberChange.member:type_name -> pgraft.core.Member
+	15, // 15: pgraft.core.State.members:type_name -> pgraft.core.Member
+	18, // 16: pgraft.core.State.requests:type_name -> pgraft.core.Request
+	1,  // 17: pgraft.core.Welcome.refusal:type_name -> pgraft.core.Refusal
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_core_proto_init() }
@@ -1492,6 +1662,8 @@ func file_core_proto_init() {
 		(*Envelope_ForwardReply)(nil),
 		(*Envelope_Removed)(nil),
 		(*Envelope_RemoveMe)(nil),
+		(*Envelope_ReadRequest)(nil),
+		(*Envelope_ReadReply)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1499,7 +1671,7 @@ func file_core_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_core_proto_rawDesc), len(file_core_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   15,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/node/store"
@@ -43,8 +44,9 @@ type Status struct {
 
 // Node is one member. All methods are safe for concurrent use.
 type Node struct {
-	cfg Config
-	net *transport.Transport
+	cfg   Config
+	net   *transport.Transport
+	stats stats
 
 	mu      sync.Mutex
 	id      core.Identity
@@ -84,6 +86,7 @@ func Open(cfg Config) (*Node, error) {
 		cfg.Publish = func(Status) {}
 	}
 	n := &Node{cfg: cfg, id: core.Identity{ClusterID: cfg.ClusterID, NodeID: cfg.NodeID}}
+	n.stats.since = time.Now()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	found, err := n.openStore()

@@ -34,16 +34,25 @@ const (
 // ends; the error's code is then core.Unknown, and the same request id may be
 // proposed again: it commits once.
 func (n *Node) Propose(ctx context.Context, requestID [16]byte, data []byte) (index, term uint64, err error) {
+	began := time.Now()
+	rep, err := n.ask(ctx, func(id uint64) core.Input { return core.Propose{ID: id, RequestID: requestID, Data: data} })
+	n.stats.proposed(began, err)
+	return rep.Index, rep.Term, err
+}
+
+// ask is for what may be asked again of the core that Reload puts in place: a
+// read, or a proposal, which its request id makes safe.
+func (n *Node) ask(ctx context.Context, in func(id uint64) core.Input) (core.Reply, error) {
 	for {
 		r, err := n.running()
 		if err != nil {
-			return 0, 0, err
+			return core.Reply{}, err
 		}
-		rep := r.do(ctx, func(id uint64) core.Input { return core.Propose{ID: id, RequestID: requestID, Data: data} })
+		rep := r.do(ctx, in)
 		if rep.Code == core.Unknown && r.replaced.Load() && ctx.Err() == nil {
-			continue // Reload put another core in its place; the request id makes this safe
+			continue
 		}
-		return rep.Index, rep.Term, failure(rep)
+		return rep, failure(rep)
 	}
 }
 
@@ -211,7 +220,12 @@ func (v View) Leader() *corepb.Member { return v.member(core.NodeID(v.Core.Lead)
 // Leads says that m leads; this node only while it holds its lease.
 func (v View) Leads(m core.MemberStatus) bool {
 	id := m.Member.GetRaftId()
-	return id == v.Core.Lead && (id != v.Core.RaftID || v.LeaseExpiry > int64(boottime()))
+	return id == v.Core.Lead && (id != v.Core.RaftID || v.LeaseLeft() > 0)
+}
+
+// LeaseLeft is how long this node's leader lease still runs; 0 without one.
+func (v View) LeaseLeft() time.Duration {
+	return max(time.Duration(v.LeaseExpiry)-boottime(), 0)
 }
 
 // Reachable says that m was heard from within an election timeout, by the
@@ -224,16 +238,17 @@ func endpoint(m *corepb.Member) string {
 	return net.JoinHostPort(m.GetAddress(), strconv.Itoa(int(m.GetPort())))
 }
 
-// Entry returns the user's data at an index of the log, as far as it is known
-// to be committed; ok is false for an entry of Raft's own. Errors are those of
-// store.Store.Entry.
+// Entry returns the user's data at an index of the log, as far as this node has
+// applied it: what is committed further on may not be in the store yet, or in
+// place of something else there. ok is false for an entry of Raft's own. Errors
+// are those of store.Store.Entry.
 func (n *Node) Entry(ctx context.Context, index uint64) (data []byte, ok bool, err error) {
 	v, err := n.View(ctx)
 	if err != nil {
 		return nil, false, err
 	}
-	if index > v.Core.Commit {
-		return nil, false, &store.BeyondError{Last: v.Core.Commit}
+	if index > v.Core.Applied {
+		return nil, false, &store.BeyondError{Last: v.Core.Applied}
 	}
 	e, err := v.store.Entry(index)
 	var gone *store.CompactedError

@@ -33,7 +33,8 @@ type runner struct {
 	moments [moments]tickMoment
 	waiting map[uint64]chan core.Reply
 	toApply uint64
-	expiry  int64 // of the lease, as last published
+	known   core.Status // as last published
+	expiry  int64       // of the lease, as last published
 	removed bool
 }
 
@@ -51,7 +52,7 @@ type tickMoment struct {
 func newRunner(n *Node, c *core.Core, s store.Store) *runner {
 	r := &runner{n: n, core: c, store: s, inbox: make(chan any, inboxSize), quit: make(chan struct{}), ended: make(chan struct{}),
 		tick: n.cfg.tick(), electionMillis: uint64(n.cfg.ElectionTimeout.Milliseconds()), waiting: map[uint64]chan core.Reply{}}
-	r.disk = newDisk(s.Write, func(seq uint64) { r.put(core.Persisted{Seq: seq}) }, n.fail)
+	r.disk = newDisk(n.stats.timed(s.Write), func(seq uint64) { r.put(core.Persisted{Seq: seq}) }, n.fail)
 	return r
 }
 
@@ -198,6 +199,8 @@ func boottime() time.Duration {
 
 // Publish converts the lease, which the core counts in ticks, to a time.
 func (r *runner) Publish(s core.Status) {
+	r.n.stats.changed(r.known, s)
+	r.known = s
 	st := Status{State: Running, Core: s, LeaderNode: core.NodeID(s.Lead)}
 	if m := r.moments[s.LeaseFrom%moments]; s.LeaseTicks > 0 && m.tick == s.LeaseFrom && m.at > 0 {
 		st.LeaseExpiry = int64(m.at + time.Duration(s.LeaseTicks)*r.tick)
@@ -209,12 +212,24 @@ func (r *runner) Publish(s core.Status) {
 	r.n.publish(r, st)
 }
 
-func (r *runner) Persist(b []core.Persist) { r.disk.add(b) }
-func (r *runner) Send(s core.Send)         { r.n.net.Send(s) }
+func (r *runner) Persist(b []core.Persist) {
+	r.n.stats.persisted(b)
+	r.disk.add(b)
+}
+
+func (r *runner) Send(s core.Send) {
+	if s.Snapshot {
+		r.n.stats.snapshotsSent.Add(1)
+	}
+	r.n.net.Send(s)
+}
 
 // Apply has nothing to wait for: apply workers read the log store at a pace of
 // their own.
-func (r *runner) Apply(as []core.Apply) { r.toApply = as[len(as)-1].Index }
+func (r *runner) Apply(as []core.Apply) {
+	r.n.stats.applied(as)
+	r.toApply = as[len(as)-1].Index
+}
 
 func (r *runner) Reply(rep core.Reply) {
 	if c := r.waiting[rep.ID]; c != nil {

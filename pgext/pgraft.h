@@ -28,8 +28,10 @@
 
 /* Requests under way at once; further clients wait for a free slot. */
 #define PGRAFT_SLOTS			128
-/* Of them, those that pgraft_replicate_entry() does not take. */
+/* Of them, those that neither proposals nor waits take. */
 #define PGRAFT_RESERVED_SLOTS	8
+/* Those that waits for the cluster may take: the rest is for what they wait for. */
+#define PGRAFT_WAITING_SLOTS	64
 
 #define PGRAFT_PENDING_WORDS	(PGRAFT_SLOTS / 64)
 
@@ -77,6 +79,8 @@ typedef struct PgraftSlot
 	uint32		epoch;
 	uint32		op;
 	uint32		max_entry_bytes;
+	uint32		timeout_ms;
+	uint8		request_id[PGRAFT_REQUEST_ID_BYTES];
 	int64		a;
 	int64		b;
 	uint32		data_len;
@@ -140,19 +144,26 @@ typedef struct PgraftCall
 {
 	uint32		op;				/* PGRAFT_OP_* */
 	bool		is_write;		/* an unanswered one may have happened */
-	const char *what;			/* "the entry", for errors; a literal */
+	const char *what;			/* "the entry", for errors; NULL: the request */
 	int64		a;
 	int64		b;
 	const char *data;
 	size_t		len;
 	int			timeout_ms;		/* 0: PGRAFT_CALL_TIMEOUT_MS */
+	const uint8 *request_id;	/* PGRAFT_REQUEST_ID_BYTES, or NULL */
 } PgraftCall;
+
+static inline const char *
+pgraft_call_name(const PgraftCall *call)
+{
+	return call->what != NULL ? call->what : "the request";
+}
 
 extern char *pgraft_call(const PgraftCall *call, size_t *len);
 
 /* client_slot.c */
 extern PgraftSlot *pgraft_client_slot(void);
-extern uint64 pgraft_client_request_id(void);
+extern char *pgraft_client_request_name(const PgraftCall *call);
 extern long pgraft_remaining_ms(TimestampTz deadline);
 extern void pgraft_client_acquire(const PgraftCall *call, TimestampTz deadline);
 extern dsm_segment *pgraft_client_publish(const PgraftCall *call, uint32 epoch,
@@ -160,6 +171,13 @@ extern dsm_segment *pgraft_client_publish(const PgraftCall *call, uint32 epoch,
 extern dsm_segment *pgraft_client_fetch(void);
 extern bool pgraft_client_withdraw(void);
 extern void pgraft_client_release(int code, Datum arg);
+
+/* ask.c */
+extern void pgraft_require_preload(void);
+extern void pgraft_require_node(void);
+extern void pgraft_require_argument(FunctionCallInfo fcinfo, int argno, const char *name);
+extern int32 pgraft_node_id_arg(FunctionCallInfo fcinfo, int argno);
+extern PgraftStatus pgraft_read_status(void);
 
 /* replies.c */
 typedef struct PgraftRows
@@ -173,8 +191,15 @@ typedef struct PgraftRows
 extern void pgraft_reply_open(PgraftRows *rows, const char *body, size_t len);
 extern char *pgraft_reply_value(PgraftRows *rows, size_t *len);
 extern void pgraft_reply_to_set(PgraftRows *rows, FunctionCallInfo fcinfo);
+extern void pgraft_reply_add_to_set(PgraftRows *rows, FunctionCallInfo fcinfo);
 extern char *pgraft_reply_error(size_t *len, const char *sqlstate,
 								const char *message, const char *hint);
+
+/* ask.c, with what replies.c defines */
+extern void pgraft_ask(const PgraftCall *call, PgraftRows *rows);
+extern Datum pgraft_ask_rows(FunctionCallInfo fcinfo, const PgraftCall *call);
+extern char *pgraft_ask_value(const PgraftCall *call, size_t *len);
+extern Datum pgraft_ask_done(const PgraftCall *call);
 
 /* engine_worker.c */
 extern PGDLLEXPORT void pgraft_engine_main(Datum arg);

@@ -23,7 +23,8 @@
  * And in a slot (PgraftSlot):
  *
  *	word			atomic, compare-and-swap only; see pgraft.h.
- *	client, epoch, op, max_entry_bytes, a, b, data_len, data_dsm, data
+ *	client, epoch, op, max_entry_bytes, timeout_ms, request_id, a, b, data_len,
+	data_dsm, data
  *					written by the backend that owns the slot, in state OWNED.
  *					The worker copies them in state REQUEST, and what it copied
  *					counts only if its compare-and-swap from that very word to

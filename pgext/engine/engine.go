@@ -247,3 +247,47 @@ func (e *engine) stop() {
 		}
 	}
 }
+
+// openNode is the node, nil while it is being opened or if that failed.
+func (e *engine) openNode() *node.Node {
+	select {
+	case <-e.opened:
+		return e.node
+	default:
+		return nil
+	}
+}
+
+func (e *engine) config() config {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.cfg
+}
+
+// workerState is what pgraft_get_worker_state says.
+func (e *engine) workerState() string {
+	n := e.openNode()
+	if n == nil {
+		select {
+		case <-e.opened:
+			return "error"
+		default:
+			return "initializing"
+		}
+	}
+	state, _ := n.State()
+	return map[node.State]string{node.Uninitialised: "initializing", node.Waiting: "running", node.Running: "running",
+		node.Failed: "error", node.Removed: "stopped", node.Closed: "stopped"}[state]
+}
+
+// view is what a member knows; an error if there is no member.
+func view(ctx context.Context, n *node.Node) (node.View, error) {
+	if n == nil {
+		return node.View{}, node.ErrNotRunning
+	}
+	v, err := n.View(ctx)
+	if err == nil && v.Core.RaftID == 0 {
+		err = node.ErrNotRunning
+	}
+	return v, err
+}

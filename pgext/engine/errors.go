@@ -33,10 +33,10 @@ type proposeError struct {
 func (e *proposeError) Error() string { return e.err.Error() }
 func (e *proposeError) Unwrap() error { return e.err }
 
-// request is the DETAIL of an outcome that is not known.
-func (e *proposeError) request() string {
-	h := hex.EncodeToString(e.id[:])
-	return fmt.Sprintf("The request id is %s-%s-%s-%s-%s.", h[:8], h[8:12], h[12:16], h[16:20], h[20:])
+// uuid writes a request id as PostgreSQL does.
+func uuid(id [16]byte) string {
+	h := hex.EncodeToString(id[:])
+	return fmt.Sprintf("%s-%s-%s-%s-%s", h[:8], h[8:12], h[12:16], h[16:20], h[20:])
 }
 
 // states maps the core's refusals. What needs another state of affairs first is
@@ -123,7 +123,8 @@ func (e *engine) requestError(err error, r *node.RequestError) *sqlError {
 		s.hint = e.leaderHint()
 	case r.Code == core.Unknown && errors.As(err, &p):
 		s.message = "it is not known whether the entry was committed: " + r.Text
-		s.detail = p.request()
+		s.detail = fmt.Sprintf("The request_id is %s.", uuid(p.id))
+		s.hint = "Call pgraft_propose() with this request_id and the same data: it is committed once and says where."
 	case r.Code == core.TooLarge:
 		s.detail = fmt.Sprintf("The limit is %d bytes.", maxEntryBytes)
 	}
@@ -158,7 +159,7 @@ func indexError(index int64, err error) error {
 			hint:   "Raise pgraft.retain_entries and pgraft.retain_size to keep more of it."}
 	case errors.As(err, &beyond):
 		return &sqlError{state: "22003", message: fmt.Sprintf("log index %d is beyond the log", index),
-			detail: fmt.Sprintf("The last committed index that this node knows is %d.", beyond.Last)}
+			detail: fmt.Sprintf("The last index that this node has applied is %d.", beyond.Last)}
 	}
 	return err
 }

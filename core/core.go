@@ -112,6 +112,8 @@ func (c *Core) Step(in Input) Output {
 		c.addNode(in)
 	case RemoveNode:
 		c.removeNode(in)
+	case ReplaceNode:
+		c.replaceNode(in)
 	case TransferLeader:
 		c.transferLeader(in)
 	case ReadBarrier:
@@ -267,6 +269,8 @@ func (c *Core) decorate(env *corepb.Envelope) {
 		}
 	case pb.MsgHeartbeatResp:
 		env.LeasePromise = c.makePromise(env)
+	case pb.MsgVoteResp, pb.MsgPreVoteResp:
+		env.KnownCommit = c.knownCommit()
 	case pb.MsgSnap:
 		m.Snapshot = forRecipient(m.GetSnapshot(), m.GetTo())
 	}

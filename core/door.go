@@ -84,6 +84,7 @@ func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
 	}
 	c.step(m)
 	c.drain()
+	c.commitKnown(env.GetKnownCommit())
 	c.heardFromLeader(m)
 	if p := env.GetLeasePromise(); p != nil && m.GetType() == pb.MsgHeartbeatResp && m.GetTerm() == c.hard.Term {
 		c.promised(m.GetFrom(), p)
@@ -167,12 +168,8 @@ func checkEntry(e *pb.Entry) error {
 		_, err := decodeCommand(e.GetData())
 		return err
 	case pb.EntryConfChangeV2:
-		var cc pb.ConfChangeV2
-		var ch corepb.MemberChange
-		if err := proto.Unmarshal(e.GetData(), &cc); err != nil {
-			return err
-		}
-		return proto.Unmarshal(cc.GetContext(), &ch)
+		_, _, err := decodeChange(e.GetData())
+		return err
 	}
 	return fmt.Errorf("type %v", e.GetType())
 }

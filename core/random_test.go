@@ -26,14 +26,16 @@ type random struct {
 type expected struct{ index, term uint64 }
 
 const (
-	randomNodes   = 5
+	randomNodes   = 6
 	maxRandomWire = 300 // messages; over it the oldest are lost
 )
 
 func newRandom(seed uint64) *random {
 	x := &random{cluster: newCluster(), r: rand.New(rand.NewPCG(seed, 1)), asked: map[uint64]expected{}, seen: map[string]int{}, slow: map[uint32]bool{}}
 	x.quiet = true
-	x.timing.SnapshotEntries, x.timing.MaxTailBytes = 20, 4000 // installs snapshots too
+	if seed%2 == 0 {
+		x.timing.SnapshotEntries, x.timing.MaxTailBytes = 20, 4000 // installs snapshots too
+	}
 	x.onReply = x.replied
 	x.form(3)
 	return x
@@ -114,6 +116,12 @@ var actions = []struct {
 	{4, "add", func(x *random) {
 		if n := x.fresh(); n != nil {
 			x.pick().step(core.AddNode{ID: x.id(), NodeID: n.id.NodeID, Address: n.address, Port: 7000, ReplicaUUID: n.id.ReplicaUUID})
+		}
+	}},
+	{4, "replace", func(x *random) {
+		if n := x.fresh(); n != nil {
+			x.pick().step(core.ReplaceNode{ID: x.id(), OldNodeID: 1 + x.r.Uint32N(randomNodes), NodeID: n.id.NodeID,
+				Address: n.address, Port: 7000, ReplicaUUID: n.id.ReplicaUUID})
 		}
 	}},
 	{2, "remove", func(x *random) { x.pick().step(core.RemoveNode{ID: x.id(), NodeID: 1 + x.r.Uint32N(randomNodes)}) }},
@@ -231,11 +239,12 @@ func (x *random) fresh() *node {
 	if n := x.nodes[id]; n != nil && !n.id.Invited() {
 		return n
 	}
-	for _, n := range x.all() {
-		if n.id.NodeID == id || !n.id.Invited() {
-			continue
-		}
-		if n.core == nil || n.core.Members().Node(id) != nil || n.core.Status().Applied < n.core.Status().Last {
+	others := slices.DeleteFunc(x.all(), func(n *node) bool { return n.id.NodeID == id || !n.id.Invited() })
+	if len(others) == 0 {
+		return nil
+	}
+	for _, n := range others {
+		if n.core == nil || n.core.Members().Get(n.id.RaftID) == nil || n.core.Members().Node(id) != nil || n.core.Status().Applied < n.core.Status().Last {
 			return nil // it is a member, or may be one
 		}
 	}

@@ -193,7 +193,7 @@ func (x ForwardReply_Verdict) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ForwardReply_Verdict.Descriptor instead.
 func (ForwardReply_Verdict) EnumDescriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{5, 0}
+	return file_core_proto_rawDescGZIP(), []int{6, 0}
 }
 
 type MemberChange_Step int32
@@ -203,6 +203,8 @@ const (
 	MemberChange_PROMOTE MemberChange_Step = 1 // learner to voter
 	MemberChange_DEMOTE  MemberChange_Step = 2 // voter to learner, on its way out
 	MemberChange_REMOVE  MemberChange_Step = 3
+	MemberChange_REPLACE MemberChange_Step = 4 // at once: learner to voter, and the voter it replaces to learner
+	MemberChange_RECOVER MemberChange_Step = 5 // a majority was lost for good: member is all that is left
 )
 
 // Enum value maps for MemberChange_Step.
@@ -212,12 +214,16 @@ var (
 		1: "PROMOTE",
 		2: "DEMOTE",
 		3: "REMOVE",
+		4: "REPLACE",
+		5: "RECOVER",
 	}
 	MemberChange_Step_value = map[string]int32{
 		"ADD":     0,
 		"PROMOTE": 1,
 		"DEMOTE":  2,
 		"REMOVE":  3,
+		"REPLACE": 4,
+		"RECOVER": 5,
 	}
 )
 
@@ -245,7 +251,7 @@ func (x MemberChange_Step) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use MemberChange_Step.Descriptor instead.
 func (MemberChange_Step) EnumDescriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{12, 0}
+	return file_core_proto_rawDescGZIP(), []int{13, 0}
 }
 
 // Envelope is one message between two cores.
@@ -265,6 +271,7 @@ type Envelope struct {
 	Body          isEnvelope_Body `protobuf_oneof:"body"`
 	LeaseRound    *LeaseRound     `protobuf:"bytes,10,opt,name=lease_round,json=leaseRound,proto3" json:"lease_round,omitempty"`       // beside a MsgHeartbeat
 	LeasePromise  *LeasePromise   `protobuf:"bytes,11,opt,name=lease_promise,json=leasePromise,proto3" json:"lease_promise,omitempty"` // beside a MsgHeartbeatResp
+	KnownCommit   *KnownCommit    `protobuf:"bytes,12,opt,name=known_commit,json=knownCommit,proto3" json:"known_commit,omitempty"`    // beside a MsgVoteResp or MsgPreVoteResp
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -397,6 +404,13 @@ func (x *Envelope) GetLeasePromise() *LeasePromise {
 	return nil
 }
 
+func (x *Envelope) GetKnownCommit() *KnownCommit {
+	if x != nil {
+		return x.KnownCommit
+	}
+	return nil
+}
+
 type isEnvelope_Body interface {
 	isEnvelope_Body()
 }
@@ -443,6 +457,59 @@ func (*Envelope_ReadRequest) isEnvelope_Body() {}
 
 func (*Envelope_ReadReply) isEnvelope_Body() {}
 
+// KnownCommit says that the entry of that index and term is committed.
+type KnownCommit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	Term          uint64                 `protobuf:"varint,2,opt,name=term,proto3" json:"term,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KnownCommit) Reset() {
+	*x = KnownCommit{}
+	mi := &file_core_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KnownCommit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KnownCommit) ProtoMessage() {}
+
+func (x *KnownCommit) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KnownCommit.ProtoReflect.Descriptor instead.
+func (*KnownCommit) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *KnownCommit) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *KnownCommit) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
 // LeaseRound is the question of a leader's lease: promise not to elect anyone
 // else for a while.
 type LeaseRound struct {
@@ -455,7 +522,7 @@ type LeaseRound struct {
 
 func (x *LeaseRound) Reset() {
 	*x = LeaseRound{}
-	mi := &file_core_proto_msgTypes[1]
+	mi := &file_core_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -467,7 +534,7 @@ func (x *LeaseRound) String() string {
 func (*LeaseRound) ProtoMessage() {}
 
 func (x *LeaseRound) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[1]
+	mi := &file_core_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -480,7 +547,7 @@ func (x *LeaseRound) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseRound.ProtoReflect.Descriptor instead.
 func (*LeaseRound) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{1}
+	return file_core_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *LeaseRound) GetRound() uint64 {
@@ -510,7 +577,7 @@ type Contact struct {
 
 func (x *Contact) Reset() {
 	*x = Contact{}
-	mi := &file_core_proto_msgTypes[2]
+	mi := &file_core_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -522,7 +589,7 @@ func (x *Contact) String() string {
 func (*Contact) ProtoMessage() {}
 
 func (x *Contact) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[2]
+	mi := &file_core_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -535,7 +602,7 @@ func (x *Contact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contact.ProtoReflect.Descriptor instead.
 func (*Contact) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{2}
+	return file_core_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Contact) GetRaftId() uint64 {
@@ -571,7 +638,7 @@ type LeasePromise struct {
 
 func (x *LeasePromise) Reset() {
 	*x = LeasePromise{}
-	mi := &file_core_proto_msgTypes[3]
+	mi := &file_core_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -583,7 +650,7 @@ func (x *LeasePromise) String() string {
 func (*LeasePromise) ProtoMessage() {}
 
 func (x *LeasePromise) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[3]
+	mi := &file_core_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -596,7 +663,7 @@ func (x *LeasePromise) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeasePromise.ProtoReflect.Descriptor instead.
 func (*LeasePromise) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{3}
+	return file_core_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *LeasePromise) GetRound() uint64 {
@@ -623,7 +690,7 @@ type Forward struct {
 
 func (x *Forward) Reset() {
 	*x = Forward{}
-	mi := &file_core_proto_msgTypes[4]
+	mi := &file_core_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -635,7 +702,7 @@ func (x *Forward) String() string {
 func (*Forward) ProtoMessage() {}
 
 func (x *Forward) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[4]
+	mi := &file_core_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -648,7 +715,7 @@ func (x *Forward) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forward.ProtoReflect.Descriptor instead.
 func (*Forward) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{4}
+	return file_core_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Forward) GetCommand() *Command {
@@ -670,7 +737,7 @@ type ForwardReply struct {
 
 func (x *ForwardReply) Reset() {
 	*x = ForwardReply{}
-	mi := &file_core_proto_msgTypes[5]
+	mi := &file_core_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -682,7 +749,7 @@ func (x *ForwardReply) String() string {
 func (*ForwardReply) ProtoMessage() {}
 
 func (x *ForwardReply) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[5]
+	mi := &file_core_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -695,7 +762,7 @@ func (x *ForwardReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForwardReply.ProtoReflect.Descriptor instead.
 func (*ForwardReply) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{5}
+	return file_core_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ForwardReply) GetRequestId() []byte {
@@ -735,7 +802,7 @@ type Removed struct {
 
 func (x *Removed) Reset() {
 	*x = Removed{}
-	mi := &file_core_proto_msgTypes[6]
+	mi := &file_core_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -747,7 +814,7 @@ func (x *Removed) String() string {
 func (*Removed) ProtoMessage() {}
 
 func (x *Removed) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[6]
+	mi := &file_core_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -760,7 +827,7 @@ func (x *Removed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Removed.ProtoReflect.Descriptor instead.
 func (*Removed) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{6}
+	return file_core_proto_rawDescGZIP(), []int{7}
 }
 
 // RemoveMe is a leader's request to its successor: it gave up leadership to be
@@ -773,7 +840,7 @@ type RemoveMe struct {
 
 func (x *RemoveMe) Reset() {
 	*x = RemoveMe{}
-	mi := &file_core_proto_msgTypes[7]
+	mi := &file_core_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -785,7 +852,7 @@ func (x *RemoveMe) String() string {
 func (*RemoveMe) ProtoMessage() {}
 
 func (x *RemoveMe) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[7]
+	mi := &file_core_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -798,7 +865,7 @@ func (x *RemoveMe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMe.ProtoReflect.Descriptor instead.
 func (*RemoveMe) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{7}
+	return file_core_proto_rawDescGZIP(), []int{8}
 }
 
 // ReadRequest asks the leader for a read index (thesis, section 6.4), for all
@@ -813,7 +880,7 @@ type ReadRequest struct {
 
 func (x *ReadRequest) Reset() {
 	*x = ReadRequest{}
-	mi := &file_core_proto_msgTypes[8]
+	mi := &file_core_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -825,7 +892,7 @@ func (x *ReadRequest) String() string {
 func (*ReadRequest) ProtoMessage() {}
 
 func (x *ReadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[8]
+	mi := &file_core_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -838,7 +905,7 @@ func (x *ReadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadRequest.ProtoReflect.Descriptor instead.
 func (*ReadRequest) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{8}
+	return file_core_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ReadRequest) GetLife() uint64 {
@@ -867,7 +934,7 @@ type ReadReply struct {
 
 func (x *ReadReply) Reset() {
 	*x = ReadReply{}
-	mi := &file_core_proto_msgTypes[9]
+	mi := &file_core_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -879,7 +946,7 @@ func (x *ReadReply) String() string {
 func (*ReadReply) ProtoMessage() {}
 
 func (x *ReadReply) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[9]
+	mi := &file_core_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -892,7 +959,7 @@ func (x *ReadReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadReply.ProtoReflect.Descriptor instead.
 func (*ReadReply) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{9}
+	return file_core_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ReadReply) GetLife() uint64 {
@@ -935,7 +1002,7 @@ type Command struct {
 
 func (x *Command) Reset() {
 	*x = Command{}
-	mi := &file_core_proto_msgTypes[10]
+	mi := &file_core_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -947,7 +1014,7 @@ func (x *Command) String() string {
 func (*Command) ProtoMessage() {}
 
 func (x *Command) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[10]
+	mi := &file_core_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -960,7 +1027,7 @@ func (x *Command) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Command.ProtoReflect.Descriptor instead.
 func (*Command) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{10}
+	return file_core_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Command) GetRequestId() []byte {
@@ -991,13 +1058,14 @@ type Member struct {
 	Port          uint32                 `protobuf:"varint,3,opt,name=port,proto3" json:"port,omitempty"`
 	ReplicaUuid   []byte                 `protobuf:"bytes,4,opt,name=replica_uuid,json=replicaUuid,proto3" json:"replica_uuid,omitempty"` // 16 bytes
 	Role          Role                   `protobuf:"varint,5,opt,name=role,proto3,enum=pgraft.core.Role" json:"role,omitempty"`
+	Replaces      uint64                 `protobuf:"varint,6,opt,name=replaces,proto3" json:"replaces,omitempty"` // of a JOINING one: the voter whose place it takes
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_core_proto_msgTypes[11]
+	mi := &file_core_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1009,7 +1077,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[11]
+	mi := &file_core_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1022,7 +1090,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{11}
+	return file_core_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Member) GetRaftId() uint64 {
@@ -1060,18 +1128,26 @@ func (x *Member) GetRole() Role {
 	return Role_VOTER
 }
 
+func (x *Member) GetReplaces() uint64 {
+	if x != nil {
+		return x.Replaces
+	}
+	return 0
+}
+
 // MemberChange is the context of a membership entry.
 type MemberChange struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Step          MemberChange_Step      `protobuf:"varint,1,opt,name=step,proto3,enum=pgraft.core.MemberChange_Step" json:"step,omitempty"`
-	Member        *Member                `protobuf:"bytes,2,opt,name=member,proto3" json:"member,omitempty"` // whole for ADD, otherwise only raft_id
+	Member        *Member                `protobuf:"bytes,2,opt,name=member,proto3" json:"member,omitempty"`                              // whole for ADD and RECOVER, otherwise only raft_id
+	ClusterUuid   []byte                 `protobuf:"bytes,3,opt,name=cluster_uuid,json=clusterUuid,proto3" json:"cluster_uuid,omitempty"` // RECOVER: 16 bytes, the cluster's name from here on
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *MemberChange) Reset() {
 	*x = MemberChange{}
-	mi := &file_core_proto_msgTypes[12]
+	mi := &file_core_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1083,7 +1159,7 @@ func (x *MemberChange) String() string {
 func (*MemberChange) ProtoMessage() {}
 
 func (x *MemberChange) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[12]
+	mi := &file_core_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1096,7 +1172,7 @@ func (x *MemberChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberChange.ProtoReflect.Descriptor instead.
 func (*MemberChange) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{12}
+	return file_core_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *MemberChange) GetStep() MemberChange_Step {
@@ -1109,6 +1185,13 @@ func (x *MemberChange) GetStep() MemberChange_Step {
 func (x *MemberChange) GetMember() *Member {
 	if x != nil {
 		return x.Member
+	}
+	return nil
+}
+
+func (x *MemberChange) GetClusterUuid() []byte {
+	if x != nil {
+		return x.ClusterUuid
 	}
 	return nil
 }
@@ -1126,7 +1209,7 @@ type State struct {
 
 func (x *State) Reset() {
 	*x = State{}
-	mi := &file_core_proto_msgTypes[13]
+	mi := &file_core_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1138,7 +1221,7 @@ func (x *State) String() string {
 func (*State) ProtoMessage() {}
 
 func (x *State) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[13]
+	mi := &file_core_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1151,7 +1234,7 @@ func (x *State) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use State.ProtoReflect.Descriptor instead.
 func (*State) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{13}
+	return file_core_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *State) GetClusterUuid() []byte {
@@ -1194,7 +1277,7 @@ type Request struct {
 
 func (x *Request) Reset() {
 	*x = Request{}
-	mi := &file_core_proto_msgTypes[14]
+	mi := &file_core_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1206,7 +1289,7 @@ func (x *Request) String() string {
 func (*Request) ProtoMessage() {}
 
 func (x *Request) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[14]
+	mi := &file_core_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1219,7 +1302,7 @@ func (x *Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Request.ProtoReflect.Descriptor instead.
 func (*Request) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{14}
+	return file_core_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Request) GetRequestId() []byte {
@@ -1261,7 +1344,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_core_proto_msgTypes[15]
+	mi := &file_core_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1273,7 +1356,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[15]
+	mi := &file_core_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1286,7 +1369,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{15}
+	return file_core_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Hello) GetProtocol() uint32 {
@@ -1369,7 +1452,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_core_proto_msgTypes[16]
+	mi := &file_core_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1381,7 +1464,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[16]
+	mi := &file_core_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1394,7 +1477,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{16}
+	return file_core_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Welcome) GetProtocol() uint32 {
@@ -1459,7 +1542,7 @@ const file_core_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
 	"core.proto\x12\vpgraft.core\x1a\n" +
-	"raft.proto\"\xab\x04\n" +
+	"raft.proto\"\xe8\x04\n" +
 	"\bEnvelope\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\x04R\x02to\x12%\n" +
@@ -1474,8 +1557,12 @@ const file_core_proto_rawDesc = "" +
 	"\vlease_round\x18\n" +
 	" \x01(\v2\x17.pgraft.core.LeaseRoundR\n" +
 	"leaseRound\x12>\n" +
-	"\rlease_promise\x18\v \x01(\v2\x19.pgraft.core.LeasePromiseR\fleasePromiseB\x06\n" +
-	"\x04body\"T\n" +
+	"\rlease_promise\x18\v \x01(\v2\x19.pgraft.core.LeasePromiseR\fleasePromise\x12;\n" +
+	"\fknown_commit\x18\f \x01(\v2\x18.pgraft.core.KnownCommitR\vknownCommitB\x06\n" +
+	"\x04body\"7\n" +
+	"\vKnownCommit\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x12\n" +
+	"\x04term\x18\x02 \x01(\x04R\x04term\"T\n" +
 	"\n" +
 	"LeaseRound\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\x04R\x05round\x120\n" +
@@ -1516,23 +1603,27 @@ const file_core_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x01 \x01(\fR\trequestId\x12\x14\n" +
 	"\x05since\x18\x02 \x01(\x04R\x05since\x12\x12\n" +
-	"\x04data\x18\x03 \x01(\fR\x04data\"\x99\x01\n" +
+	"\x04data\x18\x03 \x01(\fR\x04data\"\xb5\x01\n" +
 	"\x06Member\x12\x17\n" +
 	"\araft_id\x18\x01 \x01(\x04R\x06raftId\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x12\n" +
 	"\x04port\x18\x03 \x01(\rR\x04port\x12!\n" +
 	"\freplica_uuid\x18\x04 \x01(\fR\vreplicaUuid\x12%\n" +
-	"\x04role\x18\x05 \x01(\x0e2\x11.pgraft.core.RoleR\x04role\"\xa5\x01\n" +
+	"\x04role\x18\x05 \x01(\x0e2\x11.pgraft.core.RoleR\x04role\x12\x1a\n" +
+	"\breplaces\x18\x06 \x01(\x04R\breplaces\"\xe2\x01\n" +
 	"\fMemberChange\x122\n" +
 	"\x04step\x18\x01 \x01(\x0e2\x1e.pgraft.core.MemberChange.StepR\x04step\x12+\n" +
-	"\x06member\x18\x02 \x01(\v2\x13.pgraft.core.MemberR\x06member\"4\n" +
+	"\x06member\x18\x02 \x01(\v2\x13.pgraft.core.MemberR\x06member\x12!\n" +
+	"\fcluster_uuid\x18\x03 \x01(\fR\vclusterUuid\"N\n" +
 	"\x04Step\x12\a\n" +
 	"\x03ADD\x10\x00\x12\v\n" +
 	"\aPROMOTE\x10\x01\x12\n" +
 	"\n" +
 	"\x06DEMOTE\x10\x02\x12\n" +
 	"\n" +
-	"\x06REMOVE\x10\x03\"\xb6\x01\n" +
+	"\x06REMOVE\x10\x03\x12\v\n" +
+	"\aREPLACE\x10\x04\x12\v\n" +
+	"\aRECOVER\x10\x05\"\xb6\x01\n" +
 	"\x05State\x12!\n" +
 	"\fcluster_uuid\x18\x01 \x01(\fR\vclusterUuid\x12)\n" +
 	"\x10last_incarnation\x18\x02 \x01(\x04R\x0flastIncarnation\x12-\n" +
@@ -1600,55 +1691,57 @@ func file_core_proto_rawDescGZIP() []byte {
 }
 
 var file_core_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_core_proto_goTypes = []any{
 	(Role)(0),                 // 0: pgraft.core.Role
 	(Refusal)(0),              // 1: pgraft.core.Refusal
 	(ForwardReply_Verdict)(0), // 2: pgraft.core.ForwardReply.Verdict
 	(MemberChange_Step)(0),    // 3: pgraft.core.MemberChange.Step
 	(*Envelope)(nil),          // 4: pgraft.core.Envelope
-	(*LeaseRound)(nil),        // 5: pgraft.core.LeaseRound
-	(*Contact)(nil),           // 6: pgraft.core.Contact
-	(*LeasePromise)(nil),      // 7: pgraft.core.LeasePromise
-	(*Forward)(nil),           // 8: pgraft.core.Forward
-	(*ForwardReply)(nil),      // 9: pgraft.core.ForwardReply
-	(*Removed)(nil),           // 10: pgraft.core.Removed
-	(*RemoveMe)(nil),          // 11: pgraft.core.RemoveMe
-	(*ReadRequest)(nil),       // 12: pgraft.core.ReadRequest
-	(*ReadReply)(nil),         // 13: pgraft.core.ReadReply
-	(*Command)(nil),           // 14: pgraft.core.Command
-	(*Member)(nil),            // 15: pgraft.core.Member
-	(*MemberChange)(nil),      // 16: pgraft.core.MemberChange
-	(*State)(nil),             // 17: pgraft.core.State
-	(*Request)(nil),           // 18: pgraft.core.Request
-	(*Hello)(nil),             // 19: pgraft.core.Hello
-	(*Welcome)(nil),           // 20: pgraft.core.Welcome
-	(*raftpb.Message)(nil),    // 21: raftpb.Message
+	(*KnownCommit)(nil),       // 5: pgraft.core.KnownCommit
+	(*LeaseRound)(nil),        // 6: pgraft.core.LeaseRound
+	(*Contact)(nil),           // 7: pgraft.core.Contact
+	(*LeasePromise)(nil),      // 8: pgraft.core.LeasePromise
+	(*Forward)(nil),           // 9: pgraft.core.Forward
+	(*ForwardReply)(nil),      // 10: pgraft.core.ForwardReply
+	(*Removed)(nil),           // 11: pgraft.core.Removed
+	(*RemoveMe)(nil),          // 12: pgraft.core.RemoveMe
+	(*ReadRequest)(nil),       // 13: pgraft.core.ReadRequest
+	(*ReadReply)(nil),         // 14: pgraft.core.ReadReply
+	(*Command)(nil),           // 15: pgraft.core.Command
+	(*Member)(nil),            // 16: pgraft.core.Member
+	(*MemberChange)(nil),      // 17: pgraft.core.MemberChange
+	(*State)(nil),             // 18: pgraft.core.State
+	(*Request)(nil),           // 19: pgraft.core.Request
+	(*Hello)(nil),             // 20: pgraft.core.Hello
+	(*Welcome)(nil),           // 21: pgraft.core.Welcome
+	(*raftpb.Message)(nil),    // 22: raftpb.Message
 }
 var file_core_proto_depIdxs = []int32{
-	21, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
-	8,  // 1: pgraft.core.Envelope.forward:type_name -> pgraft.core.Forward
-	9,  // 2: pgraft.core.Envelope.forward_reply:type_name -> pgraft.core.ForwardReply
-	10, // 3: pgraft.core.Envelope.removed:type_name -> pgraft.core.Removed
-	11, // 4: pgraft.core.Envelope.remove_me:type_name -> pgraft.core.RemoveMe
-	12, // 5: pgraft.core.Envelope.read_request:type_name -> pgraft.core.ReadRequest
-	13, // 6: pgraft.core.Envelope.read_reply:type_name -> pgraft.core.ReadReply
-	5,  // 7: pgraft.core.Envelope.lease_round:type_name -> pgraft.core.LeaseRound
-	7,  // 8: pgraft.core.Envelope.lease_promise:type_name -> pgraft.core.LeasePromise
-	6,  // 9: pgraft.core.LeaseRound.contacts:type_name -> pgraft.core.Contact
-	14, // 10: pgraft.core.Forward.command:type_name -> pgraft.core.Command
-	2,  // 11: pgraft.core.ForwardReply.verdict:type_name -> pgraft.core.ForwardReply.Verdict
-	0,  // 12: pgraft.core.Member.role:type_name -> pgraft.core.Role
-	3,  // 13: pgraft.core.MemberChange.step:type_name -> pgraft.core.MemberChange.Step
-	15, // 14: pgraft.core.MemberChange.member:type_name -> pgraft.core.Member
-	15, // 15: pgraft.core.State.members:type_name -> pgraft.core.Member
-	18, // 16: pgraft.core.State.requests:type_name -> pgraft.core.Request
-	1,  // 17: pgraft.core.Welcome.refusal:type_name -> pgraft.core.Refusal
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	22, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
+	9,  // 1: pgraft.core.Envelope.forward:type_name -> pgraft.core.Forward
+	10, // 2: pgraft.core.Envelope.forward_reply:type_name -> pgraft.core.ForwardReply
+	11, // 3: pgraft.core.Envelope.removed:type_name -> pgraft.core.Removed
+	12, // 4: pgraft.core.Envelope.remove_me:type_name -> pgraft.core.RemoveMe
+	13, // 5: pgraft.core.Envelope.read_request:type_name -> pgraft.core.ReadRequest
+	14, // 6: pgraft.core.Envelope.read_reply:type_name -> pgraft.core.ReadReply
+	6,  // 7: pgraft.core.Envelope.lease_round:type_name -> pgraft.core.LeaseRound
+	8,  // 8: pgraft.core.Envelope.lease_promise:type_name -> pgraft.core.LeasePromise
+	5,  // 9: pgraft.core.Envelope.known_commit:type_name -> pgraft.core.KnownCommit
+	7,  // 10: pgraft.core.LeaseRound.contacts:type_name -> pgraft.core.Contact
+	15, // 11: pgraft.core.Forward.command:type_name -> pgraft.core.Command
+	2,  // 12: pgraft.core.ForwardReply.verdict:type_name -> pgraft.core.ForwardReply.Verdict
+	0,  // 13: pgraft.core.Member.role:type_name -> pgraft.core.Role
+	3,  // 14: pgraft.core.MemberChange.step:type_name -> pgraft.core.MemberChange.Step
+	16, // 15: pgraft.core.MemberChange.member:type_name -> pgraft.core.Member
+	16, // 16: pgraft.core.State.members:type_name -> pgraft.core.Member
+	19, // 17: pgraft.core.State.requests:type_name -> pgraft.core.Request
+	1,  // 18: pgraft.core.Welcome.refusal:type_name -> pgraft.core.Refusal
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_core_proto_init() }
@@ -1671,7 +1764,7 @@ func file_core_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_core_proto_rawDesc), len(file_core_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

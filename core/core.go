@@ -242,6 +242,7 @@ func (c *Core) leaderKnown() {
 func (c *Core) becameLeader() {
 	c.lease = lease{rounds: map[uint64]uint64{}, granted: map[uint64]grant{}}
 	c.changes.confIndex = c.last // the library allows no change before this is applied
+	c.rememberAppended()
 }
 
 func (c *Core) lostLeadership() {

@@ -24,6 +24,7 @@ type Core struct {
 	hard    HardState
 	last    uint64 // last log index, durable or not
 	removed bool
+	lost    bool // the store lost what this node acknowledged: it elects nobody
 
 	timer    electionTimer
 	promise  promise

@@ -96,9 +96,9 @@ func (c *cluster) checkPersist(n *node, b core.Persist) {
 	if len(b.Entries) == 0 {
 		return
 	}
-	view := n.view()
+	view := &n.view
 	if b.Snapshot != nil {
-		view.write(core.Persist{Snapshot: b.Snapshot})
+		view = &image{Durable: core.Durable{Snapshot: b.Snapshot}}
 	}
 	before := view.term(b.Entries[0].Index - 1)
 	for _, e := range b.Entries {
@@ -123,7 +123,7 @@ func (c *cluster) checkLeader(n *node) {
 		return
 	}
 	n.ledTerm = n.status.Term
-	view := n.view()
+	view := &n.view
 	for i, a := range c.history.applied {
 		if !view.holds(i, a.Term) {
 			c.fail("node %d leads in term %d without %d/%d, which was applied", n.key, n.status.Term, i, a.Term)

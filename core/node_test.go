@@ -17,6 +17,7 @@ type node struct {
 	core    *core.Core // nil: not running
 
 	disk    image          // synced
+	view    image          // as the core sees it: what is not durable included
 	written []core.Persist // answered, but not synced: lost in a crash
 	queue   []core.Persist // handed out, not answered
 	backup  *image
@@ -50,8 +51,7 @@ func (d *image) write(b core.Persist) {
 		d.Snapshot, d.log = b.Snapshot, nil
 	}
 	if len(b.Entries) > 0 {
-		keep := b.Entries[0].Index - d.Snapshot.Index - 1
-		d.log = append(d.log[:keep:keep], b.Entries...)
+		d.log = append(d.log[:b.Entries[0].Index-d.Snapshot.Index-1], b.Entries...)
 	}
 	if b.Mark != nil {
 		d.log = slices.Clone(d.log[b.Mark.Index-d.Snapshot.Index:])
@@ -79,15 +79,6 @@ func (d *image) holds(i, term uint64) bool {
 	return d.Snapshot != nil && (i <= d.Snapshot.Index || d.term(i) == term)
 }
 
-// view is the log as the core sees it: what is not durable included.
-func (n *node) view() image {
-	d := n.disk.clone()
-	for _, b := range slices.Concat(n.written, n.queue) {
-		d.write(b)
-	}
-	return d
-}
-
 func (n *node) bootstrap() {
 	n.id.ClusterUUID, n.id.RaftID = [16]byte{0xc1}, core.RaftID(1, n.id.NodeID)
 	n.disk = image{Durable: core.Bootstrap(n.id, n.address, 7000)}
@@ -107,6 +98,7 @@ func (n *node) start() {
 	}
 	n.moments, n.leaseEnd = map[uint64]int64{0: n.c.time}, 0
 	n.due = n.c.time + n.interval()
+	n.view = n.disk.clone()
 	n.status, n.members, n.hard, n.appliedTo = n.core.Status(), n.core.Members(), d.HardState, 0
 	if d.Snapshot != nil {
 		n.appliedTo = d.Snapshot.Index
@@ -159,6 +151,7 @@ func (n *node) Publish(s core.Status) {
 func (n *node) Persist(bs []core.Persist) {
 	for _, b := range bs {
 		n.c.checkPersist(n, b)
+		n.view.write(b)
 		n.queue = append(n.queue, b)
 		if b.Snapshot != nil {
 			n.appliedTo = max(n.appliedTo, b.Snapshot.Index)

@@ -20,8 +20,8 @@ type history struct {
 	marks    map[uint64]string       // index -> the machine's state there
 	voters   [2][]uint64             // of the newest configuration applied, and the one before
 	votersAt uint64                  // index
+	open     map[uint64]uint32       // reply id of a proposal -> node that owes the reply
 	acked    map[[16]byte]spot       // request id -> place told to whoever asked
-	granted  map[[2]uint64]uint64    // Raft id and term -> vote
 }
 
 type spot struct{ index, term uint64 }
@@ -33,7 +33,7 @@ type entry struct {
 
 func newHistory() history {
 	return history{leaders: map[uint64]uint64{}, entries: map[spot]entry{}, applied: map[uint64]core.Apply{}, requests: map[[16]byte]uint64{},
-		asked: map[uint64]core.Propose{}, marks: map[uint64]string{}, acked: map[[16]byte]spot{}, granted: map[[2]uint64]uint64{}}
+		asked: map[uint64]core.Propose{}, marks: map[uint64]string{}, acked: map[[16]byte]spot{}, open: map[uint64]uint32{}}
 }
 
 func (c *cluster) fail(f string, a ...any) {

@@ -77,6 +77,11 @@ func (c *cluster) deliver(match func(message) bool) bool {
 	if i < 0 {
 		return false
 	}
+	c.deliverAt(i)
+	return true
+}
+
+func (c *cluster) deliverAt(i int) {
 	m := c.wire[i]
 	c.wire = slices.Delete(c.wire, i, i+1)
 	from, to := c.nodes[m.from], c.nodes[m.to]
@@ -89,7 +94,6 @@ func (c *cluster) deliver(match func(message) bool) bool {
 	case kind != silent && from.core != nil:
 		from.step(core.PeerUnreachable{RaftID: m.send.To})
 	}
-	return true
 }
 
 // sent reports what became of a snapshot, which the host owes in every outcome.
@@ -175,25 +179,30 @@ func (c *cluster) stabilize() {
 // run lets time pass, with all that follows from it after every tick.
 func (c *cluster) run(ticks int) {
 	end := c.time + int64(ticks)*int64(c.timing.TickMillis)*micros
-	for {
-		next := end + 1
-		for _, n := range c.all() {
-			if n.ticks() {
-				next = min(next, n.due)
-			}
-		}
-		if next > end {
-			c.time = end
-			return
-		}
-		c.time = next
-		for _, n := range c.all() {
-			if n.ticks() && n.due <= next {
-				n.tick()
-			}
-		}
+	for c.tickNext(end) {
 		c.stabilize()
 	}
+	c.time = end
+}
+
+// tickNext ticks the nodes that are due first, if that is not after end.
+func (c *cluster) tickNext(end int64) bool {
+	next := end + 1
+	for _, n := range c.all() {
+		if n.ticks() {
+			next = min(next, n.due)
+		}
+	}
+	if next > end {
+		return false
+	}
+	c.time = max(c.time, next)
+	for _, n := range c.all() {
+		if n.ticks() && n.due <= next {
+			n.tick()
+		}
+	}
+	return true
 }
 
 // form makes a cluster of n voters, node 1 leading.

@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/pgraft/pgraft/core"
@@ -180,6 +181,7 @@ func (n *node) Apply(as []core.Apply) {
 }
 
 func (n *node) Reply(r core.Reply) {
+	delete(n.c.history.open, r.ID)
 	switch {
 	case r.Code == core.OK && r.Index > 0:
 		n.c.checkAck(n, r)
@@ -226,6 +228,7 @@ func (n *node) crash(keep int) {
 	n.flush(min(keep, len(n.written)))
 	n.core, n.written, n.queue, n.toApply, n.paused = nil, nil, nil, nil, false
 	n.c.drop(func(m message) bool { return m.to == n.key }, len(n.c.wire))
+	maps.DeleteFunc(n.c.history.open, func(_ uint64, key uint32) bool { return key == n.key })
 }
 
 func (n *node) describe() string {

@@ -61,6 +61,6 @@ func (c *cluster) propose(n *node, request int, data string) {
 	if request > 0 {
 		in.RequestID = [16]byte{0: byte(request)}
 	}
-	c.history.asked[in.ID] = in
+	c.history.asked[in.ID], c.history.open[in.ID] = in, n.key
 	n.step(in)
 }

@@ -109,7 +109,8 @@ func (c *cluster) checkPersist(n *node, b core.Persist) {
 		if was, ok := h.entries[spot{e.Index, e.Term}]; ok && was != x {
 			c.fail("node %d stores %+v at %d/%d, where another stored %+v", n.key, x, e.Index, e.Term, was)
 		}
-		if a, ok := h.applied[e.Index]; ok && a.Term != e.Term {
+		// A leader that does not know yet that it was replaced may write beside it.
+		if a, ok := h.applied[e.Index]; ok && a.Term != e.Term && (e.Term > a.Term || view.term(e.Index) == a.Term) {
 			c.fail("node %d stores %d/%d, but %d/%d was applied", n.key, e.Index, e.Term, a.Index, a.Term)
 		}
 		h.entries[spot{e.Index, e.Term}] = x
@@ -162,22 +163,29 @@ func (c *cluster) checkApply(n *node, a core.Apply) {
 	c.checkQuorum(n, a)
 }
 
+// noteVoters remembers the newest configuration that any node knows.
+func (c *cluster) noteVoters(n *node) {
+	h := &c.history
+	applied := n.core.Status().Applied
+	if applied <= h.votersAt {
+		return
+	}
+	var now []uint64
+	for _, m := range n.core.Members().List {
+		if m.GetRole() == corepb.Role_VOTER {
+			now = append(now, m.GetRaftId())
+		}
+	}
+	if fmt.Sprint(now) != fmt.Sprint(h.voters[0]) {
+		h.voters = [2][]uint64{now, h.voters[0]}
+	}
+	h.votersAt = applied
+}
+
 // checkQuorum: the voters of the newest configuration, or of the one before it,
 // since an entry can be committed while a change is on its way.
 func (c *cluster) checkQuorum(n *node, a core.Apply) {
 	h := &c.history
-	if applied := n.core.Status().Applied; applied >= h.votersAt {
-		var now []uint64
-		for _, m := range n.core.Members().List {
-			if m.GetRole() == corepb.Role_VOTER {
-				now = append(now, m.GetRaftId())
-			}
-		}
-		if fmt.Sprint(now) != fmt.Sprint(h.voters[0]) {
-			h.voters = [2][]uint64{now, h.voters[0]}
-		}
-		h.votersAt = applied
-	}
 	for _, voters := range h.voters {
 		have := 0
 		for _, x := range c.all() {

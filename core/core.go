@@ -244,7 +244,8 @@ func (c *Core) send(env *corepb.Envelope) {
 }
 
 // decorate adds what the core says beside the library: the lease's question to
-// a heartbeat, its answer to a response, the recipient to a snapshot.
+// a heartbeat, its answer to a response, the recipient to a snapshot, what is
+// committed to a refused vote.
 func (c *Core) decorate(env *corepb.Envelope) {
 	switch m := env.GetRaft(); m.GetType() {
 	case pb.MsgHeartbeat:
@@ -253,6 +254,10 @@ func (c *Core) decorate(env *corepb.Envelope) {
 		}
 	case pb.MsgHeartbeatResp:
 		env.LeasePromise = c.makePromise(env)
+	case pb.MsgVoteResp, pb.MsgPreVoteResp:
+		if term, err := c.log.Term(c.hard.Commit); m.GetReject() && err == nil {
+			m.Index, m.LogTerm = new(c.hard.Commit), new(term)
+		}
 	case pb.MsgSnap:
 		m.Snapshot = forRecipient(m.GetSnapshot(), m.GetTo())
 	}

@@ -78,6 +78,7 @@ func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
 	c.step(m)
 	c.drain()
 	c.heardFromLeader(m)
+	c.commitByVote(m)
 	if p := env.GetLeasePromise(); p != nil && m.GetType() == pb.MsgHeartbeatResp && m.GetTerm() == c.hard.Term {
 		c.promised(m.GetFrom(), p)
 	}

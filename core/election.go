@@ -1,6 +1,8 @@
 package core
 
 import (
+	"fmt"
+
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
 )
@@ -53,6 +55,31 @@ func (c *Core) heardFromLeader(m *pb.Message) {
 			c.resetTimer()
 		}
 	}
+}
+
+// commitByVote takes over the commit index that comes with a refused vote, when
+// it makes a change of the members take effect. Otherwise two nodes can wait for
+// each other for ever (CockroachDB 42251): one that forgot that it is the only
+// voter now, and one that knows that it is none any more, with the longer log.
+// Only a leader tells the library of a commit index: so the voter plays one, and
+// is forgotten as such at once.
+func (c *Core) commitByVote(m *pb.Message) {
+	if t := m.GetType(); t != pb.MsgVoteResp && t != pb.MsgPreVoteResp || !m.GetReject() || c.role == raft.StateLeader || c.lead != 0 {
+		return
+	}
+	i := m.GetIndex()
+	if i <= c.hard.Commit || i > c.last || !c.log.changesMembers(c.hard.Commit, i) {
+		return
+	}
+	if term, err := c.log.Term(i); err != nil || term != m.GetLogTerm() {
+		return
+	}
+	c.event(Info, "node %d knows that entry %d is committed", NodeID(m.GetFrom()), i)
+	c.step(&pb.Message{Type: pb.MsgHeartbeat.Enum(), From: m.From, To: m.To, Term: new(c.hard.Term), Commit: new(i)})
+	if err := c.rn.ForgetLeader(); err != nil {
+		panic(fmt.Sprintf("forget leader: %v", err)) // the library refuses it to leaders only
+	}
+	c.drain()
 }
 
 // abdicate makes a leader a follower of the next term, and lets it stand for

@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -118,6 +119,12 @@ func (t *tail) Entries(lo, hi, maxBytes uint64) ([]*pb.Entry, error) {
 		}
 	}
 	return es[:len(es):len(es)], nil
+}
+
+// changesMembers says whether one of the entries after lo up to hi does.
+func (t *tail) changesMembers(lo, hi uint64) bool {
+	b := t.base().Index
+	return slices.ContainsFunc(t.entries[max(lo, b)-b:hi-b], func(e *pb.Entry) bool { return e.GetType() == pb.EntryConfChangeV2 })
 }
 
 // Snapshot is what a member too far behind the tail gets: the base, so that

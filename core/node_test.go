@@ -104,6 +104,7 @@ func (n *node) start() {
 	if d.Snapshot != nil {
 		n.appliedTo = d.Snapshot.Index
 	}
+	n.c.noteVoters(n)
 }
 
 func (n *node) interval() int64 { return int64(n.cfg.TickMillis) * micros * 100 / n.rate }
@@ -160,7 +161,10 @@ func (n *node) Persist(bs []core.Persist) {
 	}
 }
 
-func (n *node) MembersChanged(m core.Members) { n.members = m }
+func (n *node) MembersChanged(m core.Members) {
+	n.members = m
+	n.c.noteVoters(n)
+}
 
 func (n *node) Send(s core.Send) {
 	n.c.wire = append(n.c.wire, message{n.key, core.NodeID(s.To), n.id.RaftID, n.members.Get(s.To), s})

@@ -207,6 +207,9 @@ func (r *randomCluster) recover(t *rapid.T) {
 		n.due = r.time + n.interval()
 	}
 	r.run(40 * r.timing.ElectionTicks)
+	for _, n := range r.all() {
+		r.dial(n)
+	}
 	leader := r.leader(t)
 	if leader.status.Role != core.RoleLeader {
 		t.Fatalf("no leader %d ticks after all faults: %v", 40*r.timing.ElectionTicks, r.states())
@@ -224,6 +227,17 @@ func (r *randomCluster) recover(t *rapid.T) {
 		n := r.nodes[core.NodeID(m.GetRaftId())]
 		if n.id.RaftID == m.GetRaftId() && n.status.Applied < at.index {
 			t.Fatalf("node %d has not applied %d: %v", n.key, at.index, r.states())
+		}
+	}
+}
+
+// dial is what a host does all the time: it keeps a connection to every member,
+// which is how a node that was removed while it was down hears of it.
+func (r *randomCluster) dial(n *node) {
+	for _, m := range n.members.List {
+		to := r.nodes[core.NodeID(m.GetRaftId())]
+		if n.core != nil && to != nil && to != n {
+			r.greet(n, to, message{from: n.key, to: to.key, raftID: n.id.RaftID, member: m, send: core.Send{To: m.GetRaftId()}})
 		}
 	}
 }

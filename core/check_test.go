@@ -12,16 +12,17 @@ import (
 // history is all that ever happened in a cluster, and what the invariants are
 // checked against, at every step of every node (Raft paper, figure 3).
 type history struct {
-	leaders  map[uint64]uint64       // term -> Raft id
-	entries  map[spot]entry          // every entry ever handed to a disk
-	applied  map[uint64]core.Apply   // index -> user entry
-	requests map[[16]byte]uint64     // request id -> index where it was applied
-	asked    map[uint64]core.Propose // by reply id
-	marks    map[uint64]string       // index -> the machine's state there
-	voters   [2][]uint64             // of the newest configuration applied, and the one before
-	votersAt uint64                  // index
-	open     map[uint64]uint32       // reply id of a proposal -> node that owes the reply
-	acked    map[[16]byte]spot       // request id -> place told to whoever asked
+	leaders   map[uint64]uint64       // term -> Raft id
+	entries   map[spot]entry          // every entry ever handed to a disk
+	appliedIn map[uint64]uint64       // index -> term of the node that applied it first
+	applied   map[uint64]core.Apply   // index -> user entry
+	requests  map[[16]byte]uint64     // request id -> index where it was applied
+	asked     map[uint64]core.Propose // by reply id
+	marks     map[uint64]string       // index -> the machine's state there
+	voters    [2][]uint64             // of the newest configuration applied, and the one before
+	votersAt  uint64                  // index
+	open      map[uint64]uint32       // reply id of a proposal -> node that owes the reply
+	acked     map[[16]byte]spot       // request id -> place told to whoever asked
 }
 
 type spot struct{ index, term uint64 }
@@ -33,7 +34,8 @@ type entry struct {
 
 func newHistory() history {
 	return history{leaders: map[uint64]uint64{}, entries: map[spot]entry{}, applied: map[uint64]core.Apply{}, requests: map[[16]byte]uint64{},
-		asked: map[uint64]core.Propose{}, marks: map[uint64]string{}, acked: map[[16]byte]spot{}, open: map[uint64]uint32{}}
+		asked: map[uint64]core.Propose{}, marks: map[uint64]string{}, acked: map[[16]byte]spot{}, open: map[uint64]uint32{},
+		appliedIn: map[uint64]uint64{}}
 }
 
 func (c *cluster) fail(f string, a ...any) {
@@ -118,7 +120,7 @@ func (c *cluster) checkPersist(n *node, b core.Persist) {
 	}
 }
 
-// checkLeader: who leads has everything that was ever applied.
+// checkLeader: who leads has everything that was applied in earlier terms.
 func (c *cluster) checkLeader(n *node) {
 	if n.core == nil || n.status.Role != core.RoleLeader || n.status.Term == n.ledTerm {
 		return
@@ -126,7 +128,7 @@ func (c *cluster) checkLeader(n *node) {
 	n.ledTerm = n.status.Term
 	view := &n.view
 	for i, a := range c.history.applied {
-		if !view.holds(i, a.Term) {
+		if h := c.history.appliedIn[i]; h < n.status.Term && !view.holds(i, a.Term) {
 			c.fail("node %d leads in term %d without %d/%d, which was applied", n.key, n.status.Term, i, a.Term)
 		}
 	}
@@ -150,7 +152,7 @@ func (c *cluster) checkApply(n *node, a core.Apply) {
 		}
 		return
 	}
-	h.applied[a.Index] = a
+	h.applied[a.Index], h.appliedIn[a.Index] = a, n.core.Status().Term
 	var cmd corepb.Command
 	if err := proto.Unmarshal([]byte(h.entries[spot{a.Index, a.Term}].data[1:]), &cmd); err != nil || string(cmd.GetData()) != string(a.Data) {
 		c.fail("node %d applies %q at %d/%d, the log has %q (%v)", n.key, a.Data, a.Index, a.Term, cmd.GetData(), err)

@@ -141,7 +141,10 @@ func (t *tail) append(entries []*pb.Entry) {
 		panic(fmt.Sprintf("entries from %d appended to a log of %d..%d", first, b+1, b+uint64(len(t.entries))))
 	}
 	keep := first - b - 1
-	t.entries = append(t.entries[:keep:keep], entries...)
+	if keep < uint64(len(t.entries)) { // the library may still read what is replaced
+		t.entries = slices.Clone(t.entries[:keep])
+	}
+	t.entries = append(t.entries, entries...)
 	t.bytes = t.bytes[:keep]
 	sum := t.dropped
 	if keep > 0 {

@@ -84,11 +84,11 @@ func BenchmarkRawNodeIdleTick(b *testing.B) {
 type coreGroup struct {
 	cores   []*core.Core
 	ids     []uint64
-	queue   []envelope
+	queue   []delivery
 	replies int
 }
 
-type envelope struct {
+type delivery struct {
 	to int
 	in core.Input
 }
@@ -128,18 +128,18 @@ func newCoreGroup(b *testing.B) *coreGroup {
 
 // step gives an input to a core, and then whatever follows from it.
 func (g *coreGroup) step(to int, in core.Input) {
-	g.queue = append(g.queue[:0], envelope{to, in})
+	g.queue = append(g.queue[:0], delivery{to, in})
 	for i := 0; i < len(g.queue); i++ {
 		e := g.queue[i]
 		out := g.cores[e.to].Step(e.in)
 		if n := len(out.Persist); n > 0 {
-			g.queue = append(g.queue, envelope{e.to, core.Persisted{Seq: out.Persist[n-1].Seq}})
+			g.queue = append(g.queue, delivery{e.to, core.Persisted{Seq: out.Persist[n-1].Seq}})
 		}
 		for _, s := range out.Send {
-			g.queue = append(g.queue, envelope{int(core.NodeID(s.To)) - 1, core.Receive{From: g.ids[e.to], Data: s.Data}})
+			g.queue = append(g.queue, delivery{int(core.NodeID(s.To)) - 1, core.Receive{From: g.ids[e.to], Data: s.Data}})
 		}
 		if n := len(out.Apply); n > 0 {
-			g.queue = append(g.queue, envelope{e.to, core.Applied{Index: out.Apply[n-1].Index}})
+			g.queue = append(g.queue, delivery{e.to, core.Applied{Index: out.Apply[n-1].Index}})
 		}
 		g.replies += len(out.Reply)
 	}

@@ -17,6 +17,7 @@ type history struct {
 	appliedIn map[uint64]uint64       // index -> term of the node that applied it first
 	applied   map[uint64]core.Apply   // index -> user entry
 	requests  map[[16]byte]uint64     // request id -> index where it was applied
+	recovered bool                    // a quorum was lost for good: what came before is unknown
 	asked     map[uint64]core.Propose // by reply id
 	marks     map[uint64]string       // index -> the machine's state there
 	voters    [2][]uint64             // of the newest configuration applied, and the one before
@@ -153,8 +154,12 @@ func (c *cluster) checkApply(n *node, a core.Apply) {
 		return
 	}
 	h.applied[a.Index], h.appliedIn[a.Index] = a, n.core.Status().Term
+	written, ok := h.entries[spot{a.Index, a.Term}]
+	if !ok && h.recovered {
+		return
+	}
 	var cmd corepb.Command
-	if err := proto.Unmarshal([]byte(h.entries[spot{a.Index, a.Term}].data[1:]), &cmd); err != nil || string(cmd.GetData()) != string(a.Data) {
+	if err := proto.Unmarshal([]byte(written.data[1:]), &cmd); err != nil || string(cmd.GetData()) != string(a.Data) {
 		c.fail("node %d applies %q at %d/%d, the log has %q (%v)", n.key, a.Data, a.Index, a.Term, cmd.GetData(), err)
 	}
 	id := [16]byte(cmd.GetRequestId())
@@ -208,7 +213,10 @@ func (c *cluster) checkQuorum(n *node, a core.Apply) {
 func (c *cluster) checkAck(n *node, r core.Reply) {
 	h := &c.history
 	asked, ok := h.asked[r.ID]
-	a := h.applied[r.Index]
+	a, applied := h.applied[r.Index]
+	if h.recovered && !applied {
+		return
+	}
 	switch was, before := h.acked[asked.RequestID]; {
 	case !ok:
 		c.fail("node %d acknowledges %d, which is no proposal", n.key, r.ID)

@@ -26,6 +26,8 @@ type cluster struct {
 	nextID   uint64
 	nextUUID byte
 	quiet    bool
+	kept     []message // for `replay`
+	onReply  func(*node, core.Reply)
 }
 
 const micros = 1000 // in a millisecond

@@ -1,8 +1,6 @@
 package core
 
 import (
-	"fmt"
-
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
 )
@@ -18,10 +16,14 @@ type electionTimer struct {
 // draw returns a number below n.
 func (t *electionTimer) draw(n int) uint64 {
 	t.random += 0x9e3779b97f4a7c15
-	z := t.random
+	return mix(t.random) % uint64(n)
+}
+
+// mix is splitmix64's finalizer: it spreads what differs in z over all bits.
+func mix(z uint64) uint64 {
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
 	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return (z ^ z>>31) % uint64(n)
+	return z ^ z>>31
 }
 
 // resetTimer draws a new deadline, in [ET, 2 ET) from now: on a change of term
@@ -55,31 +57,6 @@ func (c *Core) heardFromLeader(m *pb.Message) {
 			c.resetTimer()
 		}
 	}
-}
-
-// commitByVote takes over the commit index that comes with a refused vote, when
-// it makes a change of the members take effect. Otherwise two nodes can wait for
-// each other for ever (CockroachDB 42251): one that forgot that it is the only
-// voter now, and one that knows that it is none any more, with the longer log.
-// Only a leader tells the library of a commit index: so the voter plays one, and
-// is forgotten as such at once.
-func (c *Core) commitByVote(m *pb.Message) {
-	if t := m.GetType(); t != pb.MsgVoteResp && t != pb.MsgPreVoteResp || !m.GetReject() || c.role == raft.StateLeader || c.lead != 0 {
-		return
-	}
-	i := m.GetIndex()
-	if i <= c.hard.Commit || i > c.last || !c.log.changesMembers(c.hard.Commit, i) {
-		return
-	}
-	if term, err := c.log.Term(i); err != nil || term != m.GetLogTerm() {
-		return
-	}
-	c.event(Info, "node %d knows that entry %d is committed", NodeID(m.GetFrom()), i)
-	c.step(&pb.Message{Type: pb.MsgHeartbeat.Enum(), From: m.From, To: m.To, Term: new(c.hard.Term), Commit: new(i)})
-	if err := c.rn.ForgetLeader(); err != nil {
-		panic(fmt.Sprintf("forget leader: %v", err)) // the library refuses it to leaders only
-	}
-	c.drain()
 }
 
 // abdicate makes a leader a follower of the next term, and lets it stand for

@@ -15,6 +15,7 @@ type node struct {
 	id      core.Identity
 	address string
 	cfg     core.Config
+	life    uint64     // part of the seed
 	core    *core.Core // nil: not running
 
 	disk    image          // synced
@@ -88,7 +89,7 @@ func (n *node) bootstrap() {
 
 func (n *node) start() {
 	cfg := n.cfg
-	cfg.Identity, cfg.Seed = n.id, uint64(n.key)
+	cfg.Identity, cfg.Seed = n.id, uint64(n.key)+n.life<<32
 	d := n.disk.Durable
 	d.Entries = slices.Clone(n.disk.log)
 	var err error
@@ -186,7 +187,12 @@ func (n *node) Apply(as []core.Apply) {
 
 func (n *node) Reply(r core.Reply) {
 	delete(n.c.history.open, r.ID)
+	if n.c.onReply != nil {
+		n.c.onReply(n, r)
+	}
 	switch {
+	case r.Code == core.OK && (r.Index == 0) != (r.Term == 0):
+		n.c.printf("%d: reply %d: ok: index %d term %d\n", n.key, r.ID, r.Index, r.Term)
 	case r.Code == core.OK && r.Index > 0:
 		n.c.checkAck(n, r)
 		n.c.printf("%d: reply %d: ok at %d/%d\n", n.key, r.ID, r.Index, r.Term)

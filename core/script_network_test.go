@@ -9,9 +9,11 @@ import (
 var networkVerbs = map[string]func(*script){
 	// deliver pattern [n=1]: only the first n of these
 	"deliver": func(s *script) {
-		for range s.num("n", 1) {
+		for i := range s.num("n", 1) {
 			if !s.deliver(s.pattern().match) {
-				s.printf("nothing to deliver\n")
+				if i == 0 {
+					s.printf("nothing to deliver\n")
+				}
 				return
 			}
 		}

@@ -52,12 +52,12 @@ var nodeVerbs = map[string]func(*script){
 		s.nodes[x.key] = x
 		x.start()
 	},
-	// backup node=2 copies its directory;  recover node=2 puts the copy back
+	// backup node=2 copies its directory;  restore node=2 puts the copy back
 	"backup": func(s *script) {
 		d := s.node().disk.clone()
 		s.node().backup = &d
 	},
-	"recover": func(s *script) {
+	"restore": func(s *script) {
 		n := s.node()
 		n.crash(0)
 		n.disk = n.backup.clone()

@@ -138,7 +138,7 @@ func (n *Node) openStore() (bool, error) {
 	case marked && mark.Replica != id.ReplicaUUID:
 		err = fmt.Errorf("node: %s holds another replica than the one that %s describes: it was copied or exchanged", n.cfg.DataDir, n.cfg.MarkerPath)
 	}
-	if err == nil && !marked {
+	if err == nil && !marked && !id.Removed {
 		err = writeMarker(n.cfg.MarkerPath, id)
 	}
 	if err != nil {
@@ -214,8 +214,8 @@ func (n *Node) begin() error {
 	switch {
 	case n.id.Removed:
 		n.setState(Removed)
-		n.cfg.Logger.Warn(fmt.Sprintf("node %d was removed from its cluster: to have it back, empty %s, delete %s, then initialise and add it again",
-			n.id.NodeID, n.cfg.DataDir, n.cfg.MarkerPath))
+		n.cfg.Logger.Warn(fmt.Sprintf("node %d was removed from its cluster: to have it back, empty %s, then initialise and add it again",
+			n.id.NodeID, n.cfg.DataDir))
 		return nil
 	case !n.id.Invited():
 		n.setState(Waiting)
@@ -302,6 +302,10 @@ func (n *Node) removedFromCluster(r *runner) {
 		return
 	}
 	n.id, n.last = id, r.look()
+	// With its data gone too, this may be a new node.
+	if err := os.Remove(n.cfg.MarkerPath); err != nil {
+		n.cfg.Logger.Warn(fmt.Sprintf("node: marker: %v", err))
+	}
 	r.stop()
 	n.net.SetPeers(nil)
 	n.setState(Removed)

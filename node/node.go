@@ -119,7 +119,7 @@ func (n *Node) openStore() (bool, error) {
 	} else if err != nil {
 		return false, fmt.Errorf("node: data directory: %w", err)
 	}
-	s, err := store.Open(n.cfg.DataDir, store.Options{Retention: n.cfg.Retention, Logger: n.cfg.Logger})
+	s, err := store.Open(n.cfg.DataDir, n.storeOptions())
 	if err != nil {
 		return false, err
 	}
@@ -146,6 +146,10 @@ func (n *Node) openStore() (bool, error) {
 	}
 	n.id = id
 	return true, nil
+}
+
+func (n *Node) storeOptions() store.Options {
+	return store.Options{FS: n.cfg.FS, Retention: n.cfg.Retention, Logger: n.cfg.Logger}
 }
 
 func isEmpty(dir string) bool {
@@ -180,7 +184,7 @@ func (n *Node) Init(bootstrap *bool) (founded bool, err error) {
 	if err := os.MkdirAll(filepath.Dir(n.cfg.DataDir), 0o700); err != nil {
 		return false, fmt.Errorf("node: data directory: %w", err)
 	}
-	s, err := store.Open(n.cfg.DataDir, store.Options{Retention: n.cfg.Retention, Logger: n.cfg.Logger})
+	s, err := store.Open(n.cfg.DataDir, n.storeOptions())
 	if err != nil {
 		return false, err
 	}

@@ -36,18 +36,20 @@ const (
 // eventually waits until cond returns nil; any other result says what is missing.
 func eventually(t testing.TB, what string, cond func() error) {
 	t.Helper()
+	if err := poll(cond); err != nil {
+		t.Fatalf("waited %v for %s: %v", patience, what, err)
+	}
+}
+
+// poll calls cond until it returns nil, or returns its last result once patience
+// is at an end.
+func poll(cond func() error) error {
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
-	deadline := time.Now().Add(patience)
-	for {
-		err := cond()
-		if err == nil {
-			return
+	for deadline := time.Now().Add(patience); ; <-tick.C {
+		if err := cond(); err == nil || time.Now().After(deadline) {
+			return err
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %v for %s: %v", patience, what, err)
-		}
-		<-tick.C
 	}
 }
 

@@ -292,14 +292,15 @@ func (c cluster) add(m *member) {
 	})
 }
 
-// entries reads all of m's log up to last, once that is committed as far as m
-// knows. Raft's own entries are left out.
+// entries reads all of m's log up to last, once m has applied that: an entry can
+// be committed by the others before it is on m's own disk. Raft's own entries
+// are left out.
 func (m *member) entries(last uint64) map[uint64]string {
 	t := m.t
 	t.Helper()
 	eventually(t, fmt.Sprintf("entry %d on node %d", last, m.cfg.NodeID), func() error {
-		if v := m.view(); v.Core.Commit < last {
-			return fmt.Errorf("commit index %d", v.Core.Commit)
+		if v := m.view(); v.Core.Applied < last {
+			return fmt.Errorf("applied index %d", v.Core.Applied)
 		}
 		return nil
 	})

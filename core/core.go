@@ -6,6 +6,7 @@ import (
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
 
+	"github.com/pgraft/pgraft/core/checkpoint"
 	"github.com/pgraft/pgraft/core/corepb"
 )
 
@@ -33,6 +34,8 @@ type Core struct {
 	proposed proposals
 	changes  changes
 	transfer transfer
+	reads    reads
+	library  *checkpoint.Library // once a checkpoint was taken
 
 	out Output
 }
@@ -70,6 +73,7 @@ func New(cfg Config, d Durable) (*Core, error) {
 	c.storage = storage{libApplied: c.machine.index, marked: log.newest(), durableMark: log.newest()}
 	c.proposed = newProposals()
 	c.timer = electionTimer{random: cfg.Seed}
+	c.reads = reads{life: mix(cfg.Seed)}
 	c.boot(d)
 	return c, nil
 }
@@ -110,8 +114,16 @@ func (c *Core) Step(in Input) Output {
 		c.addNode(in)
 	case RemoveNode:
 		c.removeNode(in)
+	case ReplaceNode:
+		c.replaceNode(in)
 	case TransferLeader:
 		c.transferLeader(in)
+	case ReadBarrier:
+		c.read(&read{id: in.ID, kind: readBarrier})
+	case ConfirmLeader:
+		c.confirmLeader(in)
+	case WaitApplied:
+		c.read(&read{id: in.ID, kind: readWait, index: in.Index})
 	case Cancel:
 		c.cancel(in.ID)
 	case Persisted:
@@ -146,6 +158,7 @@ func (c *Core) tick() {
 	}
 	c.retryProposals()
 	c.tickTransfer()
+	c.tickReads()
 }
 
 // settle carries out what the library wants until it wants nothing more, and
@@ -155,6 +168,7 @@ func (c *Core) settle() {
 		c.drain()
 		c.rerouteDue()
 		c.leaderDuties()
+		c.pumpReads()
 		if !c.rn.HasReady() {
 			break
 		}
@@ -168,6 +182,9 @@ func (c *Core) drain() {
 	for c.rn.HasReady() {
 		rd := c.rn.Ready()
 		c.observe(rd)
+		for _, s := range rd.ReadStates {
+			c.readConfirmed(s)
+		}
 		for _, m := range rd.Messages {
 			switch m.GetTo() {
 			case raft.LocalAppendThread:
@@ -220,6 +237,7 @@ func (c *Core) leaderKnown() {
 		c.event(Info, "node %d leads in term %d", NodeID(c.lead), c.hard.Term)
 	}
 	c.proposed.reroute = true
+	c.reads.askAgain()
 	c.transferEnded()
 }
 
@@ -233,6 +251,7 @@ func (c *Core) lostLeadership() {
 	c.lease = lease{}
 	c.proposed.appended = map[[16]byte]place{}
 	c.failChanges()
+	c.failConfirms()
 }
 
 // send serialises a message at once: what leaves the core shares no memory
@@ -253,6 +272,8 @@ func (c *Core) decorate(env *corepb.Envelope) {
 		}
 	case pb.MsgHeartbeatResp:
 		env.LeasePromise = c.makePromise(env)
+	case pb.MsgVoteResp, pb.MsgPreVoteResp:
+		env.KnownCommit = c.knownCommit()
 	case pb.MsgSnap:
 		m.Snapshot = forRecipient(m.GetSnapshot(), m.GetTo())
 	}

@@ -251,7 +251,9 @@ func (c *Core) cancel(id uint64) {
 			return
 		}
 	}
-	c.cancelChange(id)
+	if !c.cancelRead(id) {
+		c.cancelChange(id)
+	}
 }
 
 // failAll answers everything that is open.
@@ -260,4 +262,5 @@ func (c *Core) failAll(code Code, text string) {
 		c.finish(p, code, "%s", text)
 	}
 	c.failChangesWith(code, text)
+	c.failReads(code, text)
 }

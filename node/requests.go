@@ -93,6 +93,7 @@ type ProbeError struct {
 	// itself does not fit.
 	Unreachable bool
 	Text        string
+	Detail      string // empty: none
 	Hint        string // empty: none
 }
 
@@ -108,7 +109,7 @@ func (n *Node) probe(ctx context.Context, nodeID uint32, address string, port ui
 	where := net.JoinHostPort(address, strconv.Itoa(int(port)))
 	w, err := n.net.Probe(ctx, where, id.Hello(nil, nodeID))
 	if err != nil {
-		return replica, &ProbeError{Unreachable: true, Text: fmt.Sprintf("node %d at %s: %v", nodeID, where, err),
+		return replica, &ProbeError{Unreachable: true, Text: fmt.Sprintf("could not reach node %d at %s", nodeID, where), Detail: err.Error(),
 			Hint: "Check that its server runs, that address and port are its pgraft.address and pgraft.port, and that no firewall is in between."}
 	}
 	hint := ""

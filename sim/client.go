@@ -23,6 +23,7 @@ type op struct {
 	tries   int
 	open    int    // attempts without an answer
 	maybe   bool   // an attempt ended without an answer
+	gone    bool   // a node that is removed from the cluster was asked
 	index   uint64 // where it was acknowledged
 	read    uint64 // what a read saw: the op that wrote it, 0 = nothing
 	applied *appliedEntry
@@ -239,6 +240,7 @@ func (w *World) answered(q *request, r core.Reply) {
 	case r.Code == core.Unknown, r.Code == core.RemovedMember:
 		// A node that is removed answers so what it had sent to the leader too.
 		o.maybe = true
+		o.gone = o.gone || r.Code == core.RemovedMember
 	}
 	if o.outcome == undecided && o.open == 0 {
 		w.tryAgain(o)

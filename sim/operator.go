@@ -190,7 +190,8 @@ func (w *World) mayLose(n *node) bool {
 		voters++
 		x := w.nodes[core.NodeID(m.GetRaftId())-1]
 		d := x.disk.dir
-		if x != n && x.state != broken && d.corrupt == "" && d.hasIdentity && d.identity.RaftID == m.GetRaftId() {
+		if x != n && x.state != broken && d.corrupt == "" && d.hasIdentity && d.identity.RaftID == m.GetRaftId() &&
+			string(d.identity.ReplicaUUID[:]) == string(m.GetReplicaUuid()) {
 			sound++
 		}
 	}

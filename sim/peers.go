@@ -205,6 +205,8 @@ func (p *peer) dial() {
 	h := &handshake{p: p, from: n, to: to, life: n.life, hello: n.identity.Hello(p.member, core.NodeID(p.id)), began: n.w.now}
 	h.hello.Protocol = n.protocol
 	l := n.w.link(n, to)
+	// Whatever becomes of it on the way.
+	n.w.arrange(event{at: n.w.now + handshakeTimeout, kind: evWelcome, node: n, life: n.life, ref: h, arg: 1})
 	switch {
 	case l.cut > 0:
 		n.w.arrange(event{at: n.w.now + dialTimeout, kind: evWelcome, node: n, life: n.life, ref: h})
@@ -224,6 +226,7 @@ type handshake struct {
 	welcome  *corepb.Welcome // nil: no answer
 	c        *conn
 	began    time.Duration
+	over     bool
 }
 
 // accept is the acceptor's side.
@@ -231,12 +234,10 @@ func (h *handshake) accept() {
 	n, w := h.to, h.to.w
 	back := w.link(n, h.from)
 	answer := func() {
-		at := w.now + back.delay()
 		if back.cut > 0 {
-			h.welcome = nil
-			at = max(at, h.began+handshakeTimeout)
+			return // it times out
 		}
-		w.arrange(event{at: at, kind: evWelcome, node: h.from, life: h.life, ref: h})
+		w.arrange(event{at: w.now + back.delay(), kind: evWelcome, node: h.from, life: h.life, ref: h})
 	}
 	if h.welcome = n.greet(h.hello); h.welcome == nil {
 		answer()
@@ -258,10 +259,14 @@ func (h *handshake) accept() {
 	if p == nil {
 		p = n.addPeer(h.c.aID)
 	}
-	if p.in != nil {
-		n.hangUp(p.in)
-	}
+	was := p.in
 	p.in = h.c
+	if was != nil { // replaced by the newer one
+		n.hangUp(was)
+		if was.bSent && p.member != nil {
+			p.unreachable()
+		}
+	}
 	p.attached()
 	answer()
 }
@@ -302,13 +307,19 @@ func (n *node) greet(hello *corepb.Hello) *corepb.Welcome {
 }
 
 // welcomed is the dialler's side of the answer.
-func (h *handshake) welcomed() {
+func (h *handshake) welcomed(late bool) {
+	if h.over {
+		return
+	}
 	p, n, w := h.p, h.from, h.welcome
-	p.dialing = false
+	h.over, p.dialing = true, false
 	switch {
-	case w == nil || w.GetRefusal() != corepb.Refusal_NONE:
+	case late && h.c != nil:
+		n.hangUp(h.c)
 		h.refused()
-	case n.state != running || p.member == nil || n.peer(p.id) != p || !h.c.bOpen || !h.rightMember() || n.w.now > h.began+handshakeTimeout:
+	case late || w == nil || w.GetRefusal() != corepb.Refusal_NONE:
+		h.refused()
+	case n.state != running || p.member == nil || n.peer(p.id) != p || !h.c.bOpen || !h.rightMember():
 		n.hangUp(h.c)
 		h.refused()
 	default:

@@ -3,8 +3,6 @@ package sim
 import (
 	"time"
 
-	pb "go.etcd.io/raft/v3/raftpb"
-
 	"github.com/pgraft/pgraft/core"
 )
 
@@ -152,7 +150,7 @@ func (w *World) deliver(p *packet) {
 		w.marks.add(markMissedProcess)
 		return
 	}
-	if w.trace != nil && p.info.kind != pb.MsgHeartbeat && p.info.kind != pb.MsgHeartbeatResp {
+	if w.trace != nil {
 		w.say(n, "<- %d: %v", core.NodeID(p.from), p.info)
 	}
 	n.input(core.Receive{From: p.from, Data: p.data})

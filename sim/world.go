@@ -183,7 +183,7 @@ func (w *World) dispatch(e event) {
 	case evHello:
 		e.ref.(*handshake).accept()
 	case evWelcome:
-		e.ref.(*handshake).welcomed()
+		e.ref.(*handshake).welcomed(e.arg == 1)
 	case evHangup:
 		e.node.hungUp(e.ref.(*conn))
 	case evInput:

@@ -180,6 +180,9 @@ func (w *World) propose(n *node, o *op) *request {
 	w.nextID++
 	q := &request{id: w.nextID, node: n, op: o}
 	n.await(q)
+	if w.trace != nil {
+		w.say(n, "is asked for %v as %d", o, q.id)
+	}
 	in := core.Propose{ID: q.id, RequestID: o.request, Data: o.data}
 	if n.paused > 0 {
 		n.deferred = append(n.deferred, event{at: w.now, kind: evInput, node: n, life: n.life, ref: in})
@@ -213,6 +216,9 @@ func (w *World) timeout(q *request) {
 // answered is the end of an attempt.
 func (w *World) answered(q *request, r core.Reply) {
 	q.over = true
+	if w.trace != nil {
+		w.say(q.node, "answers %d: %s %s", q.id, codeNames[r.Code], r.Text)
+	}
 	w.marks.reply(r.Code)
 	switch {
 	case q.admin != nil:

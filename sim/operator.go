@@ -77,7 +77,9 @@ func (w *World) reconcile(leader, n *node) {
 	switch {
 	case n.paused > 0 || w.busyWith(n):
 	case m != nil && (!want || w.ruined(n, m)):
-		w.change(leader, n, adminRemove)
+		if w.soundWithout(n) {
+			w.change(leader, n, adminRemove)
+		}
 	case m == nil && want && n.state == waiting:
 		w.change(leader, n, adminAdd)
 	case m != nil && want && n.state == waiting && m.GetRole() == corepb.Role_JOINING:
@@ -162,7 +164,6 @@ func (w *World) adminAnswered(q *request, r core.Reply) {
 			break
 		}
 	}
-	w.say(q.node, "answers %d: %s %s", q.id, codeNames[r.Code], r.Text)
 	switch {
 	case a.kind == adminTransfer && r.Code == core.OK:
 		w.marks.add(markTransferred)
@@ -182,10 +183,29 @@ func (w *World) mayLose(n *node) bool {
 	if len(w.operator.asked) > 0 || !w.operator.formed || !w.checks.membershipRests() {
 		return false
 	}
-	sound, voters := 0, 0
+	voters, sound := w.count(n)
+	return sound >= voters/2+1
+}
+
+// soundWithout says whether the voters beside n are still a quorum once it is
+// none: people look before they remove a member.
+func (w *World) soundWithout(n *node) bool {
+	voters, sound := w.count(n)
+	if m := w.checks.newest.Node(n.id); m != nil && m.GetRole() != corepb.Role_LEAVING {
+		voters--
+	}
+	return sound >= voters/2+1
+}
+
+// count is how many are not leaving, and how many of them have their replica
+// whole, n not counted among the latter.
+func (w *World) count(n *node) (voters, sound int) {
 	for _, m := range w.checks.newest.List {
 		if m.GetRole() != corepb.Role_VOTER {
-			return false
+			if m.GetRole() == corepb.Role_JOINING {
+				voters++ // it is to be one
+			}
+			continue
 		}
 		voters++
 		x := w.nodes[core.NodeID(m.GetRaftId())-1]
@@ -195,5 +215,5 @@ func (w *World) mayLose(n *node) bool {
 			sound++
 		}
 	}
-	return sound >= voters/2+1
+	return voters, sound
 }

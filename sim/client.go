@@ -23,7 +23,7 @@ type op struct {
 	tries   int
 	open    int    // attempts without an answer
 	maybe   bool   // an attempt ended without an answer
-	gone    bool   // a node that is removed from the cluster was asked
+	gone    bool   // a node that is no member was asked
 	index   uint64 // where it was acknowledged
 	read    uint64 // what a read saw: the op that wrote it, 0 = nothing
 	applied *appliedEntry
@@ -166,6 +166,9 @@ func (c *client) try(n *node) {
 	}
 	c.op.tries++
 	c.op.open++
+	if c.w.checks.newest.Get(n.identity.RaftID) == nil {
+		c.op.gone = true // it can have been removed before it ever heard of anyone
+	}
 	if q := c.w.propose(n, c.op); !q.over {
 		patience := c.draws.Between(500*time.Millisecond, 4*time.Second)
 		if c.op.began > c.w.lastOps() {

@@ -25,9 +25,30 @@ var faultUpgrade = Kind{
 
 // upgrade installs the next build on a server and starts it.
 func (w *World) upgrade(n *node) {
+	if w.settled {
+		return
+	}
 	n.protocol++
+	n.startAnew()
+}
+
+func (n *node) startAnew() {
 	if n.state != down {
 		n.crash(surviveAll)
-		w.restartLater(n, 50*time.Millisecond)
+		n.w.restartLater(n, 50*time.Millisecond)
+	}
+}
+
+// finishUpgrades brings all servers to the newest build.
+func (w *World) finishUpgrades() {
+	newest := uint32(0)
+	for _, n := range w.nodes {
+		newest = max(newest, n.protocol)
+	}
+	for _, n := range w.nodes {
+		if n.protocol < newest {
+			n.protocol = newest
+			n.startAnew()
+		}
 	}
 }

@@ -236,6 +236,7 @@ func (w *World) settle() {
 	for _, s := range slices.Clone(w.strikes) {
 		w.finish(s)
 	}
+	w.finishUpgrades()
 	for _, n := range w.nodes {
 		n.hostCall = 0
 		n.disk.syncErr, n.disk.writeErr, n.disk.stall = false, false, 0

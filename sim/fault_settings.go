@@ -21,7 +21,7 @@ var faultSettings = Kind{
 		}
 		n.timing.ElectionTicks = max(int(s.Param), 3*n.timing.HeartbeatTicks)
 		if s.Param%2 == 1 {
-			n.timing.TickMillis = 150 - n.timing.TickMillis/2
+			n.timing.TickMillis = 150 - n.timing.TickMillis // 50 or 100
 		}
 		n.crash(surviveAll)
 		w.restartLater(n, 100*time.Millisecond)

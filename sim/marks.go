@@ -169,8 +169,7 @@ func (m *Marks) List() []Mark {
 // rareMarks are bounds that a standard run need not meet.
 var rareMarks = []mark{markPeerQueueFull, markInboxFull}
 
-var mustRefuse = []corepb.Refusal{corepb.Refusal_OTHER_PROTOCOL, corepb.Refusal_OTHER_CLUSTER, corepb.Refusal_OTHER_REPLICA,
-	corepb.Refusal_REMOVED, corepb.Refusal_NOT_INITIALISED}
+var mustRefuse = []corepb.Refusal{corepb.Refusal_OTHER_PROTOCOL, corepb.Refusal_OTHER_REPLICA, corepb.Refusal_REMOVED}
 
 var mustAnswer = []core.Code{core.OK, core.NotLeader, core.TooLarge, core.Unknown, core.NoSuchNode, core.QuorumAtRisk,
 	core.NotPossible, core.RemovedMember}

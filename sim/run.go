@@ -25,6 +25,13 @@ type Options struct {
 	Trace func(line string)
 }
 
+// The standard workload.
+const (
+	DefaultNodes    = 3
+	DefaultDuration = time.Minute
+	DefaultRate     = 30
+)
+
 const (
 	// formTime is how long the cluster has to form before the first fault.
 	formTime = 2 * time.Second
@@ -40,15 +47,29 @@ func (o Options) wants(fault string) bool { return o.Faults == nil || slices.Con
 
 func (o Options) withDefaults() Options {
 	if o.Nodes == 0 {
-		o.Nodes = 3
+		o.Nodes = DefaultNodes
 	}
 	if o.Duration == 0 {
-		o.Duration = time.Minute
+		o.Duration = DefaultDuration
 	}
 	if o.Rate == 0 {
-		o.Rate = 30
+		o.Rate = DefaultRate
 	}
 	return o
+}
+
+// Describe names the workload.
+func (o Options) Describe() string {
+	o = o.withDefaults()
+	faults := "all faults"
+	if o.Faults != nil {
+		faults = fmt.Sprintf("%d of %d faults", len(o.Faults), len(Kinds()))
+	}
+	checks := "every check on"
+	if len(o.Without) > 0 {
+		checks = "without " + strings.Join(o.Without, ", ")
+	}
+	return fmt.Sprintf("%d nodes, %v simulated, %d operations a second, %s drawn, %s", o.Nodes, o.Duration, o.Rate, faults, checks)
 }
 
 // Validate says what is wrong with o, nil if nothing is.
@@ -89,7 +110,7 @@ func drawShape(o Options) shape {
 	s := For(o.Seed, "shape")
 	sh := shape{
 		timing: core.Config{
-			TickMillis:      Pick(&s, uint64(100), 100, 100, 50, 200),
+			TickMillis:      Pick(&s, uint64(100), 100, 100, 50),
 			ElectionTicks:   s.Int(10, 12),
 			HeartbeatTicks:  Pick(&s, 1, 1, 2),
 			SnapshotEntries: Pick(&s, uint64(20), 100, 500, 10_000),

@@ -27,6 +27,8 @@ type cluster struct {
 	nextID   uint64
 	nextUUID byte
 	quiet    bool
+	kept     []message // for `replay`
+	onReply  func(*node, core.Reply)
 }
 
 type message struct {
@@ -42,7 +44,8 @@ type node struct {
 	disk    core.Durable
 	log     []core.Entry // everything since the disk's snapshot
 	queue   []core.Persist
-	slow    bool // does not sync until told to
+	slow    bool   // does not sync until told to
+	life    uint64 // part of the seed
 	status  core.Status
 	members core.Members
 	toApply []uint64
@@ -83,7 +86,7 @@ func (n *node) bootstrap() {
 
 func (n *node) start() {
 	cfg := n.c.timing
-	cfg.Identity, cfg.Seed = n.id, uint64(n.id.NodeID)
+	cfg.Identity, cfg.Seed = n.id, uint64(n.id.NodeID)+n.life<<32
 	d := n.disk
 	d.Entries = slices.Clone(n.log)
 	var err error
@@ -134,7 +137,12 @@ func (n *node) Apply(as []core.Apply) {
 }
 
 func (n *node) Reply(r core.Reply) {
+	if n.c.onReply != nil {
+		n.c.onReply(n, r)
+	}
 	switch {
+	case r.Code == core.OK && (r.Index == 0) != (r.Term == 0):
+		n.c.printf("%d: reply %d: ok: index %d term %d\n", n.id.NodeID, r.ID, r.Index, r.Term)
 	case r.Code == core.OK && r.Index > 0:
 		n.c.acked[r.Index] = ""
 		n.c.printf("%d: reply %d: ok at %d/%d\n", n.id.NodeID, r.ID, r.Index, r.Term)
@@ -184,7 +192,25 @@ func (n *node) write(b core.Persist) {
 // crash loses what is not synced, and every message to the node.
 func (n *node) crash() {
 	n.core, n.queue, n.toApply = nil, nil, nil
-	n.c.wire = slices.DeleteFunc(n.c.wire, func(m message) bool { return m.to == n.id.NodeID })
+	n.c.lose(func(m message) bool { return m.to == n.id.NodeID })
+}
+
+// lose throws messages away. The host owes word of a snapshot's in every
+// outcome.
+func (c *cluster) lose(match func(message) bool) {
+	var lost []message
+	c.wire = slices.DeleteFunc(c.wire, func(m message) bool {
+		hit := match(m)
+		if hit {
+			lost = append(lost, m)
+		}
+		return hit
+	})
+	for _, m := range lost {
+		if from := c.nodes[m.from]; m.send.Snapshot && from.core != nil {
+			from.step(core.SnapshotSent{RaftID: m.send.To})
+		}
+	}
 }
 
 // deliver hands over the first message that match accepts.

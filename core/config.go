@@ -16,7 +16,9 @@ type Config struct {
 	// leader holds. At least 3 heartbeats, see Validate.
 	ElectionTicks  int
 	HeartbeatTicks int
-	// Seed drives the core's only randomness, the election timeouts.
+	// Seed drives the core's only randomness: the election timeouts, and the
+	// number that tells this life's questions to a leader from those of a life
+	// before. A host draws it anew at every start.
 	Seed uint64
 	// SnapshotEntries is how many applied entries lie between two snapshots of
 	// the replicated state machine.
@@ -33,6 +35,7 @@ const (
 	maxProposals      = 4096     // open proposals of this node
 	maxProposalBytes  = 64 << 20 // bytes of them
 	maxChanges        = 16       // membership changes waiting for their turn
+	maxReads          = 4096     // open reads of this node
 	maxUncommitted    = 32 << 20 // bytes in the leader's log beyond the commit index
 	maxMessageBytes   = 32 << 10 // of entries in one MsgApp, unless one entry is larger
 	maxInflightMsgs   = 128      // MsgApps on their way to one member

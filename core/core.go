@@ -33,6 +33,7 @@ type Core struct {
 	proposed proposals
 	changes  changes
 	transfer transfer
+	reads    reads
 
 	out Output
 }
@@ -70,6 +71,7 @@ func New(cfg Config, d Durable) (*Core, error) {
 	c.storage = storage{libApplied: c.machine.index, marked: log.newest(), durableMark: log.newest()}
 	c.proposed = newProposals()
 	c.timer = electionTimer{random: cfg.Seed}
+	c.reads = reads{life: mix(cfg.Seed)}
 	c.boot(d)
 	return c, nil
 }
@@ -111,8 +113,16 @@ func (c *Core) Step(in Input) Output {
 		c.addNode(in)
 	case RemoveNode:
 		c.removeNode(in)
+	case ReplaceNode:
+		c.replaceNode(in)
 	case TransferLeader:
 		c.transferLeader(in)
+	case ReadBarrier:
+		c.read(&read{id: in.ID, kind: readBarrier})
+	case ConfirmLeader:
+		c.confirmLeader(in)
+	case WaitApplied:
+		c.read(&read{id: in.ID, kind: readWait, index: in.Index})
 	case Cancel:
 		c.cancel(in.ID)
 	case Persisted:
@@ -147,6 +157,7 @@ func (c *Core) tick() {
 	}
 	c.retryProposals()
 	c.tickTransfer()
+	c.tickReads()
 }
 
 // settle carries out what the library wants until it wants nothing more, and
@@ -156,6 +167,7 @@ func (c *Core) settle() {
 		c.drain()
 		c.rerouteDue()
 		c.leaderDuties()
+		c.pumpReads()
 		if !c.rn.HasReady() {
 			break
 		}
@@ -169,6 +181,9 @@ func (c *Core) drain() {
 	for c.rn.HasReady() {
 		rd := c.rn.Ready()
 		c.observe(rd)
+		for _, s := range rd.ReadStates {
+			c.readConfirmed(s)
+		}
 		for _, m := range rd.Messages {
 			switch m.GetTo() {
 			case raft.LocalAppendThread:
@@ -221,18 +236,21 @@ func (c *Core) leaderKnown() {
 		c.event(Info, "node %d leads in term %d", NodeID(c.lead), c.hard.Term)
 	}
 	c.proposed.reroute = true
+	c.reads.askAgain()
 	c.transferEnded()
 }
 
 func (c *Core) becameLeader() {
 	c.lease = lease{rounds: map[uint64]uint64{}, granted: map[uint64]grant{}}
 	c.changes.confIndex = c.last // the library allows no change before this is applied
+	c.rememberAppended()
 }
 
 func (c *Core) lostLeadership() {
 	c.lease = lease{}
 	c.proposed.appended = map[[16]byte]place{}
 	c.failChanges()
+	c.failConfirms()
 }
 
 // send serialises a message at once: what leaves the core shares no memory
@@ -253,6 +271,8 @@ func (c *Core) decorate(env *corepb.Envelope) {
 		}
 	case pb.MsgHeartbeatResp:
 		env.LeasePromise = c.makePromise(env)
+	case pb.MsgVoteResp, pb.MsgPreVoteResp:
+		env.KnownCommit = c.knownCommit()
 	case pb.MsgSnap:
 		m.Snapshot = forRecipient(m.GetSnapshot(), m.GetTo())
 	}

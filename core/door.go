@@ -57,12 +57,20 @@ func (c *Core) receive(in Receive) {
 		c.becomeRemoved(fmt.Sprintf("node %d says so", NodeID(in.From)))
 	case *corepb.Envelope_RemoveMe:
 		c.removeOnRequest(in.From)
+	case *corepb.Envelope_ReadRequest:
+		c.readRequested(in.From, b.ReadRequest)
+	case *corepb.Envelope_ReadReply:
+		c.readReplied(b.ReadReply)
 	}
 }
 
 func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
 	if c.electsAnother(m) {
 		c.event(Debug, "%v of node %d for term %d ignored: promised not to elect another leader yet", m.GetType(), NodeID(m.GetFrom()), m.GetTerm())
+		return
+	}
+	if m.GetType() == pb.MsgHeartbeatResp && c.beyondReads(m) {
+		c.event(Warning, "%v of node %d answers a question that was never asked: %x", m.GetType(), NodeID(m.GetFrom()), m.GetContext())
 		return
 	}
 	if m.GetType() == pb.MsgHeartbeat && m.GetCommit() > c.last {
@@ -76,6 +84,7 @@ func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
 	}
 	c.step(m)
 	c.drain()
+	c.commitKnown(env.GetKnownCommit())
 	c.heardFromLeader(m)
 	if p := env.GetLeasePromise(); p != nil && m.GetType() == pb.MsgHeartbeatResp && m.GetTerm() == c.hard.Term {
 		c.promised(m.GetFrom(), p)
@@ -98,7 +107,7 @@ func (c *Core) checkEnvelope(from uint64, env *corepb.Envelope) error {
 		if n := len(b.ForwardReply.GetRequestId()); n != 16 {
 			return fmt.Errorf("forward reply with a request id of %d bytes", n)
 		}
-	case *corepb.Envelope_Removed, *corepb.Envelope_RemoveMe:
+	case *corepb.Envelope_Removed, *corepb.Envelope_RemoveMe, *corepb.Envelope_ReadRequest, *corepb.Envelope_ReadReply:
 	default:
 		return errors.New("it has no body known here")
 	}
@@ -159,12 +168,8 @@ func checkEntry(e *pb.Entry) error {
 		_, err := decodeCommand(e.GetData())
 		return err
 	case pb.EntryConfChangeV2:
-		var cc pb.ConfChangeV2
-		var ch corepb.MemberChange
-		if err := proto.Unmarshal(e.GetData(), &cc); err != nil {
-			return err
-		}
-		return proto.Unmarshal(cc.GetContext(), &ch)
+		_, _, err := decodeChange(e.GetData())
+		return err
 	}
 	return fmt.Errorf("type %v", e.GetType())
 }

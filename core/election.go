@@ -16,10 +16,14 @@ type electionTimer struct {
 // draw returns a number below n.
 func (t *electionTimer) draw(n int) uint64 {
 	t.random += 0x9e3779b97f4a7c15
-	z := t.random
+	return mix(t.random) % uint64(n)
+}
+
+// mix is splitmix64's finalizer: it spreads what differs in z over all bits.
+func mix(z uint64) uint64 {
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
 	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return (z ^ z>>31) % uint64(n)
+	return z ^ z>>31
 }
 
 // resetTimer draws a new deadline, in [ET, 2 ET) from now: on a change of term

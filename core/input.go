@@ -44,12 +44,43 @@ type (
 		NodeID uint32
 	}
 
+	// ReplaceNode asks the leader to put a new member in the place of a voter:
+	// it is added as a learner, takes the voter's place in one change once it
+	// has caught up, and the voter is removed. At no time are there more voters
+	// than before, or fewer. Reply comes when the old one is removed. A leader
+	// that is replaced hands leadership over first.
+	ReplaceNode struct {
+		ID          uint64
+		OldNodeID   uint32
+		NodeID      uint32
+		Address     string
+		Port        uint32
+		ReplicaUUID [16]byte
+	}
+
 	// TransferLeader asks the leader to hand leadership to NodeID, or to the
 	// most caught-up voter if NodeID is 0. Reply comes when another member is
 	// known to lead.
 	TransferLeader struct {
 		ID     uint64
 		NodeID uint32
+	}
+
+	// ReadBarrier asks for a linearizable read point, on any member. Reply comes
+	// with an Index once this node has applied up to it: everything that was
+	// acknowledged anywhere before the question is applied here. Without a
+	// leader it waits until Cancel.
+	ReadBarrier struct{ ID uint64 }
+
+	// ConfirmLeader asks a quorum now whether this node leads. Reply has the
+	// Term: some time after the question a quorum knew of no later one.
+	ConfirmLeader struct{ ID uint64 }
+
+	// WaitApplied waits until this node has applied the entry at Index, which
+	// need not exist yet. Reply has the applied index.
+	WaitApplied struct {
+		ID    uint64
+		Index uint64
 	}
 
 	// Cancel says that nobody waits for the Reply to ID any longer. What was
@@ -82,7 +113,11 @@ func (Receive) isInput()         {}
 func (Propose) isInput()         {}
 func (AddNode) isInput()         {}
 func (RemoveNode) isInput()      {}
+func (ReplaceNode) isInput()     {}
 func (TransferLeader) isInput()  {}
+func (ReadBarrier) isInput()     {}
+func (ConfirmLeader) isInput()   {}
+func (WaitApplied) isInput()     {}
 func (Cancel) isInput()          {}
 func (Persisted) isInput()       {}
 func (Applied) isInput()         {}

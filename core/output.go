@@ -91,7 +91,7 @@ type Apply struct {
 type Reply struct {
 	ID    uint64
 	Code  Code
-	Index uint64 // Propose: where the entry is
+	Index uint64 // Propose: where the entry is; reads: what is applied at least
 	Term  uint64
 	Text  string // for people; empty when Code is OK
 }

@@ -1,9 +1,11 @@
 package core
 
 import (
+	"fmt"
 	"slices"
 
 	"go.etcd.io/raft/v3"
+	pb "go.etcd.io/raft/v3/raftpb"
 
 	"github.com/pgraft/pgraft/core/corepb"
 )
@@ -96,8 +98,8 @@ func (c *Core) appendCommand(cmd *corepb.Command) (place, corepb.ForwardReply_Ve
 	if at, ok := c.proposed.appended[id]; ok {
 		return at, corepb.ForwardReply_ACCEPTED
 	}
-	if c.transfer.target != 0 || c.removed {
-		return place{}, corepb.ForwardReply_NOT_LEADER
+	if c.transfer.target != 0 || c.removed || c.last+1 > cmd.GetSince()+requestWindow {
+		return place{}, corepb.ForwardReply_NOT_LEADER // the last: its proposer gives up, see route
 	}
 	if err := c.rn.Propose(marshal(cmd)); err != nil {
 		return place{}, corepb.ForwardReply_BUSY
@@ -106,6 +108,26 @@ func (c *Core) appendCommand(cmd *corepb.Command) (place, corepb.ForwardReply_Ve
 	at := place{c.last, c.hard.Term}
 	c.proposed.appended[id] = at
 	return at, corepb.ForwardReply_ACCEPTED
+}
+
+// rememberAppended finds what former leaders left in the log of a new one: a
+// request id is in a log once, so an entry needs no look at those before it.
+func (c *Core) rememberAppended() {
+	c.proposed.appended = map[[16]byte]place{}
+	es, err := c.log.Entries(c.machine.index+1, c.last+1, ^uint64(0))
+	if err != nil {
+		panic(fmt.Sprintf("the log after %d of a new leader: %v", c.machine.index, err))
+	}
+	for _, e := range es {
+		if e.GetType() != pb.EntryNormal || len(e.GetData()) == 0 {
+			continue
+		}
+		cmd, err := decodeCommand(e.GetData())
+		if err != nil {
+			panic(fmt.Sprintf("entry %d was checked on receipt, but: %v", e.GetIndex(), err))
+		}
+		c.proposed.appended[[16]byte(cmd.GetRequestId())] = place{e.GetIndex(), e.GetTerm()}
+	}
 }
 
 // forwarded is another member's proposal, for this node to append if it leads.
@@ -229,7 +251,9 @@ func (c *Core) cancel(id uint64) {
 			return
 		}
 	}
-	c.cancelChange(id)
+	if !c.cancelRead(id) {
+		c.cancelChange(id)
+	}
 }
 
 // failAll answers everything that is open.
@@ -238,4 +262,5 @@ func (c *Core) failAll(code Code, text string) {
 		c.finish(p, code, "%s", text)
 	}
 	c.failChangesWith(code, text)
+	c.failReads(code, text)
 }

@@ -20,6 +20,9 @@ func TestScripts(t *testing.T) {
 			c.out.Reset()
 			verb, ok := verbs[d.Cmd]
 			if !ok {
+				verb, ok = moreVerbs[d.Cmd]
+			}
+			if !ok {
 				d.Fatalf(t, "unknown verb %q", d.Cmd)
 			}
 			verb(t, c, d)

@@ -145,6 +145,8 @@ func (c *Core) applyCommitted(m *pb.Message) {
 		switch {
 		case a.change != nil:
 			c.changeApplied(a)
+		case a.jointLeft:
+			c.jointLeft()
 		case a.isCommand:
 			c.resolve(a)
 		}

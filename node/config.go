@@ -37,8 +37,8 @@ type Config struct {
 	Retention         store.Retention
 
 	Logger *slog.Logger
-	// Publish is called by the owning goroutine on every change, and before any
-	// message that rests on it leaves. It must not block.
+	// Publish is called on every change, and before any message that rests on it
+	// leaves; never twice at a time. It must not block or call the node.
 	Publish func(Status)
 	// Go starts a goroutine; the host may recover from panics in it.
 	Go func(f func())

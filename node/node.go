@@ -53,7 +53,11 @@ type Node struct {
 	failure error
 	store   store.Store // nil while uninitialised
 	run     *runner     // nil unless the core is there
-	debug   bool
+	last    View        // what a removed node knew last; otherwise zero
+
+	reloading sync.Mutex // taken before mu
+	pub       sync.Mutex // taken after mu
+	publisher *runner
 }
 
 // Errors that callers test for.
@@ -134,7 +138,7 @@ func (n *Node) openStore() (bool, error) {
 	case marked && mark.Replica != id.ReplicaUUID:
 		err = fmt.Errorf("node: %s holds another replica than the one that %s describes: it was copied or exchanged", n.cfg.DataDir, n.cfg.MarkerPath)
 	}
-	if err == nil && !marked {
+	if err == nil && !marked && !id.Removed {
 		err = writeMarker(n.cfg.MarkerPath, id)
 	}
 	if err != nil {
@@ -152,7 +156,7 @@ func isEmpty(dir string) bool {
 // Init founds a cluster, or makes the node wait for an invitation. bootstrap
 // nil means: node 1 founds, any other waits. Repeating it changes nothing; an
 // argument that contradicts what the data directory holds is ErrContradiction.
-func (n *Node) Init(bootstrap *bool) error {
+func (n *Node) Init(bootstrap *bool) (founded bool, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	found := n.cfg.NodeID == 1
@@ -161,30 +165,30 @@ func (n *Node) Init(bootstrap *bool) error {
 	}
 	switch n.state {
 	case Failed:
-		return n.failure
+		return false, n.failure
 	case Closed:
-		return ErrNotRunning
+		return false, ErrNotRunning
 	case Uninitialised:
 	default:
 		founded := core.Incarnation(n.id.RaftID) == 1
 		if bootstrap != nil && found != founded {
-			return fmt.Errorf("%w: node %d %s", ErrContradiction, n.cfg.NodeID, map[bool]string{
+			return false, fmt.Errorf("%w: node %d %s", ErrContradiction, n.cfg.NodeID, map[bool]string{
 				true: "founded its cluster", false: "did not found a cluster: it joins one by invitation"}[founded])
 		}
-		return nil
+		return founded, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(n.cfg.DataDir), 0o700); err != nil {
-		return fmt.Errorf("node: data directory: %w", err)
+		return false, fmt.Errorf("node: data directory: %w", err)
 	}
 	s, err := store.Open(n.cfg.DataDir, store.Options{Retention: n.cfg.Retention, Logger: n.cfg.Logger})
 	if err != nil {
-		return err
+		return false, err
 	}
 	n.store = s
 	if err := n.mint(found); err != nil {
-		return errors.Join(err, n.closeStore())
+		return false, errors.Join(err, n.closeStore())
 	}
-	return n.begin()
+	return found, n.begin()
 }
 
 // mint makes the identity of a new node durable. The identity comes after the
@@ -210,8 +214,8 @@ func (n *Node) begin() error {
 	switch {
 	case n.id.Removed:
 		n.setState(Removed)
-		n.cfg.Logger.Warn(fmt.Sprintf("node %d was removed from its cluster: to have it back, empty %s, delete %s, then initialise and add it again",
-			n.id.NodeID, n.cfg.DataDir, n.cfg.MarkerPath))
+		n.cfg.Logger.Warn(fmt.Sprintf("node %d was removed from its cluster: to have it back, empty %s, then initialise and add it again",
+			n.id.NodeID, n.cfg.DataDir))
 		return nil
 	case !n.id.Invited():
 		n.setState(Waiting)
@@ -227,7 +231,7 @@ func (n *Node) begin() error {
 		return err
 	}
 	n.members = c.Members()
-	n.run = newRunner(n, c)
+	n.run = newRunner(n, c, n.store)
 	n.setState(Running)
 	n.net.SetPeers(others(n.members, n.id.RaftID))
 	n.cfg.Go(n.run.loop)
@@ -235,12 +239,31 @@ func (n *Node) begin() error {
 	return nil
 }
 
-// setState changes and publishes the state of a node without a core. The
-// caller holds mu.
+// setState changes the state, and publishes that of a node without a core; a
+// runner publishes by itself. The caller holds mu.
 func (n *Node) setState(s State) {
 	n.state = s
-	if s != Running {
-		n.cfg.Publish(Status{State: s, Failure: n.failure})
+	if s == Running {
+		n.publishFor(n.run)
+		return
+	}
+	n.publishFor(nil)
+	n.publish(nil, Status{State: s, Failure: n.failure, Core: n.last.Core})
+}
+
+// publishFor says whose statuses count from now on: not those of a runner that
+// was stopped and has not noticed yet.
+func (n *Node) publishFor(r *runner) {
+	n.pub.Lock()
+	n.publisher = r
+	n.pub.Unlock()
+}
+
+func (n *Node) publish(r *runner, s Status) {
+	n.pub.Lock()
+	defer n.pub.Unlock()
+	if n.publisher == r {
+		n.cfg.Publish(s)
 	}
 }
 
@@ -249,14 +272,43 @@ func (n *Node) setState(s State) {
 func (n *Node) fail(err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.failLocked(err)
+}
+
+func (n *Node) failLocked(err error) {
 	if n.state == Failed || n.state == Closed {
 		return
 	}
 	n.failure = fmt.Errorf("node %d stopped: %w", n.id.NodeID, err)
 	n.cfg.Logger.Error(n.failure.Error())
-	n.run.stop()
+	if n.run != nil {
+		n.run.stop()
+	}
 	n.net.SetPeers(nil)
 	n.setState(Failed)
+}
+
+// removedFromCluster ends a membership for good. It is called by the runner.
+func (n *Node) removedFromCluster(r *runner) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.state != Running {
+		return
+	}
+	id := n.id
+	id.Removed = true
+	if err := n.store.SetIdentity(id); err != nil {
+		n.failLocked(err)
+		return
+	}
+	n.id, n.last = id, r.look()
+	// With its data gone too, this may be a new node.
+	if err := os.Remove(n.cfg.MarkerPath); err != nil {
+		n.cfg.Logger.Warn(fmt.Sprintf("node: marker: %v", err))
+	}
+	r.stop()
+	n.net.SetPeers(nil)
+	n.setState(Removed)
 }
 
 // State says how far the node has come, and the failure if it is Failed.

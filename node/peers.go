@@ -51,17 +51,13 @@ func (p *peers) Greet(hello *corepb.Hello) *corepb.Welcome {
 		return n.id.Welcome(v)
 	}
 	if err := n.store.SetIdentity(*v.Join); err != nil {
-		n.failure = fmt.Errorf("node %d stopped: %w", n.id.NodeID, err)
-		n.cfg.Logger.Error(n.failure.Error())
-		n.setState(Failed)
+		n.failLocked(err)
 		return nil
 	}
 	n.id = *v.Join
 	n.cfg.Logger.Info(fmt.Sprintf("node %d joins the cluster %q, invited by node %d", n.id.NodeID, n.id.ClusterID, hello.GetFromNode()))
 	if err := n.begin(); err != nil {
-		n.failure = err
-		n.cfg.Logger.Error(err.Error())
-		n.setState(Failed)
+		n.failLocked(err)
 		return nil
 	}
 	return n.id.Welcome(v)

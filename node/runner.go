@@ -4,29 +4,37 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/node/store"
 )
 
 // runner is the goroutine that owns a core. Everything reaches it through
 // inbox; it is the core's Host.
 type runner struct {
-	n     *Node
-	core  *core.Core
-	disk  *disk
-	inbox chan any // core.Input or func(*core.Core)
-	quit  chan struct{}
-	ended chan struct{}
+	n              *Node
+	core           *core.Core
+	store          store.Store
+	disk           *disk
+	inbox          chan any // core.Input or func()
+	electionMillis uint64
+	quit           chan struct{}
+	ended          chan struct{}
+
+	lastID   atomic.Uint64 // of a request
+	replaced atomic.Bool   // set before stop: another runner goes on from the store
 
 	// The rest belongs to the goroutine.
 	tick    time.Duration
-	now     time.Duration // CLOCK_BOOTTIME of the tick being taken
 	moments [moments]tickMoment
 	waiting map[uint64]chan core.Reply
 	toApply uint64
+	expiry  int64 // of the lease, as last published
+	removed bool
 }
 
 const (
@@ -40,10 +48,9 @@ type tickMoment struct {
 	at   time.Duration
 }
 
-func newRunner(n *Node, c *core.Core) *runner {
-	r := &runner{n: n, core: c, inbox: make(chan any, inboxSize), quit: make(chan struct{}), ended: make(chan struct{}),
-		tick: n.cfg.tick(), waiting: map[uint64]chan core.Reply{}}
-	s := n.store
+func newRunner(n *Node, c *core.Core, s store.Store) *runner {
+	r := &runner{n: n, core: c, store: s, inbox: make(chan any, inboxSize), quit: make(chan struct{}), ended: make(chan struct{}),
+		tick: n.cfg.tick(), electionMillis: uint64(n.cfg.ElectionTimeout.Milliseconds()), waiting: map[uint64]chan core.Reply{}}
 	r.disk = newDisk(s.Write, func(seq uint64) { r.put(core.Persisted{Seq: seq}) }, n.fail)
 	return r
 }
@@ -105,8 +112,8 @@ func (r *runner) loop() {
 			switch in := in.(type) {
 			case core.Input:
 				r.step(in)
-			case func(*core.Core):
-				in(r.core)
+			case func():
+				in()
 			}
 		}
 	}
@@ -123,6 +130,62 @@ func (r *runner) step(in core.Input) {
 		r.toApply = 0
 		core.Perform(r.core, core.Applied{Index: i}, r)
 	}
+	if !r.removed && r.core.Status().Role == core.RoleRemoved {
+		r.removed = true
+		r.n.removedFromCluster(r)
+	}
+}
+
+// do hands in a request and waits for its reply. When ctx ends it gives the
+// request up: core.Unknown, unless it was done just then.
+func (r *runner) do(ctx context.Context, in func(id uint64) core.Input) core.Reply {
+	id, answer := r.lastID.Add(1), make(chan core.Reply, 1)
+	r.put(func() {
+		r.waiting[id] = answer
+		r.step(in(id))
+	})
+	select {
+	case rep := <-answer:
+		return rep
+	case <-ctx.Done():
+		r.put(core.Cancel{ID: id})
+	case <-r.ended:
+	}
+	select {
+	case rep := <-answer:
+		return rep
+	case <-r.ended:
+	}
+	select {
+	case rep := <-answer:
+		return rep
+	default:
+		return stoppedReply(id)
+	}
+}
+
+func stoppedReply(id uint64) core.Reply {
+	return core.Reply{ID: id, Code: core.Unknown, Text: "the node stopped"}
+}
+
+// view reads the core on its goroutine.
+func (r *runner) view(ctx context.Context) (View, error) {
+	answer := make(chan View, 1)
+	r.put(func() { answer <- r.look() })
+	select {
+	case v := <-answer:
+		return v, nil
+	case <-r.ended:
+		return View{}, ErrNotRunning
+	case <-ctx.Done():
+		return View{}, ctx.Err()
+	}
+}
+
+// look is view on the goroutine itself.
+func (r *runner) look() View {
+	return View{Core: r.core.Status(), LeaseExpiry: r.expiry, Members: r.core.MemberStatuses(),
+		electionMillis: r.electionMillis, store: r.store}
 }
 
 func boottime() time.Duration {
@@ -136,16 +199,14 @@ func boottime() time.Duration {
 // Publish converts the lease, which the core counts in ticks, to a time.
 func (r *runner) Publish(s core.Status) {
 	st := Status{State: Running, Core: s, LeaderNode: core.NodeID(s.Lead)}
-	if s.Role == core.RoleRemoved {
-		st.State = Removed
-	}
 	if m := r.moments[s.LeaseFrom%moments]; s.LeaseTicks > 0 && m.tick == s.LeaseFrom && m.at > 0 {
 		st.LeaseExpiry = int64(m.at + time.Duration(s.LeaseTicks)*r.tick)
 	}
+	r.expiry = st.LeaseExpiry
 	if m := r.core.Members().Get(s.Lead); m != nil {
 		st.LeaderHost, st.LeaderPort = m.GetAddress(), m.GetPort()
 	}
-	r.n.cfg.Publish(st)
+	r.n.publish(r, st)
 }
 
 func (r *runner) Persist(b []core.Persist) { r.disk.add(b) }
@@ -177,7 +238,7 @@ func (r *runner) MembersChanged(m core.Members) {
 
 func (r *runner) failWaiting() {
 	for id, c := range r.waiting {
-		c <- core.Reply{ID: id, Code: core.Unknown, Text: "the node stopped"}
+		c <- stoppedReply(id)
 	}
 	clear(r.waiting)
 }

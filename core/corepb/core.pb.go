@@ -193,7 +193,7 @@ func (x ForwardReply_Verdict) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ForwardReply_Verdict.Descriptor instead.
 func (ForwardReply_Verdict) EnumDescriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{5, 0}
+	return file_core_proto_rawDescGZIP(), []int{6, 0}
 }
 
 type MemberChange_Step int32
@@ -203,6 +203,8 @@ const (
 	MemberChange_PROMOTE MemberChange_Step = 1 // learner to voter
 	MemberChange_DEMOTE  MemberChange_Step = 2 // voter to learner, on its way out
 	MemberChange_REMOVE  MemberChange_Step = 3
+	MemberChange_REPLACE MemberChange_Step = 4 // at once: learner to voter, and the voter it replaces to learner
+	MemberChange_RECOVER MemberChange_Step = 5 // a majority was lost for good: member is all that is left
 )
 
 // Enum value maps for MemberChange_Step.
@@ -212,12 +214,16 @@ var (
 		1: "PROMOTE",
 		2: "DEMOTE",
 		3: "REMOVE",
+		4: "REPLACE",
+		5: "RECOVER",
 	}
 	MemberChange_Step_value = map[string]int32{
 		"ADD":     0,
 		"PROMOTE": 1,
 		"DEMOTE":  2,
 		"REMOVE":  3,
+		"REPLACE": 4,
+		"RECOVER": 5,
 	}
 )
 
@@ -245,7 +251,7 @@ func (x MemberChange_Step) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use MemberChange_Step.Descriptor instead.
 func (MemberChange_Step) EnumDescriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{10, 0}
+	return file_core_proto_rawDescGZIP(), []int{13, 0}
 }
 
 // Envelope is one message between two cores.
@@ -260,9 +266,12 @@ type Envelope struct {
 	//	*Envelope_ForwardReply
 	//	*Envelope_Removed
 	//	*Envelope_RemoveMe
+	//	*Envelope_ReadRequest
+	//	*Envelope_ReadReply
 	Body          isEnvelope_Body `protobuf_oneof:"body"`
 	LeaseRound    *LeaseRound     `protobuf:"bytes,10,opt,name=lease_round,json=leaseRound,proto3" json:"lease_round,omitempty"`       // beside a MsgHeartbeat
 	LeasePromise  *LeasePromise   `protobuf:"bytes,11,opt,name=lease_promise,json=leasePromise,proto3" json:"lease_promise,omitempty"` // beside a MsgHeartbeatResp
+	KnownCommit   *KnownCommit    `protobuf:"bytes,12,opt,name=known_commit,json=knownCommit,proto3" json:"known_commit,omitempty"`    // beside a MsgVoteResp or MsgPreVoteResp
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -363,6 +372,24 @@ func (x *Envelope) GetRemoveMe() *RemoveMe {
 	return nil
 }
 
+func (x *Envelope) GetReadRequest() *ReadRequest {
+	if x != nil {
+		if x, ok := x.Body.(*Envelope_ReadRequest); ok {
+			return x.ReadRequest
+		}
+	}
+	return nil
+}
+
+func (x *Envelope) GetReadReply() *ReadReply {
+	if x != nil {
+		if x, ok := x.Body.(*Envelope_ReadReply); ok {
+			return x.ReadReply
+		}
+	}
+	return nil
+}
+
 func (x *Envelope) GetLeaseRound() *LeaseRound {
 	if x != nil {
 		return x.LeaseRound
@@ -373,6 +400,13 @@ func (x *Envelope) GetLeaseRound() *LeaseRound {
 func (x *Envelope) GetLeasePromise() *LeasePromise {
 	if x != nil {
 		return x.LeasePromise
+	}
+	return nil
+}
+
+func (x *Envelope) GetKnownCommit() *KnownCommit {
+	if x != nil {
+		return x.KnownCommit
 	}
 	return nil
 }
@@ -401,6 +435,14 @@ type Envelope_RemoveMe struct {
 	RemoveMe *RemoveMe `protobuf:"bytes,7,opt,name=remove_me,json=removeMe,proto3,oneof"`
 }
 
+type Envelope_ReadRequest struct {
+	ReadRequest *ReadRequest `protobuf:"bytes,8,opt,name=read_request,json=readRequest,proto3,oneof"`
+}
+
+type Envelope_ReadReply struct {
+	ReadReply *ReadReply `protobuf:"bytes,9,opt,name=read_reply,json=readReply,proto3,oneof"`
+}
+
 func (*Envelope_Raft) isEnvelope_Body() {}
 
 func (*Envelope_Forward) isEnvelope_Body() {}
@@ -410,6 +452,63 @@ func (*Envelope_ForwardReply) isEnvelope_Body() {}
 func (*Envelope_Removed) isEnvelope_Body() {}
 
 func (*Envelope_RemoveMe) isEnvelope_Body() {}
+
+func (*Envelope_ReadRequest) isEnvelope_Body() {}
+
+func (*Envelope_ReadReply) isEnvelope_Body() {}
+
+// KnownCommit says that the entry of that index and term is committed.
+type KnownCommit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	Term          uint64                 `protobuf:"varint,2,opt,name=term,proto3" json:"term,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KnownCommit) Reset() {
+	*x = KnownCommit{}
+	mi := &file_core_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KnownCommit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KnownCommit) ProtoMessage() {}
+
+func (x *KnownCommit) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KnownCommit.ProtoReflect.Descriptor instead.
+func (*KnownCommit) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *KnownCommit) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *KnownCommit) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
 
 // LeaseRound is the question of a leader's lease: promise not to elect anyone
 // else for a while.
@@ -423,7 +522,7 @@ type LeaseRound struct {
 
 func (x *LeaseRound) Reset() {
 	*x = LeaseRound{}
-	mi := &file_core_proto_msgTypes[1]
+	mi := &file_core_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -435,7 +534,7 @@ func (x *LeaseRound) String() string {
 func (*LeaseRound) ProtoMessage() {}
 
 func (x *LeaseRound) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[1]
+	mi := &file_core_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -448,7 +547,7 @@ func (x *LeaseRound) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseRound.ProtoReflect.Descriptor instead.
 func (*LeaseRound) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{1}
+	return file_core_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *LeaseRound) GetRound() uint64 {
@@ -478,7 +577,7 @@ type Contact struct {
 
 func (x *Contact) Reset() {
 	*x = Contact{}
-	mi := &file_core_proto_msgTypes[2]
+	mi := &file_core_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -490,7 +589,7 @@ func (x *Contact) String() string {
 func (*Contact) ProtoMessage() {}
 
 func (x *Contact) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[2]
+	mi := &file_core_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -503,7 +602,7 @@ func (x *Contact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contact.ProtoReflect.Descriptor instead.
 func (*Contact) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{2}
+	return file_core_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Contact) GetRaftId() uint64 {
@@ -539,7 +638,7 @@ type LeasePromise struct {
 
 func (x *LeasePromise) Reset() {
 	*x = LeasePromise{}
-	mi := &file_core_proto_msgTypes[3]
+	mi := &file_core_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -551,7 +650,7 @@ func (x *LeasePromise) String() string {
 func (*LeasePromise) ProtoMessage() {}
 
 func (x *LeasePromise) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[3]
+	mi := &file_core_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -564,7 +663,7 @@ func (x *LeasePromise) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeasePromise.ProtoReflect.Descriptor instead.
 func (*LeasePromise) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{3}
+	return file_core_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *LeasePromise) GetRound() uint64 {
@@ -591,7 +690,7 @@ type Forward struct {
 
 func (x *Forward) Reset() {
 	*x = Forward{}
-	mi := &file_core_proto_msgTypes[4]
+	mi := &file_core_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -603,7 +702,7 @@ func (x *Forward) String() string {
 func (*Forward) ProtoMessage() {}
 
 func (x *Forward) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[4]
+	mi := &file_core_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -616,7 +715,7 @@ func (x *Forward) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forward.ProtoReflect.Descriptor instead.
 func (*Forward) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{4}
+	return file_core_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Forward) GetCommand() *Command {
@@ -638,7 +737,7 @@ type ForwardReply struct {
 
 func (x *ForwardReply) Reset() {
 	*x = ForwardReply{}
-	mi := &file_core_proto_msgTypes[5]
+	mi := &file_core_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -650,7 +749,7 @@ func (x *ForwardReply) String() string {
 func (*ForwardReply) ProtoMessage() {}
 
 func (x *ForwardReply) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[5]
+	mi := &file_core_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -663,7 +762,7 @@ func (x *ForwardReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForwardReply.ProtoReflect.Descriptor instead.
 func (*ForwardReply) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{5}
+	return file_core_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ForwardReply) GetRequestId() []byte {
@@ -703,7 +802,7 @@ type Removed struct {
 
 func (x *Removed) Reset() {
 	*x = Removed{}
-	mi := &file_core_proto_msgTypes[6]
+	mi := &file_core_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -715,7 +814,7 @@ func (x *Removed) String() string {
 func (*Removed) ProtoMessage() {}
 
 func (x *Removed) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[6]
+	mi := &file_core_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -728,7 +827,7 @@ func (x *Removed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Removed.ProtoReflect.Descriptor instead.
 func (*Removed) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{6}
+	return file_core_proto_rawDescGZIP(), []int{7}
 }
 
 // RemoveMe is a leader's request to its successor: it gave up leadership to be
@@ -741,7 +840,7 @@ type RemoveMe struct {
 
 func (x *RemoveMe) Reset() {
 	*x = RemoveMe{}
-	mi := &file_core_proto_msgTypes[7]
+	mi := &file_core_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -753,7 +852,7 @@ func (x *RemoveMe) String() string {
 func (*RemoveMe) ProtoMessage() {}
 
 func (x *RemoveMe) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[7]
+	mi := &file_core_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -766,7 +865,129 @@ func (x *RemoveMe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMe.ProtoReflect.Descriptor instead.
 func (*RemoveMe) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{7}
+	return file_core_proto_rawDescGZIP(), []int{8}
+}
+
+// ReadRequest asks the leader for a read index (thesis, section 6.4), for all
+// reads that wait on the sender.
+type ReadRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Life          uint64                 `protobuf:"fixed64,1,opt,name=life,proto3" json:"life,omitempty"`  // of the sender: a number drawn anew at each of its starts
+	Round         uint64                 `protobuf:"varint,2,opt,name=round,proto3" json:"round,omitempty"` // of its questions in that life
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadRequest) Reset() {
+	*x = ReadRequest{}
+	mi := &file_core_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadRequest) ProtoMessage() {}
+
+func (x *ReadRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadRequest.ProtoReflect.Descriptor instead.
+func (*ReadRequest) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ReadRequest) GetLife() uint64 {
+	if x != nil {
+		return x.Life
+	}
+	return 0
+}
+
+func (x *ReadRequest) GetRound() uint64 {
+	if x != nil {
+		return x.Round
+	}
+	return 0
+}
+
+type ReadReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Life          uint64                 `protobuf:"fixed64,1,opt,name=life,proto3" json:"life,omitempty"`
+	Round         uint64                 `protobuf:"varint,2,opt,name=round,proto3" json:"round,omitempty"`
+	NotLeader     bool                   `protobuf:"varint,3,opt,name=not_leader,json=notLeader,proto3" json:"not_leader,omitempty"`
+	Index         uint64                 `protobuf:"varint,4,opt,name=index,proto3" json:"index,omitempty"` // everything acknowledged before the question is at or below
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadReply) Reset() {
+	*x = ReadReply{}
+	mi := &file_core_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadReply) ProtoMessage() {}
+
+func (x *ReadReply) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadReply.ProtoReflect.Descriptor instead.
+func (*ReadReply) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ReadReply) GetLife() uint64 {
+	if x != nil {
+		return x.Life
+	}
+	return 0
+}
+
+func (x *ReadReply) GetRound() uint64 {
+	if x != nil {
+		return x.Round
+	}
+	return 0
+}
+
+func (x *ReadReply) GetNotLeader() bool {
+	if x != nil {
+		return x.NotLeader
+	}
+	return false
+}
+
+func (x *ReadReply) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
 }
 
 // Command is the data of a normal log entry.
@@ -781,7 +1002,7 @@ type Command struct {
 
 func (x *Command) Reset() {
 	*x = Command{}
-	mi := &file_core_proto_msgTypes[8]
+	mi := &file_core_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -793,7 +1014,7 @@ func (x *Command) String() string {
 func (*Command) ProtoMessage() {}
 
 func (x *Command) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[8]
+	mi := &file_core_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -806,7 +1027,7 @@ func (x *Command) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Command.ProtoReflect.Descriptor instead.
 func (*Command) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{8}
+	return file_core_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Command) GetRequestId() []byte {
@@ -837,13 +1058,14 @@ type Member struct {
 	Port          uint32                 `protobuf:"varint,3,opt,name=port,proto3" json:"port,omitempty"`
 	ReplicaUuid   []byte                 `protobuf:"bytes,4,opt,name=replica_uuid,json=replicaUuid,proto3" json:"replica_uuid,omitempty"` // 16 bytes
 	Role          Role                   `protobuf:"varint,5,opt,name=role,proto3,enum=pgraft.core.Role" json:"role,omitempty"`
+	Replaces      uint64                 `protobuf:"varint,6,opt,name=replaces,proto3" json:"replaces,omitempty"` // of a JOINING one: the voter whose place it takes
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_core_proto_msgTypes[9]
+	mi := &file_core_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -855,7 +1077,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[9]
+	mi := &file_core_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -868,7 +1090,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{9}
+	return file_core_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Member) GetRaftId() uint64 {
@@ -906,18 +1128,26 @@ func (x *Member) GetRole() Role {
 	return Role_VOTER
 }
 
+func (x *Member) GetReplaces() uint64 {
+	if x != nil {
+		return x.Replaces
+	}
+	return 0
+}
+
 // MemberChange is the context of a membership entry.
 type MemberChange struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Step          MemberChange_Step      `protobuf:"varint,1,opt,name=step,proto3,enum=pgraft.core.MemberChange_Step" json:"step,omitempty"`
-	Member        *Member                `protobuf:"bytes,2,opt,name=member,proto3" json:"member,omitempty"` // whole for ADD, otherwise only raft_id
+	Member        *Member                `protobuf:"bytes,2,opt,name=member,proto3" json:"member,omitempty"`                              // whole for ADD and RECOVER, otherwise only raft_id
+	ClusterUuid   []byte                 `protobuf:"bytes,3,opt,name=cluster_uuid,json=clusterUuid,proto3" json:"cluster_uuid,omitempty"` // RECOVER: 16 bytes, the cluster's name from here on
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *MemberChange) Reset() {
 	*x = MemberChange{}
-	mi := &file_core_proto_msgTypes[10]
+	mi := &file_core_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -929,7 +1159,7 @@ func (x *MemberChange) String() string {
 func (*MemberChange) ProtoMessage() {}
 
 func (x *MemberChange) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[10]
+	mi := &file_core_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -942,7 +1172,7 @@ func (x *MemberChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberChange.ProtoReflect.Descriptor instead.
 func (*MemberChange) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{10}
+	return file_core_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *MemberChange) GetStep() MemberChange_Step {
@@ -955,6 +1185,13 @@ func (x *MemberChange) GetStep() MemberChange_Step {
 func (x *MemberChange) GetMember() *Member {
 	if x != nil {
 		return x.Member
+	}
+	return nil
+}
+
+func (x *MemberChange) GetClusterUuid() []byte {
+	if x != nil {
+		return x.ClusterUuid
 	}
 	return nil
 }
@@ -972,7 +1209,7 @@ type State struct {
 
 func (x *State) Reset() {
 	*x = State{}
-	mi := &file_core_proto_msgTypes[11]
+	mi := &file_core_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -984,7 +1221,7 @@ func (x *State) String() string {
 func (*State) ProtoMessage() {}
 
 func (x *State) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[11]
+	mi := &file_core_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -997,7 +1234,7 @@ func (x *State) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use State.ProtoReflect.Descriptor instead.
 func (*State) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{11}
+	return file_core_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *State) GetClusterUuid() []byte {
@@ -1040,7 +1277,7 @@ type Request struct {
 
 func (x *Request) Reset() {
 	*x = Request{}
-	mi := &file_core_proto_msgTypes[12]
+	mi := &file_core_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1052,7 +1289,7 @@ func (x *Request) String() string {
 func (*Request) ProtoMessage() {}
 
 func (x *Request) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[12]
+	mi := &file_core_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1065,7 +1302,7 @@ func (x *Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Request.ProtoReflect.Descriptor instead.
 func (*Request) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{12}
+	return file_core_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Request) GetRequestId() []byte {
@@ -1107,7 +1344,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_core_proto_msgTypes[13]
+	mi := &file_core_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1119,7 +1356,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[13]
+	mi := &file_core_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1132,7 +1369,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{13}
+	return file_core_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Hello) GetProtocol() uint32 {
@@ -1215,7 +1452,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_core_proto_msgTypes[14]
+	mi := &file_core_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1227,7 +1464,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[14]
+	mi := &file_core_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1240,7 +1477,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{14}
+	return file_core_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Welcome) GetProtocol() uint32 {
@@ -1305,7 +1542,7 @@ const file_core_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
 	"core.proto\x12\vpgraft.core\x1a\n" +
-	"raft.proto\"\xb3\x03\n" +
+	"raft.proto\"\xe8\x04\n" +
 	"\bEnvelope\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\x04R\x02to\x12%\n" +
@@ -1313,12 +1550,19 @@ const file_core_proto_rawDesc = "" +
 	"\aforward\x18\x04 \x01(\v2\x14.pgraft.core.ForwardH\x00R\aforward\x12@\n" +
 	"\rforward_reply\x18\x05 \x01(\v2\x19.pgraft.core.ForwardReplyH\x00R\fforwardReply\x120\n" +
 	"\aremoved\x18\x06 \x01(\v2\x14.pgraft.core.RemovedH\x00R\aremoved\x124\n" +
-	"\tremove_me\x18\a \x01(\v2\x15.pgraft.core.RemoveMeH\x00R\bremoveMe\x128\n" +
+	"\tremove_me\x18\a \x01(\v2\x15.pgraft.core.RemoveMeH\x00R\bremoveMe\x12=\n" +
+	"\fread_request\x18\b \x01(\v2\x18.pgraft.core.ReadRequestH\x00R\vreadRequest\x127\n" +
+	"\n" +
+	"read_reply\x18\t \x01(\v2\x16.pgraft.core.ReadReplyH\x00R\treadReply\x128\n" +
 	"\vlease_round\x18\n" +
 	" \x01(\v2\x17.pgraft.core.LeaseRoundR\n" +
 	"leaseRound\x12>\n" +
-	"\rlease_promise\x18\v \x01(\v2\x19.pgraft.core.LeasePromiseR\fleasePromiseB\x06\n" +
-	"\x04body\"T\n" +
+	"\rlease_promise\x18\v \x01(\v2\x19.pgraft.core.LeasePromiseR\fleasePromise\x12;\n" +
+	"\fknown_commit\x18\f \x01(\v2\x18.pgraft.core.KnownCommitR\vknownCommitB\x06\n" +
+	"\x04body\"7\n" +
+	"\vKnownCommit\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x12\n" +
+	"\x04term\x18\x02 \x01(\x04R\x04term\"T\n" +
 	"\n" +
 	"LeaseRound\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\x04R\x05round\x120\n" +
@@ -1345,28 +1589,41 @@ const file_core_proto_rawDesc = "" +
 	"\x04BUSY\x10\x02\"\t\n" +
 	"\aRemoved\"\n" +
 	"\n" +
-	"\bRemoveMe\"R\n" +
+	"\bRemoveMe\"7\n" +
+	"\vReadRequest\x12\x12\n" +
+	"\x04life\x18\x01 \x01(\x06R\x04life\x12\x14\n" +
+	"\x05round\x18\x02 \x01(\x04R\x05round\"j\n" +
+	"\tReadReply\x12\x12\n" +
+	"\x04life\x18\x01 \x01(\x06R\x04life\x12\x14\n" +
+	"\x05round\x18\x02 \x01(\x04R\x05round\x12\x1d\n" +
+	"\n" +
+	"not_leader\x18\x03 \x01(\bR\tnotLeader\x12\x14\n" +
+	"\x05index\x18\x04 \x01(\x04R\x05index\"R\n" +
 	"\aCommand\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\fR\trequestId\x12\x14\n" +
 	"\x05since\x18\x02 \x01(\x04R\x05since\x12\x12\n" +
-	"\x04data\x18\x03 \x01(\fR\x04data\"\x99\x01\n" +
+	"\x04data\x18\x03 \x01(\fR\x04data\"\xb5\x01\n" +
 	"\x06Member\x12\x17\n" +
 	"\araft_id\x18\x01 \x01(\x04R\x06raftId\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x12\n" +
 	"\x04port\x18\x03 \x01(\rR\x04port\x12!\n" +
 	"\freplica_uuid\x18\x04 \x01(\fR\vreplicaUuid\x12%\n" +
-	"\x04role\x18\x05 \x01(\x0e2\x11.pgraft.core.RoleR\x04role\"\xa5\x01\n" +
+	"\x04role\x18\x05 \x01(\x0e2\x11.pgraft.core.RoleR\x04role\x12\x1a\n" +
+	"\breplaces\x18\x06 \x01(\x04R\breplaces\"\xe2\x01\n" +
 	"\fMemberChange\x122\n" +
 	"\x04step\x18\x01 \x01(\x0e2\x1e.pgraft.core.MemberChange.StepR\x04step\x12+\n" +
-	"\x06member\x18\x02 \x01(\v2\x13.pgraft.core.MemberR\x06member\"4\n" +
+	"\x06member\x18\x02 \x01(\v2\x13.pgraft.core.MemberR\x06member\x12!\n" +
+	"\fcluster_uuid\x18\x03 \x01(\fR\vclusterUuid\"N\n" +
 	"\x04Step\x12\a\n" +
 	"\x03ADD\x10\x00\x12\v\n" +
 	"\aPROMOTE\x10\x01\x12\n" +
 	"\n" +
 	"\x06DEMOTE\x10\x02\x12\n" +
 	"\n" +
-	"\x06REMOVE\x10\x03\"\xb6\x01\n" +
+	"\x06REMOVE\x10\x03\x12\v\n" +
+	"\aREPLACE\x10\x04\x12\v\n" +
+	"\aRECOVER\x10\x05\"\xb6\x01\n" +
 	"\x05State\x12!\n" +
 	"\fcluster_uuid\x18\x01 \x01(\fR\vclusterUuid\x12)\n" +
 	"\x10last_incarnation\x18\x02 \x01(\x04R\x0flastIncarnation\x12-\n" +
@@ -1434,51 +1691,57 @@ func file_core_proto_rawDescGZIP() []byte {
 }
 
 var file_core_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_core_proto_goTypes = []any{
 	(Role)(0),                 // 0: pgraft.core.Role
 	(Refusal)(0),              // 1: pgraft.core.Refusal
 	(ForwardReply_Verdict)(0), // 2: pgraft.core.ForwardReply.Verdict
 	(MemberChange_Step)(0),    // 3: pgraft.core.MemberChange.Step
 	(*Envelope)(nil),          // 4: pgraft.core.Envelope
-	(*LeaseRound)(nil),        // 5: pgraft.core.LeaseRound
-	(*Contact)(nil),           // 6: pgraft.core.Contact
-	(*LeasePromise)(nil),      // 7: pgraft.core.LeasePromise
-	(*Forward)(nil),           // 8: pgraft.core.Forward
-	(*ForwardReply)(nil),      // 9: pgraft.core.ForwardReply
-	(*Removed)(nil),           // 10: pgraft.core.Removed
-	(*RemoveMe)(nil),          // 11: pgraft.core.RemoveMe
-	(*Command)(nil),           // 12: pgraft.core.Command
-	(*Member)(nil),            // 13: pgraft.core.Member
-	(*MemberChange)(nil),      // 14: pgraft.core.MemberChange
-	(*State)(nil),             // 15: pgraft.core.State
-	(*Request)(nil),           // 16: pgraft.core.Request
-	(*Hello)(nil),             // 17: pgraft.core.Hello
-	(*Welcome)(nil),           // 18: pgraft.core.Welcome
-	(*raftpb.Message)(nil),    // 19: raftpb.Message
+	(*KnownCommit)(nil),       // 5: pgraft.core.KnownCommit
+	(*LeaseRound)(nil),        // 6: pgraft.core.LeaseRound
+	(*Contact)(nil),           // 7: pgraft.core.Contact
+	(*LeasePromise)(nil),      // 8: pgraft.core.LeasePromise
+	(*Forward)(nil),           // 9: pgraft.core.Forward
+	(*ForwardReply)(nil),      // 10: pgraft.core.ForwardReply
+	(*Removed)(nil),           // 11: pgraft.core.Removed
+	(*RemoveMe)(nil),          // 12: pgraft.core.RemoveMe
+	(*ReadRequest)(nil),       // 13: pgraft.core.ReadRequest
+	(*ReadReply)(nil),         // 14: pgraft.core.ReadReply
+	(*Command)(nil),           // 15: pgraft.core.Command
+	(*Member)(nil),            // 16: pgraft.core.Member
+	(*MemberChange)(nil),      // 17: pgraft.core.MemberChange
+	(*State)(nil),             // 18: pgraft.core.State
+	(*Request)(nil),           // 19: pgraft.core.Request
+	(*Hello)(nil),             // 20: pgraft.core.Hello
+	(*Welcome)(nil),           // 21: pgraft.core.Welcome
+	(*raftpb.Message)(nil),    // 22: raftpb.Message
 }
 var file_core_proto_depIdxs = []int32{
-	19, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
-	8,  // 1: pgraft.core.Envelope.forward:type_name -> pgraft.core.Forward
-	9,  // 2: pgraft.core.Envelope.forward_reply:type_name -> pgraft.core.ForwardReply
-	10, // 3: pgraft.core.Envelope.removed:type_name -> pgraft.core.Removed
-	11, // 4: pgraft.core.Envelope.remove_me:type_name -> pgraft.core.RemoveMe
-	5,  // 5: pgraft.core.Envelope.lease_round:type_name -> pgraft.core.LeaseRound
-	7,  // 6: pgraft.core.Envelope.lease_promise:type_name -> pgraft.core.LeasePromise
-	6,  // 7: pgraft.core.LeaseRound.contacts:type_name -> pgraft.core.Contact
-	12, // 8: pgraft.core.Forward.command:type_name -> pgraft.core.Command
-	2,  // 9: pgraft.core.ForwardReply.verdict:type_name -> pgraft.core.ForwardReply.Verdict
-	0,  // 10: pgraft.core.Member.role:type_name -> pgraft.core.Role
-	3,  // 11: pgraft.core.MemberChange.step:type_name -> pgraft.core.MemberChange.Step
-	13, // 12: pgraft.core.MemberChange.member:type_name -> pgraft.core.Member
-	13, // 13: pgraft.core.State.members:type_name -> pgraft.core.Member
-	16, // 14: pgraft.core.State.requests:type_name -> pgraft.core.Request
-	1,  // 15: pgraft.core.Welcome.refusal:type_name -> pgraft.core.Refusal
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	22, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
+	9,  // 1: pgraft.core.Envelope.forward:type_name -> pgraft.core.Forward
+	10, // 2: pgraft.core.Envelope.forward_reply:type_name -> pgraft.core.ForwardReply
+	11, // 3: pgraft.core.Envelope.removed:type_name -> pgraft.core.Removed
+	12, // 4: pgraft.core.Envelope.remove_me:type_name -> pgraft.core.RemoveMe
+	13, // 5: pgraft.core.Envelope.read_request:type_name -> pgraft.core.ReadRequest
+	14, // 6: pgraft.core.Envelope.read_reply:type_name -> pgraft.core.ReadReply
+	6,  // 7: pgraft.core.Envelope.lease_round:type_name -> pgraft.core.LeaseRound
+	8,  // 8: pgraft.core.Envelope.lease_promise:type_name -> pgraft.core.LeasePromise
+	5,  // 9: pgraft.core.Envelope.known_commit:type_name -> pgraft.core.KnownCommit
+	7,  // 10: pgraft.core.LeaseRound.contacts:type_name -> pgraft.core.Contact
+	15, // 11: pgraft.core.Forward.command:type_name -> pgraft.core.Command
+	2,  // 12: pgraft.core.ForwardReply.verdict:type_name -> pgraft.core.ForwardReply.Verdict
+	0,  // 13: pgraft.core.Member.role:type_name -> pgraft.core.Role
+	3,  // 14: pgraft.core.MemberChange.step:type_name -> pgraft.core.MemberChange.Step
+	16, // 15: pgraft.core.MemberChange.member:type_name -> pgraft.core.Member
+	16, // 16: pgraft.core.State.members:type_name -> pgraft.core.Member
+	19, // 17: pgraft.core.State.requests:type_name -> pgraft.core.Request
+	1,  // 18: pgraft.core.Welcome.refusal:type_name -> pgraft.core.Refusal
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_core_proto_init() }
@@ -1492,6 +1755,8 @@ func file_core_proto_init() {
 		(*Envelope_ForwardReply)(nil),
 		(*Envelope_Removed)(nil),
 		(*Envelope_RemoveMe)(nil),
+		(*Envelope_ReadRequest)(nil),
+		(*Envelope_ReadReply)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1499,7 +1764,7 @@ func file_core_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_core_proto_rawDesc), len(file_core_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   15,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -63,6 +63,10 @@ type Store interface {
 	// entry, unless first > last. Errors are those of Entry.
 	Entries(first, last, maxBytes uint64) ([]core.Entry, error)
 
+	// SetRetention changes how much history is kept, and drops what is now too
+	// much. After an error every later call fails.
+	SetRetention(Retention) error
+
 	// Bounds returns what part of the log is held.
 	Bounds() Bounds
 

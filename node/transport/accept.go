@@ -72,10 +72,7 @@ func (t *Transport) serve(nc *net.TCPConn) {
 
 // admit is the acceptor's side of the handshake; true: c belongs to a peer.
 func (t *Transport) admit(c *conn) bool {
-	t.mu.Lock()
-	generation := t.generation
-	t.mu.Unlock()
-	err := t.greet(c)
+	generation, err := t.greet(c)
 	if err == nil && c.from == 0 { // a probe
 		err = errAnswered
 	}
@@ -92,8 +89,11 @@ func (t *Transport) admit(c *conn) bool {
 		return true
 	}
 	if !errors.Is(err, errAnswered) && t.ctx.Err() == nil {
-		who := host(c.nc.RemoteAddr())
-		t.logOnce(slog.LevelWarn, who, "admit", fmt.Sprintf("closed a connection from %s: %v", who, err))
+		who, level := host(c.nc.RemoteAddr()), slog.LevelWarn
+		if errors.Is(err, errChanged) {
+			level = slog.LevelDebug // it dials again
+		}
+		t.logOnce(level, who, "admit", fmt.Sprintf("closed a connection from %s: %v", who, err))
 	}
 	return false
 }
@@ -111,46 +111,69 @@ func (t *Transport) twins(c *conn) {
 		peerName(c.from), host(c.nc.RemoteAddr()), c.replica, host(old.nc.RemoteAddr())))
 }
 
+// maxAsks bounds how often a Hello is put to the host again because the member
+// list changed meanwhile: an invitation changes it.
+const maxAsks = 3
+
+// ask puts hello to the host, and says which member list it was asked under.
+func (t *Transport) ask(hello *corepb.Hello) (w *corepb.Welcome, generation uint64) {
+	for range maxAsks {
+		generation = t.currentGeneration()
+		w = t.cfg.Handler.Greet(hello)
+		if t.currentGeneration() == generation {
+			break
+		}
+	}
+	return w, generation
+}
+
+func (t *Transport) currentGeneration() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.generation
+}
+
 // greet reads the Hello, asks the host and answers. It sets c.from, 0 for a
-// probe. Refusals are logged here, since they are about the member.
-func (t *Transport) greet(c *conn) error {
+// probe, and returns the generation of the member list that the answer rests on.
+// Refusals are logged here, since they are about the member.
+func (t *Transport) greet(c *conn) (generation uint64, err error) {
 	if err := t.tune(c.nc); err != nil {
-		return fmt.Errorf("set TCP options: %w", err)
+		return 0, fmt.Errorf("set TCP options: %w", err)
 	}
 	if err := c.nc.SetDeadline(time.Now().Add(t.cfg.HandshakeTimeout)); err != nil {
-		return err
+		return 0, err
 	}
 	hello := &corepb.Hello{}
 	if err := readGreeting(c.br, hello); err != nil {
 		if errors.Is(err, ErrWireVersion) {
 			err = errors.Join(err, c.sayVersion())
 		}
-		return fmt.Errorf("waiting for its hello: %w", plain(err))
+		return 0, fmt.Errorf("waiting for its hello: %w", plain(err))
 	}
 	if hello.GetToRaftId() != 0 && hello.GetFromRaftId() == 0 {
-		return fmt.Errorf("node %d has no Raft id, but its hello is no probe", hello.GetFromNode())
+		return 0, fmt.Errorf("node %d has no Raft id, but its hello is no probe", hello.GetFromNode())
 	}
-	w := t.cfg.Handler.Greet(hello)
+	w, generation := t.ask(hello)
 	if w == nil {
-		return fmt.Errorf("this node has no answer for node %d now", hello.GetFromNode())
+		return 0, fmt.Errorf("this node has no answer for node %d now", hello.GetFromNode())
 	}
 	if w.GetRefusal() == corepb.Refusal_NONE && hello.GetToRaftId() != 0 && t.twoOfOne(hello) {
 		w.Refusal, w.Reason = corepb.Refusal_DUPLICATE, errTwoOfOne.Error()
 	}
 	if err := writeGreeting(c.nc, w); err != nil {
-		return fmt.Errorf("answer node %d: %w", hello.GetFromNode(), plain(err))
+		return 0, fmt.Errorf("answer node %d: %w", hello.GetFromNode(), plain(err))
 	}
 	if w.GetRefusal() != corepb.Refusal_NONE {
 		t.logOnce(slog.LevelWarn, fmt.Sprintf("node %d at %s", hello.GetFromNode(), host(c.nc.RemoteAddr())), "refuse",
 			fmt.Sprintf("refused a connection of node %d from %s: %s (%s)",
 				hello.GetFromNode(), host(c.nc.RemoteAddr()), w.GetReason(), w.GetRefusal()))
-		return errAnswered
+		return 0, errAnswered
 	}
 	if hello.GetToRaftId() == 0 {
-		return errAnswered
+		return 0, errAnswered
 	}
 	c.from, c.replica = hello.GetFromRaftId(), string(hello.GetFromReplica())
-	return c.nc.SetDeadline(time.Time{})
+	return generation, c.nc.SetDeadline(time.Time{})
 }
 
 // sayVersion sends the preamble, which is all that a dialler of another wire

@@ -219,14 +219,33 @@ func TestCopiedDirectory(t *testing.T) {
 func TestListChangesDuringHandshake(t *testing.T) {
 	n := newNode(t, 1)
 	n.tr.SetPeers(nil)
+	times := uint32(0)
 	n.mu.Lock()
 	n.greet = func(h *corepb.Hello) *corepb.Welcome {
-		n.tr.SetPeers([]*corepb.Member{{RaftId: raftID(3), Address: "127.0.0.1"}})
+		times++
+		n.tr.SetPeers([]*corepb.Member{{RaftId: raftID(3), Address: "127.0.0.1", Port: times}})
 		return n.self.Welcome(core.Verdict{})
 	}
 	n.mu.Unlock()
 	waitClosed(t, join(t, n, identity(2)))
 	n.log.wait(t, errChanged.Error())
+	if times != maxAsks {
+		t.Errorf("asked %d times, want %d", times, maxAsks)
+	}
+}
+
+// TestInvitationChangesTheList: a list that changes once, as when the host joins
+// a cluster, costs no connection.
+func TestInvitationChangesTheList(t *testing.T) {
+	n := newNode(t, 1)
+	n.mu.Lock()
+	n.greet = func(h *corepb.Hello) *corepb.Welcome {
+		n.tr.SetPeers([]*corepb.Member{{RaftId: raftID(3), Address: "127.0.0.1", Port: 1}})
+		return n.self.Welcome(core.Verdict{})
+	}
+	n.mu.Unlock()
+	join(t, n, identity(2))
+	waitFor(t, "the peer", func() bool { return n.stat(raftID(2)).Connected })
 }
 
 // TestTooManyUnlisted: Raft ids out of thin air do not pile up.

@@ -1,0 +1,46 @@
+package core_test
+
+import (
+	"bytes"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/corepb"
+)
+
+// A leader appends a proposal, its follower gets it, and the leader is gone
+// before it commits. The follower becomes leader, and the proposer sends the
+// same request once more: the new leader must see that its log has it.
+func TestRequestIsInALogOnce(t *testing.T) {
+	c := newCluster()
+	c.form(3)
+	request := [16]byte{42}
+	c.nodes[3].step(core.Propose{ID: 900, RequestID: request, Data: []byte("once")})
+	match := func(from, to uint32) func(message) bool {
+		return func(m message) bool { return m.from == from && m.to == to }
+	}
+	if !c.deliver(match(3, 1)) || !c.deliver(match(1, 2)) {
+		t.Fatal("node 3 did not forward to node 1, or node 1 did not append")
+	}
+	c.nodes[2].sync() // its log has the entry, nobody knows that it is committed
+	c.nodes[1].crash()
+	c.wire = nil
+	c.run(40)
+	if c.nodes[2].status.Role != core.RoleLeader && c.nodes[3].status.Role != core.RoleLeader {
+		t.Fatalf("no leader: %+v %+v", c.nodes[2].status, c.nodes[3].status)
+	}
+	for _, n := range []*node{c.nodes[2], c.nodes[3]} {
+		times := 0
+		for _, e := range n.log {
+			var cmd corepb.Command
+			if e.Kind == core.EntryNormal && len(e.Data) > 0 && proto.Unmarshal(e.Data, &cmd) == nil && bytes.Equal(cmd.GetRequestId(), request[:]) {
+				times++
+			}
+		}
+		if times != 1 {
+			t.Errorf("the log of node %d has the request %d times\n%s", n.id.NodeID, times, c.out.String())
+		}
+	}
+}

@@ -1,0 +1,75 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/node/store"
+)
+
+// Settings are what of a Config can change while a node runs.
+type Settings struct {
+	ElectionTimeout   time.Duration
+	HeartbeatInterval time.Duration
+	SnapshotEntries   uint64
+	Retention         store.Retention
+}
+
+// Reload puts new settings into force. A core has its timings for life, so new
+// ones start another from the log store, as a restart of the server would: a
+// leader loses leadership, and proposals go on with the new core. An error
+// means that nothing has changed.
+func (n *Node) Reload(s Settings) error {
+	n.reloading.Lock() // held while mu is not
+	defer n.reloading.Unlock()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	old, next := n.cfg, n.cfg
+	next.ElectionTimeout, next.HeartbeatInterval = s.ElectionTimeout, s.HeartbeatInterval
+	next.SnapshotEntries, next.Retention = s.SnapshotEntries, s.Retention
+	if err := next.Validate(); err != nil {
+		return err
+	}
+	if n.store != nil && old.Retention != next.Retention && (n.state == Running || n.state == Waiting) {
+		if err := n.store.SetRetention(next.Retention); err != nil {
+			n.failLocked(err)
+			return err
+		}
+	}
+	// Field by field: the others are read without mu.
+	n.cfg.ElectionTimeout, n.cfg.HeartbeatInterval = s.ElectionTimeout, s.HeartbeatInterval
+	n.cfg.SnapshotEntries, n.cfg.Retention = s.SnapshotEntries, s.Retention
+	same := old.ElectionTimeout == next.ElectionTimeout && old.HeartbeatInterval == next.HeartbeatInterval &&
+		old.SnapshotEntries == next.SnapshotEntries
+	if same || n.state != Running {
+		return nil
+	}
+	n.cfg.Logger.Info(fmt.Sprintf("election timeout %v, heartbeat interval %v, snapshot every %d entries from now on",
+		next.ElectionTimeout, next.HeartbeatInterval, next.SnapshotEntries))
+	return n.replaceCore()
+}
+
+// replaceCore starts another core in place of the running one. The caller holds
+// mu, which is let go of in between.
+func (n *Node) replaceCore() error {
+	r := n.run
+	r.replaced.Store(true)
+	r.stop()
+	n.mu.Unlock()
+	r.wait(context.Background())
+	n.mu.Lock()
+	if n.state != Running || n.run != r {
+		return nil // it was removed, failed or closed meanwhile
+	}
+	// No lease may outlive the core that held it: the next one may elect others.
+	st := r.core.Status()
+	st.Role, st.Lead, st.LeaseTicks = core.RoleFollower, 0, 0
+	n.publish(r, Status{State: Running, Core: st})
+	if err := n.begin(); err != nil {
+		n.failLocked(err)
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,250 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/corepb"
+	"github.com/pgraft/pgraft/node/store"
+)
+
+// RequestError is a request that the core refused or whose outcome it does not
+// know (core.Unknown).
+type RequestError struct {
+	Code core.Code
+	Text string
+}
+
+func (e *RequestError) Error() string { return e.Text }
+
+const (
+	// probeTimeout bounds the look at a node that is to be added.
+	probeTimeout = 5 * time.Second
+	// catchUpTimeout is how long AddNode waits for a new member to catch up.
+	catchUpTimeout = 5 * time.Second
+)
+
+// Propose replicates data and says where in the log it is. It waits until ctx
+// ends; the error's code is then core.Unknown, and the same request id may be
+// proposed again: it commits once.
+func (n *Node) Propose(ctx context.Context, requestID [16]byte, data []byte) (index, term uint64, err error) {
+	for {
+		r, err := n.running()
+		if err != nil {
+			return 0, 0, err
+		}
+		rep := r.do(ctx, func(id uint64) core.Input { return core.Propose{ID: id, RequestID: requestID, Data: data} })
+		if rep.Code == core.Unknown && r.replaced.Load() && ctx.Err() == nil {
+			continue // Reload put another core in its place; the request id makes this safe
+		}
+		return rep.Index, rep.Term, failure(rep)
+	}
+}
+
+// AddNode makes a node a member, after a look at it. It returns once the node
+// votes; promoted is false if it is a member, but still catches up. Only on the
+// leader.
+func (n *Node) AddNode(ctx context.Context, nodeID uint32, address string, port uint32) (promoted bool, err error) {
+	r, err := n.running()
+	if err != nil {
+		return false, err
+	}
+	v, err := r.view(ctx)
+	if err != nil {
+		return false, err
+	}
+	switch m := v.member(nodeID); {
+	case v.Core.Role != core.RoleLeader:
+		return false, &RequestError{core.NotLeader, fmt.Sprintf("node %d does not lead", n.cfg.NodeID)}
+	case m == nil:
+	case m.GetAddress() != address || m.GetPort() != port:
+		return false, &RequestError{core.Conflict, fmt.Sprintf("node %d is a member already, at %s", nodeID, endpoint(m))}
+	case m.GetRole() == corepb.Role_VOTER:
+		return true, nil
+	}
+	replica, err := n.probe(ctx, nodeID, address, port)
+	if err != nil {
+		return false, err
+	}
+	wait, done := context.WithTimeout(ctx, catchUpTimeout)
+	defer done()
+	rep := r.do(wait, func(id uint64) core.Input {
+		return core.AddNode{ID: id, NodeID: nodeID, Address: address, Port: port, ReplicaUUID: replica}
+	})
+	if rep.Code == core.Unknown && ctx.Err() == nil {
+		v, err := r.view(ctx)
+		if err == nil && v.member(nodeID).GetRole() == corepb.Role_JOINING {
+			return false, nil
+		}
+	}
+	return rep.Code == core.OK, failure(rep)
+}
+
+// ProbeError says why a node cannot be added.
+type ProbeError struct {
+	// Unreachable: nobody answered, or no pgraft node; otherwise the node
+	// itself does not fit.
+	Unreachable bool
+	Text        string
+	Hint        string // empty: none
+}
+
+func (e *ProbeError) Error() string { return e.Text }
+
+// probe looks at a node and returns its replica uuid.
+func (n *Node) probe(ctx context.Context, nodeID uint32, address string, port uint32) (replica [16]byte, err error) {
+	ctx, done := context.WithTimeout(ctx, probeTimeout)
+	defer done()
+	n.mu.Lock()
+	id, members := n.id, n.members
+	n.mu.Unlock()
+	where := net.JoinHostPort(address, strconv.Itoa(int(port)))
+	w, err := n.net.Probe(ctx, where, id.Hello(nil, nodeID))
+	if err != nil {
+		return replica, &ProbeError{Unreachable: true, Text: fmt.Sprintf("node %d at %s: %v", nodeID, where, err),
+			Hint: "Check that its server runs, that address and port are its pgraft.address and pgraft.port, and that no firewall is in between."}
+	}
+	hint := ""
+	switch {
+	case w.GetRefusal() == corepb.Refusal_NOT_INITIALISED:
+		hint = "Run SELECT pgraft_init() on that server first."
+	case w.GetRefusal() == corepb.Refusal_OTHER_CLUSTER_ID:
+		hint = "Set pgraft.cluster_id to the same value on all nodes and restart that server."
+	}
+	if w.GetRefusal() != corepb.Refusal_NONE {
+		return replica, &ProbeError{Text: fmt.Sprintf("node %d at %s refuses: %s", nodeID, where, w.GetReason()), Hint: hint}
+	}
+	if w.GetRaftId() != 0 && members.Get(w.GetRaftId()) == nil {
+		return replica, &ProbeError{Text: fmt.Sprintf("node %d at %s still has the data of its former membership", nodeID, where),
+			Hint: "Stop that server, empty its pgraft.data_dir, delete pgraft.initialized in its data directory, start it and run SELECT pgraft_init()."}
+	}
+	if len(w.GetReplica()) != len(replica) {
+		return replica, &ProbeError{Text: fmt.Sprintf("node %d at %s says a replica uuid of %d bytes", nodeID, where, len(w.GetReplica()))}
+	}
+	return [16]byte(w.GetReplica()), nil
+}
+
+// RemoveNode removes a member; the leader itself hands leadership over first.
+// Only on the leader.
+func (n *Node) RemoveNode(ctx context.Context, nodeID uint32) error {
+	r, err := n.running()
+	if err != nil {
+		return err
+	}
+	return failure(r.do(ctx, func(id uint64) core.Input { return core.RemoveNode{ID: id, NodeID: nodeID} }))
+}
+
+func failure(rep core.Reply) error {
+	if rep.Code == core.OK {
+		return nil
+	}
+	return &RequestError{rep.Code, rep.Text}
+}
+
+// View is what a node knows of itself and the other members at one instant.
+type View struct {
+	Core           core.Status
+	LeaseExpiry    int64 // as in Status
+	Members        []core.MemberStatus
+	electionMillis uint64 // silent for longer means unreachable
+	store          store.Store
+}
+
+// View is what this node knows now; for a removed node, what it knew last; for
+// one that waits to be invited, nothing but an empty log. The
+// error wraps ErrNotInitialised or ErrNotRunning if there is nothing to know.
+func (n *Node) View(ctx context.Context) (View, error) {
+	n.mu.Lock()
+	last, waiting := n.last, n.state == Waiting
+	if waiting {
+		last.store = n.store
+	}
+	n.mu.Unlock()
+	if last.store != nil {
+		return last, nil
+	}
+	r, err := n.running()
+	if err != nil {
+		return View{}, err
+	}
+	return r.view(ctx)
+}
+
+// AwaitLeader returns once a leader is known; if that is this node, once it holds
+// its lease.
+func (n *Node) AwaitLeader(ctx context.Context) error {
+	t := time.NewTicker(10 * time.Millisecond)
+	defer t.Stop()
+	for {
+		v, err := n.View(ctx)
+		if err != nil {
+			return err
+		}
+		if v.Core.Lead != 0 && (v.Core.Lead != v.Core.RaftID || v.LeaseExpiry > 0) {
+			return nil
+		}
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return fmt.Errorf("node: no leader is known yet: %w", ctx.Err())
+		}
+	}
+}
+
+func (v View) member(nodeID uint32) *corepb.Member {
+	i := slices.IndexFunc(v.Members, func(m core.MemberStatus) bool { return core.NodeID(m.Member.GetRaftId()) == nodeID })
+	if i < 0 {
+		return nil
+	}
+	return v.Members[i].Member
+}
+
+// Leader is the member that leads, nil if none is known.
+func (v View) Leader() *corepb.Member { return v.member(core.NodeID(v.Core.Lead)) }
+
+// Leads says that m leads; this node only while it holds its lease.
+func (v View) Leads(m core.MemberStatus) bool {
+	id := m.Member.GetRaftId()
+	return id == v.Core.Lead && (id != v.Core.RaftID || v.LeaseExpiry > int64(boottime()))
+}
+
+// Reachable says that m was heard from within an election timeout, by the
+// leader as far as this node is told.
+func (v View) Reachable(m core.MemberStatus) bool {
+	return m.Member.GetRaftId() == v.Core.RaftID || m.Heard && m.SilentMillis < v.electionMillis
+}
+
+func endpoint(m *corepb.Member) string {
+	return net.JoinHostPort(m.GetAddress(), strconv.Itoa(int(m.GetPort())))
+}
+
+// Entry returns the user's data at an index of the log, as far as it is known
+// to be committed; ok is false for an entry of Raft's own. Errors are those of
+// store.Store.Entry.
+func (n *Node) Entry(ctx context.Context, index uint64) (data []byte, ok bool, err error) {
+	v, err := n.View(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	if index > v.Core.Commit {
+		return nil, false, &store.BeyondError{Last: v.Core.Commit}
+	}
+	e, err := v.store.Entry(index)
+	var gone *store.CompactedError
+	if errors.As(err, &gone) && index == core.FoundingIndex && gone.First == index+1 {
+		return nil, false, nil // what founded the cluster is there, but as a snapshot
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	return core.UserData(e)
+}
+
+// LogBounds is the part of the log that this node holds.
+func (v View) LogBounds() store.Bounds { return v.store.Bounds() }

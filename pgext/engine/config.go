@@ -1,0 +1,53 @@
+package main
+
+// #include "engine.h"
+import "C"
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/pgraft/pgraft/node"
+	"github.com/pgraft/pgraft/node/store"
+)
+
+const (
+	// gcPercent trades CPU for memory: the worker's heap is small, and its
+	// memory is counted against the server's.
+	gcPercent = 50
+	// maxEntryBytes is the largest value of pgraft.max_entry_size. A session's
+	// own limit comes with its request.
+	maxEntryBytes = 16 << 20
+)
+
+type config struct {
+	node  node.Config
+	level slog.Level
+}
+
+var levels = map[C.uint32_t]slog.Level{
+	C.PGRAFT_LOG_DEBUG: slog.LevelDebug, C.PGRAFT_LOG_INFO: slog.LevelInfo,
+	C.PGRAFT_LOG_WARNING: slog.LevelWarn, C.PGRAFT_LOG_ERROR: slog.LevelError,
+}
+
+// readConfig copies what C owns.
+func readConfig(c *C.PgraftConfig) config {
+	return config{
+		level: levels[c.log_level],
+		node: node.Config{
+			ClusterID: goString(c.cluster_id), NodeID: uint32(c.node_id),
+			Address: goString(c.address), ListenAddress: goString(c.listen_address), Port: uint32(c.port),
+			DataDir: goString(c.data_dir), MarkerPath: goString(c.marker_path),
+			ElectionTimeout:   time.Duration(c.election_timeout_ms) * time.Millisecond,
+			HeartbeatInterval: time.Duration(c.heartbeat_interval_ms) * time.Millisecond,
+			MaxEntryBytes:     maxEntryBytes,
+			SnapshotEntries:   uint64(c.snapshot_entries),
+			Retention:         store.Retention{RetainEntries: uint64(c.retain_entries), RetainBytes: uint64(c.retain_bytes)},
+		},
+	}
+}
+
+func (c config) settings() node.Settings {
+	return node.Settings{ElectionTimeout: c.node.ElectionTimeout, HeartbeatInterval: c.node.HeartbeatInterval,
+		SnapshotEntries: c.node.SnapshotEntries, Retention: c.node.Retention}
+}

@@ -1,0 +1,249 @@
+package main
+
+// #include "engine.h"
+import "C"
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/node"
+	"github.com/pgraft/pgraft/node/store"
+)
+
+// engine is a node and the requests under way to it.
+type engine struct {
+	records *records
+	logger  *slog.Logger
+	level   slog.LevelVar
+	write   func(C.PgraftStatus)
+	ended   context.Context // with stop
+	end     context.CancelFunc
+
+	opened  chan struct{} // closed once node and failed are final
+	node    *node.Node    // nil if failed is set
+	failed  error         // why the node could not be opened
+	broken  atomic.Bool   // after a panic: nothing is published any more
+	publish sync.Mutex    // guards the status block
+
+	mu      sync.Mutex
+	cfg     config // as of the last reload
+	debug   bool   // by pgraft_set_debug
+	waiting map[uint64]context.CancelFunc
+
+	applying sync.Mutex // of a reload
+}
+
+// maxRequests bounds the requests under way; over it the client gets `busy`.
+const maxRequests = 1024
+
+// openRetry is how often a port or a directory that another process still has
+// is tried again.
+const openRetry = time.Second
+
+func newEngine(cfg config, r *records, write func(C.PgraftStatus)) *engine {
+	e := &engine{records: r, write: write, opened: make(chan struct{}), cfg: cfg, waiting: map[uint64]context.CancelFunc{}}
+	e.ended, e.end = context.WithCancel(context.Background())
+	e.level.Set(cfg.level)
+	e.logger = slog.New(&logHandler{records: r, level: &e.level})
+	return e
+}
+
+// spawn runs f in a goroutine that recovers.
+func (e *engine) spawn(f func()) {
+	go func() {
+		defer e.recovered()
+		f()
+	}()
+}
+
+// recovered hands a panic to the worker's main thread, which ends the worker.
+// From here on this node claims nothing.
+func (e *engine) recovered() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	e.broken.Store(true)
+	e.publish.Lock()
+	e.write(C.PgraftStatus{worker_state: C.PGRAFT_WORKER_ERROR})
+	e.publish.Unlock()
+	e.records.fatal(fmt.Sprintf("panic: %v\n%s", p, debug.Stack()))
+}
+
+// open opens the node. What may pass by itself is tried again; what may not is
+// shown as the worker's state and in the answer to every request.
+func (e *engine) open() {
+	e.status(node.Status{State: node.Uninitialised})
+	cfg := e.cfg.node
+	cfg.Logger, cfg.Publish, cfg.Go = e.logger, e.status, e.spawn
+	n, err := node.Open(cfg)
+	for said := false; errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, store.ErrLocked); n, err = node.Open(cfg) {
+		if !said {
+			e.logger.Error(fmt.Sprintf("%v; trying again every %v", err, openRetry))
+			said = true
+		}
+		e.status(node.Status{State: node.Failed})
+		select {
+		case <-time.After(openRetry):
+		case <-e.ended.Done():
+			close(e.opened)
+			return
+		}
+	}
+	if err != nil {
+		e.logger.Error(fmt.Sprintf("the node was not started: %v", err))
+		e.status(node.Status{State: node.Failed})
+	}
+	e.node, e.failed = n, err
+	close(e.opened)
+}
+
+// running waits until the node is open.
+func (e *engine) running(ctx context.Context) (*node.Node, error) {
+	select {
+	case <-e.opened:
+	case <-ctx.Done():
+		return nil, &sqlError{state: "57P03", message: "the pgraft engine is still starting",
+			hint: "The server log says what it waits for."}
+	}
+	if e.failed != nil {
+		return nil, &sqlError{state: "55000", message: "the pgraft node was not started: " + e.failed.Error(),
+			hint: "Once the cause is removed, restart the server."}
+	}
+	if e.node == nil {
+		return nil, node.ErrNotRunning
+	}
+	return e.node, nil
+}
+
+var workerStates = map[node.State]C.uint32_t{
+	node.Uninitialised: C.PGRAFT_WORKER_INITIALIZING,
+	node.Waiting:       C.PGRAFT_WORKER_RUNNING,
+	node.Running:       C.PGRAFT_WORKER_RUNNING,
+	node.Removed:       C.PGRAFT_WORKER_STOPPED,
+	node.Failed:        C.PGRAFT_WORKER_ERROR,
+	node.Closed:        C.PGRAFT_WORKER_STOPPED,
+}
+
+var roles = map[core.Role]C.uint32_t{
+	core.RoleFollower: C.PGRAFT_ROLE_FOLLOWER, core.RoleCandidate: C.PGRAFT_ROLE_CANDIDATE,
+	core.RoleLeader: C.PGRAFT_ROLE_LEADER, core.RoleLearner: C.PGRAFT_ROLE_LEARNER,
+	core.RoleRemoved: C.PGRAFT_ROLE_NONE,
+}
+
+// status puts a node's status where backends read it.
+func (e *engine) status(s node.Status) {
+	out := C.PgraftStatus{
+		term: C.uint64_t(s.Core.Term), commit_index: C.uint64_t(s.Core.Commit),
+		applied_index: C.uint64_t(s.Core.Applied), last_index: C.uint64_t(s.Core.Last),
+		lease_expiry_ns: C.int64_t(s.LeaseExpiry), worker_state: workerStates[s.State],
+		leader_node: C.uint32_t(s.LeaderNode), leader_port: C.uint32_t(s.LeaderPort),
+	}
+	if s.State == node.Running {
+		out.role = roles[s.Core.Role]
+	}
+	for i := 0; i < min(len(s.LeaderHost), len(out.leader_address)-1); i++ {
+		out.leader_address[i] = C.char(s.LeaderHost[i])
+	}
+	e.publish.Lock()
+	defer e.publish.Unlock()
+	if !e.broken.Load() {
+		e.write(out)
+	}
+}
+
+// reload takes over settings after a SIGHUP.
+func (e *engine) reload(cfg config) {
+	e.mu.Lock()
+	e.cfg = cfg
+	e.setLevel()
+	e.mu.Unlock()
+	e.spawn(func() {
+		e.applying.Lock()
+		defer e.applying.Unlock()
+		n, err := e.running(e.ended)
+		if err != nil {
+			return // it starts with nothing, or never
+		}
+		e.mu.Lock()
+		latest := e.cfg
+		e.mu.Unlock()
+		if err := n.Reload(latest.settings()); err != nil {
+			e.logger.Error(fmt.Sprintf("the new settings are not in force: %v", err))
+		}
+	})
+}
+
+// setLevel is for a change of the setting or of pgraft_set_debug. The caller
+// holds mu.
+func (e *engine) setLevel() {
+	l := e.cfg.level
+	if e.debug {
+		l = slog.LevelDebug
+	}
+	e.level.Set(l)
+}
+
+func (e *engine) setDebug(on bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.debug = on
+	e.setLevel()
+}
+
+// submit starts a request; false if there are too many.
+func (e *engine) submit(q request) bool {
+	ctx, cancel := context.WithCancel(e.ended)
+	e.mu.Lock()
+	full := len(e.waiting) >= maxRequests
+	if !full {
+		e.waiting[q.id] = cancel
+	}
+	e.mu.Unlock()
+	if full {
+		cancel()
+		return false
+	}
+	e.spawn(func() {
+		defer cancel()
+		body := e.answer(ctx, q)
+		e.mu.Lock()
+		_, wanted := e.waiting[q.id]
+		delete(e.waiting, q.id)
+		e.mu.Unlock()
+		if wanted {
+			e.records.reply(q.id, body)
+		}
+	})
+	return true
+}
+
+func (e *engine) cancel(id uint64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if cancel := e.waiting[id]; cancel != nil {
+		delete(e.waiting, id)
+		cancel()
+	}
+}
+
+// stop closes the node, so that the store has no work at the next start.
+func (e *engine) stop() {
+	defer e.recovered()
+	e.end()
+	<-e.opened
+	if e.node != nil {
+		if err := e.node.Close(); err != nil {
+			e.logger.Error(fmt.Sprintf("closing the node: %v", err))
+		}
+	}
+}

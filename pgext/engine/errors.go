@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/corepb"
+	"github.com/pgraft/pgraft/node"
+	"github.com/pgraft/pgraft/node/store"
+)
+
+// sqlError is an error as PostgreSQL reports it. Texts follow the error message
+// style of its manual.
+type sqlError struct {
+	state   string // SQLSTATE
+	message string
+	detail  string // empty: none
+	hint    string // empty: none
+}
+
+func (e *sqlError) Error() string { return e.message }
+
+// proposeError is an error of a proposal, with its request id.
+type proposeError struct {
+	id  [16]byte
+	err error
+}
+
+func (e *proposeError) Error() string { return e.err.Error() }
+func (e *proposeError) Unwrap() error { return e.err }
+
+// request is the DETAIL of an outcome that is not known.
+func (e *proposeError) request() string {
+	h := hex.EncodeToString(e.id[:])
+	return fmt.Sprintf("The request id is %s-%s-%s-%s-%s.", h[:8], h[8:12], h[12:16], h[16:20], h[20:])
+}
+
+// states maps the core's refusals. What needs another state of affairs first is
+// 55000 (object_not_in_prerequisite_state).
+var states = map[core.Code]string{
+	core.NotLeader:     "55000",
+	core.Busy:          "53000", // insufficient_resources
+	core.TooLarge:      "54000", // program_limit_exceeded
+	core.Unknown:       "40003", // statement_completion_unknown
+	core.NoSuchNode:    "42704", // undefined_object
+	core.Conflict:      "42710", // duplicate_object
+	core.LastVoter:     "55000",
+	core.QuorumAtRisk:  "55000",
+	core.NotPossible:   "55000",
+	core.RemovedMember: "55000",
+}
+
+var hints = map[core.Code]string{
+	core.Busy:          "Try again later.",
+	core.Unknown:       "Look for its effect before doing it again.",
+	core.LastVoter:     "Add another node first. To give the cluster up, stop the server.",
+	core.QuorumAtRisk:  "Bring other nodes back first.",
+	core.RemovedMember: removedHint,
+}
+
+const removedHint = "To have it back: stop the server, empty pgraft.data_dir, start it, run pgraft_init(), and add it on the leader."
+
+// sqlError finds the way to say err.
+func (e *engine) sqlError(err error) *sqlError {
+	var s *sqlError
+	var r *node.RequestError
+	var p *node.ProbeError
+	switch {
+	case errors.As(err, &s):
+		return s
+	case errors.As(err, &r):
+		return e.requestError(err, r)
+	case errors.As(err, &p) && p.Unreachable:
+		return &sqlError{state: "08001", message: p.Text, hint: p.Hint} // sqlclient_unable_to_establish_sqlconnection
+	case errors.As(err, &p):
+		return &sqlError{state: "55000", message: p.Text, hint: p.Hint}
+	case errors.Is(err, node.ErrNotInitialised):
+		return &sqlError{state: "55000", message: "this server's Raft node is not initialised",
+			hint: "Run SELECT pgraft_init()."}
+	case errors.Is(err, node.ErrContradiction):
+		return &sqlError{state: "55000", message: err.Error(),
+			hint: "Call pgraft_init() without an argument."}
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return &sqlError{state: "57014", message: err.Error()} // query_canceled
+	case errors.Is(err, node.ErrNotRunning):
+		return e.notRunning(err)
+	}
+	if state, failure := e.nodeState(); state == node.Failed {
+		return &sqlError{state: "58030", message: failure.Error(), // io_error
+			hint: "The other members go on without this node. Repair the cause, then restart the server."}
+	}
+	return &sqlError{state: "58030", message: err.Error()}
+}
+
+func (e *engine) nodeState() (node.State, error) {
+	if e.node == nil {
+		return node.Closed, nil
+	}
+	return e.node.State()
+}
+
+func (e *engine) notRunning(err error) *sqlError {
+	switch state, _ := e.nodeState(); state {
+	case node.Removed:
+		return &sqlError{state: "55000", message: "this node was removed from its cluster", hint: removedHint}
+	case node.Waiting:
+		return &sqlError{state: "55000", message: "this node does not belong to a cluster yet",
+			hint: "Run pgraft_add_node() for it on the cluster's leader."}
+	}
+	return &sqlError{state: "57P01", message: err.Error()} // admin_shutdown
+}
+
+// requestError adds what only this side knows: who leads, the request id.
+func (e *engine) requestError(err error, r *node.RequestError) *sqlError {
+	s := &sqlError{state: states[r.Code], message: r.Text, hint: hints[r.Code]}
+	var p *proposeError
+	switch {
+	case r.Code == core.NotLeader:
+		s.hint = e.leaderHint()
+	case r.Code == core.Unknown && errors.As(err, &p):
+		s.message = "it is not known whether the entry was committed: " + r.Text
+		s.detail = p.request()
+	case r.Code == core.TooLarge:
+		s.detail = fmt.Sprintf("The limit is %d bytes.", maxEntryBytes)
+	}
+	return s
+}
+
+// hintTimeout bounds the question who leads.
+const hintTimeout = time.Second
+
+func (e *engine) leaderHint() string {
+	ctx, done := context.WithTimeout(e.ended, hintTimeout)
+	defer done()
+	v, err := e.node.View(ctx)
+	if err != nil {
+		return "This node does not know who leads."
+	}
+	var m *corepb.Member
+	if m = v.Leader(); m == nil || v.Core.Lead == v.Core.RaftID {
+		return "No leader is known at the moment. Try again once pgraft_get_leader() is greater than 0."
+	}
+	return fmt.Sprintf("The leader is node %d, at %s:%d: run this there.", core.NodeID(m.GetRaftId()), m.GetAddress(), m.GetPort())
+}
+
+// indexError is for a log index that the log does not hold.
+func indexError(index int64, err error) error {
+	var compacted *store.CompactedError
+	var beyond *store.BeyondError
+	switch {
+	case errors.As(err, &compacted):
+		return &sqlError{state: "22003", message: fmt.Sprintf("log index %d is no longer in the log", index),
+			detail: fmt.Sprintf("The log begins at index %d.", compacted.First),
+			hint:   "Raise pgraft.retain_entries and pgraft.retain_size to keep more of it."}
+	case errors.As(err, &beyond):
+		return &sqlError{state: "22003", message: fmt.Sprintf("log index %d is beyond the log", index),
+			detail: fmt.Sprintf("The last committed index that this node knows is %d.", beyond.Last)}
+	}
+	return err
+}

@@ -26,6 +26,7 @@ const (
 	checkMembers    = "membership"         // one change at a time; all agree
 	checkLease      = "one-lease"          // is_leader() is true on one node at most
 	checkBounds     = "bounds"             // queues, messages and logs stay within their bounds
+	checkFresh      = "fresh-read"         // a read sees what was acknowledged before it
 	checkReads      = "log-read"           // an entry read back is the one committed
 	checkLinear     = "linearizable"       // what clients saw has an order
 	checkLiveness   = "liveness"           // without faults, everything comes right
@@ -35,7 +36,7 @@ const (
 // Checks lists the checkers by name.
 func Checks() []string {
 	return []string{checkPanic, checkLeader, checkLog, checkComplete, checkCommitted, checkApplied, checkBack, checkDurable,
-		checkQuorum, checkAck, checkRequest, checkOutcome, checkMembers, checkLease, checkBounds, checkReads, checkLinear,
+		checkQuorum, checkAck, checkRequest, checkOutcome, checkMembers, checkLease, checkBounds, checkFresh, checkReads, checkLinear,
 		checkLiveness, checkTransition}
 }
 
@@ -81,6 +82,7 @@ type checks struct {
 	replicas  []replica
 	agreed    map[uint64]digest // by index of the last membership entry
 	newest    core.Members
+	acked     uint64 // the last index that a client was told of
 	newestAt  uint64 // index of the last membership entry that anyone applied
 }
 

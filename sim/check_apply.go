@@ -32,12 +32,7 @@ func (c *checks) applied(n *node, a *core.Apply) {
 		v.pos++
 		return
 	}
-	e := appliedEntry{index: a.Index, term: a.Term, hash: h, at: len(c.order)}
-	if len(a.Data) >= opHeader {
-		if id := binary.LittleEndian.Uint64(a.Data); id > 0 && id <= uint64(len(c.w.ops)) {
-			e.op = c.w.ops[id-1]
-		}
-	}
+	e := appliedEntry{index: a.Index, term: a.Term, hash: h, at: len(c.order), op: c.w.opOf(a.Data)}
 	if e.op == nil {
 		c.w.fail(checkApplied, "%v applies entry %d, which no client proposed", n, a.Index)
 		return
@@ -45,6 +40,40 @@ func (c *checks) applied(n *node, a *core.Apply) {
 	c.firstApplied(n, &e)
 	c.order = append(c.order, e)
 	v.pos++
+}
+
+// opOf is the operation that proposed data; nil if none did.
+func (w *World) opOf(data []byte) *op {
+	if len(data) >= opHeader {
+		if id := binary.LittleEndian.Uint64(data); id > 0 && id <= uint64(len(w.ops)) {
+			return w.ops[id-1]
+		}
+	}
+	return nil
+}
+
+// catchUp applies what a node had applied up to its snapshot before it died, if
+// it was the first to and died before it could say so: whoever applies entries
+// reads them from the log store.
+func (c *checks) catchUp(n *node, index uint64) {
+	d, done := n.disk.dir, uint64(0)
+	if len(c.order) > 0 {
+		done = c.order[len(c.order)-1].index
+	}
+	for i := max(done+1, d.first); i <= min(index, d.last()) && len(d.log) > 0; i++ {
+		e := &d.log[i-d.first]
+		data, user, err := core.UserData(*e)
+		if err != nil {
+			c.w.fail(checkApplied, "%v has entry %d before its snapshot: %v", n, i, err)
+		}
+		if o := c.w.opOf(data); user && o != nil && o.applied == nil {
+			h := digest(i)
+			h.bytes(data)
+			a := appliedEntry{index: i, term: e.Term, hash: h, at: len(c.order), op: o}
+			c.firstApplied(n, &a)
+			c.order = append(c.order, a)
+		}
+	}
 }
 
 func (c *checks) firstApplied(n *node, e *appliedEntry) {

@@ -43,9 +43,11 @@ func (c *checks) linear() {
 func (o *op) history() (porcupine.Operation, bool) {
 	p := porcupine.Operation{ClientId: o.client, Input: o, Call: int64(o.began), Output: o.read, Return: int64(o.ended)}
 	switch {
+	case o.kind == opConfirm || o.kind == opWait:
+		return p, false
 	case o.outcome == done:
 		return p, true
-	case o.kind == opRead || o.outcome == refused || o.applied == nil:
+	case o.kind.reads() || o.outcome == refused || o.applied == nil:
 		return p, false
 	}
 	p.Return = int64(max(o.visible, o.began))
@@ -75,7 +77,7 @@ var logModel = porcupine.Model{
 	Init: func() any { return logState{} },
 	Step: func(state, input, output any) (bool, any) {
 		s, o := state.(logState), input.(*op)
-		if o.kind == opRead {
+		if o.kind.reads() {
 			return output.(uint64) == s.op, state
 		}
 		i := o.applied.index
@@ -86,9 +88,9 @@ var logModel = porcupine.Model{
 }
 
 func (o *op) String() string {
-	kind := "write"
-	if o.kind == opRead {
-		kind = fmt.Sprintf("read %d", o.read)
+	kind := [...]string{"write", "read", "read behind a barrier", "confirm", "wait"}[o.kind]
+	if o.kind.reads() {
+		kind = fmt.Sprintf("%s %d,", kind, o.read)
 	}
 	return fmt.Sprintf("op %d of client %d: %s key %d from %v to %v, applied %v", o.id, o.client, kind, o.key,
 		o.began.Round(time.Millisecond), o.ended.Round(time.Millisecond), o.applied != nil)

@@ -63,6 +63,9 @@ func (c *checks) startAt(n *node, s *core.Snapshot) {
 
 // startLog takes over the log that a node starts with.
 func (c *checks) startLog(n *node, d core.Durable) {
+	if d.Snapshot != nil {
+		c.catchUp(n, d.Snapshot.Index)
+	}
 	c.startAt(n, d.Snapshot)
 	for i := range d.Entries {
 		c.appendEntry(n, &d.Entries[i])

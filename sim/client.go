@@ -27,15 +27,23 @@ type op struct {
 	index   uint64 // where it was acknowledged
 	read    uint64 // what a read saw: the op that wrote it, 0 = nothing
 	applied *appliedEntry
+	acked   uint64        // the last index that was acknowledged to anyone when it began
+	term    uint64        // and the newest term that committed an entry
 	visible time.Duration // when it was first applied
 }
 
 type opKind uint8
 
 const (
-	opWrite opKind = iota
-	opRead
+	opWrite   opKind = iota
+	opRead           // proposes an entry that changes nothing, and reads at its place
+	opBarrier        // reads behind a barrier
+	opConfirm        // asks a quorum whether the node leads
+	opWait           // waits for an index
 )
+
+// reads says that an op sees the state and changes nothing.
+func (k opKind) reads() bool { return k == opRead || k == opBarrier }
 
 type outcome uint8
 
@@ -114,8 +122,14 @@ func (c *client) act() {
 		w.checks.readLog(n, &c.draws)
 	case r < 21:
 		w.propose(n, &op{client: -1, request: c.uuid(), data: make([]byte, n.timing.MaxEntryBytes+1)})
-	case r < 45:
+	case r < 24:
+		c.begin(opConfirm)
+	case r < 26:
+		c.begin(opWait)
+	case r < 34:
 		c.begin(opRead)
+	case r < 50:
+		c.begin(opBarrier)
 	default:
 		c.begin(opWrite)
 	}
@@ -136,12 +150,18 @@ func (w *World) ask(n *node) {
 	}
 }
 
-// begin starts a write, or a read: a read proposes an entry that changes nothing
-// and looks at the state at its place in the log.
+// begin starts an operation.
 func (c *client) begin(k opKind) {
 	w := c.w
 	o := &op{id: uint64(len(w.ops) + 1), client: c.number, kind: k, began: w.now, retry: c.draws.Below(4) > 0, request: c.uuid()}
 	o.key = len(w.ops)/(keyLife*keys)*keys + c.draws.Below(keys)
+	o.acked, o.term = w.checks.acked, w.checks.commitTerm()
+	if k > opRead {
+		o.retry = false
+		w.ops, c.op = append(w.ops, o), o
+		c.try(c.node)
+		return
+	}
 	size := opHeader
 	if k == opWrite && c.draws.Below(8) == 0 {
 		size += c.draws.Below(w.shape.values)
@@ -186,7 +206,17 @@ func (w *World) propose(n *node, o *op) *request {
 	if w.trace != nil {
 		w.say(n, "is asked for %v as %d", o, q.id)
 	}
-	in := core.Propose{ID: q.id, RequestID: o.request, Data: o.data}
+	var in core.Input
+	switch o.kind {
+	case opBarrier:
+		in = core.ReadBarrier{ID: q.id}
+	case opConfirm:
+		in = core.ConfirmLeader{ID: q.id}
+	case opWait:
+		in = core.WaitApplied{ID: q.id, Index: n.status.Commit + 1}
+	default:
+		in = core.Propose{ID: q.id, RequestID: o.request, Data: o.data}
+	}
 	if n.paused > 0 {
 		n.deferred = append(n.deferred, event{at: w.now, kind: evInput, node: n, life: n.life, ref: in})
 		return q

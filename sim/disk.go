@@ -110,6 +110,8 @@ type disk struct {
 
 const (
 	slowFactor = 40
+	// maxSync bounds a slow sync, but for faultStallSync.
+	maxSync = 3 * time.Second
 	// maxDiskQueue bounds the batches that a node may have unanswered. The core
 	// answers nothing before its sync, so what is in flight bounds it.
 	maxDiskQueue = 4096
@@ -138,7 +140,7 @@ func (d *disk) kick() {
 	if needsSync(d.writing) {
 		lat = d.latency.Tail(n.w.shape.syncLatency)
 		if d.slow > 0 {
-			lat *= slowFactor
+			lat = min(lat*slowFactor, maxSync)
 		}
 		lat += d.stall
 		d.stall = 0

@@ -56,6 +56,9 @@ const (
 	markRetried
 	markRequestTwice
 	markReadOK
+	markBarrierOK
+	markConfirmOK
+	markWaitOK
 	markLogRead
 	markTooLarge
 	markSnapshotTaken
@@ -83,7 +86,7 @@ var markNames = [markCount]string{
 	"message over a narrow link", "snapshot cut in the middle", "elected", "deposed", "lease taken",
 	"lease outlived its process", "is_leader true", "is_leader false", "write acknowledged", "outcome unknown",
 	"unknown outcome: committed", "unknown outcome: not committed", "request retried", "request answered twice alike",
-	"read done", "log entry read", "entry too large refused", "snapshot of own state", "snapshot installed", "log truncated",
+	"read done", "read behind a barrier", "leadership confirmed", "wait for an index done", "log entry read", "entry too large refused", "snapshot of own state", "snapshot installed", "log truncated",
 	"promise stored", "member added", "learner promoted", "voter demoted", "member removed", "node knows that it is removed",
 	"founded another cluster", "leadership transferred", "transfer failed", "node repaired by the operator", "node restarted with state",
 }
@@ -152,7 +155,7 @@ func (m *Marks) List() []Mark {
 		pb.MsgSnap, pb.MsgHeartbeat, pb.MsgHeartbeatResp, pb.MsgTimeoutNow} {
 		l = append(l, Mark{"sent " + t.String(), m.messages[t], true})
 	}
-	for b := bodyForward; b <= bodyRemoveMe; b++ {
+	for b := bodyForward; b <= lastBody; b++ {
 		l = append(l, Mark{"sent " + wireInfo{body: b}.String(), m.others[b], true})
 	}
 	for _, r := range slices.Sorted(maps.Keys(corepb.Refusal_name)) {

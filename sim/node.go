@@ -15,12 +15,13 @@ const (
 	uninitialised              // pgraft_init() has not been called on this directory
 	waiting                    // to be invited
 	running
-	failed // stopped by its disk; its process is still there
-	broken // refuses to start on what it finds
+	failed  // stopped by its disk; its process is still there
+	broken  // refuses to start on what it finds
+	removed // from its cluster, for good
 )
 
 func (s state) String() string {
-	return [...]string{"down", "uninitialised", "waiting", "running", "failed", "broken"}[s]
+	return [...]string{"down", "uninitialised", "waiting", "running", "failed", "broken", "removed"}[s]
 }
 
 // moments is for how many ticks their time is remembered: longer than a lease.
@@ -109,7 +110,9 @@ func (n *node) open() (found bool, err error) {
 	case n.marker.there && n.marker.replica != id.ReplicaUUID:
 		return false, fmt.Errorf("the directory holds another replica than the one that was initialised here")
 	}
-	n.marker = marker{true, id.ReplicaUUID}
+	if !id.Removed {
+		n.marker = marker{true, id.ReplicaUUID}
+	}
 	n.identity = id
 	return true, nil
 }
@@ -169,7 +172,11 @@ func (n *node) uuid() (u [16]byte) {
 
 // begin starts the core of a member, or waits to be invited.
 func (n *node) begin() {
-	if !n.identity.Invited() {
+	switch {
+	case n.identity.Removed:
+		n.state, n.lease = removed, lease{}
+		return
+	case !n.identity.Invited():
 		n.state, n.lease = waiting, lease{}
 		return
 	}
@@ -215,6 +222,20 @@ func (n *node) input(in core.Input) {
 		return
 	}
 	n.w.checks.stepped(n)
+	if n.status.Role == core.RoleRemoved {
+		n.leave()
+	}
+}
+
+// leave ends a membership for good: the node stores that, and its core stops.
+func (n *node) leave() {
+	n.disk.dir.identity.Removed = true
+	n.identity.Removed = true
+	n.marker = marker{} // with its data gone too, this may be a new node
+	n.hangUpAll(surviveAll)
+	n.disk.crash(surviveAll)
+	n.halt()
+	n.state, n.lease = removed, lease{}
 }
 
 // crash ends the process at once. What its disk keeps is for s to say.

@@ -15,6 +15,8 @@ type operator struct {
 	asked  []*adminRequest
 	atOnce int // changes asked for at the same time
 	formed bool
+	// unsure are members whose removal had no clear answer: it may still come.
+	unsure []uint64
 }
 
 // adminRequest is a change that an operator asked a node for.
@@ -84,7 +86,7 @@ func (w *World) reconcile(leader, n *node) {
 		w.change(leader, n, adminAdd)
 	case m != nil && want && n.state == waiting && m.GetRole() == corepb.Role_JOINING:
 		// The leader dials it.
-	case m == nil && want && (n.state == broken || n.state == running && (n.foreign() || leader.members.WasRemoved(n.identity.RaftID))):
+	case m == nil && want && (n.state == broken || n.state == removed || n.state == running && (n.foreign() || leader.members.WasRemoved(n.identity.RaftID))):
 		w.wipe(n)
 	case mine && m.GetRole() == corepb.Role_VOTER:
 		w.operator.formed = true
@@ -94,7 +96,7 @@ func (w *World) reconcile(leader, n *node) {
 // ruined says that what is on n's disk is not the member m: it never comes back.
 func (w *World) ruined(n *node, m *corepb.Member) bool {
 	d := n.disk.dir
-	return n.state == broken || n.state == running && n.foreign() ||
+	return n.state == broken || n.state == removed || n.state == running && n.foreign() ||
 		n.state == waiting && string(d.identity.ReplicaUUID[:]) != string(m.GetReplicaUuid())
 }
 
@@ -164,6 +166,9 @@ func (w *World) adminAnswered(q *request, r core.Reply) {
 			break
 		}
 	}
+	if m := w.checks.newest.Node(targetID(a)); a.kind == adminRemove && r.Code == core.Unknown && m != nil {
+		w.operator.unsure = append(w.operator.unsure, m.GetRaftId())
+	}
 	switch {
 	case a.kind == adminTransfer && r.Code == core.OK:
 		w.marks.add(markTransferred)
@@ -176,12 +181,24 @@ func (w *World) adminAnswered(q *request, r core.Reply) {
 	}
 }
 
+func targetID(a *adminRequest) uint32 {
+	if a.target == nil {
+		return 0
+	}
+	return a.target.id
+}
+
 // mayLose says whether the cluster outlives that n's replica is lost for good:
 // no change is under way, every voter's replica but few is sound, and those
 // left are still a quorum.
 func (w *World) mayLose(n *node) bool {
 	if len(w.operator.asked) > 0 || !w.operator.formed || !w.checks.membershipRests() {
 		return false
+	}
+	for _, id := range w.operator.unsure {
+		if w.checks.newest.Get(id) != nil {
+			return false
+		}
 	}
 	voters, sound := w.count(n)
 	return sound >= voters/2+1

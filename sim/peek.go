@@ -27,7 +27,9 @@ const (
 	bodyForwardReply protowire.Number = 5
 	bodyRemoved      protowire.Number = 6
 	bodyRemoveMe     protowire.Number = 7
-	lastBody         protowire.Number = 9
+	bodyReadRequest  protowire.Number = 8
+	bodyReadReply    protowire.Number = 9
+	lastBody                          = bodyReadReply
 )
 
 // peek reads an encoded corepb.Envelope.
@@ -106,6 +108,10 @@ func (i wireInfo) String() string {
 		return "Removed"
 	case bodyRemoveMe:
 		return "RemoveMe"
+	case bodyReadRequest:
+		return "ReadRequest"
+	case bodyReadReply:
+		return "ReadReply"
 	default:
 		return fmt.Sprintf("body %d", i.body)
 	}

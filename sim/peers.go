@@ -290,7 +290,7 @@ func (n *node) greet(hello *corepb.Hello) *corepb.Welcome {
 			v = core.Verdict{Refusal: corepb.Refusal_NOT_INITIALISED}
 		}
 		return n.identity.Welcome(v)
-	case waiting, running:
+	case waiting, running, removed:
 	default:
 		return nil
 	}

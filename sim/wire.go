@@ -41,6 +41,8 @@ const (
 	smallBytes    = 512
 	narrowBytes   = 20_000 // a second
 	slowLinkTimes = 50
+	// maxDelay bounds what a message can be late by, but for faultDelay.
+	maxDelay = 2 * time.Second
 )
 
 // delay is how long the next message takes.
@@ -49,7 +51,7 @@ func (l *link) delay() time.Duration {
 	if l.slow > 0 {
 		d *= slowLinkTimes
 	}
-	return d + l.extra
+	return min(d, maxDelay) + l.extra
 }
 
 // packet is a message on its way.

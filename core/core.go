@@ -81,8 +81,9 @@ func New(cfg Config, d Durable) (*Core, error) {
 
 // boot sets the clocks of a node that starts. It may have promised, before it
 // stopped, not to elect another leader, and remembers only the longest that it
-// can have been.
+// can have been. A snapshot taken after it was removed says so.
 func (c *Core) boot(d Durable) {
+	c.removed = c.members.WasRemoved(c.self)
 	c.promise.durableMillis = d.PromiseMillis
 	if d.PromiseMillis > 0 {
 		c.promise.bootUntil = c.ticks(d.PromiseMillis) + promiseSlackTicks

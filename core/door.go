@@ -74,6 +74,7 @@ func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
 		return
 	}
 	if m.GetType() == pb.MsgHeartbeat && m.GetCommit() > c.last {
+		c.lost = true
 		c.event(Warning, "node %d says that entry %d is durable here, but the log ends at %d: this node lost acknowledged data; remove it, empty its data_dir, add it again",
 			NodeID(m.GetFrom()), m.GetCommit(), c.last)
 		return
@@ -84,6 +85,7 @@ func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
 	}
 	c.step(m)
 	c.drain()
+	c.commitKnown(env.GetKnownCommit())
 	c.heardFromLeader(m)
 	if p := env.GetLeasePromise(); p != nil && m.GetType() == pb.MsgHeartbeatResp && m.GetTerm() == c.hard.Term {
 		c.promised(m.GetFrom(), p)
@@ -167,12 +169,8 @@ func checkEntry(e *pb.Entry) error {
 		_, err := decodeCommand(e.GetData())
 		return err
 	case pb.EntryConfChangeV2:
-		var cc pb.ConfChangeV2
-		var ch corepb.MemberChange
-		if err := proto.Unmarshal(e.GetData(), &cc); err != nil {
-			return err
-		}
-		return proto.Unmarshal(cc.GetContext(), &ch)
+		_, _, err := decodeChange(e.GetData())
+		return err
 	}
 	return fmt.Errorf("type %v", e.GetType())
 }

@@ -42,7 +42,7 @@ func (c *Core) campaignWhenDue() {
 		return
 	}
 	c.resetTimer()
-	if !c.isVoter(c.self) {
+	if c.lost || !c.isVoter(c.self) {
 		return
 	}
 	c.timer.campaigns++

@@ -44,6 +44,20 @@ type (
 		NodeID uint32
 	}
 
+	// ReplaceNode asks the leader to put a new member in the place of a voter:
+	// it is added as a learner, takes the voter's place in one change once it
+	// has caught up, and the voter is removed. At no time are there more voters
+	// than before, or fewer. Reply comes when the old one is removed. A leader
+	// that is replaced hands leadership over first.
+	ReplaceNode struct {
+		ID          uint64
+		OldNodeID   uint32
+		NodeID      uint32
+		Address     string
+		Port        uint32
+		ReplicaUUID [16]byte
+	}
+
 	// TransferLeader asks the leader to hand leadership to NodeID, or to the
 	// most caught-up voter if NodeID is 0. Reply comes when another member is
 	// known to lead.
@@ -99,6 +113,7 @@ func (Receive) isInput()         {}
 func (Propose) isInput()         {}
 func (AddNode) isInput()         {}
 func (RemoveNode) isInput()      {}
+func (ReplaceNode) isInput()     {}
 func (TransferLeader) isInput()  {}
 func (ReadBarrier) isInput()     {}
 func (ConfirmLeader) isInput()   {}

@@ -99,6 +99,7 @@ type applied struct {
 	expired   bool  // too old to tell whether it is new: changed nothing
 	change    *corepb.MemberChange
 	refused   string // why the change was not made
+	jointLeft bool   // the library's entry that ends a joint configuration
 }
 
 // apply takes the next committed entry. conf makes a membership change in the
@@ -162,16 +163,19 @@ func UserData(e Entry) (data []byte, ok bool, err error) {
 // applyChange makes a membership change, or refuses one that no longer fits:
 // a proposal made under an older view. All nodes decide alike.
 func (m *machine) applyChange(e *pb.Entry, conf func(*pb.ConfChangeV2) *pb.ConfState) applied {
-	var cc pb.ConfChangeV2
-	var ch corepb.MemberChange
-	if err := proto.Unmarshal(e.GetData(), &cc); err != nil {
-		panic(fmt.Sprintf("committed membership entry %d: %v", m.index, err))
+	cc, ch, err := decodeChange(e.GetData())
+	if err != nil {
+		panic(fmt.Sprintf("committed entry %d: %v", m.index, err))
 	}
-	if err := proto.Unmarshal(cc.GetContext(), &ch); err != nil {
-		panic(fmt.Sprintf("context of membership entry %d: %v", m.index, err))
+	if ch == nil {
+		return applied{jointLeft: m.leaveJoint(conf)}
+	}
+	if ch.GetStep() == corepb.MemberChange_RECOVER {
+		m.applyRecovery(ch, conf)
+		return applied{change: ch}
 	}
 	id := ch.GetMember().GetRaftId()
-	a := applied{change: &ch}
+	a := applied{change: ch}
 	list := slices.Clone(m.members.List)
 	i := slices.IndexFunc(list, func(x *corepb.Member) bool { return x.GetRaftId() == id })
 	switch {
@@ -188,6 +192,7 @@ func (m *machine) applyChange(e *pb.Entry, conf func(*pb.ConfChangeV2) *pb.ConfS
 		return a
 	case ch.GetStep() == corepb.MemberChange_REMOVE:
 		list = slices.Delete(list, i, i+1)
+	case ch.GetStep() == corepb.MemberChange_REPLACE && applyReplace(list, i):
 	case ch.GetStep() == corepb.MemberChange_PROMOTE && list[i].GetRole() == corepb.Role_JOINING:
 		list[i] = withRole(list[i], corepb.Role_VOTER)
 	case ch.GetStep() == corepb.MemberChange_DEMOTE && list[i].GetRole() == corepb.Role_VOTER:
@@ -198,15 +203,24 @@ func (m *machine) applyChange(e *pb.Entry, conf func(*pb.ConfChangeV2) *pb.ConfS
 		a.refused = fmt.Sprintf("%v of node %d, which is %v", ch.GetStep(), NodeID(id), list[i].GetRole())
 		return a
 	}
-	m.conf = conf(&cc)
+	m.conf = conf(cc)
 	m.members.List = list
 	return a
 }
 
 func withRole(m *corepb.Member, r corepb.Role) *corepb.Member {
 	n := proto.Clone(m).(*corepb.Member)
-	n.Role = r
+	n.Role, n.Replaces = r, 0
 	return n
+}
+
+// leaveJoint ends a joint configuration; false if there is none.
+func (m *machine) leaveJoint(conf func(*pb.ConfChangeV2) *pb.ConfState) bool {
+	if len(m.conf.GetVotersOutgoing()) == 0 {
+		return false
+	}
+	m.conf = conf(&pb.ConfChangeV2{})
+	return true
 }
 
 // FoundingIndex is where every log begins: no entry has it, but the snapshot that

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -21,10 +22,10 @@ type changes struct {
 	proposed  bool   // the entry at confIndex is a change of ours
 }
 
-// change is one AddNode or RemoveNode that waits for its Reply.
+// change is one AddNode, ReplaceNode or RemoveNode that waits for its Reply.
 type change struct {
 	ids     []uint64       // empty: nobody waits, another member asked
-	add     *corepb.Member // nil: a removal
+	add     *corepb.Member // nil: a removal. With Replaces set: a replacement
 	raftID  uint64         // set when the first entry has been proposed, or a removal
 	started bool
 }
@@ -33,8 +34,7 @@ type change struct {
 const promoteLag = 64
 
 func (c *Core) addNode(in AddNode) {
-	if c.role != raft.StateLeader || c.removed {
-		c.reply(in.ID, NotLeader, "this node does not lead")
+	if c.refusedHere(in.ID) {
 		return
 	}
 	ch := &change{ids: []uint64{in.ID}, add: &corepb.Member{Address: in.Address, Port: in.Port,
@@ -42,9 +42,21 @@ func (c *Core) addNode(in AddNode) {
 	c.enqueue(ch)
 }
 
+// refusedHere answers what only a leader can do on a node that does not lead.
+func (c *Core) refusedHere(id uint64) bool {
+	switch {
+	case c.removed:
+		c.reply(id, RemovedMember, "this node was removed from the cluster")
+	case c.role != raft.StateLeader:
+		c.reply(id, NotLeader, "this node does not lead")
+	default:
+		return false
+	}
+	return true
+}
+
 func (c *Core) removeNode(in RemoveNode) {
-	if c.role != raft.StateLeader || c.removed {
-		c.reply(in.ID, NotLeader, "this node does not lead")
+	if c.refusedHere(in.ID) {
 		return
 	}
 	m := c.members.Node(in.NodeID)
@@ -78,7 +90,7 @@ func (c *Core) enqueue(ch *change) {
 
 // leaderDuties proposes the next membership entry that is due.
 func (c *Core) leaderDuties() {
-	if c.role != raft.StateLeader || c.removed || c.transfer.target != 0 || c.storage.libApplied < c.changes.confIndex {
+	if c.role != raft.StateLeader || c.removed || c.transfer.target != 0 || c.joint() || c.storage.libApplied < c.changes.confIndex {
 		return
 	}
 	for _, m := range c.members.List {
@@ -86,8 +98,7 @@ func (c *Core) leaderDuties() {
 		case m.GetRole() == corepb.Role_LEAVING:
 			c.proposeChange(corepb.MemberChange_REMOVE, pb.ConfChangeRemoveNode, &corepb.Member{RaftId: m.GetRaftId()})
 			return
-		case m.GetRole() == corepb.Role_JOINING && c.caughtUp(m.GetRaftId()):
-			c.proposeChange(corepb.MemberChange_PROMOTE, pb.ConfChangeAddNode, &corepb.Member{RaftId: m.GetRaftId()})
+		case m.GetRole() == corepb.Role_JOINING && c.caughtUp(m.GetRaftId()) && c.promote(m):
 			return
 		}
 	}
@@ -135,6 +146,16 @@ func (c *Core) start(ch *change) bool {
 
 func (c *Core) startAdd(ch *change) bool {
 	node := NodeID(ch.add.GetRaftId())
+	if a := ch.add.GetAddress(); strings.ToValidUTF8(a, "") != a {
+		c.answer(ch, NotPossible, "address %q is not UTF-8", a)
+		return false
+	}
+	if ch.add.GetReplaces() != 0 {
+		if code, text := c.mayReplace(ch.add); code != OK {
+			c.answer(ch, code, "%s", text)
+			return false
+		}
+	}
 	for _, m := range c.members.List {
 		same := m.GetAddress() == ch.add.GetAddress() && m.GetPort() == ch.add.GetPort()
 		switch {
@@ -150,6 +171,9 @@ func (c *Core) startAdd(ch *change) bool {
 			return false
 		case !bytes.Equal(m.GetReplicaUuid(), ch.add.GetReplicaUuid()):
 			c.answer(ch, NotPossible, "node %d is a member, but not with the data that it has now: remove it, then add it again", node)
+			return false
+		case ch.add.GetReplaces() != 0 && ch.add.GetReplaces() != m.GetReplaces():
+			c.answer(ch, NotPossible, "node %d is a member already, not in the place of node %d", node, NodeID(ch.add.GetReplaces()))
 			return false
 		case m.GetRole() == corepb.Role_VOTER:
 			c.answer(ch, OK, "")
@@ -171,15 +195,7 @@ func (c *Core) mayRemove(m *corepb.Member) (Code, string) {
 	if !c.isVoter(id) {
 		return OK, ""
 	}
-	rest, up := 0, 0
-	for _, v := range c.conf.GetVoters() {
-		if v != id {
-			rest++
-			if c.reachable(v) {
-				up++
-			}
-		}
-	}
+	rest, up := c.votersBeside(id)
 	switch {
 	case rest == 0:
 		return LastVoter, fmt.Sprintf("node %d is the last voter", NodeID(id))
@@ -189,12 +205,16 @@ func (c *Core) mayRemove(m *corepb.Member) (Code, string) {
 	return OK, ""
 }
 
-// proposeChange appends a membership entry; false if the library took none.
+// proposeChange appends a membership entry that changes one member; false if
+// the library took none.
 func (c *Core) proposeChange(step corepb.MemberChange_Step, t pb.ConfChangeType, m *corepb.Member) bool {
-	cc := &pb.ConfChangeV2{
-		Changes: []*pb.ConfChangeSingle{{Type: t.Enum(), NodeId: new(m.GetRaftId())}},
-		Context: marshal(&corepb.MemberChange{Step: step, Member: m}),
-	}
+	return c.proposeEntry(&corepb.MemberChange{Step: step, Member: m}, &pb.ConfChangeSingle{Type: t.Enum(), NodeId: new(m.GetRaftId())})
+}
+
+// proposeEntry: two changes at once make the library go through a joint
+// configuration, which it leaves by itself.
+func (c *Core) proposeEntry(ch *corepb.MemberChange, singles ...*pb.ConfChangeSingle) bool {
+	cc := &pb.ConfChangeV2{Changes: singles, Context: marshal(ch)}
 	if err := c.rn.ProposeConfChange(cc); err != nil {
 		return false
 	}
@@ -231,7 +251,12 @@ func (c *Core) changeApplied(a applied) {
 		return
 	}
 	c.out.MembersChanged = true
-	c.event(Info, "node %d %s, at index %d", NodeID(id), stepText(a.change.GetStep()), c.machine.index)
+	if a.change.GetStep() == corepb.MemberChange_RECOVER {
+		c.peers = map[uint64]*peer{}
+		c.event(Warning, "the majority was lost for good: node %d went on as a cluster of its own, at index %d", NodeID(id), c.machine.index)
+		return
+	}
+	c.event(Info, "node %d %s, at index %d", NodeID(id), stepText(a.change), c.machine.index)
 	if a.change.GetStep() == corepb.MemberChange_REMOVE {
 		if id == c.self {
 			c.becomeRemoved("its log says so")
@@ -242,24 +267,33 @@ func (c *Core) changeApplied(a applied) {
 		}
 		delete(c.peers, id)
 	}
+	c.answerChanges()
+}
+
+// answerChanges answers what the member list shows to be done.
+func (c *Core) answerChanges() {
 	for _, ch := range slices.Clone(c.changes.waiting) {
 		m := c.members.Get(ch.raftID)
 		switch {
 		case !ch.started:
-		case ch.add == nil && m == nil, ch.add != nil && m.GetRole() == corepb.Role_VOTER && m != nil:
+		case ch.add == nil && m == nil:
 			c.answer(ch, OK, "")
 		case ch.add != nil && m == nil:
 			c.answer(ch, NotPossible, "node %d was removed again", NodeID(ch.raftID))
+		case ch.add != nil && m.GetRole() == corepb.Role_VOTER:
+			c.answerVoter(ch)
 		}
 	}
 }
 
-func stepText(s corepb.MemberChange_Step) string {
-	switch s {
+func stepText(ch *corepb.MemberChange) string {
+	switch ch.GetStep() {
 	case corepb.MemberChange_ADD:
 		return "was added as a learner"
 	case corepb.MemberChange_PROMOTE:
 		return "became a voter"
+	case corepb.MemberChange_REPLACE:
+		return fmt.Sprintf("became a voter in the place of node %d", NodeID(ch.GetMember().GetReplaces()))
 	case corepb.MemberChange_DEMOTE:
 		return "became a learner, to be removed"
 	}
@@ -275,21 +309,32 @@ func (c *Core) answer(ch *change, code Code, text string, a ...any) {
 }
 
 // failChanges is for a node that leads no longer: what was proposed may still
-// happen, as the next leader drives it on.
+// happen, as the next leader drives it on. One who asked this node to replace
+// itself waits on: this node sees in its log what becomes of it.
 func (c *Core) failChanges() {
-	for _, ch := range slices.Clone(c.changes.waiting) {
-		if ch.started {
+	waiting := c.changes.waiting
+	c.changes = changes{}
+	for _, ch := range waiting {
+		switch {
+		case c.replacesSelf(ch):
+			c.changes.waiting = append(c.changes.waiting, ch)
+		case ch.started:
 			c.answer(ch, Unknown, "leadership was lost; the change may still be made")
-		} else {
+		default:
 			c.answer(ch, NotLeader, "this node no longer leads")
 		}
 	}
-	c.changes = changes{}
 }
 
+// failChangesWith is for a node that is removed: for one who asked for that it
+// is success.
 func (c *Core) failChangesWith(code Code, text string) {
 	for _, ch := range slices.Clone(c.changes.waiting) {
-		c.answer(ch, code, "%s", text)
+		if c.replacesSelf(ch) {
+			c.answer(ch, OK, "")
+		} else {
+			c.answer(ch, code, "%s", text)
+		}
 	}
 	c.failTransfer(code, text)
 }

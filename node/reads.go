@@ -18,7 +18,8 @@ func (n *Node) TransferLeader(ctx context.Context, nodeID uint32) error {
 	if err != nil {
 		return err
 	}
-	return failure(r.do(ctx, func(id uint64) core.Input { return core.TransferLeader{ID: id, NodeID: nodeID} }))
+	rep, _ := r.do(ctx, func(id uint64) core.Input { return core.TransferLeader{ID: id, NodeID: nodeID} })
+	return failure(rep)
 }
 
 // ConfirmLeader asks a quorum whether this node leads, and returns the term in

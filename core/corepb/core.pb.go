@@ -193,7 +193,7 @@ func (x ForwardReply_Verdict) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ForwardReply_Verdict.Descriptor instead.
 func (ForwardReply_Verdict) EnumDescriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{5, 0}
+	return file_core_proto_rawDescGZIP(), []int{6, 0}
 }
 
 type MemberChange_Step int32
@@ -203,6 +203,8 @@ const (
 	MemberChange_PROMOTE MemberChange_Step = 1 // learner to voter
 	MemberChange_DEMOTE  MemberChange_Step = 2 // voter to learner, on its way out
 	MemberChange_REMOVE  MemberChange_Step = 3
+	MemberChange_REPLACE MemberChange_Step = 4 // at once: learner to voter, and the voter it replaces to learner
+	MemberChange_RECOVER MemberChange_Step = 5 // a majority was lost for good: member is all that is left
 )
 
 // Enum value maps for MemberChange_Step.
@@ -212,12 +214,16 @@ var (
 		1: "PROMOTE",
 		2: "DEMOTE",
 		3: "REMOVE",
+		4: "REPLACE",
+		5: "RECOVER",
 	}
 	MemberChange_Step_value = map[string]int32{
 		"ADD":     0,
 		"PROMOTE": 1,
 		"DEMOTE":  2,
 		"REMOVE":  3,
+		"REPLACE": 4,
+		"RECOVER": 5,
 	}
 )
 
@@ -245,7 +251,7 @@ func (x MemberChange_Step) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use MemberChange_Step.Descriptor instead.
 func (MemberChange_Step) EnumDescriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{12, 0}
+	return file_core_proto_rawDescGZIP(), []int{13, 0}
 }
 
 // Envelope is one message between two cores.
@@ -265,6 +271,7 @@ type Envelope struct {
 	Body          isEnvelope_Body `protobuf_oneof:"body"`
 	LeaseRound    *LeaseRound     `protobuf:"bytes,10,opt,name=lease_round,json=leaseRound,proto3" json:"lease_round,omitempty"`       // beside a MsgHeartbeat
 	LeasePromise  *LeasePromise   `protobuf:"bytes,11,opt,name=lease_promise,json=leasePromise,proto3" json:"lease_promise,omitempty"` // beside a MsgHeartbeatResp
+	KnownCommit   *KnownCommit    `protobuf:"bytes,12,opt,name=known_commit,json=knownCommit,proto3" json:"known_commit,omitempty"`    // beside a MsgVoteResp or MsgPreVoteResp
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -397,6 +404,13 @@ func (x *Envelope) GetLeasePromise() *LeasePromise {
 	return nil
 }
 
+func (x *Envelope) GetKnownCommit() *KnownCommit {
+	if x != nil {
+		return x.KnownCommit
+	}
+	return nil
+}
+
 type isEnvelope_Body interface {
 	isEnvelope_Body()
 }
@@ -443,6 +457,59 @@ func (*Envelope_ReadRequest) isEnvelope_Body() {}
 
 func (*Envelope_ReadReply) isEnvelope_Body() {}
 
+// KnownCommit says that the entry of that index and term is committed.
+type KnownCommit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	Term          uint64                 `protobuf:"varint,2,opt,name=term,proto3" json:"term,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KnownCommit) Reset() {
+	*x = KnownCommit{}
+	mi := &file_core_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KnownCommit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KnownCommit) ProtoMessage() {}
+
+func (x *KnownCommit) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KnownCommit.ProtoReflect.Descriptor instead.
+func (*KnownCommit) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *KnownCommit) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *KnownCommit) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
 // LeaseRound is the question of a leader's lease: promise not to elect anyone
 // else for a while.
 type LeaseRound struct {
@@ -455,7 +522,7 @@ type LeaseRound struct {
 
 func (x *LeaseRound) Reset() {
 	*x = LeaseRound{}
-	mi := &file_core_proto_msgTypes[1]
+	mi := &file_core_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -467,7 +534,7 @@ func (x *LeaseRound) String() string {
 func (*LeaseRound) ProtoMessage() {}
 
 func (x *LeaseRound) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[1]
+	mi := &file_core_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -480,7 +547,7 @@ func (x *LeaseRound) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseRound.ProtoReflect.Descriptor instead.
 func (*LeaseRound) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{1}
+	return file_core_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *LeaseRound) GetRound() uint64 {
@@ -510,7 +577,7 @@ type Contact struct {
 
 func (x *Contact) Reset() {
 	*x = Contact{}
-	mi := &file_core_proto_msgTypes[2]
+	mi := &file_core_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -522,7 +589,7 @@ func (x *Contact) String() string {
 func (*Contact) ProtoMessage() {}
 
 func (x *Contact) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[2]
+	mi := &file_core_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -535,7 +602,7 @@ func (x *Contact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contact.ProtoReflect.Descriptor instead.
 func (*Contact) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{2}
+	return file_core_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Contact) GetRaftId() uint64 {
@@ -571,7 +638,7 @@ type LeasePromise struct {
 
 func (x *LeasePromise) Reset() {
 	*x = LeasePromise{}
-	mi := &file_core_proto_msgTypes[3]
+	mi := &file_core_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -583,7 +650,7 @@ func (x *LeasePromise) String() string {
 func (*LeasePromise) ProtoMessage() {}
 
 func (x *LeasePromise) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[3]
+	mi := &file_core_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -596,7 +663,7 @@ func (x *LeasePromise) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeasePromise.ProtoReflect.Descriptor instead.
 func (*LeasePromise) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{3}
+	return file_core_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *LeasePromise) GetRound() uint64 {
@@ -623,7 +690,7 @@ type Forward struct {
 
 func (x *Forward) Reset() {
 	*x = Forward{}
-	mi := &file_core_proto_msgTypes[4]
+	mi := &file_core_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -635,7 +702,7 @@ func (x *Forward) String() string {
 func (*Forward) ProtoMessage() {}
 
 func (x *Forward) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[4]
+	mi := &file_core_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -648,7 +715,7 @@ func (x *Forward) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forward.ProtoReflect.Descriptor instead.
 func (*Forward) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{4}
+	return file_core_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Forward) GetCommand() *Command {
@@ -670,7 +737,7 @@ type ForwardReply struct {
 
 func (x *ForwardReply) Reset() {
 	*x = ForwardReply{}
-	mi := &file_core_proto_msgTypes[5]
+	mi := &file_core_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -682,7 +749,7 @@ func (x *ForwardReply) String() string {
 func (*ForwardReply) ProtoMessage() {}
 
 func (x *ForwardReply) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[5]
+	mi := &file_core_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -695,7 +762,7 @@ func (x *ForwardReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForwardReply.ProtoReflect.Descriptor instead.
 func (*ForwardReply) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{5}
+	return file_core_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ForwardReply) GetRequestId() []byte {
@@ -735,7 +802,7 @@ type Removed struct {
 
 func (x *Removed) Reset() {
 	*x = Removed{}
-	mi := &file_core_proto_msgTypes[6]
+	mi := &file_core_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -747,7 +814,7 @@ func (x *Removed) String() string {
 func (*Removed) ProtoMessage() {}
 
 func (x *Removed) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[6]
+	mi := &file_core_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -760,7 +827,7 @@ func (x *Removed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Removed.ProtoReflect.Descriptor instead.
 func (*Removed) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{6}
+	return file_core_proto_rawDescGZIP(), []int{7}
 }
 
 // RemoveMe is a leader's request to its successor: it gave up leadership to be
@@ -773,7 +840,7 @@ type RemoveMe struct {
 
 func (x *RemoveMe) Reset() {
 	*x = RemoveMe{}
-	mi := &file_core_proto_msgTypes[7]
+	mi := &file_core_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -785,7 +852,7 @@ func (x *RemoveMe) String() string {
 func (*RemoveMe) ProtoMessage() {}
 
 func (x *RemoveMe) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[7]
+	mi := &file_core_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -798,7 +865,7 @@ func (x *RemoveMe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMe.ProtoReflect.Descriptor instead.
 func (*RemoveMe) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{7}
+	return file_core_proto_rawDescGZIP(), []int{8}
 }
 
 // ReadRequest asks the leader for a read index (thesis, section 6.4), for all
@@ -813,7 +880,7 @@ type ReadRequest struct {
 
 func (x *ReadRequest) Reset() {
 	*x = ReadRequest{}
-	mi := &file_core_proto_msgTypes[8]
+	mi := &file_core_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -825,7 +892,7 @@ func (x *ReadRequest) String() string {
 func (*ReadRequest) ProtoMessage() {}
 
 func (x *ReadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[8]
+	mi := &file_core_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -838,7 +905,7 @@ func (x *ReadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadRequest.ProtoReflect.Descriptor instead.
 func (*ReadRequest) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{8}
+	return file_core_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ReadRequest) GetLife() uint64 {
@@ -867,7 +934,7 @@ type ReadReply struct {
 
 func (x *ReadReply) Reset() {
 	*x = ReadReply{}
-	mi := &file_core_proto_msgTypes[9]
+	mi := &file_core_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -879,7 +946,7 @@ func (x *ReadReply) String() string {
 func (*ReadReply) ProtoMessage() {}
 
 func (x *ReadReply) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[9]
+	mi := &file_core_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -892,7 +959,7 @@ func (x *ReadReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadReply.ProtoReflect.Descriptor instead.
 func (*ReadReply) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{9}
+	return file_core_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ReadReply) GetLife() uint64 {
@@ -935,7 +1002,7 @@ type Command struct {
 
 func (x *Command) Reset() {
 	*x = Command{}
-	mi := &file_core_proto_msgTypes[10]
+	mi := &file_core_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -947,7 +1014,7 @@ func (x *Command) String() string {
 func (*Command) ProtoMessage() {}
 
 func (x *Command) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[10]
+	mi := &file_core_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -960,7 +1027,7 @@ func (x *Command) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Command.ProtoReflect.Descriptor instead.
 func (*Command) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{10}
+	return file_core_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Command) GetRequestId() []byte {
@@ -991,13 +1058,14 @@ type Member struct {
 	Port          uint32                 `protobuf:"varint,3,opt,name=port,proto3" json:"port,omitempty"`
 	ReplicaUuid   []byte                 `protobuf:"bytes,4,opt,name=replica_uuid,json=replicaUuid,proto3" json:"replica_uuid,omitempty"` // 16 bytes
 	Role          Role                   `protobuf:"varint,5,opt,name=role,proto3,enum=pgraft.core.Role" json:"role,omitempty"`
+	Replaces      uint64                 `protobuf:"varint,6,opt,name=replaces,proto3" json:"replaces,omitempty"` // of a JOINING one: the voter whose place it takes
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_core_proto_msgTypes[11]
+	mi := &file_core_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1009,7 +1077,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[11]
+	mi := &file_core_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1022,7 +1090,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{11}
+	return file_core_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Member) GetRaftId() uint64 {
@@ -1060,18 +1128,26 @@ func (x *Member) GetRole() Role {
 	return Role_VOTER
 }
 
+func (x *Member) GetReplaces() uint64 {
+	if x != nil {
+		return x.Replaces
+	}
+	return 0
+}
+
 // MemberChange is the context of a membership entry.
 type MemberChange struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Step          MemberChange_Step      `protobuf:"varint,1,opt,name=step,proto3,enum=pgraft.core.MemberChange_Step" json:"step,omitempty"`
-	Member        *Member                `protobuf:"bytes,2,opt,name=member,proto3" json:"member,omitempty"` // whole for ADD, otherwise only raft_id
+	Member        *Member                `protobuf:"bytes,2,opt,name=member,proto3" json:"member,omitempty"`                              // whole for ADD and RECOVER, otherwise only raft_id
+	ClusterUuid   []byte                 `protobuf:"bytes,3,opt,name=cluster_uuid,json=clusterUuid,proto3" json:"cluster_uuid,omitempty"` // RECOVER: 16 bytes, the cluster's name from here on
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *MemberChange) Reset() {
 	*x = MemberChange{}
-	mi := &file_core_proto_msgTypes[12]
+	mi := &file_core_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1083,7 +1159,7 @@ func (x *MemberChange) String() string {
 func (*MemberChange) ProtoMessage() {}
 
 func (x *MemberChange) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[12]
+	mi := &file_core_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1096,7 +1172,7 @@ func (x *MemberChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberChange.ProtoReflect.Descriptor instead.
 func (*MemberChange) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{12}
+	return file_core_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *MemberChange) GetStep() MemberChange_Step {
@@ -1109,6 +1185,13 @@ func (x *MemberChange) GetStep() MemberChange_Step {
 func (x *MemberChange) GetMember() *Member {
 	if x != nil {
 		return x.Member
+	}
+	return nil
+}
+
+func (x *MemberChange) GetClusterUuid() []byte {
+	if x != nil {
+		return x.ClusterUuid
 	}
 	return nil
 }
@@ -1126,7 +1209,7 @@ type State struct {
 
 func (x *State) Reset() {
 	*x = State{}
-	mi := &file_core_proto_msgTypes[13]
+	mi := &file_core_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1138,7 +1221,7 @@ func (x *State) String() string {
 func (*State) ProtoMessage() {}
 
 func (x *State) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[13]
+	mi := &file_core_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1151,7 +1234,7 @@ func (x *State) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use State.ProtoReflect.Descriptor instead.
 func (*State) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{13}
+	return file_core_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *State) GetClusterUuid() []byte {
@@ -1194,7 +1277,7 @@ type Request struct {
 
 func (x *Request) Reset() {
 	*x = Request{}
-	mi := &file_core_proto_msgTypes[14]
+	mi := &file_core_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1206,7 +1289,7 @@ func (x *Request) String() string {
 func (*Request) ProtoMessage() {}
 
 func (x *Request) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[14]
+	mi := &file_core_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1219,7 +1302,7 @@ func (x *Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Request.ProtoReflect.Descriptor instead.
 func (*Request) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{14}
+	return file_core_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Request) GetRequestId() []byte {
@@ -1261,7 +1344,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_core_proto_msgTypes[15]
+	mi := &file_core_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1273,7 +1356,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[15]
+	mi := &file_core_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1286,7 +1369,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{15}
+	return file_core_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Hello) GetProtocol() uint32 {
@@ -1369,7 +1452,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_core_proto_msgTypes[16]
+	mi := &file_core_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1381,7 +1464,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[16]
+	mi := &file_core_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1394,7 +1477,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{16}
+	return file_core_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Welcome) GetProtocol() uint32 {
@@ -1453,13 +1536,1136 @@ func (x *Welcome) GetReason() string {
 	return ""
 }
 
+// Input is one core.Input as the flight recorder and the simulator write it.
+type Input struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Body:
+	//
+	//	*Input_Tick_
+	//	*Input_Receive_
+	//	*Input_Propose_
+	//	*Input_AddNode_
+	//	*Input_RemoveNode_
+	//	*Input_ReplaceNode_
+	//	*Input_TransferLeader_
+	//	*Input_ReadBarrier_
+	//	*Input_ConfirmLeader_
+	//	*Input_WaitApplied_
+	//	*Input_Cancel_
+	//	*Input_Persisted_
+	//	*Input_Applied_
+	//	*Input_PeerUnreachable_
+	//	*Input_SnapshotSent_
+	//	*Input_RemovedByPeer_
+	Body          isInput_Body `protobuf_oneof:"body"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input) Reset() {
+	*x = Input{}
+	mi := &file_core_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input) ProtoMessage() {}
+
+func (x *Input) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input.ProtoReflect.Descriptor instead.
+func (*Input) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Input) GetBody() isInput_Body {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
+func (x *Input) GetTick() *Input_Tick {
+	if x != nil {
+		if x, ok := x.Body.(*Input_Tick_); ok {
+			return x.Tick
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetReceive() *Input_Receive {
+	if x != nil {
+		if x, ok := x.Body.(*Input_Receive_); ok {
+			return x.Receive
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetPropose() *Input_Propose {
+	if x != nil {
+		if x, ok := x.Body.(*Input_Propose_); ok {
+			return x.Propose
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetAddNode() *Input_AddNode {
+	if x != nil {
+		if x, ok := x.Body.(*Input_AddNode_); ok {
+			return x.AddNode
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetRemoveNode() *Input_RemoveNode {
+	if x != nil {
+		if x, ok := x.Body.(*Input_RemoveNode_); ok {
+			return x.RemoveNode
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetReplaceNode() *Input_ReplaceNode {
+	if x != nil {
+		if x, ok := x.Body.(*Input_ReplaceNode_); ok {
+			return x.ReplaceNode
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetTransferLeader() *Input_TransferLeader {
+	if x != nil {
+		if x, ok := x.Body.(*Input_TransferLeader_); ok {
+			return x.TransferLeader
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetReadBarrier() *Input_ReadBarrier {
+	if x != nil {
+		if x, ok := x.Body.(*Input_ReadBarrier_); ok {
+			return x.ReadBarrier
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetConfirmLeader() *Input_ConfirmLeader {
+	if x != nil {
+		if x, ok := x.Body.(*Input_ConfirmLeader_); ok {
+			return x.ConfirmLeader
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetWaitApplied() *Input_WaitApplied {
+	if x != nil {
+		if x, ok := x.Body.(*Input_WaitApplied_); ok {
+			return x.WaitApplied
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetCancel() *Input_Cancel {
+	if x != nil {
+		if x, ok := x.Body.(*Input_Cancel_); ok {
+			return x.Cancel
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetPersisted() *Input_Persisted {
+	if x != nil {
+		if x, ok := x.Body.(*Input_Persisted_); ok {
+			return x.Persisted
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetApplied() *Input_Applied {
+	if x != nil {
+		if x, ok := x.Body.(*Input_Applied_); ok {
+			return x.Applied
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetPeerUnreachable() *Input_PeerUnreachable {
+	if x != nil {
+		if x, ok := x.Body.(*Input_PeerUnreachable_); ok {
+			return x.PeerUnreachable
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetSnapshotSent() *Input_SnapshotSent {
+	if x != nil {
+		if x, ok := x.Body.(*Input_SnapshotSent_); ok {
+			return x.SnapshotSent
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetRemovedByPeer() *Input_RemovedByPeer {
+	if x != nil {
+		if x, ok := x.Body.(*Input_RemovedByPeer_); ok {
+			return x.RemovedByPeer
+		}
+	}
+	return nil
+}
+
+type isInput_Body interface {
+	isInput_Body()
+}
+
+type Input_Tick_ struct {
+	Tick *Input_Tick `protobuf:"bytes,1,opt,name=tick,proto3,oneof"`
+}
+
+type Input_Receive_ struct {
+	Receive *Input_Receive `protobuf:"bytes,2,opt,name=receive,proto3,oneof"`
+}
+
+type Input_Propose_ struct {
+	Propose *Input_Propose `protobuf:"bytes,3,opt,name=propose,proto3,oneof"`
+}
+
+type Input_AddNode_ struct {
+	AddNode *Input_AddNode `protobuf:"bytes,4,opt,name=add_node,json=addNode,proto3,oneof"`
+}
+
+type Input_RemoveNode_ struct {
+	RemoveNode *Input_RemoveNode `protobuf:"bytes,5,opt,name=remove_node,json=removeNode,proto3,oneof"`
+}
+
+type Input_ReplaceNode_ struct {
+	ReplaceNode *Input_ReplaceNode `protobuf:"bytes,6,opt,name=replace_node,json=replaceNode,proto3,oneof"`
+}
+
+type Input_TransferLeader_ struct {
+	TransferLeader *Input_TransferLeader `protobuf:"bytes,7,opt,name=transfer_leader,json=transferLeader,proto3,oneof"`
+}
+
+type Input_ReadBarrier_ struct {
+	ReadBarrier *Input_ReadBarrier `protobuf:"bytes,8,opt,name=read_barrier,json=readBarrier,proto3,oneof"`
+}
+
+type Input_ConfirmLeader_ struct {
+	ConfirmLeader *Input_ConfirmLeader `protobuf:"bytes,9,opt,name=confirm_leader,json=confirmLeader,proto3,oneof"`
+}
+
+type Input_WaitApplied_ struct {
+	WaitApplied *Input_WaitApplied `protobuf:"bytes,10,opt,name=wait_applied,json=waitApplied,proto3,oneof"`
+}
+
+type Input_Cancel_ struct {
+	Cancel *Input_Cancel `protobuf:"bytes,11,opt,name=cancel,proto3,oneof"`
+}
+
+type Input_Persisted_ struct {
+	Persisted *Input_Persisted `protobuf:"bytes,12,opt,name=persisted,proto3,oneof"`
+}
+
+type Input_Applied_ struct {
+	Applied *Input_Applied `protobuf:"bytes,13,opt,name=applied,proto3,oneof"`
+}
+
+type Input_PeerUnreachable_ struct {
+	PeerUnreachable *Input_PeerUnreachable `protobuf:"bytes,14,opt,name=peer_unreachable,json=peerUnreachable,proto3,oneof"`
+}
+
+type Input_SnapshotSent_ struct {
+	SnapshotSent *Input_SnapshotSent `protobuf:"bytes,15,opt,name=snapshot_sent,json=snapshotSent,proto3,oneof"`
+}
+
+type Input_RemovedByPeer_ struct {
+	RemovedByPeer *Input_RemovedByPeer `protobuf:"bytes,16,opt,name=removed_by_peer,json=removedByPeer,proto3,oneof"`
+}
+
+func (*Input_Tick_) isInput_Body() {}
+
+func (*Input_Receive_) isInput_Body() {}
+
+func (*Input_Propose_) isInput_Body() {}
+
+func (*Input_AddNode_) isInput_Body() {}
+
+func (*Input_RemoveNode_) isInput_Body() {}
+
+func (*Input_ReplaceNode_) isInput_Body() {}
+
+func (*Input_TransferLeader_) isInput_Body() {}
+
+func (*Input_ReadBarrier_) isInput_Body() {}
+
+func (*Input_ConfirmLeader_) isInput_Body() {}
+
+func (*Input_WaitApplied_) isInput_Body() {}
+
+func (*Input_Cancel_) isInput_Body() {}
+
+func (*Input_Persisted_) isInput_Body() {}
+
+func (*Input_Applied_) isInput_Body() {}
+
+func (*Input_PeerUnreachable_) isInput_Body() {}
+
+func (*Input_SnapshotSent_) isInput_Body() {}
+
+func (*Input_RemovedByPeer_) isInput_Body() {}
+
+type Input_Tick struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_Tick) Reset() {
+	*x = Input_Tick{}
+	mi := &file_core_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_Tick) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_Tick) ProtoMessage() {}
+
+func (x *Input_Tick) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_Tick.ProtoReflect.Descriptor instead.
+func (*Input_Tick) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 0}
+}
+
+type Input_Receive struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          uint64                 `protobuf:"varint,1,opt,name=from,proto3" json:"from,omitempty"`
+	Data          []byte                 `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_Receive) Reset() {
+	*x = Input_Receive{}
+	mi := &file_core_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_Receive) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_Receive) ProtoMessage() {}
+
+func (x *Input_Receive) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_Receive.ProtoReflect.Descriptor instead.
+func (*Input_Receive) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 1}
+}
+
+func (x *Input_Receive) GetFrom() uint64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *Input_Receive) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+type Input_Propose struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	RequestId     []byte                 `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Data          []byte                 `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_Propose) Reset() {
+	*x = Input_Propose{}
+	mi := &file_core_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_Propose) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_Propose) ProtoMessage() {}
+
+func (x *Input_Propose) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_Propose.ProtoReflect.Descriptor instead.
+func (*Input_Propose) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 2}
+}
+
+func (x *Input_Propose) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Input_Propose) GetRequestId() []byte {
+	if x != nil {
+		return x.RequestId
+	}
+	return nil
+}
+
+func (x *Input_Propose) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+type Input_AddNode struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	NodeId        uint32                 `protobuf:"varint,2,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
+	Address       []byte                 `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`
+	Port          uint32                 `protobuf:"varint,4,opt,name=port,proto3" json:"port,omitempty"`
+	ReplicaUuid   []byte                 `protobuf:"bytes,5,opt,name=replica_uuid,json=replicaUuid,proto3" json:"replica_uuid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_AddNode) Reset() {
+	*x = Input_AddNode{}
+	mi := &file_core_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_AddNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_AddNode) ProtoMessage() {}
+
+func (x *Input_AddNode) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_AddNode.ProtoReflect.Descriptor instead.
+func (*Input_AddNode) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 3}
+}
+
+func (x *Input_AddNode) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Input_AddNode) GetNodeId() uint32 {
+	if x != nil {
+		return x.NodeId
+	}
+	return 0
+}
+
+func (x *Input_AddNode) GetAddress() []byte {
+	if x != nil {
+		return x.Address
+	}
+	return nil
+}
+
+func (x *Input_AddNode) GetPort() uint32 {
+	if x != nil {
+		return x.Port
+	}
+	return 0
+}
+
+func (x *Input_AddNode) GetReplicaUuid() []byte {
+	if x != nil {
+		return x.ReplicaUuid
+	}
+	return nil
+}
+
+type Input_RemoveNode struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	NodeId        uint32                 `protobuf:"varint,2,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_RemoveNode) Reset() {
+	*x = Input_RemoveNode{}
+	mi := &file_core_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_RemoveNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_RemoveNode) ProtoMessage() {}
+
+func (x *Input_RemoveNode) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_RemoveNode.ProtoReflect.Descriptor instead.
+func (*Input_RemoveNode) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 4}
+}
+
+func (x *Input_RemoveNode) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Input_RemoveNode) GetNodeId() uint32 {
+	if x != nil {
+		return x.NodeId
+	}
+	return 0
+}
+
+type Input_ReplaceNode struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	OldNodeId     uint32                 `protobuf:"varint,2,opt,name=old_node_id,json=oldNodeId,proto3" json:"old_node_id,omitempty"`
+	NodeId        uint32                 `protobuf:"varint,3,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
+	Address       []byte                 `protobuf:"bytes,4,opt,name=address,proto3" json:"address,omitempty"`
+	Port          uint32                 `protobuf:"varint,5,opt,name=port,proto3" json:"port,omitempty"`
+	ReplicaUuid   []byte                 `protobuf:"bytes,6,opt,name=replica_uuid,json=replicaUuid,proto3" json:"replica_uuid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_ReplaceNode) Reset() {
+	*x = Input_ReplaceNode{}
+	mi := &file_core_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_ReplaceNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_ReplaceNode) ProtoMessage() {}
+
+func (x *Input_ReplaceNode) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_ReplaceNode.ProtoReflect.Descriptor instead.
+func (*Input_ReplaceNode) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 5}
+}
+
+func (x *Input_ReplaceNode) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Input_ReplaceNode) GetOldNodeId() uint32 {
+	if x != nil {
+		return x.OldNodeId
+	}
+	return 0
+}
+
+func (x *Input_ReplaceNode) GetNodeId() uint32 {
+	if x != nil {
+		return x.NodeId
+	}
+	return 0
+}
+
+func (x *Input_ReplaceNode) GetAddress() []byte {
+	if x != nil {
+		return x.Address
+	}
+	return nil
+}
+
+func (x *Input_ReplaceNode) GetPort() uint32 {
+	if x != nil {
+		return x.Port
+	}
+	return 0
+}
+
+func (x *Input_ReplaceNode) GetReplicaUuid() []byte {
+	if x != nil {
+		return x.ReplicaUuid
+	}
+	return nil
+}
+
+type Input_TransferLeader struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	NodeId        uint32                 `protobuf:"varint,2,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_TransferLeader) Reset() {
+	*x = Input_TransferLeader{}
+	mi := &file_core_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_TransferLeader) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_TransferLeader) ProtoMessage() {}
+
+func (x *Input_TransferLeader) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_TransferLeader.ProtoReflect.Descriptor instead.
+func (*Input_TransferLeader) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 6}
+}
+
+func (x *Input_TransferLeader) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Input_TransferLeader) GetNodeId() uint32 {
+	if x != nil {
+		return x.NodeId
+	}
+	return 0
+}
+
+type Input_ReadBarrier struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_ReadBarrier) Reset() {
+	*x = Input_ReadBarrier{}
+	mi := &file_core_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_ReadBarrier) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_ReadBarrier) ProtoMessage() {}
+
+func (x *Input_ReadBarrier) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_ReadBarrier.ProtoReflect.Descriptor instead.
+func (*Input_ReadBarrier) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 7}
+}
+
+func (x *Input_ReadBarrier) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+type Input_ConfirmLeader struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_ConfirmLeader) Reset() {
+	*x = Input_ConfirmLeader{}
+	mi := &file_core_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_ConfirmLeader) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_ConfirmLeader) ProtoMessage() {}
+
+func (x *Input_ConfirmLeader) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_ConfirmLeader.ProtoReflect.Descriptor instead.
+func (*Input_ConfirmLeader) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 8}
+}
+
+func (x *Input_ConfirmLeader) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+type Input_WaitApplied struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Index         uint64                 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_WaitApplied) Reset() {
+	*x = Input_WaitApplied{}
+	mi := &file_core_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_WaitApplied) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_WaitApplied) ProtoMessage() {}
+
+func (x *Input_WaitApplied) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_WaitApplied.ProtoReflect.Descriptor instead.
+func (*Input_WaitApplied) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 9}
+}
+
+func (x *Input_WaitApplied) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Input_WaitApplied) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+type Input_Cancel struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_Cancel) Reset() {
+	*x = Input_Cancel{}
+	mi := &file_core_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_Cancel) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_Cancel) ProtoMessage() {}
+
+func (x *Input_Cancel) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_Cancel.ProtoReflect.Descriptor instead.
+func (*Input_Cancel) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 10}
+}
+
+func (x *Input_Cancel) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+type Input_Persisted struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_Persisted) Reset() {
+	*x = Input_Persisted{}
+	mi := &file_core_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_Persisted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_Persisted) ProtoMessage() {}
+
+func (x *Input_Persisted) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_Persisted.ProtoReflect.Descriptor instead.
+func (*Input_Persisted) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 11}
+}
+
+func (x *Input_Persisted) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+type Input_Applied struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_Applied) Reset() {
+	*x = Input_Applied{}
+	mi := &file_core_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_Applied) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_Applied) ProtoMessage() {}
+
+func (x *Input_Applied) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_Applied.ProtoReflect.Descriptor instead.
+func (*Input_Applied) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 12}
+}
+
+func (x *Input_Applied) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+type Input_PeerUnreachable struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RaftId        uint64                 `protobuf:"varint,1,opt,name=raft_id,json=raftId,proto3" json:"raft_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_PeerUnreachable) Reset() {
+	*x = Input_PeerUnreachable{}
+	mi := &file_core_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_PeerUnreachable) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_PeerUnreachable) ProtoMessage() {}
+
+func (x *Input_PeerUnreachable) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_PeerUnreachable.ProtoReflect.Descriptor instead.
+func (*Input_PeerUnreachable) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 13}
+}
+
+func (x *Input_PeerUnreachable) GetRaftId() uint64 {
+	if x != nil {
+		return x.RaftId
+	}
+	return 0
+}
+
+type Input_SnapshotSent struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RaftId        uint64                 `protobuf:"varint,1,opt,name=raft_id,json=raftId,proto3" json:"raft_id,omitempty"`
+	Ok            bool                   `protobuf:"varint,2,opt,name=ok,proto3" json:"ok,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_SnapshotSent) Reset() {
+	*x = Input_SnapshotSent{}
+	mi := &file_core_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_SnapshotSent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_SnapshotSent) ProtoMessage() {}
+
+func (x *Input_SnapshotSent) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_SnapshotSent.ProtoReflect.Descriptor instead.
+func (*Input_SnapshotSent) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 14}
+}
+
+func (x *Input_SnapshotSent) GetRaftId() uint64 {
+	if x != nil {
+		return x.RaftId
+	}
+	return 0
+}
+
+func (x *Input_SnapshotSent) GetOk() bool {
+	if x != nil {
+		return x.Ok
+	}
+	return false
+}
+
+type Input_RemovedByPeer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_RemovedByPeer) Reset() {
+	*x = Input_RemovedByPeer{}
+	mi := &file_core_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_RemovedByPeer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_RemovedByPeer) ProtoMessage() {}
+
+func (x *Input_RemovedByPeer) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_RemovedByPeer.ProtoReflect.Descriptor instead.
+func (*Input_RemovedByPeer) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 15}
+}
+
 var File_core_proto protoreflect.FileDescriptor
 
 const file_core_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
 	"core.proto\x12\vpgraft.core\x1a\n" +
-	"raft.proto\"\xab\x04\n" +
+	"raft.proto\"\xe8\x04\n" +
 	"\bEnvelope\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\x04R\x02to\x12%\n" +
@@ -1474,8 +2680,12 @@ const file_core_proto_rawDesc = "" +
 	"\vlease_round\x18\n" +
 	" \x01(\v2\x17.pgraft.core.LeaseRoundR\n" +
 	"leaseRound\x12>\n" +
-	"\rlease_promise\x18\v \x01(\v2\x19.pgraft.core.LeasePromiseR\fleasePromiseB\x06\n" +
-	"\x04body\"T\n" +
+	"\rlease_promise\x18\v \x01(\v2\x19.pgraft.core.LeasePromiseR\fleasePromise\x12;\n" +
+	"\fknown_commit\x18\f \x01(\v2\x18.pgraft.core.KnownCommitR\vknownCommitB\x06\n" +
+	"\x04body\"7\n" +
+	"\vKnownCommit\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x12\n" +
+	"\x04term\x18\x02 \x01(\x04R\x04term\"T\n" +
 	"\n" +
 	"LeaseRound\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\x04R\x05round\x120\n" +
@@ -1516,23 +2726,27 @@ const file_core_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x01 \x01(\fR\trequestId\x12\x14\n" +
 	"\x05since\x18\x02 \x01(\x04R\x05since\x12\x12\n" +
-	"\x04data\x18\x03 \x01(\fR\x04data\"\x99\x01\n" +
+	"\x04data\x18\x03 \x01(\fR\x04data\"\xb5\x01\n" +
 	"\x06Member\x12\x17\n" +
 	"\araft_id\x18\x01 \x01(\x04R\x06raftId\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x12\n" +
 	"\x04port\x18\x03 \x01(\rR\x04port\x12!\n" +
 	"\freplica_uuid\x18\x04 \x01(\fR\vreplicaUuid\x12%\n" +
-	"\x04role\x18\x05 \x01(\x0e2\x11.pgraft.core.RoleR\x04role\"\xa5\x01\n" +
+	"\x04role\x18\x05 \x01(\x0e2\x11.pgraft.core.RoleR\x04role\x12\x1a\n" +
+	"\breplaces\x18\x06 \x01(\x04R\breplaces\"\xe2\x01\n" +
 	"\fMemberChange\x122\n" +
 	"\x04step\x18\x01 \x01(\x0e2\x1e.pgraft.core.MemberChange.StepR\x04step\x12+\n" +
-	"\x06member\x18\x02 \x01(\v2\x13.pgraft.core.MemberR\x06member\"4\n" +
+	"\x06member\x18\x02 \x01(\v2\x13.pgraft.core.MemberR\x06member\x12!\n" +
+	"\fcluster_uuid\x18\x03 \x01(\fR\vclusterUuid\"N\n" +
 	"\x04Step\x12\a\n" +
 	"\x03ADD\x10\x00\x12\v\n" +
 	"\aPROMOTE\x10\x01\x12\n" +
 	"\n" +
 	"\x06DEMOTE\x10\x02\x12\n" +
 	"\n" +
-	"\x06REMOVE\x10\x03\"\xb6\x01\n" +
+	"\x06REMOVE\x10\x03\x12\v\n" +
+	"\aREPLACE\x10\x04\x12\v\n" +
+	"\aRECOVER\x10\x05\"\xb6\x01\n" +
 	"\x05State\x12!\n" +
 	"\fcluster_uuid\x18\x01 \x01(\fR\vclusterUuid\x12)\n" +
 	"\x10last_incarnation\x18\x02 \x01(\x04R\x0flastIncarnation\x12-\n" +
@@ -1566,7 +2780,75 @@ const file_core_proto_rawDesc = "" +
 	"\araft_id\x18\x05 \x01(\x04R\x06raftId\x12\x18\n" +
 	"\areplica\x18\x06 \x01(\fR\areplica\x12.\n" +
 	"\arefusal\x18\a \x01(\x0e2\x14.pgraft.core.RefusalR\arefusal\x12\x16\n" +
-	"\x06reason\x18\b \x01(\tR\x06reason*+\n" +
+	"\x06reason\x18\b \x01(\tR\x06reason\"\x91\x0f\n" +
+	"\x05Input\x12-\n" +
+	"\x04tick\x18\x01 \x01(\v2\x17.pgraft.core.Input.TickH\x00R\x04tick\x126\n" +
+	"\areceive\x18\x02 \x01(\v2\x1a.pgraft.core.Input.ReceiveH\x00R\areceive\x126\n" +
+	"\apropose\x18\x03 \x01(\v2\x1a.pgraft.core.Input.ProposeH\x00R\apropose\x127\n" +
+	"\badd_node\x18\x04 \x01(\v2\x1a.pgraft.core.Input.AddNodeH\x00R\aaddNode\x12@\n" +
+	"\vremove_node\x18\x05 \x01(\v2\x1d.pgraft.core.Input.RemoveNodeH\x00R\n" +
+	"removeNode\x12C\n" +
+	"\freplace_node\x18\x06 \x01(\v2\x1e.pgraft.core.Input.ReplaceNodeH\x00R\vreplaceNode\x12L\n" +
+	"\x0ftransfer_leader\x18\a \x01(\v2!.pgraft.core.Input.TransferLeaderH\x00R\x0etransferLeader\x12C\n" +
+	"\fread_barrier\x18\b \x01(\v2\x1e.pgraft.core.Input.ReadBarrierH\x00R\vreadBarrier\x12I\n" +
+	"\x0econfirm_leader\x18\t \x01(\v2 .pgraft.core.Input.ConfirmLeaderH\x00R\rconfirmLeader\x12C\n" +
+	"\fwait_applied\x18\n" +
+	" \x01(\v2\x1e.pgraft.core.Input.WaitAppliedH\x00R\vwaitApplied\x123\n" +
+	"\x06cancel\x18\v \x01(\v2\x19.pgraft.core.Input.CancelH\x00R\x06cancel\x12<\n" +
+	"\tpersisted\x18\f \x01(\v2\x1c.pgraft.core.Input.PersistedH\x00R\tpersisted\x126\n" +
+	"\aapplied\x18\r \x01(\v2\x1a.pgraft.core.Input.AppliedH\x00R\aapplied\x12O\n" +
+	"\x10peer_unreachable\x18\x0e \x01(\v2\".pgraft.core.Input.PeerUnreachableH\x00R\x0fpeerUnreachable\x12F\n" +
+	"\rsnapshot_sent\x18\x0f \x01(\v2\x1f.pgraft.core.Input.SnapshotSentH\x00R\fsnapshotSent\x12J\n" +
+	"\x0fremoved_by_peer\x18\x10 \x01(\v2 .pgraft.core.Input.RemovedByPeerH\x00R\rremovedByPeer\x1a\x06\n" +
+	"\x04Tick\x1a1\n" +
+	"\aReceive\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x12\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data\x1aL\n" +
+	"\aPropose\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\fR\trequestId\x12\x12\n" +
+	"\x04data\x18\x03 \x01(\fR\x04data\x1a\x83\x01\n" +
+	"\aAddNode\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x17\n" +
+	"\anode_id\x18\x02 \x01(\rR\x06nodeId\x12\x18\n" +
+	"\aaddress\x18\x03 \x01(\fR\aaddress\x12\x12\n" +
+	"\x04port\x18\x04 \x01(\rR\x04port\x12!\n" +
+	"\freplica_uuid\x18\x05 \x01(\fR\vreplicaUuid\x1a5\n" +
+	"\n" +
+	"RemoveNode\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x17\n" +
+	"\anode_id\x18\x02 \x01(\rR\x06nodeId\x1a\xa7\x01\n" +
+	"\vReplaceNode\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1e\n" +
+	"\vold_node_id\x18\x02 \x01(\rR\toldNodeId\x12\x17\n" +
+	"\anode_id\x18\x03 \x01(\rR\x06nodeId\x12\x18\n" +
+	"\aaddress\x18\x04 \x01(\fR\aaddress\x12\x12\n" +
+	"\x04port\x18\x05 \x01(\rR\x04port\x12!\n" +
+	"\freplica_uuid\x18\x06 \x01(\fR\vreplicaUuid\x1a9\n" +
+	"\x0eTransferLeader\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x17\n" +
+	"\anode_id\x18\x02 \x01(\rR\x06nodeId\x1a\x1d\n" +
+	"\vReadBarrier\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x1a\x1f\n" +
+	"\rConfirmLeader\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x1a3\n" +
+	"\vWaitApplied\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x14\n" +
+	"\x05index\x18\x02 \x01(\x04R\x05index\x1a\x18\n" +
+	"\x06Cancel\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x1a\x1d\n" +
+	"\tPersisted\x12\x10\n" +
+	"\x03seq\x18\x01 \x01(\x04R\x03seq\x1a\x1f\n" +
+	"\aApplied\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x1a*\n" +
+	"\x0fPeerUnreachable\x12\x17\n" +
+	"\araft_id\x18\x01 \x01(\x04R\x06raftId\x1a7\n" +
+	"\fSnapshotSent\x12\x17\n" +
+	"\araft_id\x18\x01 \x01(\x04R\x06raftId\x12\x0e\n" +
+	"\x02ok\x18\x02 \x01(\bR\x02ok\x1a\x0f\n" +
+	"\rRemovedByPeerB\x06\n" +
+	"\x04body*+\n" +
 	"\x04Role\x12\t\n" +
 	"\x05VOTER\x10\x00\x12\v\n" +
 	"\aJOINING\x10\x01\x12\v\n" +
@@ -1600,55 +2882,90 @@ func file_core_proto_rawDescGZIP() []byte {
 }
 
 var file_core_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_core_proto_goTypes = []any{
-	(Role)(0),                 // 0: pgraft.core.Role
-	(Refusal)(0),              // 1: pgraft.core.Refusal
-	(ForwardReply_Verdict)(0), // 2: pgraft.core.ForwardReply.Verdict
-	(MemberChange_Step)(0),    // 3: pgraft.core.MemberChange.Step
-	(*Envelope)(nil),          // 4: pgraft.core.Envelope
-	(*LeaseRound)(nil),        // 5: pgraft.core.LeaseRound
-	(*Contact)(nil),           // 6: pgraft.core.Contact
-	(*LeasePromise)(nil),      // 7: pgraft.core.LeasePromise
-	(*Forward)(nil),           // 8: pgraft.core.Forward
-	(*ForwardReply)(nil),      // 9: pgraft.core.ForwardReply
-	(*Removed)(nil),           // 10: pgraft.core.Removed
-	(*RemoveMe)(nil),          // 11: pgraft.core.RemoveMe
-	(*ReadRequest)(nil),       // 12: pgraft.core.ReadRequest
-	(*ReadReply)(nil),         // 13: pgraft.core.ReadReply
-	(*Command)(nil),           // 14: pgraft.core.Command
-	(*Member)(nil),            // 15: pgraft.core.Member
-	(*MemberChange)(nil),      // 16: pgraft.core.MemberChange
-	(*State)(nil),             // 17: pgraft.core.State
-	(*Request)(nil),           // 18: pgraft.core.Request
-	(*Hello)(nil),             // 19: pgraft.core.Hello
-	(*Welcome)(nil),           // 20: pgraft.core.Welcome
-	(*raftpb.Message)(nil),    // 21: raftpb.Message
+	(Role)(0),                     // 0: pgraft.core.Role
+	(Refusal)(0),                  // 1: pgraft.core.Refusal
+	(ForwardReply_Verdict)(0),     // 2: pgraft.core.ForwardReply.Verdict
+	(MemberChange_Step)(0),        // 3: pgraft.core.MemberChange.Step
+	(*Envelope)(nil),              // 4: pgraft.core.Envelope
+	(*KnownCommit)(nil),           // 5: pgraft.core.KnownCommit
+	(*LeaseRound)(nil),            // 6: pgraft.core.LeaseRound
+	(*Contact)(nil),               // 7: pgraft.core.Contact
+	(*LeasePromise)(nil),          // 8: pgraft.core.LeasePromise
+	(*Forward)(nil),               // 9: pgraft.core.Forward
+	(*ForwardReply)(nil),          // 10: pgraft.core.ForwardReply
+	(*Removed)(nil),               // 11: pgraft.core.Removed
+	(*RemoveMe)(nil),              // 12: pgraft.core.RemoveMe
+	(*ReadRequest)(nil),           // 13: pgraft.core.ReadRequest
+	(*ReadReply)(nil),             // 14: pgraft.core.ReadReply
+	(*Command)(nil),               // 15: pgraft.core.Command
+	(*Member)(nil),                // 16: pgraft.core.Member
+	(*MemberChange)(nil),          // 17: pgraft.core.MemberChange
+	(*State)(nil),                 // 18: pgraft.core.State
+	(*Request)(nil),               // 19: pgraft.core.Request
+	(*Hello)(nil),                 // 20: pgraft.core.Hello
+	(*Welcome)(nil),               // 21: pgraft.core.Welcome
+	(*Input)(nil),                 // 22: pgraft.core.Input
+	(*Input_Tick)(nil),            // 23: pgraft.core.Input.Tick
+	(*Input_Receive)(nil),         // 24: pgraft.core.Input.Receive
+	(*Input_Propose)(nil),         // 25: pgraft.core.Input.Propose
+	(*Input_AddNode)(nil),         // 26: pgraft.core.Input.AddNode
+	(*Input_RemoveNode)(nil),      // 27: pgraft.core.Input.RemoveNode
+	(*Input_ReplaceNode)(nil),     // 28: pgraft.core.Input.ReplaceNode
+	(*Input_TransferLeader)(nil),  // 29: pgraft.core.Input.TransferLeader
+	(*Input_ReadBarrier)(nil),     // 30: pgraft.core.Input.ReadBarrier
+	(*Input_ConfirmLeader)(nil),   // 31: pgraft.core.Input.ConfirmLeader
+	(*Input_WaitApplied)(nil),     // 32: pgraft.core.Input.WaitApplied
+	(*Input_Cancel)(nil),          // 33: pgraft.core.Input.Cancel
+	(*Input_Persisted)(nil),       // 34: pgraft.core.Input.Persisted
+	(*Input_Applied)(nil),         // 35: pgraft.core.Input.Applied
+	(*Input_PeerUnreachable)(nil), // 36: pgraft.core.Input.PeerUnreachable
+	(*Input_SnapshotSent)(nil),    // 37: pgraft.core.Input.SnapshotSent
+	(*Input_RemovedByPeer)(nil),   // 38: pgraft.core.Input.RemovedByPeer
+	(*raftpb.Message)(nil),        // 39: raftpb.Message
 }
 var file_core_proto_depIdxs = []int32{
-	21, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
-	8,  // 1: pgraft.core.Envelope.forward:type_name -> pgraft.core.Forward
-	9,  // 2: pgraft.core.Envelope.forward_reply:type_name -> pgraft.core.ForwardReply
-	10, // 3: pgraft.core.Envelope.removed:type_name -> pgraft.core.Removed
-	11, // 4: pgraft.core.Envelope.remove_me:type_name -> pgraft.core.RemoveMe
-	12, // 5: pgraft.core.Envelope.read_request:type_name -> pgraft.core.ReadRequest
-	13, // 6: pgraft.core.Envelope.read_reply:type_name -> pgraft.core.ReadReply
-	5,  // 7: pgraft.core.Envelope.lease_round:type_name -> pgraft.core.LeaseRound
-	7,  // 8: pgraft.core.Envelope.lease_promise:type_name -> pgraft.core.LeasePromise
-	6,  // 9: pgraft.core.LeaseRound.contacts:type_name -> pgraft.core.Contact
-	14, // 10: pgraft.core.Forward.command:type_name -> pgraft.core.Command
-	2,  // 11: pgraft.core.ForwardReply.verdict:type_name -> pgraft.core.ForwardReply.Verdict
-	0,  // 12: pgraft.core.Member.role:type_name -> pgraft.core.Role
-	3,  // 13: pgraft.core.MemberChange.step:type_name -> pgraft.core.MemberChange.Step
-	15, // 14: pgraft.core.MemberChange.member:type_name -> pgraft.core.Member
-	15, // 15: pgraft.core.State.members:type_name -> pgraft.core.Member
-	18, // 16: pgraft.core.State.requests:type_name -> pgraft.core.Request
-	1,  // 17: pgraft.core.Welcome.refusal:type_name -> pgraft.core.Refusal
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	39, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
+	9,  // 1: pgraft.core.Envelope.forward:type_name -> pgraft.core.Forward
+	10, // 2: pgraft.core.Envelope.forward_reply:type_name -> pgraft.core.ForwardReply
+	11, // 3: pgraft.core.Envelope.removed:type_name -> pgraft.core.Removed
+	12, // 4: pgraft.core.Envelope.remove_me:type_name -> pgraft.core.RemoveMe
+	13, // 5: pgraft.core.Envelope.read_request:type_name -> pgraft.core.ReadRequest
+	14, // 6: pgraft.core.Envelope.read_reply:type_name -> pgraft.core.ReadReply
+	6,  // 7: pgraft.core.Envelope.lease_round:type_name -> pgraft.core.LeaseRound
+	8,  // 8: pgraft.core.Envelope.lease_promise:type_name -> pgraft.core.LeasePromise
+	5,  // 9: pgraft.core.Envelope.known_commit:type_name -> pgraft.core.KnownCommit
+	7,  // 10: pgraft.core.LeaseRound.contacts:type_name -> pgraft.core.Contact
+	15, // 11: pgraft.core.Forward.command:type_name -> pgraft.core.Command
+	2,  // 12: pgraft.core.ForwardReply.verdict:type_name -> pgraft.core.ForwardReply.Verdict
+	0,  // 13: pgraft.core.Member.role:type_name -> pgraft.core.Role
+	3,  // 14: pgraft.core.MemberChange.step:type_name -> pgraft.core.MemberChange.Step
+	16, // 15: pgraft.core.MemberChange.member:type_name -> pgraft.core.Member
+	16, // 16: pgraft.core.State.members:type_name -> pgraft.core.Member
+	19, // 17: pgraft.core.State.requests:type_name -> pgraft.core.Request
+	1,  // 18: pgraft.core.Welcome.refusal:type_name -> pgraft.core.Refusal
+	23, // 19: pgraft.core.Input.tick:type_name -> pgraft.core.Input.Tick
+	24, // 20: pgraft.core.Input.receive:type_name -> pgraft.core.Input.Receive
+	25, // 21: pgraft.core.Input.propose:type_name -> pgraft.core.Input.Propose
+	26, // 22: pgraft.core.Input.add_node:type_name -> pgraft.core.Input.AddNode
+	27, // 23: pgraft.core.Input.remove_node:type_name -> pgraft.core.Input.RemoveNode
+	28, // 24: pgraft.core.Input.replace_node:type_name -> pgraft.core.Input.ReplaceNode
+	29, // 25: pgraft.core.Input.transfer_leader:type_name -> pgraft.core.Input.TransferLeader
+	30, // 26: pgraft.core.Input.read_barrier:type_name -> pgraft.core.Input.ReadBarrier
+	31, // 27: pgraft.core.Input.confirm_leader:type_name -> pgraft.core.Input.ConfirmLeader
+	32, // 28: pgraft.core.Input.wait_applied:type_name -> pgraft.core.Input.WaitApplied
+	33, // 29: pgraft.core.Input.cancel:type_name -> pgraft.core.Input.Cancel
+	34, // 30: pgraft.core.Input.persisted:type_name -> pgraft.core.Input.Persisted
+	35, // 31: pgraft.core.Input.applied:type_name -> pgraft.core.Input.Applied
+	36, // 32: pgraft.core.Input.peer_unreachable:type_name -> pgraft.core.Input.PeerUnreachable
+	37, // 33: pgraft.core.Input.snapshot_sent:type_name -> pgraft.core.Input.SnapshotSent
+	38, // 34: pgraft.core.Input.removed_by_peer:type_name -> pgraft.core.Input.RemovedByPeer
+	35, // [35:35] is the sub-list for method output_type
+	35, // [35:35] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_core_proto_init() }
@@ -1665,13 +2982,31 @@ func file_core_proto_init() {
 		(*Envelope_ReadRequest)(nil),
 		(*Envelope_ReadReply)(nil),
 	}
+	file_core_proto_msgTypes[18].OneofWrappers = []any{
+		(*Input_Tick_)(nil),
+		(*Input_Receive_)(nil),
+		(*Input_Propose_)(nil),
+		(*Input_AddNode_)(nil),
+		(*Input_RemoveNode_)(nil),
+		(*Input_ReplaceNode_)(nil),
+		(*Input_TransferLeader_)(nil),
+		(*Input_ReadBarrier_)(nil),
+		(*Input_ConfirmLeader_)(nil),
+		(*Input_WaitApplied_)(nil),
+		(*Input_Cancel_)(nil),
+		(*Input_Persisted_)(nil),
+		(*Input_Applied_)(nil),
+		(*Input_PeerUnreachable_)(nil),
+		(*Input_SnapshotSent_)(nil),
+		(*Input_RemovedByPeer_)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_core_proto_rawDesc), len(file_core_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   17,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

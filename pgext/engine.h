@@ -152,7 +152,19 @@ enum
 	PGRAFT_OP_LOG_STATS = 7,	/* one row */
 	PGRAFT_OP_LOG_ENTRY = 8,	/* a: index; one row of one column, NULL for Raft's own */
 	PGRAFT_OP_REPLICATION_STATUS = 9,	/* rows */
-	PGRAFT_OP_SET_DEBUG = 10	/* a: 0 or 1 */
+	PGRAFT_OP_SET_DEBUG = 10,	/* a: 0 or 1 */
+
+	/*
+	 * The apply worker's.  NEXT answers with the committed entries after index
+	 * a once there are any, or with none after b ms: rows of three columns.  The
+	 * first is about the log: the last of the indexes after a that it no longer
+	 * holds (0 = none, else no entries follow), the last that can be read, and
+	 * the cluster's uuid, or NULL if this node is no member; then index, term and
+	 * data of each entry, data NULL for Raft's own.
+	 */
+	PGRAFT_OP_APPLY_NEXT = 40,
+	PGRAFT_OP_APPLY_RETAIN = 41 /* a: entries from here on are kept; 0 = none are
+								 * needed */
 };
 
 typedef struct PgraftRequest

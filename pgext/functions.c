@@ -37,8 +37,9 @@ PG_FUNCTION_INFO_V1(pgraft_get_worker_state);
 PG_FUNCTION_INFO_V1(pgraft_get_version);
 PG_FUNCTION_INFO_V1(pgraft_set_debug);
 
-static void
-require_preload(void)
+/* Without shared_preload_libraries nothing works. */
+void
+pgraft_require_preload(void)
 {
 	if (pgraft_shared == NULL)
 		ereport(ERROR,
@@ -50,7 +51,7 @@ require_preload(void)
 static void
 require_node(void)
 {
-	require_preload();
+	pgraft_require_preload();
 	if (pgraft_node_id == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -111,6 +112,25 @@ address_arg(FunctionCallInfo fcinfo, int argno)
 				 errdetail("An address is a host name or an IP address of at most %d bytes, without spaces.",
 						   PGRAFT_MAX_ADDRESS)));
 	return address;
+}
+
+/*
+ * Raises an error unless the caller may read the view that this function, of the
+ * same schema, serves.
+ */
+void
+pgraft_require_select(FunctionCallInfo fcinfo, const char *name)
+{
+	Oid			view = get_relname_relid(name, get_func_namespace(fcinfo->flinfo->fn_oid));
+	AclResult	allowed;
+
+	if (!OidIsValid(view))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("view \"%s\" does not exist", name)));
+	allowed = pg_class_aclcheck(view, GetUserId(), ACL_SELECT);
+	if (allowed != ACLCHECK_OK)
+		aclcheck_error(allowed, OBJECT_VIEW, name);
 }
 
 /* Asks the engine; returns with the reply open at its first value. */
@@ -254,17 +274,7 @@ pgraft_get_nodes(PG_FUNCTION_ARGS)
 Datum
 pgraft_get_nodes_for_view(PG_FUNCTION_ARGS)
 {
-	const char *name = "pgraft_get_nodes";
-	Oid			view = get_relname_relid(name, get_func_namespace(fcinfo->flinfo->fn_oid));
-	AclResult	allowed;
-
-	if (!OidIsValid(view))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("view \"%s\" does not exist", name)));
-	allowed = pg_class_aclcheck(view, GetUserId(), ACL_SELECT);
-	if (allowed != ACLCHECK_OK)
-		aclcheck_error(allowed, OBJECT_VIEW, name);
+	pgraft_require_select(fcinfo, "pgraft_get_nodes");
 	return ask_rows(fcinfo, PGRAFT_OP_NODES);
 }
 
@@ -343,7 +353,7 @@ pgraft_get_worker_state(PG_FUNCTION_ARGS)
 {
 	const char *state = "stopped";
 
-	require_preload();
+	pgraft_require_preload();
 	if (pgraft_node_id != 0)
 	{
 		switch (read_status().worker_state)

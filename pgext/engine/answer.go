@@ -96,6 +96,10 @@ func (e *engine) do(ctx context.Context, q request) (result, error) {
 		return result{}, n.RemoveNode(ctx, uint32(q.a))
 	case C.PGRAFT_OP_REPLICATE:
 		return replicate(ctx, n, q)
+	case C.PGRAFT_OP_APPLY_NEXT:
+		return e.applyNext(ctx, n, q)
+	case C.PGRAFT_OP_APPLY_RETAIN:
+		return result{}, e.applyRetain(n, q)
 	case C.PGRAFT_OP_LOG_ENTRY:
 		return logEntry(ctx, n, q)
 	}

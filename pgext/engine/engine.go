@@ -39,7 +39,10 @@ type engine struct {
 	debug   bool   // by pgraft_set_debug
 	waiting map[uint64]context.CancelFunc
 
-	applying sync.Mutex // of a reload
+	progress *progress
+
+	applying   sync.Mutex // of a reload; guards retainFrom
+	retainFrom uint64     // as the apply worker has said
 }
 
 // maxRequests bounds the requests under way; over it the client gets `busy`.
@@ -50,7 +53,8 @@ const maxRequests = 1024
 const openRetry = time.Second
 
 func newEngine(cfg config, r *records, write func(C.PgraftStatus)) *engine {
-	e := &engine{records: r, write: write, opened: make(chan struct{}), cfg: cfg, waiting: map[uint64]context.CancelFunc{}}
+	e := &engine{records: r, write: write, opened: make(chan struct{}), cfg: cfg, waiting: map[uint64]context.CancelFunc{},
+		progress: newProgress(), retainFrom: retainEverything}
 	e.ended, e.end = context.WithCancel(context.Background())
 	e.level.Set(cfg.level)
 	e.logger = slog.New(&logHandler{records: r, level: &e.level})
@@ -84,6 +88,7 @@ func (e *engine) recovered() {
 func (e *engine) open() {
 	e.status(node.Status{State: node.Uninitialised})
 	cfg := e.cfg.node
+	cfg.Retention.RetainFrom = retainEverything
 	cfg.Logger, cfg.Publish, cfg.Go = e.logger, e.status, e.spawn
 	n, err := node.Open(cfg)
 	for said := false; errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, store.ErrLocked); n, err = node.Open(cfg) {
@@ -159,6 +164,7 @@ func (e *engine) status(s node.Status) {
 	if !e.broken.Load() {
 		e.write(out)
 	}
+	e.progress.publish(s)
 }
 
 // reload takes over settings after a SIGHUP.
@@ -177,7 +183,9 @@ func (e *engine) reload(cfg config) {
 		e.mu.Lock()
 		latest := e.cfg
 		e.mu.Unlock()
-		if err := n.Reload(latest.settings()); err != nil {
+		settings := latest.settings()
+		settings.Retention.RetainFrom = e.retainFrom
+		if err := n.Reload(settings); err != nil {
 			e.logger.Error(fmt.Sprintf("the new settings are not in force: %v", err))
 		}
 	})

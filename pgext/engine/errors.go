@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -35,8 +34,7 @@ func (e *proposeError) Unwrap() error { return e.err }
 
 // request is the DETAIL of an outcome that is not known.
 func (e *proposeError) request() string {
-	h := hex.EncodeToString(e.id[:])
-	return fmt.Sprintf("The request id is %s-%s-%s-%s-%s.", h[:8], h[8:12], h[12:16], h[16:20], h[20:])
+	return fmt.Sprintf("The request id is %s.", uuidText(e.id))
 }
 
 // states maps the core's refusals. What needs another state of affairs first is

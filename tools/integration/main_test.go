@@ -45,6 +45,7 @@ var scenarios = []scenario{
 	{"removes the leader and adds it back", false, removesTheLeader},
 	{"needs its settings", false, needsItsSettings},
 	{"keeps the last voter", false, keepsTheLastVoter},
+	{"applies on every node", true, appliesOnEveryNode},
 }
 
 func TestIntegration(t *testing.T) {

@@ -1,9 +1,9 @@
 /*
  * apply.h
  *		What the files about applying committed entries share: the worker
- *		(apply_worker.c), one entry (apply_entry.c), its tables
- *		(apply_tables.c), its state in shared memory (apply_state.c) and the
- *		operator's functions (apply_functions.c).
+ *		(apply_worker.c), its talk with the engine (apply_log.c), one entry
+ *		(apply_entry.c), its tables (apply_tables.c), its state in shared memory
+ *		(apply_state.c) and the operator's functions (apply_functions.c).
  */
 #ifndef PGRAFT_APPLY_H
 #define PGRAFT_APPLY_H
@@ -45,5 +45,24 @@ extern Oid	pgraft_apply_find_function(const char *signature);
 extern Oid	pgraft_apply_check_function(Oid function);
 extern void pgraft_apply_entry(PgraftApplySession *session, uint64 index,
 							   uint64 term, const char *data, size_t len);
+
+/* apply_log.c */
+typedef enum PgraftNext
+{
+	PGRAFT_NEXT_ENTRIES,		/* perhaps none */
+	PGRAFT_NEXT_NO_MEMBER,		/* this node belongs to no cluster yet */
+	PGRAFT_NEXT_DISTURBED		/* the worker has something else to do first */
+} PgraftNext;
+
+/* The entry at hand, for the report of an error; 0 = none. */
+extern volatile uint64 pgraft_apply_at_index;
+
+extern void pgraft_apply_retain(int64 index);
+extern void pgraft_apply_retain_after(uint64 index);
+extern PgraftNext pgraft_apply_next(PgraftApplySession *session, PgraftRows *rows);
+extern bool pgraft_apply_rows(PgraftApplySession *session, PgraftRows *rows);
+
+/* apply_worker.c */
+extern bool pgraft_apply_is_disturbed(void);
 
 #endif							/* PGRAFT_APPLY_H */

@@ -38,8 +38,8 @@ pgraft_refuse_in_apply_function(const char *what)
 	if (pgraft_in_apply_function)
 		ereport(ERROR,
 				(errcode(ERRCODE_S_R_E_PROHIBITED_SQL_STATEMENT_ATTEMPTED),
-				 errmsg("an apply function must not wait for %s", what),
-				 errdetail("It runs on every node for every entry, and again on every retry; so would what it asks for. And what it waits for may wait for this entry."),
+				 errmsg("%s is not possible within an apply function", what),
+				 errdetail("It runs on every node for every entry, and again on every retry; so would what it asks for."),
 				 errhint("Replicate from a client's session, and let the apply function only write tables.")));
 }
 

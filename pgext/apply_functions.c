@@ -79,6 +79,7 @@ write_table(const char *sql, int nargs, Oid *types, Datum *values)
 	Oid			user;
 	int			context;
 	int			done;
+	uint64		rows;
 
 	if (!HeapTupleIsValid(tuple))
 		ereport(ERROR,
@@ -93,9 +94,10 @@ write_table(const char *sql, int nargs, Oid *types, Datum *values)
 	done = SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0);
 	if (done < 0)
 		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(done));
+	rows = SPI_processed;
 	SPI_finish();
 	SetUserIdAndSecContext(user, context);
-	return SPI_processed;
+	return rows;
 }
 
 static void

@@ -38,9 +38,6 @@
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
-/* How long the engine may keep the worker waiting for entries. */
-#define PGRAFT_APPLY_POLL_MS		30000
-
 /* A registration may also come with a restored dump, which wakes nobody. */
 #define PGRAFT_APPLY_IDLE_MS		10000
 
@@ -51,26 +48,12 @@
 #define PGRAFT_APPLY_MIN_RETRY_MS	1000
 #define PGRAFT_APPLY_MAX_RETRY_MS	60000
 
-/* At most this often the engine is told what it may drop. */
-#define PGRAFT_APPLY_RETAIN_MS		5000
-
 /* pgraft_apply_wakeups() when the tables were read last */
 static uint32 seen_wakeups;
-
-/* the entry at hand, for the report of an error; 0 = none */
-static volatile uint64 at_index;
 
 /* Failed attempts in a row, and the entry that the last one failed at. */
 static int	failures;
 static uint64 failed_at;
-
-/* What the engine has been told to keep, and when; -1 = nothing yet. */
-static int64 retained = -1;
-static TimestampTz retained_at;
-
-/* Progress that is on disk once WAL is flushed up to flush_lsn; 0 = none noted. */
-static uint64 unflushed_index;
-static XLogRecPtr unflushed_lsn;
 
 /*
  * Within an entry's transaction it is a termination like any backend's, so that
@@ -101,8 +84,9 @@ exit_if_asked(void)
 		proc_exit(1);			/* 0 would be for good */
 }
 
-static bool
-is_disturbed(void)
+/* Whether what the worker waits for can wait. */
+bool
+pgraft_apply_is_disturbed(void)
 {
 	return ShutdownRequestPending || ConfigReloadPending ||
 		seen_wakeups != pgraft_apply_wakeups();
@@ -115,7 +99,7 @@ pause_for(long ms)
 	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
 	long		left;
 
-	while (!is_disturbed() && (left = pgraft_remaining_ms(until)) > 0)
+	while (!pgraft_apply_is_disturbed() && (left = pgraft_remaining_ms(until)) > 0)
 	{
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 left, pgraft_wait_event_apply());
@@ -132,138 +116,6 @@ backoff(int failed)
 			   (long) PGRAFT_APPLY_MIN_RETRY_MS << Min(failed - 1, 10));
 }
 
-/* Asks the engine; false if the worker was disturbed meanwhile. */
-static bool
-ask_engine(PgraftCall *call, PgraftRows *rows)
-{
-	size_t		len;
-	char	   *body;
-
-	call->give_up = is_disturbed;
-	CurrentResourceOwner = AuxProcessResourceOwner;
-	body = pgraft_call(call, &len);
-	if (body == NULL)
-		return false;
-	pgraft_reply_open(rows, body, len);
-	return true;
-}
-
-/* Has the engine keep the log from index on; 0 = this database needs none. */
-static void
-retain(int64 index)
-{
-	PgraftCall	call = {.op = PGRAFT_OP_APPLY_RETAIN,.a = index};
-	PgraftRows	rows;
-	TimestampTz now = GetCurrentTimestamp();
-
-	if (index == retained)
-		return;
-	if (retained > 0 && index > 0 &&
-		!TimestampDifferenceExceeds(retained_at, now, PGRAFT_APPLY_RETAIN_MS))
-		return;
-	if (!ask_engine(&call, &rows))
-		return;
-	retained = index;
-	retained_at = now;
-}
-
-/* Everything up to index is done with; on disk it is later. */
-static void
-retain_after(uint64 index)
-{
-	if (unflushed_lsn == InvalidXLogRecPtr)
-	{
-		unflushed_index = index;
-		unflushed_lsn = GetXLogInsertRecPtr();
-	}
-	if (GetFlushRecPtr(NULL) >= unflushed_lsn)
-	{
-		unflushed_lsn = InvalidXLogRecPtr;
-		retain((int64) unflushed_index + 1);
-	}
-	else if (retained < 0)
-		retain(1);
-}
-
-static uint64
-take_number(PgraftRows *rows)
-{
-	size_t		len;
-	char	   *value = pgraft_reply_value(rows, &len);
-
-	if (value == NULL)
-		elog(ERROR, "the pgraft engine answered NULL for a number");
-	return strtou64(value, NULL, 10);
-}
-
-/*
- * Reads the first row of a reply; false if this node is no member yet.  Raises
- * an error if what follows the progress is not in the log.
- */
-static bool
-check_log(PgraftApplySession *session, PgraftRows *rows)
-{
-	uint64		missing = take_number(rows);
-	size_t		len;
-	char	   *cluster;
-
-	(void) take_number(rows);
-	cluster = pgraft_reply_value(rows, &len);
-	if (cluster == NULL)
-		return false;
-	if (session->cluster == NULL)
-		pgraft_apply_begin(session, cluster);
-	else if (strcmp(session->cluster, cluster) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the tables of database \"%s\" belong to another pgraft cluster", pgraft_database),
-				 errdetail("pgraft.apply_progress has cluster %s; this node is a member of %s.",
-						   session->cluster, cluster),
-				 errhint("To apply this cluster's log from its beginning, empty the tables that the apply function writes and pgraft.apply_progress in one transaction.")));
-	if (missing != 0)
-	{
-		at_index = missing;
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("entries " UINT64_FORMAT " to " UINT64_FORMAT " are no longer in this node's log",
-						session->index + 1, missing),
-				 errdetail("They were not applied to database \"%s\".", pgraft_database),
-				 errhint("Restore a dump of that database from another node, which brings its progress along. To do without these entries, run pgraft_apply_skip(" UINT64_FORMAT ").",
-						 missing)));
-	}
-	return true;
-}
-
-/* Applies all entries of a reply. */
-static void
-apply_rows(PgraftApplySession *session, PgraftRows *rows)
-{
-	uint64		index = 0;
-	uint64		term = 0;
-
-	for (uint32 row = 1; row < rows->nrows; row++)
-	{
-		size_t		len;
-		char	   *data;
-
-		at_index = index = take_number(rows);
-		term = take_number(rows);
-		data = pgraft_reply_value(rows, &len);
-		if (data != NULL)
-		{
-			pgraft_apply_entry(session, index, term, data, len);
-			failures = 0;
-			pfree(data);
-		}
-		if (is_disturbed())
-			break;
-	}
-	/* Raft's own at the end cost no transaction each */
-	if (index > session->index)
-		pgraft_apply_entry(session, index, term, NULL, 0);
-	at_index = 0;
-}
-
 /*
  * Applies what there is to apply until it is disturbed; returns how long to wait
  * before the next turn.
@@ -277,15 +129,14 @@ turn(MemoryContext batch)
 	if (session->function == NULL)
 	{
 		pgraft_apply_set_state(PGRAFT_APPLY_IDLE, NULL);
-		unflushed_lsn = InvalidXLogRecPtr;
-		retain(0);
+		pgraft_apply_retain(0);
 		return PGRAFT_APPLY_IDLE_MS;
 	}
 	pgraft_apply_set_applied(session->index, false);
 	if (RecoveryInProgress())
 	{
 		pgraft_apply_set_state(PGRAFT_APPLY_STANDBY, session->function);
-		retain((int64) session->index + 1);
+		pgraft_apply_retain((int64) session->index + 1);
 		return PGRAFT_APPLY_STANDBY_MS;
 	}
 	if (failed_at != 0 && failed_at <= session->index)
@@ -295,33 +146,31 @@ turn(MemoryContext batch)
 	for (;;)
 	{
 		PgraftRows	rows;
-		PgraftCall	next = {
-			.op = PGRAFT_OP_APPLY_NEXT,
-			.a = (int64) session->index,
-			.b = PGRAFT_APPLY_POLL_MS,
-			.timeout_ms = 2 * PGRAFT_APPLY_POLL_MS
-		};
 
 		MemoryContextReset(batch);
 		MemoryContextSwitchTo(batch);
-		retain_after(session->index);
+		pgraft_apply_retain_after(session->index);
 		pgstat_report_stat(false);
 		pgstat_report_activity(STATE_IDLE, NULL);
-		if (!ask_engine(&next, &rows))
-			return 0;
-		if (!check_log(session, &rows))
+		switch (pgraft_apply_next(session, &rows))
 		{
-			failures = 0;
-			pgraft_apply_set_state(PGRAFT_APPLY_WAITING, session->function);
-			continue;
+			case PGRAFT_NEXT_DISTURBED:
+				return 0;
+			case PGRAFT_NEXT_NO_MEMBER:
+				failures = 0;
+				pgraft_apply_set_state(PGRAFT_APPLY_WAITING, session->function);
+				continue;
+			case PGRAFT_NEXT_ENTRIES:
+				break;
 		}
 		if (failed_at == 0 || failures == 0)
 		{
 			failures = 0;		/* the engine is back */
 			pgraft_apply_set_state(PGRAFT_APPLY_RUNNING, session->function);
 		}
-		apply_rows(session, &rows);
-		if (is_disturbed())
+		if (pgraft_apply_rows(session, &rows))
+			failures = 0;
+		if (pgraft_apply_is_disturbed())
 			return 0;
 	}
 }
@@ -331,18 +180,21 @@ static long
 after_error(MemoryContext context)
 {
 	ErrorData  *error;
-	long		pause = backoff(++failures);
+	long		pause;
 
+	if (failed_at != pgraft_apply_at_index)
+		failures = 0;
+	failed_at = pgraft_apply_at_index;
+	pause = backoff(++failures);
 	HOLD_INTERRUPTS();
 	MemoryContextSwitchTo(context);
 	error = CopyErrorData();
-	failed_at = at_index;
 	disable_all_timeouts(false);
 	QueryCancelPending = false;
 	if (!ShutdownRequestPending)
 	{
 		EmitErrorReport();
-		pgraft_apply_set_error(error, at_index,
+		pgraft_apply_set_error(error, pgraft_apply_at_index,
 							   TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause));
 	}
 	FlushErrorState();
@@ -351,7 +203,7 @@ after_error(MemoryContext context)
 	AbortOutOfAnyTransaction();
 	ReleaseAuxProcessResources(false);
 	pgraft_in_apply_function = false;
-	at_index = 0;
+	pgraft_apply_at_index = 0;
 	pgstat_report_activity(STATE_IDLE, NULL);
 	MemoryContextSwitchTo(context);
 	RESUME_INTERRUPTS();

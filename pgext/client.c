@@ -232,7 +232,8 @@ pgraft_call(const PgraftCall *call, size_t *len)
 
 	Assert(pgraft_client_slot() == NULL);
 	if (call->is_write)
-		pgraft_refuse_in_apply_function(call->what);
+		pgraft_refuse_in_apply_function(call->op == PGRAFT_OP_REPLICATE ?
+										"replicating an entry" : call->what);
 	PG_ENSURE_ERROR_CLEANUP(pgraft_client_release, (Datum) 0);
 	{
 		body = call_engine(call, len);

@@ -46,6 +46,9 @@ var scenarios = []scenario{
 	{"needs its settings", false, needsItsSettings},
 	{"keeps the last voter", false, keepsTheLastVoter},
 	{"applies on every node", true, appliesOnEveryNode},
+	{"stops at a poisoned entry", false, stopsAtAPoisonedEntry},
+	{"guards the apply function", false, guardsTheApplyFunction},
+	{"applies once across crashes", false, appliesOnceAcrossCrashes},
 }
 
 func TestIntegration(t *testing.T) {

@@ -54,7 +54,7 @@ func (n *Node) Entries(ctx context.Context, first, last, maxBytes uint64) ([]cor
 	if err != nil {
 		return nil, err
 	}
-	last = min(last, v.Core.Applied)
+	last = min(last, v.Readable)
 	if first > last {
 		return nil, nil
 	}

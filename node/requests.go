@@ -166,9 +166,12 @@ func failure(rep core.Reply) error {
 
 // View is what a node knows of itself and the other members at one instant.
 type View struct {
-	Core           core.Status
-	LeaseExpiry    int64 // as in Status
-	Members        []core.MemberStatus
+	Core        core.Status
+	LeaseExpiry int64 // as in Status
+	Members     []core.MemberStatus
+	// Readable is up to where the log store holds what is committed: behind it
+	// there may be an older leader's entries still.
+	Readable       uint64
 	electionMillis uint64 // silent for longer means unreachable
 	store          store.Store
 }
@@ -267,8 +270,8 @@ func (n *Node) Entry(ctx context.Context, index uint64) (data []byte, ok bool, e
 	if err != nil {
 		return nil, false, err
 	}
-	if index > v.Core.Applied {
-		return nil, false, &store.BeyondError{Last: v.Core.Applied}
+	if index > v.Readable {
+		return nil, false, &store.BeyondError{Last: v.Readable}
 	}
 	e, err := v.store.Entry(index)
 	var gone *store.CompactedError

@@ -34,9 +34,13 @@ type runner struct {
 	moments [moments]tickMoment
 	waiting map[uint64]chan core.Reply
 	toApply uint64
-	known   core.Status // as last published
-	expiry  int64       // of the lease, as last published
-	removed bool
+	// While a snapshot is on its way to the log store, what the core has applied
+	// is not there yet: until the batch installing is durable, readable stays.
+	installing uint64
+	readable   uint64
+	known      core.Status // as last published
+	expiry     int64       // of the lease, as last published
+	removed    bool
 }
 
 const (
@@ -52,7 +56,7 @@ type tickMoment struct {
 
 func newRunner(n *Node, c *core.Core, s store.Store) *runner {
 	r := &runner{n: n, core: c, store: s, inbox: make(chan any, inboxSize), quit: make(chan struct{}), ended: make(chan struct{}), over: make(chan struct{}),
-		tick: n.cfg.tick(), electionMillis: uint64(n.cfg.ElectionTimeout.Milliseconds()), waiting: map[uint64]chan core.Reply{}}
+		readable: c.Status().Applied, tick: n.cfg.tick(), electionMillis: uint64(n.cfg.ElectionTimeout.Milliseconds()), waiting: map[uint64]chan core.Reply{}}
 	r.disk = newDisk(n.stats.timed(s.Write), func(seq uint64) { r.put(core.Persisted{Seq: seq}) }, n.fail)
 	return r
 }
@@ -131,6 +135,12 @@ func (r *runner) step(in core.Input) {
 		r.toApply = 0
 		core.Perform(r.core, core.Applied{Index: i}, r)
 	}
+	if p, ok := in.(core.Persisted); ok && p.Seq >= r.installing {
+		r.installing = 0
+	}
+	if r.installing == 0 {
+		r.readable = r.core.Status().Applied
+	}
 	if !r.removed && r.core.Status().Role == core.RoleRemoved {
 		r.removed = true
 		r.n.removedFromCluster(r)
@@ -196,7 +206,7 @@ func (r *runner) view(ctx context.Context) (View, error) {
 // look is view on the goroutine itself.
 func (r *runner) look() View {
 	return View{Core: r.core.Status(), LeaseExpiry: r.expiry, Members: r.core.MemberStatuses(),
-		electionMillis: r.electionMillis, store: r.store}
+		Readable: r.readable, electionMillis: r.electionMillis, store: r.store}
 }
 
 func boottime() time.Duration {
@@ -224,6 +234,11 @@ func (r *runner) Publish(s core.Status) {
 
 func (r *runner) Persist(b []core.Persist) {
 	r.n.stats.persisted(b)
+	for _, p := range b {
+		if p.Snapshot != nil {
+			r.installing = p.Seq
+		}
+	}
 	r.disk.add(b)
 }
 

@@ -9,7 +9,10 @@
  */
 #include "pgraft.h"
 
+#include "catalog/namespace.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
 
 void
 pgraft_require_preload(void)
@@ -30,6 +33,25 @@ pgraft_require_node(void)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("pgraft is idle: \"pgraft.node_id\" is not set"),
 				 errhint("Set \"pgraft.node_id\" to this node's number in its cluster and restart the server.")));
+}
+
+/*
+ * Raises an error unless the caller may read the view that this function, of the
+ * same schema, serves.
+ */
+void
+pgraft_require_select(FunctionCallInfo fcinfo, const char *view)
+{
+	Oid			oid = get_relname_relid(view, get_func_namespace(fcinfo->flinfo->fn_oid));
+	AclResult	allowed;
+
+	if (!OidIsValid(oid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("view \"%s\" does not exist", view)));
+	allowed = pg_class_aclcheck(oid, GetUserId(), ACL_SELECT);
+	if (allowed != ACLCHECK_OK)
+		aclcheck_error(allowed, OBJECT_VIEW, view);
 }
 
 void

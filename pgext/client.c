@@ -33,7 +33,8 @@ typedef enum WaitResult
 {
 	WAIT_ANSWERED,
 	WAIT_ENGINE_GONE,			/* and with it the request, if it was taken */
-	WAIT_TIMED_OUT
+	WAIT_TIMED_OUT,
+	WAIT_GIVEN_UP
 } WaitResult;
 
 /* Waits until an engine takes requests; returns its epoch. */
@@ -142,6 +143,8 @@ wait_for_reply(const PgraftCall *call, uint32 epoch, TimestampTz deadline,
 		if (call->is_write && (QueryCancelPending || ProcDiePending))
 			warn_of_cancel(call);
 		CHECK_FOR_INTERRUPTS();
+		if (call->give_up != NULL && call->give_up())
+			return WAIT_GIVEN_UP;
 	}
 }
 
@@ -195,6 +198,12 @@ call_engine(const PgraftCall *call, size_t *len)
 		pgraft_client_acquire(call, deadline);
 		data_segment = pgraft_client_publish(call, epoch, deadline);
 		result = wait_for_reply(call, epoch, hard_deadline, &reply_segment);
+		if (result == WAIT_GIVEN_UP)
+		{
+			if (data_segment != NULL)
+				dsm_detach(data_segment);
+			return NULL;
+		}
 		if (result == WAIT_ENGINE_GONE && !call->is_write)
 			pgraft_client_release(0, (Datum) 0);	/* asking again is safe */
 		else if (result != WAIT_ANSWERED && !pgraft_client_withdraw())
@@ -218,7 +227,8 @@ call_engine(const PgraftCall *call, size_t *len)
 }
 
 /*
- * Asks the engine; returns the palloc'd body of its reply, see engine.h.
+ * Asks the engine; returns the palloc'd body of its reply, see engine.h, or NULL
+ * if call->give_up said so.
  */
 char *
 pgraft_call(const PgraftCall *call, size_t *len)
@@ -226,6 +236,9 @@ pgraft_call(const PgraftCall *call, size_t *len)
 	char	   *volatile body = NULL;
 
 	Assert(pgraft_client_slot() == NULL);
+	if (call->is_write)
+		pgraft_refuse_in_apply_function(call->op == PGRAFT_OP_PROPOSE ?
+										"replicating an entry" : call->what);
 	PG_ENSURE_ERROR_CLEANUP(pgraft_client_release, (Datum) 0);
 	{
 		body = call_engine(call, len);

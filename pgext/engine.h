@@ -160,9 +160,22 @@ enum
 	PGRAFT_OP_WAIT_APPLIED = 23,	/* a: index; one row (boolean) */
 	PGRAFT_OP_LOG_ENTRIES = 24, /* a: first, b: last; rows of pgraft_log_entries, the
 								 * first of them only; no rows: there are no more */
+	PGRAFT_OP_RECOVER = 25,		/* data: the cluster_id once more */
 	PGRAFT_OP_HEALTH_CHECK = 26,	/* rows of pgraft_health_check */
 	PGRAFT_OP_STAT_NODE = 27,	/* row of pgraft_stat_node */
-	PGRAFT_OP_STAT_PEERS = 28	/* rows of pgraft_stat_peers */
+	PGRAFT_OP_STAT_PEERS = 28,	/* rows of pgraft_stat_peers */
+
+	/*
+	 * The apply worker's.  NEXT answers with the committed entries after index
+	 * a once there are any, or with none after b ms: rows of three columns.  The
+	 * first is about the log: the last of the indexes after a that it no longer
+	 * holds (0 = none, else no entries follow), the last that can be read, and
+	 * the cluster's uuid, or NULL if this node is no member; then index, term and
+	 * data of each entry, data NULL for Raft's own.
+	 */
+	PGRAFT_OP_APPLY_NEXT = 40,
+	PGRAFT_OP_APPLY_RETAIN = 41 /* a: entries from here on are kept; 0 = none are
+								 * needed */
 };
 
 #define PGRAFT_REQUEST_ID_BYTES	16

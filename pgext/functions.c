@@ -18,6 +18,7 @@ PG_FUNCTION_INFO_V1(pgraft_init);
 PG_FUNCTION_INFO_V1(pgraft_add_node);
 PG_FUNCTION_INFO_V1(pgraft_remove_node);
 PG_FUNCTION_INFO_V1(pgraft_transfer_leadership);
+PG_FUNCTION_INFO_V1(pgraft_recover_from_lost_quorum);
 PG_FUNCTION_INFO_V1(pgraft_is_leader);
 PG_FUNCTION_INFO_V1(pgraft_get_leader);
 PG_FUNCTION_INFO_V1(pgraft_get_term);
@@ -125,6 +126,22 @@ pgraft_transfer_leadership(PG_FUNCTION_ARGS)
 	pgraft_require_node();
 	if (!PG_ARGISNULL(0))
 		call.a = pgraft_node_id_arg(fcinfo, 0);
+	return pgraft_ask_done(&call);
+}
+
+Datum
+pgraft_recover_from_lost_quorum(PG_FUNCTION_ARGS)
+{
+	PgraftCall	call = {
+		.op = PGRAFT_OP_RECOVER,
+		.is_write = true,
+		.what = "pgraft_recover_from_lost_quorum()"
+	};
+
+	pgraft_require_node();
+	pgraft_require_argument(fcinfo, 0, "confirm");
+	call.data = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	call.len = strlen(call.data);
 	return pgraft_ask_done(&call);
 }
 

@@ -35,6 +35,13 @@ LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION pgraft_transfer_leadership IS
 'hands leadership to a voter, by default to the most caught-up one';
 
+CREATE FUNCTION pgraft_recover_from_lost_quorum(confirm text)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'pgraft_recover_from_lost_quorum'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION pgraft_recover_from_lost_quorum IS
+'the last resort when a majority is gone for good: makes this node a cluster of its own; confirm is the cluster_id';
+
 CREATE FUNCTION pgraft_propose(
     data text,
     request_id uuid DEFAULT NULL)
@@ -64,6 +71,7 @@ REVOKE ALL ON FUNCTION pgraft_init FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgraft_add_node FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgraft_remove_node FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgraft_transfer_leadership FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgraft_recover_from_lost_quorum FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgraft_propose FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgraft_replicate_entry FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgraft_set_debug FROM PUBLIC;
@@ -330,3 +338,92 @@ AS 'MODULE_PATHNAME', 'pgraft_get_version'
 LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION pgraft_get_version IS
 'version of the installed library';
+
+--
+-- Applying committed entries
+--
+
+CREATE SCHEMA pgraft;
+
+CREATE TABLE pgraft.apply_function (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    -- text, since regprocedure would bar pg_upgrade
+    apply text NOT NULL,
+    registered_at timestamptz NOT NULL DEFAULT now());
+COMMENT ON TABLE pgraft.apply_function IS
+'the function that is called for each committed entry';
+
+CREATE TABLE pgraft.apply_progress (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    index bigint NOT NULL DEFAULT 0,
+    term bigint NOT NULL DEFAULT 0,
+    applied_at timestamptz NOT NULL DEFAULT now(),
+    cluster uuid NOT NULL)
+WITH (fillfactor = 10);
+COMMENT ON TABLE pgraft.apply_progress IS
+'the last entry that this database has applied, of which cluster';
+
+CREATE TABLE pgraft.apply_skipped (
+    index bigint PRIMARY KEY,
+    skipped_by text NOT NULL,
+    skipped_at timestamptz NOT NULL DEFAULT now(),
+    sqlstate text NOT NULL,
+    error text NOT NULL);
+COMMENT ON TABLE pgraft.apply_skipped IS
+'entries that pgraft_apply_skip() has passed over';
+
+-- A dump of the database carries on where its tables are.
+SELECT pg_catalog.pg_extension_config_dump('pgraft.apply_function', '');
+SELECT pg_catalog.pg_extension_config_dump('pgraft.apply_progress', '');
+SELECT pg_catalog.pg_extension_config_dump('pgraft.apply_skipped', '');
+
+GRANT USAGE ON SCHEMA pgraft TO pg_monitor;
+GRANT SELECT ON ALL TABLES IN SCHEMA pgraft TO pg_monitor;
+
+CREATE FUNCTION pgraft_set_apply_function(
+    apply regprocedure,
+    export regprocedure DEFAULT NULL,
+    import regprocedure DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'pgraft_set_apply_function'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION pgraft_set_apply_function IS
+'has a function called for each committed entry, as its owner; NULL for none';
+
+CREATE FUNCTION pgraft_apply_skip(index bigint)
+RETURNS void
+AS 'MODULE_PATHNAME', 'pgraft_apply_skip'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION pgraft_apply_skip IS
+'passes over the entry that this node cannot apply';
+
+REVOKE ALL ON FUNCTION pgraft_set_apply_function FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgraft_apply_skip FROM PUBLIC;
+
+-- Open to all, and checks for SELECT on the view, as for pgraft_get_nodes.
+CREATE FUNCTION pgraft_stat_apply_for_view()
+RETURNS TABLE (
+    database text,
+    pid int,
+    state text,
+    function text,
+    applied_index bigint,
+    lag_entries bigint,
+    applied_entries bigint,
+    last_applied timestamptz,
+    failing_index bigint,
+    failing_since timestamptz,
+    retries bigint,
+    next_retry timestamptz,
+    last_error_sqlstate text,
+    last_error text)
+AS 'MODULE_PATHNAME', 'pgraft_stat_apply_for_view'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 1;
+COMMENT ON FUNCTION pgraft_stat_apply_for_view IS
+'serves the view pgraft_stat_apply';
+
+CREATE VIEW pgraft_stat_apply AS
+    SELECT * FROM pgraft_stat_apply_for_view();
+COMMENT ON VIEW pgraft_stat_apply IS
+'what this node''s apply worker does, and its last error; one row';
+GRANT SELECT ON pgraft_stat_apply TO pg_monitor;

@@ -19,6 +19,7 @@
  *					before it looks.
  *	engine_cv, slot_cv	guard themselves.
  *	last_error		the spinlock mutex.
+ *	apply			see apply_state.c.
  *
  * And in a slot (PgraftSlot):
  *
@@ -81,6 +82,7 @@ startup_shmem(void)
 		ConditionVariableInit(&pgraft_shared->engine_cv);
 		ConditionVariableInit(&pgraft_shared->slot_cv);
 		SpinLockInit(&pgraft_shared->mutex);
+		pgraft_apply_shmem_init();
 		for (int i = 0; i < PGRAFT_SLOTS; i++)
 			pg_atomic_init_u64(&pgraft_shared->slots[i].word,
 							   PGRAFT_WORD(0, PGRAFT_SLOT_FREE));

@@ -9,12 +9,8 @@
  */
 #include "pgraft.h"
 
-#include "catalog/namespace.h"
 #include "funcapi.h"
-#include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(pgraft_get_nodes_for_view);
@@ -30,16 +26,8 @@ static Datum
 rows_of_view(FunctionCallInfo fcinfo, const char *name, uint32 op)
 {
 	PgraftCall	call = {.op = op, .timeout_ms = PGRAFT_MONITOR_TIMEOUT_MS};
-	Oid			view = get_relname_relid(name, get_func_namespace(fcinfo->flinfo->fn_oid));
-	AclResult	allowed;
 
-	if (!OidIsValid(view))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("view \"%s\" does not exist", name)));
-	allowed = pg_class_aclcheck(view, GetUserId(), ACL_SELECT);
-	if (allowed != ACLCHECK_OK)
-		aclcheck_error(allowed, OBJECT_VIEW, name);
+	pgraft_require_select(fcinfo, name);
 	return pgraft_ask_rows(fcinfo, &call);
 }
 

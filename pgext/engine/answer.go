@@ -102,10 +102,16 @@ func (e *engine) do(ctx context.Context, q request) (result, error) {
 		return result{}, n.RemoveNode(ctx, uint32(q.a))
 	case C.PGRAFT_OP_TRANSFER_LEADERSHIP:
 		return result{}, n.TransferLeader(ctx, uint32(q.a))
+	case C.PGRAFT_OP_RECOVER:
+		return e.recoverCluster(ctx, n, q)
 	case C.PGRAFT_OP_PROPOSE:
 		return propose(ctx, n, q)
 	case C.PGRAFT_OP_CONFIRM_LEADER, C.PGRAFT_OP_READ_BARRIER, C.PGRAFT_OP_WAIT_APPLIED:
 		return read(ctx, n, q)
+	case C.PGRAFT_OP_APPLY_NEXT:
+		return e.applyNext(ctx, n, q)
+	case C.PGRAFT_OP_APPLY_RETAIN:
+		return result{}, e.applyRetain(n, q)
 	case C.PGRAFT_OP_LOG_ENTRY:
 		return logEntry(ctx, n, q)
 	case C.PGRAFT_OP_LOG_ENTRIES:
@@ -136,7 +142,8 @@ func (e *engine) look(ctx context.Context, n *node.Node, q request) (result, err
 	return result{}, &sqlError{state: "XX000", message: fmt.Sprintf("the engine knows no operation %d", q.op)}
 }
 
-// leadTimeout is how long pgraft_init waits for the founder to lead.
+// leadTimeout is how long a founder, or a node that was recovered, may take to
+// lead: it asks nobody.
 const leadTimeout = 5 * time.Second
 
 // initialise returns once a founder leads, so that nodes can be added at once.
@@ -152,6 +159,23 @@ func initialise(ctx context.Context, n *node.Node, q request) error {
 	ctx, done := context.WithTimeout(ctx, leadTimeout)
 	defer done()
 	return n.AwaitLeader(ctx)
+}
+
+// recoverCluster is the last resort, so it is asked for twice: the argument
+// repeats the cluster_id.
+func (e *engine) recoverCluster(ctx context.Context, n *node.Node, q request) (result, error) {
+	if id := e.config().node.ClusterID; string(q.data) != id {
+		return result{}, &sqlError{state: "22023", message: "confirm does not repeat the cluster_id",
+			detail: fmt.Sprintf("It is %q; \"pgraft.cluster_id\" is %q.", q.data, id),
+			hint:   "Use this function only when a majority of the nodes is gone for good: what only they had is lost."}
+	}
+	ctx, done := context.WithTimeout(ctx, leadTimeout)
+	defer done()
+	if err := n.RecoverFromLostQuorum(ctx); err != nil {
+		return result{}, err
+	}
+	return result{notice: fmt.Sprintf("node %d is the only member of its cluster now; every other node has to start with an empty data_dir before it is added again",
+		e.config().node.NodeID)}, nil
 }
 
 func addNode(ctx context.Context, n *node.Node, q request) (result, error) {

@@ -8,8 +8,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/corepb"
 	"github.com/pgraft/pgraft/node"
 	"github.com/pgraft/pgraft/node/store"
 )
@@ -44,9 +46,9 @@ func sameEntry(ctx context.Context, n *node.Node, index uint64, q request) error
 	case errors.As(err, &gone):
 		return nil
 	case err != nil:
-		return fmt.Errorf("look at entry %d, which request %s became: %w", index, uuid(q.requestID), err)
+		return fmt.Errorf("look at entry %d, which request %s became: %w", index, uuidText(q.requestID), err)
 	case !ok || !bytes.Equal(data, q.data):
-		return &sqlError{state: "22023", message: fmt.Sprintf("request_id %s stands for other data", uuid(q.requestID)),
+		return &sqlError{state: "22023", message: fmt.Sprintf("request_id %s stands for other data", uuidText(q.requestID)),
 			detail: fmt.Sprintf("The entry at index %d has this request_id and %d bytes of other data.", index, len(data)),
 			hint:   "Take a new request_id for every entry; use one again only to retry."}
 	}
@@ -151,5 +153,21 @@ func describe(e core.Entry) (kind string, data any, err error) {
 	case e.Kind == core.EntryNormal:
 		return "leader", nil, nil
 	}
-	return "membership", nil, nil
+	kind, err = membership(e)
+	return kind, nil, err
+}
+
+func membership(e core.Entry) (string, error) {
+	ch, ok, err := core.Change(e)
+	if err != nil {
+		return "", err
+	}
+	if !ok {
+		return "membership", nil // the end of a change in two steps
+	}
+	id := core.NodeID(ch.GetMember().GetRaftId())
+	if old := ch.GetMember().GetReplaces(); ch.GetStep() == corepb.MemberChange_REPLACE {
+		return fmt.Sprintf("replace node %d by node %d", core.NodeID(old), id), nil
+	}
+	return fmt.Sprintf("%s node %d", strings.ToLower(ch.GetStep().String()), id), nil
 }

@@ -52,6 +52,11 @@ var scenarios = []scenario{
 	{"removes the leader and adds it back", false, removesTheLeader},
 	{"needs its settings", false, needsItsSettings},
 	{"keeps the last voter", false, keepsTheLastVoter},
+	{"recovers from a lost quorum", false, recoversFromLostQuorum},
+	{"applies on every node", true, appliesOnEveryNode},
+	{"stops at a poisoned entry", false, stopsAtAPoisonedEntry},
+	{"guards the apply function", false, guardsTheApplyFunction},
+	{"applies once across crashes", false, appliesOnceAcrossCrashes},
 }
 
 func TestIntegration(t *testing.T) {

@@ -26,6 +26,17 @@ type request struct {
 	data      []byte
 }
 
+// writes says whether the request may change something: then it is not asked
+// again of another engine.
+func (q request) writes() bool {
+	switch q.op {
+	case C.PGRAFT_OP_INIT, C.PGRAFT_OP_ADD_NODE, C.PGRAFT_OP_REMOVE_NODE, C.PGRAFT_OP_PROPOSE, C.PGRAFT_OP_SET_DEBUG,
+		C.PGRAFT_OP_TRANSFER_LEADERSHIP, C.PGRAFT_OP_RECOVER, C.PGRAFT_OP_APPLY_RETAIN:
+		return true
+	}
+	return false
+}
+
 // result is what a request comes to: rows in the text form of their columns,
 // nil for NULL.
 type result struct {

@@ -231,6 +231,9 @@ func (e *engine) submit(q request) bool {
 		_, wanted := e.waiting[q.id]
 		delete(e.waiting, q.id)
 		e.mu.Unlock()
+		if e.ended.Err() != nil && !q.writes() {
+			return // the client sees this engine go, and asks the next one
+		}
 		if wanted {
 			e.records.reply(q.id, body)
 		}

@@ -77,10 +77,14 @@ func read(ctx context.Context, n *node.Node, q request) (result, error) {
 		}
 		r = row(true)
 	}
-	if outOfTime(ctx, err) {
+	var refused *node.RequestError
+	switch {
+	case outOfTime(ctx, err):
 		err = &sqlError{state: "57P03", message: "no quorum of the cluster answered in time", // cannot_connect_now
 			detail: "\"pgraft.propose_timeout\" says how long to wait.",
 			hint:   "pgraft_health_check() shows what is missing."}
+	case errors.As(err, &refused) && refused.Code == core.Unknown: // nothing is left open by a read
+		err = &sqlError{state: "57P03", message: "this node stopped before it could answer"}
 	}
 	return r, err
 }

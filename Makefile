@@ -41,7 +41,7 @@ TEST_TIMEOUT = 15m
 integration = PGRAFT_PG_CONFIG="$(1)" $(GO) test -tags integration -count=1 -timeout $(TEST_TIMEOUT) -v $(2) ./tools/integration/...
 
 .PHONY: all pgraft engine shim check-pg install install-chosen deps demo test test-unit test-race \
-	test-integration test-short lint lint-go lint-c lint-shell lint-proto proto clean help
+	test-integration test-short installcheck test-installcheck lint lint-go lint-c lint-shell lint-proto proto clean help
 
 all: pgraft engine shim ## build the command, the engine and the extension for PG_CONFIG
 
@@ -90,7 +90,7 @@ install-chosen:
 demo: deps install-chosen ## build, install into PostgreSQL PG, and show a cluster at work
 	build/pgraft demo --pg-config "$(chosen_pg_config)"
 
-test: test-unit test-integration ## all tests, on PostgreSQL PG
+test: test-unit test-integration test-installcheck ## all tests, on PostgreSQL PG
 
 test-unit:
 	@tools/deps/debian.sh
@@ -105,6 +105,16 @@ test-integration: deps install-chosen ## the tests on real servers of PostgreSQL
 
 test-short: deps install-chosen ## the shorter pass of them, for PG=17 and PG=18
 	$(call integration,$(chosen_pg_config),-short)
+
+installcheck: deps install-chosen ## PostgreSQL's own kinds of tests: pg_regress, isolation, TAP
+	@tools/deps/debian.sh --tap
+	pgext/installcheck.sh "$(chosen_pg_config)"
+
+# What make's PostgreSQL of version 17 and 18 comes without; there the integration
+# tests alone have these cases.
+test-installcheck: deps install-chosen
+	@tools/deps/debian.sh --tap
+	pgext/installcheck.sh --if-there "$(chosen_pg_config)"
 
 lint: lint-go lint-c lint-shell lint-proto ## gofmt, go vet, staticcheck, C warnings, shellcheck, generated code
 
@@ -124,7 +134,7 @@ lint-c:
 
 lint-shell:
 	@tools/deps/debian.sh --lint
-	shellcheck -x tools/deps/*.sh .ci/run
+	shellcheck -x tools/deps/*.sh pgext/*.sh .ci/run
 
 # core.proto imports the library's raft.proto, which comes with its module.
 protoc = $(GO) build -o build/protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go && \

@@ -82,7 +82,7 @@ func (e *engine) sqlError(err error) *sqlError {
 		return &sqlError{state: "55000", message: "this node cannot be recovered", detail: sentence(err, node.ErrNoRecovery)}
 	case errors.Is(err, node.ErrContradiction):
 		return &sqlError{state: "55000", message: "the argument of pgraft_init() contradicts this node's data directory",
-			detail: strings.TrimPrefix(err.Error(), node.ErrContradiction.Error()+": "),
+			detail: sentence(err, node.ErrContradiction),
 			hint:   "Call pgraft_init() without an argument."}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return &sqlError{state: "57014", message: err.Error()} // query_canceled

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building and testing need beside PostgreSQL (see postgres.sh):
-# git, make, a C compiler and Go. With --lint also what `make lint` needs.
+# git, make, a C compiler and Go. With --lint also what `make lint` needs, with
+# --tap what PostgreSQL's TAP tests need.
 # Quiet when nothing is missing.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -16,6 +17,10 @@ missing=()
 for pair in "${needed[@]}"; do
 	command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
 done
+if [ "${1:-}" = --tap ]; then
+	command -v prove >/dev/null || missing+=(perl)
+	perl -MIPC::Run -e 1 2>/dev/null || missing+=(libipc-run-perl)
+fi
 # gcc alone brings no C library headers, and Go's modules come over TLS.
 echo '#include <stdio.h>' | gcc -E - >/dev/null 2>&1 || missing+=(libc6-dev)
 [ -s /etc/ssl/certs/ca-certificates.crt ] || [ -s /etc/pki/tls/certs/ca-bundle.crt ] || missing+=(ca-certificates)

@@ -1,0 +1,62 @@
+-- One node, from CREATE EXTENSION to a log that can be read. What differs from
+-- run to run (ports, times) is not shown.
+CREATE EXTENSION pgraft;
+SELECT pgraft_get_version();
+SELECT pgraft_get_worker_state();
+
+-- before pgraft_init() nothing is there, and says so
+SELECT pgraft_is_leader(), pgraft_get_leader(), pgraft_get_term();
+SELECT pgraft_replicate_entry('too early');
+SELECT * FROM pgraft_get_nodes();
+
+SELECT pgraft_init();
+SELECT pgraft_init();
+SELECT pgraft_init(bootstrap => true);
+SELECT pgraft_init(false);
+SELECT pgraft_is_leader(), pgraft_get_leader(), pgraft_get_worker_state();
+SELECT node_id, address, port = current_setting('pgraft.port')::int AS port, is_leader FROM pgraft_get_nodes();
+SELECT node_id, is_leader, state, term = pgraft_get_term() AS term, commit_index = last_log_index AS committed
+    FROM pgraft_get_cluster_status();
+SELECT * FROM pgraft_log_get_replication_status();
+
+-- the log
+SELECT pgraft_replicate_entry('first');
+SELECT pgraft_replicate_entry('');
+SELECT pgraft_replicate_entry(E'line\nline');
+SELECT pgraft_replicate_entry(NULL);
+SELECT pgraft_replicate_entry(repeat('x', 1024 * 1024 + 1));
+SELECT p.index = (SELECT last_applied FROM pgraft_log_get_stats()) AS last, p.term = pgraft_get_term() AS term
+    FROM pgraft_propose('second', 'b2e0a2f4-5c41-4cf4-9a43-3f86a5d1a001') AS p;
+SELECT a.index = b.index AS same_index, a.term = b.term AS same_term
+    FROM pgraft_propose('second', 'b2e0a2f4-5c41-4cf4-9a43-3f86a5d1a001') AS a,
+         pgraft_propose('second', 'b2e0a2f4-5c41-4cf4-9a43-3f86a5d1a001') AS b;
+SELECT kind, data FROM pgraft_log_entries(1, 100) ORDER BY index;
+SELECT pgraft_log_get_entry(1) IS NULL AS raft_own;
+SELECT pgraft_log_get_entry(0);
+SELECT pgraft_log_get_entry(1000000);
+SELECT pgraft_log_get_entry(NULL);
+SELECT log_size > 0 AS log_size, last_index = commit_index AS committed, last_applied = commit_index AS applied
+    FROM pgraft_log_get_stats();
+
+-- reads
+SELECT pgraft_read_barrier() = commit_index AS read_point FROM pgraft_log_get_stats();
+SELECT pgraft_confirm_leader() = pgraft_get_term() AS confirmed;
+SELECT pgraft_wait_applied(1), pgraft_wait_applied(1000000, '0'), pgraft_wait_applied(1000000, '10ms');
+SELECT pgraft_wait_applied(1, '-1 day');
+SELECT pgraft_wait_applied(0);
+
+-- members
+SELECT pgraft_add_node(0, '127.0.0.1', 7002);
+SELECT pgraft_add_node(2, '', 7002);
+SELECT pgraft_add_node(2, 'two words', 7002);
+SELECT pgraft_add_node(2, '127.0.0.1', 70000);
+SELECT pgraft_add_node(2, '127.0.0.1', NULL);
+SELECT pgraft_remove_node(2);
+SELECT pgraft_remove_node(1);
+SELECT pgraft_transfer_leadership(1);
+SELECT pgraft_transfer_leadership(2);
+SELECT pgraft_transfer_leadership();
+SELECT pgraft_recover_from_lost_quorum('something else');
+SELECT pgraft_recover_from_lost_quorum('regress');
+
+SELECT pgraft_set_debug(true), pgraft_set_debug(false);

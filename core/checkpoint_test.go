@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/pgraft/pgraft/core"
@@ -184,8 +185,8 @@ func BenchmarkCheckpoint(b *testing.B) {
 		c := newCluster()
 		c.quiet = true
 		c.form(3)
-		for i := range size {
-			c.nodes[1].step(core.Propose{ID: c.id(), RequestID: [16]byte{byte(i), byte(i >> 8), 1}, Data: make([]byte, 100)})
+		for range size {
+			c.propose(c.nodes[1], 0, strings.Repeat("x", 100))
 		}
 		c.stabilize()
 		n := c.nodes[1]

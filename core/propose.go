@@ -126,7 +126,7 @@ func (c *Core) rememberAppended() {
 		if err != nil {
 			panic(fmt.Sprintf("entry %d was checked on receipt, but: %v", e.GetIndex(), err))
 		}
-		c.proposed.appended[[16]byte(cmd.GetRequestId())] = place{e.GetIndex(), e.GetTerm()}
+		c.proposed.appended[cmd.request] = place{e.GetIndex(), e.GetTerm()}
 	}
 }
 

@@ -7,8 +7,6 @@ import (
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
 	"google.golang.org/protobuf/proto"
-
-	"github.com/pgraft/pgraft/core/corepb"
 )
 
 // storage is what has been handed to the host and is not answered yet. The
@@ -135,7 +133,7 @@ func (c *Core) respond(m *pb.Message) {
 		c.step(m)
 		return
 	}
-	c.send(&corepb.Envelope{To: m.GetTo(), Body: &corepb.Envelope_Raft{Raft: m}})
+	c.sendRaft(m)
 }
 
 // applyCommitted applies entries to the replicated state machine at once, and

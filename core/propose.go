@@ -148,6 +148,9 @@ func (c *Core) forwardReply(r *corepb.ForwardReply) {
 	}
 	switch r.GetVerdict() {
 	case corepb.ForwardReply_ACCEPTED:
+		if r.GetTerm() < c.hard.Term {
+			return // its place may be another entry's by now; asked again in time
+		}
 		p.at = place{r.GetIndex(), r.GetTerm()}
 		c.supersede()
 	case corepb.ForwardReply_NOT_LEADER:

@@ -28,6 +28,7 @@ type cluster struct {
 	quiet    bool
 	kept     []message // for `replay`
 	onReply  func(*node, core.Reply)
+	onStep   func(*node, core.Input, core.Output)
 }
 
 const micros = 1000 // in a millisecond

@@ -6,6 +6,7 @@ import (
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
 
+	"github.com/pgraft/pgraft/core/checkpoint"
 	"github.com/pgraft/pgraft/core/corepb"
 )
 
@@ -35,6 +36,7 @@ type Core struct {
 	changes  changes
 	transfer transfer
 	reads    reads
+	library  *checkpoint.Library // once a checkpoint was taken
 
 	out Output
 
@@ -84,8 +86,9 @@ func New(cfg Config, d Durable) (*Core, error) {
 
 // boot sets the clocks of a node that starts. It may have promised, before it
 // stopped, not to elect another leader, and remembers only the longest that it
-// can have been.
+// can have been. A snapshot taken after it was removed says so.
 func (c *Core) boot(d Durable) {
+	c.removed = c.members.WasRemoved(c.self)
 	c.promise.durableMillis = d.PromiseMillis
 	if d.PromiseMillis > 0 {
 		c.promise.bootUntil = c.ticks(d.PromiseMillis) + promiseSlackTicks

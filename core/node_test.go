@@ -38,6 +38,7 @@ type node struct {
 	ledTerm   uint64 // newest term in which it was seen to lead
 	lazy      bool   // does not apply until told to
 	toApply   []uint64
+	in        core.Input // being taken
 }
 
 // image is what a log store holds.
@@ -88,8 +89,7 @@ func (n *node) bootstrap() {
 }
 
 func (n *node) start() {
-	cfg := n.cfg
-	cfg.Identity, cfg.Seed = n.id, uint64(n.key)+n.life<<32
+	cfg := n.config()
 	d := n.disk.Durable
 	d.Entries = slices.Clone(n.disk.log)
 	var err error

@@ -38,6 +38,11 @@ var readVerbs = map[string]func(*script){
 		s.node().step(in)
 		s.settle()
 	},
+	// add-latin1 [node=1] add=2: with an address that is not UTF-8
+	"add-latin1": func(s *script) {
+		s.node().step(core.AddNode{ID: s.id(), NodeID: uint32(s.num("add", 0)), Address: "h\xf6st", Port: 7000})
+		s.settle()
+	},
 	// recover node=3: goes on alone, under the name of a new uuid
 	"recover": func(s *script) {
 		if err := s.node().recover(byte(s.num("uuid", 0xc2))); err != nil {

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/node/store"
 )
@@ -35,6 +37,10 @@ type Config struct {
 	MaxEntryBytes     int
 	SnapshotEntries   uint64
 	Retention         store.Retention
+
+	// FS is how the log store reaches DataDir; nil: as is. Any other must lead to
+	// the same files, as one that injects faults does.
+	FS vfs.FS
 
 	Logger *slog.Logger
 	// Publish is called on every change, and before any message that rests on it

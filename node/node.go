@@ -84,23 +84,34 @@ func Open(cfg Config) (*Node, error) {
 		cfg.Publish = func(Status) {}
 	}
 	n := &Node{cfg: cfg, id: core.Identity{ClusterID: cfg.ClusterID, NodeID: cfg.NodeID}}
+	if err := n.open(); err != nil {
+		if n.net != nil { // without mu: it waits for those who greet
+			err = errors.Join(err, n.net.Close())
+		}
+		return nil, errors.Join(err, n.closeStore())
+	}
+	return n, nil
+}
+
+func (n *Node) open() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	found, err := n.openStore()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if n.net, err = transport.Listen(transport.Config{Listen: cfg.listen(), Handler: (*peers)(n), Logger: cfg.Logger, Go: cfg.Go}); err != nil {
-		return nil, errors.Join(err, n.closeStore())
-	}
-	if !found {
+	n.net, err = transport.Listen(transport.Config{Listen: n.cfg.listen(), Handler: (*peers)(n), Logger: n.cfg.Logger, Go: n.cfg.Go})
+	switch {
+	case err != nil:
+	case !found:
 		n.setState(Uninitialised)
-		return n, nil
+	default:
+		err = n.begin()
 	}
-	if err := n.begin(); err != nil {
-		return nil, errors.Join(err, n.net.Close(), n.closeStore())
+	if err != nil {
+		n.state = Closed // for those who greet
 	}
-	return n, nil
+	return err
 }
 
 // openStore opens an existing store and checks that it is this node's; false
@@ -119,7 +130,7 @@ func (n *Node) openStore() (bool, error) {
 	} else if err != nil {
 		return false, fmt.Errorf("node: data directory: %w", err)
 	}
-	s, err := store.Open(n.cfg.DataDir, store.Options{Retention: n.cfg.Retention, Logger: n.cfg.Logger})
+	s, err := store.Open(n.cfg.DataDir, n.storeOptions())
 	if err != nil {
 		return false, err
 	}
@@ -138,7 +149,11 @@ func (n *Node) openStore() (bool, error) {
 	case marked && mark.Replica != id.ReplicaUUID:
 		err = fmt.Errorf("node: %s holds another replica than the one that %s describes: it was copied or exchanged", n.cfg.DataDir, n.cfg.MarkerPath)
 	}
-	if err == nil && !marked && !id.Removed {
+	switch {
+	case err != nil:
+	case id.Removed && marked:
+		err = os.Remove(n.cfg.MarkerPath) // see removedFromCluster, which did not get to it
+	case !id.Removed && !marked:
 		err = writeMarker(n.cfg.MarkerPath, id)
 	}
 	if err != nil {
@@ -146,6 +161,10 @@ func (n *Node) openStore() (bool, error) {
 	}
 	n.id = id
 	return true, nil
+}
+
+func (n *Node) storeOptions() store.Options {
+	return store.Options{FS: n.cfg.FS, Retention: n.cfg.Retention, Logger: n.cfg.Logger}
 }
 
 func isEmpty(dir string) bool {
@@ -180,7 +199,7 @@ func (n *Node) Init(bootstrap *bool) (founded bool, err error) {
 	if err := os.MkdirAll(filepath.Dir(n.cfg.DataDir), 0o700); err != nil {
 		return false, fmt.Errorf("node: data directory: %w", err)
 	}
-	s, err := store.Open(n.cfg.DataDir, store.Options{Retention: n.cfg.Retention, Logger: n.cfg.Logger})
+	s, err := store.Open(n.cfg.DataDir, n.storeOptions())
 	if err != nil {
 		return false, err
 	}
@@ -188,7 +207,11 @@ func (n *Node) Init(bootstrap *bool) (founded bool, err error) {
 	if err := n.mint(found); err != nil {
 		return false, errors.Join(err, n.closeStore())
 	}
-	return found, n.begin()
+	if err := n.begin(); err != nil {
+		n.failLocked(err)
+		return false, n.failure
+	}
+	return found, nil
 }
 
 // mint makes the identity of a new node durable. The identity comes after the
@@ -201,12 +224,21 @@ func (n *Node) mint(found bool) error {
 		if err := n.store.Write([]core.Persist{{Seq: 1, Snapshot: d.Snapshot, HardState: &d.HardState, Sync: true}}); err != nil {
 			return err
 		}
+	} else if d, err := n.store.Load(); err != nil {
+		return err
+	} else if d.Snapshot != nil {
+		// Every log begins at the same index and term: this node would take the
+		// one that it is invited to for the rest of its own.
+		return fmt.Errorf("%w: in %s the founding of a cluster was cut short: found it, or empty the directory first", ErrContradiction, n.cfg.DataDir)
 	}
 	if err := n.store.SetIdentity(id); err != nil {
 		return err
 	}
+	if err := writeMarker(n.cfg.MarkerPath, id); err != nil {
+		return err
+	}
 	n.id = id
-	return writeMarker(n.cfg.MarkerPath, id)
+	return nil
 }
 
 // begin starts the core of a member, or waits. The caller holds mu.

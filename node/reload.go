@@ -55,6 +55,7 @@ func (n *Node) Reload(s Settings) error {
 // mu, which is let go of in between.
 func (n *Node) replaceCore() error {
 	r := n.run
+	defer close(r.over)
 	r.replaced.Store(true)
 	r.stop()
 	n.mu.Unlock()

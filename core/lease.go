@@ -41,14 +41,12 @@ type promise struct {
 
 // lease is the leader's side.
 type lease struct {
-	round   uint64             // the newest round opened
-	rounds  map[uint64]uint64  // open round -> tick it was opened at
-	granted map[uint64]grant   // voter -> its newest promise
-	from    uint64             // tick that the lease is counted from
-	ticks   uint64             // its length; 0 = no lease
-	asked   *corepb.LeaseRound // what goes out with the heartbeats of round
-	grants  []grant            // scratch space of renewLease
-	forfeit uint64             // no lease in this term any more: leadership is handed over
+	round   uint64            // the newest round opened
+	rounds  map[uint64]uint64 // open round -> tick it was opened at
+	granted map[uint64]grant  // voter -> its newest promise
+	from    uint64            // tick that the lease is counted from
+	ticks   uint64            // its length; 0 = no lease
+	forfeit uint64            // no lease in this term any more: leadership is handed over
 }
 
 // grant is one voter's promise: to elect nobody else for ticks from the tick in
@@ -72,9 +70,8 @@ func (c *Core) openRound() *corepb.LeaseRound {
 		l.round++
 		l.rounds[l.round] = c.now
 		delete(l.rounds, l.round-maxOpenRounds)
-		l.asked = &corepb.LeaseRound{Round: l.round, Contacts: c.contacts()}
 	}
-	return l.asked
+	return &corepb.LeaseRound{Round: l.round, Contacts: c.contacts()}
 }
 
 // makePromise answers the lease round of a heartbeat. It is called when the
@@ -147,7 +144,8 @@ func (c *Core) renewLease() {
 	own := grant{c.now, uint64(c.cfg.ElectionTicks)} // for a sole voter: nobody else can be elected
 	from, until := own.opened, own.end()
 	c.voters(func(ids []uint64) {
-		grants := l.grants[:0]
+		var few [7]grant // so many voters need no memory from the heap
+		grants := few[:0]
 		for _, id := range ids {
 			if id == c.self {
 				grants = append(grants, own)
@@ -155,7 +153,6 @@ func (c *Core) renewLease() {
 				grants = append(grants, l.granted[id])
 			}
 		}
-		l.grants = grants
 		slices.SortFunc(grants, func(a, b grant) int { return cmp.Compare(b.end(), a.end()) })
 		for _, g := range grants[:len(ids)/2+1] {
 			from, until = min(from, g.opened), min(until, g.end())

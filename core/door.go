@@ -6,7 +6,6 @@ import (
 
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/pgraft/pgraft/core/corepb"
 )
@@ -33,7 +32,7 @@ func (c *Core) peer(id uint64) *peer {
 // panic, break a promise, or come from someone who is no member any more.
 func (c *Core) receive(in Receive) {
 	env := &c.received
-	if err := proto.Unmarshal(in.Data, env); err != nil { // resets it
+	if err := unmarshal(in.Data, env); err != nil { // resets it
 		c.event(Warning, "message of node %d dropped: %v", NodeID(in.From), err)
 		return
 	}

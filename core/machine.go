@@ -2,6 +2,7 @@ package core
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -49,15 +50,13 @@ func (r *requests) forget(index uint64) {
 		delete(r.byID, r.order[n].id)
 		n++
 	}
-	if n > 0 {
-		r.order = slices.Delete(r.order, 0, n)
-	}
+	r.order = r.order[n:] // append moves what is left when it runs out of room
 }
 
 // restore replaces the machine by what a snapshot holds.
 func (m *machine) restore(s *pb.Snapshot) error {
 	var st corepb.State
-	if err := proto.Unmarshal(s.GetData(), &st); err != nil {
+	if err := unmarshal(s.GetData(), &st); err != nil {
 		return fmt.Errorf("state in the snapshot at index %d: %w", s.GetMetadata().GetIndex(), err)
 	}
 	*m = machine{
@@ -153,7 +152,7 @@ func decodeCommand(b []byte) (command, error) {
 	for len(b) > 0 {
 		num, typ, n := protowire.ConsumeTag(b)
 		if n < 0 {
-			return c, fmt.Errorf("not a command: %w", protowire.ParseError(n))
+			return c, errors.New("not a command")
 		}
 		b = b[n:]
 		switch {
@@ -167,7 +166,7 @@ func decodeCommand(b []byte) (command, error) {
 			n = protowire.ConsumeFieldValue(num, typ, b)
 		}
 		if n < 0 {
-			return c, fmt.Errorf("not a command: %w", protowire.ParseError(n))
+			return c, errors.New("not a command")
 		}
 		b = b[n:]
 	}

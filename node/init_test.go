@@ -156,8 +156,8 @@ func halfFounded(t *testing.T) *member {
 func TestFoundingCutShortThenWaiting(t *testing.T) {
 	m := halfFounded(t).open()
 	waits := false
-	if founded, err := m.Init(&waits); !errors.Is(err, node.ErrContradiction) || founded {
-		t.Fatalf("init: %v, %v; want ErrContradiction", founded, err)
+	if founded, err := m.Init(&waits); !errors.Is(err, node.ErrFoundingBegun) || founded {
+		t.Fatalf("init: %v, %v; want ErrFoundingBegun", founded, err)
 	}
 	if err := m.inState(node.Uninitialised); err != nil {
 		t.Error(err)

@@ -25,6 +25,7 @@ type Core struct {
 	hard    HardState
 	last    uint64 // last log index, durable or not
 	removed bool
+	lost    bool // the store lost what this node acknowledged: it elects nobody
 
 	timer    electionTimer
 	promise  promise
@@ -80,8 +81,9 @@ func New(cfg Config, d Durable) (*Core, error) {
 
 // boot sets the clocks of a node that starts. It may have promised, before it
 // stopped, not to elect another leader, and remembers only the longest that it
-// can have been.
+// can have been. A snapshot taken after it was removed says so.
 func (c *Core) boot(d Durable) {
+	c.removed = c.members.WasRemoved(c.self)
 	c.promise.durableMillis = d.PromiseMillis
 	if d.PromiseMillis > 0 {
 		c.promise.bootUntil = c.ticks(d.PromiseMillis) + promiseSlackTicks
@@ -200,16 +202,16 @@ func (c *Core) drain() {
 
 // observe notices changes of role, leader, term and vote.
 func (c *Core) observe(rd raft.Ready) {
-	before, beforeTerm, beforeVote := c.role, c.hard.Term, c.hard.Vote
+	before, beforeLead, beforeTerm, beforeVote := c.role, c.lead, c.hard.Term, c.hard.Vote
 	if h := rd.HardState; h != nil {
 		c.hard = HardState{Term: h.GetTerm(), Vote: h.GetVote(), Commit: h.GetCommit()}
 	}
 	if s := rd.SoftState; s != nil {
-		lead := c.lead
 		c.role, c.lead = s.RaftState, s.Lead
-		if s.Lead != lead && s.Lead != 0 {
-			c.leaderKnown()
-		}
+	}
+	// The same leader in a new term may have lost what it had.
+	if c.lead != 0 && (c.lead != beforeLead || c.hard.Term != beforeTerm) {
+		c.leaderKnown()
 	}
 	if c.hard.Term != beforeTerm || c.role != before {
 		c.roleChanged(before)
@@ -263,7 +265,8 @@ func (c *Core) send(env *corepb.Envelope) {
 }
 
 // decorate adds what the core says beside the library: the lease's question to
-// a heartbeat, its answer to a response, the recipient to a snapshot.
+// a heartbeat, its answer to a response, the recipient to a snapshot, what is
+// committed to an answer to a vote request.
 func (c *Core) decorate(env *corepb.Envelope) {
 	switch m := env.GetRaft(); m.GetType() {
 	case pb.MsgHeartbeat:

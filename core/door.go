@@ -74,6 +74,7 @@ func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
 		return
 	}
 	if m.GetType() == pb.MsgHeartbeat && m.GetCommit() > c.last {
+		c.lost = true
 		c.event(Warning, "node %d says that entry %d is durable here, but the log ends at %d: this node lost acknowledged data; remove it, empty its data_dir, add it again",
 			NodeID(m.GetFrom()), m.GetCommit(), c.last)
 		return

@@ -102,6 +102,9 @@ func (c *Core) electsAnother(m *pb.Message) bool {
 	if m.GetType() != pb.MsgVote && m.GetType() != pb.MsgPreVote {
 		return false
 	}
+	if c.lost { // its vote could make a leader without the entries that it lost
+		return true
+	}
 	if string(m.GetContext()) == transferContext {
 		return false
 	}

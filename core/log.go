@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -120,6 +121,12 @@ func (t *tail) Entries(lo, hi, maxBytes uint64) ([]*pb.Entry, error) {
 	return es[:len(es):len(es)], nil
 }
 
+// changesMembers says whether one of the entries after lo up to hi does.
+func (t *tail) changesMembers(lo, hi uint64) bool {
+	b := t.base().Index
+	return slices.ContainsFunc(t.entries[max(lo, b)-b:hi-b], func(e *pb.Entry) bool { return e.GetType() == pb.EntryConfChangeV2 })
+}
+
 // Snapshot is what a member too far behind the tail gets: the base, so that
 // every entry after it can follow.
 func (t *tail) Snapshot() (*pb.Snapshot, error) { return t.marks[0], nil }
@@ -134,7 +141,10 @@ func (t *tail) append(entries []*pb.Entry) {
 		panic(fmt.Sprintf("entries from %d appended to a log of %d..%d", first, b+1, b+uint64(len(t.entries))))
 	}
 	keep := first - b - 1
-	t.entries = append(t.entries[:keep:keep], entries...)
+	if keep < uint64(len(t.entries)) { // the library may still read what is replaced
+		t.entries = slices.Clone(t.entries[:keep])
+	}
+	t.entries = append(t.entries, entries...)
 	t.bytes = t.bytes[:keep]
 	sum := t.dropped
 	if keep > 0 {

@@ -17,15 +17,15 @@ func TestRequestIsInALogOnce(t *testing.T) {
 	c := newCluster()
 	c.form(3)
 	request := [16]byte{42}
-	c.nodes[3].step(core.Propose{ID: 900, RequestID: request, Data: []byte("once")})
+	c.propose(c.nodes[3], int(request[0]), "once")
 	match := func(from, to uint32) func(message) bool {
 		return func(m message) bool { return m.from == from && m.to == to }
 	}
 	if !c.deliver(match(3, 1)) || !c.deliver(match(1, 2)) {
 		t.Fatal("node 3 did not forward to node 1, or node 1 did not append")
 	}
-	c.nodes[2].sync() // its log has the entry, nobody knows that it is committed
-	c.nodes[1].crash()
+	c.nodes[2].sync(len(c.nodes[2].queue)) // its log has the entry, nobody knows that it is committed
+	c.nodes[1].crash(0)
 	c.wire = nil
 	c.run(40)
 	if c.nodes[2].status.Role != core.RoleLeader && c.nodes[3].status.Role != core.RoleLeader {
@@ -33,7 +33,7 @@ func TestRequestIsInALogOnce(t *testing.T) {
 	}
 	for _, n := range []*node{c.nodes[2], c.nodes[3]} {
 		times := 0
-		for _, e := range n.log {
+		for _, e := range n.disk.log {
 			var cmd corepb.Command
 			if e.Kind == core.EntryNormal && len(e.Data) > 0 && proto.Unmarshal(e.Data, &cmd) == nil && bytes.Equal(cmd.GetRequestId(), request[:]) {
 				times++

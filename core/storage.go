@@ -114,13 +114,19 @@ func (c *Core) persisted(seq uint64) {
 		}
 		if b.mark > 0 {
 			c.storage.durableMark = max(c.storage.durableMark, b.mark)
-			c.log.compact(c.storage.durableMark, c.cfg.MaxTailBytes)
+			c.compact()
 		}
 	}
 	if p := &c.promise; p.pendingSeq > 0 && seq >= p.pendingSeq {
 		p.durableMillis = max(p.durableMillis, p.pendingMillis)
 		p.pendingSeq, p.pendingMillis = 0, 0
 	}
+}
+
+// compact drops what is before a durable snapshot. The library still reads what
+// the host has not applied: when it campaigns, for membership changes.
+func (c *Core) compact() {
+	c.log.compact(min(c.storage.durableMark, c.storage.libApplied), c.cfg.MaxTailBytes)
 }
 
 // respond delivers a response of the library's: to itself, or to a member.
@@ -169,6 +175,7 @@ func (c *Core) hostApplied(index uint64) {
 			c.step(r)
 		}
 		c.storage.applies = c.storage.applies[1:]
+		c.compact()
 	}
 }
 
@@ -176,7 +183,7 @@ func (c *Core) hostApplied(index uint64) {
 // that a restart is short and memory bounded.
 func (c *Core) markWhenDue() {
 	n := c.machine.index
-	if n-c.storage.marked < c.cfg.SnapshotEntries && c.log.bytesBetween(c.log.newest(), n) < c.cfg.MaxTailBytes/2 {
+	if n == c.storage.marked || n-c.storage.marked < c.cfg.SnapshotEntries && c.log.bytesBetween(c.log.newest(), n) < c.cfg.MaxTailBytes/2 {
 		return
 	}
 	s := c.machine.snapshot()

@@ -23,9 +23,10 @@ type transfer struct {
 }
 
 func (c *Core) transferLeader(in TransferLeader) {
+	if c.refusedHere(in.ID) {
+		return
+	}
 	switch {
-	case c.role != raft.StateLeader || c.removed:
-		c.reply(in.ID, NotLeader, "this node does not lead")
 	case c.transfer.target != 0:
 		c.reply(in.ID, Busy, "leadership is being handed to node %d", NodeID(c.transfer.target))
 	case in.NodeID == c.cfg.Identity.NodeID:

@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -59,9 +60,8 @@ func TestLeaderWithAStuckDiskIsBusy(t *testing.T) {
 	var code core.Code
 	c.onReply = func(_ *node, r core.Reply) { code = r.Code }
 	propose := func() core.Code {
-		id := c.id()
 		code = core.Unknown
-		leader.step(core.Propose{ID: id, RequestID: [16]byte{1: byte(id), 2: byte(id >> 8)}, Data: make([]byte, size)})
+		c.propose(leader, 0, strings.Repeat("x", size))
 		c.stabilize()
 		return code
 	}

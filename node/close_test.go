@@ -156,12 +156,23 @@ func TestCloseDuringReload(t *testing.T) {
 	})
 	go func() { closed <- n.Close() }()
 	eventually(t, "Close to begin", func() error { return m.inState(node.Closed) })
+	second := make(chan struct{})
+	go func() {
+		defer close(second)
+		if err := n.Close(); err != nil {
+			t.Errorf("a second Close: %v", err)
+		}
+		if disks[1].stuck.Load() != nil {
+			t.Error("a second Close did not wait for the first")
+		}
+	}()
 	disks[1].stuck.Store(nil)
 	close(release)
 	wantCode(t, "the proposal", <-proposed, core.Unknown)
 	if err := errors.Join(<-reloaded, <-closed); err != nil {
 		t.Error(err)
 	}
+	<-second
 	m.Node = nil
 	m.open()
 	index := c.leader().propose(request(1, 1), "x")

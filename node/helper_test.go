@@ -290,18 +290,23 @@ func (c cluster) add(m *member) {
 	})
 }
 
-// entries reads all of m's log up to last, once m has applied that: an entry can
-// be committed by the others before it is on m's own disk. Raft's own entries
-// are left out.
-func (m *member) entries(last uint64) map[uint64]string {
-	t := m.t
-	t.Helper()
-	eventually(t, fmt.Sprintf("entry %d on node %d", last, m.cfg.NodeID), func() error {
-		if v := m.view(); v.Core.Applied < last {
+// applied waits until m has applied an entry. That is later than to know that
+// the others have committed it, when it need not be on m's own disk.
+func (m *member) applied(index uint64) {
+	m.t.Helper()
+	eventually(m.t, fmt.Sprintf("entry %d on node %d", index, m.cfg.NodeID), func() error {
+		if v := m.view(); v.Core.Applied < index {
 			return fmt.Errorf("applied index %d", v.Core.Applied)
 		}
 		return nil
 	})
+}
+
+// entries reads all of m's log up to last. Raft's own entries are left out.
+func (m *member) entries(last uint64) map[uint64]string {
+	t := m.t
+	t.Helper()
+	m.applied(last)
 	all := map[uint64]string{}
 	for i := uint64(core.FoundingIndex); i <= last; i++ {
 		data, ok, err := m.Entry(soon(t), i)

@@ -54,6 +54,9 @@ type Node struct {
 	run     *runner     // nil unless the core is there
 	last    View        // what a removed node knew last; otherwise zero
 
+	closing sync.Once
+	closed  error // of Close; guarded by closing
+
 	reloading sync.Mutex // taken before mu
 	pub       sync.Mutex // taken after mu
 	publisher *runner
@@ -269,13 +272,15 @@ func (n *Node) running() (*runner, error) {
 	return nil, ErrNotRunning
 }
 
-// Close stops everything and closes the store.
+// Close stops everything and closes the store. Every call returns when that is
+// done, with what came of it.
 func (n *Node) Close() error {
+	n.closing.Do(func() { n.closed = n.close() })
+	return n.closed
+}
+
+func (n *Node) close() error {
 	n.mu.Lock()
-	if n.state == Closed {
-		n.mu.Unlock()
-		return nil
-	}
 	run := n.run
 	n.setState(Closed)
 	n.mu.Unlock()

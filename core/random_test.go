@@ -16,6 +16,8 @@ import (
 // what is not synced, partitions, members coming and going.
 type random struct {
 	*cluster
+	seed   uint64
+	at     int // steps made
 	r      *rand.Rand
 	asked  map[uint64]expected // id of a read -> what it must not miss
 	seen   map[string]int      // how often what happened
@@ -32,7 +34,7 @@ const (
 )
 
 func newRandom(seed uint64) *random {
-	x := &random{cluster: newCluster(), r: rand.New(rand.NewPCG(seed, 1)), asked: map[uint64]expected{}, seen: map[string]int{}, slow: map[uint32]bool{}}
+	x := &random{cluster: newCluster(), seed: seed, r: rand.New(rand.NewPCG(seed, 1)), asked: map[uint64]expected{}, seen: map[string]int{}, slow: map[uint32]bool{}}
 	x.quiet = true
 	if seed%2 == 0 {
 		x.timing.SnapshotEntries, x.timing.MaxTailBytes = 20, 4000 // installs snapshots too
@@ -136,6 +138,12 @@ var actions = []struct {
 
 // step does one thing.
 func (x *random) step() {
+	defer func() {
+		if p := recover(); p != nil {
+			panic(fmt.Sprintf("seed %d, step %d: %v", x.seed, x.at, p))
+		}
+	}()
+	x.at++
 	sum := 0
 	for _, a := range actions {
 		sum += a.weight

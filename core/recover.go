@@ -24,7 +24,8 @@ import (
 // the log keeps all that this member has, and whoever reads it later sees the
 // recovery at its place. Every entry before it becomes committed, also one that
 // the lost majority never acknowledged. What the majority acknowledged and this
-// member never got is lost: so choose the member with the longest log.
+// member never got is lost: so choose the member whose last entry has the
+// highest term, and of those the one with the highest index.
 //
 // The member gets a new incarnation. All others are members no more: the new
 // cluster refuses them, by its uuid, and they it. It must be certain that they

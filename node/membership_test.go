@@ -68,7 +68,7 @@ func TestAddNodeRefusals(t *testing.T) {
 		promoted, err := leader.AddNode(soon(t), x.id, "127.0.0.1", x.port)
 		var p *node.ProbeError
 		if promoted || !errors.As(err, &p) || p.Unreachable != x.unreachable ||
-			!strings.Contains(p.Text, x.text) || !strings.Contains(p.Hint, x.hint) {
+			!strings.Contains(p.Error(), x.text) || !strings.Contains(p.Hint, x.hint) {
 			t.Errorf("%s: promoted %v, %#v", x.what, promoted, err)
 		}
 	}

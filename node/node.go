@@ -45,6 +45,7 @@ type Status struct {
 type Node struct {
 	cfg Config
 	net *transport.Transport
+	tls *transport.TLS // nil: none
 
 	mu      sync.Mutex
 	id      core.Identity
@@ -83,7 +84,14 @@ func Open(cfg Config) (*Node, error) {
 	if cfg.Publish == nil {
 		cfg.Publish = func(Status) {}
 	}
-	n := &Node{cfg: cfg, id: core.Identity{ClusterID: cfg.ClusterID, NodeID: cfg.NodeID}}
+	var encryption *transport.TLS
+	if cfg.TLS != nil {
+		var err error
+		if encryption, err = transport.LoadTLS(*cfg.TLS); err != nil {
+			return nil, err
+		}
+	}
+	n := &Node{cfg: cfg, tls: encryption, id: core.Identity{ClusterID: cfg.ClusterID, NodeID: cfg.NodeID}}
 	if err := n.open(); err != nil {
 		if n.net != nil { // without mu: it waits for those who greet
 			err = errors.Join(err, n.net.Close())

@@ -97,7 +97,12 @@ type ProbeError struct {
 	Hint        string // empty: none
 }
 
-func (e *ProbeError) Error() string { return e.Text }
+func (e *ProbeError) Error() string {
+	if e.Detail == "" {
+		return e.Text
+	}
+	return e.Text + ": " + e.Detail
+}
 
 // probe looks at a node and returns its replica uuid.
 func (n *Node) probe(ctx context.Context, nodeID uint32, address string, port uint32) (replica [16]byte, err error) {

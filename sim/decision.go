@@ -207,7 +207,7 @@ func (w *World) strikeLinks(s *strike, f func(*link)) {
 // pair fills in two different nodes.
 func (d *Decision) pair(s *Stream, o *Options) {
 	d.Node = uint32(s.Int(1, o.Nodes))
-	d.Peer = uint32(s.Int(1, o.Nodes-1))
+	d.Peer = uint32(s.Int(1, max(1, o.Nodes-1)))
 	if d.Peer >= d.Node {
 		d.Peer++
 	}

@@ -46,7 +46,6 @@ type node struct {
 	address  string
 	disk     disk
 	marker   marker
-	older    *directory // a copy of the directory from before
 	clock    clock
 	draws    Stream
 	timing   core.Config // but for Identity and Seed

@@ -34,8 +34,11 @@ const (
 // ends; the error's code is then core.Unknown, and the same request id may be
 // proposed again: it commits once.
 func (n *Node) Propose(ctx context.Context, requestID [16]byte, data []byte) (index, term uint64, err error) {
-	for {
+	for again := false; ; again = true {
 		r, err := n.running()
+		if err != nil && again { // the core before may have handed it on
+			return 0, 0, &RequestError{core.Unknown, err.Error()}
+		}
 		if err != nil {
 			return 0, 0, err
 		}
@@ -169,13 +172,13 @@ type View struct {
 // error wraps ErrNotInitialised or ErrNotRunning if there is nothing to know.
 func (n *Node) View(ctx context.Context) (View, error) {
 	n.mu.Lock()
-	last, waiting := n.last, n.state == Waiting
-	if waiting {
-		last.store = n.store
+	state, known := n.state, n.last
+	if state == Waiting {
+		known.store = n.store
 	}
 	n.mu.Unlock()
-	if last.store != nil {
-		return last, nil
+	if (state == Waiting || state == Removed) && known.store != nil {
+		return known, nil
 	}
 	_, v, err := n.live(ctx)
 	return v, err

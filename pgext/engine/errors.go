@@ -86,6 +86,9 @@ func (e *engine) sqlError(err error) *sqlError {
 		return &sqlError{state: "55000", message: "the argument of pgraft_init() contradicts this node's data directory",
 			detail: strings.TrimPrefix(err.Error(), node.ErrContradiction.Error()+": "),
 			hint:   "Call pgraft_init() without an argument."}
+	case errors.Is(err, node.ErrFoundingBegun):
+		return &sqlError{state: "55000", message: err.Error(),
+			hint: "Call pgraft_init(bootstrap => true), or empty pgraft.data_dir first."}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return &sqlError{state: "57014", message: err.Error()} // query_canceled
 	case errors.Is(err, node.ErrNotRunning):

@@ -72,6 +72,10 @@ func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
 		c.event(Warning, "%v of node %d answers a question that was never asked: %x", m.GetType(), NodeID(m.GetFrom()), m.GetContext())
 		return
 	}
+	if m.GetType() == pb.MsgAppResp && c.role == raft.StateLeader && m.GetTerm() == c.hard.Term && m.GetIndex() > c.last {
+		c.event(Warning, "%v of node %d is about entry %d, but the log ends at %d", m.GetType(), NodeID(m.GetFrom()), m.GetIndex(), c.last)
+		return
+	}
 	if m.GetType() == pb.MsgHeartbeat && m.GetCommit() > c.last {
 		c.lost = true
 		c.event(Warning, "node %d says that entry %d is durable here, but the log ends at %d: this node lost acknowledged data; remove it, empty its data_dir, add it again",

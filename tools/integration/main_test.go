@@ -48,6 +48,8 @@ var scenarios = []scenario{
 	{"applies on every node", true, appliesOnEveryNode},
 	{"stops at a poisoned entry", false, stopsAtAPoisonedEntry},
 	{"guards the apply function", false, guardsTheApplyFunction},
+	{"runs the config store", true, runsTheConfigStore},
+	{"walks through the config store", false, walksThroughTheConfigStore},
 	{"applies once across crashes", false, appliesOnceAcrossCrashes},
 }
 

@@ -88,8 +88,8 @@ pgraft_apply_retain_after(uint64 index)
 		unflushed_lsn = InvalidXLogRecPtr;
 		pgraft_apply_retain((int64) unflushed_index + 1);
 	}
-	else if (retained < 0)
-		pgraft_apply_retain(1);
+	else if (retained <= 0)
+		pgraft_apply_retain(1); /* the engine may cut the log just now */
 }
 
 static uint64

@@ -50,6 +50,8 @@ var scenarios = []scenario{
 	{"guards the apply function", false, guardsTheApplyFunction},
 	{"runs the config store", true, runsTheConfigStore},
 	{"walks through the config store", false, walksThroughTheConfigStore},
+	{"keeps what it has to apply", false, keepsWhatItHasToApply},
+	{"survives its database", false, survivesItsDatabase},
 	{"applies once across crashes", false, appliesOnceAcrossCrashes},
 }
 

@@ -260,6 +260,8 @@ type Envelope struct {
 	//	*Envelope_ForwardReply
 	//	*Envelope_Removed
 	//	*Envelope_RemoveMe
+	//	*Envelope_HistoryRequest
+	//	*Envelope_History
 	Body          isEnvelope_Body `protobuf_oneof:"body"`
 	LeaseRound    *LeaseRound     `protobuf:"bytes,10,opt,name=lease_round,json=leaseRound,proto3" json:"lease_round,omitempty"`       // beside a MsgHeartbeat
 	LeasePromise  *LeasePromise   `protobuf:"bytes,11,opt,name=lease_promise,json=leasePromise,proto3" json:"lease_promise,omitempty"` // beside a MsgHeartbeatResp
@@ -363,6 +365,24 @@ func (x *Envelope) GetRemoveMe() *RemoveMe {
 	return nil
 }
 
+func (x *Envelope) GetHistoryRequest() *HistoryRequest {
+	if x != nil {
+		if x, ok := x.Body.(*Envelope_HistoryRequest); ok {
+			return x.HistoryRequest
+		}
+	}
+	return nil
+}
+
+func (x *Envelope) GetHistory() *History {
+	if x != nil {
+		if x, ok := x.Body.(*Envelope_History); ok {
+			return x.History
+		}
+	}
+	return nil
+}
+
 func (x *Envelope) GetLeaseRound() *LeaseRound {
 	if x != nil {
 		return x.LeaseRound
@@ -401,6 +421,15 @@ type Envelope_RemoveMe struct {
 	RemoveMe *RemoveMe `protobuf:"bytes,7,opt,name=remove_me,json=removeMe,proto3,oneof"`
 }
 
+type Envelope_HistoryRequest struct {
+	// From node to node; a core never sees them.
+	HistoryRequest *HistoryRequest `protobuf:"bytes,8,opt,name=history_request,json=historyRequest,proto3,oneof"`
+}
+
+type Envelope_History struct {
+	History *History `protobuf:"bytes,9,opt,name=history,proto3,oneof"`
+}
+
 func (*Envelope_Raft) isEnvelope_Body() {}
 
 func (*Envelope_Forward) isEnvelope_Body() {}
@@ -410,6 +439,10 @@ func (*Envelope_ForwardReply) isEnvelope_Body() {}
 func (*Envelope_Removed) isEnvelope_Body() {}
 
 func (*Envelope_RemoveMe) isEnvelope_Body() {}
+
+func (*Envelope_HistoryRequest) isEnvelope_Body() {}
+
+func (*Envelope_History) isEnvelope_Body() {}
 
 // LeaseRound is the question of a leader's lease: promise not to elect anyone
 // else for a while.
@@ -1299,13 +1332,181 @@ func (x *Welcome) GetReason() string {
 	return ""
 }
 
+// HistoryRequest asks for committed entries that the asking node's own log no
+// longer holds, or never did.
+type HistoryRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	After         uint64                 `protobuf:"varint,1,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HistoryRequest) Reset() {
+	*x = HistoryRequest{}
+	mi := &file_core_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HistoryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HistoryRequest) ProtoMessage() {}
+
+func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HistoryRequest.ProtoReflect.Descriptor instead.
+func (*HistoryRequest) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *HistoryRequest) GetAfter() uint64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+// History answers it: entries that follow index after without gap; none if this
+// node does not have them either.
+type History struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	After         uint64                 `protobuf:"varint,1,opt,name=after,proto3" json:"after,omitempty"`
+	Entries       []*HistoryEntry        `protobuf:"bytes,2,rep,name=entries,proto3" json:"entries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *History) Reset() {
+	*x = History{}
+	mi := &file_core_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *History) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*History) ProtoMessage() {}
+
+func (x *History) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use History.ProtoReflect.Descriptor instead.
+func (*History) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *History) GetAfter() uint64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+func (x *History) GetEntries() []*HistoryEntry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+type HistoryEntry struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	Term          uint64                 `protobuf:"varint,2,opt,name=term,proto3" json:"term,omitempty"`
+	Own           bool                   `protobuf:"varint,3,opt,name=own,proto3" json:"own,omitempty"`  // Raft's own
+	Data          []byte                 `protobuf:"bytes,4,opt,name=data,proto3" json:"data,omitempty"` // the user's
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HistoryEntry) Reset() {
+	*x = HistoryEntry{}
+	mi := &file_core_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HistoryEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HistoryEntry) ProtoMessage() {}
+
+func (x *HistoryEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HistoryEntry.ProtoReflect.Descriptor instead.
+func (*HistoryEntry) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *HistoryEntry) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *HistoryEntry) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *HistoryEntry) GetOwn() bool {
+	if x != nil {
+		return x.Own
+	}
+	return false
+}
+
+func (x *HistoryEntry) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 var File_core_proto protoreflect.FileDescriptor
 
 const file_core_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
 	"core.proto\x12\vpgraft.core\x1a\n" +
-	"raft.proto\"\xb3\x03\n" +
+	"raft.proto\"\xad\x04\n" +
 	"\bEnvelope\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\x04R\x02to\x12%\n" +
@@ -1313,7 +1514,9 @@ const file_core_proto_rawDesc = "" +
 	"\aforward\x18\x04 \x01(\v2\x14.pgraft.core.ForwardH\x00R\aforward\x12@\n" +
 	"\rforward_reply\x18\x05 \x01(\v2\x19.pgraft.core.ForwardReplyH\x00R\fforwardReply\x120\n" +
 	"\aremoved\x18\x06 \x01(\v2\x14.pgraft.core.RemovedH\x00R\aremoved\x124\n" +
-	"\tremove_me\x18\a \x01(\v2\x15.pgraft.core.RemoveMeH\x00R\bremoveMe\x128\n" +
+	"\tremove_me\x18\a \x01(\v2\x15.pgraft.core.RemoveMeH\x00R\bremoveMe\x12F\n" +
+	"\x0fhistory_request\x18\b \x01(\v2\x1b.pgraft.core.HistoryRequestH\x00R\x0ehistoryRequest\x120\n" +
+	"\ahistory\x18\t \x01(\v2\x14.pgraft.core.HistoryH\x00R\ahistory\x128\n" +
 	"\vlease_round\x18\n" +
 	" \x01(\v2\x17.pgraft.core.LeaseRoundR\n" +
 	"leaseRound\x12>\n" +
@@ -1400,7 +1603,17 @@ const file_core_proto_rawDesc = "" +
 	"\araft_id\x18\x05 \x01(\x04R\x06raftId\x12\x18\n" +
 	"\areplica\x18\x06 \x01(\fR\areplica\x12.\n" +
 	"\arefusal\x18\a \x01(\x0e2\x14.pgraft.core.RefusalR\arefusal\x12\x16\n" +
-	"\x06reason\x18\b \x01(\tR\x06reason*+\n" +
+	"\x06reason\x18\b \x01(\tR\x06reason\"&\n" +
+	"\x0eHistoryRequest\x12\x14\n" +
+	"\x05after\x18\x01 \x01(\x04R\x05after\"T\n" +
+	"\aHistory\x12\x14\n" +
+	"\x05after\x18\x01 \x01(\x04R\x05after\x123\n" +
+	"\aentries\x18\x02 \x03(\v2\x19.pgraft.core.HistoryEntryR\aentries\"^\n" +
+	"\fHistoryEntry\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x12\n" +
+	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x10\n" +
+	"\x03own\x18\x03 \x01(\bR\x03own\x12\x12\n" +
+	"\x04data\x18\x04 \x01(\fR\x04data*+\n" +
 	"\x04Role\x12\t\n" +
 	"\x05VOTER\x10\x00\x12\v\n" +
 	"\aJOINING\x10\x01\x12\v\n" +
@@ -1434,7 +1647,7 @@ func file_core_proto_rawDescGZIP() []byte {
 }
 
 var file_core_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_core_proto_goTypes = []any{
 	(Role)(0),                 // 0: pgraft.core.Role
 	(Refusal)(0),              // 1: pgraft.core.Refusal
@@ -1455,30 +1668,36 @@ var file_core_proto_goTypes = []any{
 	(*Request)(nil),           // 16: pgraft.core.Request
 	(*Hello)(nil),             // 17: pgraft.core.Hello
 	(*Welcome)(nil),           // 18: pgraft.core.Welcome
-	(*raftpb.Message)(nil),    // 19: raftpb.Message
+	(*HistoryRequest)(nil),    // 19: pgraft.core.HistoryRequest
+	(*History)(nil),           // 20: pgraft.core.History
+	(*HistoryEntry)(nil),      // 21: pgraft.core.HistoryEntry
+	(*raftpb.Message)(nil),    // 22: raftpb.Message
 }
 var file_core_proto_depIdxs = []int32{
-	19, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
+	22, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
 	8,  // 1: pgraft.core.Envelope.forward:type_name -> pgraft.core.Forward
 	9,  // 2: pgraft.core.Envelope.forward_reply:type_name -> pgraft.core.ForwardReply
 	10, // 3: pgraft.core.Envelope.removed:type_name -> pgraft.core.Removed
 	11, // 4: pgraft.core.Envelope.remove_me:type_name -> pgraft.core.RemoveMe
-	5,  // 5: pgraft.core.Envelope.lease_round:type_name -> pgraft.core.LeaseRound
-	7,  // 6: pgraft.core.Envelope.lease_promise:type_name -> pgraft.core.LeasePromise
-	6,  // 7: pgraft.core.LeaseRound.contacts:type_name -> pgraft.core.Contact
-	12, // 8: pgraft.core.Forward.command:type_name -> pgraft.core.Command
-	2,  // 9: pgraft.core.ForwardReply.verdict:type_name -> pgraft.core.ForwardReply.Verdict
-	0,  // 10: pgraft.core.Member.role:type_name -> pgraft.core.Role
-	3,  // 11: pgraft.core.MemberChange.step:type_name -> pgraft.core.MemberChange.Step
-	13, // 12: pgraft.core.MemberChange.member:type_name -> pgraft.core.Member
-	13, // 13: pgraft.core.State.members:type_name -> pgraft.core.Member
-	16, // 14: pgraft.core.State.requests:type_name -> pgraft.core.Request
-	1,  // 15: pgraft.core.Welcome.refusal:type_name -> pgraft.core.Refusal
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	19, // 5: pgraft.core.Envelope.history_request:type_name -> pgraft.core.HistoryRequest
+	20, // 6: pgraft.core.Envelope.history:type_name -> pgraft.core.History
+	5,  // 7: pgraft.core.Envelope.lease_round:type_name -> pgraft.core.LeaseRound
+	7,  // 8: pgraft.core.Envelope.lease_promise:type_name -> pgraft.core.LeasePromise
+	6,  // 9: pgraft.core.LeaseRound.contacts:type_name -> pgraft.core.Contact
+	12, // 10: pgraft.core.Forward.command:type_name -> pgraft.core.Command
+	2,  // 11: pgraft.core.ForwardReply.verdict:type_name -> pgraft.core.ForwardReply.Verdict
+	0,  // 12: pgraft.core.Member.role:type_name -> pgraft.core.Role
+	3,  // 13: pgraft.core.MemberChange.step:type_name -> pgraft.core.MemberChange.Step
+	13, // 14: pgraft.core.MemberChange.member:type_name -> pgraft.core.Member
+	13, // 15: pgraft.core.State.members:type_name -> pgraft.core.Member
+	16, // 16: pgraft.core.State.requests:type_name -> pgraft.core.Request
+	1,  // 17: pgraft.core.Welcome.refusal:type_name -> pgraft.core.Refusal
+	21, // 18: pgraft.core.History.entries:type_name -> pgraft.core.HistoryEntry
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_core_proto_init() }
@@ -1492,6 +1711,8 @@ func file_core_proto_init() {
 		(*Envelope_ForwardReply)(nil),
 		(*Envelope_Removed)(nil),
 		(*Envelope_RemoveMe)(nil),
+		(*Envelope_HistoryRequest)(nil),
+		(*Envelope_History)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1499,7 +1720,7 @@ func file_core_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_core_proto_rawDesc), len(file_core_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   15,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

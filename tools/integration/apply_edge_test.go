@@ -159,3 +159,63 @@ func survivesItsDatabase(ctx context.Context, t *testing.T, s *suite) {
 	set()
 	check("one, two")
 }
+
+// A node that was away, and one that joins late, get a snapshot of the cluster's
+// own state in place of the log. What their databases have to apply they get
+// from the other members.
+func appliesWhatItsLogLacks(ctx context.Context, t *testing.T, s *suite) {
+	c := s.applyCluster(ctx, t, nodes, map[string]string{"pgraft.snapshot_entries": "50"})
+	away := c.Servers[2]
+	must(t, away.Stop(ctx))
+	writeEntries(ctx, t, c.Servers[0], "while it is away", 500)
+	for _, server := range c.Servers[:2] {
+		must(t, server.Restart(ctx)) // their cores begin at the newest snapshot
+	}
+	s.leader(ctx, t, c.Servers[:2]...)
+	must(t, away.Start(ctx))
+	writeEntries(ctx, t, c.Servers[0], "when it is back", 20)
+	checkApplied(ctx, t, c.Servers...)
+
+	late, err := c.AddServer(ctx, nil)
+	must(t, err)
+	must(t, late.Start(ctx))
+	initialise(ctx, t, late)
+	addNode(ctx, t, connect(ctx, t, s.leader(ctx, t, c.Servers[:nodes]...)), late)
+	conn := connect(ctx, t, late)
+	_, err = conn.Exec(ctx, "SELECT pgraft_log_get_entry(20)")
+	wantState(t, "22003", err, "an entry that came as a snapshot")
+	exec(ctx, t, conn, applyTables)
+	exec(ctx, t, conn, "SELECT pgraft_set_apply_function('apply_entry(bigint,bigint,text)')")
+	writeEntries(ctx, t, late, "from the late one", 20)
+	if log := checkApplied(ctx, t, c.Servers...); len(log) != 540 {
+		t.Errorf("the log has %d entries, want 540", len(log))
+	}
+}
+
+// Entries that no member has any more stop a node that needs them, which says
+// so; a dump of another node's database, or a skip, gets it past them.
+func saysWhatIsGone(ctx context.Context, t *testing.T, s *suite) {
+	c := s.applyCluster(ctx, t, 1, map[string]string{"pgraft.retain_entries": "50", "pgraft.snapshot_entries": "20"})
+	server := c.Servers[0]
+	conn := connect(ctx, t, server)
+	exec(ctx, t, conn, "SELECT pgraft_set_apply_function(NULL)")
+	waitForState(ctx, t, conn, "idle", nil)
+	exec(ctx, t, conn, "TRUNCATE applied; TRUNCATE pgraft.apply_progress")
+	writeEntries(ctx, t, server, "dropped", 300)
+	exec(ctx, t, conn, "SELECT pgraft_set_apply_function('apply_entry(bigint,bigint,text)')")
+	failed := waitForState(ctx, t, conn, "failed", nil)
+	if *failed.Code != "55000" || !strings.Contains(*failed.Error, "no longer in the log of any node") || failed.Failing == nil {
+		t.Fatalf("it failed with %+v", failed)
+	}
+	exec(ctx, t, conn, "SELECT pgraft_apply_skip($1)", *failed.Failing)
+	waitForState(ctx, t, conn, "running", nil)
+	waitApplied(ctx, t, server)
+	if got, want := text(ctx, t, conn, "SELECT min(index)::text FROM applied"), fmt.Sprint(*failed.Failing+1); got != want {
+		t.Errorf("the first entry applied is %s, want %s", got, want)
+	}
+
+	// A progress of another cluster is no progress.
+	exec(ctx, t, conn, "UPDATE pgraft.apply_progress SET cluster = gen_random_uuid()")
+	exec(ctx, t, conn, "SELECT pgraft_set_apply_function('apply_entry(bigint,bigint,text)')")
+	waitForState(ctx, t, conn, "failed", func(a applyState) bool { return strings.Contains(*a.Error, "another pgraft cluster") })
+}

@@ -52,6 +52,8 @@ var scenarios = []scenario{
 	{"walks through the config store", false, walksThroughTheConfigStore},
 	{"keeps what it has to apply", false, keepsWhatItHasToApply},
 	{"survives its database", false, survivesItsDatabase},
+	{"applies what its log lacks", false, appliesWhatItsLogLacks},
+	{"says what is gone", false, saysWhatIsGone},
 	{"applies once across crashes", false, appliesOnceAcrossCrashes},
 }
 

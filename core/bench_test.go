@@ -5,6 +5,7 @@ import (
 	"io"
 	"log"
 	"testing"
+	"time"
 
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -16,37 +17,68 @@ import (
 // The benchmarks compare a core with the library alone: three nodes in one
 // process, disks and network that answer at once, every message marshalled and
 // unmarshalled. One operation is a proposal of benchBytes until all have
-// committed it, or a tick of an idle cluster.
+// committed it, or a tick of an idle cluster. The two take turns, so that other
+// load on the machine meets both alike; "times" is the core's share by the other's.
 //
 //	go test ./core -run xxx -bench . -benchmem
 
-const benchBytes = 100
+const (
+	benchBytes = 100
+	benchTurn  = 50 // operations of one before the other's turn
+)
+
+func BenchmarkProposeBoth(b *testing.B) {
+	g, bare := newCoreGroup(b), newRawGroup(b)
+	n := 0
+	both(b, func() { n++; g.propose(n) }, bare.propose)
+	if g.replies != n || bare.applied != 3*n {
+		b.Fatalf("%d proposals, %d replies, %d applied on three bare nodes", n, g.replies, bare.applied)
+	}
+}
+
+func BenchmarkIdleTickBoth(b *testing.B) {
+	g, bare := newCoreGroup(b), newRawGroup(b)
+	both(b, g.tick, bare.tick)
+	if s := g.cores[0].Status(); s.Role != core.RoleLeader || s.LeaseTicks == 0 || bare.nodes[0].rn.BasicStatus().RaftState != raft.StateLeader {
+		b.Fatalf("a leader is gone: %+v", s)
+	}
+}
+
+// both reports each one's time, and their quotient.
+func both(b *testing.B, of, bare func()) {
+	var spent [2]time.Duration
+	turns := b.N/benchTurn + 1
+	for range turns {
+		for i, f := range []func(){of, bare} {
+			start := time.Now()
+			for range benchTurn {
+				f()
+			}
+			spent[i] += time.Since(start)
+		}
+	}
+	per := float64(turns * benchTurn)
+	b.ReportMetric(float64(spent[0].Nanoseconds())/per, "core-ns/op")
+	b.ReportMetric(float64(spent[1].Nanoseconds())/per, "bare-ns/op")
+	b.ReportMetric(float64(spent[0])/float64(spent[1]), "times")
+}
 
 func BenchmarkCorePropose(b *testing.B) {
 	g := newCoreGroup(b)
-	data := make([]byte, benchBytes)
-	g.replies = 0
 	b.ReportAllocs()
 	for i := range b.N {
-		in := core.Propose{ID: uint64(i), Data: data}
-		binary.BigEndian.PutUint64(in.RequestID[:], uint64(i)+1)
-		g.step(0, in)
+		g.propose(i + 1)
 	}
 	if g.replies != b.N {
 		b.Fatalf("%d replies to %d proposals", g.replies, b.N)
 	}
 }
 
-func BenchmarkRawNodePropose(b *testing.B) {
+func BenchmarkBarePropose(b *testing.B) {
 	g := newRawGroup(b)
-	data := make([]byte, benchBytes)
-	g.applied = 0
 	b.ReportAllocs()
 	for range b.N {
-		if err := g.nodes[0].rn.Propose(data); err != nil {
-			b.Fatal(err)
-		}
-		g.settle()
+		g.propose()
 	}
 	if g.applied != 3*b.N {
 		b.Fatalf("%d entries applied on three nodes, %d proposed", g.applied, b.N)
@@ -57,23 +89,18 @@ func BenchmarkCoreIdleTick(b *testing.B) {
 	g := newCoreGroup(b)
 	b.ReportAllocs()
 	for range b.N {
-		for i := range g.cores {
-			g.step(i, core.Tick{})
-		}
+		g.tick()
 	}
-	if s := g.cores[0].Status(); s.Role != core.RoleLeader || s.LeaseTicks == 0 {
-		b.Fatalf("%+v", s)
+	if s := g.cores[0].Status(); s.LeaseTicks == 0 {
+		b.Fatalf("no lease: %+v", s)
 	}
 }
 
-func BenchmarkRawNodeIdleTick(b *testing.B) {
+func BenchmarkBareIdleTick(b *testing.B) {
 	g := newRawGroup(b)
 	b.ReportAllocs()
 	for range b.N {
-		g.nodes[0].rn.Tick()
-		g.nodes[1].rn.TickQuiesced()
-		g.nodes[2].rn.TickQuiesced()
-		g.settle()
+		g.tick()
 	}
 	if g.nodes[0].rn.BasicStatus().RaftState != raft.StateLeader {
 		b.Fatal("the leader is gone")
@@ -116,14 +143,25 @@ func newCoreGroup(b *testing.B) *coreGroup {
 		}
 	}
 	for range 20 {
-		for i := range g.cores {
-			g.step(i, core.Tick{})
-		}
+		g.tick()
 	}
+	g.replies = 0
 	if s := g.cores[0].Status(); s.LeaseTicks == 0 || s.Applied != s.Last {
 		b.Fatalf("not ready: %+v", s)
 	}
 	return g
+}
+
+func (g *coreGroup) propose(id int) {
+	in := core.Propose{ID: uint64(id), Data: make([]byte, benchBytes)}
+	binary.BigEndian.PutUint64(in.RequestID[:], uint64(id))
+	g.step(0, in)
+}
+
+func (g *coreGroup) tick() {
+	for i := range g.cores {
+		g.step(i, core.Tick{})
+	}
 }
 
 // step gives an input to a core, and then whatever follows from it.
@@ -181,6 +219,18 @@ func newRawGroup(b *testing.B) *rawGroup {
 		b.Fatal("no leader")
 	}
 	return g
+}
+
+func (g *rawGroup) propose() {
+	g.must(g.nodes[0].rn.Propose(make([]byte, benchBytes)))
+	g.settle()
+}
+
+func (g *rawGroup) tick() {
+	g.nodes[0].rn.Tick()
+	g.nodes[1].rn.TickQuiesced()
+	g.nodes[2].rn.TickQuiesced()
+	g.settle()
 }
 
 func (g *rawGroup) settle() {

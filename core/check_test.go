@@ -19,12 +19,16 @@ type history struct {
 	requests  map[[16]byte]uint64     // request id -> index where it was applied
 	recovered bool                    // a quorum was lost for good: what came before is unknown
 	asked     map[uint64]core.Propose // by reply id
+	newest    uint64                  // index of the newest acknowledged entry
+	reads     map[uint64]uint64       // reply id of a read -> newest when it was asked
 	marks     map[uint64]string       // index -> the machine's state there
 	voters    [2][]uint64             // of the newest configuration applied, and the one before
 	votersAt  uint64                  // index
 	open      map[uint64]uint32       // reply id of a proposal -> node that owes the reply
 	acked     map[[16]byte]spot       // request id -> place told to whoever asked
 }
+
+const requestWindow = 1 << 16 // log entries for which a core remembers a request id
 
 type spot struct{ index, term uint64 }
 
@@ -36,7 +40,7 @@ type entry struct {
 func newHistory() history {
 	return history{leaders: map[uint64]uint64{}, entries: map[spot]entry{}, applied: map[uint64]core.Apply{}, requests: map[[16]byte]uint64{},
 		asked: map[uint64]core.Propose{}, marks: map[uint64]string{}, acked: map[[16]byte]spot{}, open: map[uint64]uint32{},
-		appliedIn: map[uint64]uint64{}}
+		appliedIn: map[uint64]uint64{}, reads: map[uint64]uint64{}}
 }
 
 func (c *cluster) fail(f string, a ...any) {
@@ -163,7 +167,7 @@ func (c *cluster) checkApply(n *node, a core.Apply) {
 		c.fail("node %d applies %q at %d/%d, the log has %q (%v)", n.key, a.Data, a.Index, a.Term, cmd.GetData(), err)
 	}
 	id := [16]byte(cmd.GetRequestId())
-	if at, ok := h.requests[id]; ok {
+	if at, ok := h.requests[id]; ok && at+requestWindow > a.Index {
 		c.fail("request %x is applied at %d and at %d", id[:2], at, a.Index)
 	}
 	h.requests[id] = a.Index
@@ -220,10 +224,26 @@ func (c *cluster) checkAck(n *node, r core.Reply) {
 	switch was, before := h.acked[asked.RequestID]; {
 	case !ok:
 		c.fail("node %d acknowledges %d, which is no proposal", n.key, r.ID)
-	case before && was != (spot{r.Index, r.Term}):
+	case before && was != (spot{r.Index, r.Term}) && was.index+requestWindow > r.Index:
 		c.fail("request %x is acknowledged at %v and at %d/%d", asked.RequestID[:2], was, r.Index, r.Term)
 	case h.requests[asked.RequestID] != r.Index || a.Term != r.Term || string(a.Data) != string(asked.Data) && !before:
 		c.fail("node %d acknowledges %q at %d/%d, where %q of term %d was applied", n.key, asked.Data, r.Index, r.Term, a.Data, a.Term)
 	}
 	h.acked[asked.RequestID] = spot{r.Index, r.Term}
+	h.newest = max(h.newest, r.Index)
+}
+
+// checkRead: a read misses nothing that was acknowledged before it was asked.
+func (c *cluster) checkRead(n *node, r core.Reply) {
+	want, asked := c.history.reads[r.ID]
+	if asked && (r.Index < want || r.Index > n.core.Status().Applied) {
+		c.fail("node %d reads at %d with %d applied, %d was acknowledged before it was asked", n.key, r.Index, n.core.Status().Applied, want)
+	}
+}
+
+// read asks for a read point.
+func (c *cluster) read(n *node) {
+	id := c.id()
+	c.history.reads[id], c.history.open[id] = c.history.newest, n.key
+	n.step(core.ReadBarrier{ID: id})
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/pgraft/pgraft/core"
@@ -116,7 +117,7 @@ func (s *shadows) saw(out core.Output) {
 // under way.
 func TestCheckpointInLockstep(t *testing.T) {
 	s := &shadows{t: t, of: map[*node][]*shadow{}, roles: map[core.Role]int{}, seen: map[string]int{}}
-	for seed := range uint64(8) {
+	for seed := range uint64(14) {
 		x := newRandom(seed)
 		clear(s.of)
 		s.seed = seed
@@ -184,8 +185,8 @@ func BenchmarkCheckpoint(b *testing.B) {
 		c := newCluster()
 		c.quiet = true
 		c.form(3)
-		for i := range size {
-			c.nodes[1].step(core.Propose{ID: c.id(), RequestID: [16]byte{byte(i), byte(i >> 8), 1}, Data: make([]byte, 100)})
+		for range size {
+			c.propose(c.nodes[1], 0, strings.Repeat("x", 100))
 		}
 		c.stabilize()
 		n := c.nodes[1]

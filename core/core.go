@@ -39,6 +39,11 @@ type Core struct {
 	library  *checkpoint.Library // once a checkpoint was taken
 
 	out Output
+
+	// Scratch space: the envelopes of the message that comes in and the one that
+	// goes out. Nothing points to them between two steps.
+	received, sent corepb.Envelope
+	sentRaft       corepb.Envelope_Raft
 }
 
 // New starts a core from what the log store holds. It does nothing by itself:
@@ -194,7 +199,7 @@ func (c *Core) drain() {
 			case raft.LocalApplyThread:
 				c.applyCommitted(m)
 			default:
-				c.send(&corepb.Envelope{To: m.GetTo(), Body: &corepb.Envelope_Raft{Raft: m}})
+				c.sendRaft(m)
 			}
 		}
 	}
@@ -262,6 +267,14 @@ func (c *Core) send(env *corepb.Envelope) {
 	env.From = c.self
 	c.decorate(env)
 	c.out.Send = append(c.out.Send, Send{To: env.GetTo(), Data: marshal(env), Snapshot: env.GetRaft().GetType() == pb.MsgSnap})
+}
+
+// sendRaft sends a message of the library's.
+func (c *Core) sendRaft(m *pb.Message) {
+	c.sent.Reset()
+	c.sentRaft.Raft = m
+	c.sent.To, c.sent.Body = m.GetTo(), &c.sentRaft
+	c.send(&c.sent)
 }
 
 // decorate adds what the core says beside the library: the lease's question to

@@ -30,7 +30,7 @@ func newTail(d Durable) (*tail, error) {
 	base := &pb.Snapshot{Metadata: &pb.SnapshotMetadata{ConfState: &pb.ConfState{}, Index: new(uint64), Term: new(uint64)}}
 	if d.Snapshot != nil {
 		base = new(pb.Snapshot)
-		if err := proto.Unmarshal(d.Snapshot.Data, base); err != nil {
+		if err := unmarshal(d.Snapshot.Data, base); err != nil {
 			return nil, fmt.Errorf("core: stored snapshot at index %d: %w", d.Snapshot.Index, err)
 		}
 		if i := base.GetMetadata().GetIndex(); i != d.Snapshot.Index {
@@ -207,4 +207,13 @@ func marshal(m proto.Message) []byte {
 		panic(fmt.Sprintf("marshal %T: %v", m, err))
 	}
 	return b
+}
+
+// unmarshal is the one way back. The texts of protobuf's own errors differ from
+// build to build, so none gets into what a core says.
+func unmarshal(b []byte, m proto.Message) error {
+	if proto.Unmarshal(b, m) != nil {
+		return fmt.Errorf("%d bytes that are no %s", len(b), m.ProtoReflect().Descriptor().Name())
+	}
+	return nil
 }

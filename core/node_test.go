@@ -192,6 +192,7 @@ func (n *node) Reply(r core.Reply) {
 	}
 	switch {
 	case r.Code == core.OK && (r.Index == 0) != (r.Term == 0):
+		n.c.checkRead(n, r)
 		n.c.printf("%d: reply %d: ok: index %d term %d\n", n.key, r.ID, r.Index, r.Term)
 	case r.Code == core.OK && r.Index > 0:
 		n.c.checkAck(n, r)

@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -42,5 +43,44 @@ func TestRequestIsInALogOnce(t *testing.T) {
 		if times != 1 {
 			t.Errorf("the log of node %d has the request %d times\n%s", n.id.NodeID, times, c.out.String())
 		}
+	}
+}
+
+// The followers commit without the leader's disk, which hangs. What waits for
+// it is bounded all the same: the library counts an entry as uncommitted until
+// the leader applies it, and it applies what is on its own disk. Then the leader
+// takes no more, until its disk goes on.
+func TestLeaderWithAStuckDiskIsBusy(t *testing.T) {
+	const size, bound = 1 << 20, 64 << 20
+	c := newCluster()
+	c.timing.MaxEntryBytes = size
+	c.quiet = true
+	c.form(3)
+	leader := c.nodes[1]
+	var code core.Code
+	c.onReply = func(_ *node, r core.Reply) { code = r.Code }
+	propose := func() core.Code {
+		code = core.Unknown
+		c.propose(leader, 0, strings.Repeat("x", size))
+		c.stabilize()
+		return code
+	}
+	if got := propose(); got != core.OK {
+		t.Fatalf("with a disk that works: %s", codeNames[got])
+	}
+	leader.slow = true
+	waiting := 0
+	for ; propose() != core.Busy; waiting += size {
+		if waiting > bound {
+			t.Fatalf("%d bytes wait for the disk, and more are taken", waiting)
+		}
+	}
+	if waiting == 0 {
+		t.Fatal("nothing was taken")
+	}
+	leader.slow = false
+	c.stabilize()
+	if got := propose(); got != core.OK {
+		t.Errorf("after the disk went on: %s", codeNames[got])
 	}
 }

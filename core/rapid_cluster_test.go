@@ -49,6 +49,7 @@ func TestRapidCluster(t *testing.T) {
 			"deliver": r.deliverAny, "deliver2": r.deliverAny, "lose": r.lose, "duplicate": r.duplicate,
 			"sync": r.sync, "crash": r.crash, "restart": r.restart, "pause": r.pause, "partition": r.cutLink, "heal": r.heal,
 			"propose": r.proposeAny, "propose2": r.proposeAny, "add": r.add, "remove": r.remove, "transfer": r.transfer, "apply": r.apply,
+			"read": r.readAny, "replace": r.replace,
 		})
 		r.recover(t)
 	})
@@ -163,18 +164,32 @@ func (r *randomCluster) proposeAny(t *rapid.T) {
 
 const maxRandomNodes = 6
 
-// add asks for a new member, a member that was removed, or a present one.
-func (r *randomCluster) add(t *rapid.T) {
+// fresh is a node that could be added: a new one, or one that was removed and
+// has an empty directory now. Some are members already.
+func (r *randomCluster) fresh(t *rapid.T) *node {
 	id := rapid.Uint32Range(1, maxRandomNodes).Draw(t, "add")
 	x := r.nodes[id]
-	if x == nil || x.core != nil && x.status.Role == core.RoleRemoved {
-		if x != nil {
-			x.crash(0)
-		}
+	if x != nil && x.core != nil && x.status.Role == core.RoleRemoved {
+		x.crash(0)
+		x = nil
+	}
+	if x == nil {
 		x = r.create(id)
 	}
-	r.leader(t).step(core.AddNode{ID: r.id(), NodeID: id, Address: x.address, Port: 7000, ReplicaUUID: x.id.ReplicaUUID})
+	return x
 }
+
+func (r *randomCluster) add(t *rapid.T) {
+	x := r.fresh(t)
+	r.leader(t).step(core.AddNode{ID: r.id(), NodeID: x.key, Address: x.address, Port: 7000, ReplicaUUID: x.id.ReplicaUUID})
+}
+
+func (r *randomCluster) replace(t *rapid.T) {
+	x := r.fresh(t)
+	r.leader(t).step(core.ReplaceNode{ID: r.id(), OldNodeID: r.one(t).key, NodeID: x.key, Address: x.address, Port: 7000, ReplicaUUID: x.id.ReplicaUUID})
+}
+
+func (r *randomCluster) readAny(t *rapid.T) { r.read(r.running(t)) }
 
 func (r *randomCluster) remove(t *rapid.T) {
 	r.leader(t).step(core.RemoveNode{ID: r.id(), NodeID: r.one(t).key})

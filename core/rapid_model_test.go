@@ -13,8 +13,8 @@ import (
 	"github.com/pgraft/pgraft/core/corepb"
 )
 
-// command is a committed entry with a request id.
-func command(index, since uint64, id byte) *pb.Entry {
+// commandEntry is a committed entry with a request id.
+func commandEntry(index, since uint64, id byte) *pb.Entry {
 	return &pb.Entry{Index: new(index), Term: new(uint64(1)), Type: pb.EntryNormal.Enum(),
 		Data: marshal(&corepb.Command{RequestId: []byte(fmt.Sprintf("request %8d", id)), Since: since, Data: []byte{id}})}
 }
@@ -31,7 +31,7 @@ func TestRapidRequests(t *testing.T) {
 				id := rapid.Byte().Draw(t, "id") % 8
 				back := min(m.index, rapid.SampledFrom([]uint64{0, 1, 100, requestWindow - 1, requestWindow, requestWindow + 1}).Draw(t, "since, back"))
 				at := m.index + 1
-				a := m.apply(command(at, m.index-back, id), nil)
+				a := m.apply(commandEntry(at, m.index-back, id), nil)
 				was, known := applied[id]
 				known = known && was+requestWindow > at
 				switch {

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	pb "go.etcd.io/raft/v3/raftpb"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/pgraft/pgraft/core/corepb"
 )
@@ -113,7 +112,7 @@ func Change(e Entry) (ch *corepb.MemberChange, ok bool, err error) {
 // with which the library leaves a joint configuration.
 func decodeChange(data []byte) (*pb.ConfChangeV2, *corepb.MemberChange, error) {
 	var cc pb.ConfChangeV2
-	if err := proto.Unmarshal(data, &cc); err != nil {
+	if err := unmarshal(data, &cc); err != nil {
 		return nil, nil, fmt.Errorf("not a membership change: %w", err)
 	}
 	if len(cc.GetContext()) == 0 {
@@ -123,7 +122,7 @@ func decodeChange(data []byte) (*pb.ConfChangeV2, *corepb.MemberChange, error) {
 		return &cc, nil, nil
 	}
 	var ch corepb.MemberChange
-	if err := proto.Unmarshal(cc.GetContext(), &ch); err != nil {
+	if err := unmarshal(cc.GetContext(), &ch); err != nil {
 		return nil, nil, fmt.Errorf("context of a membership change: %w", err)
 	}
 	if n := len(ch.GetClusterUuid()); ch.GetStep() == corepb.MemberChange_RECOVER && n != 16 {

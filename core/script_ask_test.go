@@ -10,8 +10,10 @@ import (
 // askVerbs are what people and applications ask of a node. All settle at the
 // end, unless they say hold.
 var askVerbs = map[string]func(*script){
-	// propose node=1 [id=7] [size=100] [count=1] data=x, or the data as its input
+	// propose node=1 [id=7] [size=100] [count=1] [quiet] data=x, or the data as its input
 	"propose": func(s *script) {
+		defer func(was bool) { s.quiet = was }(s.quiet)
+		s.quiet = s.has("quiet")
 		for i := range s.num("count", 1) {
 			data := s.text("data", strings.TrimSuffix(s.d.Input, "\n"))
 			if n := s.num("size", 0); n > 0 {

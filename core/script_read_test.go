@@ -11,7 +11,7 @@ import (
 var readVerbs = map[string]func(*script){
 	// barrier node=2 [hold]: a linearizable read point
 	"barrier": func(s *script) {
-		s.node().step(core.ReadBarrier{ID: s.id()})
+		s.read(s.node())
 		s.settle()
 	},
 	// confirm node=1 [hold]: asks a quorum now

@@ -121,6 +121,64 @@ func TestCancelledProposal(t *testing.T) {
 	c.wantLogs(want)
 }
 
+// Close comes while Reload waits for the old core's disk. A proposal that this
+// core had taken may still commit: it must not be told that nothing happened.
+func TestCloseDuringReload(t *testing.T) {
+	disks := map[uint32]*disk{}
+	c := newCluster(t, 1, withDisks(disks))
+	m, release := c.leader(), make(chan struct{})
+	n := m.Node
+	disks[1].stuck.Store(&release)
+	held := disks[1].held.Load()
+	proposed, reloaded, closed := make(chan error, 1), make(chan error, 1), make(chan error, 1)
+	go func() {
+		_, _, err := n.Propose(context.Background(), request(1, 1), []byte("x"))
+		proposed <- err
+	}()
+	eventually(t, "the proposal to be on its way to the disk", func() error {
+		if disks[1].held.Load() == held {
+			return errors.New("the disk does nothing")
+		}
+		return nil
+	})
+	go func() {
+		s := m.settings()
+		s.ElectionTimeout *= 2
+		reloaded <- n.Reload(s)
+	}()
+	eventually(t, "Reload to wait for the disk", func() error {
+		for _, stack := range ours() {
+			if strings.Contains(stack, "replaceCore") && strings.Contains(stack, "(*runner).wait") {
+				return nil
+			}
+		}
+		return errors.New("it does not wait")
+	})
+	go func() { closed <- n.Close() }()
+	eventually(t, "Close to begin", func() error { return m.inState(node.Closed) })
+	second := make(chan struct{})
+	go func() {
+		defer close(second)
+		if err := n.Close(); err != nil {
+			t.Errorf("a second Close: %v", err)
+		}
+		if disks[1].stuck.Load() != nil {
+			t.Error("a second Close did not wait for the first")
+		}
+	}()
+	disks[1].stuck.Store(nil)
+	close(release)
+	wantCode(t, "the proposal", <-proposed, core.Unknown)
+	if err := errors.Join(<-reloaded, <-closed); err != nil {
+		t.Error(err)
+	}
+	<-second
+	m.Node = nil
+	m.open()
+	index := c.leader().propose(request(1, 1), "x")
+	c.wantLogs(map[uint64]string{index: "x"})
+}
+
 // ours are the goroutines, by number, that run code of the node, its store or
 // its transport.
 func ours() map[string]string {

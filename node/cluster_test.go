@@ -3,6 +3,7 @@ package node_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -171,6 +172,37 @@ func TestSameRequestOverLeaderChange(t *testing.T) {
 	old.open()
 	c.leader()
 	c.wantLogs(l.entries)
+}
+
+// A member that was away for longer than the leader's memory of the log gets a
+// snapshot, and then what comes after it.
+func TestFarBehind(t *testing.T) {
+	const entries, size = 24, 1 << 20 // three times what a core keeps in memory
+	c := newCluster(t, 3, func(m *member) { m.cfg.SnapshotEntries = 4 })
+	m := c.followers()[0]
+	missed := m.view().Core.Last + 1
+	m.stop()
+	last := uint64(0)
+	for i := range entries {
+		last = c.leader().propose(request(1, i), strings.Repeat(string(rune('a'+i)), size))
+	}
+	m.open()
+	m.applied(last)
+	data, ok, err := m.Entry(soon(t), last)
+	if want := strings.Repeat(string(rune('a'+entries-1)), size); err != nil || !ok || string(data) != want {
+		t.Errorf("entry %d: %d bytes, %v, %v", last, len(data), ok, err)
+	}
+	var gone *store.CompactedError
+	if _, _, err := m.Entry(soon(t), missed); !errors.As(err, &gone) || gone.First != m.view().LogBounds().First {
+		t.Errorf("entry %d: %v; want a CompactedError, as it came by a snapshot", missed, err)
+	}
+	index := m.propose(request(2, 2), "after")
+	m.stop()
+	m.open()
+	m.applied(index)
+	if data, ok, err := m.Entry(soon(t), index); err != nil || !ok || string(data) != "after" {
+		t.Errorf("entry %d after a restart: %q, %v, %v", index, data, ok, err)
+	}
 }
 
 func wantCode(t *testing.T, what string, err error, code core.Code) {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/node/store"
+	"github.com/pgraft/pgraft/node/transport"
 )
 
 // Config is what a node is opened with.
@@ -35,6 +36,7 @@ type Config struct {
 	ElectionTimeout   time.Duration
 	HeartbeatInterval time.Duration
 	MaxEntryBytes     int
+	TLS               *transport.TLSFiles // nil: none
 	SnapshotEntries   uint64
 	Retention         store.Retention
 

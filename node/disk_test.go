@@ -15,12 +15,21 @@ import (
 	"github.com/pgraft/pgraft/node/store"
 )
 
-// disk fails every change from the moment it is broken.
-type disk struct{ broken atomic.Bool }
+// disk fails every change from the moment it is broken, and holds up every sync
+// while it is stuck.
+type disk struct {
+	broken atomic.Bool
+	stuck  atomic.Pointer[chan struct{}] // closed to go on
+	held   atomic.Int32                  // syncs that are or were held up
+}
 
 func (d *disk) String() string { return "disk" }
 
 func (d *disk) MaybeError(op errorfs.Op) error {
+	if stuck := d.stuck.Load(); stuck != nil && (op.Kind == errorfs.OpFileSync || op.Kind == errorfs.OpFileSyncData) {
+		d.held.Add(1)
+		<-*stuck
+	}
 	switch op.Kind {
 	case errorfs.OpCreate, errorfs.OpLink, errorfs.OpRemove, errorfs.OpRename, errorfs.OpMkdirAll,
 		errorfs.OpFileWrite, errorfs.OpFileWriteAt, errorfs.OpFileSync, errorfs.OpFileSyncData:
@@ -162,4 +171,28 @@ func TestDiskFailureElsewhere(t *testing.T) {
 		m.init(true)
 		cluster{m}.leader().propose(request(1, 1), "x")
 	})
+}
+
+// A node whose disk fails just when it is invited is a member that never comes.
+// It costs the others nothing, and can be removed.
+func TestDiskFailureOfInvited(t *testing.T) {
+	disks := map[uint32]*disk{}
+	c := newCluster(t, 1, nil)
+	m := newMember(t, 2)
+	withDisks(disks)(m)
+	m.open().init(false)
+	disks[2].broken.Store(true)
+	promoted, err := c.leader().AddNode(soon(t), 2, m.cfg.Address, m.cfg.Port)
+	if promoted || err != nil {
+		t.Errorf("add: promoted %v, %v; want a member that still catches up", promoted, err)
+	}
+	m.wantFailed(t)
+	c[0].propose(request(1, 1), "x")
+	if v := c[0].view(); v.LeaseExpiry == 0 || len(v.Members) != 2 || v.Reachable(v.Members[1]) || v.Leads(v.Members[1]) {
+		t.Errorf("the founder's view: %+v", v)
+	}
+	c.asLeader("removal", func(leader *member) error { return leader.RemoveNode(soon(t), 2) })
+	if v := c[0].view(); len(v.Members) != 1 {
+		t.Errorf("members after the removal: %v", v.Members)
+	}
 }

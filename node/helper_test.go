@@ -1,7 +1,6 @@
 package node_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -12,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -292,18 +290,23 @@ func (c cluster) add(m *member) {
 	})
 }
 
-// entries reads all of m's log up to last, once m has applied that: an entry can
-// be committed by the others before it is on m's own disk. Raft's own entries
-// are left out.
-func (m *member) entries(last uint64) map[uint64]string {
-	t := m.t
-	t.Helper()
-	eventually(t, fmt.Sprintf("entry %d on node %d", last, m.cfg.NodeID), func() error {
-		if v := m.view(); v.Core.Applied < last {
+// applied waits until m has applied an entry. That is later than to know that
+// the others have committed it, when it need not be on m's own disk.
+func (m *member) applied(index uint64) {
+	m.t.Helper()
+	eventually(m.t, fmt.Sprintf("entry %d on node %d", index, m.cfg.NodeID), func() error {
+		if v := m.view(); v.Core.Applied < index {
 			return fmt.Errorf("applied index %d", v.Core.Applied)
 		}
 		return nil
 	})
+}
+
+// entries reads all of m's log up to last. Raft's own entries are left out.
+func (m *member) entries(last uint64) map[uint64]string {
+	t := m.t
+	t.Helper()
+	m.applied(last)
 	all := map[uint64]string{}
 	for i := uint64(core.FoundingIndex); i <= last; i++ {
 		data, ok, err := m.Entry(soon(t), i)
@@ -368,59 +371,4 @@ func bootNanos() int64 {
 		panic(err)
 	}
 	return ts.Nano()
-}
-
-// journal remembers what a member published: the last status, and every change
-// of its claim to lead.
-type journal struct {
-	mu     sync.Mutex
-	last   node.Status
-	claims []claim
-	frozen bool
-}
-
-// claim says that from at on, the lease was said to end at expiry.
-type claim struct{ at, expiry int64 }
-
-func (j *journal) add(s node.Status) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.frozen {
-		return
-	}
-	j.last = s
-	if n := len(j.claims); n == 0 || j.claims[n-1].expiry != s.LeaseExpiry {
-		j.claims = append(j.claims, claim{bootNanos(), s.LeaseExpiry})
-	}
-}
-
-func (j *journal) status() node.Status {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.last
-}
-
-// freeze makes what was published last stay, as that of a process that is
-// killed does.
-func (j *journal) freeze(on bool) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.frozen = on
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

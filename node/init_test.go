@@ -1,11 +1,13 @@
 package node_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/node"
@@ -76,6 +78,11 @@ func TestWaiting(t *testing.T) {
 	if _, _, err := m.Propose(soon(t), request(1, 1), nil); !errors.Is(err, node.ErrNotRunning) {
 		t.Errorf("propose: %v; want ErrNotRunning", err)
 	}
+	short, done := context.WithTimeout(context.Background(), 30*time.Millisecond)
+	defer done()
+	if err := m.AwaitLeader(short); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("waiting for a leader: %v; want that the time was up", err)
+	}
 	var beyond *store.BeyondError
 	if _, _, err := m.Entry(soon(t), 1); !errors.As(err, &beyond) {
 		t.Errorf("entry 1: %v; want a BeyondError", err)
@@ -113,7 +120,9 @@ func TestInitCutShort(t *testing.T) {
 			t.Fatal(err)
 		}
 		m.open().init(true)
-		cluster{m}.leader()
+		if err := m.AwaitLeader(soon(t)); err != nil || m.view().LeaseExpiry == 0 {
+			t.Errorf("waiting for it to lead: %v; lease %d", err, m.view().LeaseExpiry)
+		}
 	})
 	t.Run("marker not writable", func(t *testing.T) {
 		m := newMember(t, 1)
@@ -156,8 +165,8 @@ func halfFounded(t *testing.T) *member {
 func TestFoundingCutShortThenWaiting(t *testing.T) {
 	m := halfFounded(t).open()
 	waits := false
-	if founded, err := m.Init(&waits); !errors.Is(err, node.ErrContradiction) || founded {
-		t.Fatalf("init: %v, %v; want ErrContradiction", founded, err)
+	if founded, err := m.Init(&waits); !errors.Is(err, node.ErrFoundingBegun) || founded {
+		t.Fatalf("init: %v, %v; want ErrFoundingBegun", founded, err)
 	}
 	if err := m.inState(node.Uninitialised); err != nil {
 		t.Error(err)

@@ -167,7 +167,11 @@ func TestRemovedAndAddedBack(t *testing.T) {
 		}
 	}
 	rest.proposeAll(2, 5, l)
+	closed := m.Node
 	m.stop()
+	if _, err := closed.View(soon(t)); !errors.Is(err, node.ErrNotRunning) {
+		t.Errorf("view of the closed node: %v; want ErrNotRunning", err)
+	}
 	m.open()
 	m.wantRemoved(t)
 	if _, err := m.View(soon(t)); !errors.Is(err, node.ErrNotRunning) {

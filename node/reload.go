@@ -7,6 +7,7 @@ import (
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/node/store"
+	"github.com/pgraft/pgraft/node/transport"
 )
 
 // Settings are what of a Config can change while a node runs.
@@ -15,6 +16,7 @@ type Settings struct {
 	HeartbeatInterval time.Duration
 	SnapshotEntries   uint64
 	Retention         store.Retention
+	TLS               transport.TLSFiles // read anew if the node uses TLS
 }
 
 // Reload puts new settings into force. A core has its timings for life, so new
@@ -41,6 +43,11 @@ func (n *Node) Reload(s Settings) error {
 	// Field by field: the others are read without mu.
 	n.cfg.ElectionTimeout, n.cfg.HeartbeatInterval = s.ElectionTimeout, s.HeartbeatInterval
 	n.cfg.SnapshotEntries, n.cfg.Retention = s.SnapshotEntries, s.Retention
+	if n.tls != nil {
+		if err := n.tls.Reload(s.TLS); err != nil {
+			n.cfg.Logger.Error(fmt.Sprintf("the certificates in force stay: %v", err))
+		}
+	}
 	same := old.ElectionTimeout == next.ElectionTimeout && old.HeartbeatInterval == next.HeartbeatInterval &&
 		old.SnapshotEntries == next.SnapshotEntries
 	if same || n.state != Running {

@@ -35,11 +35,13 @@ func TestReloadWhileProposing(t *testing.T) {
 			})
 		}
 		looking.Go(func() {
+			tick := time.NewTicker(time.Millisecond)
+			defer tick.Stop()
 			for {
 				select {
+				case <-tick.C:
 				case <-done:
 					return
-				default:
 				}
 				if _, err := m.View(soon(t)); err != nil {
 					t.Errorf("node %d: view: %v", m.cfg.NodeID, err)

@@ -43,8 +43,11 @@ func (n *Node) Propose(ctx context.Context, requestID [16]byte, data []byte) (in
 // ask is for what may be asked again of the core that Reload puts in place: a
 // read, or a proposal, which its request id makes safe.
 func (n *Node) ask(ctx context.Context, in func(id uint64) core.Input) (core.Reply, error) {
-	for {
+	for again := false; ; again = true {
 		r, err := n.running()
+		if err != nil && again { // the core before may have handed it on
+			return core.Reply{}, &RequestError{core.Unknown, err.Error()}
+		}
 		if err != nil {
 			return core.Reply{}, err
 		}
@@ -181,13 +184,13 @@ type View struct {
 // error wraps ErrNotInitialised or ErrNotRunning if there is nothing to know.
 func (n *Node) View(ctx context.Context) (View, error) {
 	n.mu.Lock()
-	last, waiting := n.last, n.state == Waiting
-	if waiting {
-		last.store = n.store
+	state, known := n.state, n.last
+	if state == Waiting {
+		known.store = n.store
 	}
 	n.mu.Unlock()
-	if last.store != nil {
-		return last, nil
+	if (state == Waiting || state == Removed) && known.store != nil {
+		return known, nil
 	}
 	_, v, err := n.live(ctx)
 	return v, err

@@ -89,10 +89,10 @@ func Kinds() []*Kind {
 		&faultLoss, &faultDuplicate, &faultDelay, &faultReorder, &faultReplay, &faultPartition, &faultOneWay,
 		&faultIsolate, &faultFlap, &faultSlowLink, &faultSmallOnly, &faultBandwidth, &faultSnapshotCut,
 		&faultSlowSync, &faultStallSync, &faultSyncError, &faultWriteError, &faultDiskFull, &faultCorrupt,
-		&faultDirLost, &faultDirOther,
+		&faultDirLost, &faultDirOlder, &faultDirOther,
 		&faultCrash, &faultCrashInStep, &faultAllDown, &faultPause, &faultSleep, &faultSettings, &faultUpgrade,
 		&faultDrift,
-		&faultAdd, &faultRemove, &faultReplace, &faultTwoChanges, &faultTransfer, &faultCompact, &faultBootstrap,
+		&faultAdd, &faultRemove, &faultReplace, &faultReplaceBy, &faultTwoChanges, &faultTransfer, &faultCompact, &faultBootstrap,
 	}
 }
 
@@ -114,6 +114,8 @@ type strike struct {
 	peer *node
 	over bool
 	cut  bool // flap: the link is away at the moment
+	// dir-older: the copy that was made
+	copied *directory
 }
 
 // Plan draws the decisions of a seed: which kinds are on, how often, and each
@@ -207,7 +209,7 @@ func (w *World) strikeLinks(s *strike, f func(*link)) {
 // pair fills in two different nodes.
 func (d *Decision) pair(s *Stream, o *Options) {
 	d.Node = uint32(s.Int(1, o.Nodes))
-	d.Peer = uint32(s.Int(1, o.Nodes-1))
+	d.Peer = uint32(s.Int(1, max(1, o.Nodes-1)))
 	if d.Peer >= d.Node {
 		d.Peer++
 	}

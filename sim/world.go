@@ -68,7 +68,7 @@ func (w *World) newNode(id uint32) *node {
 	s := For(w.o.Seed, "clock", uint64(id))
 	n.clock.rate = 1_000_000
 	if w.o.wants("drift") {
-		n.clock.rate += int64(s.Int(-maxDrift, maxDrift))
+		n.clock.rate += int64(Pick(&s, -maxDrift, maxDrift, s.Int(-maxDrift, maxDrift)))
 	}
 	n.clock.local = s.Between(time.Hour, 100*time.Hour)
 	return n
@@ -125,21 +125,30 @@ func (w *World) say(n *node, f string, a ...any) {
 
 // run lets everything happen, up to the first violation.
 func (w *World) run(plan []Decision) {
+	w.prepare(plan)
+	w.until(w.o.Duration)
+	if w.failure == nil {
+		w.checks.atEnd()
+	}
+}
+
+// prepare arranges what a run begins with.
+func (w *World) prepare(plan []Decision) {
 	for i := range plan {
 		w.arrange(event{at: plan[i].At, kind: evBegin, ref: &plan[i]})
 	}
 	w.arrange(event{at: w.o.settleAt(), kind: evSettle})
 	w.arrange(event{kind: evOperator})
 	for _, n := range w.nodes {
-		n.state = down
 		w.arrange(event{kind: evStart, node: n})
 	}
 	w.newClients()
-	for w.failure == nil {
+}
+
+// until lets everything happen that is due by an instant.
+func (w *World) until(at time.Duration) {
+	for w.failure == nil && w.queue.heap[0].at <= at {
 		e := w.queue.pop()
-		if e.at > w.o.Duration {
-			break
-		}
 		w.now = e.at
 		w.events++
 		w.hash.words(uint64(e.at), uint64(e.kind))
@@ -149,8 +158,7 @@ func (w *World) run(plan []Decision) {
 		}
 	}
 	if w.failure == nil {
-		w.now = w.o.Duration
-		w.checks.atEnd()
+		w.now = at
 	}
 }
 

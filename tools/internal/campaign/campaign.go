@@ -100,7 +100,8 @@ func Run(ctx context.Context, o Options, progress func(Stats)) (*Result, error) 
 	runtime.ReadMemStats(&before)
 	var next atomic.Uint64
 	var wg sync.WaitGroup
-	for range o.Workers {
+	c.running = make([]runningSeed, o.Workers)
+	for i := range o.Workers {
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				k := next.Add(1) - 1
@@ -109,8 +110,10 @@ func Run(ctx context.Context, o Options, progress func(Stats)) (*Result, error) 
 				}
 				// The k-th seed of this shard.
 				seed := o.Sim.Seed + o.Shard + k*o.Shards
+				c.begin(i, seed)
 				c.add(c.runSeed(seed))
 			}
+			c.begin(i, 0)
 		})
 	}
 	done := make(chan struct{})
@@ -129,6 +132,9 @@ func watch(c *collector, done chan struct{}, progress func(Stats)) {
 		select {
 		case <-t.C:
 			progress(c.stats())
+			if c.stuck() {
+				return // its goroutine cannot be stopped, only left behind
+			}
 		case <-done:
 			return
 		}
@@ -140,8 +146,41 @@ type collector struct {
 	o     Options
 	began time.Time
 
-	mu sync.Mutex
-	r  Result
+	mu      sync.Mutex
+	r       Result
+	running []runningSeed // by worker
+}
+
+type runningSeed struct {
+	seed  uint64
+	since time.Time
+}
+
+// stuckAfter is how long a seed may take: far longer than one ever needs. A core
+// that turns in a circle is a finding too.
+const stuckAfter = 3 * time.Minute
+
+func (c *collector) begin(worker int, seed uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.running[worker] = runningSeed{seed, time.Now()}
+}
+
+// stuck notes a seed that does not end.
+func (c *collector) stuck() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, x := range c.running {
+		if x.seed == 0 || time.Since(x.since) < stuckAfter {
+			continue
+		}
+		o := c.o.Sim
+		o.Seed = x.seed
+		c.fail(outcome{Result: sim.Result{Seed: x.seed, Decisions: sim.Plan(o)}},
+			Failure{Check: "hang", Detail: fmt.Sprintf("it has not ended after %v", stuckAfter)})
+		return true
+	}
+	return false
 }
 
 type outcome struct {
@@ -200,7 +239,10 @@ func (c *collector) stats() Stats {
 }
 
 func (c *collector) result() *Result {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	r := c.r
+	r.Failures = slices.Clone(c.r.Failures)
 	r.Elapsed = time.Since(c.began)
 	slices.SortFunc(r.Failures, func(a, b Failure) int {
 		if a.Seed < b.Seed {

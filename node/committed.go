@@ -24,6 +24,9 @@ type Committed struct {
 	Last uint64
 	// ClusterUUID says whose log it is; zero on a node that is no member yet.
 	ClusterUUID [16]byte
+	// Former are uuids that the cluster had before this node recovered it from a
+	// lost quorum: the log up to there is the same.
+	Former [][16]byte
 	// Entries follow the index that was asked for without gap. There are none
 	// if that is Last, or over it, or if no member has what follows.
 	Entries []CommittedEntry
@@ -50,7 +53,7 @@ func (n *Node) Committed(ctx context.Context, after, maxEntries, maxBytes uint64
 		return Committed{}, err
 	}
 	n.mu.Lock()
-	c.ClusterUUID = n.id.ClusterUUID
+	c.ClusterUUID, c.Former = n.id.ClusterUUID, n.former
 	n.mu.Unlock()
 	if after = max(after, core.FoundingIndex); after < c.Last && after+1 < c.First {
 		c.Entries, err = n.fetch(ctx, v, after, c.First-1)

@@ -133,15 +133,24 @@ func (n *Node) sendHistory(env *corepb.Envelope) error {
 	return nil
 }
 
-// isHistory looks at a message's fields only as far as its body.
+// The numbers of the fields that isHistory looks for.
+var (
+	envelopeFields  = (*corepb.Envelope)(nil).ProtoReflect().Descriptor().Fields()
+	historyQuestion = envelopeFields.ByName("history_request").Number()
+	historyAnswer   = envelopeFields.ByName("history").Number()
+	raftBody        = envelopeFields.ByName("raft").Number()
+)
+
+// isHistory looks at a message's fields without decoding them, and no further
+// than its body, which in most messages is the library's.
 func isHistory(data []byte) bool {
 	for len(data) > 0 {
 		field, kind, n := protowire.ConsumeTag(data)
-		if n < 0 || field > 9 {
+		switch {
+		case n < 0, field == raftBody:
 			return false
-		}
-		if field >= 3 {
-			return field == 8 || field == 9
+		case field == historyQuestion, field == historyAnswer:
+			return true
 		}
 		m := protowire.ConsumeFieldValue(field, kind, data[n:])
 		if m < 0 {

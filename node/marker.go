@@ -15,12 +15,16 @@ import (
 type marker struct {
 	NodeID  uint32
 	Replica [16]byte
+	// Former are the uuids that the cluster had before this replica recovered it
+	// from lost quorums, oldest first: what was applied under them is its own past.
+	Former [][16]byte
 }
 
 type markerFile struct {
-	Comment string `json:"comment"`
-	NodeID  uint32 `json:"node_id"`
-	Replica string `json:"replica_uuid"`
+	Comment string   `json:"comment"`
+	NodeID  uint32   `json:"node_id"`
+	Replica string   `json:"replica_uuid"`
+	Former  []string `json:"former_cluster_uuids,omitempty"`
 }
 
 func readMarker(path string) (marker, bool, error) {
@@ -35,20 +39,39 @@ func readMarker(path string) (marker, bool, error) {
 	if err := json.Unmarshal(b, &f); err != nil {
 		return marker{}, false, fmt.Errorf("node: marker %s: %w", path, err)
 	}
-	uuid, err := hex.DecodeString(f.Replica)
-	if err != nil || len(uuid) != 16 {
-		return marker{}, false, fmt.Errorf("node: marker %s: replica_uuid %q is not 16 bytes in hexadecimal", path, f.Replica)
+	m := marker{NodeID: f.NodeID}
+	if m.Replica, err = parseUUID(f.Replica); err != nil {
+		return marker{}, false, fmt.Errorf("node: marker %s: replica_uuid: %w", path, err)
 	}
-	return marker{f.NodeID, [16]byte(uuid)}, true, nil
+	for _, s := range f.Former {
+		u, err := parseUUID(s)
+		if err != nil {
+			return marker{}, false, fmt.Errorf("node: marker %s: former_cluster_uuids: %w", path, err)
+		}
+		m.Former = append(m.Former, u)
+	}
+	return m, true, nil
+}
+
+func parseUUID(s string) (u [16]byte, err error) {
+	b, err := hex.DecodeString(s)
+	if err != nil || len(b) != len(u) {
+		return u, fmt.Errorf("%q is not 16 bytes in hexadecimal", s)
+	}
+	return [16]byte(b), nil
 }
 
 // writeMarker is durable on return: written aside, synced, renamed, and the
 // directory synced.
-func writeMarker(path string, id core.Identity) error {
-	b, err := json.MarshalIndent(markerFile{
+func writeMarker(path string, id core.Identity, former [][16]byte) error {
+	f := markerFile{
 		Comment: "pgraft was initialised on this server. Without this file an emptied pgraft.data_dir would pass for a new node.",
 		NodeID:  id.NodeID, Replica: hex.EncodeToString(id.ReplicaUUID[:]),
-	}, "", "  ")
+	}
+	for _, u := range former {
+		f.Former = append(f.Former, hex.EncodeToString(u[:]))
+	}
+	b, err := json.MarshalIndent(f, "", "  ")
 	if err != nil {
 		return fmt.Errorf("node: marker: %w", err)
 	}

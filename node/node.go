@@ -49,6 +49,7 @@ type Node struct {
 
 	mu      sync.Mutex
 	id      core.Identity
+	former  [][16]byte // see marker
 	members core.Members
 	state   State
 	failure error
@@ -141,7 +142,7 @@ func (n *Node) mint(found bool) error {
 	if err := n.store.SetIdentity(id); err != nil {
 		return err
 	}
-	if err := writeMarker(n.cfg.MarkerPath, id); err != nil {
+	if err := writeMarker(n.cfg.MarkerPath, id, nil); err != nil {
 		return err
 	}
 	n.id = id

@@ -107,12 +107,12 @@ func (n *Node) openStore() (bool, error) {
 	case id.Removed && marked:
 		err = os.Remove(n.cfg.MarkerPath) // see removedFromCluster, which did not get to it
 	case !id.Removed && !marked:
-		err = writeMarker(n.cfg.MarkerPath, id)
+		err = writeMarker(n.cfg.MarkerPath, id, nil)
 	}
 	if err != nil {
 		return false, errors.Join(err, n.closeStore())
 	}
-	n.id = id
+	n.id, n.former = id, mark.Former
 	return true, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/corepb"
@@ -83,10 +84,14 @@ func (n *Node) recover(raftID uint64) error {
 			"which is %x now and was %x; all other members are removed", id.NodeID, batch.Entries[0].Index, id.ClusterUUID, n.id.ClusterUUID))
 		// The identity first: with the log alone this node would take itself for
 		// removed. In between it is no voter, and can be recovered once more.
+		former := append(slices.Clone(n.former), n.id.ClusterUUID)
+		if err := writeMarker(n.cfg.MarkerPath, id, former); err != nil {
+			return err
+		}
 		if err := n.store.SetIdentity(id); err != nil {
 			return err
 		}
-		n.id = id
+		n.id, n.former = id, former
 		return n.store.Write([]core.Persist{batch})
 	}); err != nil {
 		return err

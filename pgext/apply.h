@@ -39,6 +39,7 @@ typedef struct PgraftApplySession
 extern Oid	pgraft_apply_table(const char *name);
 extern void pgraft_apply_load(PgraftApplySession *session);
 extern void pgraft_apply_begin(PgraftApplySession *session, const char *cluster);
+extern void pgraft_apply_recovered(PgraftApplySession *session, const char *cluster);
 extern void pgraft_apply_move(PgraftApplySession *session, uint64 index, uint64 term);
 
 /* apply_entry.c */

@@ -113,13 +113,19 @@ check_log(PgraftApplySession *session, PgraftRows *rows)
 	uint64		missing = take_number(rows);
 	size_t		len;
 	char	   *cluster;
+	char	   *former;
 
 	(void) take_number(rows);
 	cluster = pgraft_reply_value(rows, &len);
 	if (cluster == NULL)
 		return false;
+	former = strchr(cluster, ',');
+	if (former != NULL)
+		*former++ = '\0';
 	if (session->cluster == NULL)
 		pgraft_apply_begin(session, cluster);
+	else if (former != NULL && strstr(former, session->cluster) != NULL)
+		pgraft_apply_recovered(session, cluster);
 	else if (strcmp(session->cluster, cluster) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -40,7 +40,11 @@ static const char *const move_sql =
 static const char *const begin_sql =
 "INSERT INTO pgraft.apply_progress (cluster) VALUES ($1)";
 
+static const char *const recovered_sql =
+"UPDATE pgraft.apply_progress SET cluster = $1 WHERE cluster OPERATOR(pg_catalog.=) $2";
+
 static SPIPlanPtr load_plan = NULL;
+static SPIPlanPtr recovered_plan = NULL;
 static SPIPlanPtr move_plan = NULL;
 static SPIPlanPtr begin_plan = NULL;
 
@@ -159,6 +163,30 @@ pgraft_apply_begin(PgraftApplySession *session, const char *cluster)
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(caller);
+	session->cluster = MemoryContextStrdup(GetMemoryChunkContext(session), cluster);
+}
+
+/*
+ * This node has recovered the cluster from a lost quorum, under a new uuid: what
+ * was applied before is its past.  In a transaction of its own.
+ */
+void
+pgraft_apply_recovered(PgraftApplySession *session, const char *cluster)
+{
+	MemoryContext caller = CurrentMemoryContext;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	write_row(&recovered_plan, recovered_sql, 2, (Oid[]) {UUIDOID, UUIDOID},
+			  (Datum[]) {DirectFunctionCall1(uuid_in, CStringGetDatum(cluster)),
+						  DirectFunctionCall1(uuid_in, CStringGetDatum(session->cluster))});
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(caller);
+	ereport(LOG,
+			(errmsg("pgraft applies cluster %s from here on; it was %s before it was recovered",
+					cluster, session->cluster)));
 	session->cluster = MemoryContextStrdup(GetMemoryChunkContext(session), cluster);
 }
 

@@ -170,7 +170,8 @@ enum
 	 * a once there are any, or with none after b ms: rows of three columns.  The
 	 * first is about the log: the last of the indexes after a that no member's
 	 * log holds any more (0 = none, else no entries follow), the last that can be read, and
-	 * the cluster's uuid, or NULL if this node is no member; then index, term and
+	 * the cluster's uuid, or NULL if this node is no member (after a comma,
+	 * those that it had before this node recovered it from a lost quorum); then index, term and
 	 * data of each entry, data NULL for Raft's own.
 	 */
 	PGRAFT_OP_APPLY_NEXT = 40,

@@ -88,7 +88,11 @@ func (e *engine) applyNext(ctx context.Context, n *node.Node, q request) (result
 func applyRows(c node.Committed, missing uint64) result {
 	var cluster any
 	if c.ClusterUUID != [16]byte{} {
-		cluster = uuidText(c.ClusterUUID)
+		names := uuidText(c.ClusterUUID)
+		for _, u := range c.Former {
+			names += "," + uuidText(u)
+		}
+		cluster = names
 	}
 	r := result{rows: [][]any{{missing, c.Last, cluster}}}
 	for _, entry := range c.Entries {

@@ -27,6 +27,11 @@ func recoversFromLostQuorum(ctx context.Context, t *testing.T, s *suite) {
 	for _, server := range c.Servers[1:] {
 		addNode(ctx, t, first, server)
 	}
+	for _, server := range c.Servers {
+		conn := connect(ctx, t, server)
+		exec(ctx, t, conn, applyTables)
+		exec(ctx, t, conn, "SELECT pgraft_set_apply_function('apply_entry(bigint,bigint,text)')")
+	}
 	const before = 30
 	ledger := newLedger()
 	for i := range before {
@@ -69,6 +74,10 @@ func recoversFromLostQuorum(ctx context.Context, t *testing.T, s *suite) {
 		t.Errorf("after the recovery the nodes are %+v, %v", rows, err)
 	}
 	ledger.replicate(ctx, t, conn, "after")
+	exec(ctx, t, conn, "SELECT pgraft_read_barrier()")
+	if got := text(ctx, t, conn, "SELECT count(*)::text FROM applied WHERE data = 'after'"); got != "1" {
+		t.Errorf("what came after the recovery was applied %s times: %s", got, text(ctx, t, conn, "SELECT pgraft_stat_apply::text FROM pgraft_stat_apply"))
+	}
 	rows, err := sqlapi.LogEntries(ctx, conn, 1, 1<<62)
 	must(t, err)
 	kind := fmt.Sprintf("recover node %d", last.NodeID)
@@ -100,6 +109,8 @@ func (s *suite) comesBackEmpty(ctx context.Context, t *testing.T, leader, server
 	must(t, server.Start(ctx))
 	var ok bool
 	must(t, connect(ctx, t, server).QueryRow(ctx, "SELECT pgraft_init(false)").Scan(&ok))
+	// its tables hold what the recovered cluster may never have had
+	exec(ctx, t, connect(ctx, t, server), "BEGIN; TRUNCATE applied; DELETE FROM pgraft.apply_progress; COMMIT")
 	addNode(ctx, t, conn, server)
 	s.waitMembers(ctx, t, []*pgcluster.Server{leader, server}, 2)
 	_, err := sqlapi.ReadBarrier(ctx, connect(ctx, t, server))

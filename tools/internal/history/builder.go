@@ -1,0 +1,141 @@
+package history
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/pgraft/pgraft/core"
+)
+
+// Builder makes a History from steps that come in causal order. The zero value
+// is ready to use.
+type Builder struct {
+	steps []raw
+	marks []rawMark
+	tick  map[uint32]uint64
+}
+
+type raw struct {
+	node uint32
+	vote uint64 // of a start
+	tick uint64 // milliseconds, of a start
+	Step
+}
+
+type rawMark struct {
+	node uint32 // 0: the whole cluster
+	Mark
+}
+
+// Start says that a node starts or restarts, with ticks of tickMillis.
+func (b *Builder) Start(node uint32, at time.Duration, tickMillis uint64, after core.Status, vote uint64) {
+	if b.tick == nil {
+		b.tick = map[uint32]uint64{}
+	}
+	b.tick[node] = tickMillis
+	b.steps = append(b.steps, raw{node: node, vote: vote, tick: tickMillis, Step: Step{At: at, After: after}})
+}
+
+// Step adds one input, what came of it and what the node was then. A node must
+// have a Start before.
+func (b *Builder) Step(node uint32, at time.Duration, in core.Input, out core.Output, after core.Status) {
+	b.steps = append(b.steps, raw{node: node, Step: Step{At: at, In: in, Out: out, After: after}})
+}
+
+// Mark adds something that people look for. Node 0 stands for all.
+func (b *Builder) Mark(node uint32, at time.Duration, kind MarkKind, text string) {
+	b.marks = append(b.marks, rawMark{node, Mark{At: at, Kind: kind, Text: text, Step: None}})
+}
+
+// Build returns the history of all that was added.
+func (b *Builder) Build(name string) (*History, error) {
+	h := &History{Name: name}
+	lanes := map[uint32]int{}
+	for _, id := range slices.Sorted(maps.Keys(b.tick)) {
+		lanes[id] = len(h.Nodes)
+		h.Nodes = append(h.Nodes, Node{ID: id, TickMillis: b.tick[id]})
+	}
+	lane := func(node uint32) int {
+		if l, ok := lanes[node]; ok {
+			return l
+		}
+		return None
+	}
+	states := make([]laneState, len(h.Nodes))
+	last := time.Duration(0)
+	for i, r := range b.steps {
+		if r.Lane = lane(r.node); r.Lane == None {
+			return nil, fmt.Errorf("history: step %d is of node %d, which has no start", i, r.node)
+		}
+		// Clocks of several machines differ; the order is what is certain.
+		last = max(last, r.At)
+		r.At = last
+		states[r.Lane].follow(&r)
+		h.Steps = append(h.Steps, r.Step)
+	}
+	h.link(lane)
+	for _, m := range b.marks {
+		if m.Lane = lane(m.node); m.node != 0 && m.Lane == None {
+			return nil, fmt.Errorf("history: mark %q is of node %d, which has no start", m.Text, m.node)
+		}
+		h.Marks = append(h.Marks, m.Mark)
+	}
+	h.elections()
+	slices.SortStableFunc(h.Marks, func(a, b Mark) int { return cmp.Compare(a.At, b.At) })
+	return h, nil
+}
+
+// laneState is what a step needs to know of the steps of its node before it.
+type laneState struct {
+	term, vote uint64
+	tick       uint64
+	tickAt     time.Duration
+	tickMillis uint64
+}
+
+func (l *laneState) follow(r *raw) {
+	if r.In == nil {
+		*l = laneState{term: r.After.Term, vote: r.vote, tick: r.After.Tick, tickAt: r.At, tickMillis: r.tick}
+	}
+	if r.After.Term != l.term {
+		l.term, l.vote = r.After.Term, 0
+	}
+	for _, p := range r.Out.Persist {
+		if p.HardState != nil {
+			l.vote = p.HardState.Vote
+		}
+	}
+	r.Vote = l.vote
+	if r.After.Tick != l.tick {
+		l.tick, l.tickAt = r.After.Tick, r.At
+	}
+	if s := r.After; s.LeaseTicks > 0 {
+		r.LeaseEnd = l.tickAt + ticks(int64(s.LeaseFrom)+int64(s.LeaseTicks)-int64(s.Tick), l.tickMillis)
+	}
+}
+
+func ticks(n int64, millis uint64) time.Duration {
+	return time.Duration(n) * time.Duration(millis) * time.Millisecond
+}
+
+// elections marks who stood and who won.
+func (h *History) elections() {
+	before := make([]core.Status, len(h.Nodes))
+	for i, s := range h.Steps {
+		was, is := before[s.Lane], s.After
+		switch {
+		case is.Role == core.RoleLeader && (was.Role != core.RoleLeader || was.Term != is.Term):
+			h.Marks = append(h.Marks, Mark{s.Lane, s.At, Leader, fmt.Sprintf("leads term %d", is.Term), i})
+		case is.Role == core.RoleCandidate && (was.Role != core.RoleCandidate || was.Term != is.Term):
+			text := fmt.Sprintf("stands for election in term %d", is.Term)
+			if is.Term == was.Term {
+				text = fmt.Sprintf("asks in term %d whether it could win (pre-vote)", is.Term)
+			}
+			h.Marks = append(h.Marks, Mark{s.Lane, s.At, Election, text, i})
+		}
+		before[s.Lane] = is
+	}
+}

@@ -41,7 +41,7 @@ TEST_TIMEOUT = 15m
 integration = PGRAFT_PG_CONFIG="$(1)" $(GO) test -tags integration -count=1 -timeout $(TEST_TIMEOUT) -v $(2) ./tools/integration/...
 
 .PHONY: all pgraft engine shim check-pg install install-chosen deps demo test test-unit test-race \
-	test-integration test-short lint lint-go lint-c lint-shell lint-proto proto clean help
+	test-integration test-browser test-short lint lint-go lint-c lint-shell lint-proto proto clean help
 
 all: pgraft engine shim ## build the command, the engine and the extension for PG_CONFIG
 
@@ -90,7 +90,7 @@ install-chosen:
 demo: deps install-chosen ## build, install into PostgreSQL PG, and show a cluster at work
 	build/pgraft demo --pg-config "$(chosen_pg_config)"
 
-test: test-unit test-integration ## all tests, on PostgreSQL PG
+test: test-unit test-browser test-integration ## all tests, on PostgreSQL PG
 
 test-unit:
 	@tools/deps/debian.sh
@@ -99,6 +99,10 @@ test-unit:
 test-race: ## the core and the node under the race detector
 	@tools/deps/debian.sh
 	$(GO) test -race ./core/... ./node/...
+
+test-browser: ## the page of `pgraft view` in a browser; PGRAFT_SCREENSHOTS=DIR keeps pictures
+	@tools/deps/debian.sh --browser
+	$(GO) test -tags browser -count=1 -timeout 5m ./tools/internal/view
 
 test-integration: deps install-chosen ## the tests on real servers of PostgreSQL PG
 	$(call integration,$(chosen_pg_config),)
@@ -112,9 +116,9 @@ lint-go:
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $$(git ls-files '*.go')); test -z "$$unformatted" || { \
 		echo >&2 "gofmt -w is due:" $$unformatted; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags integration ./tools/...
+	$(GO) vet -tags integration,browser ./tools/...
 	$(GO) tool staticcheck ./...
-	$(GO) tool staticcheck -tags integration ./tools/...
+	$(GO) tool staticcheck -tags integration,browser ./tools/...
 
 lint-c:
 	@pg_config=$(chosen_pg_config); dir=build/lint/pg$$($$pg_config --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/'); \

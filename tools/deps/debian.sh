@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building and testing need beside PostgreSQL (see postgres.sh):
-# git, make, a C compiler and Go. With --lint also what `make lint` needs.
+# git, make, a C compiler and Go. With --lint also what `make lint` needs, with
+# --browser what `make test-browser` needs.
 # Quiet when nothing is missing.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -10,6 +11,8 @@ cd "$(dirname "$0")/../.."
 needed=(git:git make:make gcc:gcc)
 if [ "${1:-}" = --lint ]; then
 	needed+=(shellcheck:shellcheck protoc:protobuf-compiler)
+elif [ "${1:-}" = --browser ]; then
+	needed+=(chromium:chromium)
 fi
 
 missing=()

@@ -130,9 +130,9 @@ func (h *History) elections() {
 		case is.Role == core.RoleLeader && (was.Role != core.RoleLeader || was.Term != is.Term):
 			h.Marks = append(h.Marks, Mark{s.Lane, s.At, Leader, fmt.Sprintf("leads term %d", is.Term), i})
 		case is.Role == core.RoleCandidate && (was.Role != core.RoleCandidate || was.Term != is.Term):
-			text := fmt.Sprintf("stands for election in term %d", is.Term)
+			text := fmt.Sprintf("candidate in term %d", is.Term)
 			if is.Term == was.Term {
-				text = fmt.Sprintf("asks in term %d whether it could win (pre-vote)", is.Term)
+				text = fmt.Sprintf("pre-vote in term %d", is.Term)
 			}
 			h.Marks = append(h.Marks, Mark{s.Lane, s.At, Election, text, i})
 		}

@@ -64,6 +64,7 @@ class App {
     for (const l of scale.shown) drawLane(g, scale, model, l, colours);
     drawSteps(g, scale, model, colours);
     this.places = { drawn: messages.drawn, marks: drawMarks(g, scale, model, colours) };
+    labelArrows(g, messages.drawn, model, this.places.marks.map((m) => m.box), colours);
     this.paintSelected(g);
     this.paintCursor(g);
     const density = document.getElementById("density");
@@ -108,7 +109,7 @@ class App {
         g.lineTo(a.x1, a.y1);
       } else {
         const y = scale.y[h.mark != null ? model.marks[h.mark].lane : model.S.lane[h.step]] ?? 31;
-        g.arc(x, h.mark != null && y !== 31 ? y - BAND / 2 - 18 : y, 11, 0, 7);
+        g.arc(x, h.mark != null && y !== 31 ? y - BAND / 2 - MARK_ABOVE : y, 11, 0, 7);
       }
       g.stroke();
     }

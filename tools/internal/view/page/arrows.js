@@ -47,15 +47,15 @@ function arrow(scale, model, i) {
 function drawMessages(g, scale, model, filter, colours) {
   const all = messagesInSight(scale, model, filter);
   const dense = all.length > MAX_ARROWS;
-  const list = dense ? all.filter((i) => GROUPS[model.group[model.M.kind[i]]].rare || model.M.got[i] < 0).slice(0, MAX_ARROWS * 2) : all;
+  const rare = (i) => GROUPS[model.group[model.M.kind[i]]].rare;
   if (dense) drawTraffic(g, scale, model, all, colours);
-  const drawn = list.map((i) => ({ i, ...arrow(scale, model, i) }));
+  const drawn = (dense ? all.filter(rare).slice(0, MAX_ARROWS) : all).map((i) => ({ i, ...arrow(scale, model, i) }));
+  const lost = dense ? all.filter((i) => model.M.got[i] < 0 && !rare(i)).map((i) => ({ i, ...arrow(scale, model, i) })) : [];
   for (const [n, group] of GROUPS.entries()) {
     const own = drawn.filter((d) => model.group[model.M.kind[d.i]] === n);
     if (own.length) strokeArrows(g, own, group, colours.groups[n], model, drawn.length);
   }
-  drawCrosses(g, drawn, colours);
-  if (drawn.length <= MAX_LABELS) labelArrows(g, drawn, model, colours);
+  drawCrosses(g, [...drawn, ...lost], dense ? 12 : 2, colours);
   return { drawn, inSight: all.length, dense };
 }
 
@@ -68,7 +68,7 @@ function strokeArrows(g, list, group, colour, model, total) {
     g.globalAlpha = few ? 1 : 0.65;
     g.beginPath();
     for (const d of list) {
-      if (isAnswer(model.kinds[model.M.kind[d.i]]) !== answers) continue;
+      if (model.answer[model.M.kind[d.i]] !== answers) continue;
       g.moveTo(d.x0, d.y0);
       g.lineTo(d.x1, d.y1);
     }
@@ -78,7 +78,7 @@ function strokeArrows(g, list, group, colour, model, total) {
   g.globalAlpha = 1;
   if (!few) return;
   g.lineWidth = 1.4;
-  for (const d of list) if (!d.lost) head(g, d, isAnswer(model.kinds[model.M.kind[d.i]]));
+  for (const d of list) if (!d.lost) head(g, d, model.answer[model.M.kind[d.i]]);
 }
 
 // head is filled for a question and open for an answer.
@@ -95,16 +95,17 @@ function head(g, { x0, y0, x1, y1 }, open) {
   else g.fill();
 }
 
-function drawCrosses(g, drawn, colours) {
+// drawCrosses marks what did not arrive, once in every so many pixels.
+function drawCrosses(g, drawn, pixels, colours) {
   g.strokeStyle = colours.bad;
-  g.lineWidth = 2;
+  g.lineWidth = pixels > 2 ? 1.4 : 2;
   g.beginPath();
-  let before = "";
+  const seen = new Set();
   for (const d of drawn) {
     if (!d.lost) continue;
-    const key = Math.round(d.x1 / 2) + "/" + d.y1;
-    if (key === before) continue;
-    before = key;
+    const key = Math.round(d.x1 / pixels) * 10000 + Math.round(d.y1);
+    if (seen.has(key)) continue;
+    seen.add(key);
     g.moveTo(d.x1 - 4, d.y1 - 4);
     g.lineTo(d.x1 + 4, d.y1 + 4);
     g.moveTo(d.x1 + 4, d.y1 - 4);
@@ -122,16 +123,20 @@ function shortLabel(model, i) {
   return kind + index + entries + (M.reject[i] ? " refused" : "");
 }
 
-function labelArrows(g, drawn, model, colours) {
+// labelArrows writes on each arrow where no other text is: taken are the boxes
+// of those, [left, top, right, bottom].
+function labelArrows(g, drawn, model, taken, colours) {
+  if (drawn.length > MAX_LABELS) return;
   g.font = "11px system-ui, sans-serif";
   g.textBaseline = "middle";
-  const taken = [];
   for (const d of drawn) {
     const text = shortLabel(model, d.i);
     const width = g.measureText(text).width;
+    const flat = Math.abs(d.x1 - d.x0) > Math.abs(d.y1 - d.y0);
+    const rises = (d.y1 - d.y0) * (d.x1 - d.x0) < 0;
     for (const part of [0.4, 0.6, 0.25, 0.75]) {
-      const x = d.x0 + (d.x1 - d.x0) * part + 6;
-      const y = d.y0 + (d.y1 - d.y0) * part;
+      const x = d.x0 + (d.x1 - d.x0) * part + (flat && rises ? -width - 4 : 6);
+      const y = d.y0 + (d.y1 - d.y0) * part - (flat ? 7 : 0);
       const box = [x - 2, y - 7, x + width + 2, y + 7];
       if (taken.some((t) => t[0] < box[2] && box[0] < t[2] && t[1] < box[3] && box[1] < t[3])) continue;
       taken.push(box);
@@ -173,6 +178,7 @@ function drawTraffic(g, scale, model, list, colours) {
   }
 }
 
+const MARK_ABOVE = 26; // pixels over the band
 const WEIGHT = ["note", "election", "heal", "up", "resume", "leader", "pause", "down", "cut", "fault", "alarm"];
 
 // drawMarks places the weightiest first; what finds no room is not drawn.
@@ -185,7 +191,7 @@ function drawMarks(g, scale, model, colours) {
   });
   near.sort((a, b) => WEIGHT.indexOf(b.m.kind) - WEIGHT.indexOf(a.m.kind));
   for (const n of near) {
-    n.y = n.m.lane < 0 ? 31 : scale.y[n.m.lane] - BAND / 2 - 18;
+    n.y = n.m.lane < 0 ? 31 : scale.y[n.m.lane] - BAND / 2 - MARK_ABOVE;
     const row = placed.get(n.m.lane) ?? [];
     if (row.some((o) => Math.abs(o.x - n.x) < 16)) continue;
     row.push(n);
@@ -196,7 +202,7 @@ function drawMarks(g, scale, model, colours) {
     row.forEach((n, k) => (n.room = (row[k + 1]?.x ?? scale.width + 40) - n.x - 26));
     return row;
   });
-  for (const n of all) drawMark(g, n, colours);
+  for (const n of all) n.box = drawMark(g, n, colours);
   return all;
 }
 
@@ -215,5 +221,6 @@ function drawMark(g, { x, y, m, room }, colours) {
   g.fillStyle = grave ? "#fff" : colours.ink;
   g.fillText(MARKS[m.kind].icon, x, y + 0.5);
   g.font = "11px system-ui, sans-serif";
-  if (!label(g, m.text, x + 12, y, room, colours)) label(g, MARKS[m.kind].word, x + 12, y, room, colours);
+  const text = [m.text, MARKS[m.kind].word].find((t) => label(g, t, x + 12, y, room, colours));
+  return [x - 9, y - 9, x + 12 + (text ? g.measureText(text).width : 0), y + 9];
 }

@@ -69,13 +69,13 @@ function messageDetails(app, box, i) {
     ["from", nodeName(model, M.from[i])],
     ["to", nodeName(model, M.to[i])],
     ["sent", M.sent[i] >= 0 ? [stepLink(app, M.sent[i]), ` at ${clock(S.at[M.sent[i]])}`] : "not in these traces"],
-    ["received", M.got[i] >= 0 ? [stepLink(app, M.got[i]), ` at ${clock(S.at[M.got[i]])}`] : el_("strong", "did not arrive")],
+    ["received", M.got[i] >= 0 ? [stepLink(app, M.got[i]), ` at ${clock(S.at[M.got[i]])}`] : [el("strong", {}, "did not arrive")]],
     ["on its way", flight == null ? null : `${(flight / 1000).toFixed(3)} ms`],
     ["term", M.mterm[i]],
-    ["index", M.index[i]],
-    ["log term", M.logterm[i]],
+    ["index", zero(M.index[i])],
+    ["log term", zero(M.logterm[i])],
     ["commit", zero(M.mcommit[i])],
-    ["entries", M.entries[i]],
+    ["entries", zero(M.entries[i])],
     ["rejected", M.reject[i] ? "yes" : null],
     ["lease round", zero(M.round[i])],
     ["promise", M.promise[i] > 0 ? `${M.promise[i]} ms` : null],
@@ -84,8 +84,6 @@ function messageDetails(app, box, i) {
     ["more", texts[M.more[i]]],
   ]));
 }
-
-const el_ = (tag, text) => [el(tag, {}, text)];
 
 function stateRows(model, i) {
   const { S, roles } = model;

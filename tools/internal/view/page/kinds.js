@@ -21,8 +21,6 @@ function groupsOf(kinds) {
   });
 }
 
-const isAnswer = (kind) => /Resp$|Reply$/.test(kind);
-
 const TERM_COLOURS = ["--term0", "--term1", "--term2", "--term3", "--term4", "--term5"];
 
 // palette reads the theme's colours, which the canvas cannot do by itself.

@@ -147,7 +147,8 @@ function labelSpan(g, scale, s, role, x0, x1, y, colours) {
   const room = x1 - x0 - 8;
   if (room < 10) return;
   g.textBaseline = "middle";
-  if (role === "Leader") {
+  // Dots stand in the band when there are any: the text goes above it.
+  if (role === "Leader" && !stepsFit(scale)) {
     g.font = "600 12px system-ui, sans-serif";
     for (const text of [`\u2605 leader of term ${s.term}`, `\u2605 term ${s.term}`, `\u2605 ${s.term}`, `\u2605`]) {
       if (label(g, text, x0 + 5, y + 0.5, room, colours, { ink: colours.termInk, rim: false })) return;
@@ -155,8 +156,8 @@ function labelSpan(g, scale, s, role, x0, x1, y, colours) {
     return;
   }
   g.font = "11px system-ui, sans-serif";
-  const word = role === "Follower" ? "" : role.toLowerCase() + ", ";
-  const at = role === "Candidate" ? y - BAND / 2 - 8 : y - THIN / 2 - 9;
+  const word = role === "Follower" ? "" : (role === "Leader" ? "\u2605 " : "") + role.toLowerCase() + ", ";
+  const at = role === "Candidate" || role === "Leader" ? y - BAND / 2 - 8 : y - THIN / 2 - 9;
   for (const text of [`${word}term ${s.term}`, `${s.term}`]) {
     if (label(g, text, x0 + 4, at, room, colours, { ink: colours.quiet })) return;
   }
@@ -177,23 +178,28 @@ function drawCommits(g, scale, model, l, y, colours) {
     const x = scale.x(scale.ofStep(commits[i]));
     g.fillStyle = colours.ink;
     g.beginPath();
-    g.moveTo(x, y + 1);
-    g.lineTo(x - 3.5, y + 7);
-    g.lineTo(x + 3.5, y + 7);
+    g.moveTo(x, y + BAND / 2 + 22);
+    g.lineTo(x - 3.5, y + BAND / 2 + 28);
+    g.lineTo(x + 3.5, y + BAND / 2 + 28);
     g.fill();
     if (x > free) {
       const text = "c" + model.S.commit[commits[i]];
       const width = g.measureText(text).width;
       const next = i + 1 < end ? scale.x(scale.ofStep(commits[i + 1])) : Infinity;
-      if (next - x > width + 10 && label(g, text, x + 5, y + BAND / 2 + 22, width + 1, colours, { ink: colours.quiet })) free = x + width + 8;
+      if (next - x > width + 10 && label(g, text, x + 6, y + BAND / 2 + 26, width + 1, colours, { ink: colours.quiet })) free = x + width + 8;
     }
   }
 }
 
+function stepsFit(scale) {
+  const [a, b] = scale.visible();
+  return b - a <= scale.width / 5;
+}
+
 // drawSteps puts a dot for every step, where there is room for them.
 function drawSteps(g, scale, model, colours) {
+  if (!stepsFit(scale)) return;
   const [a, b] = scale.visible();
-  if (b - a > scale.width / 5) return;
   const tick = model.inputs.indexOf("Tick");
   for (let i = a; i < b; i++) {
     const y = scale.y[model.S.lane[i]];

@@ -27,6 +27,7 @@ function makeModel(data) {
   model.cuts = pairs(model, -1, "cut", "heal");
   model.latency = usualLatency(model);
   model.group = groupsOf(data.kinds);
+  model.answer = data.kinds.map((k) => /Resp$|Reply$/.test(k));
   model.slow = [];
   for (let i = 0; i < M.count; i++) {
     if (M.sent[i] >= 0 && M.got[i] >= 0 && !M.again[i] && S.at[M.got[i]] - S.at[M.sent[i]] > 20 * model.latency) model.slow.push(i);
@@ -60,7 +61,7 @@ function stateSpans(model, l) {
   for (const s of model.laneSteps[l]) {
     if (S.input[s] === start && open) {
       open.to = model.lanes[l].down.find((d) => d.to === S.at[s])?.from ?? S.at[s];
-      open.toStep = s;
+      open.toStep = lastAtMost(S.at, open.to) + 0.5;
       open = null;
     }
     if (!open || open.role !== S.role[s] || open.term !== S.term[s] || open.lead !== S.lead[s]) {
@@ -73,7 +74,7 @@ function stateSpans(model, l) {
     const last = model.lanes[l].down.at(-1);
     const down = last && last.open;
     open.to = down ? last.from : model.end;
-    open.toStep = S.count;
+    open.toStep = down ? lastAtMost(S.at, open.to) + 0.5 : S.count;
   }
   return spans;
 }

@@ -9,7 +9,7 @@ Object.assign(App.prototype, {
     if (what) {
       const step = what.step ?? (what.mark != null ? markStep(model, model.marks[what.mark]) :
         model.M.sent[what.message] >= 0 ? model.M.sent[what.message] : model.M.got[what.message]);
-      if (what.message == null || !stay) this.cursor = step;
+      this.cursor = step;
       if (!stay) scale.show(scale.ofStep(step));
     }
     this.changed();

@@ -29,6 +29,7 @@ type cluster struct {
 	quiet    bool
 	kept     []message // for `replay`
 	onReply  func(*node, core.Reply)
+	onStep   func(*node, core.Input, core.Output)
 }
 
 type message struct {
@@ -49,6 +50,7 @@ type node struct {
 	status  core.Status
 	members core.Members
 	toApply []uint64
+	in      core.Input // being taken
 }
 
 func newCluster() *cluster {

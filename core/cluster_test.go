@@ -30,6 +30,7 @@ type cluster struct {
 	kept     []message // for `replay`
 	onReply  func(*node, core.Reply)
 	onStep   func(*node, core.Input, core.Output)
+	onStart  func(*node, core.Config, core.Durable)
 }
 
 type message struct {
@@ -97,6 +98,9 @@ func (n *node) start() {
 		return
 	}
 	n.status, n.members = n.core.Status(), n.core.Members()
+	if n.c.onStart != nil {
+		n.c.onStart(n, cfg, d)
+	}
 }
 
 func (n *node) step(in core.Input) {

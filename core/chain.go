@@ -17,7 +17,21 @@ type Chain struct {
 	Sum   uint64 // Castagnoli's in the upper half, IEEE's in the lower
 	Steps uint64
 	b     []byte // used again
+	parts Parts
 }
+
+// Parts tells apart what in two outputs differs: for each field of Output how
+// many there are, and a sum over them.
+type Parts [6]struct {
+	Count uint64
+	Sum   uint32 // CRC32C; 0 if Count is
+}
+
+// PartNames are the names of Parts, in order.
+const PartNames = "Persist Send Apply Reply Events MembersChanged"
+
+// Parts are those of the last output that was added.
+func (c *Chain) Parts() Parts { return c.parts }
 
 // maxChainBuffer is how many bytes a chain keeps for its next step.
 const maxChainBuffer = 1 << 20
@@ -36,7 +50,7 @@ func (c *Chain) AddEncoded(in []byte, out Output) {
 }
 
 func (c *Chain) addOutput(out Output) {
-	c.b = EncodeOutput(c.b[:0], out)
+	c.b = c.parts.encode(c.b[:0], out)
 	c.sum(c.b)
 	c.Steps++
 	if cap(c.b) > maxChainBuffer {
@@ -53,29 +67,54 @@ func (c *Chain) sum(b []byte) {
 // EncodeOutput appends all of out to b, so that equal bytes mean equal outputs.
 // It is for comparing only: nothing reads it back.
 func EncodeOutput(b []byte, out Output) []byte {
-	b = appendLen(b, len(out.Persist))
-	for _, p := range out.Persist {
-		b = appendPersist(b, p)
+	var p Parts
+	return p.encode(b, out)
+}
+
+func (p *Parts) encode(b []byte, out Output) []byte {
+	*p = Parts{}
+	field := func(i, count int, add func()) {
+		b = appendLen(b, count)
+		if count == 0 {
+			return
+		}
+		at := len(b)
+		add()
+		p[i].Count, p[i].Sum = uint64(count), crc32.Checksum(b[at:], crc32.MakeTable(crc32.Castagnoli))
 	}
-	b = appendLen(b, len(out.Send))
-	for _, s := range out.Send {
-		b = appendBytes(appendUint(b, s.To), s.Data)
-		b = appendBool(b, s.Snapshot)
+	field(0, len(out.Persist), func() {
+		for _, p := range out.Persist {
+			b = appendPersist(b, p)
+		}
+	})
+	field(1, len(out.Send), func() {
+		for _, s := range out.Send {
+			b = appendBytes(appendUint(b, s.To), s.Data)
+			b = appendBool(b, s.Snapshot)
+		}
+	})
+	field(2, len(out.Apply), func() {
+		for _, a := range out.Apply {
+			b = appendBytes(appendUint(appendUint(b, a.Index), a.Term), a.Data)
+		}
+	})
+	field(3, len(out.Reply), func() {
+		for _, r := range out.Reply {
+			b = appendUint(append(appendUint(b, r.ID), byte(r.Code)), r.Index)
+			b = appendString(appendUint(b, r.Term), r.Text)
+		}
+	})
+	field(4, len(out.Events), func() {
+		for _, e := range out.Events {
+			b = appendString(append(b, byte(e.Level)), e.Text)
+		}
+	})
+	members := 0
+	if out.MembersChanged {
+		members = 1
 	}
-	b = appendLen(b, len(out.Apply))
-	for _, a := range out.Apply {
-		b = appendBytes(appendUint(appendUint(b, a.Index), a.Term), a.Data)
-	}
-	b = appendLen(b, len(out.Reply))
-	for _, r := range out.Reply {
-		b = appendUint(append(appendUint(b, r.ID), byte(r.Code)), r.Index)
-		b = appendString(appendUint(b, r.Term), r.Text)
-	}
-	b = appendLen(b, len(out.Events))
-	for _, e := range out.Events {
-		b = appendString(append(b, byte(e.Level)), e.Text)
-	}
-	return appendBool(b, out.MembersChanged)
+	field(5, members, func() {})
+	return b
 }
 
 func appendPersist(b []byte, p Persist) []byte {

@@ -1,6 +1,9 @@
 package checkpoint
 
-import "google.golang.org/protobuf/proto"
+import (
+	"go.etcd.io/raft/v3"
+	"google.golang.org/protobuf/proto"
+)
 
 // Raw codes len(b) bytes as they are: it writes b, or reads into it.
 func (c *Codec) Raw(b []byte) {
@@ -16,8 +19,12 @@ func (c *Codec) Raw(b []byte) {
 	c.b = c.b[len(b):]
 }
 
-// Skip leaves out the next n bytes of what is being read.
-func (c *Codec) Skip(n int) { c.b = c.b[n:] }
-
 // Rewrite makes f change a copy of every protobuf message before it is written.
 func (c *Codec) Rewrite(f func(proto.Message)) { c.rewrite = f }
+
+// SetTiming changes a node's timeouts, in ticks, as if it had been made with
+// them.
+func (l *Library) SetTiming(rn *raft.RawNode, election, heartbeat int) {
+	r := mirror(rn).raft
+	r.electionTimeout, r.heartbeatTimeout = election, heartbeat
+}

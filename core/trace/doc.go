@@ -23,8 +23,10 @@
 //	                  id, cluster uuid, replica uuid, life, file number, time,
 //	                  redacted
 //	2     Boot        time, configuration, durable state
-//	3     Input       sequence number, time, flag "summed", sum if so, then the
-//	                  input as core.EncodeInput wrote it, to the frame's end
+//	3     Input       sequence number, time, the input as core.EncodeInput wrote
+//	                  it, as bytes, flag "summed"; if so the sum, and for each of
+//	                  the six fields of core.Output its count and, unless that is
+//	                  0, its CRC32C (core.Parts), 4 bytes
 //	4     Checkpoint  sequence number, sum, time, configuration, bytes of
 //	                  core.Checkpoint
 //	5     Note        time, sequence number, class, text

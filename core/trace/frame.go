@@ -38,13 +38,14 @@ type (
 		Durable core.Durable
 	}
 
-	// Input is one step. Data shares memory with what is read.
+	// Input is one step.
 	Input struct {
 		Seq    uint64
 		Time   int64
+		Data   []byte // see Decode
 		Summed bool
 		Sum    uint64 // core.Chain's, after the step
-		Data   []byte // see Decode
+		Parts  core.Parts
 	}
 
 	// Checkpoint is the core's whole state after the input Seq.
@@ -98,15 +99,10 @@ const frameHeaderBytes = 8
 func Append(b []byte, f Frame) []byte {
 	at := len(b)
 	b = append(b, 0, 0, 0, 0, 0, 0, 0, 0, f.kind())
-	if in, ok := f.(*Input); ok {
-		b = in.append(b)
-	} else {
-		k := checkpoint.Writer(b)
-		f.walk(k)
-		b = k.Bytes()
-	}
-	seal(b[at:])
-	return b
+	k := checkpoint.Writer(b)
+	f.walk(k)
+	seal(k.Bytes()[at:])
+	return k.Bytes()
 }
 
 // seal fills in the length and the checksum of a frame.
@@ -116,26 +112,23 @@ func seal(frame []byte) {
 	binary.LittleEndian.PutUint32(frame[4:], crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
 }
 
-func (i *Input) append(b []byte) []byte {
-	b = binary.AppendUvarint(b, i.Seq)
-	b = binary.AppendUvarint(b, uint64(i.Time))
-	if i.Summed {
-		b = binary.LittleEndian.AppendUint64(append(b, 1), i.Sum)
-	} else {
-		b = append(b, 0)
-	}
-	return append(b, i.Data...)
-}
-
-// walk is never used to write: an Input's last field has no length.
 func (i *Input) walk(k *checkpoint.Codec) {
 	k.Uint(&i.Seq)
 	instant(k, &i.Time)
-	if k.Flag(&i.Summed); i.Summed {
-		sum(k, &i.Sum)
+	k.Blob(&i.Data)
+	if k.Flag(&i.Summed); !i.Summed {
+		return
 	}
-	i.Data = k.Bytes()
-	k.Skip(len(i.Data))
+	sum(k, &i.Sum)
+	for n := range i.Parts {
+		p := &i.Parts[n]
+		if k.Uint(&p.Count); p.Count > 0 {
+			var b [4]byte
+			binary.LittleEndian.PutUint32(b[:], p.Sum)
+			k.Raw(b[:])
+			p.Sum = binary.LittleEndian.Uint32(b[:])
+		}
+	}
 }
 
 func (h *Header) walk(k *checkpoint.Codec) {

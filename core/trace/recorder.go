@@ -1,8 +1,6 @@
 package trace
 
 import (
-	"encoding/binary"
-
 	"github.com/pgraft/pgraft/core"
 )
 
@@ -22,15 +20,14 @@ type Recorder struct {
 	seq    uint64
 	fresh  bool // the next Checkpoint begins a new sum
 	b      []byte
-	input  int // where the unfinished Input frame begins in b, -1 = none
-	data   []byte
+	input  Input
+	open   bool // between Input and Output
 }
 
 // Begin starts a file.
 func (r *Recorder) Begin(h Header) {
 	h.Format, h.Protocol, h.Redacted = Format, core.Protocol, r.Redact != nil
 	r.b = Append(append(r.b, Magic...), &h)
-	r.input = -1
 }
 
 // Boot records how the core was started.
@@ -56,9 +53,8 @@ func (r *Recorder) Renew() { r.fresh = true }
 // SetConfig is for a core whose Boot was not recorded.
 func (r *Recorder) SetConfig(cfg core.Config) { r.config, r.seq, r.fresh = cfg, 0, true }
 
-// Checkpoint records the whole state of the core, and returns how many bytes
-// that takes.
-func (r *Recorder) Checkpoint(now int64, c *core.Core) (int, error) {
+// Checkpoint records the whole state of the core.
+func (r *Recorder) Checkpoint(now int64, c *core.Core) error {
 	var data []byte
 	var err error
 	if r.Redact != nil {
@@ -67,14 +63,13 @@ func (r *Recorder) Checkpoint(now int64, c *core.Core) (int, error) {
 		data, err = c.Checkpoint()
 	}
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if r.fresh {
 		r.chain, r.fresh = core.Chain{}, false
 	}
-	before := len(r.b)
 	r.b = Append(r.b, &Checkpoint{Seq: r.seq, Sum: r.chain.Sum, Time: now, Config: r.config, Data: data})
-	return len(r.b) - before, nil
+	return nil
 }
 
 // Input records an input before its Step, which may change it.
@@ -83,15 +78,7 @@ func (r *Recorder) Input(now int64, in core.Input) {
 	if r.Redact != nil {
 		in = core.RedactInput(in, r.Redact)
 	}
-	// The sum is filled in by Output.
-	r.input = len(r.b)
-	r.b = append(r.b, 0, 0, 0, 0, 0, 0, 0, 0, kindInput)
-	r.b = binary.AppendUvarint(r.b, r.seq)
-	r.b = binary.AppendUvarint(r.b, uint64(now))
-	r.b = append(r.b, 1, 0, 0, 0, 0, 0, 0, 0, 0)
-	at := len(r.b)
-	r.b = core.EncodeInput(r.b, in)
-	r.data = r.b[at:]
+	r.open, r.input.Seq, r.input.Time, r.input.Data = true, r.seq, now, core.EncodeInput(r.input.Data[:0], in)
 }
 
 // Output completes the frame of the input that led to it.
@@ -99,25 +86,26 @@ func (r *Recorder) Output(out core.Output) {
 	if r.Redact != nil {
 		out = core.RedactOutput(out, r.Redact)
 	}
-	r.chain.AddEncoded(r.data, out)
-	binary.LittleEndian.PutUint64(r.b[len(r.b)-len(r.data)-8:], r.chain.Sum)
-	seal(r.b[r.input:])
-	r.input, r.data = -1, nil
+	r.chain.AddEncoded(r.input.Data, out)
+	r.input.Summed, r.input.Sum, r.input.Parts = true, r.chain.Sum, r.chain.Parts()
+	r.close()
 }
 
 // Unfinished completes the frame of an input that the core did not come back
 // from.
 func (r *Recorder) Unfinished() {
-	if r.input < 0 {
-		return
+	if r.open {
+		r.input.Summed = false
+		r.close()
 	}
-	f := Input{Seq: r.seq}
-	rest := r.b[r.input+frameHeaderBytes+1:]
-	_, n := binary.Uvarint(rest)
-	t, _ := binary.Uvarint(rest[n:])
-	f.Time, f.Data = int64(t), append([]byte(nil), r.data...)
-	r.b = Append(r.b[:r.input], &f)
-	r.input, r.data = -1, nil
+}
+
+func (r *Recorder) close() {
+	r.b = Append(r.b, &r.input)
+	r.open = false
+	if cap(r.input.Data) > maxKeptBuffer {
+		r.input.Data = nil
+	}
 }
 
 // Note records a line for people.
@@ -133,7 +121,7 @@ func (r *Recorder) End(now int64, reason string) {
 // Drop forgets what was recorded and not taken. The next frame must be a
 // Checkpoint, in another file.
 func (r *Recorder) Drop() {
-	r.b, r.input, r.data, r.fresh = r.b[:0], -1, nil, true
+	r.b, r.open, r.fresh = r.b[:0], false, true
 }
 
 // Len is how many bytes wait to be taken.
@@ -148,7 +136,7 @@ const maxKeptBuffer = 1 << 20
 // Take calls f with what was recorded since the last time: whole frames. They
 // are gone once f returns, in any case.
 func (r *Recorder) Take(f func(frames []byte) error) error {
-	if r.input >= 0 {
+	if r.open {
 		panic("trace: Take between Input and Output")
 	}
 	err := f(r.b)

@@ -49,9 +49,14 @@ func frames(t *rapid.T) trace.Frame {
 		}
 		return b
 	case 1:
-		i := &trace.Input{Seq: u.Draw(t, "seq"), Time: when, Summed: rapid.Bool().Draw(t, "summed"), Data: append([]byte{}, data(t)...)}
+		i := &trace.Input{Seq: u.Draw(t, "seq"), Time: when, Summed: rapid.Bool().Draw(t, "summed"), Data: data(t)}
 		if i.Summed {
 			i.Sum = u.Draw(t, "sum")
+			for n := range i.Parts {
+				if i.Parts[n].Count = uint64(rapid.IntRange(0, 2).Draw(t, "count")); i.Parts[n].Count > 0 {
+					i.Parts[n].Sum = rapid.Uint32().Draw(t, "part")
+				}
+			}
 		}
 		return i
 	case 2:

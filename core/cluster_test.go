@@ -29,6 +29,8 @@ type cluster struct {
 	quiet    bool
 	kept     []message // for `replay`
 	onReply  func(*node, core.Reply)
+	onStep   func(*node, core.Input, core.Output)
+	onStart  func(*node, core.Config, core.Durable)
 }
 
 type message struct {
@@ -49,6 +51,7 @@ type node struct {
 	status  core.Status
 	members core.Members
 	toApply []uint64
+	in      core.Input // being taken
 }
 
 func newCluster() *cluster {
@@ -95,6 +98,9 @@ func (n *node) start() {
 		return
 	}
 	n.status, n.members = n.core.Status(), n.core.Members()
+	if n.c.onStart != nil {
+		n.c.onStart(n, cfg, d)
+	}
 }
 
 func (n *node) step(in core.Input) {

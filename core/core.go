@@ -6,6 +6,7 @@ import (
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
 
+	"github.com/pgraft/pgraft/core/checkpoint"
 	"github.com/pgraft/pgraft/core/corepb"
 )
 
@@ -34,6 +35,7 @@ type Core struct {
 	changes  changes
 	transfer transfer
 	reads    reads
+	library  *checkpoint.Library // once a checkpoint was taken
 
 	out Output
 }

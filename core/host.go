@@ -18,12 +18,31 @@ type Host interface {
 	MembersChanged(Members)
 }
 
+// Recorder is a Host that keeps what goes into its core and what comes out: for
+// a trace, or for a Chain.
+type Recorder interface {
+	Host
+	// RecordInput is called before each Step, so that an input that makes the
+	// core panic is known.
+	RecordInput(Input)
+	// RecordOutput is called with what came of it, before any of it is carried
+	// out.
+	RecordOutput(Output)
+}
+
 // Perform steps the core and has the host carry out the output, in the order
 // that safety rests on: a lost lease is published before any message leaves
 // (a TimeoutNow may be among them), and a reply comes after what it reports is
 // published.
 func Perform(c *Core, in Input, h Host) {
+	r, recording := h.(Recorder)
+	if recording {
+		r.RecordInput(in)
+	}
 	out := c.Step(in)
+	if recording {
+		r.RecordOutput(out)
+	}
 	h.Publish(c.Status())
 	for _, e := range out.Events {
 		h.Event(e)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -134,6 +135,10 @@ func (c *Core) start(ch *change) bool {
 
 func (c *Core) startAdd(ch *change) bool {
 	node := NodeID(ch.add.GetRaftId())
+	if a := ch.add.GetAddress(); strings.ToValidUTF8(a, "") != a {
+		c.answer(ch, NotPossible, "address %q is not UTF-8", a)
+		return false
+	}
 	if ch.add.GetReplaces() != 0 {
 		if code, text := c.mayReplace(ch.add); code != OK {
 			c.answer(ch, code, "%s", text)

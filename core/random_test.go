@@ -30,13 +30,17 @@ const (
 	maxRandomWire = 300 // messages; over it the oldest are lost
 )
 
-func newRandom(seed uint64) *random {
+func newRandom(seed uint64) *random { return newRandomWith(seed, func(*cluster) {}) }
+
+// newRandomWith is newRandom with prepare called before anything has happened.
+func newRandomWith(seed uint64, prepare func(*cluster)) *random {
 	x := &random{cluster: newCluster(), r: rand.New(rand.NewPCG(seed, 1)), asked: map[uint64]expected{}, seen: map[string]int{}, slow: map[uint32]bool{}}
 	x.quiet = true
 	if seed%2 == 0 {
 		x.timing.SnapshotEntries, x.timing.MaxTailBytes = 20, 4000 // installs snapshots too
 	}
 	x.onReply = x.replied
+	prepare(x.cluster)
 	x.form(3)
 	return x
 }
@@ -119,8 +123,9 @@ var actions = []struct {
 		}
 	}},
 	{4, "replace", func(x *random) {
-		if n := x.fresh(); n != nil {
-			x.pick().step(core.ReplaceNode{ID: x.id(), OldNodeID: 1 + x.r.Uint32N(randomNodes), NodeID: n.id.NodeID,
+		n, l := x.fresh(), x.leading()
+		if members := l.core.Members().List; n != nil && len(members) > 0 {
+			l.step(core.ReplaceNode{ID: x.id(), OldNodeID: core.NodeID(members[x.r.IntN(len(members))].GetRaftId()), NodeID: n.id.NodeID,
 				Address: n.address, Port: 7000, ReplicaUUID: n.id.ReplicaUUID})
 		}
 	}},
@@ -194,6 +199,16 @@ func (x *random) pick() *node {
 	return running[x.r.IntN(len(running))]
 }
 
+// leading is a node that leads, or any.
+func (x *random) leading() *node {
+	for _, n := range x.running() {
+		if n.core.Status().Role == core.RoleLeader {
+			return n
+		}
+	}
+	return x.pick()
+}
+
 func (x *random) running() []*node {
 	return slices.DeleteFunc(x.all(), func(n *node) bool { return n.core == nil })
 }
@@ -236,10 +251,15 @@ func (x *random) ask(in func(uint64) core.Input) {
 // has; nil if there is none.
 func (x *random) fresh() *node {
 	id := 1 + x.r.Uint32N(randomNodes)
-	if n := x.nodes[id]; n != nil && !n.id.Invited() {
+	switch n := x.nodes[id]; {
+	case n == nil:
+		return x.create(id)
+	case !n.id.Invited():
 		return n
 	}
-	others := slices.DeleteFunc(x.all(), func(n *node) bool { return n.id.NodeID == id || !n.id.Invited() })
+	others := slices.DeleteFunc(x.all(), func(n *node) bool {
+		return n.id.NodeID == id || !n.id.Invited() || n.core != nil && n.core.Status().Role == core.RoleRemoved
+	})
 	if len(others) == 0 {
 		return nil
 	}

@@ -47,6 +47,11 @@ var moreVerbs = map[string]func(*testing.T, *cluster, *datadriven.TestData){
 			c.stabilize()
 		}
 	},
+	// add-latin1 [node=1] add=2: with an address that is not UTF-8
+	"add-latin1": func(t *testing.T, c *cluster, d *datadriven.TestData) {
+		at(t, c, d).step(core.AddNode{ID: c.id(), NodeID: uint32(arg(t, d, "add", 0)), Address: "h\xf6st", Port: 7000})
+		c.stabilize()
+	},
 	// recover node=3: goes on alone, under the name of a new uuid
 	"recover": func(t *testing.T, c *cluster, d *datadriven.TestData) {
 		n := at(t, c, d)

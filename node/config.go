@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/node/recorder"
 	"github.com/pgraft/pgraft/node/store"
 )
 
@@ -35,6 +36,9 @@ type Config struct {
 	MaxEntryBytes     int
 	SnapshotEntries   uint64
 	Retention         store.Retention
+	// Trace is what the flight recorder does; by default nothing. Its files lie
+	// in DataDir, in the directory traceDir.
+	Trace recorder.Settings
 
 	Logger *slog.Logger
 	// Publish is called on every change, and before any message that rests on it
@@ -50,6 +54,10 @@ const maxTick = 100 * time.Millisecond
 // electionTicks is the least number of ticks in an election timeout: the lease
 // loses a few to rounding.
 const electionTicks = 10
+
+// traceDir is beside the log store's own files: what may write there may write
+// the trace, and who empties the directory takes the trace of the node with it.
+const traceDir = "trace"
 
 // tick is the length of a tick for these timeouts.
 func (c Config) tick() time.Duration {
@@ -72,7 +80,7 @@ func (c Config) Validate() error {
 	case c.MaxEntryBytes <= 0 || c.SnapshotEntries == 0:
 		return fmt.Errorf("node: max entry bytes %d and snapshot entries %d must be positive", c.MaxEntryBytes, c.SnapshotEntries)
 	}
-	return nil
+	return c.Trace.Validate()
 }
 
 func (c Config) listen() string {

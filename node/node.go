@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/node/recorder"
 	"github.com/pgraft/pgraft/node/store"
 	"github.com/pgraft/pgraft/node/transport"
 )
@@ -45,6 +46,7 @@ type Status struct {
 type Node struct {
 	cfg Config
 	net *transport.Transport
+	rec *recorder.Recorder
 
 	mu      sync.Mutex
 	id      core.Identity
@@ -84,6 +86,7 @@ func Open(cfg Config) (*Node, error) {
 		cfg.Publish = func(Status) {}
 	}
 	n := &Node{cfg: cfg, id: core.Identity{ClusterID: cfg.ClusterID, NodeID: cfg.NodeID}}
+	n.rec = recorder.Open(filepath.Join(cfg.DataDir, traceDir), cfg.Trace, cfg.Logger)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	found, err := n.openStore()
@@ -226,10 +229,12 @@ func (n *Node) begin() error {
 	if err != nil {
 		return err
 	}
-	c, err := core.New(n.cfg.core(n.id, randomSeed()), d)
+	cfg := n.cfg.core(n.id, randomSeed())
+	c, err := core.New(cfg, d)
 	if err != nil {
 		return err
 	}
+	n.rec.Boot(c, cfg, d)
 	n.members = c.Members()
 	n.run = newRunner(n, c, n.store)
 	n.setState(Running)
@@ -281,6 +286,7 @@ func (n *Node) failLocked(err error) {
 	}
 	n.failure = fmt.Errorf("node %d stopped: %w", n.id.NodeID, err)
 	n.cfg.Logger.Error(n.failure.Error())
+	n.rec.Note("fault", n.failure.Error())
 	if n.run != nil {
 		n.run.stop()
 	}

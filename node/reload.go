@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/node/recorder"
 	"github.com/pgraft/pgraft/node/store"
 )
 
@@ -15,6 +16,7 @@ type Settings struct {
 	HeartbeatInterval time.Duration
 	SnapshotEntries   uint64
 	Retention         store.Retention
+	Trace             recorder.Settings
 }
 
 // Reload puts new settings into force. A core has its timings for life, so new
@@ -28,7 +30,7 @@ func (n *Node) Reload(s Settings) error {
 	defer n.mu.Unlock()
 	old, next := n.cfg, n.cfg
 	next.ElectionTimeout, next.HeartbeatInterval = s.ElectionTimeout, s.HeartbeatInterval
-	next.SnapshotEntries, next.Retention = s.SnapshotEntries, s.Retention
+	next.SnapshotEntries, next.Retention, next.Trace = s.SnapshotEntries, s.Retention, s.Trace
 	if err := next.Validate(); err != nil {
 		return err
 	}
@@ -40,7 +42,8 @@ func (n *Node) Reload(s Settings) error {
 	}
 	// Field by field: the others are read without mu.
 	n.cfg.ElectionTimeout, n.cfg.HeartbeatInterval = s.ElectionTimeout, s.HeartbeatInterval
-	n.cfg.SnapshotEntries, n.cfg.Retention = s.SnapshotEntries, s.Retention
+	n.cfg.SnapshotEntries, n.cfg.Retention, n.cfg.Trace = s.SnapshotEntries, s.Retention, s.Trace
+	n.rec.Set(s.Trace)
 	same := old.ElectionTimeout == next.ElectionTimeout && old.HeartbeatInterval == next.HeartbeatInterval &&
 		old.SnapshotEntries == next.SnapshotEntries
 	if same || n.state != Running {

@@ -1536,6 +1536,1129 @@ func (x *Welcome) GetReason() string {
 	return ""
 }
 
+// Input is one core.Input as the flight recorder and the simulator write it.
+type Input struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Body:
+	//
+	//	*Input_Tick_
+	//	*Input_Receive_
+	//	*Input_Propose_
+	//	*Input_AddNode_
+	//	*Input_RemoveNode_
+	//	*Input_ReplaceNode_
+	//	*Input_TransferLeader_
+	//	*Input_ReadBarrier_
+	//	*Input_ConfirmLeader_
+	//	*Input_WaitApplied_
+	//	*Input_Cancel_
+	//	*Input_Persisted_
+	//	*Input_Applied_
+	//	*Input_PeerUnreachable_
+	//	*Input_SnapshotSent_
+	//	*Input_RemovedByPeer_
+	Body          isInput_Body `protobuf_oneof:"body"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input) Reset() {
+	*x = Input{}
+	mi := &file_core_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input) ProtoMessage() {}
+
+func (x *Input) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input.ProtoReflect.Descriptor instead.
+func (*Input) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Input) GetBody() isInput_Body {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
+func (x *Input) GetTick() *Input_Tick {
+	if x != nil {
+		if x, ok := x.Body.(*Input_Tick_); ok {
+			return x.Tick
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetReceive() *Input_Receive {
+	if x != nil {
+		if x, ok := x.Body.(*Input_Receive_); ok {
+			return x.Receive
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetPropose() *Input_Propose {
+	if x != nil {
+		if x, ok := x.Body.(*Input_Propose_); ok {
+			return x.Propose
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetAddNode() *Input_AddNode {
+	if x != nil {
+		if x, ok := x.Body.(*Input_AddNode_); ok {
+			return x.AddNode
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetRemoveNode() *Input_RemoveNode {
+	if x != nil {
+		if x, ok := x.Body.(*Input_RemoveNode_); ok {
+			return x.RemoveNode
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetReplaceNode() *Input_ReplaceNode {
+	if x != nil {
+		if x, ok := x.Body.(*Input_ReplaceNode_); ok {
+			return x.ReplaceNode
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetTransferLeader() *Input_TransferLeader {
+	if x != nil {
+		if x, ok := x.Body.(*Input_TransferLeader_); ok {
+			return x.TransferLeader
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetReadBarrier() *Input_ReadBarrier {
+	if x != nil {
+		if x, ok := x.Body.(*Input_ReadBarrier_); ok {
+			return x.ReadBarrier
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetConfirmLeader() *Input_ConfirmLeader {
+	if x != nil {
+		if x, ok := x.Body.(*Input_ConfirmLeader_); ok {
+			return x.ConfirmLeader
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetWaitApplied() *Input_WaitApplied {
+	if x != nil {
+		if x, ok := x.Body.(*Input_WaitApplied_); ok {
+			return x.WaitApplied
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetCancel() *Input_Cancel {
+	if x != nil {
+		if x, ok := x.Body.(*Input_Cancel_); ok {
+			return x.Cancel
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetPersisted() *Input_Persisted {
+	if x != nil {
+		if x, ok := x.Body.(*Input_Persisted_); ok {
+			return x.Persisted
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetApplied() *Input_Applied {
+	if x != nil {
+		if x, ok := x.Body.(*Input_Applied_); ok {
+			return x.Applied
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetPeerUnreachable() *Input_PeerUnreachable {
+	if x != nil {
+		if x, ok := x.Body.(*Input_PeerUnreachable_); ok {
+			return x.PeerUnreachable
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetSnapshotSent() *Input_SnapshotSent {
+	if x != nil {
+		if x, ok := x.Body.(*Input_SnapshotSent_); ok {
+			return x.SnapshotSent
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetRemovedByPeer() *Input_RemovedByPeer {
+	if x != nil {
+		if x, ok := x.Body.(*Input_RemovedByPeer_); ok {
+			return x.RemovedByPeer
+		}
+	}
+	return nil
+}
+
+type isInput_Body interface {
+	isInput_Body()
+}
+
+type Input_Tick_ struct {
+	Tick *Input_Tick `protobuf:"bytes,1,opt,name=tick,proto3,oneof"`
+}
+
+type Input_Receive_ struct {
+	Receive *Input_Receive `protobuf:"bytes,2,opt,name=receive,proto3,oneof"`
+}
+
+type Input_Propose_ struct {
+	Propose *Input_Propose `protobuf:"bytes,3,opt,name=propose,proto3,oneof"`
+}
+
+type Input_AddNode_ struct {
+	AddNode *Input_AddNode `protobuf:"bytes,4,opt,name=add_node,json=addNode,proto3,oneof"`
+}
+
+type Input_RemoveNode_ struct {
+	RemoveNode *Input_RemoveNode `protobuf:"bytes,5,opt,name=remove_node,json=removeNode,proto3,oneof"`
+}
+
+type Input_ReplaceNode_ struct {
+	ReplaceNode *Input_ReplaceNode `protobuf:"bytes,6,opt,name=replace_node,json=replaceNode,proto3,oneof"`
+}
+
+type Input_TransferLeader_ struct {
+	TransferLeader *Input_TransferLeader `protobuf:"bytes,7,opt,name=transfer_leader,json=transferLeader,proto3,oneof"`
+}
+
+type Input_ReadBarrier_ struct {
+	ReadBarrier *Input_ReadBarrier `protobuf:"bytes,8,opt,name=read_barrier,json=readBarrier,proto3,oneof"`
+}
+
+type Input_ConfirmLeader_ struct {
+	ConfirmLeader *Input_ConfirmLeader `protobuf:"bytes,9,opt,name=confirm_leader,json=confirmLeader,proto3,oneof"`
+}
+
+type Input_WaitApplied_ struct {
+	WaitApplied *Input_WaitApplied `protobuf:"bytes,10,opt,name=wait_applied,json=waitApplied,proto3,oneof"`
+}
+
+type Input_Cancel_ struct {
+	Cancel *Input_Cancel `protobuf:"bytes,11,opt,name=cancel,proto3,oneof"`
+}
+
+type Input_Persisted_ struct {
+	Persisted *Input_Persisted `protobuf:"bytes,12,opt,name=persisted,proto3,oneof"`
+}
+
+type Input_Applied_ struct {
+	Applied *Input_Applied `protobuf:"bytes,13,opt,name=applied,proto3,oneof"`
+}
+
+type Input_PeerUnreachable_ struct {
+	PeerUnreachable *Input_PeerUnreachable `protobuf:"bytes,14,opt,name=peer_unreachable,json=peerUnreachable,proto3,oneof"`
+}
+
+type Input_SnapshotSent_ struct {
+	SnapshotSent *Input_SnapshotSent `protobuf:"bytes,15,opt,name=snapshot_sent,json=snapshotSent,proto3,oneof"`
+}
+
+type Input_RemovedByPeer_ struct {
+	RemovedByPeer *Input_RemovedByPeer `protobuf:"bytes,16,opt,name=removed_by_peer,json=removedByPeer,proto3,oneof"`
+}
+
+func (*Input_Tick_) isInput_Body() {}
+
+func (*Input_Receive_) isInput_Body() {}
+
+func (*Input_Propose_) isInput_Body() {}
+
+func (*Input_AddNode_) isInput_Body() {}
+
+func (*Input_RemoveNode_) isInput_Body() {}
+
+func (*Input_ReplaceNode_) isInput_Body() {}
+
+func (*Input_TransferLeader_) isInput_Body() {}
+
+func (*Input_ReadBarrier_) isInput_Body() {}
+
+func (*Input_ConfirmLeader_) isInput_Body() {}
+
+func (*Input_WaitApplied_) isInput_Body() {}
+
+func (*Input_Cancel_) isInput_Body() {}
+
+func (*Input_Persisted_) isInput_Body() {}
+
+func (*Input_Applied_) isInput_Body() {}
+
+func (*Input_PeerUnreachable_) isInput_Body() {}
+
+func (*Input_SnapshotSent_) isInput_Body() {}
+
+func (*Input_RemovedByPeer_) isInput_Body() {}
+
+type Input_Tick struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_Tick) Reset() {
+	*x = Input_Tick{}
+	mi := &file_core_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_Tick) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_Tick) ProtoMessage() {}
+
+func (x *Input_Tick) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_Tick.ProtoReflect.Descriptor instead.
+func (*Input_Tick) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 0}
+}
+
+type Input_Receive struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          uint64                 `protobuf:"varint,1,opt,name=from,proto3" json:"from,omitempty"`
+	Data          []byte                 `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_Receive) Reset() {
+	*x = Input_Receive{}
+	mi := &file_core_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_Receive) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_Receive) ProtoMessage() {}
+
+func (x *Input_Receive) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_Receive.ProtoReflect.Descriptor instead.
+func (*Input_Receive) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 1}
+}
+
+func (x *Input_Receive) GetFrom() uint64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *Input_Receive) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+type Input_Propose struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	RequestId     []byte                 `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Data          []byte                 `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_Propose) Reset() {
+	*x = Input_Propose{}
+	mi := &file_core_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_Propose) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_Propose) ProtoMessage() {}
+
+func (x *Input_Propose) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_Propose.ProtoReflect.Descriptor instead.
+func (*Input_Propose) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 2}
+}
+
+func (x *Input_Propose) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Input_Propose) GetRequestId() []byte {
+	if x != nil {
+		return x.RequestId
+	}
+	return nil
+}
+
+func (x *Input_Propose) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+type Input_AddNode struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	NodeId        uint32                 `protobuf:"varint,2,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
+	Address       []byte                 `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`
+	Port          uint32                 `protobuf:"varint,4,opt,name=port,proto3" json:"port,omitempty"`
+	ReplicaUuid   []byte                 `protobuf:"bytes,5,opt,name=replica_uuid,json=replicaUuid,proto3" json:"replica_uuid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_AddNode) Reset() {
+	*x = Input_AddNode{}
+	mi := &file_core_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_AddNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_AddNode) ProtoMessage() {}
+
+func (x *Input_AddNode) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_AddNode.ProtoReflect.Descriptor instead.
+func (*Input_AddNode) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 3}
+}
+
+func (x *Input_AddNode) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Input_AddNode) GetNodeId() uint32 {
+	if x != nil {
+		return x.NodeId
+	}
+	return 0
+}
+
+func (x *Input_AddNode) GetAddress() []byte {
+	if x != nil {
+		return x.Address
+	}
+	return nil
+}
+
+func (x *Input_AddNode) GetPort() uint32 {
+	if x != nil {
+		return x.Port
+	}
+	return 0
+}
+
+func (x *Input_AddNode) GetReplicaUuid() []byte {
+	if x != nil {
+		return x.ReplicaUuid
+	}
+	return nil
+}
+
+type Input_RemoveNode struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	NodeId        uint32                 `protobuf:"varint,2,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_RemoveNode) Reset() {
+	*x = Input_RemoveNode{}
+	mi := &file_core_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_RemoveNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_RemoveNode) ProtoMessage() {}
+
+func (x *Input_RemoveNode) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_RemoveNode.ProtoReflect.Descriptor instead.
+func (*Input_RemoveNode) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 4}
+}
+
+func (x *Input_RemoveNode) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Input_RemoveNode) GetNodeId() uint32 {
+	if x != nil {
+		return x.NodeId
+	}
+	return 0
+}
+
+type Input_ReplaceNode struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	OldNodeId     uint32                 `protobuf:"varint,2,opt,name=old_node_id,json=oldNodeId,proto3" json:"old_node_id,omitempty"`
+	NodeId        uint32                 `protobuf:"varint,3,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
+	Address       []byte                 `protobuf:"bytes,4,opt,name=address,proto3" json:"address,omitempty"`
+	Port          uint32                 `protobuf:"varint,5,opt,name=port,proto3" json:"port,omitempty"`
+	ReplicaUuid   []byte                 `protobuf:"bytes,6,opt,name=replica_uuid,json=replicaUuid,proto3" json:"replica_uuid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_ReplaceNode) Reset() {
+	*x = Input_ReplaceNode{}
+	mi := &file_core_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_ReplaceNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_ReplaceNode) ProtoMessage() {}
+
+func (x *Input_ReplaceNode) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_ReplaceNode.ProtoReflect.Descriptor instead.
+func (*Input_ReplaceNode) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 5}
+}
+
+func (x *Input_ReplaceNode) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Input_ReplaceNode) GetOldNodeId() uint32 {
+	if x != nil {
+		return x.OldNodeId
+	}
+	return 0
+}
+
+func (x *Input_ReplaceNode) GetNodeId() uint32 {
+	if x != nil {
+		return x.NodeId
+	}
+	return 0
+}
+
+func (x *Input_ReplaceNode) GetAddress() []byte {
+	if x != nil {
+		return x.Address
+	}
+	return nil
+}
+
+func (x *Input_ReplaceNode) GetPort() uint32 {
+	if x != nil {
+		return x.Port
+	}
+	return 0
+}
+
+func (x *Input_ReplaceNode) GetReplicaUuid() []byte {
+	if x != nil {
+		return x.ReplicaUuid
+	}
+	return nil
+}
+
+type Input_TransferLeader struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	NodeId        uint32                 `protobuf:"varint,2,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_TransferLeader) Reset() {
+	*x = Input_TransferLeader{}
+	mi := &file_core_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_TransferLeader) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_TransferLeader) ProtoMessage() {}
+
+func (x *Input_TransferLeader) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_TransferLeader.ProtoReflect.Descriptor instead.
+func (*Input_TransferLeader) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 6}
+}
+
+func (x *Input_TransferLeader) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Input_TransferLeader) GetNodeId() uint32 {
+	if x != nil {
+		return x.NodeId
+	}
+	return 0
+}
+
+type Input_ReadBarrier struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_ReadBarrier) Reset() {
+	*x = Input_ReadBarrier{}
+	mi := &file_core_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_ReadBarrier) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_ReadBarrier) ProtoMessage() {}
+
+func (x *Input_ReadBarrier) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_ReadBarrier.ProtoReflect.Descriptor instead.
+func (*Input_ReadBarrier) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 7}
+}
+
+func (x *Input_ReadBarrier) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+type Input_ConfirmLeader struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_ConfirmLeader) Reset() {
+	*x = Input_ConfirmLeader{}
+	mi := &file_core_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_ConfirmLeader) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_ConfirmLeader) ProtoMessage() {}
+
+func (x *Input_ConfirmLeader) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_ConfirmLeader.ProtoReflect.Descriptor instead.
+func (*Input_ConfirmLeader) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 8}
+}
+
+func (x *Input_ConfirmLeader) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+type Input_WaitApplied struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Index         uint64                 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_WaitApplied) Reset() {
+	*x = Input_WaitApplied{}
+	mi := &file_core_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_WaitApplied) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_WaitApplied) ProtoMessage() {}
+
+func (x *Input_WaitApplied) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_WaitApplied.ProtoReflect.Descriptor instead.
+func (*Input_WaitApplied) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 9}
+}
+
+func (x *Input_WaitApplied) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Input_WaitApplied) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+type Input_Cancel struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_Cancel) Reset() {
+	*x = Input_Cancel{}
+	mi := &file_core_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_Cancel) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_Cancel) ProtoMessage() {}
+
+func (x *Input_Cancel) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_Cancel.ProtoReflect.Descriptor instead.
+func (*Input_Cancel) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 10}
+}
+
+func (x *Input_Cancel) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+type Input_Persisted struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_Persisted) Reset() {
+	*x = Input_Persisted{}
+	mi := &file_core_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_Persisted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_Persisted) ProtoMessage() {}
+
+func (x *Input_Persisted) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_Persisted.ProtoReflect.Descriptor instead.
+func (*Input_Persisted) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 11}
+}
+
+func (x *Input_Persisted) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+type Input_Applied struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_Applied) Reset() {
+	*x = Input_Applied{}
+	mi := &file_core_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_Applied) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_Applied) ProtoMessage() {}
+
+func (x *Input_Applied) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_Applied.ProtoReflect.Descriptor instead.
+func (*Input_Applied) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 12}
+}
+
+func (x *Input_Applied) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+type Input_PeerUnreachable struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RaftId        uint64                 `protobuf:"varint,1,opt,name=raft_id,json=raftId,proto3" json:"raft_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_PeerUnreachable) Reset() {
+	*x = Input_PeerUnreachable{}
+	mi := &file_core_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_PeerUnreachable) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_PeerUnreachable) ProtoMessage() {}
+
+func (x *Input_PeerUnreachable) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_PeerUnreachable.ProtoReflect.Descriptor instead.
+func (*Input_PeerUnreachable) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 13}
+}
+
+func (x *Input_PeerUnreachable) GetRaftId() uint64 {
+	if x != nil {
+		return x.RaftId
+	}
+	return 0
+}
+
+type Input_SnapshotSent struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RaftId        uint64                 `protobuf:"varint,1,opt,name=raft_id,json=raftId,proto3" json:"raft_id,omitempty"`
+	Ok            bool                   `protobuf:"varint,2,opt,name=ok,proto3" json:"ok,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_SnapshotSent) Reset() {
+	*x = Input_SnapshotSent{}
+	mi := &file_core_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_SnapshotSent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_SnapshotSent) ProtoMessage() {}
+
+func (x *Input_SnapshotSent) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_SnapshotSent.ProtoReflect.Descriptor instead.
+func (*Input_SnapshotSent) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 14}
+}
+
+func (x *Input_SnapshotSent) GetRaftId() uint64 {
+	if x != nil {
+		return x.RaftId
+	}
+	return 0
+}
+
+func (x *Input_SnapshotSent) GetOk() bool {
+	if x != nil {
+		return x.Ok
+	}
+	return false
+}
+
+type Input_RemovedByPeer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_RemovedByPeer) Reset() {
+	*x = Input_RemovedByPeer{}
+	mi := &file_core_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_RemovedByPeer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_RemovedByPeer) ProtoMessage() {}
+
+func (x *Input_RemovedByPeer) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_RemovedByPeer.ProtoReflect.Descriptor instead.
+func (*Input_RemovedByPeer) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 15}
+}
+
 var File_core_proto protoreflect.FileDescriptor
 
 const file_core_proto_rawDesc = "" +
@@ -1657,7 +2780,75 @@ const file_core_proto_rawDesc = "" +
 	"\araft_id\x18\x05 \x01(\x04R\x06raftId\x12\x18\n" +
 	"\areplica\x18\x06 \x01(\fR\areplica\x12.\n" +
 	"\arefusal\x18\a \x01(\x0e2\x14.pgraft.core.RefusalR\arefusal\x12\x16\n" +
-	"\x06reason\x18\b \x01(\tR\x06reason*+\n" +
+	"\x06reason\x18\b \x01(\tR\x06reason\"\x91\x0f\n" +
+	"\x05Input\x12-\n" +
+	"\x04tick\x18\x01 \x01(\v2\x17.pgraft.core.Input.TickH\x00R\x04tick\x126\n" +
+	"\areceive\x18\x02 \x01(\v2\x1a.pgraft.core.Input.ReceiveH\x00R\areceive\x126\n" +
+	"\apropose\x18\x03 \x01(\v2\x1a.pgraft.core.Input.ProposeH\x00R\apropose\x127\n" +
+	"\badd_node\x18\x04 \x01(\v2\x1a.pgraft.core.Input.AddNodeH\x00R\aaddNode\x12@\n" +
+	"\vremove_node\x18\x05 \x01(\v2\x1d.pgraft.core.Input.RemoveNodeH\x00R\n" +
+	"removeNode\x12C\n" +
+	"\freplace_node\x18\x06 \x01(\v2\x1e.pgraft.core.Input.ReplaceNodeH\x00R\vreplaceNode\x12L\n" +
+	"\x0ftransfer_leader\x18\a \x01(\v2!.pgraft.core.Input.TransferLeaderH\x00R\x0etransferLeader\x12C\n" +
+	"\fread_barrier\x18\b \x01(\v2\x1e.pgraft.core.Input.ReadBarrierH\x00R\vreadBarrier\x12I\n" +
+	"\x0econfirm_leader\x18\t \x01(\v2 .pgraft.core.Input.ConfirmLeaderH\x00R\rconfirmLeader\x12C\n" +
+	"\fwait_applied\x18\n" +
+	" \x01(\v2\x1e.pgraft.core.Input.WaitAppliedH\x00R\vwaitApplied\x123\n" +
+	"\x06cancel\x18\v \x01(\v2\x19.pgraft.core.Input.CancelH\x00R\x06cancel\x12<\n" +
+	"\tpersisted\x18\f \x01(\v2\x1c.pgraft.core.Input.PersistedH\x00R\tpersisted\x126\n" +
+	"\aapplied\x18\r \x01(\v2\x1a.pgraft.core.Input.AppliedH\x00R\aapplied\x12O\n" +
+	"\x10peer_unreachable\x18\x0e \x01(\v2\".pgraft.core.Input.PeerUnreachableH\x00R\x0fpeerUnreachable\x12F\n" +
+	"\rsnapshot_sent\x18\x0f \x01(\v2\x1f.pgraft.core.Input.SnapshotSentH\x00R\fsnapshotSent\x12J\n" +
+	"\x0fremoved_by_peer\x18\x10 \x01(\v2 .pgraft.core.Input.RemovedByPeerH\x00R\rremovedByPeer\x1a\x06\n" +
+	"\x04Tick\x1a1\n" +
+	"\aReceive\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x12\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data\x1aL\n" +
+	"\aPropose\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\fR\trequestId\x12\x12\n" +
+	"\x04data\x18\x03 \x01(\fR\x04data\x1a\x83\x01\n" +
+	"\aAddNode\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x17\n" +
+	"\anode_id\x18\x02 \x01(\rR\x06nodeId\x12\x18\n" +
+	"\aaddress\x18\x03 \x01(\fR\aaddress\x12\x12\n" +
+	"\x04port\x18\x04 \x01(\rR\x04port\x12!\n" +
+	"\freplica_uuid\x18\x05 \x01(\fR\vreplicaUuid\x1a5\n" +
+	"\n" +
+	"RemoveNode\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x17\n" +
+	"\anode_id\x18\x02 \x01(\rR\x06nodeId\x1a\xa7\x01\n" +
+	"\vReplaceNode\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1e\n" +
+	"\vold_node_id\x18\x02 \x01(\rR\toldNodeId\x12\x17\n" +
+	"\anode_id\x18\x03 \x01(\rR\x06nodeId\x12\x18\n" +
+	"\aaddress\x18\x04 \x01(\fR\aaddress\x12\x12\n" +
+	"\x04port\x18\x05 \x01(\rR\x04port\x12!\n" +
+	"\freplica_uuid\x18\x06 \x01(\fR\vreplicaUuid\x1a9\n" +
+	"\x0eTransferLeader\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x17\n" +
+	"\anode_id\x18\x02 \x01(\rR\x06nodeId\x1a\x1d\n" +
+	"\vReadBarrier\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x1a\x1f\n" +
+	"\rConfirmLeader\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x1a3\n" +
+	"\vWaitApplied\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x14\n" +
+	"\x05index\x18\x02 \x01(\x04R\x05index\x1a\x18\n" +
+	"\x06Cancel\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x1a\x1d\n" +
+	"\tPersisted\x12\x10\n" +
+	"\x03seq\x18\x01 \x01(\x04R\x03seq\x1a\x1f\n" +
+	"\aApplied\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x1a*\n" +
+	"\x0fPeerUnreachable\x12\x17\n" +
+	"\araft_id\x18\x01 \x01(\x04R\x06raftId\x1a7\n" +
+	"\fSnapshotSent\x12\x17\n" +
+	"\araft_id\x18\x01 \x01(\x04R\x06raftId\x12\x0e\n" +
+	"\x02ok\x18\x02 \x01(\bR\x02ok\x1a\x0f\n" +
+	"\rRemovedByPeerB\x06\n" +
+	"\x04body*+\n" +
 	"\x04Role\x12\t\n" +
 	"\x05VOTER\x10\x00\x12\v\n" +
 	"\aJOINING\x10\x01\x12\v\n" +
@@ -1691,34 +2882,51 @@ func file_core_proto_rawDescGZIP() []byte {
 }
 
 var file_core_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_core_proto_goTypes = []any{
-	(Role)(0),                 // 0: pgraft.core.Role
-	(Refusal)(0),              // 1: pgraft.core.Refusal
-	(ForwardReply_Verdict)(0), // 2: pgraft.core.ForwardReply.Verdict
-	(MemberChange_Step)(0),    // 3: pgraft.core.MemberChange.Step
-	(*Envelope)(nil),          // 4: pgraft.core.Envelope
-	(*KnownCommit)(nil),       // 5: pgraft.core.KnownCommit
-	(*LeaseRound)(nil),        // 6: pgraft.core.LeaseRound
-	(*Contact)(nil),           // 7: pgraft.core.Contact
-	(*LeasePromise)(nil),      // 8: pgraft.core.LeasePromise
-	(*Forward)(nil),           // 9: pgraft.core.Forward
-	(*ForwardReply)(nil),      // 10: pgraft.core.ForwardReply
-	(*Removed)(nil),           // 11: pgraft.core.Removed
-	(*RemoveMe)(nil),          // 12: pgraft.core.RemoveMe
-	(*ReadRequest)(nil),       // 13: pgraft.core.ReadRequest
-	(*ReadReply)(nil),         // 14: pgraft.core.ReadReply
-	(*Command)(nil),           // 15: pgraft.core.Command
-	(*Member)(nil),            // 16: pgraft.core.Member
-	(*MemberChange)(nil),      // 17: pgraft.core.MemberChange
-	(*State)(nil),             // 18: pgraft.core.State
-	(*Request)(nil),           // 19: pgraft.core.Request
-	(*Hello)(nil),             // 20: pgraft.core.Hello
-	(*Welcome)(nil),           // 21: pgraft.core.Welcome
-	(*raftpb.Message)(nil),    // 22: raftpb.Message
+	(Role)(0),                     // 0: pgraft.core.Role
+	(Refusal)(0),                  // 1: pgraft.core.Refusal
+	(ForwardReply_Verdict)(0),     // 2: pgraft.core.ForwardReply.Verdict
+	(MemberChange_Step)(0),        // 3: pgraft.core.MemberChange.Step
+	(*Envelope)(nil),              // 4: pgraft.core.Envelope
+	(*KnownCommit)(nil),           // 5: pgraft.core.KnownCommit
+	(*LeaseRound)(nil),            // 6: pgraft.core.LeaseRound
+	(*Contact)(nil),               // 7: pgraft.core.Contact
+	(*LeasePromise)(nil),          // 8: pgraft.core.LeasePromise
+	(*Forward)(nil),               // 9: pgraft.core.Forward
+	(*ForwardReply)(nil),          // 10: pgraft.core.ForwardReply
+	(*Removed)(nil),               // 11: pgraft.core.Removed
+	(*RemoveMe)(nil),              // 12: pgraft.core.RemoveMe
+	(*ReadRequest)(nil),           // 13: pgraft.core.ReadRequest
+	(*ReadReply)(nil),             // 14: pgraft.core.ReadReply
+	(*Command)(nil),               // 15: pgraft.core.Command
+	(*Member)(nil),                // 16: pgraft.core.Member
+	(*MemberChange)(nil),          // 17: pgraft.core.MemberChange
+	(*State)(nil),                 // 18: pgraft.core.State
+	(*Request)(nil),               // 19: pgraft.core.Request
+	(*Hello)(nil),                 // 20: pgraft.core.Hello
+	(*Welcome)(nil),               // 21: pgraft.core.Welcome
+	(*Input)(nil),                 // 22: pgraft.core.Input
+	(*Input_Tick)(nil),            // 23: pgraft.core.Input.Tick
+	(*Input_Receive)(nil),         // 24: pgraft.core.Input.Receive
+	(*Input_Propose)(nil),         // 25: pgraft.core.Input.Propose
+	(*Input_AddNode)(nil),         // 26: pgraft.core.Input.AddNode
+	(*Input_RemoveNode)(nil),      // 27: pgraft.core.Input.RemoveNode
+	(*Input_ReplaceNode)(nil),     // 28: pgraft.core.Input.ReplaceNode
+	(*Input_TransferLeader)(nil),  // 29: pgraft.core.Input.TransferLeader
+	(*Input_ReadBarrier)(nil),     // 30: pgraft.core.Input.ReadBarrier
+	(*Input_ConfirmLeader)(nil),   // 31: pgraft.core.Input.ConfirmLeader
+	(*Input_WaitApplied)(nil),     // 32: pgraft.core.Input.WaitApplied
+	(*Input_Cancel)(nil),          // 33: pgraft.core.Input.Cancel
+	(*Input_Persisted)(nil),       // 34: pgraft.core.Input.Persisted
+	(*Input_Applied)(nil),         // 35: pgraft.core.Input.Applied
+	(*Input_PeerUnreachable)(nil), // 36: pgraft.core.Input.PeerUnreachable
+	(*Input_SnapshotSent)(nil),    // 37: pgraft.core.Input.SnapshotSent
+	(*Input_RemovedByPeer)(nil),   // 38: pgraft.core.Input.RemovedByPeer
+	(*raftpb.Message)(nil),        // 39: raftpb.Message
 }
 var file_core_proto_depIdxs = []int32{
-	22, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
+	39, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
 	9,  // 1: pgraft.core.Envelope.forward:type_name -> pgraft.core.Forward
 	10, // 2: pgraft.core.Envelope.forward_reply:type_name -> pgraft.core.ForwardReply
 	11, // 3: pgraft.core.Envelope.removed:type_name -> pgraft.core.Removed
@@ -1737,11 +2945,27 @@ var file_core_proto_depIdxs = []int32{
 	16, // 16: pgraft.core.State.members:type_name -> pgraft.core.Member
 	19, // 17: pgraft.core.State.requests:type_name -> pgraft.core.Request
 	1,  // 18: pgraft.core.Welcome.refusal:type_name -> pgraft.core.Refusal
-	19, // [19:19] is the sub-list for method output_type
-	19, // [19:19] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	23, // 19: pgraft.core.Input.tick:type_name -> pgraft.core.Input.Tick
+	24, // 20: pgraft.core.Input.receive:type_name -> pgraft.core.Input.Receive
+	25, // 21: pgraft.core.Input.propose:type_name -> pgraft.core.Input.Propose
+	26, // 22: pgraft.core.Input.add_node:type_name -> pgraft.core.Input.AddNode
+	27, // 23: pgraft.core.Input.remove_node:type_name -> pgraft.core.Input.RemoveNode
+	28, // 24: pgraft.core.Input.replace_node:type_name -> pgraft.core.Input.ReplaceNode
+	29, // 25: pgraft.core.Input.transfer_leader:type_name -> pgraft.core.Input.TransferLeader
+	30, // 26: pgraft.core.Input.read_barrier:type_name -> pgraft.core.Input.ReadBarrier
+	31, // 27: pgraft.core.Input.confirm_leader:type_name -> pgraft.core.Input.ConfirmLeader
+	32, // 28: pgraft.core.Input.wait_applied:type_name -> pgraft.core.Input.WaitApplied
+	33, // 29: pgraft.core.Input.cancel:type_name -> pgraft.core.Input.Cancel
+	34, // 30: pgraft.core.Input.persisted:type_name -> pgraft.core.Input.Persisted
+	35, // 31: pgraft.core.Input.applied:type_name -> pgraft.core.Input.Applied
+	36, // 32: pgraft.core.Input.peer_unreachable:type_name -> pgraft.core.Input.PeerUnreachable
+	37, // 33: pgraft.core.Input.snapshot_sent:type_name -> pgraft.core.Input.SnapshotSent
+	38, // 34: pgraft.core.Input.removed_by_peer:type_name -> pgraft.core.Input.RemovedByPeer
+	35, // [35:35] is the sub-list for method output_type
+	35, // [35:35] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_core_proto_init() }
@@ -1758,13 +2982,31 @@ func file_core_proto_init() {
 		(*Envelope_ReadRequest)(nil),
 		(*Envelope_ReadReply)(nil),
 	}
+	file_core_proto_msgTypes[18].OneofWrappers = []any{
+		(*Input_Tick_)(nil),
+		(*Input_Receive_)(nil),
+		(*Input_Propose_)(nil),
+		(*Input_AddNode_)(nil),
+		(*Input_RemoveNode_)(nil),
+		(*Input_ReplaceNode_)(nil),
+		(*Input_TransferLeader_)(nil),
+		(*Input_ReadBarrier_)(nil),
+		(*Input_ConfirmLeader_)(nil),
+		(*Input_WaitApplied_)(nil),
+		(*Input_Cancel_)(nil),
+		(*Input_Persisted_)(nil),
+		(*Input_Applied_)(nil),
+		(*Input_PeerUnreachable_)(nil),
+		(*Input_SnapshotSent_)(nil),
+		(*Input_RemovedByPeer_)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_core_proto_rawDesc), len(file_core_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   18,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

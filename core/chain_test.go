@@ -1,0 +1,209 @@
+package core_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/corepb"
+)
+
+// chainOf runs a random cluster and sums up every input and output in it.
+func chainOf(seed uint64, steps int) core.Chain {
+	x := newRandom(seed)
+	var chain core.Chain
+	x.onStep = func(_ *node, in core.Input, out core.Output) { chain.Add(in, out) }
+	x.steps(steps)
+	x.settle()
+	return chain
+}
+
+const (
+	chainSeeds = 6
+	chainSteps = 4000
+	// chainEnv makes the test binary, started again, print its sums.
+	chainEnv = "PGRAFT_TEST_PRINT_CHAINS"
+)
+
+func chains() []core.Chain {
+	l := make([]core.Chain, chainSeeds)
+	for seed := range l {
+		c := chainOf(uint64(seed), chainSteps)
+		l[seed] = core.Chain{Sum: c.Sum, Steps: c.Steps}
+	}
+	return l
+}
+
+// The same inputs give the same outputs: once more, side by side, and in another
+// process.
+func TestSameInputsSameBytes(t *testing.T) {
+	want := chains()
+	if os.Getenv(chainEnv) != "" {
+		fmt.Printf("chains %v\n", want)
+		return
+	}
+	for i, c := range want {
+		if c.Steps < chainSteps || slices.IndexFunc(want, func(o core.Chain) bool { return o.Sum == c.Sum }) != i {
+			t.Fatalf("the runs are not what they should be: %v", want)
+		}
+	}
+	if got := chains(); !slices.EqualFunc(got, want, sameChain) {
+		t.Errorf("once more: %v, want %v", got, want)
+	}
+	var wg sync.WaitGroup
+	side := make([][]core.Chain, 3)
+	for i := range side {
+		wg.Go(func() { side[i] = chains() })
+	}
+	wg.Wait()
+	for _, got := range side {
+		if !slices.EqualFunc(got, want, sameChain) {
+			t.Errorf("side by side: %v, want %v", got, want)
+		}
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestSameInputsSameBytes$", "-test.timeout=60s")
+	cmd.Env = append(os.Environ(), chainEnv+"=1")
+	out, err := cmd.CombinedOutput()
+	if line := fmt.Sprintf("chains %v\n", want); err != nil || !strings.Contains(string(out), line) {
+		t.Errorf("in another process: %v\n%s\nwant %s", err, out, line)
+	}
+}
+
+func sameChain(a, b core.Chain) bool { return a.Sum == b.Sum && a.Steps == b.Steps }
+
+// A chain differs when one byte, or the order, does; and can be resumed.
+func TestChainSeesDifferences(t *testing.T) {
+	base := func() (core.Input, core.Output) {
+		return core.Propose{ID: 1, RequestID: [16]byte{2}, Data: []byte("ab")}, core.Output{
+			Persist: []core.Persist{{Seq: 1, Entries: []core.Entry{{Index: 3, Term: 2, Data: []byte("x")}}, HardState: &core.HardState{Term: 2}, Sync: true}},
+			Send:    []core.Send{{To: 5, Data: []byte("m")}},
+			Apply:   []core.Apply{{Index: 3, Term: 2, Data: []byte("x")}},
+			Reply:   []core.Reply{{ID: 1, Index: 3, Term: 2, Text: "t"}},
+			Events:  []core.Event{{Level: core.Info, Text: "e"}},
+		}
+	}
+	sums := map[uint64]string{}
+	for name, change := range map[string]func(*core.Input, *core.Output){
+		"as it is": func(*core.Input, *core.Output) {},
+		"input": func(in *core.Input, _ *core.Output) {
+			*in = core.Propose{ID: 1, RequestID: [16]byte{2}, Data: []byte("ac")}
+		},
+		"input type": func(in *core.Input, _ *core.Output) { *in = core.Tick{} },
+		"seq":        func(_ *core.Input, o *core.Output) { o.Persist[0].Seq++ },
+		"entry":      func(_ *core.Input, o *core.Output) { o.Persist[0].Entries[0].Data = []byte("y") },
+		"kind":       func(_ *core.Input, o *core.Output) { o.Persist[0].Entries[0].Kind = core.EntryConfChangeV2 },
+		"commit":     func(_ *core.Input, o *core.Output) { o.Persist[0].HardState.Commit++ },
+		"no state":   func(_ *core.Input, o *core.Output) { o.Persist[0].HardState = nil },
+		"promise":    func(_ *core.Input, o *core.Output) { o.Persist[0].PromiseMillis = 1 },
+		"sync":       func(_ *core.Input, o *core.Output) { o.Persist[0].Sync = false },
+		"snapshot":   func(_ *core.Input, o *core.Output) { o.Persist[0].Snapshot = &core.Snapshot{Index: 1} },
+		"mark":       func(_ *core.Input, o *core.Output) { o.Persist[0].Mark = &core.Snapshot{Index: 1} },
+		"two":        func(_ *core.Input, o *core.Output) { o.Send = append(o.Send, o.Send[0]) },
+		"to":         func(_ *core.Input, o *core.Output) { o.Send[0].To++ },
+		"message":    func(_ *core.Input, o *core.Output) { o.Send[0].Data = []byte("n") },
+		"is snap":    func(_ *core.Input, o *core.Output) { o.Send[0].Snapshot = true },
+		"applied":    func(_ *core.Input, o *core.Output) { o.Apply[0].Data = []byte("y") },
+		"code":       func(_ *core.Input, o *core.Output) { o.Reply[0].Code = core.Busy },
+		"text":       func(_ *core.Input, o *core.Output) { o.Reply[0].Text = "u" },
+		"event":      func(_ *core.Input, o *core.Output) { o.Events[0].Level = core.Debug },
+		"members":    func(_ *core.Input, o *core.Output) { o.MembersChanged = true },
+		"nothing":    func(_ *core.Input, o *core.Output) { *o = core.Output{} },
+	} {
+		in, out := base()
+		change(&in, &out)
+		var c core.Chain
+		c.Add(in, out)
+		if other, ok := sums[c.Sum]; ok {
+			t.Errorf("%s and %s have one sum", name, other)
+		}
+		sums[c.Sum] = name
+		encoded := core.Chain{}
+		encoded.AddEncoded(core.EncodeInput(nil, in), out)
+		if !sameChain(encoded, c) {
+			t.Errorf("%s: %+v encoded before, %+v otherwise", name, encoded, c)
+		}
+		c.Add(core.Tick{}, core.Output{})
+		resumed := core.Chain{Sum: encoded.Sum, Steps: encoded.Steps}
+		if resumed.Add(core.Tick{}, core.Output{}); !sameChain(resumed, c) {
+			t.Errorf("%s: %+v resumed, %+v otherwise", name, resumed, c)
+		}
+	}
+}
+
+// inputs is one of each kind, every field set.
+func inputs() []core.Input {
+	id := [16]byte{1, 2, 3, 15: 9}
+	return []core.Input{
+		core.Tick{}, core.Receive{From: 1 << 33, Data: []byte("m")}, core.Propose{ID: 1, RequestID: id, Data: []byte("d")},
+		core.AddNode{ID: 2, NodeID: 3, Address: "h\xff", Port: 4, ReplicaUUID: id}, core.RemoveNode{ID: 5, NodeID: 6},
+		core.ReplaceNode{ID: 7, OldNodeID: 8, NodeID: 9, Address: "h", Port: 10, ReplicaUUID: id}, core.TransferLeader{ID: 11, NodeID: 12},
+		core.ReadBarrier{ID: 13}, core.ConfirmLeader{ID: 14}, core.WaitApplied{ID: 15, Index: 16}, core.Cancel{ID: 17},
+		core.Persisted{Seq: 18}, core.Applied{Index: 19}, core.PeerUnreachable{RaftID: 20}, core.SnapshotSent{RaftID: 21, OK: true}, core.RemovedByPeer{},
+	}
+}
+
+func TestInputBytes(t *testing.T) {
+	for _, in := range inputs() {
+		b := core.EncodeInput([]byte("before"), in)
+		got, err := core.DecodeInput(b[len("before"):])
+		if err != nil || !reflect.DeepEqual(got, in) {
+			t.Errorf("%T: %+v, %v, want %+v", in, got, err, in)
+		}
+		if again := core.EncodeInput(nil, got); !bytes.Equal(again, b[len("before"):]) {
+			t.Errorf("%T: %x, then %x", in, b, again)
+		}
+		var m corepb.Input
+		if err := proto.Unmarshal(b[len("before"):], &m); err != nil {
+			t.Errorf("%T: %v", in, err)
+		} else if want, err := proto.Marshal(&m); err != nil || !bytes.Equal(b[len("before"):], want) {
+			t.Errorf("%T: %x, protobuf writes %x, %v", in, b[len("before"):], want, err)
+		}
+		v := reflect.ValueOf(in)
+		for i := range v.NumField() {
+			if v.Field(i).IsZero() {
+				t.Errorf("%T.%s is not set, so this test does not see it", in, v.Type().Field(i).Name)
+			}
+		}
+	}
+	for _, b := range [][]byte{nil, {}, {0xff}, {0x1a, 0}, {0xfa, 0x7f, 0}, {0x0a, 0, 0xfa, 0x7f, 0}} {
+		if in, err := core.DecodeInput(b); err == nil {
+			t.Errorf("%x is read as %T", b, in)
+		}
+	}
+}
+
+// A host pays for a chain by the step.
+func BenchmarkChain(b *testing.B) {
+	type step struct {
+		in  core.Input
+		out core.Output
+	}
+	var steps []step
+	x := newRandom(1)
+	x.onStep = func(_ *node, in core.Input, out core.Output) { steps = append(steps, step{in, out}) }
+	x.steps(3000)
+	b.Run("Add", func(b *testing.B) {
+		b.ReportAllocs()
+		var c core.Chain
+		for i := 0; b.Loop(); i++ {
+			c.Add(steps[i%len(steps)].in, steps[i%len(steps)].out)
+		}
+	})
+	b.Run("AddEncoded", func(b *testing.B) {
+		b.ReportAllocs()
+		var c core.Chain
+		in := core.EncodeInput(nil, core.Tick{})
+		for i := 0; b.Loop(); i++ {
+			c.AddEncoded(in, steps[i%len(steps)].out)
+		}
+	})
+}

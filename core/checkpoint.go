@@ -1,0 +1,301 @@
+package core
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/pgraft/pgraft/core/checkpoint"
+)
+
+// checkpointMagic begins every checkpoint. Its last byte is the version of what
+// follows: a checkpoint is read only by the version that wrote it.
+const checkpointMagic = "pgraft checkpoint\x01"
+
+// ErrCheckpointVersion says that a checkpoint is of another version of pgraft.
+var ErrCheckpointVersion = errors.New("core: checkpoint of another version")
+
+// Checkpoint returns the whole state of the core as bytes: a core made of them
+// by Restore gives the same outputs for the same inputs from here on, to the
+// byte. It changes nothing, and may be called between any two Steps. What the
+// host holds (batches handed out and not answered yet, messages on their way)
+// is the host's to keep.
+//
+// It fails only if the linked raft library is not the one that it knows.
+func (c *Core) Checkpoint() ([]byte, error) { return c.checkpointWith(nil) }
+
+func (c *Core) checkpointWith(rewrite func(proto.Message)) ([]byte, error) {
+	if c.library == nil {
+		l, err := checkpoint.Open()
+		if err != nil {
+			return nil, fmt.Errorf("core: %w", err)
+		}
+		c.library = l
+	}
+	size := 4096 + c.log.bytesBetween(c.log.base().Index, c.last) + uint64(32*len(c.requests.order))
+	k := checkpoint.Writer(append(make([]byte, 0, size), checkpointMagic...))
+	k.Rewrite(rewrite)
+	c.state(k)
+	if err := k.Err(); err != nil {
+		return nil, fmt.Errorf("core: %w", err)
+	}
+	return binary.LittleEndian.AppendUint32(k.Bytes(), crc(k.Bytes())), nil
+}
+
+// Restore makes the core that b was taken of. cfg must be as it was then; only
+// the Seed is not looked at. A damaged checkpoint is refused.
+func Restore(cfg Config, b []byte) (*Core, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.MaxTailBytes == 0 {
+		cfg.MaxTailBytes = defaultTailBytes
+	}
+	n := len(checkpointMagic)
+	if len(b) < n+4 || string(b[:n-1]) != checkpointMagic[:n-1] {
+		return nil, errors.New("core: not a checkpoint")
+	}
+	if v := b[n-1]; v != checkpointMagic[n-1] {
+		return nil, fmt.Errorf("%w: %d, this one knows %d", ErrCheckpointVersion, v, checkpointMagic[n-1])
+	}
+	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
+	if got := crc(body); got != sum {
+		return nil, fmt.Errorf("core: checkpoint of %d bytes is damaged: checksum %08x, not %08x", len(b), got, sum)
+	}
+	l, err := checkpoint.Open()
+	if err != nil {
+		return nil, fmt.Errorf("core: %w", err)
+	}
+	c := &Core{cfg: cfg, library: l, log: &tail{}}
+	k := checkpoint.Reader(body[n:])
+	c.state(k)
+	if err := k.Err(); err != nil {
+		return nil, fmt.Errorf("core: %w", err)
+	}
+	if n := len(k.Bytes()); n > 0 {
+		return nil, fmt.Errorf("core: checkpoint with %d bytes too many", n)
+	}
+	return c, nil
+}
+
+func crc(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
+
+// state is the walk through all fields, in both directions. Left out are only
+// out, which is empty between two Steps, and library.
+func (c *Core) state(k *checkpoint.Codec) {
+	c.stateConfig(k)
+	if k.Err() != nil {
+		return
+	}
+	k.Uint(&c.self)
+	c.log.state(k)
+	if k.Err() != nil {
+		return
+	}
+	c.library.Node(k, &c.rn, c.cfg.raft(c.log))
+	c.machine.state(k)
+	k.Uint(&c.now)
+	checkpoint.Number(k, &c.role)
+	k.Uint(&c.lead)
+	c.hard.state(k)
+	k.Uint(&c.last)
+	k.Flag(&c.removed)
+	k.Uint(&c.timer.deadline)
+	k.Uint(&c.timer.random)
+	c.promise.state(k)
+	c.lease.state(k)
+	checkpoint.ByID(k, &c.peers, func(p **peer) { checkpoint.Pointer(k, p, func(p *peer) { p.state(k) }) })
+	c.storage.state(k)
+	c.proposed.state(k)
+	c.changes.state(k)
+	c.transfer.state(k)
+	c.reads.state(k)
+}
+
+// stateConfig refuses another configuration than the one that was written.
+func (c *Core) stateConfig(k *checkpoint.Codec) {
+	g := c.cfg
+	code := func(g *Config) {
+		id := &g.Identity
+		name := []byte(id.ClusterID)
+		k.Blob(&name)
+		id.ClusterID = string(name)
+		checkpoint.Number(k, &id.NodeID)
+		k.Array(&id.ReplicaUUID)
+		k.Array(&id.ClusterUUID)
+		k.Uint(&id.RaftID)
+		k.Flag(&id.Removed)
+		k.Uint(&g.TickMillis)
+		checkpoint.Number(k, &g.ElectionTicks)
+		checkpoint.Number(k, &g.HeartbeatTicks)
+		k.Uint(&g.SnapshotEntries)
+		checkpoint.Number(k, &g.MaxEntryBytes)
+		k.Uint(&g.MaxTailBytes)
+	}
+	code(&g)
+	if g != c.cfg {
+		k.Fail("it was made under another configuration: %+v, not %+v", g, c.cfg)
+	}
+}
+
+func (t *tail) state(k *checkpoint.Codec) {
+	checkpoint.Message(k, &t.hard)
+	checkpoint.Messages(k, &t.marks)
+	k.Uint(&t.dropped)
+	entries := t.entries
+	k.Entries(&entries)
+	if k.Writing() || k.Err() != nil {
+		return
+	}
+	if len(t.marks) == 0 {
+		k.Fail("a log without a snapshot before it")
+		return
+	}
+	t.append(entries)
+}
+
+func (h *HardState) state(k *checkpoint.Codec) {
+	k.Uint(&h.Term)
+	k.Uint(&h.Vote)
+	k.Uint(&h.Commit)
+}
+
+func (m *machine) state(k *checkpoint.Codec) {
+	k.Uint(&m.index)
+	k.Uint(&m.term)
+	checkpoint.Message(k, &m.conf)
+	k.Array(&m.members.ClusterUUID)
+	checkpoint.Number(k, &m.members.LastIncarnation)
+	checkpoint.Messages(k, &m.members.List)
+	checkpoint.List(k, &m.requests.order, func(r *request) {
+		k.Array(&r.id)
+		r.at.state(k)
+	})
+	if !k.Writing() {
+		m.requests.byID = map[[16]byte]place{}
+		for _, r := range m.requests.order {
+			m.requests.byID[r.id] = r.at
+		}
+	}
+}
+
+func (p *place) state(k *checkpoint.Codec) {
+	k.Uint(&p.index)
+	k.Uint(&p.term)
+}
+
+func (p *promise) state(k *checkpoint.Codec) {
+	for _, f := range []*uint64{&p.to, &p.until, &p.bootUntil, &p.durableMillis, &p.pendingMillis, &p.pendingSeq} {
+		k.Uint(f)
+	}
+}
+
+func (l *lease) state(k *checkpoint.Codec) {
+	k.Uint(&l.round)
+	checkpoint.ByID(k, &l.rounds, k.Uint)
+	checkpoint.ByID(k, &l.granted, func(g *grant) {
+		k.Uint(&g.opened)
+		k.Uint(&g.ticks)
+	})
+	k.Uint(&l.from)
+	k.Uint(&l.ticks)
+	k.Uint(&l.forfeit)
+}
+
+func (p *peer) state(k *checkpoint.Codec) {
+	k.Flag(&p.heard)
+	k.Uint(&p.lastHeard)
+	k.Uint(&p.round)
+	checkpoint.Message(k, &p.contact)
+	k.Uint(&p.contactAt)
+}
+
+func (s *storage) state(k *checkpoint.Codec) {
+	k.Uint(&s.seq)
+	checkpoint.List(k, &s.batches, func(b *batch) {
+		k.Uint(&b.seq)
+		checkpoint.Messages(k, &b.responses)
+		k.Uint(&b.mark)
+	})
+	checkpoint.List(k, &s.applies, func(a *pendingApply) {
+		k.Uint(&a.index)
+		checkpoint.Messages(k, &a.responses)
+	})
+	k.Uint(&s.libApplied)
+	k.Uint(&s.marked)
+	k.Uint(&s.durableMark)
+}
+
+func (ps *proposals) state(k *checkpoint.Codec) {
+	checkpoint.List(k, &ps.order, func(p **proposal) {
+		checkpoint.Pointer(k, p, func(p *proposal) {
+			checkpoint.List(k, &p.ids, k.Uint)
+			k.Array(&p.request)
+			checkpoint.Message(k, &p.command)
+			k.Flag(&p.sent)
+			k.Uint(&p.sentAt)
+			p.at.state(k)
+		})
+	})
+	checkpoint.Number(k, &ps.bytes)
+	k.Flag(&ps.reroute)
+	compare := func(a, b [16]byte) int { return bytes.Compare(a[:], b[:]) }
+	checkpoint.Map(k, &ps.appended, compare, k.Array, func(p *place) { p.state(k) })
+	if !k.Writing() {
+		ps.open = map[[16]byte]*proposal{}
+		for _, p := range ps.order {
+			ps.open[p.request] = p
+		}
+	}
+}
+
+func (cs *changes) state(k *checkpoint.Codec) {
+	checkpoint.List(k, &cs.waiting, func(p **change) {
+		checkpoint.Pointer(k, p, func(ch *change) {
+			checkpoint.List(k, &ch.ids, k.Uint)
+			checkpoint.Message(k, &ch.add)
+			k.Uint(&ch.raftID)
+			k.Flag(&ch.started)
+		})
+	})
+	k.Uint(&cs.confIndex)
+	k.Flag(&cs.proposed)
+}
+
+func (t *transfer) state(k *checkpoint.Codec) {
+	k.Uint(&t.target)
+	checkpoint.List(k, &t.ids, k.Uint)
+	k.Flag(&t.leaving)
+	checkpoint.List(k, &t.leavingIDs, k.Uint)
+	k.Uint(&t.askedAt)
+}
+
+func (r *reads) state(k *checkpoint.Codec) {
+	k.Uint(&r.life)
+	checkpoint.List(k, &r.open, func(p **read) {
+		checkpoint.Pointer(k, p, func(x *read) {
+			k.Uint(&x.id)
+			checkpoint.Number(k, &x.kind)
+			k.Uint(&x.round)
+			k.Uint(&x.index)
+		})
+	})
+	k.Uint(&r.round)
+	k.Flag(&r.asking)
+	k.Uint(&r.askedAt)
+	k.Uint(&r.question)
+	k.Flag(&r.confirming)
+	k.Uint(&r.confirmAt)
+	for _, l := range []*[]asker{&r.askers, &r.next} {
+		checkpoint.List(k, l, func(a *asker) {
+			k.Uint(&a.node)
+			k.Uint(&a.life)
+			k.Uint(&a.round)
+		})
+	}
+	k.Uint(&r.positions)
+}

@@ -1,0 +1,20 @@
+package core_test
+
+import "github.com/pgraft/pgraft/core"
+
+// The node as core.Recorder.
+
+func (n *node) RecordInput(in core.Input) { n.in = in }
+
+func (n *node) RecordOutput(out core.Output) {
+	if n.c.onStep != nil {
+		n.c.onStep(n, n.in, out)
+	}
+}
+
+// config is what n was started with.
+func (n *node) config() core.Config {
+	cfg := n.c.timing
+	cfg.Identity, cfg.Seed = n.id, uint64(n.id.NodeID)+n.life<<32
+	return cfg
+}

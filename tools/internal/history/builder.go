@@ -20,8 +20,6 @@ type Builder struct {
 
 type raw struct {
 	node uint32
-	vote uint64 // of a start
-	tick uint64 // milliseconds, of a start
 	Step
 }
 
@@ -30,19 +28,19 @@ type rawMark struct {
 	Mark
 }
 
-// Start says that a node starts or restarts, with ticks of tickMillis.
-func (b *Builder) Start(node uint32, at time.Duration, tickMillis uint64, after core.Status, vote uint64) {
+// Start says that a node starts or restarts.
+func (b *Builder) Start(node uint32, at time.Duration, s Start, after core.Status) {
 	if b.tick == nil {
 		b.tick = map[uint32]uint64{}
 	}
-	b.tick[node] = tickMillis
-	b.steps = append(b.steps, raw{node: node, vote: vote, tick: tickMillis, Step: Step{At: at, After: after}})
+	b.tick[node] = s.Config.TickMillis
+	b.steps = append(b.steps, raw{node, Step{At: at, Start: &s, After: after}})
 }
 
-// Step adds one input, what came of it and what the node was then. A node must
-// have a Start before.
-func (b *Builder) Step(node uint32, at time.Duration, in core.Input, out core.Output, after core.Status) {
-	b.steps = append(b.steps, raw{node: node, Step: Step{At: at, In: in, Out: out, After: after}})
+// Step adds the input number seq, what came of it and what the node was then. A
+// node must have a Start before.
+func (b *Builder) Step(node uint32, at time.Duration, seq uint64, in core.Input, out core.Output, after core.Status) {
+	b.steps = append(b.steps, raw{node, Step{At: at, Seq: seq, In: in, Out: out, After: after}})
 }
 
 // Mark adds something that people look for. Node 0 stands for all.
@@ -97,8 +95,11 @@ type laneState struct {
 }
 
 func (l *laneState) follow(r *raw) {
-	if r.In == nil {
-		*l = laneState{term: r.After.Term, vote: r.vote, tick: r.After.Tick, tickAt: r.At, tickMillis: r.tick}
+	if s := r.Start; s != nil {
+		*l = laneState{term: r.After.Term, vote: s.Durable.HardState.Vote, tick: r.After.Tick, tickAt: r.At, tickMillis: s.Config.TickMillis}
+		if s.Resumed {
+			l.vote = UnknownVote
+		}
 	}
 	if r.After.Term != l.term {
 		l.term, l.vote = r.After.Term, 0

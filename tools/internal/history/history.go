@@ -28,11 +28,16 @@ type Node struct {
 // None stands for a step, a message or a lane that is not known.
 const None = -1
 
+// UnknownVote says that a record began too late to tell whom a node voted for.
+const UnknownVote = ^uint64(0)
+
 // Step is one input of one core and all that came of it.
 type Step struct {
 	Lane  int // index in History.Nodes
 	At    time.Duration
+	Seq   uint64     // of the input since the core's start, from 1 on; 0 of a start
 	In    core.Input // nil: the node started
+	Start *Start     // of a start
 	Out   core.Output
 	After core.Status
 	Vote  uint64 // Raft id that this node voted for in After.Term, 0 = nobody
@@ -43,6 +48,16 @@ type Step struct {
 	// LeaseEnd is when the lease in After runs out if nothing renews it; 0 if
 	// there is none.
 	LeaseEnd time.Duration
+}
+
+// Start is how a core started.
+type Start struct {
+	Config  core.Config
+	Durable core.Durable
+	// Resumed says that the core ran already and the record begins here: Durable
+	// is not known then, and Seq is that of the last input before.
+	Resumed bool
+	Seq     uint64
 }
 
 // Message is one message on its way, once for every time that it arrived.

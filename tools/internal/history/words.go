@@ -15,19 +15,25 @@ func fnv64(b []byte) uint64 {
 	return h.Sum64()
 }
 
-// InputName is the name of an input's type in package core; Start for nil.
-func InputName(in core.Input) string {
-	if in == nil {
-		return "Start"
+// InputName is the name of a step's input in package core; Start for a start, or
+// Checkpoint if that only begins the record.
+func InputName(s *Step) string {
+	switch {
+	case s.Start == nil:
+		return reflect.TypeOf(s.In).Name()
+	case s.Start.Resumed:
+		return "Checkpoint"
 	}
-	return reflect.TypeOf(in).Name()
+	return "Start"
 }
 
-// InputText says what is in an input beside its name, in a few words. The
+// InputText says what is in a step's input beside its name, in a few words. The
 // message of a Receive is not part of it.
-func InputText(in core.Input) string {
-	switch in := in.(type) {
-	case nil, core.Receive:
+func InputText(s *Step) string {
+	switch in := s.In.(type) {
+	case nil:
+		return startText(s.Start)
+	case core.Receive:
 		return ""
 	case core.Propose:
 		return fmt.Sprintf("request %x, %d bytes, id %d", in.RequestID, len(in.Data), in.ID)
@@ -37,10 +43,28 @@ func InputText(in core.Input) string {
 		return fmt.Sprintf("the host applied up to %d", in.Index)
 	}
 	var l []string
-	for _, f := range Fields(in) {
+	for _, f := range Fields(s.In) {
 		l = append(l, f.Path+" "+f.Value)
 	}
 	return strings.Join(l, ", ")
+}
+
+func startText(s *Start) string {
+	c := s.Config
+	text := fmt.Sprintf("a tick is %d ms, election after %d ticks, heartbeat every %d", c.TickMillis, c.ElectionTicks, c.HeartbeatTicks)
+	if s.Resumed {
+		return fmt.Sprintf("the record begins after input %d; %s", s.Seq, text)
+	}
+	d := s.Durable
+	first, last := uint64(0), uint64(0)
+	if d.Snapshot != nil {
+		first, last = d.Snapshot.Index, d.Snapshot.Index
+	}
+	if n := len(d.Entries); n > 0 {
+		last = d.Entries[n-1].Index
+	}
+	return fmt.Sprintf("term %d, vote %s, commit %d, snapshot at %d, log up to %d; %s",
+		d.HardState.Term, NodeName(d.HardState.Vote), d.HardState.Commit, first, last, text)
 }
 
 // OutputText says what came of a step beside the messages sent, one clause for

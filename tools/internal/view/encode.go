@@ -136,13 +136,18 @@ func (e *encoder) steps() {
 	}
 	input("lane", func(s *history.Step) uint64 { return uint64(s.Lane + 1) })
 	input("at", func(s *history.Step) uint64 { return micros(s.At) })
-	input("input", func(s *history.Step) uint64 { return e.inputs.of(history.InputName(s.In)) })
-	input("text", func(s *history.Step) uint64 { return e.texts.of(oneLine(history.InputText(s.In))) })
+	input("input", func(s *history.Step) uint64 { return e.inputs.of(history.InputName(s)) })
+	input("text", func(s *history.Step) uint64 { return e.texts.of(oneLine(history.InputText(s))) })
 	input("out", func(s *history.Step) uint64 { return e.texts.of(oneLine(history.OutputText(s.Out))) })
 	state("role", func(s *history.Step) uint64 { return uint64(s.After.Role) })
 	state("term", func(s *history.Step) uint64 { return s.After.Term })
 	state("lead", func(s *history.Step) uint64 { return laneOf[core.NodeID(s.After.Lead)] })
-	state("vote", func(s *history.Step) uint64 { return laneOf[core.NodeID(s.Vote)] })
+	state("vote", func(s *history.Step) uint64 {
+		if s.Vote == history.UnknownVote {
+			return uint64(len(e.h.Nodes) + 1) // no lane has that number
+		}
+		return laneOf[core.NodeID(s.Vote)]
+	})
 	state("commit", func(s *history.Step) uint64 { return s.After.Commit })
 	state("applied", func(s *history.Step) uint64 { return s.After.Applied })
 	state("last", func(s *history.Step) uint64 { return s.After.Last })

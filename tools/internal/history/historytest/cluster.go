@@ -25,6 +25,10 @@ type Options struct {
 	Repeat   int           // messages that arrive twice, in 1000
 	Seed     uint64
 	Script   []Event
+	// Dir, when not empty, gets the nodes' traces, a directory for each node.
+	Dir string
+	// Ahead are nodes whose clocks are not right, in the traces.
+	Ahead map[uint32]time.Duration
 }
 
 // Event is one fault at a time of the run.
@@ -94,6 +98,7 @@ func Run(o Options) (*history.History, error) {
 		t.do()
 	}
 	for _, n := range c.nodes {
+		n.recorded()
 		if n.err != nil {
 			return nil, fmt.Errorf("node %d: %w", n.id.NodeID, n.err)
 		}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/trace"
+	"github.com/pgraft/pgraft/tools/internal/history"
 )
 
 type node struct {
@@ -13,10 +15,16 @@ type node struct {
 	address string
 	core    *core.Core // nil: not running
 	life    uint64
+	seq     uint64 // of the last input in this life
 	disk    core.Durable
 	log     []core.Entry // everything since the disk's snapshot
 	members core.Members
 	err     error
+
+	recorder trace.Recorder
+	cfg      core.Config
+	files    uint64 // of its trace so far
+	written  int    // bytes of the newest
 }
 
 func (n *node) start() {
@@ -32,7 +40,9 @@ func (n *node) start() {
 		return
 	}
 	n.members = n.core.Members()
-	n.c.Start(n.id.NodeID, n.c.now, tickMillis, n.core.Status(), d.HardState.Vote)
+	n.seq = 0
+	n.c.Start(n.id.NodeID, n.c.now, history.Start{Config: cfg, Durable: d}, n.core.Status())
+	n.recordStart(cfg, d)
 	life := n.life
 	var beat func()
 	beat = func() {
@@ -47,8 +57,12 @@ func (n *node) start() {
 
 // step is the host: the order of what it does is core.Perform's.
 func (n *node) step(in core.Input) {
+	n.seq++
+	n.recorder.Input(n.clock(), in)
 	out := n.core.Step(in)
-	n.c.Step(n.id.NodeID, n.c.now, in, out, n.core.Status())
+	n.recorder.Output(out)
+	n.recorded()
+	n.c.Step(n.id.NodeID, n.c.now, n.seq, in, out, n.core.Status())
 	if len(out.Persist) > 0 {
 		life := n.life
 		n.c.after(syncTime, func() { n.sync(life, out.Persist) })

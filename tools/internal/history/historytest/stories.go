@@ -8,13 +8,16 @@ import (
 
 // Incident is a short run of three nodes: the leader is killed and comes back,
 // then the next leader is cut off.
-func Incident() (*history.History, error) {
-	return Run(Options{Nodes: 3, Duration: 14 * time.Second, Every: 150 * time.Millisecond, Loss: 5, Repeat: 5, Seed: 7, Script: []Event{
+func Incident() (*history.History, error) { return Run(IncidentOptions()) }
+
+// IncidentOptions are those of Incident.
+func IncidentOptions() Options {
+	return Options{Nodes: 3, Duration: 14 * time.Second, Every: 150 * time.Millisecond, Loss: 5, Repeat: 5, Seed: 7, Script: []Event{
 		{At: 4 * time.Second, Kind: history.Down, Nodes: []uint32{1}},
 		{At: 7 * time.Second, Kind: history.Up, Nodes: []uint32{1}},
 		{At: 9 * time.Second, Kind: history.Cut, Nodes: []uint32{2}},
 		{At: 12 * time.Second, Kind: history.Heal},
-	}})
+	}}
 }
 
 // Large is a run of five nodes with about 100,000 steps.

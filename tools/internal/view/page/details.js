@@ -92,7 +92,7 @@ function stateRows(model, i) {
     ["role", roles[S.role[i]]],
     ["term", S.term[i]],
     ["leader", S.lead[i] < 0 ? "none known" : nodeName(model, S.lead[i])],
-    ["vote", S.vote[i] < 0 ? "nobody" : nodeName(model, S.vote[i])],
+    ["vote", S.vote[i] < 0 ? "nobody" : S.vote[i] < model.lanes.length ? nodeName(model, S.vote[i]) : "not in the record"],
     ["commit", S.commit[i]],
     ["applied", S.applied[i]],
     ["last index", S.last[i]],

@@ -10,6 +10,9 @@ function makeModel(data) {
   model.end = S.at[S.count - 1];
   model.start = S.at[0];
 
+  const starts = data.inputs.map((n) => n === "Start" || n === "Checkpoint");
+  model.starts = (step) => starts[S.input[step]];
+
   // firstSent[i] is the first message of step i; messages are ordered by it.
   model.firstSent = new Int32Array(S.count + 1);
   for (let i = 0; i < M.count; i++) if (M.sent[i] >= 0 && !M.again[i]) model.firstSent[M.sent[i] + 1]++;
@@ -54,12 +57,11 @@ function lastAtMost(list, v) {
 
 // stateSpans are the stretches in which role, term and leader stay the same.
 function stateSpans(model, l) {
-  const { S, inputs } = model;
-  const start = inputs.indexOf("Start");
+  const { S } = model;
   const spans = [];
   let open = null;
   for (const s of model.laneSteps[l]) {
-    if (S.input[s] === start && open) {
+    if (model.starts(s) && open) {
       open.to = model.lanes[l].down.find((d) => d.to === S.at[s])?.from ?? S.at[s];
       open.toStep = lastAtMost(S.at, open.to) + 0.5;
       open = null;
@@ -82,13 +84,12 @@ function stateSpans(model, l) {
 // downSpans are the times in which a node did not run: from its last step, or
 // the mark that says it was killed, to its next start.
 function downSpans(model, l) {
-  const { S, inputs, marks } = model;
-  const start = inputs.indexOf("Start");
+  const { S, marks } = model;
   const killed = marks.filter((m) => m.kind === "down" && m.lane === l).map((m) => m.at);
   const spans = [];
   let before = -1;
   for (const s of model.laneSteps[l]) {
-    if (S.input[s] === start && before >= 0) {
+    if (model.starts(s) && before >= 0) {
       const mark = killed.findLast((at) => at >= S.at[before] && at <= S.at[s]);
       spans.push({ from: mark ?? S.at[before], to: S.at[s] });
     }

@@ -34,7 +34,7 @@ function cardText(app, l, lane, step) {
   if (lane.down.some((d) => d.from <= now && (d.to > now || d.open) && S.at[step] <= d.from)) return ["down", `term ${S.term[step]} when it stopped`, `commit ${S.commit[step]}, last index ${S.last[step]}`];
   const paused = lane.paused.some((p) => p.from <= now && p.to > now);
   const lead = S.lead[step] < 0 ? "no leader" : S.lead[step] === l ? "leads" : "follows " + model.lanes[S.lead[step]].id;
-  const vote = S.vote[step] < 0 ? "" : `, voted ${model.lanes[S.vote[step]].id}`;
+  const vote = S.vote[step] < 0 || S.vote[step] >= model.lanes.length ? "" : `, voted ${model.lanes[S.vote[step]].id}`;
   const lease = S.lease[step] > now ? `, lease ${((S.lease[step] - now) / 1000).toFixed(0)} ms` : "";
   const role = roles[S.role[step]];
   return [

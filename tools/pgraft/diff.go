@@ -49,7 +49,7 @@ if they part or cannot be read.`,
 				return fmt.Errorf("write the result: %w", err)
 			}
 			if r.Verdict == diff.Parted {
-				return fmt.Errorf("%w: %s", errParted, r.Summary())
+				return errParted
 			}
 			return nil
 		},

@@ -21,7 +21,8 @@ type Result struct {
 	Verdict string `json:"verdict"`
 	A       string `json:"a"`
 	B       string `json:"b"`
-	// First is where the runs part: of all nodes, the one that A ran first.
+	// First is where the runs part: of all nodes' partings, the one that came
+	// first in either run.
 	First *Parting `json:"first,omitempty"`
 	Nodes []Node   `json:"nodes"`
 	// OnlyInA and OnlyInB are the ids of nodes that the other has no record of.
@@ -88,8 +89,8 @@ func Compare(a, b *history.History) Result {
 		r.Nodes = append(r.Nodes, node)
 		if p := node.Parting; p != nil {
 			p.Node = n.ID
-			if r.First == nil || p.A.Step < firstAt {
-				r.First, firstAt = p, p.A.Step
+			if at := min(p.A.Step, p.B.Step); r.First == nil || at < firstAt {
+				r.First, firstAt = p, at
 			}
 		}
 		if node.LeftA+node.LeftB > 0 && r.Verdict == Identical {
@@ -169,7 +170,7 @@ func compareNode(a, b lane) (n Node) {
 		if p.More = max(0, len(fields)-maxFields); p.More > 0 {
 			p.Fields = fields[:maxFields]
 		}
-		p.Why = why(what, x, y, n.Started)
+		p.Why = why(what, x, y, n.Started, order(a, b, as[i:], bs[i:]))
 		for k := max(0, i-maxBefore); k < i; k++ {
 			p.Before = append(p.Before, a.text(as[k]))
 		}

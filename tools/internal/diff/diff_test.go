@@ -53,7 +53,7 @@ func TestOtherInput(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	for _, n := range r.Nodes {
-		if n.Parting != nil && n.Parting.A.Step < p.A.Step {
+		if n.Parting != nil && min(n.Parting.A.Step, n.Parting.B.Step) < min(p.A.Step, p.B.Step) {
 			t.Errorf("node %d parts before the first: %+v", n.ID, n.Parting)
 		}
 	}

@@ -4,21 +4,26 @@ const MAX_ARROWS = 1200; // in sight; beyond it only the rare ones are drawn one
 const MAX_HEADS = 500;
 const MAX_LABELS = 60;
 
+// wanted says whether the filters let message i be seen.
+function wanted(scale, { M, group }, filter, i) {
+  return !filter.groups.has(group[M.kind[i]]) && scale.y[M.from[i]] !== -1 && scale.y[M.to[i]] !== -1;
+}
+
 // messagesInSight lists messages that may be seen, by number.
 function messagesInSight(scale, model, filter) {
   const { M, S } = model;
   const [a, b] = scale.visible();
   const early = lastAtMost(S.at, (S.at[Math.min(a, S.count - 1)] ?? 0) - 20 * model.latency) + 1;
   const list = [];
-  const wanted = (i) => !filter.groups.has(model.group[M.kind[i]]) && scale.y[M.from[i]] !== -1 && scale.y[M.to[i]] !== -1;
-  for (const i of model.slow) if (M.sent[i] < early && M.got[i] >= a && wanted(i)) list.push(i);
+  const want = (i) => wanted(scale, model, filter, i);
+  for (const i of model.slow) if (M.sent[i] < early && M.got[i] >= a && want(i)) list.push(i);
   for (let i = model.firstSent[early]; i < model.firstSent[b]; i++) {
-    if ((M.sent[i] >= a || M.got[i] >= a || M.got[i] < 0) && wanted(i)) list.push(i);
+    if ((M.sent[i] >= a || M.got[i] >= a || M.got[i] < 0) && want(i)) list.push(i);
   }
   // Those whose sender is not known, and repeats, come by who received them.
   const strays = model.firstSent[S.count];
   if (strays < M.count) {
-    for (let s = a; s < b; s++) if (model.received[s] >= strays && wanted(model.received[s])) list.push(model.received[s]);
+    for (let s = a; s < b; s++) if (model.received[s] >= strays && want(model.received[s])) list.push(model.received[s]);
   }
   return list;
 }
@@ -45,18 +50,23 @@ function arrow(scale, model, i) {
 }
 
 function drawMessages(g, scale, model, filter, colours) {
-  const all = messagesInSight(scale, model, filter);
-  const dense = all.length > MAX_ARROWS;
-  const rare = (i) => GROUPS[model.group[model.M.kind[i]]].rare;
-  if (dense) drawTraffic(g, scale, model, all, colours);
-  const drawn = (dense ? all.filter(rare).slice(0, MAX_ARROWS) : all).map((i) => ({ i, ...arrow(scale, model, i) }));
-  const lost = dense ? all.filter((i) => model.M.got[i] < 0 && !rare(i)).map((i) => ({ i, ...arrow(scale, model, i) })) : [];
+  const [a, b] = scale.visible();
+  // A range of numbers tells quickly that there are far too many.
+  const range = [model.firstSent[a], model.firstSent[b]];
+  const crowd = range[1] - range[0] > 10 * MAX_ARROWS;
+  const all = crowd ? [] : messagesInSight(scale, model, filter);
+  const dense = crowd || all.length > MAX_ARROWS;
+  const inRange = (list) => list.slice(lastAtMost(list, range[0] - 1) + 1, lastAtMost(list, range[1] - 1) + 1).filter((i) => wanted(scale, model, filter, i));
+  const place = (i) => ({ i, ...arrow(scale, model, i) });
+  const drawn = (dense ? inRange(model.rare).slice(0, MAX_ARROWS) : all).map(place);
+  const lost = dense ? inRange(model.lost).map(place) : [];
+  if (dense) drawTraffic(g, scale, model, filter, range, colours);
   for (const [n, group] of GROUPS.entries()) {
     const own = drawn.filter((d) => model.group[model.M.kind[d.i]] === n);
     if (own.length) strokeArrows(g, own, group, colours.groups[n], model, drawn.length);
   }
   drawCrosses(g, [...drawn, ...lost], dense ? 12 : 2, colours);
-  return { drawn, inSight: all.length, dense };
+  return { drawn, inSight: dense ? range[1] - range[0] : all.length, dense };
 }
 
 function strokeArrows(g, list, group, colour, model, total) {
@@ -148,15 +158,15 @@ function labelArrows(g, drawn, model, taken, colours) {
 
 // drawTraffic stands in for arrows that would cover each other: under each lane
 // hang bars as long as many messages it sent.
-function drawTraffic(g, scale, model, list, colours) {
+function drawTraffic(g, scale, model, filter, [first, end], colours) {
   const { M } = model;
   const bin = 3;
   const bins = Math.ceil(scale.width / bin) + 1;
   const lanes = model.lanes.map(() => GROUPS.map(() => new Uint16Array(bins)));
   const total = model.lanes.map(() => new Uint16Array(bins));
   let most = 1;
-  for (const i of list) {
-    if (M.sent[i] < 0 || M.from[i] < 0) continue;
+  for (let i = first; i < end; i++) {
+    if (!wanted(scale, model, filter, i)) continue;
     const b = Math.floor(scale.x(scale.ofStep(M.sent[i])) / bin);
     if (b < 0 || b >= bins) continue;
     lanes[M.from[i]][model.group[M.kind[i]]][b]++;

@@ -170,7 +170,7 @@ function drawCommits(g, scale, model, l, y, colours) {
   const [a, b] = scale.visible();
   let i = lastAtMost(commits, a - 1) + 1;
   const end = lastAtMost(commits, b) + 1;
-  if (end - i > scale.width / 14) return;
+  if (end - i > scale.width / 22) return;
   g.font = "10px system-ui, sans-serif";
   g.textBaseline = "middle";
   let free = -1;

@@ -31,8 +31,10 @@ function makeModel(data) {
   model.latency = usualLatency(model);
   model.group = groupsOf(data.kinds);
   model.answer = data.kinds.map((k) => /Resp$|Reply$/.test(k));
-  model.slow = [];
+  [model.slow, model.rare, model.lost] = [[], [], []];
   for (let i = 0; i < M.count; i++) {
+    if (GROUPS[model.group[M.kind[i]]].rare) model.rare.push(i);
+    else if (M.got[i] < 0) model.lost.push(i);
     if (M.sent[i] >= 0 && M.got[i] >= 0 && !M.again[i] && S.at[M.got[i]] - S.at[M.sent[i]] > 20 * model.latency) model.slow.push(i);
   }
   model.stateAt = (lane, step) => {

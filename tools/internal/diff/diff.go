@@ -79,7 +79,10 @@ func Compare(a, b *history.History) Result {
 	r := Result{Verdict: Identical, A: a.Name, B: b.Name}
 	firstAt := 0
 	for la, n := range a.Nodes {
-		lb := slices.IndexFunc(b.Nodes, func(o history.Node) bool { return o.ID == n.ID })
+		if !n.Recorded {
+			continue
+		}
+		lb := laneOf(b, n.ID)
 		if lb < 0 {
 			r.OnlyInA = append(r.OnlyInA, n.ID)
 			continue
@@ -98,7 +101,7 @@ func Compare(a, b *history.History) Result {
 		}
 	}
 	for _, n := range b.Nodes {
-		if !slices.ContainsFunc(a.Nodes, func(o history.Node) bool { return o.ID == n.ID }) {
+		if n.Recorded && laneOf(a, n.ID) < 0 {
 			r.OnlyInB = append(r.OnlyInB, n.ID)
 		}
 	}
@@ -109,6 +112,11 @@ func Compare(a, b *history.History) Result {
 		r.Verdict = Prefix
 	}
 	return r
+}
+
+// laneOf is where a node's steps are, -1 if there are none.
+func laneOf(h *history.History, id uint32) int {
+	return slices.IndexFunc(h.Nodes, func(n history.Node) bool { return n.ID == id && n.Recorded })
 }
 
 // lane is one node's part of a history.

@@ -52,38 +52,55 @@ func (b *Builder) Mark(node uint32, at time.Duration, kind MarkKind, text string
 func (b *Builder) Build(name string) (*History, error) {
 	h := &History{Name: name}
 	lanes := map[uint32]int{}
-	for _, id := range slices.Sorted(maps.Keys(b.tick)) {
+	for _, id := range b.nodes() {
 		lanes[id] = len(h.Nodes)
-		h.Nodes = append(h.Nodes, Node{ID: id, TickMillis: b.tick[id]})
-	}
-	lane := func(node uint32) int {
-		if l, ok := lanes[node]; ok {
-			return l
-		}
-		return None
+		millis, recorded := b.tick[id]
+		h.Nodes = append(h.Nodes, Node{ID: id, TickMillis: millis, Recorded: recorded})
 	}
 	states := make([]laneState, len(h.Nodes))
 	last := time.Duration(0)
 	for i, r := range b.steps {
-		if r.Lane = lane(r.node); r.Lane == None {
+		if _, ok := b.tick[r.node]; !ok {
 			return nil, fmt.Errorf("history: step %d is of node %d, which has no start", i, r.node)
 		}
+		r.Lane = lanes[r.node]
 		// Clocks of several machines differ; the order is what is certain.
 		last = max(last, r.At)
 		r.At = last
 		states[r.Lane].follow(&r)
 		h.Steps = append(h.Steps, r.Step)
 	}
-	h.link(lane)
+	h.link(lanes)
 	for _, m := range b.marks {
-		if m.Lane = lane(m.node); m.node != 0 && m.Lane == None {
-			return nil, fmt.Errorf("history: mark %q is of node %d, which has no start", m.Text, m.node)
+		l, ok := lanes[m.node]
+		if m.Lane = l; m.node == 0 {
+			m.Lane = None
+		} else if !ok {
+			return nil, fmt.Errorf("history: mark %q is of node %d, of which nothing is known", m.Text, m.node)
 		}
 		h.Marks = append(h.Marks, m.Mark)
 	}
 	h.elections()
 	slices.SortStableFunc(h.Marks, func(a, b Mark) int { return cmp.Compare(a.At, b.At) })
 	return h, nil
+}
+
+// nodes are those that were recorded, and those that they exchanged messages
+// with.
+func (b *Builder) nodes() []uint32 {
+	ids := map[uint32]bool{}
+	for id := range b.tick {
+		ids[id] = true
+	}
+	for _, s := range b.steps {
+		if in, ok := s.In.(core.Receive); ok {
+			ids[core.NodeID(in.From)] = true
+		}
+		for _, m := range s.Out.Send {
+			ids[core.NodeID(m.To)] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(ids))
 }
 
 // laneState is what a step needs to know of the steps of its node before it.

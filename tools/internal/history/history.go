@@ -22,7 +22,10 @@ type History struct {
 // Node is one lane. A node that was removed and added anew stays in its lane.
 type Node struct {
 	ID         uint32
-	TickMillis uint64 // of its newest start
+	TickMillis uint64 // of its newest start; 0 if nothing was recorded
+	// Recorded is false for a node that is only known by messages to it or from
+	// it: no Step is in its lane.
+	Recorded bool
 }
 
 // None stands for a step, a message or a lane that is not known.
@@ -63,7 +66,7 @@ type Start struct {
 // Message is one message on its way, once for every time that it arrived.
 type Message struct {
 	Envelope
-	From, To int  // lanes, None if no trace of that node is here
+	From, To int  // lanes
 	Sent     int  // step, None if the sender's trace is not here
 	Got      int  // step, None if it never arrived
 	Again    bool // a further arrival of a message that the network repeated

@@ -21,7 +21,7 @@ type flights struct {
 // link finds the step that sent each received message. Of messages with the
 // same bytes the one that was sent last arrives first: a lost heartbeat then
 // stays lost, instead of shifting all that come after it.
-func (h *History) link(lane func(node uint32) int) {
+func (h *History) link(lanes map[uint32]int) {
 	seed := maphash.MakeSeed()
 	alike := map[wire]*flights{}
 	find := func(from, to uint64, data []byte) *flights {
@@ -44,7 +44,7 @@ func (h *History) link(lane func(node uint32) int) {
 				h.Messages[f.last].Got = i
 				s.Received = f.last
 			default:
-				m := Message{Envelope: Open(in.Data), From: lane(core.NodeID(in.From)), To: s.Lane, Sent: None, Got: i}
+				m := Message{Envelope: Open(in.Data), From: lanes[core.NodeID(in.From)], To: s.Lane, Sent: None, Got: i}
 				if f.last != None {
 					m.Sent, m.Again = h.Messages[f.last].Sent, true
 				}
@@ -56,7 +56,7 @@ func (h *History) link(lane func(node uint32) int) {
 			f := find(s.After.RaftID, send.To, send.Data)
 			f.open = append(f.open, len(h.Messages))
 			h.Messages = append(h.Messages, Message{Envelope: Open(send.Data), From: s.Lane,
-				To: lane(core.NodeID(send.To)), Sent: i, Got: None})
+				To: lanes[core.NodeID(send.To)], Sent: i, Got: None})
 		}
 	}
 	for _, m := range strays {

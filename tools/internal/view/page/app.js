@@ -17,7 +17,7 @@ class App {
     this.slider = document.getElementById("scrub");
     this.slider.max = model.S.count - 1;
     document.getElementById("size").textContent =
-      `${model.lanes.length} nodes, ${count(model.S.count)} events, ${count(model.M.count)} messages, ${clock(model.end - model.start, 1e5)}`;
+      `${model.lanes.length} ${model.lanes.length === 1 ? "node" : "nodes"}, ${count(model.S.count)} events, ${count(model.M.count)} messages, ${clock(model.end - model.start, 1e5)}`;
     this.themed();
   }
 
@@ -136,7 +136,7 @@ class App {
       g.moveTo(a.x0, a.y0);
       g.lineTo(a.x1, a.y1);
       g.stroke();
-      if (!a.lost) head(g, a, false);
+      if (!a.stops) head(g, a, false);
     }
   }
 

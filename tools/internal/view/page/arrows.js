@@ -28,23 +28,20 @@ function messagesInSight(scale, model, filter) {
   return list;
 }
 
-// arrow is where message i is drawn. Lost ones and those from nowhere are
-// drawn over part of the way.
+// arrow is where message i is drawn. Those that did not arrive, and those whose
+// sending is not in the record, are drawn over part of the way.
 function arrow(scale, model, i) {
   const { M } = model;
   const rim = BAND / 2 + 1;
-  const yFrom = scale.y[M.from[i]] ?? -1;
-  const yTo = scale.y[M.to[i]] ?? -1;
-  const down = yTo > yFrom ? 1 : -1;
+  const [y0, y1] = [scale.y[M.from[i]], scale.y[M.to[i]]];
+  const down = y1 > y0 ? 1 : -1;
   const ghost = scale.mode === "time" ? model.latency : 4;
-  const a = { lost: M.got[i] < 0, stray: M.sent[i] < 0 };
-  const y0 = yFrom < 0 ? yTo - down * scale.laneHeight : yFrom;
-  const y1 = yTo < 0 ? yFrom + down * scale.laneHeight : yTo;
+  const a = { stops: M.got[i] < 0, lost: isLost(model, i), stray: M.sent[i] < 0 };
   const u0 = a.stray ? scale.ofStep(M.got[i]) - ghost : scale.ofStep(M.sent[i]);
-  const u1 = a.lost ? u0 + ghost : scale.ofStep(M.got[i]);
+  const u1 = a.stops ? u0 + ghost : scale.ofStep(M.got[i]);
   [a.x0, a.y0, a.x1, a.y1] = [scale.x(u0), y0 + down * rim, scale.x(u1), y1 - down * rim];
   const part = Math.min(0.5, 40 / Math.max(1, Math.abs(a.y1 - a.y0)));
-  if (a.lost) [a.x1, a.y1] = [a.x0 + (a.x1 - a.x0) * part, a.y0 + (a.y1 - a.y0) * part];
+  if (a.stops) [a.x1, a.y1] = [a.x0 + (a.x1 - a.x0) * part, a.y0 + (a.y1 - a.y0) * part];
   if (a.stray) [a.x0, a.y0] = [a.x1 + (a.x0 - a.x1) * part, a.y1 + (a.y0 - a.y1) * part];
   return a;
 }
@@ -88,7 +85,7 @@ function strokeArrows(g, list, group, colour, model, total) {
   g.globalAlpha = 1;
   if (!few) return;
   g.lineWidth = 1.4;
-  for (const d of list) if (!d.lost) head(g, d, model.answer[model.M.kind[d.i]]);
+  for (const d of list) if (!d.stops) head(g, d, model.answer[model.M.kind[d.i]]);
 }
 
 // head is filled for a question and open for an answer.

@@ -11,7 +11,12 @@ function el(tag, attributes, ...children) {
   return e;
 }
 
-const nodeName = (model, lane) => (lane < 0 ? "a node without a trace here" : model.lanes[lane].name);
+const nodeName = (model, lane) => model.lanes[lane].name;
+
+// fate says what became of a message that no step received.
+function fate(model, i) {
+  return isLost(model, i) ? "did not arrive" : model.lanes[model.M.to[i]].recorded ? "sent after the end of that node's record" : "not known: no record of that node";
+}
 
 // stepTitle says in a few words what a step is.
 function stepTitle(model, i) {
@@ -68,8 +73,8 @@ function messageDetails(app, box, i) {
   box.append(el("h2", {}, kinds[M.kind[i]], " ", el("span", { class: "quiet" }, "message")), fieldTable([
     ["from", nodeName(model, M.from[i])],
     ["to", nodeName(model, M.to[i])],
-    ["sent", M.sent[i] >= 0 ? [stepLink(app, M.sent[i]), ` at ${clock(S.at[M.sent[i]])}`] : "not in these traces"],
-    ["received", M.got[i] >= 0 ? [stepLink(app, M.got[i]), ` at ${clock(S.at[M.got[i]])}`] : [el("strong", {}, "did not arrive")]],
+    ["sent", M.sent[i] >= 0 ? [stepLink(app, M.sent[i]), ` at ${clock(S.at[M.sent[i]])}`] : "not in the record"],
+    ["received", M.got[i] >= 0 ? [stepLink(app, M.got[i]), ` at ${clock(S.at[M.got[i]])}`] : [el("strong", {}, fate(model, i))]],
     ["on its way", flight == null ? null : `${(flight / 1000).toFixed(3)} ms`],
     ["term", M.mterm[i]],
     ["index", zero(M.index[i])],
@@ -121,7 +126,7 @@ function sentLinks(app, from, to) {
   if (from === to) return null;
   const list = [];
   for (let m = from; m < to; m++) {
-    const lost = model.M.got[m] < 0 ? " \u2716" : "";
+    const lost = isLost(model, m) ? " \u2716" : "";
     list.push(el("div", {}, messageLink(app, m, `${shortLabel(model, m)} \u2192 ${nodeName(model, model.M.to[m])}${lost}`)));
   }
   return list;

@@ -89,10 +89,14 @@ function drawLane(g, scale, model, l, colours) {
   g.lineTo(scale.width, y);
   g.stroke();
   g.setLineDash([]);
+  if (!lane.recorded) {
+    g.font = "11px system-ui, sans-serif";
+    label(g, "no record of this node", 8, y - 9, 300, colours, { ink: colours.quiet });
+  }
   for (const d of lane.down) drawDown(g, scale, d, y, "down", colours);
   let drawnTo = -1;
   for (const s of lane.spans) drawnTo = drawSpan(g, scale, model, s, y, colours, drawnTo);
-  for (const p of lane.paused) drawDown(g, scale, p, y, "paused", colours);
+  for (const p of lane.paused) drawDown(g, scale, p, y, "stood still", colours);
   for (const s of lane.leases) {
     const at = shadeTimes(g, scale, s, y + BAND / 2 + 3, 4, colours.ink);
     if (at && at[1] > 40) {

@@ -24,7 +24,7 @@ function makeModel(data) {
     lane.down = downSpans(model, l);
     lane.spans = stateSpans(model, l);
     lane.leases = leaseSpans(model, l);
-    lane.paused = pairs(model, l, "pause", "resume");
+    lane.paused = [...pairs(model, l, "pause", "resume"), ...standstills(model, l)];
     lane.commits = model.laneSteps[l].filter((s, i, all) => i > 0 && S.commit[s] > S.commit[all[i - 1]]);
   }
   model.cuts = pairs(model, -1, "cut", "heal");
@@ -34,7 +34,7 @@ function makeModel(data) {
   [model.slow, model.rare, model.lost] = [[], [], []];
   for (let i = 0; i < M.count; i++) {
     if (GROUPS[model.group[M.kind[i]]].rare) model.rare.push(i);
-    else if (M.got[i] < 0) model.lost.push(i);
+    else if (isLost(model, i)) model.lost.push(i);
     if (M.sent[i] >= 0 && M.got[i] >= 0 && !M.again[i] && S.at[M.got[i]] - S.at[M.sent[i]] > 20 * model.latency) model.slow.push(i);
   }
   model.stateAt = (lane, step) => {
@@ -55,6 +55,15 @@ function lastAtMost(list, v) {
     else hi = mid;
   }
   return lo - 1;
+}
+
+// isLost says that message i did not arrive although its receiver was recorded
+// for longer than it takes.
+function isLost({ S, M, lanes, laneSteps, latency }, i) {
+  if (M.got[i] >= 0) return false;
+  const own = laneSteps[M.to[i]];
+  if (!own.length) return false;
+  return S.at[M.sent[i]] + latency < S.at[own[own.length - 1]] || lanes[M.to[i]].down.some((d) => d.open);
 }
 
 // stateSpans are the stretches in which role, term and leader stay the same.
@@ -127,6 +136,22 @@ function pairs(model, l, begin, end) {
     if (open) open.to = m.at;
     open = null;
     if (m.kind === begin) spans.push((open = { from: m.at, to: model.end, text: m.text }));
+  }
+  return spans;
+}
+
+// A node that runs has an input at every tick. So many ticks without one mean
+// that its process stood still, or its machine.
+const STANDSTILL_TICKS = 5;
+
+function standstills(model, l) {
+  const { S } = model;
+  const least = STANDSTILL_TICKS * model.lanes[l].tick_millis * 1000;
+  const spans = [];
+  let before = -1;
+  for (const s of model.laneSteps[l]) {
+    if (before >= 0 && S.at[s] - S.at[before] > least && !model.starts(s)) spans.push({ from: S.at[before], to: S.at[s] });
+    before = s;
   }
   return spans;
 }

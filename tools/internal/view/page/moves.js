@@ -132,7 +132,7 @@ Object.assign(App.prototype, {
   tipText({ step, message, mark }) {
     const { model } = this;
     if (mark != null) return `${clock(model.marks[mark].at)}: ${model.marks[mark].text}`;
-    if (message != null) return messageTitle(model, message) + (model.M.got[message] < 0 ? " (did not arrive)" : "");
+    if (message != null) return messageTitle(model, message) + (model.M.got[message] < 0 ? ` (${fate(model, message)})` : "");
     return `${clock(model.S.at[step])} ${model.lanes[model.S.lane[step]].name}: ${stepTitle(model, step)}`;
   },
 });

@@ -30,7 +30,7 @@ function cardText(app, l, lane, step) {
   const { model, cursor } = app;
   const { S, roles } = model;
   const now = S.at[cursor];
-  if (step < 0) return ["not started"];
+  if (step < 0) return [lane.recorded ? "not started" : "no record"];
   if (lane.down.some((d) => d.from <= now && (d.to > now || d.open) && S.at[step] <= d.from)) return ["down", `term ${S.term[step]} when it stopped`, `commit ${S.commit[step]}, last index ${S.last[step]}`];
   const paused = lane.paused.some((p) => p.from <= now && p.to > now);
   const lead = S.lead[step] < 0 ? "no leader" : S.lead[step] === l ? "leads" : "follows " + model.lanes[S.lead[step]].id;
@@ -38,7 +38,7 @@ function cardText(app, l, lane, step) {
   const lease = S.lease[step] > now ? `, lease ${((S.lease[step] - now) / 1000).toFixed(0)} ms` : "";
   const role = roles[S.role[step]];
   return [
-    (role === "Leader" ? "\u2605 " : "") + role + (paused ? ", paused" : ""),
+    (role === "Leader" ? "\u2605 " : "") + role + (paused ? ", stood still" : ""),
     `term ${S.term[step]}, ${lead}${vote}`,
     `commit ${S.commit[step]}, applied ${S.applied[step]}`,
     `last index ${S.last[step]}${lease}`,
@@ -154,7 +154,7 @@ const LEGEND = [
   ["band", "thin band: follower"],
   ["band candidate", "thick band with wide stripes: candidate"],
   ["band learner", "thin band with narrow stripes: learner"],
-  ["band down", "grey stripes: down or paused"],
+  ["band down", "grey stripes: down, or stood still"],
   ["lease", "black line under a band: the leader's lease"],
 ];
 

@@ -100,5 +100,5 @@ function messageMatches(model, { words, conditions }, has, i) {
   }
   if (!words.length) return conditions.length > 0;
   const kind = kinds[M.kind[i]].toLowerCase();
-  return words.every((w, k) => kind === w || kind === "msg" + w || has[k](M.more[i]) || (w === "lost" && M.got[i] < 0) || (w === "reject" && M.reject[i] > 0));
+  return words.every((w, k) => kind === w || kind === "msg" + w || has[k](M.more[i]) || (w === "lost" && isLost(model, i)) || (w === "reject" && M.reject[i] > 0));
 }

@@ -35,6 +35,9 @@ as_root = $(if $(filter 0,$(shell id -u)),,sudo)
 GOFLAGS_BUILD = -trimpath -buildvcs=false
 # Go's async preemption would take PostgreSQL's SIGURG: see pgext/engine.
 ENGINE_LDFLAGS = -X=runtime.godebugDefault=asyncpreemptoff=1
+# What traces are told apart by: they replay on a core of the same sources only.
+core_sources = $(call once,core_sources,$(shell cat go.mod go.sum $$(ls core/*.go core/*/*.go | grep -v _test) | sha256sum | cut -c 1-16))
+SOURCES_LDFLAGS = -X=github.com/pgraft/pgraft/node/recorder.sources=$(core_sources)
 # PostgreSQL's headers as system headers: the warnings are about our own code.
 C_WARNINGS = -Wall -Wextra -Werror -Wno-unused-parameter
 TEST_TIMEOUT = 15m
@@ -47,10 +50,10 @@ all: pgraft engine shim ## build the command, the engine and the extension for P
 
 # Go knows by itself what is up to date.
 pgraft:
-	$(GO) build $(GOFLAGS_BUILD) -o build/pgraft ./tools/pgraft
+	$(GO) build $(GOFLAGS_BUILD) -ldflags='$(SOURCES_LDFLAGS)' -o build/pgraft ./tools/pgraft
 
 engine:
-	$(GO) build $(GOFLAGS_BUILD) -buildmode=c-shared -ldflags='$(ENGINE_LDFLAGS)' \
+	$(GO) build $(GOFLAGS_BUILD) -buildmode=c-shared -ldflags='$(ENGINE_LDFLAGS) $(SOURCES_LDFLAGS)' \
 		-o build/pgraft_engine.so ./pgext/engine
 
 shim: check-pg

@@ -46,6 +46,14 @@ enum
 	PGRAFT_ROLE_LEARNER = 4
 };
 
+/* pgraft.trace */
+enum
+{
+	PGRAFT_TRACE_OFF = 0,
+	PGRAFT_TRACE_RING = 1,
+	PGRAFT_TRACE_FULL = 2
+};
+
 /* A string that is not zero-terminated. */
 typedef struct PgraftBytes
 {
@@ -66,6 +74,9 @@ typedef struct PgraftConfig
 	uint32_t	log_level;
 	uint64_t	retain_entries;
 	uint64_t	retain_bytes;
+	uint64_t	trace_bytes;
+	uint32_t	trace;			/* PGRAFT_TRACE_* */
+	uint32_t	trace_redact;	/* 0 or 1 */
 	PgraftBytes cluster_id;
 	PgraftBytes address;
 	PgraftBytes listen_address; /* empty: address */
@@ -152,6 +163,7 @@ enum
 	PGRAFT_OP_LOG_STATS = 7,	/* one row */
 	PGRAFT_OP_LOG_ENTRY = 8,	/* a: index; one row of one column, NULL for Raft's own */
 	PGRAFT_OP_REPLICATION_STATUS = 9,	/* rows */
+	PGRAFT_OP_TRACE_SAVE = 60,	/* data: path of a new directory; one row (bytes) */
 	PGRAFT_OP_SET_DEBUG = 10	/* a: 0 or 1 */
 };
 

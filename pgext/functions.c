@@ -47,8 +47,8 @@ require_preload(void)
 				 errhint("Add pgraft to \"shared_preload_libraries\" and restart the server.")));
 }
 
-static void
-require_node(void)
+void
+pgraft_require_node(void)
 {
 	require_preload();
 	if (pgraft_node_id == 0)
@@ -120,7 +120,7 @@ ask(const PgraftCall *call, PgraftRows *rows)
 	size_t		len;
 	char	   *body;
 
-	require_node();
+	pgraft_require_node();
 	body = pgraft_call(call, &len);
 	pgraft_reply_open(rows, body, len);
 }
@@ -153,7 +153,7 @@ read_status(void)
 {
 	PgraftStatus status;
 
-	require_node();
+	pgraft_require_node();
 	for (int tries = 0; tries < 1000; tries++)
 	{
 		if (pgraft_status_read(&pgraft_shared->status, &status))
@@ -188,7 +188,7 @@ pgraft_add_node(PG_FUNCTION_ARGS)
 		.what = "pgraft_add_node()"
 	};
 
-	require_node();
+	pgraft_require_node();
 	call.a = node_id_arg(fcinfo, 0);
 	call.data = address_arg(fcinfo, 1);
 	call.len = strlen(call.data);
@@ -205,7 +205,7 @@ pgraft_remove_node(PG_FUNCTION_ARGS)
 		.what = "pgraft_remove_node()"
 	};
 
-	require_node();
+	pgraft_require_node();
 	call.a = node_id_arg(fcinfo, 0);
 	return ask_done(&call);
 }
@@ -287,7 +287,7 @@ pgraft_replicate_entry(PG_FUNCTION_ARGS)
 		.timeout_ms = pgraft_propose_timeout
 	};
 
-	require_node();
+	pgraft_require_node();
 	require_not_null(fcinfo, 0, "data");
 	/* before it is decompressed or copied */
 	size = toast_raw_datum_size(PG_GETARG_DATUM(0)) - VARHDRSZ;
@@ -318,7 +318,7 @@ pgraft_log_get_entry(PG_FUNCTION_ARGS)
 	size_t		len;
 	char	   *data;
 
-	require_node();
+	pgraft_require_node();
 	require_not_null(fcinfo, 0, "index");
 	call.a = PG_GETARG_INT64(0);
 	ask(&call, &rows);
@@ -379,7 +379,7 @@ pgraft_set_debug(PG_FUNCTION_ARGS)
 		.what = "pgraft_set_debug()"
 	};
 
-	require_node();
+	pgraft_require_node();
 	require_not_null(fcinfo, 0, "enabled");
 	call.a = PG_GETARG_BOOL(0);
 	return ask_done(&call);

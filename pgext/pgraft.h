@@ -129,6 +129,13 @@ extern void pgraft_settings_read(PgraftConfig *config);
 extern void pgraft_timing_define(void);
 extern void pgraft_timing_read(PgraftConfig *config);
 
+/* trace.c */
+extern void pgraft_trace_define(void);
+extern void pgraft_trace_read(PgraftConfig *config);
+
+/* functions.c */
+extern void pgraft_require_node(void);
+
 /* pgraft.c */
 extern uint32 pgraft_wait_event_main(void);
 extern uint32 pgraft_wait_event_engine(void);

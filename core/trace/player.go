@@ -166,6 +166,9 @@ func (p *Player) Core() *core.Core { return p.core }
 // Config is what the core was started with.
 func (p *Player) Config() core.Config { return p.config }
 
+// Sum is the chain's over what was played.
+func (p *Player) Sum() uint64 { return p.chain.Sum }
+
 // Seq is the number of the last input played.
 func (p *Player) Seq() uint64 { return p.seq }
 

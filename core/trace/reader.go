@@ -164,3 +164,9 @@ func newFrame(kind byte) Frame {
 	}
 	return nil
 }
+
+// At returns a reader of the frames from offset on, for one who has read the
+// whole file before.
+func At(b []byte, offset int) *Reader {
+	return &Reader{b: b, at: offset, began: offset > len(Magic)}
+}

@@ -339,5 +339,5 @@ func (r *Recorder) Off() error {
 	return r.off
 }
 
-// errEmpty says that there is nothing to save.
-var errEmpty = errors.New("recorder: nothing was recorded yet")
+// ErrEmpty says that there is nothing to save.
+var ErrEmpty = errors.New("recorder: nothing was recorded yet")

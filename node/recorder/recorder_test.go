@@ -328,7 +328,7 @@ func TestSave(t *testing.T) {
 	top := t.TempDir()
 	dir, saved := filepath.Join(top, "trace"), filepath.Join(top, "a", "b")
 	h := open(t, dir, Settings{Mode: Ring, MaxBytes: 1 << 20})
-	if _, err := h.rec.Save(saved); !errors.Is(err, errEmpty) {
+	if _, err := h.rec.Save(saved); !errors.Is(err, ErrEmpty) {
 		t.Fatalf("before the start: %v", err)
 	}
 	h.boot()

@@ -192,7 +192,7 @@ func (r *Recorder) sources() ([]source, error) {
 		l = append(l, source{o, f.bytes})
 	}
 	if len(l) == 0 {
-		return nil, errEmpty
+		return nil, ErrEmpty
 	}
 	return l, nil
 }

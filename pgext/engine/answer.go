@@ -7,13 +7,16 @@ import (
 	"context"
 	crand "crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"time"
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/corepb"
 	"github.com/pgraft/pgraft/node"
+	"github.com/pgraft/pgraft/node/recorder"
 )
 
 // request is a PgraftRequest.
@@ -98,6 +101,8 @@ func (e *engine) do(ctx context.Context, q request) (result, error) {
 		return replicate(ctx, n, q)
 	case C.PGRAFT_OP_LOG_ENTRY:
 		return logEntry(ctx, n, q)
+	case C.PGRAFT_OP_TRACE_SAVE:
+		return saveTrace(n, q)
 	}
 	v, err := n.View(ctx)
 	if err != nil {
@@ -171,6 +176,21 @@ func logEntry(ctx context.Context, n *node.Node, q request) (result, error) {
 		return row(nil), nil
 	}
 	return row(data), nil
+}
+
+func saveTrace(n *node.Node, q request) (result, error) {
+	switch size, err := n.SaveTrace(string(q.data)); {
+	case errors.Is(err, fs.ErrExist):
+		return result{}, &sqlError{state: "58P02", message: fmt.Sprintf("\"%s\" exists already", q.data), // duplicate_file
+			hint: "Name a directory that is to be made."}
+	case errors.Is(err, recorder.ErrEmpty):
+		return result{}, &sqlError{state: "55000", message: "nothing was recorded yet",
+			hint: "Set \"pgraft.trace\" to \"ring\"; a node that belongs to no cluster yet has nothing to record."}
+	case err != nil:
+		return result{}, &sqlError{state: "58030", message: err.Error()} // io_error
+	default:
+		return row(size), nil
+	}
 }
 
 func nodes(v node.View) result {

@@ -10,35 +10,40 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/trace"
+	"github.com/pgraft/pgraft/tools/internal/replay"
 )
 
 // traceSuffix is what the recorder's files end in.
 const traceSuffix = ".trace"
 
-// Load reads traces of one cluster and merges them. A path is a file, or a
-// directory with all *.trace below it. The warnings are for people: files that
-// are cut off, clocks that were put right, a replay that differs.
+// Load reads traces of one cluster, replays and merges them, and runs the safety
+// checks over all. A path is a file, or a directory with all *.trace below it.
+// The warnings are for people: files that are cut off, clocks that were put
+// right, a replay that differs.
 func Load(paths ...string) (h *History, warnings []string, err error) {
 	files, err := find(paths)
 	if err != nil {
 		return nil, nil, err
 	}
-	m := merger{}
-	for _, path := range files {
-		if err := m.open(path); err != nil {
+	inc, err := replay.Open(files...)
+	if err != nil {
+		return nil, nil, err
+	}
+	m := merger{check: replay.NewChecker(inc)}
+	for _, n := range inc.Nodes {
+		if err := m.add(n); err != nil {
 			return nil, nil, err
 		}
 	}
-	for _, n := range m.sorted() {
-		if err := n.play(); err != nil {
-			return nil, nil, fmt.Errorf("node %d: %w", n.id, err)
-		}
+	for _, n := range m.nodes {
 		warnings = append(warnings, n.warnings...)
 	}
 	warnings = append(warnings, m.alignClocks()...)
 	b := m.merge()
+	for _, v := range m.check.Violations {
+		warnings = append(warnings, v.String())
+	}
 	h, err = b.Build(strings.Join(paths, " "))
 	return h, warnings, err
 }
@@ -73,149 +78,140 @@ func find(paths []string) ([]string, error) {
 	return slices.Compact(files), nil
 }
 
-// nodeTrace is all that the files of one node say.
+// nodeTrace is all that the files of one node say, of all its incarnations.
 type nodeTrace struct {
 	id       uint32
-	files    []traceFile
 	events   []event
 	warnings []string
-	end      event // of the newest file; its mark has no text if that has no end
-}
-
-type traceFile struct {
-	path   string
-	data   []byte
-	header trace.Header
 }
 
 // event is a step or a mark of one node.
 type event struct {
-	at   int64 // nanoseconds, of the node's clock
-	step *Step // nil: a mark
-	mark Mark
+	at     int64 // nanoseconds, of the node's clock
+	step   *Step // nil: a mark
+	mark   Mark
+	played *replay.Event // what the safety checks look at; nil: nothing
 }
 
 type merger struct {
-	nodes   map[uint32]*nodeTrace
+	nodes   []*nodeTrace // by node id
+	check   *replay.Checker
 	cluster [16]byte
 	first   string // the file that cluster is from
 }
 
-func (m *merger) open(path string) error {
-	data, err := os.ReadFile(path)
-	if err != nil {
+// add replays a node, so that its outputs are known.
+func (m *merger) add(n *replay.Node) error {
+	for _, f := range n.Files {
+		if m.first == "" {
+			m.first, m.cluster = f.Path, f.Header.ClusterUUID
+		}
+		if f.Header.ClusterUUID != m.cluster {
+			return fmt.Errorf("%s is of cluster %x, %s of cluster %x: only traces of one cluster can be merged",
+				f.Path, f.Header.ClusterUUID, m.first, m.cluster)
+		}
+	}
+	k := len(m.nodes) - 1
+	if k < 0 || m.nodes[k].id != n.NodeID {
+		m.nodes = append(m.nodes, &nodeTrace{id: n.NodeID})
+		k++
+	}
+	t := m.nodes[k]
+	if err := t.play(n); err != nil {
 		return err
 	}
-	r := trace.NewReader(data)
-	if _, ok := r.Next(); !ok {
-		return fmt.Errorf("%s: %w", path, r.Err())
-	}
-	h := r.Header()
-	if m.nodes == nil {
-		m.nodes, m.cluster, m.first = map[uint32]*nodeTrace{}, h.ClusterUUID, path
-	}
-	if h.ClusterUUID != m.cluster {
-		return fmt.Errorf("%s is of cluster %x, %s of cluster %x: traces of one cluster can be merged", path, h.ClusterUUID, m.first, m.cluster)
-	}
-	n := m.nodes[h.NodeID]
-	if n == nil {
-		n = &nodeTrace{id: h.NodeID}
-		m.nodes[h.NodeID] = n
-	}
-	n.files = append(n.files, traceFile{path, data, h})
+	// Another incarnation's trace may overlap with that before it.
+	slices.SortStableFunc(t.events, func(a, b event) int { return cmp.Compare(a.at, b.at) })
 	return nil
 }
 
-func (m *merger) sorted() []*nodeTrace {
-	l := make([]*nodeTrace, 0, len(m.nodes))
-	for _, n := range m.nodes {
-		l = append(l, n)
-	}
-	slices.SortFunc(l, func(a, b *nodeTrace) int { return cmp.Compare(a.id, b.id) })
-	return l
+func (t *nodeTrace) warn(f string, a ...any) { t.warnings = append(t.warnings, fmt.Sprintf(f, a...)) }
+
+func (t *nodeTrace) mark(at int64, kind MarkKind, f string, a ...any) {
+	t.events = append(t.events, event{at: at, mark: Mark{Kind: kind, Text: fmt.Sprintf(f, a...)}})
 }
 
-func (n *nodeTrace) warn(f string, a ...any) { n.warnings = append(n.warnings, fmt.Sprintf(f, a...)) }
-
-func (n *nodeTrace) mark(at int64, kind MarkKind, f string, a ...any) {
-	n.events = append(n.events, event{at: at, mark: Mark{Kind: kind, Text: fmt.Sprintf(f, a...)}})
-}
-
-// play replays the node's files in order, so that the outputs are known.
-func (n *nodeTrace) play() error {
-	slices.SortFunc(n.files, func(a, b traceFile) int {
-		return cmp.Or(cmp.Compare(a.header.Time, b.header.Time), cmp.Compare(a.header.File, b.header.File))
-	})
-	p := &trace.Player{}
-	differs := false
-	for _, f := range n.files {
-		n.end = event{}
-		r := trace.NewReader(f.data)
-		restored := p.Restored
-		for frame, ok := r.Next(); ok; frame, ok = r.Next() {
-			step, err := p.Play(frame)
-			switch {
-			case errors.Is(err, trace.ErrCheckpoint):
-				n.mark(frame.(*trace.Checkpoint).Time, Alarm, "%v", err)
-				n.warn("%s: %v", f.path, err)
-			case err != nil:
-				return fmt.Errorf("%s: %w", f.path, err)
-			}
-			if step != nil && !step.Same() && !differs {
-				differs = true
-				n.mark(step.Recorded.Time, Alarm, "input %d did something else than was recorded", step.Recorded.Seq)
-				n.warn("%s: input %d does something else here than was recorded (by build %q): what follows may not be what happened", f.path, step.Recorded.Seq, f.header.Build)
-			}
-			n.frame(frame, step, p, p.Restored > restored)
-			restored = p.Restored
+func (t *nodeTrace) play(n *replay.Node) error {
+	differs, last, before := false, int64(0), len(t.events)
+	var end *trace.End
+	for c := n.Cursor(); ; {
+		restored := c.Player().Restored
+		if !c.Next() {
+			break
 		}
-		if err := r.Err(); err != nil {
-			n.warn("%s: %v", f.path, err)
-			if len(n.events) > 0 {
-				n.mark(n.events[len(n.events)-1].at, Note, "the trace ends here: %v", err)
-			}
+		e := *c.Event()
+		last, end = max(last, e.Time.UnixNano()), nil
+		switch {
+		case errors.Is(e.Err, trace.ErrCheckpoint):
+			t.mark(last, Alarm, "%v", e.Err)
+			t.warn("node %s: %v", n.Name, e.Err)
+		case e.Err != nil && len(t.events) == before:
+			return fmt.Errorf("node %s: %w", n.Name, e.Err)
+		case e.Err != nil:
+			t.mark(last, Alarm, "the replay ends here: %v", e.Err)
+			t.warn("node %s: the replay ends at input %d: %v", n.Name, e.N, e.Err)
+		}
+		if e.Err != nil {
+			break // the cursor's last event
+		}
+		if e.Step != nil && !e.Step.Same() && !differs {
+			differs = true
+			t.mark(last, Alarm, "input %d did something else than was recorded", e.N)
+			t.warn("node %s: input %d does something else here than was recorded: what follows may not be what happened", n.Name, e.N)
+		}
+		if f, ok := e.Frame.(*trace.End); ok {
+			end = f
+		}
+		t.frame(&e, c.Player().Restored > restored)
+	}
+	if end != nil {
+		t.mark(last, Note, "the record ends: %s", end.Reason)
+	}
+	for _, f := range n.Files {
+		if f.Damage != nil {
+			t.warn("%s: %v", f.Path, f.Damage)
+			t.mark(f.Last.UnixNano(), Note, "%v", f.Damage)
 		}
 	}
-	if len(n.events) == 0 {
-		return fmt.Errorf("%s: nothing in it", n.files[0].path)
-	}
-	if n.end.mark.Text != "" {
-		n.events = append(n.events, n.end)
+	if len(t.events) == before {
+		return fmt.Errorf("%s: nothing in it", n.Files[0].Path)
 	}
 	return nil
 }
 
 // frame takes over what a frame says, and the step it led to.
-func (n *nodeTrace) frame(f trace.Frame, step *trace.Step, p *trace.Player, restored bool) {
-	switch f := f.(type) {
+func (t *nodeTrace) frame(e *replay.Event, restored bool) {
+	at := e.Time.UnixNano()
+	switch f := e.Frame.(type) {
 	case *trace.Boot:
-		n.start(f.Time, Start{Config: f.Config, Durable: f.Durable}, p.Core())
+		t.start(e, Start{Config: f.Config, Durable: f.Durable})
 	case *trace.Checkpoint:
 		if restored {
-			n.start(f.Time, Start{Config: f.Config, Resumed: true, Seq: f.Seq}, p.Core())
+			t.start(e, Start{Config: f.Config, Resumed: true, Seq: f.Seq})
 		}
 	case *trace.Input:
-		s := &Step{Seq: f.Seq, In: step.Input, Out: step.Output, After: step.Status}
-		if step.Panic != "" {
-			s.After = n.last().After
-			n.mark(f.Time, Alarm, "panic: %s", step.Panic)
+		if e.Step == nil {
+			return
 		}
-		n.events = append(n.events, event{at: f.Time, step: s})
+		s := &Step{Seq: f.Seq, In: e.Step.Input, Out: e.Step.Output, After: e.Step.Status}
+		if e.Step.Panic != "" {
+			s.After = t.last().After
+			t.mark(at, Alarm, "panic: %s", e.Step.Panic)
+		}
+		t.events = append(t.events, event{at: at, step: s, played: e})
 	case *trace.Note:
-		n.mark(f.Time, noteKind(f.Class), "%s", f.Text)
-	case *trace.End:
-		n.end = event{at: f.Time, mark: Mark{Kind: Note, Text: "the record ends: " + f.Reason}}
+		t.mark(at, noteKind(f.Class), "%s", f.Text)
 	}
 }
 
-func (n *nodeTrace) start(at int64, s Start, c *core.Core) {
-	n.events = append(n.events, event{at: at, step: &Step{Start: &s, After: c.Status()}})
+func (t *nodeTrace) start(e *replay.Event, s Start) {
+	t.events = append(t.events, event{at: e.Time.UnixNano(), step: &Step{Start: &s, After: e.Status}, played: e})
 }
 
 // last is the newest step. There is one: no input is played before a start.
-func (n *nodeTrace) last() *Step {
-	for i := len(n.events) - 1; ; i-- {
-		if s := n.events[i].step; s != nil {
+func (t *nodeTrace) last() *Step {
+	for i := len(t.events) - 1; ; i-- {
+		if s := t.events[i].step; s != nil {
 			return s
 		}
 	}
@@ -224,10 +220,8 @@ func (n *nodeTrace) last() *Step {
 // noteKind makes a mark of a note's class.
 func noteKind(class string) MarkKind {
 	switch class {
-	case "panic", "check", "alarm":
+	case "panic", "check":
 		return Alarm
-	case "fault":
-		return Fault
 	}
 	if i := slices.Index(markNames[:], class); i >= 0 {
 		return MarkKind(i)

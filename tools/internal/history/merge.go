@@ -34,7 +34,7 @@ func receiveWay(s *Step) (w way, ok bool) {
 // sent: half of the difference between the shortest ways there and back, as NTP
 // does. Clocks that agree with all messages stay as they are.
 func (m *merger) alignClocks() (warnings []string) {
-	nodes := m.sorted()
+	nodes := m.nodes
 	shortest := m.shortest()
 	done := map[uint32]bool{}
 	for _, a := range nodes {
@@ -86,7 +86,7 @@ func (m *merger) shortest() map[[2]uint32]int64 {
 		}
 		return flights[w]
 	}
-	for _, n := range m.sorted() {
+	for _, n := range m.nodes {
 		for _, e := range n.events {
 			if e.step == nil {
 				continue
@@ -118,7 +118,7 @@ func (m *merger) shortest() map[[2]uint32]int64 {
 // sending.
 func (m *merger) merge() *Builder {
 	b := &Builder{}
-	nodes := m.sorted()
+	nodes := m.nodes
 	begin := int64(math.MaxInt64)
 	unsent := map[way]int{} // what somebody sends, until it did
 	for _, n := range nodes {
@@ -161,7 +161,7 @@ func (m *merger) merge() *Builder {
 			return b
 		}
 		n := nodes[best]
-		n.put(b, n.events[next[best]], begin)
+		m.put(b, n.id, n.events[next[best]], begin)
 		if s := n.events[next[best]].step; s != nil {
 			for _, send := range s.Out.Send {
 				delete(unsent, sendWay(s, send))
@@ -171,14 +171,22 @@ func (m *merger) merge() *Builder {
 	}
 }
 
-func (n *nodeTrace) put(b *Builder, e event, begin int64) {
+// put gives an event to the builder, and to the safety checks.
+func (m *merger) put(b *Builder, node uint32, e event, begin int64) {
 	at := time.Duration(e.at - begin)
 	switch {
 	case e.step == nil:
-		b.Mark(n.id, at, e.mark.Kind, e.mark.Text)
+		b.Mark(node, at, e.mark.Kind, e.mark.Text)
+		return
 	case e.step.Start != nil:
-		b.Start(n.id, at, *e.step.Start, e.step.After)
+		b.Start(node, at, *e.step.Start, e.step.After)
 	default:
-		b.Step(n.id, at, e.step.Seq, e.step.In, e.step.Out, e.step.After)
+		b.Step(node, at, e.step.Seq, e.step.In, e.step.Out, e.step.After)
+	}
+	known := len(m.check.Violations)
+	e.played.Time = time.Unix(0, e.at) // with the clock put right
+	m.check.See(e.played)
+	for _, v := range m.check.Violations[known:] {
+		b.Mark(node, at, Alarm, v.Check+": "+v.Text)
 	}
 }

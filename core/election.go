@@ -41,7 +41,7 @@ func (c *Core) campaignWhenDue() {
 		return
 	}
 	c.resetTimer()
-	if !c.isVoter(c.self) {
+	if c.lost || !c.isVoter(c.self) {
 		return
 	}
 	if err := c.rn.Campaign(); err != nil {

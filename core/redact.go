@@ -74,12 +74,15 @@ func redactCommand(data []byte, stand func([]byte) []byte) []byte {
 	if len(data) == 0 {
 		return data
 	}
-	cmd, err := decodeCommand(data)
-	if err != nil {
+	if _, err := decodeCommand(data); err != nil {
+		return data
+	}
+	var cmd corepb.Command
+	if err := proto.Unmarshal(data, &cmd); err != nil {
 		return data
 	}
 	cmd.Data = stand(cmd.Data)
-	return marshal(cmd)
+	return marshal(&cmd)
 }
 
 func redactSent(data []byte, stand func([]byte) []byte) []byte {

@@ -34,14 +34,17 @@ const (
 // ends; the error's code is then core.Unknown, and the same request id may be
 // proposed again: it commits once.
 func (n *Node) Propose(ctx context.Context, requestID [16]byte, data []byte) (index, term uint64, err error) {
-	for {
+	for again := false; ; again = true {
 		r, err := n.running()
+		if err != nil && again { // the core before may have handed it on
+			return 0, 0, &RequestError{core.Unknown, err.Error()}
+		}
 		if err != nil {
 			return 0, 0, err
 		}
-		rep := r.do(ctx, func(id uint64) core.Input { return core.Propose{ID: id, RequestID: requestID, Data: data} })
-		if rep.Code == core.Unknown && r.replaced.Load() && ctx.Err() == nil {
-			continue // Reload put another core in its place; the request id makes this safe
+		rep, stopped := r.do(ctx, func(id uint64) core.Input { return core.Propose{ID: id, RequestID: requestID, Data: data} })
+		if stopped && r.wasReplaced(ctx) {
+			continue // the request id makes this safe
 		}
 		return rep.Index, rep.Term, failure(rep)
 	}
@@ -51,14 +54,11 @@ func (n *Node) Propose(ctx context.Context, requestID [16]byte, data []byte) (in
 // votes; promoted is false if it is a member, but still catches up. Only on the
 // leader.
 func (n *Node) AddNode(ctx context.Context, nodeID uint32, address string, port uint32) (promoted bool, err error) {
-	r, err := n.running()
+	r, v, err := n.live(ctx)
 	if err != nil {
 		return false, err
 	}
-	v, err := r.view(ctx)
-	if err != nil {
-		return false, err
-	}
+	voter := false
 	switch m := v.member(nodeID); {
 	case v.Core.Role != core.RoleLeader:
 		return false, &RequestError{core.NotLeader, fmt.Sprintf("node %d does not lead", n.cfg.NodeID)}
@@ -66,19 +66,23 @@ func (n *Node) AddNode(ctx context.Context, nodeID uint32, address string, port 
 	case m.GetAddress() != address || m.GetPort() != port:
 		return false, &RequestError{core.Conflict, fmt.Sprintf("node %d is a member already, at %s", nodeID, endpoint(m))}
 	case m.GetRole() == corepb.Role_VOTER:
-		return true, nil
+		voter = true
 	}
 	replica, err := n.probe(ctx, nodeID, address, port)
+	var p *ProbeError
+	if voter && errors.As(err, &p) && p.Unreachable {
+		return true, nil // away, but a member as it was
+	}
 	if err != nil {
 		return false, err
 	}
 	wait, done := context.WithTimeout(ctx, catchUpTimeout)
 	defer done()
-	rep := r.do(wait, func(id uint64) core.Input {
+	rep, _ := r.do(wait, func(id uint64) core.Input {
 		return core.AddNode{ID: id, NodeID: nodeID, Address: address, Port: port, ReplicaUUID: replica}
 	})
 	if rep.Code == core.Unknown && ctx.Err() == nil {
-		v, err := r.view(ctx)
+		_, v, err := n.live(ctx)
 		if err == nil && v.member(nodeID).GetRole() == corepb.Role_JOINING {
 			return false, nil
 		}
@@ -92,10 +96,16 @@ type ProbeError struct {
 	// itself does not fit.
 	Unreachable bool
 	Text        string
+	Detail      string // empty: none
 	Hint        string // empty: none
 }
 
-func (e *ProbeError) Error() string { return e.Text }
+func (e *ProbeError) Error() string {
+	if e.Detail == "" {
+		return e.Text
+	}
+	return e.Text + ": " + e.Detail
+}
 
 // probe looks at a node and returns its replica uuid.
 func (n *Node) probe(ctx context.Context, nodeID uint32, address string, port uint32) (replica [16]byte, err error) {
@@ -107,7 +117,7 @@ func (n *Node) probe(ctx context.Context, nodeID uint32, address string, port ui
 	where := net.JoinHostPort(address, strconv.Itoa(int(port)))
 	w, err := n.net.Probe(ctx, where, id.Hello(nil, nodeID))
 	if err != nil {
-		return replica, &ProbeError{Unreachable: true, Text: fmt.Sprintf("node %d at %s: %v", nodeID, where, err),
+		return replica, &ProbeError{Unreachable: true, Text: fmt.Sprintf("could not reach node %d at %s", nodeID, where), Detail: err.Error(),
 			Hint: "Check that its server runs, that address and port are its pgraft.address and pgraft.port, and that no firewall is in between."}
 	}
 	hint := ""
@@ -137,7 +147,8 @@ func (n *Node) RemoveNode(ctx context.Context, nodeID uint32) error {
 	if err != nil {
 		return err
 	}
-	return failure(r.do(ctx, func(id uint64) core.Input { return core.RemoveNode{ID: id, NodeID: nodeID} }))
+	rep, _ := r.do(ctx, func(id uint64) core.Input { return core.RemoveNode{ID: id, NodeID: nodeID} })
+	return failure(rep)
 }
 
 func failure(rep core.Reply) error {
@@ -161,19 +172,31 @@ type View struct {
 // error wraps ErrNotInitialised or ErrNotRunning if there is nothing to know.
 func (n *Node) View(ctx context.Context) (View, error) {
 	n.mu.Lock()
-	last, waiting := n.last, n.state == Waiting
-	if waiting {
-		last.store = n.store
+	state, known := n.state, n.last
+	if state == Waiting {
+		known.store = n.store
 	}
 	n.mu.Unlock()
-	if last.store != nil {
-		return last, nil
+	if (state == Waiting || state == Removed) && known.store != nil {
+		return known, nil
 	}
-	r, err := n.running()
-	if err != nil {
-		return View{}, err
+	_, v, err := n.live(ctx)
+	return v, err
+}
+
+// live is the runner and what it knows.
+func (n *Node) live(ctx context.Context) (*runner, View, error) {
+	for {
+		r, err := n.running()
+		if err != nil {
+			return nil, View{}, err
+		}
+		v, err := r.view(ctx)
+		if errors.Is(err, ErrNotRunning) && r.wasReplaced(ctx) {
+			continue
+		}
+		return r, v, err
 	}
-	return r.view(ctx)
 }
 
 // AwaitLeader returns once a leader is known; if that is this node, once it holds

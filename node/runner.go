@@ -28,6 +28,7 @@ type runner struct {
 
 	lastID   atomic.Uint64 // of a request
 	replaced atomic.Bool   // set before stop: another runner goes on from the store
+	over     chan struct{} // closed once that one does, or will not
 
 	// The rest belongs to the goroutine.
 	tick    time.Duration
@@ -50,7 +51,7 @@ type tickMoment struct {
 }
 
 func newRunner(n *Node, c *core.Core, s store.Store) *runner {
-	r := &runner{n: n, core: c, store: s, inbox: make(chan any, inboxSize), quit: make(chan struct{}), ended: make(chan struct{}),
+	r := &runner{n: n, core: c, store: s, inbox: make(chan any, inboxSize), quit: make(chan struct{}), ended: make(chan struct{}), over: make(chan struct{}),
 		tick: n.cfg.tick(), electionMillis: uint64(n.cfg.ElectionTimeout.Milliseconds()), waiting: map[uint64]chan core.Reply{}}
 	r.disk = newDisk(s.Write, func(seq uint64) { r.put(core.Persisted{Seq: seq}) }, n.fail)
 	return r
@@ -106,8 +107,7 @@ func (r *runner) loop() {
 	for {
 		select {
 		case <-r.quit:
-			r.failWaiting()
-			return
+			return // whoever waits for a reply sees ended
 		case <-t.C:
 			r.step(core.Tick{})
 		case in := <-r.inbox:
@@ -150,8 +150,9 @@ func (r *runner) step(in core.Input) {
 }
 
 // do hands in a request and waits for its reply. When ctx ends it gives the
-// request up: core.Unknown, unless it was done just then.
-func (r *runner) do(ctx context.Context, in func(id uint64) core.Input) core.Reply {
+// request up: core.Unknown, unless it was done just then. stopped: the runner
+// ended before there was a reply.
+func (r *runner) do(ctx context.Context, in func(id uint64) core.Input) (rep core.Reply, stopped bool) {
 	id, answer := r.lastID.Add(1), make(chan core.Reply, 1)
 	r.put(func() {
 		r.waiting[id] = answer
@@ -159,26 +160,35 @@ func (r *runner) do(ctx context.Context, in func(id uint64) core.Input) core.Rep
 	})
 	select {
 	case rep := <-answer:
-		return rep
+		return rep, false
 	case <-ctx.Done():
 		r.put(core.Cancel{ID: id})
 	case <-r.ended:
 	}
 	select {
 	case rep := <-answer:
-		return rep
+		return rep, false
 	case <-r.ended:
 	}
 	select {
 	case rep := <-answer:
-		return rep
+		return rep, false
 	default:
-		return stoppedReply(id)
+		return core.Reply{ID: id, Code: core.Unknown, Text: "this node stopped before the outcome was known"}, true
 	}
 }
 
-func stoppedReply(id uint64) core.Reply {
-	return core.Reply{ID: id, Code: core.Unknown, Text: "the node stopped"}
+// wasReplaced says, of a runner that has ended, whether another goes on in its
+// place, and returns once that one does. False when ctx ends first.
+func (r *runner) wasReplaced(ctx context.Context) bool {
+	if !r.replaced.Load() {
+		return false
+	}
+	select {
+	case <-r.over:
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
 }
 
 // view reads the core on its goroutine.
@@ -247,15 +257,9 @@ func (r *runner) Event(e core.Event) {
 
 func (r *runner) MembersChanged(m core.Members) {
 	r.n.mu.Lock()
-	r.n.members = m
-	self := r.n.id.RaftID
-	r.n.mu.Unlock()
-	r.n.net.SetPeers(others(m, self))
-}
-
-func (r *runner) failWaiting() {
-	for id, c := range r.waiting {
-		c <- stoppedReply(id)
+	defer r.n.mu.Unlock()
+	if r.n.state == Running && r.n.run == r { // a node that stopped has no peers
+		r.n.members = m
+		r.n.net.SetPeers(others(m, r.n.id.RaftID))
 	}
-	clear(r.waiting)
 }

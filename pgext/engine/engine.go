@@ -24,7 +24,7 @@ type engine struct {
 	records *records
 	logger  *slog.Logger
 	level   slog.LevelVar
-	write   func(C.PgraftStatus)
+	write   func(status)
 	ended   context.Context // with stop
 	end     context.CancelFunc
 
@@ -42,6 +42,9 @@ type engine struct {
 	applying sync.Mutex // of a reload
 }
 
+// status is what backends read.
+type status = C.PgraftStatus
+
 // maxRequests bounds the requests under way; over it the client gets `busy`.
 const maxRequests = 1024
 
@@ -49,7 +52,7 @@ const maxRequests = 1024
 // is tried again.
 const openRetry = time.Second
 
-func newEngine(cfg config, r *records, write func(C.PgraftStatus)) *engine {
+func newEngine(cfg config, r *records, write func(status)) *engine {
 	e := &engine{records: r, write: write, opened: make(chan struct{}), cfg: cfg, waiting: map[uint64]context.CancelFunc{}}
 	e.ended, e.end = context.WithCancel(context.Background())
 	e.level.Set(cfg.level)
@@ -74,7 +77,7 @@ func (e *engine) recovered() {
 	}
 	e.broken.Store(true)
 	e.publish.Lock()
-	e.write(C.PgraftStatus{worker_state: C.PGRAFT_WORKER_ERROR})
+	e.write(status{worker_state: C.PGRAFT_WORKER_ERROR})
 	e.publish.Unlock()
 	e.records.fatal(fmt.Sprintf("panic: %v\n%s", p, debug.Stack()))
 }
@@ -82,16 +85,16 @@ func (e *engine) recovered() {
 // open opens the node. What may pass by itself is tried again; what may not is
 // shown as the worker's state and in the answer to every request.
 func (e *engine) open() {
-	e.status(node.Status{State: node.Uninitialised})
+	e.publishStatus(node.Status{State: node.Uninitialised})
 	cfg := e.cfg.node
-	cfg.Logger, cfg.Publish, cfg.Go = e.logger, e.status, e.spawn
+	cfg.Logger, cfg.Publish, cfg.Go = e.logger, e.publishStatus, e.spawn
 	n, err := node.Open(cfg)
 	for said := false; errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, store.ErrLocked); n, err = node.Open(cfg) {
 		if !said {
 			e.logger.Error(fmt.Sprintf("%v; trying again every %v", err, openRetry))
 			said = true
 		}
-		e.status(node.Status{State: node.Failed})
+		e.publishStatus(node.Status{State: node.Failed})
 		select {
 		case <-time.After(openRetry):
 		case <-e.ended.Done():
@@ -101,7 +104,7 @@ func (e *engine) open() {
 	}
 	if err != nil {
 		e.logger.Error(fmt.Sprintf("the node was not started: %v", err))
-		e.status(node.Status{State: node.Failed})
+		e.publishStatus(node.Status{State: node.Failed})
 	}
 	e.node, e.failed = n, err
 	close(e.opened)
@@ -140,9 +143,9 @@ var roles = map[core.Role]C.uint32_t{
 	core.RoleRemoved: C.PGRAFT_ROLE_NONE,
 }
 
-// status puts a node's status where backends read it.
-func (e *engine) status(s node.Status) {
-	out := C.PgraftStatus{
+// publishStatus puts a node's status where backends read it.
+func (e *engine) publishStatus(s node.Status) {
+	out := status{
 		term: C.uint64_t(s.Core.Term), commit_index: C.uint64_t(s.Core.Commit),
 		applied_index: C.uint64_t(s.Core.Applied), last_index: C.uint64_t(s.Core.Last),
 		lease_expiry_ns: C.int64_t(s.LeaseExpiry), worker_state: workerStates[s.State],

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/pgraft/pgraft/core"
@@ -75,15 +76,19 @@ func (e *engine) sqlError(err error) *sqlError {
 	case errors.As(err, &r):
 		return e.requestError(err, r)
 	case errors.As(err, &p) && p.Unreachable:
-		return &sqlError{state: "08001", message: p.Text, hint: p.Hint} // sqlclient_unable_to_establish_sqlconnection
+		return &sqlError{state: "08001", message: p.Text, detail: p.Detail, hint: p.Hint} // sqlclient_unable_to_establish_sqlconnection
 	case errors.As(err, &p):
-		return &sqlError{state: "55000", message: p.Text, hint: p.Hint}
+		return &sqlError{state: "55000", message: p.Text, detail: p.Detail, hint: p.Hint}
 	case errors.Is(err, node.ErrNotInitialised):
 		return &sqlError{state: "55000", message: "this server's Raft node is not initialised",
 			hint: "Run SELECT pgraft_init()."}
 	case errors.Is(err, node.ErrContradiction):
+		return &sqlError{state: "55000", message: "the argument of pgraft_init() contradicts this node's data directory",
+			detail: strings.TrimPrefix(err.Error(), node.ErrContradiction.Error()+": "),
+			hint:   "Call pgraft_init() without an argument."}
+	case errors.Is(err, node.ErrFoundingBegun):
 		return &sqlError{state: "55000", message: err.Error(),
-			hint: "Call pgraft_init() without an argument."}
+			hint: "Call pgraft_init(bootstrap => true), or empty pgraft.data_dir first."}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return &sqlError{state: "57014", message: err.Error()} // query_canceled
 	case errors.Is(err, node.ErrNotRunning):

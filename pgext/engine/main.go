@@ -32,7 +32,7 @@ var the *engine
 func pgraft_engine_abi() C.uint32_t { return C.PGRAFT_ENGINE_ABI }
 
 //export pgraft_engine_start
-func pgraft_engine_start(c *C.PgraftConfig, status *C.PgraftStatusBlock, reason *C.char, size C.size_t) C.int {
+func pgraft_engine_start(c *C.PgraftConfig, block *C.PgraftStatusBlock, reason *C.char, size C.size_t) C.int {
 	debug.SetGCPercent(gcPercent)
 	cfg := readConfig(c)
 	if err := cfg.node.Validate(); err != nil {
@@ -40,7 +40,7 @@ func pgraft_engine_start(c *C.PgraftConfig, status *C.PgraftStatusBlock, reason 
 		b[copy(b[:len(b)-1], err.Error())] = 0
 		return 1
 	}
-	the = newEngine(cfg, newRecords(int(c.event_fd)), func(s C.PgraftStatus) { C.pgraft_status_write(status, &s) })
+	the = newEngine(cfg, newRecords(int(c.event_fd)), func(s status) { C.pgraft_status_write(block, &s) })
 	the.spawn(the.open)
 	return 0
 }

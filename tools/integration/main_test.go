@@ -40,6 +40,7 @@ var scenarios = []scenario{
 	{"waits without a quorum", false, waitsWithoutQuorum},
 	{"kills the engine worker", false, killsTheEngine},
 	{"pauses the leader's engine worker", false, pausesTheLeader},
+	{"survives a panic in the engine", false, survivesAPanic},
 	{"kills all servers at once", false, killsAll},
 	{"removes a follower and adds it back", false, removesAFollower},
 	{"removes the leader and adds it back", false, removesTheLeader},

@@ -44,7 +44,7 @@ TEST_TIMEOUT = 15m
 integration = PGRAFT_PG_CONFIG="$(1)" $(GO) test -tags integration -count=1 -timeout $(TEST_TIMEOUT) -v $(2) ./tools/integration/...
 
 .PHONY: all pgraft engine shim check-pg install install-chosen deps demo test test-unit test-race \
-	test-integration test-browser test-short lint lint-go lint-c lint-shell lint-proto proto clean help
+	test-integration test-browser planted planted-record test-short lint lint-go lint-c lint-shell lint-proto proto clean help
 
 all: pgraft engine shim ## build the command, the engine and the extension for PG_CONFIG
 
@@ -107,6 +107,14 @@ test-browser: ## the page of `pgraft view` in a browser; PGRAFT_SCREENSHOTS=DIR 
 	@tools/deps/debian.sh --browser
 	$(GO) test -tags browser -count=1 -timeout 5m ./tools/internal/view
 
+planted: ## plant the bugs of testdata/trace into the core: each replays what its traces show
+	@tools/deps/debian.sh
+	GO="$(GO)" tools/planted.sh
+
+planted-record: ## record those traces anew in the simulator, as a change of the core demands
+	@tools/deps/debian.sh
+	GO="$(GO)" tools/planted.sh --record
+
 test-integration: deps install-chosen ## the tests on real servers of PostgreSQL PG
 	$(call integration,$(chosen_pg_config),)
 
@@ -131,7 +139,7 @@ lint-c:
 
 lint-shell:
 	@tools/deps/debian.sh --lint
-	shellcheck -x tools/deps/*.sh .ci/run
+	shellcheck -x tools/*.sh tools/deps/*.sh .ci/run
 
 # core.proto imports the library's raft.proto, which comes with its module.
 protoc = $(GO) build -o build/protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go && \

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building and testing need beside PostgreSQL (see postgres.sh):
-# git, make, a C compiler and Go. With --lint also what `make lint` needs, with
+# git, make, patch, a C compiler and Go. With --lint also what `make lint` needs, with
 # --browser what `make test-browser` needs.
 # Quiet when nothing is missing.
 set -euo pipefail
@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.."
 . tools/deps/lib.sh
 
 # command and Debian package
-needed=(git:git make:make gcc:gcc)
+needed=(git:git make:make gcc:gcc patch:patch)
 if [ "${1:-}" = --lint ]; then
 	needed+=(shellcheck:shellcheck protoc:protobuf-compiler)
 elif [ "${1:-}" = --browser ]; then

@@ -30,6 +30,10 @@ func receiveWay(s *Step) (w way, ok bool) {
 	return way{core.NodeID(in.From), core.NodeID(s.After.RaftID), maphash.Bytes(waySeed, in.Data)}, true
 }
 
+// leastSkew is the difference that is put right, in nanoseconds: less does not
+// change what one sees.
+const leastSkew = int64(5 * time.Millisecond)
+
 // alignClocks puts clocks right that would have messages arrive before they are
 // sent: half of the difference between the shortest ways there and back, as NTP
 // does. Clocks that agree with all messages stay as they are.
@@ -46,7 +50,7 @@ func (m *merger) alignClocks() (warnings []string) {
 				continue
 			}
 			done[b.id] = true
-			if there >= 0 && back >= 0 {
+			if there >= -leastSkew && back >= -leastSkew {
 				continue
 			}
 			ahead := (there - back) / 2
@@ -158,6 +162,7 @@ func (m *merger) merge() *Builder {
 			best = late
 		}
 		if best == None {
+			b.unite()
 			return b
 		}
 		n := nodes[best]
@@ -189,4 +194,31 @@ func (m *merger) put(b *Builder, node uint32, e event, begin int64) {
 	for _, v := range m.check.Violations[known:] {
 		b.Mark(node, at, Alarm, v.Check+": "+v.Text)
 	}
+}
+
+// unite makes one mark of the whole cluster of what several nodes noted alike at
+// the same time.
+func (b *Builder) unite() {
+	type alike struct {
+		at   time.Duration
+		kind MarkKind
+		text string
+	}
+	count := map[alike]int{}
+	of := func(m rawMark) alike { return alike{m.At, m.Kind, m.Text} }
+	for _, m := range b.marks {
+		count[of(m)]++
+	}
+	var l []rawMark
+	for _, m := range b.marks {
+		switch n := count[of(m)]; {
+		case n > 1:
+			m.node = 0
+			count[of(m)] = 0
+			l = append(l, m)
+		case n == 1:
+			l = append(l, m)
+		}
+	}
+	b.marks = l
 }

@@ -12,7 +12,7 @@ class App {
     this.tab = "incidents";
     this.places = { drawn: [], marks: [] };
     this.frames = []; // milliseconds of the last frames
-    const first = model.marks.find((m) => ["alarm", "fault", "down", "cut"].includes(m.kind));
+    const first = model.marks.find((m) => m.kind === "alarm") ?? model.marks.find((m) => ["fault", "down", "cut"].includes(m.kind));
     this.cursor = first ? stepAtTime(model, first.at) : model.S.count - 1;
     this.slider = document.getElementById("scrub");
     this.slider.max = model.S.count - 1;

@@ -28,8 +28,8 @@ func chainOf(seed uint64, steps int) core.Chain {
 }
 
 const (
-	chainSeeds = 6
-	chainSteps = 4000
+	chainSeeds = 4
+	chainSteps = 2500
 	// chainEnv makes the test binary, started again, print its sums.
 	chainEnv = "PGRAFT_TEST_PRINT_CHAINS"
 )

@@ -104,6 +104,7 @@ func (c *Core) state(k *checkpoint.Codec) {
 	c.hard.state(k)
 	k.Uint(&c.last)
 	k.Flag(&c.removed)
+	k.Flag(&c.lost)
 	k.Uint(&c.timer.deadline)
 	k.Uint(&c.timer.random)
 	c.promise.state(k)

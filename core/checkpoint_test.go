@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/pgraft/pgraft/core"
@@ -19,6 +20,7 @@ type shadow struct {
 // shadows takes checkpoints of a random cluster's nodes and compares.
 type shadows struct {
 	t     *testing.T
+	seed  uint64
 	of    map[*node][]*shadow
 	roles map[core.Role]int // of the nodes when a checkpoint was taken
 	seen  map[string]int    // what went on after one
@@ -58,7 +60,7 @@ func (s *shadows) compareStates(a, b *core.Core) {
 		s.t.Fatal(err)
 	}
 	if !bytes.Equal(x, y) {
-		s.t.Fatalf("checkpoints of %d and %d bytes differ", len(x), len(y))
+		s.t.Fatalf("seed %d: checkpoints of %d and %d bytes differ", s.seed, len(x), len(y))
 	}
 }
 
@@ -76,7 +78,7 @@ func (s *shadows) step(n *node, in core.Input, out core.Output) {
 		}
 		got := x.core.Step(mine)
 		if !bytes.Equal(core.EncodeOutput(nil, got), want) || x.core.Status() != n.core.Status() {
-			s.t.Fatalf("node %d, %d steps after a checkpoint, %T %+v:\n%+v %+v\nwant\n%+v %+v", n.id.NodeID, x.steps, in, in,
+			s.t.Fatalf("seed %d: node %d, %d steps after a checkpoint, %T %+v:\n%+v %+v\nwant\n%+v %+v", s.seed, n.id.NodeID, x.steps, in, in,
 				got, x.core.Status(), out, n.core.Status())
 		}
 		s.saw(out)
@@ -115,11 +117,12 @@ func (s *shadows) saw(out core.Output) {
 // under way.
 func TestCheckpointInLockstep(t *testing.T) {
 	s := &shadows{t: t, of: map[*node][]*shadow{}, roles: map[core.Role]int{}, seen: map[string]int{}}
-	for seed := range uint64(12) {
+	for seed := range uint64(8) {
 		x := newRandom(seed)
 		clear(s.of)
+		s.seed = seed
 		x.onStep = s.step
-		for range 5000 {
+		for range 4000 {
 			x.step()
 			if x.r.IntN(10) == 0 {
 				s.take(x.pick())
@@ -182,8 +185,8 @@ func BenchmarkCheckpoint(b *testing.B) {
 		c := newCluster()
 		c.quiet = true
 		c.form(3)
-		for i := range size {
-			c.nodes[1].step(core.Propose{ID: c.id(), RequestID: [16]byte{byte(i), byte(i >> 8), 1}, Data: make([]byte, 100)})
+		for range size {
+			c.propose(c.nodes[1], 0, strings.Repeat("x", 100))
 		}
 		c.stabilize()
 		n := c.nodes[1]

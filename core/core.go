@@ -25,6 +25,7 @@ type Core struct {
 	hard    HardState
 	last    uint64 // last log index, durable or not
 	removed bool
+	lost    bool // the store lost what this node acknowledged: it elects nobody
 
 	timer    electionTimer
 	promise  promise
@@ -38,6 +39,11 @@ type Core struct {
 	library  *checkpoint.Library // once a checkpoint was taken
 
 	out Output
+
+	// Scratch space: the envelopes of the message that comes in and the one that
+	// goes out. Nothing points to them between two steps.
+	received, sent corepb.Envelope
+	sentRaft       corepb.Envelope_Raft
 }
 
 // New starts a core from what the log store holds. It does nothing by itself:
@@ -80,8 +86,9 @@ func New(cfg Config, d Durable) (*Core, error) {
 
 // boot sets the clocks of a node that starts. It may have promised, before it
 // stopped, not to elect another leader, and remembers only the longest that it
-// can have been.
+// can have been. A snapshot taken after it was removed says so.
 func (c *Core) boot(d Durable) {
+	c.removed = c.members.WasRemoved(c.self)
 	c.promise.durableMillis = d.PromiseMillis
 	if d.PromiseMillis > 0 {
 		c.promise.bootUntil = c.ticks(d.PromiseMillis) + promiseSlackTicks
@@ -192,7 +199,7 @@ func (c *Core) drain() {
 			case raft.LocalApplyThread:
 				c.applyCommitted(m)
 			default:
-				c.send(&corepb.Envelope{To: m.GetTo(), Body: &corepb.Envelope_Raft{Raft: m}})
+				c.sendRaft(m)
 			}
 		}
 	}
@@ -200,16 +207,16 @@ func (c *Core) drain() {
 
 // observe notices changes of role, leader, term and vote.
 func (c *Core) observe(rd raft.Ready) {
-	before, beforeTerm, beforeVote := c.role, c.hard.Term, c.hard.Vote
+	before, beforeLead, beforeTerm, beforeVote := c.role, c.lead, c.hard.Term, c.hard.Vote
 	if h := rd.HardState; h != nil {
 		c.hard = HardState{Term: h.GetTerm(), Vote: h.GetVote(), Commit: h.GetCommit()}
 	}
 	if s := rd.SoftState; s != nil {
-		lead := c.lead
 		c.role, c.lead = s.RaftState, s.Lead
-		if s.Lead != lead && s.Lead != 0 {
-			c.leaderKnown()
-		}
+	}
+	// The same leader in a new term may have lost what it had.
+	if c.lead != 0 && (c.lead != beforeLead || c.hard.Term != beforeTerm) {
+		c.leaderKnown()
 	}
 	if c.hard.Term != beforeTerm || c.role != before {
 		c.roleChanged(before)
@@ -262,8 +269,17 @@ func (c *Core) send(env *corepb.Envelope) {
 	c.out.Send = append(c.out.Send, Send{To: env.GetTo(), Data: marshal(env), Snapshot: env.GetRaft().GetType() == pb.MsgSnap})
 }
 
+// sendRaft sends a message of the library's.
+func (c *Core) sendRaft(m *pb.Message) {
+	c.sent.Reset()
+	c.sentRaft.Raft = m
+	c.sent.To, c.sent.Body = m.GetTo(), &c.sentRaft
+	c.send(&c.sent)
+}
+
 // decorate adds what the core says beside the library: the lease's question to
-// a heartbeat, its answer to a response, the recipient to a snapshot.
+// a heartbeat, its answer to a response, the recipient to a snapshot, what is
+// committed to an answer to a vote request.
 func (c *Core) decorate(env *corepb.Envelope) {
 	switch m := env.GetRaft(); m.GetType() {
 	case pb.MsgHeartbeat:

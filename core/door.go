@@ -6,7 +6,6 @@ import (
 
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/pgraft/pgraft/core/corepb"
 )
@@ -32,12 +31,12 @@ func (c *Core) peer(id uint64) *peer {
 // receive is the door for messages: what passes here cannot make the library
 // panic, break a promise, or come from someone who is no member any more.
 func (c *Core) receive(in Receive) {
-	var env corepb.Envelope
-	if err := proto.Unmarshal(in.Data, &env); err != nil {
+	env := &c.received
+	if err := unmarshal(in.Data, env); err != nil { // resets it
 		c.event(Warning, "message of node %d dropped: %v", NodeID(in.From), err)
 		return
 	}
-	if err := c.checkEnvelope(in.From, &env); err != nil {
+	if err := c.checkEnvelope(in.From, env); err != nil {
 		c.event(Warning, "message of node %d dropped: %v", NodeID(in.From), err)
 		return
 	}
@@ -48,7 +47,7 @@ func (c *Core) receive(in Receive) {
 	p.heard, p.lastHeard = true, c.now
 	switch b := env.GetBody().(type) {
 	case *corepb.Envelope_Raft:
-		c.receiveRaft(&env, b.Raft)
+		c.receiveRaft(env, b.Raft)
 	case *corepb.Envelope_Forward:
 		c.forwarded(in.From, b.Forward.GetCommand())
 	case *corepb.Envelope_ForwardReply:
@@ -73,7 +72,12 @@ func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
 		c.event(Warning, "%v of node %d answers a question that was never asked: %x", m.GetType(), NodeID(m.GetFrom()), m.GetContext())
 		return
 	}
+	if m.GetType() == pb.MsgAppResp && c.role == raft.StateLeader && m.GetTerm() == c.hard.Term && m.GetIndex() > c.last {
+		c.event(Warning, "%v of node %d is about entry %d, but the log ends at %d", m.GetType(), NodeID(m.GetFrom()), m.GetIndex(), c.last)
+		return
+	}
 	if m.GetType() == pb.MsgHeartbeat && m.GetCommit() > c.last {
+		c.lost = true
 		c.event(Warning, "node %d says that entry %d is durable here, but the log ends at %d: this node lost acknowledged data; remove it, empty its data_dir, add it again",
 			NodeID(m.GetFrom()), m.GetCommit(), c.last)
 		return

@@ -85,7 +85,9 @@ func Greet(self Identity, members Members, hello *corepb.Hello) Verdict {
 		if hello.GetToRaftId() == 0 { // a probe before pgraft_add_node
 			return Verdict{}
 		}
-		if len(hello.GetClusterUuid()) != 16 || NodeID(hello.GetToRaftId()) != self.NodeID {
+		// An invitation names the replica that was probed: a message to a member
+		// of the same node id, removed since, makes nobody that member.
+		if len(hello.GetClusterUuid()) != 16 || NodeID(hello.GetToRaftId()) != self.NodeID || len(hello.GetToReplica()) == 0 {
 			return refuse(corepb.Refusal_OTHER_NODE, "malformed invitation of node %d", hello.GetFromNode())
 		}
 		join := self

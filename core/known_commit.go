@@ -35,6 +35,10 @@ func (c *Core) commitKnown(k *corepb.KnownCommit) {
 	if term, err := c.log.Term(k.GetIndex()); err != nil || term != k.GetTerm() {
 		return
 	}
+	// It ends a candidacy, so only where the configuration depends on it.
+	if !c.log.changesMembers(c.hard.Commit, k.GetIndex()) {
+		return
+	}
 	c.step(&pb.Message{Type: pb.MsgApp.Enum(), From: new(c.self), To: new(c.self), Term: new(c.hard.Term),
 		Index: new(k.GetIndex()), LogTerm: new(k.GetTerm()), Commit: new(k.GetIndex())})
 	if err := c.rn.ForgetLeader(); err != nil {

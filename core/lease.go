@@ -102,6 +102,9 @@ func (c *Core) electsAnother(m *pb.Message) bool {
 	if m.GetType() != pb.MsgVote && m.GetType() != pb.MsgPreVote {
 		return false
 	}
+	if c.lost { // its vote could make a leader without the entries that it lost
+		return true
+	}
 	if string(m.GetContext()) == transferContext {
 		return false
 	}
@@ -141,7 +144,8 @@ func (c *Core) renewLease() {
 	own := grant{c.now, uint64(c.cfg.ElectionTicks)} // for a sole voter: nobody else can be elected
 	from, until := own.opened, own.end()
 	c.voters(func(ids []uint64) {
-		grants := make([]grant, 0, len(ids))
+		var few [7]grant // so many voters need no memory from the heap
+		grants := few[:0]
 		for _, id := range ids {
 			if id == c.self {
 				grants = append(grants, own)

@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -29,7 +30,7 @@ func newTail(d Durable) (*tail, error) {
 	base := &pb.Snapshot{Metadata: &pb.SnapshotMetadata{ConfState: &pb.ConfState{}, Index: new(uint64), Term: new(uint64)}}
 	if d.Snapshot != nil {
 		base = new(pb.Snapshot)
-		if err := proto.Unmarshal(d.Snapshot.Data, base); err != nil {
+		if err := unmarshal(d.Snapshot.Data, base); err != nil {
 			return nil, fmt.Errorf("core: stored snapshot at index %d: %w", d.Snapshot.Index, err)
 		}
 		if i := base.GetMetadata().GetIndex(); i != d.Snapshot.Index {
@@ -120,6 +121,12 @@ func (t *tail) Entries(lo, hi, maxBytes uint64) ([]*pb.Entry, error) {
 	return es[:len(es):len(es)], nil
 }
 
+// changesMembers says whether one of the entries after lo up to hi does.
+func (t *tail) changesMembers(lo, hi uint64) bool {
+	b := t.base().Index
+	return slices.ContainsFunc(t.entries[max(lo, b)-b:hi-b], func(e *pb.Entry) bool { return e.GetType() == pb.EntryConfChangeV2 })
+}
+
 // Snapshot is what a member too far behind the tail gets: the base, so that
 // every entry after it can follow.
 func (t *tail) Snapshot() (*pb.Snapshot, error) { return t.marks[0], nil }
@@ -134,7 +141,10 @@ func (t *tail) append(entries []*pb.Entry) {
 		panic(fmt.Sprintf("entries from %d appended to a log of %d..%d", first, b+1, b+uint64(len(t.entries))))
 	}
 	keep := first - b - 1
-	t.entries = append(t.entries[:keep:keep], entries...)
+	if keep < uint64(len(t.entries)) { // the library may still read what is replaced
+		t.entries = slices.Clone(t.entries[:keep])
+	}
+	t.entries = append(t.entries, entries...)
 	t.bytes = t.bytes[:keep]
 	sum := t.dropped
 	if keep > 0 {
@@ -197,4 +207,13 @@ func marshal(m proto.Message) []byte {
 		panic(fmt.Sprintf("marshal %T: %v", m, err))
 	}
 	return b
+}
+
+// unmarshal is the one way back. The texts of protobuf's own errors differ from
+// build to build, so none gets into what a core says.
+func unmarshal(b []byte, m proto.Message) error {
+	if proto.Unmarshal(b, m) != nil {
+		return fmt.Errorf("%d bytes that are no %s", len(b), m.ProtoReflect().Descriptor().Name())
+	}
+	return nil
 }

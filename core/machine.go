@@ -2,11 +2,13 @@ package core
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/pgraft/pgraft/core/corepb"
@@ -48,15 +50,13 @@ func (r *requests) forget(index uint64) {
 		delete(r.byID, r.order[n].id)
 		n++
 	}
-	if n > 0 {
-		r.order = slices.Delete(r.order, 0, n)
-	}
+	r.order = r.order[n:] // append moves what is left when it runs out of room
 }
 
 // restore replaces the machine by what a snapshot holds.
 func (m *machine) restore(s *pb.Snapshot) error {
 	var st corepb.State
-	if err := proto.Unmarshal(s.GetData(), &st); err != nil {
+	if err := unmarshal(s.GetData(), &st); err != nil {
 		return fmt.Errorf("state in the snapshot at index %d: %w", s.GetMetadata().GetIndex(), err)
 	}
 	*m = machine{
@@ -122,29 +122,58 @@ func (m *machine) apply(e *pb.Entry, conf func(*pb.ConfChangeV2) *pb.ConfState) 
 	if err != nil {
 		panic(fmt.Sprintf("committed entry %d: %v", m.index, err))
 	}
-	a := applied{isCommand: true, requestID: [16]byte(cmd.GetRequestId())}
+	a := applied{isCommand: true, requestID: cmd.request}
 	if at, ok := m.requests.byID[a.requestID]; ok {
 		a.at = at
 		return a
 	}
-	if m.index > cmd.GetSince()+requestWindow {
+	if m.index > cmd.since+requestWindow {
 		a.expired = true
 		return a
 	}
-	a.first, a.at, a.user = true, place{m.index, m.term}, cmd.GetData()
+	a.first, a.at, a.user = true, place{m.index, m.term}, cmd.data
 	m.requests.add(a.requestID, a.at)
 	return a
 }
 
-func decodeCommand(data []byte) (*corepb.Command, error) {
-	var cmd corepb.Command
-	if err := proto.Unmarshal(data, &cmd); err != nil {
-		return nil, fmt.Errorf("not a command: %w", err)
+// command is a corepb.Command as it lies in an entry: data shares its memory,
+// which never changes.
+type command struct {
+	request [16]byte
+	since   uint64
+	data    []byte
+}
+
+// decodeCommand reads a corepb.Command without allocating: every entry is looked
+// at more than once on every node.
+func decodeCommand(b []byte) (command, error) {
+	var c command
+	var request []byte
+	for len(b) > 0 {
+		num, typ, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return c, errors.New("not a command")
+		}
+		b = b[n:]
+		switch {
+		case num == 1 && typ == protowire.BytesType:
+			request, n = protowire.ConsumeBytes(b)
+		case num == 2 && typ == protowire.VarintType:
+			c.since, n = protowire.ConsumeVarint(b)
+		case num == 3 && typ == protowire.BytesType:
+			c.data, n = protowire.ConsumeBytes(b)
+		default:
+			n = protowire.ConsumeFieldValue(num, typ, b)
+		}
+		if n < 0 {
+			return c, errors.New("not a command")
+		}
+		b = b[n:]
 	}
-	if len(cmd.GetRequestId()) != 16 {
-		return nil, fmt.Errorf("command with a request id of %d bytes", len(cmd.GetRequestId()))
+	if copy(c.request[:], request) != len(c.request) || len(request) != len(c.request) {
+		return c, fmt.Errorf("command with a request id of %d bytes", len(request))
 	}
-	return &cmd, nil
+	return c, nil
 }
 
 // UserData returns the user's bytes in a log entry; ok is false for entries of
@@ -157,7 +186,7 @@ func UserData(e Entry) (data []byte, ok bool, err error) {
 	if err != nil {
 		return nil, false, fmt.Errorf("core: entry %d: %w", e.Index, err)
 	}
-	return cmd.GetData(), true, nil
+	return cmd.data, true, nil
 }
 
 // applyChange makes a membership change, or refuses one that no longer fits:
@@ -227,14 +256,17 @@ func (m *machine) leaveJoint(conf func(*pb.ConfChangeV2) *pb.ConfState) bool {
 // Bootstrap makes.
 const FoundingIndex = 1
 
+// FoundingTerm is that snapshot's term.
+const FoundingTerm = 1
+
 // Bootstrap is the durable state that a one-node cluster is founded with: a
 // snapshot at FoundingIndex that makes id its only voter.
 func Bootstrap(id Identity, address string, port uint32) Durable {
-	m := machine{index: FoundingIndex, term: 1, conf: &pb.ConfState{Voters: []uint64{id.RaftID}},
+	m := machine{index: FoundingIndex, term: FoundingTerm, conf: &pb.ConfState{Voters: []uint64{id.RaftID}},
 		members: Members{ClusterUUID: id.ClusterUUID, LastIncarnation: Incarnation(id.RaftID),
 			List: []*corepb.Member{{RaftId: id.RaftID, Address: address, Port: port,
 				ReplicaUuid: bytes.Clone(id.ReplicaUUID[:]), Role: corepb.Role_VOTER}}}}
-	return Durable{Snapshot: fromRaftSnapshot(m.snapshot()), HardState: HardState{Term: 1, Commit: FoundingIndex}}
+	return Durable{Snapshot: fromRaftSnapshot(m.snapshot()), HardState: HardState{Term: FoundingTerm, Commit: FoundingIndex}}
 }
 
 // voters calls f with the voters of each of the configuration's quorums: one,

@@ -34,8 +34,7 @@ type change struct {
 const promoteLag = 64
 
 func (c *Core) addNode(in AddNode) {
-	if c.role != raft.StateLeader || c.removed {
-		c.reply(in.ID, NotLeader, "this node does not lead")
+	if c.refusedHere(in.ID) {
 		return
 	}
 	ch := &change{ids: []uint64{in.ID}, add: &corepb.Member{Address: in.Address, Port: in.Port,
@@ -43,9 +42,21 @@ func (c *Core) addNode(in AddNode) {
 	c.enqueue(ch)
 }
 
+// refusedHere answers what only a leader can do on a node that does not lead.
+func (c *Core) refusedHere(id uint64) bool {
+	switch {
+	case c.removed:
+		c.reply(id, RemovedMember, "this node was removed from the cluster")
+	case c.role != raft.StateLeader:
+		c.reply(id, NotLeader, "this node does not lead")
+	default:
+		return false
+	}
+	return true
+}
+
 func (c *Core) removeNode(in RemoveNode) {
-	if c.role != raft.StateLeader || c.removed {
-		c.reply(in.ID, NotLeader, "this node does not lead")
+	if c.refusedHere(in.ID) {
 		return
 	}
 	m := c.members.Node(in.NodeID)

@@ -126,7 +126,7 @@ func (c *Core) rememberAppended() {
 		if err != nil {
 			panic(fmt.Sprintf("entry %d was checked on receipt, but: %v", e.GetIndex(), err))
 		}
-		c.proposed.appended[[16]byte(cmd.GetRequestId())] = place{e.GetIndex(), e.GetTerm()}
+		c.proposed.appended[cmd.request] = place{e.GetIndex(), e.GetTerm()}
 	}
 }
 
@@ -148,6 +148,9 @@ func (c *Core) forwardReply(r *corepb.ForwardReply) {
 	}
 	switch r.GetVerdict() {
 	case corepb.ForwardReply_ACCEPTED:
+		if r.GetTerm() < c.hard.Term {
+			return // its place may be another entry's by now; asked again in time
+		}
 		p.at = place{r.GetIndex(), r.GetTerm()}
 		c.supersede()
 	case corepb.ForwardReply_NOT_LEADER:

@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -15,6 +16,8 @@ import (
 // what is not synced, partitions, members coming and going.
 type random struct {
 	*cluster
+	seed   uint64
+	at     int // steps made
 	r      *rand.Rand
 	asked  map[uint64]expected // id of a read -> what it must not miss
 	seen   map[string]int      // how often what happened
@@ -34,7 +37,7 @@ func newRandom(seed uint64) *random { return newRandomWith(seed, func(*cluster) 
 
 // newRandomWith is newRandom with prepare called before anything has happened.
 func newRandomWith(seed uint64, prepare func(*cluster)) *random {
-	x := &random{cluster: newCluster(), r: rand.New(rand.NewPCG(seed, 1)), asked: map[uint64]expected{}, seen: map[string]int{}, slow: map[uint32]bool{}}
+	x := &random{cluster: newCluster(), seed: seed, r: rand.New(rand.NewPCG(seed, 1)), asked: map[uint64]expected{}, seen: map[string]int{}, slow: map[uint32]bool{}}
 	x.quiet = true
 	if seed%2 == 0 {
 		x.timing.SnapshotEntries, x.timing.MaxTailBytes = 20, 4000 // installs snapshots too
@@ -80,7 +83,10 @@ var actions = []struct {
 			x.deliverAt(x.r.IntN(max(len(x.wire), 1)))
 		}
 	}},
-	{120, "sync", func(x *random) { x.pick().sync() }},
+	{120, "sync", func(x *random) {
+		n := x.pick()
+		n.sync(len(n.queue))
+	}},
 	{120, "tick", func(x *random) { x.tickAll() }},
 	{20, "double", func(x *random) {
 		if len(x.wire) > 0 {
@@ -95,13 +101,15 @@ var actions = []struct {
 	{60, "propose", func(x *random) {
 		id := x.id()
 		rid := [16]byte{1: byte(id), 2: byte(id >> 8), 3: byte(id >> 16)}
-		x.pick().step(core.Propose{ID: id, RequestID: rid, Data: make([]byte, x.r.IntN(200))})
+		in := core.Propose{ID: id, RequestID: rid, Data: make([]byte, x.r.IntN(200))}
+		x.history.asked[id] = in
+		x.pick().step(in)
 	}},
 	{40, "barrier", func(x *random) { x.ask(func(id uint64) core.Input { return core.ReadBarrier{ID: id} }) }},
 	{10, "confirm", func(x *random) { x.ask(func(id uint64) core.Input { return core.ConfirmLeader{ID: id} }) }},
 	{5, "wait", func(x *random) { x.pick().step(core.WaitApplied{ID: x.id(), Index: x.newest + uint64(x.r.IntN(9))}) }},
 	{5, "cancel", func(x *random) { x.pick().step(core.Cancel{ID: max(x.nextID, 20) - uint64(x.r.IntN(20))}) }},
-	{3, "crash", func(x *random) { x.pick().crash() }},
+	{3, "crash", func(x *random) { x.pick().crash(0) }},
 	{9, "restart", func(x *random) {
 		if n := x.all()[x.r.IntN(len(x.all()))]; n.core == nil && n.id.Invited() {
 			n.life++
@@ -109,7 +117,7 @@ var actions = []struct {
 		}
 	}},
 	{2, "cut", func(x *random) {
-		x.cut[[2]uint32{1 + x.r.Uint32N(randomNodes), 1 + x.r.Uint32N(randomNodes)}] = true
+		x.cut[link{1 + x.r.Uint32N(randomNodes), 1 + x.r.Uint32N(randomNodes)}] = refusing
 	}},
 	{1, "isolate", func(x *random) { x.isolate(x.pick()) }},
 	{1, "slow", func(x *random) { n := x.pick(); x.slow[n.id.NodeID] = true; x.isolate(n) }},
@@ -134,6 +142,12 @@ var actions = []struct {
 
 // step does one thing.
 func (x *random) step() {
+	defer func() {
+		if p := recover(); p != nil {
+			panic(fmt.Sprintf("seed %d, step %d: %v", x.seed, x.at, p))
+		}
+	}()
+	x.at++
 	sum := 0
 	for _, a := range actions {
 		sum += a.weight
@@ -149,25 +163,11 @@ func (x *random) step() {
 	for len(x.wire) > maxRandomWire {
 		x.loseAt(0)
 	}
-	x.checkLeaders()
-}
-
-// checkLeaders: the leases of check() do not hold for clocks that stand still.
-func (x *random) checkLeaders() {
-	leaders := map[uint64]uint32{}
-	for _, n := range x.running() {
-		if s := n.core.Status(); s.Role == core.RoleLeader {
-			if other, ok := leaders[s.Term]; ok {
-				panic(fmt.Sprintf("nodes %d and %d both lead in term %d", other, n.id.NodeID, s.Term))
-			}
-			leaders[s.Term] = n.id.NodeID
-		}
-	}
 }
 
 func (x *random) isolate(n *node) {
 	for id := uint32(1); id <= randomNodes; id++ {
-		x.cut[[2]uint32{id, n.id.NodeID}], x.cut[[2]uint32{n.id.NodeID, id}] = true, true
+		x.cut[link{id, n.key}], x.cut[link{n.key, id}] = refusing, refusing
 	}
 }
 
@@ -225,20 +225,24 @@ func (x *random) restartAll() {
 // tickAll is a tick for everyone whose clock goes.
 func (x *random) tickAll() {
 	for _, n := range x.running() {
-		if !x.slow[n.id.NodeID] {
-			n.step(core.Tick{})
-		}
+		n.paused = x.slow[n.key]
+	}
+	x.tickNext(math.MaxInt64 - 1)
+	for _, n := range x.running() {
+		n.paused = false // it goes on receiving
+		n.due = max(n.due, x.time+1)
 	}
 }
 
 func (x *random) deliverAt(i int) {
-	at := -1
-	x.deliver(func(message) bool { at++; return at == i })
+	if i < len(x.wire) {
+		x.cluster.deliverAt(i)
+	}
 }
 
 func (x *random) loseAt(i int) {
 	at := -1
-	x.lose(func(message) bool { at++; return at == i })
+	x.drop(func(message) bool { at++; return at == i }, 1)
 }
 
 func (x *random) ask(in func(uint64) core.Input) {
@@ -269,7 +273,7 @@ func (x *random) fresh() *node {
 		}
 	}
 	x.seen["recreated"]++
-	x.lose(func(m message) bool { return m.from == id || m.to == id })
+	x.drop(func(m message) bool { return m.from == id || m.to == id }, len(x.wire))
 	return x.create(id)
 }
 

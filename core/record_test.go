@@ -14,7 +14,7 @@ func (n *node) RecordOutput(out core.Output) {
 
 // config is what n was started with.
 func (n *node) config() core.Config {
-	cfg := n.c.timing
-	cfg.Identity, cfg.Seed = n.id, uint64(n.id.NodeID)+n.life<<32
+	cfg := n.cfg
+	cfg.Identity, cfg.Seed = n.id, uint64(n.key)+n.life<<32
 	return cfg
 }

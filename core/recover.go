@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	pb "go.etcd.io/raft/v3/raftpb"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/pgraft/pgraft/core/corepb"
 )
@@ -25,7 +24,8 @@ import (
 // the log keeps all that this member has, and whoever reads it later sees the
 // recovery at its place. Every entry before it becomes committed, also one that
 // the lost majority never acknowledged. What the majority acknowledged and this
-// member never got is lost: so choose the member with the longest log.
+// member never got is lost: so choose the member whose last entry has the
+// highest term, and of those the one with the highest index.
 //
 // The member gets a new incarnation. All others are members no more: the new
 // cluster refuses them, by its uuid, and they it. It must be certain that they
@@ -112,7 +112,7 @@ func Change(e Entry) (ch *corepb.MemberChange, ok bool, err error) {
 // with which the library leaves a joint configuration.
 func decodeChange(data []byte) (*pb.ConfChangeV2, *corepb.MemberChange, error) {
 	var cc pb.ConfChangeV2
-	if err := proto.Unmarshal(data, &cc); err != nil {
+	if err := unmarshal(data, &cc); err != nil {
 		return nil, nil, fmt.Errorf("not a membership change: %w", err)
 	}
 	if len(cc.GetContext()) == 0 {
@@ -122,7 +122,7 @@ func decodeChange(data []byte) (*pb.ConfChangeV2, *corepb.MemberChange, error) {
 		return &cc, nil, nil
 	}
 	var ch corepb.MemberChange
-	if err := proto.Unmarshal(cc.GetContext(), &ch); err != nil {
+	if err := unmarshal(cc.GetContext(), &ch); err != nil {
 		return nil, nil, fmt.Errorf("context of a membership change: %w", err)
 	}
 	if n := len(ch.GetClusterUuid()); ch.GetStep() == corepb.MemberChange_RECOVER && n != 16 {

@@ -1,6 +1,8 @@
 package core
 
 import (
+	"bytes"
+
 	pb "go.etcd.io/raft/v3/raftpb"
 	"google.golang.org/protobuf/proto"
 
@@ -74,12 +76,13 @@ func redactCommand(data []byte, stand func([]byte) []byte) []byte {
 	if len(data) == 0 {
 		return data
 	}
-	cmd, err := decodeCommand(data)
+	own := bytes.Clone(data)
+	cmd, err := decodeCommand(own)
 	if err != nil {
 		return data
 	}
-	cmd.Data = stand(cmd.Data)
-	return marshal(cmd)
+	copy(cmd.data, stand(cmd.data)) // shares own's memory
+	return own
 }
 
 func redactSent(data []byte, stand func([]byte) []byte) []byte {

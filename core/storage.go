@@ -7,8 +7,6 @@ import (
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
 	"google.golang.org/protobuf/proto"
-
-	"github.com/pgraft/pgraft/core/corepb"
 )
 
 // storage is what has been handed to the host and is not answered yet. The
@@ -106,21 +104,28 @@ func (c *Core) persisted(seq uint64) {
 	if seq > c.storage.seq {
 		panic(fmt.Sprintf("persisted %d, but only %d was handed out", seq, c.storage.seq))
 	}
-	for len(c.storage.batches) > 0 && c.storage.batches[0].seq <= seq {
-		b := c.storage.batches[0]
-		c.storage.batches = c.storage.batches[1:]
+	n := 0
+	for ; n < len(c.storage.batches) && c.storage.batches[n].seq <= seq; n++ {
+		b := c.storage.batches[n]
 		for _, m := range b.responses {
 			c.respond(m)
 		}
 		if b.mark > 0 {
 			c.storage.durableMark = max(c.storage.durableMark, b.mark)
-			c.log.compact(c.storage.durableMark, c.cfg.MaxTailBytes)
+			c.compact()
 		}
 	}
+	c.storage.batches = slices.Delete(c.storage.batches, 0, n)
 	if p := &c.promise; p.pendingSeq > 0 && seq >= p.pendingSeq {
 		p.durableMillis = max(p.durableMillis, p.pendingMillis)
 		p.pendingSeq, p.pendingMillis = 0, 0
 	}
+}
+
+// compact drops what is before a durable snapshot. The library still reads what
+// the host has not applied: when it campaigns, for membership changes.
+func (c *Core) compact() {
+	c.log.compact(min(c.storage.durableMark, c.storage.libApplied), c.cfg.MaxTailBytes)
 }
 
 // respond delivers a response of the library's: to itself, or to a member.
@@ -129,7 +134,7 @@ func (c *Core) respond(m *pb.Message) {
 		c.step(m)
 		return
 	}
-	c.send(&corepb.Envelope{To: m.GetTo(), Body: &corepb.Envelope_Raft{Raft: m}})
+	c.sendRaft(m)
 }
 
 // applyCommitted applies entries to the replicated state machine at once, and
@@ -162,13 +167,17 @@ func (c *Core) applyCommitted(m *pb.Message) {
 
 // hostApplied tells the library about applied entries, in order.
 func (c *Core) hostApplied(index uint64) {
-	for len(c.storage.applies) > 0 && c.storage.applies[0].index <= index {
-		for _, r := range c.storage.applies[0].responses {
+	n := 0
+	for ; n < len(c.storage.applies) && c.storage.applies[n].index <= index; n++ {
+		for _, r := range c.storage.applies[n].responses {
 			es := r.GetEntries()
 			c.storage.libApplied = max(c.storage.libApplied, es[len(es)-1].GetIndex())
 			c.step(r)
 		}
-		c.storage.applies = c.storage.applies[1:]
+	}
+	if n > 0 {
+		c.storage.applies = slices.Delete(c.storage.applies, 0, n)
+		c.compact()
 	}
 }
 
@@ -176,7 +185,7 @@ func (c *Core) hostApplied(index uint64) {
 // that a restart is short and memory bounded.
 func (c *Core) markWhenDue() {
 	n := c.machine.index
-	if n-c.storage.marked < c.cfg.SnapshotEntries && c.log.bytesBetween(c.log.newest(), n) < c.cfg.MaxTailBytes/2 {
+	if n == c.storage.marked || n-c.storage.marked < c.cfg.SnapshotEntries && c.log.bytesBetween(c.log.newest(), n) < c.cfg.MaxTailBytes/2 {
 		return
 	}
 	s := c.machine.snapshot()

@@ -14,9 +14,12 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/node/recorder"
 	"github.com/pgraft/pgraft/node/store"
+	"github.com/pgraft/pgraft/node/transport"
 )
 
 // Config is what a node is opened with.
@@ -34,11 +37,16 @@ type Config struct {
 	ElectionTimeout   time.Duration
 	HeartbeatInterval time.Duration
 	MaxEntryBytes     int
+	TLS               *transport.TLSFiles // nil: none
 	SnapshotEntries   uint64
 	Retention         store.Retention
 	// Trace is what the flight recorder does; by default nothing. Its files lie
 	// in DataDir, in the directory traceDir.
 	Trace recorder.Settings
+
+	// FS is how the log store reaches DataDir; nil: as is. Any other must lead to
+	// the same files, as one that injects faults does.
+	FS vfs.FS
 
 	Logger *slog.Logger
 	// Publish is called on every change, and before any message that rests on it

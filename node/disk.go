@@ -7,8 +7,10 @@ import (
 )
 
 // disk writes persist batches in order, from a goroutine of its own. All that
-// wait while it syncs share the next fsync. The queue is bounded by what the
-// core allows to be in flight.
+// wait while it syncs share the next fsync. The queue needs no bound of its own:
+// a leader takes no proposals over core's maxUncommitted bytes that it has not
+// applied, for which they must be on its disk, and sends a follower no more than
+// maxInflightBytes that the follower's disk has not confirmed.
 type disk struct {
 	write  func([]core.Persist) error
 	done   func(seq uint64)

@@ -59,12 +59,17 @@ func writeMarker(path string, id core.Identity) error {
 	if err := os.Rename(tmp, path); err != nil {
 		return fmt.Errorf("node: marker: %w", err)
 	}
-	dir, err := os.Open(filepath.Dir(path))
+	return syncDir(filepath.Dir(path))
+}
+
+// syncDir makes it durable which files are in a directory.
+func syncDir(path string) error {
+	dir, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("node: marker: %w", err)
+		return fmt.Errorf("node: %w", err)
 	}
 	if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
-		return fmt.Errorf("node: marker: %w", err)
+		return fmt.Errorf("node: %w", err)
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -44,9 +43,11 @@ type Status struct {
 
 // Node is one member. All methods are safe for concurrent use.
 type Node struct {
-	cfg Config
-	net *transport.Transport
-	rec *recorder.Recorder
+	cfg   Config
+	net   *transport.Transport
+	rec   *recorder.Recorder
+	tls   *transport.TLS // nil: none
+	stats stats
 
 	mu      sync.Mutex
 	id      core.Identity
@@ -56,6 +57,9 @@ type Node struct {
 	store   store.Store // nil while uninitialised
 	run     *runner     // nil unless the core is there
 	last    View        // what a removed node knew last; otherwise zero
+
+	closing sync.Once
+	closed  error // of Close; guarded by closing
 
 	reloading sync.Mutex // taken before mu
 	pub       sync.Mutex // taken after mu
@@ -67,98 +71,14 @@ var (
 	ErrNotInitialised = errors.New("node: not initialised")
 	ErrNotRunning     = errors.New("node: not running")
 	ErrContradiction  = errors.New("node: the data directory says otherwise")
+	ErrFoundingBegun  = errors.New("node: the founding of a cluster was cut short")
 )
-
-// Open starts listening, and the core if the data directory belongs to a
-// member. Without a data directory the node is uninitialised: it tells callers
-// so until Init.
-func Open(cfg Config) (*Node, error) {
-	if err := cfg.Validate(); err != nil {
-		return nil, err
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-	if cfg.Go == nil {
-		cfg.Go = func(f func()) { go f() }
-	}
-	if cfg.Publish == nil {
-		cfg.Publish = func(Status) {}
-	}
-	n := &Node{cfg: cfg, id: core.Identity{ClusterID: cfg.ClusterID, NodeID: cfg.NodeID}}
-	n.rec = recorder.Open(filepath.Join(cfg.DataDir, traceDir), cfg.Trace, cfg.Logger)
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	found, err := n.openStore()
-	if err != nil {
-		return nil, err
-	}
-	if n.net, err = transport.Listen(transport.Config{Listen: cfg.listen(), Handler: (*peers)(n), Logger: cfg.Logger, Go: cfg.Go}); err != nil {
-		return nil, errors.Join(err, n.closeStore())
-	}
-	if !found {
-		n.setState(Uninitialised)
-		return n, nil
-	}
-	if err := n.begin(); err != nil {
-		return nil, errors.Join(err, n.net.Close(), n.closeStore())
-	}
-	return n, nil
-}
-
-// openStore opens an existing store and checks that it is this node's; false
-// if there is none.
-func (n *Node) openStore() (bool, error) {
-	mark, marked, err := readMarker(n.cfg.MarkerPath)
-	if err != nil {
-		return false, err
-	}
-	if _, err := os.Stat(n.cfg.DataDir); errors.Is(err, os.ErrNotExist) || err == nil && isEmpty(n.cfg.DataDir) {
-		if marked {
-			return false, fmt.Errorf("node: %s is empty, but %s says that node %d was initialised: its data is lost; "+
-				"remove the node from the cluster, delete %[2]s, then initialise and add it again", n.cfg.DataDir, n.cfg.MarkerPath, mark.NodeID)
-		}
-		return false, nil
-	} else if err != nil {
-		return false, fmt.Errorf("node: data directory: %w", err)
-	}
-	s, err := store.Open(n.cfg.DataDir, store.Options{Retention: n.cfg.Retention, Logger: n.cfg.Logger})
-	if err != nil {
-		return false, err
-	}
-	n.store = s
-	id, ok, err := s.Identity()
-	switch {
-	case err != nil:
-	case !ok && !marked: // Init did not get to its end: it can be repeated
-		return false, n.closeStore()
-	case !ok:
-		err = fmt.Errorf("node: the log store in %s has no identity, but %s says that node %d was initialised", n.cfg.DataDir, n.cfg.MarkerPath, mark.NodeID)
-	case id.NodeID != n.cfg.NodeID:
-		err = fmt.Errorf("node: %s belongs to node %d, but the node id is set to %d", n.cfg.DataDir, id.NodeID, n.cfg.NodeID)
-	case id.ClusterID != n.cfg.ClusterID:
-		err = fmt.Errorf("node: %s belongs to the cluster %q, but the cluster id is set to %q", n.cfg.DataDir, id.ClusterID, n.cfg.ClusterID)
-	case marked && mark.Replica != id.ReplicaUUID:
-		err = fmt.Errorf("node: %s holds another replica than the one that %s describes: it was copied or exchanged", n.cfg.DataDir, n.cfg.MarkerPath)
-	}
-	if err == nil && !marked && !id.Removed {
-		err = writeMarker(n.cfg.MarkerPath, id)
-	}
-	if err != nil {
-		return false, errors.Join(err, n.closeStore())
-	}
-	n.id = id
-	return true, nil
-}
-
-func isEmpty(dir string) bool {
-	names, err := os.ReadDir(dir)
-	return err == nil && len(names) == 0
-}
 
 // Init founds a cluster, or makes the node wait for an invitation. bootstrap
 // nil means: node 1 founds, any other waits. Repeating it changes nothing; an
-// argument that contradicts what the data directory holds is ErrContradiction.
+// argument that contradicts what the data directory holds is ErrContradiction,
+// and to wait on what is left of a founding ErrFoundingBegun: found it, or empty
+// the directory first.
 func (n *Node) Init(bootstrap *bool) (founded bool, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -183,15 +103,22 @@ func (n *Node) Init(bootstrap *bool) (founded bool, err error) {
 	if err := os.MkdirAll(filepath.Dir(n.cfg.DataDir), 0o700); err != nil {
 		return false, fmt.Errorf("node: data directory: %w", err)
 	}
-	s, err := store.Open(n.cfg.DataDir, store.Options{Retention: n.cfg.Retention, Logger: n.cfg.Logger})
+	s, err := store.Open(n.cfg.DataDir, n.storeOptions())
 	if err != nil {
 		return false, err
 	}
 	n.store = s
-	if err := n.mint(found); err != nil {
+	if err = syncDir(filepath.Dir(n.cfg.DataDir)); err == nil {
+		err = n.mint(found)
+	}
+	if err != nil {
 		return false, errors.Join(err, n.closeStore())
 	}
-	return found, n.begin()
+	if err := n.begin(); err != nil {
+		n.failLocked(err)
+		return false, n.failure
+	}
+	return found, nil
 }
 
 // mint makes the identity of a new node durable. The identity comes after the
@@ -204,12 +131,21 @@ func (n *Node) mint(found bool) error {
 		if err := n.store.Write([]core.Persist{{Seq: 1, Snapshot: d.Snapshot, HardState: &d.HardState, Sync: true}}); err != nil {
 			return err
 		}
+	} else if d, err := n.store.Load(); err != nil {
+		return err
+	} else if d.Snapshot != nil {
+		// Every log begins at the same index and term: this node would take the
+		// one that it is invited to for the rest of its own.
+		return fmt.Errorf("%w: %s holds its beginning", ErrFoundingBegun, n.cfg.DataDir)
 	}
 	if err := n.store.SetIdentity(id); err != nil {
 		return err
 	}
+	if err := writeMarker(n.cfg.MarkerPath, id); err != nil {
+		return err
+	}
 	n.id = id
-	return writeMarker(n.cfg.MarkerPath, id)
+	return nil
 }
 
 // begin starts the core of a member, or waits. The caller holds mu.
@@ -343,13 +279,15 @@ func (n *Node) running() (*runner, error) {
 	return nil, ErrNotRunning
 }
 
-// Close stops everything and closes the store.
+// Close stops everything and closes the store. Every call returns when that is
+// done, with what came of it.
 func (n *Node) Close() error {
+	n.closing.Do(func() { n.closed = n.close() })
+	return n.closed
+}
+
+func (n *Node) close() error {
 	n.mu.Lock()
-	if n.state == Closed {
-		n.mu.Unlock()
-		return nil
-	}
 	run := n.run
 	n.setState(Closed)
 	n.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/node/recorder"
 	"github.com/pgraft/pgraft/node/store"
+	"github.com/pgraft/pgraft/node/transport"
 )
 
 // Settings are what of a Config can change while a node runs.
@@ -17,6 +18,7 @@ type Settings struct {
 	SnapshotEntries   uint64
 	Retention         store.Retention
 	Trace             recorder.Settings
+	TLS               transport.TLSFiles // read anew if the node uses TLS
 }
 
 // Reload puts new settings into force. A core has its timings for life, so new
@@ -44,6 +46,11 @@ func (n *Node) Reload(s Settings) error {
 	n.cfg.ElectionTimeout, n.cfg.HeartbeatInterval = s.ElectionTimeout, s.HeartbeatInterval
 	n.cfg.SnapshotEntries, n.cfg.Retention, n.cfg.Trace = s.SnapshotEntries, s.Retention, s.Trace
 	n.rec.Set(s.Trace)
+	if n.tls != nil {
+		if err := n.tls.Reload(s.TLS); err != nil {
+			n.cfg.Logger.Error(fmt.Sprintf("the certificates in force stay: %v", err))
+		}
+	}
 	same := old.ElectionTimeout == next.ElectionTimeout && old.HeartbeatInterval == next.HeartbeatInterval &&
 		old.SnapshotEntries == next.SnapshotEntries
 	if same || n.state != Running {
@@ -51,13 +58,15 @@ func (n *Node) Reload(s Settings) error {
 	}
 	n.cfg.Logger.Info(fmt.Sprintf("election timeout %v, heartbeat interval %v, snapshot every %d entries from now on",
 		next.ElectionTimeout, next.HeartbeatInterval, next.SnapshotEntries))
-	return n.replaceCore()
+	return n.replaceCore(func() error { return nil })
 }
 
 // replaceCore starts another core in place of the running one. The caller holds
-// mu, which is let go of in between.
-func (n *Node) replaceCore() error {
+// mu, which is let go of at first. In between no core runs, and with an error
+// none will: the node fails.
+func (n *Node) replaceCore(between func() error) error {
 	r := n.run
+	defer close(r.over)
 	r.replaced.Store(true)
 	r.stop()
 	n.mu.Unlock()
@@ -70,7 +79,11 @@ func (n *Node) replaceCore() error {
 	st := r.core.Status()
 	st.Role, st.Lead, st.LeaseTicks = core.RoleFollower, 0, 0
 	n.publish(r, Status{State: Running, Core: st})
-	if err := n.begin(); err != nil {
+	err := between()
+	if err == nil {
+		err = n.begin()
+	}
+	if err != nil {
 		n.failLocked(err)
 		return err
 	}

@@ -34,16 +34,28 @@ const (
 // ends; the error's code is then core.Unknown, and the same request id may be
 // proposed again: it commits once.
 func (n *Node) Propose(ctx context.Context, requestID [16]byte, data []byte) (index, term uint64, err error) {
-	for {
+	began := time.Now()
+	rep, err := n.ask(ctx, func(id uint64) core.Input { return core.Propose{ID: id, RequestID: requestID, Data: data} })
+	n.stats.proposed(began, err)
+	return rep.Index, rep.Term, err
+}
+
+// ask is for what may be asked again of the core that Reload puts in place: a
+// read, or a proposal, which its request id makes safe.
+func (n *Node) ask(ctx context.Context, in func(id uint64) core.Input) (core.Reply, error) {
+	for again := false; ; again = true {
 		r, err := n.running()
+		if err != nil && again { // the core before may have handed it on
+			return core.Reply{}, &RequestError{core.Unknown, err.Error()}
+		}
 		if err != nil {
-			return 0, 0, err
+			return core.Reply{}, err
 		}
-		rep := r.do(ctx, func(id uint64) core.Input { return core.Propose{ID: id, RequestID: requestID, Data: data} })
-		if rep.Code == core.Unknown && r.replaced.Load() && ctx.Err() == nil {
-			continue // Reload put another core in its place; the request id makes this safe
+		rep, stopped := r.do(ctx, in)
+		if stopped && r.wasReplaced(ctx) {
+			continue
 		}
-		return rep.Index, rep.Term, failure(rep)
+		return rep, failure(rep)
 	}
 }
 
@@ -51,14 +63,11 @@ func (n *Node) Propose(ctx context.Context, requestID [16]byte, data []byte) (in
 // votes; promoted is false if it is a member, but still catches up. Only on the
 // leader.
 func (n *Node) AddNode(ctx context.Context, nodeID uint32, address string, port uint32) (promoted bool, err error) {
-	r, err := n.running()
+	r, v, err := n.live(ctx)
 	if err != nil {
 		return false, err
 	}
-	v, err := r.view(ctx)
-	if err != nil {
-		return false, err
-	}
+	voter := false
 	switch m := v.member(nodeID); {
 	case v.Core.Role != core.RoleLeader:
 		return false, &RequestError{core.NotLeader, fmt.Sprintf("node %d does not lead", n.cfg.NodeID)}
@@ -66,19 +75,23 @@ func (n *Node) AddNode(ctx context.Context, nodeID uint32, address string, port 
 	case m.GetAddress() != address || m.GetPort() != port:
 		return false, &RequestError{core.Conflict, fmt.Sprintf("node %d is a member already, at %s", nodeID, endpoint(m))}
 	case m.GetRole() == corepb.Role_VOTER:
-		return true, nil
+		voter = true
 	}
 	replica, err := n.probe(ctx, nodeID, address, port)
+	var p *ProbeError
+	if voter && errors.As(err, &p) && p.Unreachable {
+		return true, nil // away, but a member as it was
+	}
 	if err != nil {
 		return false, err
 	}
 	wait, done := context.WithTimeout(ctx, catchUpTimeout)
 	defer done()
-	rep := r.do(wait, func(id uint64) core.Input {
+	rep, _ := r.do(wait, func(id uint64) core.Input {
 		return core.AddNode{ID: id, NodeID: nodeID, Address: address, Port: port, ReplicaUUID: replica}
 	})
 	if rep.Code == core.Unknown && ctx.Err() == nil {
-		v, err := r.view(ctx)
+		_, v, err := n.live(ctx)
 		if err == nil && v.member(nodeID).GetRole() == corepb.Role_JOINING {
 			return false, nil
 		}
@@ -92,10 +105,16 @@ type ProbeError struct {
 	// itself does not fit.
 	Unreachable bool
 	Text        string
+	Detail      string // empty: none
 	Hint        string // empty: none
 }
 
-func (e *ProbeError) Error() string { return e.Text }
+func (e *ProbeError) Error() string {
+	if e.Detail == "" {
+		return e.Text
+	}
+	return e.Text + ": " + e.Detail
+}
 
 // probe looks at a node and returns its replica uuid.
 func (n *Node) probe(ctx context.Context, nodeID uint32, address string, port uint32) (replica [16]byte, err error) {
@@ -107,7 +126,7 @@ func (n *Node) probe(ctx context.Context, nodeID uint32, address string, port ui
 	where := net.JoinHostPort(address, strconv.Itoa(int(port)))
 	w, err := n.net.Probe(ctx, where, id.Hello(nil, nodeID))
 	if err != nil {
-		return replica, &ProbeError{Unreachable: true, Text: fmt.Sprintf("node %d at %s: %v", nodeID, where, err),
+		return replica, &ProbeError{Unreachable: true, Text: fmt.Sprintf("could not reach node %d at %s", nodeID, where), Detail: err.Error(),
 			Hint: "Check that its server runs, that address and port are its pgraft.address and pgraft.port, and that no firewall is in between."}
 	}
 	hint := ""
@@ -137,7 +156,8 @@ func (n *Node) RemoveNode(ctx context.Context, nodeID uint32) error {
 	if err != nil {
 		return err
 	}
-	return failure(r.do(ctx, func(id uint64) core.Input { return core.RemoveNode{ID: id, NodeID: nodeID} }))
+	rep, _ := r.do(ctx, func(id uint64) core.Input { return core.RemoveNode{ID: id, NodeID: nodeID} })
+	return failure(rep)
 }
 
 func failure(rep core.Reply) error {
@@ -149,9 +169,12 @@ func failure(rep core.Reply) error {
 
 // View is what a node knows of itself and the other members at one instant.
 type View struct {
-	Core           core.Status
-	LeaseExpiry    int64 // as in Status
-	Members        []core.MemberStatus
+	Core        core.Status
+	LeaseExpiry int64 // as in Status
+	Members     []core.MemberStatus
+	// Readable is up to where the log store holds what is committed: behind it
+	// there may be an older leader's entries still.
+	Readable       uint64
 	electionMillis uint64 // silent for longer means unreachable
 	store          store.Store
 }
@@ -161,19 +184,31 @@ type View struct {
 // error wraps ErrNotInitialised or ErrNotRunning if there is nothing to know.
 func (n *Node) View(ctx context.Context) (View, error) {
 	n.mu.Lock()
-	last, waiting := n.last, n.state == Waiting
-	if waiting {
-		last.store = n.store
+	state, known := n.state, n.last
+	if state == Waiting {
+		known.store = n.store
 	}
 	n.mu.Unlock()
-	if last.store != nil {
-		return last, nil
+	if (state == Waiting || state == Removed) && known.store != nil {
+		return known, nil
 	}
-	r, err := n.running()
-	if err != nil {
-		return View{}, err
+	_, v, err := n.live(ctx)
+	return v, err
+}
+
+// live is the runner and what it knows.
+func (n *Node) live(ctx context.Context) (*runner, View, error) {
+	for {
+		r, err := n.running()
+		if err != nil {
+			return nil, View{}, err
+		}
+		v, err := r.view(ctx)
+		if errors.Is(err, ErrNotRunning) && r.wasReplaced(ctx) {
+			continue
+		}
+		return r, v, err
 	}
-	return r.view(ctx)
 }
 
 // AwaitLeader returns once a leader is known; if that is this node, once it holds
@@ -211,7 +246,12 @@ func (v View) Leader() *corepb.Member { return v.member(core.NodeID(v.Core.Lead)
 // Leads says that m leads; this node only while it holds its lease.
 func (v View) Leads(m core.MemberStatus) bool {
 	id := m.Member.GetRaftId()
-	return id == v.Core.Lead && (id != v.Core.RaftID || v.LeaseExpiry > int64(boottime()))
+	return id == v.Core.Lead && (id != v.Core.RaftID || v.LeaseLeft() > 0)
+}
+
+// LeaseLeft is how long this node's leader lease still runs; 0 without one.
+func (v View) LeaseLeft() time.Duration {
+	return max(time.Duration(v.LeaseExpiry)-boottime(), 0)
 }
 
 // Reachable says that m was heard from within an election timeout, by the
@@ -224,16 +264,17 @@ func endpoint(m *corepb.Member) string {
 	return net.JoinHostPort(m.GetAddress(), strconv.Itoa(int(m.GetPort())))
 }
 
-// Entry returns the user's data at an index of the log, as far as it is known
-// to be committed; ok is false for an entry of Raft's own. Errors are those of
-// store.Store.Entry.
+// Entry returns the user's data at an index of the log, as far as this node has
+// applied it: what is committed further on may not be in the store yet, or in
+// place of something else there. ok is false for an entry of Raft's own. Errors
+// are those of store.Store.Entry.
 func (n *Node) Entry(ctx context.Context, index uint64) (data []byte, ok bool, err error) {
 	v, err := n.View(ctx)
 	if err != nil {
 		return nil, false, err
 	}
-	if index > v.Core.Commit {
-		return nil, false, &store.BeyondError{Last: v.Core.Commit}
+	if index > v.Readable {
+		return nil, false, &store.BeyondError{Last: v.Readable}
 	}
 	e, err := v.store.Entry(index)
 	var gone *store.CompactedError

@@ -28,14 +28,20 @@ type runner struct {
 
 	lastID   atomic.Uint64 // of a request
 	replaced atomic.Bool   // set before stop: another runner goes on from the store
+	over     chan struct{} // closed once that one does, or will not
 
 	// The rest belongs to the goroutine.
 	tick    time.Duration
 	moments [moments]tickMoment
 	waiting map[uint64]chan core.Reply
 	toApply uint64
-	expiry  int64 // of the lease, as last published
-	removed bool
+	// While a snapshot is on its way to the log store, what the core has applied
+	// is not there yet: until the batch installing is durable, readable stays.
+	installing uint64
+	readable   uint64
+	known      core.Status // as last published
+	expiry     int64       // of the lease, as last published
+	removed    bool
 }
 
 const (
@@ -50,9 +56,9 @@ type tickMoment struct {
 }
 
 func newRunner(n *Node, c *core.Core, s store.Store) *runner {
-	r := &runner{n: n, core: c, store: s, inbox: make(chan any, inboxSize), quit: make(chan struct{}), ended: make(chan struct{}),
-		tick: n.cfg.tick(), electionMillis: uint64(n.cfg.ElectionTimeout.Milliseconds()), waiting: map[uint64]chan core.Reply{}}
-	r.disk = newDisk(s.Write, func(seq uint64) { r.put(core.Persisted{Seq: seq}) }, n.fail)
+	r := &runner{n: n, core: c, store: s, inbox: make(chan any, inboxSize), quit: make(chan struct{}), ended: make(chan struct{}), over: make(chan struct{}),
+		readable: c.Status().Applied, tick: n.cfg.tick(), electionMillis: uint64(n.cfg.ElectionTimeout.Milliseconds()), waiting: map[uint64]chan core.Reply{}}
+	r.disk = newDisk(n.stats.timed(s.Write), func(seq uint64) { r.put(core.Persisted{Seq: seq}) }, n.fail)
 	return r
 }
 
@@ -106,8 +112,7 @@ func (r *runner) loop() {
 	for {
 		select {
 		case <-r.quit:
-			r.failWaiting()
-			return
+			return // whoever waits for a reply sees ended
 		case <-t.C:
 			r.step(core.Tick{})
 		case in := <-r.inbox:
@@ -143,6 +148,12 @@ func (r *runner) step(in core.Input) {
 		r.toApply = 0
 		core.Perform(r.core, core.Applied{Index: i}, r)
 	}
+	if p, ok := in.(core.Persisted); ok && p.Seq >= r.installing {
+		r.installing = 0
+	}
+	if r.installing == 0 {
+		r.readable = r.core.Status().Applied
+	}
 	if !r.removed && r.core.Status().Role == core.RoleRemoved {
 		r.removed = true
 		r.n.removedFromCluster(r)
@@ -150,8 +161,9 @@ func (r *runner) step(in core.Input) {
 }
 
 // do hands in a request and waits for its reply. When ctx ends it gives the
-// request up: core.Unknown, unless it was done just then.
-func (r *runner) do(ctx context.Context, in func(id uint64) core.Input) core.Reply {
+// request up: core.Unknown, unless it was done just then. stopped: the runner
+// ended before there was a reply.
+func (r *runner) do(ctx context.Context, in func(id uint64) core.Input) (rep core.Reply, stopped bool) {
 	id, answer := r.lastID.Add(1), make(chan core.Reply, 1)
 	r.put(func() {
 		r.waiting[id] = answer
@@ -159,26 +171,35 @@ func (r *runner) do(ctx context.Context, in func(id uint64) core.Input) core.Rep
 	})
 	select {
 	case rep := <-answer:
-		return rep
+		return rep, false
 	case <-ctx.Done():
 		r.put(core.Cancel{ID: id})
 	case <-r.ended:
 	}
 	select {
 	case rep := <-answer:
-		return rep
+		return rep, false
 	case <-r.ended:
 	}
 	select {
 	case rep := <-answer:
-		return rep
+		return rep, false
 	default:
-		return stoppedReply(id)
+		return core.Reply{ID: id, Code: core.Unknown, Text: "this node stopped before the outcome was known"}, true
 	}
 }
 
-func stoppedReply(id uint64) core.Reply {
-	return core.Reply{ID: id, Code: core.Unknown, Text: "the node stopped"}
+// wasReplaced says, of a runner that has ended, whether another goes on in its
+// place, and returns once that one does. False when ctx ends first.
+func (r *runner) wasReplaced(ctx context.Context) bool {
+	if !r.replaced.Load() {
+		return false
+	}
+	select {
+	case <-r.over:
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
 }
 
 // view reads the core on its goroutine.
@@ -198,7 +219,7 @@ func (r *runner) view(ctx context.Context) (View, error) {
 // look is view on the goroutine itself.
 func (r *runner) look() View {
 	return View{Core: r.core.Status(), LeaseExpiry: r.expiry, Members: r.core.MemberStatuses(),
-		electionMillis: r.electionMillis, store: r.store}
+		Readable: r.readable, electionMillis: r.electionMillis, store: r.store}
 }
 
 func boottime() time.Duration {
@@ -211,6 +232,8 @@ func boottime() time.Duration {
 
 // Publish converts the lease, which the core counts in ticks, to a time.
 func (r *runner) Publish(s core.Status) {
+	r.n.stats.changed(r.known, s)
+	r.known = s
 	st := Status{State: Running, Core: s, LeaderNode: core.NodeID(s.Lead)}
 	if m := r.moments[s.LeaseFrom%moments]; s.LeaseTicks > 0 && m.tick == s.LeaseFrom && m.at > 0 {
 		st.LeaseExpiry = int64(m.at + time.Duration(s.LeaseTicks)*r.tick)
@@ -226,12 +249,29 @@ func (r *runner) Publish(s core.Status) {
 func (r *runner) RecordInput(in core.Input)    { r.n.rec.Input(in) }
 func (r *runner) RecordOutput(out core.Output) { r.n.rec.Output(out) }
 
-func (r *runner) Persist(b []core.Persist) { r.disk.add(b) }
-func (r *runner) Send(s core.Send)         { r.n.net.Send(s) }
+func (r *runner) Persist(b []core.Persist) {
+	r.n.stats.persisted(b)
+	for _, p := range b {
+		if p.Snapshot != nil {
+			r.installing = p.Seq
+		}
+	}
+	r.disk.add(b)
+}
+
+func (r *runner) Send(s core.Send) {
+	if s.Snapshot {
+		r.n.stats.snapshotsSent.Add(1)
+	}
+	r.n.net.Send(s)
+}
 
 // Apply has nothing to wait for: apply workers read the log store at a pace of
 // their own.
-func (r *runner) Apply(as []core.Apply) { r.toApply = as[len(as)-1].Index }
+func (r *runner) Apply(as []core.Apply) {
+	r.n.stats.applied(as)
+	r.toApply = as[len(as)-1].Index
+}
 
 func (r *runner) Reply(rep core.Reply) {
 	if c := r.waiting[rep.ID]; c != nil {
@@ -247,15 +287,9 @@ func (r *runner) Event(e core.Event) {
 
 func (r *runner) MembersChanged(m core.Members) {
 	r.n.mu.Lock()
-	r.n.members = m
-	self := r.n.id.RaftID
-	r.n.mu.Unlock()
-	r.n.net.SetPeers(others(m, self))
-}
-
-func (r *runner) failWaiting() {
-	for id, c := range r.waiting {
-		c <- stoppedReply(id)
+	defer r.n.mu.Unlock()
+	if r.n.state == Running && r.n.run == r { // a node that stopped has no peers
+		r.n.members = m
+		r.n.net.SetPeers(others(m, r.n.id.RaftID))
 	}
-	clear(r.waiting)
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"time"
 
 	"github.com/pgraft/pgraft/core"
@@ -143,10 +144,13 @@ func (t *Transport) greet(c *conn) (generation uint64, err error) {
 	if err := c.nc.SetDeadline(time.Now().Add(t.cfg.HandshakeTimeout)); err != nil {
 		return 0, err
 	}
+	if err := c.secure(); err != nil {
+		return 0, plain(orAlert(err))
+	}
 	hello := &corepb.Hello{}
 	if err := readGreeting(c.br, hello); err != nil {
-		if errors.Is(err, ErrWireVersion) {
-			err = errors.Join(err, c.sayVersion())
+		if c.state == nil && (errors.Is(err, ErrWireVersion) || errors.Is(err, errSpeaksTLS)) {
+			err = errors.Join(err, c.say(wireVersion))
 		}
 		return 0, fmt.Errorf("waiting for its hello: %w", plain(err))
 	}
@@ -154,13 +158,16 @@ func (t *Transport) greet(c *conn) (generation uint64, err error) {
 		return 0, fmt.Errorf("node %d has no Raft id, but its hello is no probe", hello.GetFromNode())
 	}
 	w, generation := t.ask(hello)
+	if err := t.certified(c, hello); err != nil && w != nil && w.GetRefusal() == corepb.Refusal_NONE {
+		w.Refusal, w.Reason = corepb.Refusal_OTHER_NODE, err.Error()
+	}
 	if w == nil {
 		return 0, fmt.Errorf("this node has no answer for node %d now", hello.GetFromNode())
 	}
 	if w.GetRefusal() == corepb.Refusal_NONE && hello.GetToRaftId() != 0 && t.twoOfOne(hello) {
 		w.Refusal, w.Reason = corepb.Refusal_DUPLICATE, errTwoOfOne.Error()
 	}
-	if err := writeGreeting(c.nc, w); err != nil {
+	if err := writeGreeting(c.rw, w); err != nil {
 		return 0, fmt.Errorf("answer node %d: %w", hello.GetFromNode(), plain(err))
 	}
 	if w.GetRefusal() != corepb.Refusal_NONE {
@@ -176,21 +183,45 @@ func (t *Transport) greet(c *conn) (generation uint64, err error) {
 	return generation, c.nc.SetDeadline(time.Time{})
 }
 
-// sayVersion sends the preamble, which is all that a dialler of another wire
-// version understands, and waits for it to hang up: with its bytes unread, ours
-// might not arrive.
-func (c *conn) sayVersion() error {
-	if _, err := c.nc.Write(append([]byte(magic), wireVersion)); err != nil {
+// lingerTimeout is how long a stranger may take to read our last word.
+const lingerTimeout = time.Second
+
+// say sends the preamble with a version byte, which is all that a dialler who
+// speaks otherwise understands, and gives it a moment to hang up: with its bytes
+// unread, ours might not arrive.
+func (c *conn) say(version byte) error {
+	if err := c.nc.SetDeadline(time.Now().Add(lingerTimeout)); err != nil {
+		return err
+	}
+	if _, err := c.nc.Write(append([]byte(magic), version)); err != nil {
 		return err
 	}
 	if err := c.nc.CloseWrite(); err != nil {
 		return err
 	}
-	_, err := io.CopyN(io.Discard, c.br, maxHandshakeBytes)
-	if errors.Is(err, io.EOF) {
+	_, err := io.CopyN(io.Discard, c.nc, maxHandshakeBytes)
+	if errors.Is(err, io.EOF) || errors.Is(err, os.ErrDeadlineExceeded) {
 		return nil
 	}
 	return err
+}
+
+// certified checks that the dialler's certificate is for the node that it says
+// it is: for its address in the member list, or where it dials from.
+func (t *Transport) certified(c *conn, hello *corepb.Hello) error {
+	cert := c.peerCertificate()
+	if cert == nil {
+		return nil
+	}
+	addresses := []string{host(c.nc.RemoteAddr())}
+	t.mu.Lock()
+	for _, m := range t.members {
+		if m.GetRaftId() == hello.GetFromRaftId() {
+			addresses = []string{m.GetAddress()}
+		}
+	}
+	t.mu.Unlock()
+	return certifies(cert, hello.GetFromNode(), addresses...)
 }
 
 // twoOfOne says that hello comes from a second replica with one Raft id.

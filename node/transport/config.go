@@ -65,6 +65,9 @@ type Config struct {
 	// run f itself. Default: go f().
 	Go func(f func())
 
+	// TLS, when not nil, is spoken with everyone, and nobody is spoken to without.
+	TLS *TLS
+
 	DialTimeout      time.Duration // for a TCP connection; default 2 s
 	HandshakeTimeout time.Duration // for Hello and Welcome, on both sides; default 5 s
 	WriteTimeout     time.Duration // for 256 KiB of progress; default 5 s

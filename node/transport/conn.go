@@ -3,6 +3,7 @@ package transport
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -24,6 +25,8 @@ const writeChunkBytes = 256 << 10
 type conn struct {
 	t       *Transport
 	nc      *net.TCPConn
+	rw      net.Conn             // nc, or TLS over it
+	state   *tls.ConnectionState // nil without TLS
 	br      *bufio.Reader
 	bw      *bufio.Writer
 	dialled bool
@@ -42,9 +45,15 @@ type conn struct {
 
 func newConn(t *Transport, nc *net.TCPConn, dialled bool) *conn {
 	c := &conn{t: t, nc: nc, dialled: dialled}
-	c.br = bufio.NewReaderSize(nc, bufferBytes)
-	c.bw = bufio.NewWriterSize(progressWriter{nc, t.cfg.WriteTimeout}, bufferBytes)
+	c.use(nc)
 	return c
+}
+
+// use reads and writes through rw from now on.
+func (c *conn) use(rw net.Conn) {
+	c.rw = rw
+	c.br = bufio.NewReaderSize(rw, bufferBytes)
+	c.bw = bufio.NewWriterSize(progressWriter{rw, c.t.cfg.WriteTimeout}, bufferBytes)
 }
 
 // progressWriter wants progress rather than a whole write within timeout.
@@ -81,7 +90,7 @@ func (c *conn) ended(err error) error {
 // other side until deadline to do the same: closing at once with its bytes
 // unread would discard ours on the way.
 func (c *conn) halfClose(deadline time.Time) {
-	if err := errors.Join(c.nc.SetReadDeadline(deadline), c.nc.CloseWrite()); err != nil {
+	if err := errors.Join(c.nc.SetReadDeadline(deadline), c.closeWrite()); err != nil {
 		c.close(err)
 	}
 }
@@ -131,7 +140,7 @@ func (t *Transport) open(ctx context.Context, address string, hello *corepb.Hell
 		return nil, nil, ErrClosed
 	}
 	c := newConn(t, nc, true)
-	w, err := c.greet(ctx, hello)
+	w, err := c.greet(ctx, address, hello)
 	if err != nil {
 		c.close(err)
 		var refused *refusedError
@@ -147,8 +156,8 @@ func (t *Transport) open(ctx context.Context, address string, hello *corepb.Hell
 	return c, w, nil
 }
 
-// greet is the dialler's side of the handshake.
-func (c *conn) greet(ctx context.Context, hello *corepb.Hello) (*corepb.Welcome, error) {
+// greet is the dialler's side of the handshake with whoever is at address.
+func (c *conn) greet(ctx context.Context, address string, hello *corepb.Hello) (*corepb.Welcome, error) {
 	if err := c.t.tune(c.nc); err != nil {
 		return nil, fmt.Errorf("set TCP options: %w", err)
 	}
@@ -157,7 +166,19 @@ func (c *conn) greet(ctx context.Context, hello *corepb.Hello) (*corepb.Welcome,
 	}
 	stop := context.AfterFunc(ctx, func() { c.t.release(c.nc) })
 	defer stop()
-	if err := writeGreeting(c.nc, hello); err != nil {
+	if err := c.secure(); err != nil {
+		return nil, classify(err)
+	}
+	if cert := c.peerCertificate(); cert != nil {
+		address, _, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
+		if err := certifies(cert, hello.GetToNode(), address); err != nil {
+			return nil, err
+		}
+	}
+	if err := writeGreeting(c.rw, hello); err != nil {
 		return nil, classify(err)
 	}
 	w := &corepb.Welcome{}

@@ -20,6 +20,9 @@ import (
 // corepb's protocol number.
 const wireVersion = 1
 
+// versionNeedsTLS, in place of a version, says that this node speaks TLS only.
+const versionNeedsTLS = 0xff
+
 // magic opens every connection, in both directions, before a version byte.
 // Neither TLS, HTTP nor PostgreSQL starts like it, and it looks wrong to them.
 const magic = "pgraft\n"
@@ -34,6 +37,8 @@ var (
 	ErrNotPgraft = errors.New("not a pgraft node")
 	// ErrWireVersion: a pgraft node with another version of the wire format.
 	ErrWireVersion = errors.New("another wire version")
+	// ErrTLS: one of the two does not want the other's certificate, or its lack.
+	ErrTLS = errors.New("TLS")
 	// ErrClosed: the transport was closed.
 	ErrClosed = errors.New("transport closed")
 )
@@ -91,12 +96,18 @@ func readPreamble(r *bufio.Reader) error {
 			if err != nil {
 				return err
 			}
+			if len(all) >= 2 && (all[0] == 0x16 || all[0] == 0x15) && all[1] == 3 {
+				return errSpeaksTLS
+			}
 			return fmt.Errorf("%w: %s", ErrNotPgraft, describe(all))
 		}
 	}
 	b, err := r.Peek(preambleBytes)
 	if err != nil {
 		return err
+	}
+	if b[len(magic)] == versionNeedsTLS {
+		return errNeedsTLS
 	}
 	if v := b[len(magic)]; v != wireVersion {
 		return fmt.Errorf("%w: it speaks %d, this node %d", ErrWireVersion, v, wireVersion)
@@ -114,8 +125,6 @@ func describe(b []byte) string {
 		pgGSSRequest = 80877104
 	)
 	switch {
-	case len(b) >= 2 && (b[0] == 0x16 || b[0] == 0x15) && b[1] == 3:
-		return "it speaks TLS"
 	case bytes.HasPrefix(b, []byte("SSH-")):
 		return "it speaks SSH"
 	case isHTTP(b):
@@ -142,10 +151,10 @@ func isHTTP(b []byte) bool {
 // was silent or is something else. Whoever takes our bytes and hangs up without
 // a word, as a PostgreSQL server does, is no pgraft node.
 func classify(err error) error {
-	err = plain(err)
 	var ne net.Error
+	err = plain(orAlert(err))
 	switch {
-	case errors.Is(err, ErrNotPgraft), errors.Is(err, ErrWireVersion):
+	case errors.Is(err, ErrNotPgraft), errors.Is(err, ErrWireVersion), errors.Is(err, ErrTLS):
 		return err
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &ne) && ne.Timeout():
 		return fmt.Errorf("%w: connected, but no answer: %w", ErrUnreachable, err)

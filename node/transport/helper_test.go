@@ -101,7 +101,8 @@ func (n *fakeNode) Greet(h *corepb.Hello) *corepb.Welcome {
 	}
 	v := core.Greet(n.self, n.members, h)
 	if v.Join != nil {
-		n.self = *v.Join
+		// Only these: the node id is read without mu.
+		n.self.ClusterUUID, n.self.RaftID = v.Join.ClusterUUID, v.Join.RaftID
 	}
 	return n.self.Welcome(v)
 }

@@ -61,7 +61,9 @@ func TestJoiner(t *testing.T) {
 	leader := newNode(t, 1)
 	joiner := newNode(t, 2, func(n *fakeNode, _ *Config) { n.self.RaftID, n.self.ClusterUUID = 0, [16]byte{} })
 	joiner.send(raftID(1), "too early")
-	leader.tr.SetPeers([]*corepb.Member{memberAt(raftID(2), joiner.tr.Addr())})
+	invited := memberAt(raftID(2), joiner.tr.Addr())
+	invited.ReplicaUuid = joiner.self.ReplicaUUID[:]
+	leader.tr.SetPeers([]*corepb.Member{invited})
 	leader.send(raftID(2), "welcome") // kept until the connection is there
 	joiner.waitGot(t, raftID(1), "welcome")
 	if joiner.self != identity(2) {

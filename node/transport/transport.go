@@ -56,6 +56,7 @@ type PeerStat struct {
 	QueueMessages           int
 	QueueBytes              int
 	LastError               string // empty while all is well
+	TLS                     TLSStat
 }
 
 // Listen opens cfg.Listen and starts to answer. The error names the address; if
@@ -181,6 +182,9 @@ func (t *Transport) Peers() []PeerStat {
 			QueueMessages: p.queueMessages, QueueBytes: p.queueBytes, LastError: p.lastError}
 		if p.member != nil {
 			s.Address = endpoint(p.member)
+		}
+		if c := p.best(); c != nil {
+			s.TLS = c.tlsStat()
 		}
 		stats = append(stats, s)
 	}

@@ -24,7 +24,7 @@ type engine struct {
 	records *records
 	logger  *slog.Logger
 	level   slog.LevelVar
-	write   func(C.PgraftStatus)
+	write   func(status)
 	ended   context.Context // with stop
 	end     context.CancelFunc
 
@@ -39,8 +39,14 @@ type engine struct {
 	debug   bool   // by pgraft_set_debug
 	waiting map[uint64]context.CancelFunc
 
-	applying sync.Mutex // of a reload
+	progress *progress
+
+	applying   sync.Mutex // of a reload; guards retainFrom
+	retainFrom uint64     // as the apply worker has said
 }
+
+// status is what backends read.
+type status = C.PgraftStatus
 
 // maxRequests bounds the requests under way; over it the client gets `busy`.
 const maxRequests = 1024
@@ -49,8 +55,9 @@ const maxRequests = 1024
 // is tried again.
 const openRetry = time.Second
 
-func newEngine(cfg config, r *records, write func(C.PgraftStatus)) *engine {
-	e := &engine{records: r, write: write, opened: make(chan struct{}), cfg: cfg, waiting: map[uint64]context.CancelFunc{}}
+func newEngine(cfg config, r *records, write func(status)) *engine {
+	e := &engine{records: r, write: write, opened: make(chan struct{}), cfg: cfg, waiting: map[uint64]context.CancelFunc{},
+		progress: newProgress(), retainFrom: retainEverything}
 	e.ended, e.end = context.WithCancel(context.Background())
 	e.level.Set(cfg.level)
 	e.logger = slog.New(&logHandler{records: r, level: &e.level})
@@ -74,7 +81,7 @@ func (e *engine) recovered() {
 	}
 	e.broken.Store(true)
 	e.publish.Lock()
-	e.write(C.PgraftStatus{worker_state: C.PGRAFT_WORKER_ERROR})
+	e.write(status{worker_state: C.PGRAFT_WORKER_ERROR})
 	e.publish.Unlock()
 	e.records.fatal(fmt.Sprintf("panic: %v\n%s", p, debug.Stack()))
 }
@@ -82,16 +89,17 @@ func (e *engine) recovered() {
 // open opens the node. What may pass by itself is tried again; what may not is
 // shown as the worker's state and in the answer to every request.
 func (e *engine) open() {
-	e.status(node.Status{State: node.Uninitialised})
+	e.publishStatus(node.Status{State: node.Uninitialised})
 	cfg := e.cfg.node
-	cfg.Logger, cfg.Publish, cfg.Go = e.logger, e.status, e.spawn
+	cfg.Retention.RetainFrom = retainEverything
+	cfg.Logger, cfg.Publish, cfg.Go = e.logger, e.publishStatus, e.spawn
 	n, err := node.Open(cfg)
 	for said := false; errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, store.ErrLocked); n, err = node.Open(cfg) {
 		if !said {
 			e.logger.Error(fmt.Sprintf("%v; trying again every %v", err, openRetry))
 			said = true
 		}
-		e.status(node.Status{State: node.Failed})
+		e.publishStatus(node.Status{State: node.Failed})
 		select {
 		case <-time.After(openRetry):
 		case <-e.ended.Done():
@@ -101,7 +109,7 @@ func (e *engine) open() {
 	}
 	if err != nil {
 		e.logger.Error(fmt.Sprintf("the node was not started: %v", err))
-		e.status(node.Status{State: node.Failed})
+		e.publishStatus(node.Status{State: node.Failed})
 	}
 	e.node, e.failed = n, err
 	close(e.opened)
@@ -140,9 +148,9 @@ var roles = map[core.Role]C.uint32_t{
 	core.RoleRemoved: C.PGRAFT_ROLE_NONE,
 }
 
-// status puts a node's status where backends read it.
-func (e *engine) status(s node.Status) {
-	out := C.PgraftStatus{
+// publishStatus puts a node's status where backends read it.
+func (e *engine) publishStatus(s node.Status) {
+	out := status{
 		term: C.uint64_t(s.Core.Term), commit_index: C.uint64_t(s.Core.Commit),
 		applied_index: C.uint64_t(s.Core.Applied), last_index: C.uint64_t(s.Core.Last),
 		lease_expiry_ns: C.int64_t(s.LeaseExpiry), worker_state: workerStates[s.State],
@@ -159,6 +167,7 @@ func (e *engine) status(s node.Status) {
 	if !e.broken.Load() {
 		e.write(out)
 	}
+	e.progress.publish(s)
 }
 
 // reload takes over settings after a SIGHUP.
@@ -177,7 +186,9 @@ func (e *engine) reload(cfg config) {
 		e.mu.Lock()
 		latest := e.cfg
 		e.mu.Unlock()
-		if err := n.Reload(latest.settings()); err != nil {
+		settings := latest.settings()
+		settings.Retention.RetainFrom = e.retainFrom
+		if err := n.Reload(settings); err != nil {
 			e.logger.Error(fmt.Sprintf("the new settings are not in force: %v", err))
 		}
 	})
@@ -220,6 +231,9 @@ func (e *engine) submit(q request) bool {
 		_, wanted := e.waiting[q.id]
 		delete(e.waiting, q.id)
 		e.mu.Unlock()
+		if e.ended.Err() != nil && !q.writes() {
+			return // the client sees this engine go, and asks the next one
+		}
 		if wanted {
 			e.records.reply(q.id, body)
 		}
@@ -246,4 +260,48 @@ func (e *engine) stop() {
 			e.logger.Error(fmt.Sprintf("closing the node: %v", err))
 		}
 	}
+}
+
+// openNode is the node, nil while it is being opened or if that failed.
+func (e *engine) openNode() *node.Node {
+	select {
+	case <-e.opened:
+		return e.node
+	default:
+		return nil
+	}
+}
+
+func (e *engine) config() config {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.cfg
+}
+
+// workerState is what pgraft_get_worker_state says.
+func (e *engine) workerState() string {
+	n := e.openNode()
+	if n == nil {
+		select {
+		case <-e.opened:
+			return "error"
+		default:
+			return "initializing"
+		}
+	}
+	state, _ := n.State()
+	return map[node.State]string{node.Uninitialised: "initializing", node.Waiting: "running", node.Running: "running",
+		node.Failed: "error", node.Removed: "stopped", node.Closed: "stopped"}[state]
+}
+
+// view is what a member knows; an error if there is no member.
+func view(ctx context.Context, n *node.Node) (node.View, error) {
+	if n == nil {
+		return node.View{}, node.ErrNotRunning
+	}
+	v, err := n.View(ctx)
+	if err == nil && v.Core.RaftID == 0 {
+		err = node.ErrNotRunning
+	}
+	return v, err
 }

@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/pgraft/pgraft/core"
@@ -32,12 +32,6 @@ type proposeError struct {
 
 func (e *proposeError) Error() string { return e.err.Error() }
 func (e *proposeError) Unwrap() error { return e.err }
-
-// request is the DETAIL of an outcome that is not known.
-func (e *proposeError) request() string {
-	h := hex.EncodeToString(e.id[:])
-	return fmt.Sprintf("The request id is %s-%s-%s-%s-%s.", h[:8], h[8:12], h[12:16], h[16:20], h[20:])
-}
 
 // states maps the core's refusals. What needs another state of affairs first is
 // 55000 (object_not_in_prerequisite_state).
@@ -75,15 +69,24 @@ func (e *engine) sqlError(err error) *sqlError {
 	case errors.As(err, &r):
 		return e.requestError(err, r)
 	case errors.As(err, &p) && p.Unreachable:
-		return &sqlError{state: "08001", message: p.Text, hint: p.Hint} // sqlclient_unable_to_establish_sqlconnection
+		return &sqlError{state: "08001", message: p.Text, detail: p.Detail, hint: p.Hint} // sqlclient_unable_to_establish_sqlconnection
 	case errors.As(err, &p):
-		return &sqlError{state: "55000", message: p.Text, hint: p.Hint}
+		return &sqlError{state: "55000", message: p.Text, detail: p.Detail, hint: p.Hint}
 	case errors.Is(err, node.ErrNotInitialised):
 		return &sqlError{state: "55000", message: "this server's Raft node is not initialised",
 			hint: "Run SELECT pgraft_init()."}
+	case errors.Is(err, node.ErrQuorumThere):
+		return &sqlError{state: "55000", message: "the cluster has not lost its quorum", detail: sentence(err, node.ErrQuorumThere),
+			hint: "Remove nodes that are gone with pgraft_remove_node() on the leader."}
+	case errors.Is(err, node.ErrNoRecovery):
+		return &sqlError{state: "55000", message: "this node cannot be recovered", detail: sentence(err, node.ErrNoRecovery)}
 	case errors.Is(err, node.ErrContradiction):
+		return &sqlError{state: "55000", message: "the argument of pgraft_init() contradicts this node's data directory",
+			detail: strings.TrimPrefix(err.Error(), node.ErrContradiction.Error()+": "),
+			hint:   "Call pgraft_init() without an argument."}
+	case errors.Is(err, node.ErrFoundingBegun):
 		return &sqlError{state: "55000", message: err.Error(),
-			hint: "Call pgraft_init() without an argument."}
+			hint: "Call pgraft_init(bootstrap => true), or empty pgraft.data_dir first."}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return &sqlError{state: "57014", message: err.Error()} // query_canceled
 	case errors.Is(err, node.ErrNotRunning):
@@ -94,6 +97,12 @@ func (e *engine) sqlError(err error) *sqlError {
 			hint: "The other members go on without this node. Repair the cause, then restart the server."}
 	}
 	return &sqlError{state: "58030", message: err.Error()}
+}
+
+// sentence is what err says beyond the sentinel that it wraps, as a DETAIL.
+func sentence(err, sentinel error) string {
+	s := strings.TrimPrefix(strings.TrimPrefix(err.Error(), sentinel.Error()+": "), "core: ")
+	return strings.ToUpper(s[:1]) + s[1:] + "."
 }
 
 func (e *engine) nodeState() (node.State, error) {
@@ -123,7 +132,8 @@ func (e *engine) requestError(err error, r *node.RequestError) *sqlError {
 		s.hint = e.leaderHint()
 	case r.Code == core.Unknown && errors.As(err, &p):
 		s.message = "it is not known whether the entry was committed: " + r.Text
-		s.detail = p.request()
+		s.detail = fmt.Sprintf("The request_id is %s.", uuidText(p.id))
+		s.hint = "Call pgraft_propose() with this request_id and the same data: it is committed once and says where."
 	case r.Code == core.TooLarge:
 		s.detail = fmt.Sprintf("The limit is %d bytes.", maxEntryBytes)
 	}
@@ -158,7 +168,7 @@ func indexError(index int64, err error) error {
 			hint:   "Raise pgraft.retain_entries and pgraft.retain_size to keep more of it."}
 	case errors.As(err, &beyond):
 		return &sqlError{state: "22003", message: fmt.Sprintf("log index %d is beyond the log", index),
-			detail: fmt.Sprintf("The last committed index that this node knows is %d.", beyond.Last)}
+			detail: fmt.Sprintf("The last index that this node has applied is %d.", beyond.Last)}
 	}
 	return err
 }

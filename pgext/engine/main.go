@@ -21,6 +21,7 @@ import "C"
 
 import (
 	"runtime/debug"
+	"time"
 	"unsafe"
 )
 
@@ -32,7 +33,7 @@ var the *engine
 func pgraft_engine_abi() C.uint32_t { return C.PGRAFT_ENGINE_ABI }
 
 //export pgraft_engine_start
-func pgraft_engine_start(c *C.PgraftConfig, status *C.PgraftStatusBlock, reason *C.char, size C.size_t) C.int {
+func pgraft_engine_start(c *C.PgraftConfig, block *C.PgraftStatusBlock, reason *C.char, size C.size_t) C.int {
 	debug.SetGCPercent(gcPercent)
 	cfg := readConfig(c)
 	if err := cfg.node.Validate(); err != nil {
@@ -40,7 +41,7 @@ func pgraft_engine_start(c *C.PgraftConfig, status *C.PgraftStatusBlock, reason 
 		b[copy(b[:len(b)-1], err.Error())] = 0
 		return 1
 	}
-	the = newEngine(cfg, newRecords(int(c.event_fd)), func(s C.PgraftStatus) { C.pgraft_status_write(status, &s) })
+	the = newEngine(cfg, newRecords(int(c.event_fd)), func(s status) { C.pgraft_status_write(block, &s) })
 	the.spawn(the.open)
 	return 0
 }
@@ -52,7 +53,9 @@ func pgraft_engine_reload(c *C.PgraftConfig) {
 
 //export pgraft_engine_submit
 func pgraft_engine_submit(r *C.PgraftRequest) C.int {
-	q := request{id: uint64(r.id), op: uint32(r.op), maxEntry: int(r.max_entry_bytes), a: int64(r.a), b: int64(r.b), data: goBytes(r.data)}
+	q := request{id: uint64(r.id), op: uint32(r.op), maxEntry: int(r.max_entry_bytes),
+		timeout: time.Duration(r.timeout_ms) * time.Millisecond, requestID: *(*[16]byte)(unsafe.Pointer(&r.request_id)),
+		a: int64(r.a), b: int64(r.b), data: goBytes(r.data)}
 	if !the.submit(q) {
 		return 1
 	}

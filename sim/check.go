@@ -1,0 +1,237 @@
+package sim
+
+import (
+	"slices"
+
+	pb "go.etcd.io/raft/v3/raftpb"
+
+	"github.com/pgraft/pgraft/core"
+)
+
+// The checkers. Each looks only at what an event changed, so that all of them
+// can look after every event.
+const (
+	checkPanic      = "panic"              // a broken invariant of the core's or the disk's own
+	checkLeader     = "one-leader"         // one leader per term
+	checkLog        = "log-matching"       // same index and term: same log up to there
+	checkComplete   = "leader-complete"    // a leader has every entry committed before its term
+	checkCommitted  = "committed-same"     // all commit the same log
+	checkApplied    = "applied-same"       // all apply the same entries in the same order
+	checkBack       = "went-back"          // term, vote and commit index never do, across a crash either
+	checkDurable    = "spoke-too-early"    // what is said of the disk is durable
+	checkQuorum     = "commit-on-quorum"   // what is committed is durable on a quorum
+	checkAck        = "acknowledged-stays" // what was acknowledged is committed, where it was said to be
+	checkRequest    = "request-once"       // a request id commits at most once
+	checkOutcome    = "refused-stays-out"  // what was refused never commits
+	checkMembers    = "membership"         // one change at a time; all agree
+	checkLease      = "one-lease"          // is_leader() is true on one node at most
+	checkBounds     = "bounds"             // queues, messages and logs stay within their bounds
+	checkFresh      = "fresh-read"         // a read sees what was acknowledged before it
+	checkReads      = "log-read"           // an entry read back is the one committed
+	checkLinear     = "linearizable"       // what clients saw has an order
+	checkLiveness   = "liveness"           // without faults, everything comes right
+	checkTransition = "host-order"         // batches come numbered in order
+)
+
+// Checks lists the checkers by name.
+func Checks() []string {
+	return []string{checkPanic, checkLeader, checkLog, checkComplete, checkCommitted, checkApplied, checkBack, checkDurable,
+		checkQuorum, checkAck, checkRequest, checkOutcome, checkMembers, checkLease, checkBounds, checkFresh, checkReads, checkLinear,
+		checkLiveness, checkTransition}
+}
+
+// slot is an entry of somebody's log: its term, and the hash of the log up to it.
+type slot struct {
+	term  uint64
+	chain digest
+}
+
+// view is what the checkers know of a node: the log as its core wants it to be
+// on the disk, and what they last saw.
+type view struct {
+	base   uint64 // the log begins after it
+	slots  []slot // slots[0] is base's own
+	confs  []uint64
+	mark   uint64 // newest snapshot
+	seq    uint64 // newest batch
+	term   uint64
+	commit uint64
+	role   core.Role
+	pos    int // how many of the entries applied by anyone it has applied
+	before core.Members
+}
+
+func (v *view) last() uint64 { return v.base + uint64(len(v.slots)) - 1 }
+
+// at returns the slot of index i, which must be in base..last.
+func (v *view) at(i uint64) *slot { return &v.slots[i-v.base] }
+
+func (v *view) has(i uint64) bool { return len(v.slots) > 0 && i >= v.base && i <= v.last() }
+
+// checks is what is known of the one true log.
+type checks struct {
+	w         *World
+	cluster   [16]byte // its uuid; servers that founded another are not looked at
+	first     []slot   // by index: the first log that had it
+	others    map[slotKey]digest
+	committed []committed     // by index
+	leaders   []uint64        // by term: Raft id, 0 = none known
+	order     []appliedEntry  // as first applied by anyone
+	byKey     map[int][]int   // key -> positions in applied of its writes
+	votes     map[vote]uint64 // whom a replica voted for
+	replicas  []replica
+	agreed    map[uint64]digest // by index of the last membership entry
+	newest    core.Members
+	acked     uint64 // the last index that a client was told of
+	newestAt  uint64 // index of the last membership entry that anyone applied
+}
+
+type slotKey struct{ index, term uint64 }
+
+type committed struct {
+	slot
+	leaderTerm uint64 // of the node that committed it first
+}
+
+type vote struct{ replica, term uint64 }
+
+// replica is what a member ever had on its disk: the directory can get lost
+// later, but what it acknowledged was there.
+type replica struct {
+	id  uint64
+	dir *directory
+}
+
+// foreign says that the node's directory belongs to another cluster: one that
+// somebody founded by mistake.
+func (n *node) foreign() bool {
+	return n.identity.Invited() && n.identity.ClusterUUID != n.w.checks.cluster
+}
+
+// found notes which cluster this run is about.
+func (c *checks) found(n *node) {
+	c.cluster = n.identity.ClusterUUID
+	c.agreed, c.votes, c.byKey, c.others = map[uint64]digest{}, map[vote]uint64{}, map[int][]int{}, map[slotKey]digest{}
+	c.started(n, core.Durable{Snapshot: n.disk.dir.snapshot, HardState: n.disk.dir.hard})
+}
+
+// before remembers what a step may change.
+func (c *checks) before(n *node) { n.view.before = n.members }
+
+// started takes over what a node's core starts from.
+func (c *checks) started(n *node, d core.Durable) {
+	if n.foreign() || c.cluster == [16]byte{} {
+		return
+	}
+	if len(d.Entries) > 0 || d.HardState.Term > 1 {
+		c.w.marks.add(markRestarted)
+	}
+	c.register(n)
+	v := &n.view
+	*v = view{term: n.status.Term, commit: n.status.Commit, slots: v.slots[:0], confs: v.confs[:0]}
+	c.startLog(n, d)
+	c.restarted(n, d)
+	c.members0(n)
+}
+
+// register ties a Raft id to the directory that its promises stand in.
+func (c *checks) register(n *node) {
+	id := n.identity.RaftID
+	i := slices.IndexFunc(c.replicas, func(r replica) bool { return r.id == id })
+	if i < 0 {
+		c.replicas = append(c.replicas, replica{id, n.disk.dir})
+	} else {
+		c.replicas[i].dir = n.disk.dir
+	}
+}
+
+func (c *checks) replica(id uint64) *directory {
+	for i := range c.replicas {
+		if c.replicas[i].id == id {
+			return c.replicas[i].dir
+		}
+	}
+	return nil
+}
+
+// lost is called before a node's directory goes away: what it held stays known.
+func (c *checks) lost(n *node) {
+	for i := range c.replicas {
+		if c.replicas[i].dir == n.disk.dir {
+			c.replicas[i].dir = n.disk.dir.clone()
+		}
+	}
+}
+
+// persist looks at a batch that a core hands out.
+func (c *checks) persist(n *node, b *core.Persist) {
+	if n.foreign() {
+		return
+	}
+	v := &n.view
+	if b.Seq != v.seq+1 {
+		c.w.fail(checkTransition, "%v hands out batch %d after %d", n, b.Seq, v.seq)
+	}
+	v.seq = b.Seq
+	c.appended(n, b)
+	if b.PromiseMillis > 0 {
+		c.w.marks.add(markPromiseStored)
+	}
+}
+
+// sent looks at a message that leaves a core.
+func (c *checks) sent(n *node, s *core.Send, i *wireInfo) {
+	if n.foreign() {
+		return
+	}
+	c.messageBound(n, s, i)
+	if i.body == bodyRaft && !i.reject && (i.kind == pb.MsgVoteResp || i.kind == pb.MsgAppResp) {
+		c.spoken(n, core.Send{To: s.To}, i)
+	}
+}
+
+// stepped looks at a node after each of its steps.
+func (c *checks) stepped(n *node) {
+	if n.foreign() {
+		return
+	}
+	v, s := &n.view, &n.status
+	if s.Term < v.term || s.Commit < v.commit {
+		c.w.fail(checkBack, "%v went from term %d, commit %d to term %d, commit %d", n, v.term, v.commit, s.Term, s.Commit)
+	}
+	if s.Role != v.role {
+		c.roleChanged(n, v.role)
+	}
+	if s.Commit > v.commit {
+		c.commitMoved(n)
+	}
+	v.term, v.commit, v.role = s.Term, s.Commit, s.Role
+	c.bounds(n)
+}
+
+func (c *checks) roleChanged(n *node, was core.Role) {
+	switch {
+	case n.status.Role == core.RoleLeader:
+		c.w.marks.add(markElected)
+		c.oneLeader(n)
+		c.leaderComplete(n)
+	case was == core.RoleLeader:
+		c.w.marks.add(markDeposed)
+	case n.status.Role == core.RoleRemoved:
+		c.w.marks.add(markKnowsRemoved)
+	}
+}
+
+// stopped is called when a node's process ends.
+func (c *checks) stopped(n *node) {
+	if n.holdsLease() {
+		c.w.marks.add(markLeaseOutlived)
+	}
+}
+
+// atEnd looks at the whole run.
+func (c *checks) atEnd() {
+	c.live()
+	c.outcomes()
+	c.linear()
+}

@@ -1,0 +1,54 @@
+package sim
+
+import (
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/corepb"
+)
+
+// commitMoved: what a node commits is what everyone commits, and when it is the
+// first to, a quorum has it on its disks.
+func (c *checks) commitMoved(n *node) {
+	v, to := &n.view, n.status.Commit
+	if to > v.last() {
+		c.w.fail(checkCommitted, "%v commits %d, but its log ends at %d", n, to, v.last())
+		return
+	}
+	known := uint64(len(c.committed))
+	if to < known {
+		if to >= v.base && c.committed[to].chain != v.at(to).chain {
+			c.w.fail(checkCommitted, "%v commits another log up to %d than term %d did", n, to, c.committed[to].leaderTerm)
+		}
+		return
+	}
+	if known > 0 && known-1 >= v.base && c.committed[known-1].chain != v.at(known-1).chain {
+		c.w.fail(checkCommitted, "%v commits another log up to %d than term %d did", n, known-1, c.committed[known-1].leaderTerm)
+	}
+	for i := known; i <= to; i++ {
+		e := committed{leaderTerm: n.status.Term}
+		if i >= v.base {
+			e.slot = *v.at(i)
+		} else if i < uint64(len(c.first)) {
+			e.slot = c.first[i]
+		}
+		c.committed = append(c.committed, e)
+	}
+	if n.status.Role == core.RoleLeader && !c.quorumHas(v.before, to, v.at(to).term) && !c.quorumHas(n.members, to, v.at(to).term) {
+		c.w.fail(checkQuorum, "%v commits entry %d of term %d, which no quorum has on its disks", n, to, v.at(to).term)
+	}
+}
+
+// quorumHas says whether a majority of the voters has, or had until its disk was
+// lost, an entry durably.
+func (c *checks) quorumHas(m core.Members, index, term uint64) bool {
+	voters, have := 0, 0
+	for _, x := range m.List {
+		if x.GetRole() != corepb.Role_VOTER {
+			continue
+		}
+		voters++
+		if d := c.replica(x.GetRaftId()); d != nil && (d.termAt(index) == term || d.snapshot != nil && d.snapshot.Index >= index) {
+			have++
+		}
+	}
+	return have > voters/2
+}

@@ -1,0 +1,75 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/corepb"
+)
+
+// proposeTime is how long before the clients end every proposal has to commit.
+const proposeTime = 3 * time.Second
+
+// live: some election timeouts after the faults are over there is one leader
+// that all follow; the members are those that are wanted, all voters, each with
+// the whole log; and the last proposals were committed.
+func (c *checks) live() {
+	w := c.w
+	if !w.operator.formed || !w.settled {
+		w.fail(checkLiveness, "the cluster did not form")
+		return
+	}
+	leader := w.leader()
+	if leader == nil {
+		w.fail(checkLiveness, "nobody leads %v after the last fault", w.now-w.o.settleAt())
+		return
+	}
+	for _, n := range w.nodes {
+		c.liveNode(leader, n)
+	}
+	for _, o := range w.ops {
+		if o.began > w.lastOps() && o.outcome != done && o.outcome != refused && !o.gone && o.kind != opWait {
+			w.fail(checkLiveness, "%v: proposed after the faults were over, and not acknowledged", o)
+		}
+	}
+	if !leader.holdsLease() && w.sameTiming() {
+		w.fail(checkLiveness, "%v leads, and holds no lease", leader)
+	}
+}
+
+// sameTiming says that the members have one election timeout. With very
+// different ones the promises can be too short for a lease.
+func (w *World) sameTiming() bool {
+	for i, n := range w.nodes {
+		if w.operator.want[i] && (n.timing.ElectionTicks != w.shape.timing.ElectionTicks || n.timing.TickMillis != w.shape.timing.TickMillis) {
+			return false
+		}
+	}
+	return true
+}
+
+// lastOps is after when every proposal has to commit.
+func (w *World) lastOps() time.Duration { return w.o.Duration - quietTime - proposeTime }
+
+func (c *checks) liveNode(leader, n *node) {
+	w, m := c.w, leader.members.Node(n.id)
+	if !w.operator.want[n.id-1] {
+		if m != nil {
+			w.fail(checkLiveness, "%v was to be removed, and is still a member (%v)", n, m.GetRole())
+		}
+		return
+	}
+	switch {
+	case m == nil:
+		w.fail(checkLiveness, "%v was to be added, and is no member; it is %v %s", n, n.state, n.why)
+	case m.GetRole() != corepb.Role_VOTER:
+		w.fail(checkLiveness, "%v is still %v", n, m.GetRole())
+	case n.state != running || n.identity.RaftID != m.GetRaftId():
+		w.fail(checkLiveness, "%v is %v %s", n, n.state, n.why)
+	case n.status.Lead != leader.identity.RaftID || n.status.Term != leader.status.Term:
+		w.fail(checkLiveness, "%v is in term %d with node %d as its leader; %v leads in term %d", n, n.status.Term,
+			core.NodeID(n.status.Lead), leader, leader.status.Term)
+	case n.status.Applied != leader.status.Applied:
+		w.fail(checkLiveness, "%v has applied %d entries, %v %d", n, n.status.Applied, leader, leader.status.Applied)
+	}
+}

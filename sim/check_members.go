@@ -1,0 +1,94 @@
+package sim
+
+import (
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/corepb"
+	pb "go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
+)
+
+// oneChange: a leader appends a membership entry only when it has applied the
+// one before it, and each changes one member or goes by way of a joint
+// configuration: so the quorums of any two configurations that follow each other
+// overlap (thesis, section 4.1). The bug of 2015 needs a configuration that is
+// in use before it is committed; in the library one is in use when applied.
+func (c *checks) oneChange(n *node, e *core.Entry) {
+	v := &n.view
+	if e.Term != n.status.Term || n.status.Role != core.RoleLeader {
+		return // somebody else's
+	}
+	if len(v.confs) > 0 && v.confs[len(v.confs)-1] > n.status.Applied {
+		c.w.fail(checkMembers, "%v appends a membership change at %d before it applied the one at %d (applied: %d)",
+			n, e.Index, v.confs[len(v.confs)-1], n.status.Applied)
+	}
+	var cc pb.ConfChangeV2
+	if err := proto.Unmarshal(e.Data, &cc); err != nil {
+		c.w.fail(checkMembers, "%v appends a membership change at %d that is none: %v", n, e.Index, err)
+		return
+	}
+	if _, joint := cc.EnterJoint(); len(cc.GetChanges()) > 1 && !joint {
+		c.w.fail(checkMembers, "%v changes %d members at once at %d", n, len(cc.GetChanges()), e.Index)
+	}
+}
+
+// membersChanged: after the same membership entry all nodes have the same
+// members.
+func (c *checks) membersChanged(n *node, m core.Members) {
+	if n.foreign() {
+		return
+	}
+	c.countSteps(n.members, m)
+	c.sameMembers(n, m)
+}
+
+func (c *checks) members0(n *node) { c.sameMembers(n, n.members) }
+
+func (c *checks) sameMembers(n *node, m core.Members) {
+	v, at := &n.view, uint64(0)
+	for _, i := range v.confs {
+		if i <= n.status.Applied {
+			at = i
+		}
+	}
+	if at == 0 {
+		return // it is in the snapshot before the log
+	}
+	var h digest
+	h.word(uint64(m.LastIncarnation))
+	for _, x := range m.List {
+		h.words(x.GetRaftId(), uint64(x.GetRole()))
+		h.bytes(x.GetReplicaUuid())
+	}
+	if was, ok := c.agreed[at]; ok && was != h {
+		c.w.fail(checkMembers, "%v has other members after entry %d than another node", n, at)
+	}
+	c.agreed[at] = h
+	if at > c.newestAt {
+		c.newestAt, c.newest = at, m
+	}
+}
+
+// countSteps counts what happened between two memberships.
+func (c *checks) countSteps(was, is core.Members) {
+	for _, m := range is.List {
+		old := was.Get(m.GetRaftId())
+		switch {
+		case old == nil:
+		case old.GetRole() == corepb.Role_JOINING && m.GetRole() == corepb.Role_VOTER:
+			c.w.marks.add(markPromoted)
+		case old.GetRole() == corepb.Role_VOTER && m.GetRole() == corepb.Role_LEAVING:
+			c.w.marks.add(markDemoted)
+		}
+	}
+}
+
+// membershipRests says that no log holds a membership entry that is not applied
+// yet somewhere.
+func (c *checks) membershipRests() bool {
+	for _, n := range c.w.nodes {
+		if l := n.view.confs; !n.foreign() && len(l) > 0 && l[len(l)-1] > c.newestAt {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,171 @@
+package sim
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	pb "go.etcd.io/raft/v3/raftpb"
+
+	"github.com/pgraft/pgraft/core"
+)
+
+// formed is a cluster of three that has worked for a while without a fault.
+func formed(t *testing.T) (w *World, leader, follower *node) {
+	t.Helper()
+	o := Options{Seed: 3, Faults: []string{}}.withDefaults()
+	w = newWorld(o)
+	w.prepare(nil)
+	w.until(5 * time.Second)
+	if w.failure != nil {
+		t.Fatal(w.failure)
+	}
+	leader = w.leader()
+	if leader == nil {
+		t.Fatal("nobody leads after 5 s without a fault")
+	}
+	follower = w.nodes[1]
+	if follower == leader {
+		follower = w.nodes[0]
+	}
+	return w, leader, follower
+}
+
+// finished finds an operation of a kind that was done.
+func finished(t *testing.T, w *World, k opKind) *op {
+	t.Helper()
+	i := slices.IndexFunc(w.ops, func(o *op) bool { return o.kind == k && o.outcome == done && (k != opBarrier || o.read != 0) })
+	if i < 0 {
+		t.Fatalf("no operation of kind %d was done", k)
+	}
+	return w.ops[i]
+}
+
+// Each checker sees a violation of what it checks, made by hand.
+func TestCheckersFire(t *testing.T) {
+	for check, break_ := range map[string]func(t *testing.T, w *World, l, f *node){
+		checkLeader: func(t *testing.T, w *World, l, f *node) {
+			f.status.Role = core.RoleLeader
+			w.checks.stepped(f)
+		},
+		checkLog: func(t *testing.T, w *World, l, f *node) {
+			i := f.view.last()
+			e := core.Entry{Index: i, Term: f.view.at(i).term, Data: []byte("another")}
+			w.checks.persist(f, &core.Persist{Seq: f.view.seq + 1, Entries: []core.Entry{e}})
+		},
+		checkComplete: func(t *testing.T, w *World, l, f *node) {
+			f.view.slots = f.view.slots[:len(f.view.slots)-20]
+			f.status.Role, f.status.Term = core.RoleLeader, f.status.Term+1
+			w.checks.stepped(f)
+		},
+		checkCommitted: func(t *testing.T, w *World, l, f *node) {
+			f.view.commit -= 3
+			f.view.at(f.status.Commit).chain++
+			w.checks.stepped(f)
+		},
+		checkApplied: func(t *testing.T, w *World, l, f *node) {
+			f.view.pos = 0
+			e := w.checks.order[0]
+			w.checks.applied(f, &core.Apply{Index: e.index, Term: e.term, Data: []byte("something else")})
+		},
+		checkBack: func(t *testing.T, w *World, l, f *node) {
+			f.status.Term--
+			w.checks.stepped(f)
+		},
+		checkDurable: func(t *testing.T, w *World, l, f *node) {
+			w.checks.sent(f, &core.Send{To: l.identity.RaftID},
+				&wireInfo{body: bodyRaft, kind: pb.MsgAppResp, term: f.status.Term, index: f.disk.dir.last() + 1})
+		},
+		checkQuorum: func(t *testing.T, w *World, l, f *node) {
+			for _, n := range w.nodes {
+				n.disk.dir.log = n.disk.dir.log[:max(0, len(n.disk.dir.log)-5)]
+			}
+			w.checks.committed = w.checks.committed[:l.status.Commit]
+			l.view.commit--
+			w.checks.stepped(l)
+		},
+		checkAck: func(t *testing.T, w *World, l, f *node) {
+			o := finished(t, w, opWrite)
+			w.checks.acknowledged(&request{node: f, op: o}, core.Reply{Code: core.OK, Index: o.index + 1, Term: o.applied.term})
+		},
+		checkRequest: func(t *testing.T, w *World, l, f *node) {
+			o := finished(t, w, opWrite)
+			f.view.pos = len(w.checks.order)
+			w.checks.applied(f, &core.Apply{Index: f.status.Last + 1, Term: f.status.Term, Data: o.data})
+		},
+		checkOutcome: func(t *testing.T, w *World, l, f *node) {
+			o := &op{id: uint64(len(w.ops) + 1), outcome: refused, data: []byte{byte(len(w.ops) + 1), byte((len(w.ops) + 1) >> 8), 0, 0, 0, 0, 0, 0}}
+			w.ops = append(w.ops, o)
+			f.view.pos = len(w.checks.order)
+			w.checks.applied(f, &core.Apply{Index: f.status.Last + 1, Term: f.status.Term, Data: o.data})
+		},
+		checkMembers: func(t *testing.T, w *World, l, f *node) {
+			l.view.confs = append(l.view.confs, l.status.Applied+1)
+			w.checks.oneChange(l, &core.Entry{Index: l.status.Applied + 2, Term: l.status.Term, Kind: core.EntryConfChangeV2})
+		},
+		checkLease: func(t *testing.T, w *World, l, f *node) {
+			f.lease = lease{until: f.clock.at(w.now) + time.Millisecond, term: f.status.Term}
+			w.checks.leased(f)
+		},
+		checkBounds: func(t *testing.T, w *World, l, f *node) {
+			w.checks.sent(f, &core.Send{Data: make([]byte, maxMessage+1)}, &wireInfo{body: bodyRaft, kind: pb.MsgApp})
+		},
+		checkFresh: func(t *testing.T, w *World, l, f *node) {
+			o := finished(t, w, opBarrier)
+			o.acked = w.checks.acked
+			w.checks.acknowledged(&request{node: f, op: o}, core.Reply{Code: core.OK, Index: o.acked - 1})
+		},
+		checkReads: func(t *testing.T, w *World, l, f *node) {
+			for i := range f.disk.dir.log {
+				f.disk.dir.log[i].Data = []byte("rotten")
+			}
+			s := For(1, "test")
+			w.checks.readLog(f, &s)
+		},
+		checkLinear: func(t *testing.T, w *World, l, f *node) {
+			finished(t, w, opBarrier).read = uint64(len(w.ops)) + 100
+			w.checks.linear()
+		},
+		checkLiveness: func(t *testing.T, w *World, l, f *node) {
+			f.crash(surviveAll)
+			w.settled = true
+			w.checks.live()
+		},
+		checkTransition: func(t *testing.T, w *World, l, f *node) {
+			w.checks.persist(f, &core.Persist{Seq: f.view.seq + 2})
+		},
+	} {
+		t.Run(check, func(t *testing.T) {
+			w, l, f := formed(t)
+			break_(t, w, l, f)
+			if w.failure == nil || w.failure.Check != check {
+				t.Fatalf("got %v, want a violation of %s", w.failure, check)
+			}
+		})
+	}
+}
+
+// A broken invariant of the core's own is a failure with its text, and so is
+// every checker's name known to Checks.
+func TestPanicIsFailure(t *testing.T) {
+	lines := 0
+	r := Run(Options{Seed: 1, Faults: []string{}, Trace: func(string) {
+		if lines++; lines == 100 {
+			panic("applied 7 > commit 6")
+		}
+	}})
+	if r.Failure == nil || r.Failure.Check != checkPanic || !strings.Contains(r.Failure.Detail, "applied 7 > commit 6") {
+		t.Fatalf("got %v, want a failure of %s", r.Failure, checkPanic)
+	}
+}
+
+// A checker that is off sees nothing.
+func TestWithout(t *testing.T) {
+	w, _, f := formed(t)
+	w.o.Without = []string{checkTransition}
+	w.checks.persist(f, &core.Persist{Seq: f.view.seq + 2})
+	if w.failure != nil {
+		t.Errorf("%v, though it is off", w.failure)
+	}
+}

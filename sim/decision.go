@@ -1,0 +1,224 @@
+package sim
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Decision is one thing that goes wrong: all of a run's bad luck is a list of
+// them. They stand on their own: any of them can be left out, and its numbers
+// made smaller.
+type Decision struct {
+	Kind  string        // the name of a Kind
+	At    time.Duration // since the start
+	For   time.Duration // how long; 0 if Kind is over at once
+	Node  uint32        // whom it strikes; 0 = who leads at that moment
+	Peer  uint32        // the other end of a link; 0 = all others
+	Param int64         // of Kind's own; see its file
+}
+
+// String prints d as its kind wants it, and as Parse reads it.
+func (d Decision) String() string {
+	s := fmt.Sprintf("%v %s node=%d", d.At, d.Kind, d.Node)
+	if d.Peer != 0 {
+		s += fmt.Sprintf(" peer=%d", d.Peer)
+	}
+	if d.For != 0 {
+		s += fmt.Sprintf(" for=%v", d.For)
+	}
+	if d.Param != 0 {
+		s += fmt.Sprintf(" param=%d", d.Param)
+	}
+	return s
+}
+
+// ParseDecision reads what String printed.
+func ParseDecision(s string) (d Decision, err error) {
+	words := strings.Fields(s)
+	if len(words) < 2 {
+		return d, fmt.Errorf("sim: decision %q: want a time and a kind", s)
+	}
+	if d.At, err = time.ParseDuration(words[0]); err != nil {
+		return d, fmt.Errorf("sim: decision %q: %w", s, err)
+	}
+	if d.Kind = words[1]; KindOf(d.Kind) == nil {
+		return d, fmt.Errorf("sim: decision %q: no fault is called %q", s, d.Kind)
+	}
+	for _, w := range words[2:] {
+		name, value, _ := strings.Cut(w, "=")
+		switch name {
+		case "node":
+			_, err = fmt.Sscan(value, &d.Node)
+		case "peer":
+			_, err = fmt.Sscan(value, &d.Peer)
+		case "param":
+			_, err = fmt.Sscan(value, &d.Param)
+		case "for":
+			d.For, err = time.ParseDuration(value)
+		default:
+			err = fmt.Errorf("nothing is called %q", name)
+		}
+		if err != nil {
+			return d, fmt.Errorf("sim: decision %q: %q: %w", s, w, err)
+		}
+	}
+	return d, nil
+}
+
+// Kind is a kind of fault. Each has a file of its own.
+type Kind struct {
+	Name  string
+	Group string // network, disk, process, clock, people
+	Doc   string
+	// draw fills in the target, For and Param; At and Kind are there.
+	draw func(s *Stream, o *Options, d *Decision)
+	// begin strikes, and says what it did; "" if there was nothing to strike.
+	begin func(w *World, s *strike) string
+	// end takes it back after For; nil if there is nothing to take back.
+	end func(w *World, s *strike)
+	// most is how many a seed draws at most.
+	most int
+}
+
+// Kinds are all kinds of faults.
+func Kinds() []*Kind {
+	return []*Kind{
+		&faultLoss, &faultDuplicate, &faultDelay, &faultReorder, &faultReplay, &faultPartition, &faultOneWay,
+		&faultIsolate, &faultFlap, &faultSlowLink, &faultSmallOnly, &faultBandwidth, &faultSnapshotCut,
+		&faultSlowSync, &faultStallSync, &faultSyncError, &faultWriteError, &faultDiskFull, &faultCorrupt,
+		&faultDirLost, &faultDirOlder, &faultDirOther,
+		&faultCrash, &faultCrashInStep, &faultAllDown, &faultPause, &faultSleep, &faultSettings, &faultUpgrade,
+		&faultDrift,
+		&faultAdd, &faultRemove, &faultReplace, &faultReplaceBy, &faultTwoChanges, &faultTransfer, &faultCompact, &faultBootstrap,
+	}
+}
+
+// KindOf finds a kind by name; nil if there is none.
+func KindOf(name string) *Kind {
+	all := Kinds()
+	if i := slices.IndexFunc(all, func(k *Kind) bool { return k.Name == name }); i >= 0 {
+		return all[i]
+	}
+	return nil
+}
+
+// strike is a decision that is carried out: whom it met.
+type strike struct {
+	Decision
+	kind *Kind
+	node *node // nil if nobody leads
+	life uint32
+	peer *node
+	over bool
+	cut  bool // flap: the link is away at the moment
+	// dir-older: the copy that was made
+	copied *directory
+}
+
+// Plan draws the decisions of a seed: which kinds are on, how often, and each
+// one's time, target and parameter. What a kind draws does not depend on which
+// others are on.
+func Plan(o Options) []Decision {
+	o = o.withDefaults()
+	first, last := formTime, o.settleAt()
+	var plan []Decision
+	for _, k := range Kinds() {
+		if !o.wants(k.Name) {
+			continue
+		}
+		s := For(o.Seed, "plan "+k.Name)
+		if s.Below(2) == 0 { // this seed goes without
+			continue
+		}
+		// Mostly once or twice; how hard is drawn too.
+		n := 1 + s.Below(max(1, k.most/4))
+		if s.Below(4) == 0 {
+			n = 1 + s.Below(k.most)
+		}
+		for range n {
+			d := Decision{Kind: k.Name, At: s.Between(first, last)}
+			k.draw(&s, &o, &d)
+			d.For = min(d.For, last-d.At)
+			plan = append(plan, d)
+		}
+	}
+	slices.SortStableFunc(plan, func(a, b Decision) int { return cmp.Compare(a.At, b.At) })
+	return plan
+}
+
+// begin carries out a decision.
+func (w *World) begin(d *Decision) {
+	if w.settled {
+		return
+	}
+	k := w.kinds[d.Kind]
+	s := &strike{Decision: *d, kind: k}
+	if d.Node == 0 {
+		s.node = w.leader()
+	} else if int(d.Node) <= len(w.nodes) {
+		s.node = w.nodes[d.Node-1]
+	}
+	if d.Peer != 0 && int(d.Peer) <= len(w.nodes) {
+		s.peer = w.nodes[d.Peer-1]
+	}
+	if s.node == nil || s.peer == s.node {
+		return
+	}
+	s.life = s.node.life
+	what := k.begin(w, s)
+	if what == "" {
+		return
+	}
+	w.marks.fault(k.Name)
+	w.say(s.node, "FAULT %s: %s", k.Name, what)
+	if k.end != nil {
+		w.strikes = append(w.strikes, s)
+		w.arrange(event{at: w.now + d.For, kind: evEnd, ref: s})
+	}
+}
+
+// finish takes a fault back, once.
+func (w *World) finish(s *strike) {
+	if s.over {
+		return
+	}
+	s.over = true
+	w.strikes = slices.DeleteFunc(w.strikes, func(x *strike) bool { return x == s })
+	s.kind.end(w, s)
+	w.say(s.node, "end of %s", s.Kind)
+}
+
+// links calls f for the links that a decision is about: from node to peer, or to
+// and from all others.
+func (w *World) strikeLinks(s *strike, f func(*link)) {
+	if s.peer != nil {
+		f(w.link(s.node, s.peer))
+		return
+	}
+	for _, n := range w.nodes {
+		if n != s.node {
+			f(w.link(s.node, n))
+			f(w.link(n, s.node))
+		}
+	}
+}
+
+// pair fills in two different nodes.
+func (d *Decision) pair(s *Stream, o *Options) {
+	d.Node = uint32(s.Int(1, o.Nodes))
+	d.Peer = uint32(s.Int(1, max(1, o.Nodes-1)))
+	if d.Peer >= d.Node {
+		d.Peer++
+	}
+}
+
+// anyone fills in a node, the leader as often as not.
+func (d *Decision) anyone(s *Stream, o *Options) {
+	n := s.Int(1, o.Nodes)
+	if s.Below(2) == 0 {
+		d.Node = uint32(n)
+	}
+}

@@ -1,0 +1,221 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/pgraft/pgraft/core"
+)
+
+// directory is what a log store's directory holds after a crash: all that was
+// synced. A batch is atomic, as a record of a write-ahead log is.
+type directory struct {
+	identity    core.Identity
+	hasIdentity bool
+	snapshot    *core.Snapshot
+	first       uint64 // index of log[0]
+	log         []core.Entry
+	hard        core.HardState
+	promise     uint64 // milliseconds
+	corrupt     string // what a start finds damaged; empty: nothing
+}
+
+// retainEntries is how many entries before the newest snapshot a directory
+// keeps for readers.
+const retainEntries = 256
+
+func (d *directory) empty() bool { return !d.hasIdentity && d.snapshot == nil }
+
+// last is the index that the log ends at.
+func (d *directory) last() uint64 { return d.first + uint64(len(d.log)) - 1 }
+
+// termAt is the term of the entry at index i; 0 if the directory has none.
+func (d *directory) termAt(i uint64) uint64 {
+	switch {
+	case i >= d.first && i <= d.last() && len(d.log) > 0:
+		return d.log[i-d.first].Term
+	case d.snapshot != nil && i == d.snapshot.Index:
+		return d.snapshot.Term
+	}
+	return 0
+}
+
+// write applies a batch; it panics on one that breaks the log, as the store does.
+func (d *directory) write(b *core.Persist) {
+	if s := b.Snapshot; s != nil {
+		d.snapshot, d.first, d.log = s, s.Index+1, d.log[:0]
+	}
+	if len(b.Entries) > 0 {
+		i := b.Entries[0].Index
+		if i < d.first || i > d.last()+1 {
+			panic(fmt.Sprintf("disk: entries from %d written to a log of %d..%d", i, d.first, d.last()))
+		}
+		d.log = append(d.log[:i-d.first], b.Entries...)
+	}
+	if m := b.Mark; m != nil {
+		if m.Index > d.last() {
+			panic(fmt.Sprintf("disk: mark at %d past the log's end at %d", m.Index, d.last()))
+		}
+		d.snapshot = m
+		if m.Index > d.first+2*retainEntries {
+			drop := m.Index - d.first - retainEntries
+			d.log, d.first = slices.Delete(d.log, 0, int(drop)), d.first+drop
+		}
+	}
+	if h := b.HardState; h != nil {
+		d.hard = *h
+	}
+	d.promise = max(d.promise, b.PromiseMillis)
+}
+
+// load is what a core starts from.
+func (d *directory) load() (core.Durable, error) {
+	if d.corrupt != "" {
+		return core.Durable{}, errors.New(d.corrupt)
+	}
+	dur := core.Durable{HardState: d.hard, Snapshot: d.snapshot, PromiseMillis: d.promise}
+	if d.snapshot != nil && len(d.log) > 0 && d.last() > d.snapshot.Index {
+		dur.Entries = d.log[d.snapshot.Index+1-d.first:]
+	}
+	return dur, nil
+}
+
+func (d *directory) clone() *directory {
+	c := *d
+	c.log = slices.Clone(d.log)
+	return &c
+}
+
+// disk is a directory and the writes on their way to it: queued in the process,
+// being written, and written but not synced. It writes in order, everything
+// that waits at once, with one sync for all.
+type disk struct {
+	node     *node
+	dir      *directory
+	queue    []core.Persist
+	writing  []core.Persist
+	unsynced []core.Persist
+	busy     bool
+	latency  Stream
+	damage   Stream
+
+	slow     int // faults in force: syncs take slowFactor times as long
+	full     int // writes fail
+	stall    time.Duration
+	syncErr  bool // the next sync fails
+	writeErr bool // the next write fails
+}
+
+const (
+	slowFactor = 40
+	// maxSync bounds a slow sync, but for faultStallSync.
+	maxSync = 3 * time.Second
+	// maxDiskQueue bounds the batches that a node may have unanswered. The core
+	// answers nothing before its sync, so what is in flight bounds it.
+	maxDiskQueue = 4096
+)
+
+var (
+	errSync  = errors.New("disk: fsync: input/output error")
+	errWrite = errors.New("disk: write: input/output error")
+	errFull  = errors.New("disk: write: no space left on device")
+)
+
+func (d *disk) add(b []core.Persist) {
+	d.queue = append(d.queue, b...)
+	d.kick()
+}
+
+// kick starts on what waits, unless the process stands still.
+func (d *disk) kick() {
+	n := d.node
+	if d.busy || len(d.queue) == 0 || n.paused > 0 || n.state != running {
+		return
+	}
+	d.busy = true
+	d.writing, d.queue = d.queue, d.writing[:0]
+	lat := 30 * time.Microsecond
+	if needsSync(d.writing) {
+		lat = d.latency.Tail(n.w.shape.syncLatency)
+		if d.slow > 0 {
+			lat = min(lat*slowFactor, maxSync)
+		}
+		lat += d.stall
+		d.stall = 0
+	}
+	n.w.arrange(event{at: n.w.now + lat, kind: evDisk, node: n, life: n.life})
+}
+
+func needsSync(bs []core.Persist) bool {
+	return slices.ContainsFunc(bs, func(b core.Persist) bool { return b.Sync })
+}
+
+// finish is the end of what kick began.
+func (d *disk) finish() {
+	n := d.node
+	sync := needsSync(d.writing)
+	switch {
+	case d.full > 0:
+		n.fail(errFull)
+	case d.writeErr:
+		d.writeErr = false
+		n.fail(errWrite)
+	case d.syncErr && sync:
+		d.syncErr = false
+		n.fail(errSync)
+	default:
+		seq := d.writing[len(d.writing)-1].Seq
+		d.unsynced = append(d.unsynced, d.writing...)
+		if sync {
+			d.settle(len(d.unsynced))
+		}
+		clear(d.writing)
+		d.writing, d.busy = d.writing[:0], false
+		n.input(core.Persisted{Seq: seq})
+		d.kick()
+	}
+}
+
+// settle makes the first n unsynced batches durable.
+func (d *disk) settle(n int) {
+	for i := range d.unsynced[:n] {
+		d.dir.write(&d.unsynced[i])
+	}
+	rest := copy(d.unsynced, d.unsynced[n:])
+	clear(d.unsynced[rest:])
+	d.unsynced = d.unsynced[:rest]
+}
+
+// survival says what of the writes without a sync a crash leaves.
+type survival int64
+
+const (
+	surviveNone   survival = iota // a power cut right after the last sync
+	surviveAll                    // the process died, the system did not
+	survivePrefix                 // any prefix; a torn last record is no record
+)
+
+// crash loses what the process had queued, and of what was written as much as s
+// says.
+func (d *disk) crash(s survival) {
+	d.unsynced = append(d.unsynced, d.writing...)
+	keep := 0
+	switch all := len(d.unsynced); s {
+	case surviveAll:
+		keep = all
+	case survivePrefix:
+		if keep = d.damage.Int(0, all); keep < all {
+			d.node.w.marks.add(markTornTail)
+		}
+	}
+	if keep < len(d.unsynced) {
+		d.node.w.marks.add(markWritesLost)
+	}
+	d.settle(keep)
+	clear(d.unsynced)
+	clear(d.queue)
+	d.unsynced, d.queue, d.writing, d.busy = d.unsynced[:0], d.queue[:0], d.writing[:0], false
+	d.stall, d.syncErr, d.writeErr = 0, false, false
+}

@@ -1,0 +1,31 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+)
+
+// faultDirOther: the process ends, and finds a copy of peer's data directory in
+// place of its own; with Param 1 the marker is not there to tell.
+var faultDirOther = Kind{
+	Name: "dir-other", Group: "disk", most: 2,
+	Doc: "a restart finds another node's data directory",
+	draw: func(s *Stream, o *Options, d *Decision) {
+		d.pair(s, o)
+		d.Param = int64(s.Below(2))
+	},
+	begin: func(w *World, s *strike) string {
+		n := s.node
+		if s.peer == nil || n.state != running || !s.peer.disk.dir.hasIdentity || !w.mayLose(n) {
+			return ""
+		}
+		w.checks.lost(n)
+		n.crash(surviveAll)
+		n.disk.dir = s.peer.disk.dir.clone()
+		if s.Param == 1 {
+			n.marker = marker{}
+		}
+		w.restartLater(n, time.Second)
+		return fmt.Sprintf("it has a copy of node %d's directory", s.Peer)
+	},
+}

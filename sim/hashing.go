@@ -1,0 +1,62 @@
+package sim
+
+import (
+	"fmt"
+
+	"github.com/pgraft/pgraft/core"
+)
+
+// What goes into the hash of a run: every input and every output, all fields.
+
+func (w *World) hashInput(n *node, in core.Input) {
+	h := &w.hash
+	h.word(uint64(n.id))
+	switch in := in.(type) {
+	case core.Tick:
+		h.word(1)
+	case core.Receive:
+		h.words(2, in.From)
+		h.bytes(in.Data)
+	case core.Persisted:
+		h.words(3, in.Seq)
+	case core.Applied:
+		h.words(4, in.Index)
+	case core.Propose:
+		h.words(5, in.ID)
+		h.bytes(in.RequestID[:])
+		h.bytes(in.Data)
+	case core.Cancel:
+		h.words(6, in.ID)
+	case core.PeerUnreachable:
+		h.words(7, in.RaftID)
+	case core.SnapshotSent:
+		h.words(8, in.RaftID)
+		h.flag(in.OK)
+	default: // rare ones
+		h.text(fmt.Sprintf("%T %+v", in, in))
+	}
+}
+
+func (w *World) hashStatus(s *core.Status) {
+	w.hash.words(s.RaftID, uint64(s.Role), s.Lead, s.Term, s.Commit, s.Applied, s.Last, s.Tick, s.LeaseFrom, s.LeaseTicks)
+}
+
+func (w *World) hashPersist(b *core.Persist) {
+	h := &w.hash
+	h.words(b.Seq, b.PromiseMillis, uint64(len(b.Entries)))
+	h.flag(b.Sync)
+	for i := range b.Entries {
+		e := &b.Entries[i]
+		h.words(e.Index, e.Term, uint64(e.Kind))
+		h.bytes(e.Data)
+	}
+	for _, s := range [2]*core.Snapshot{b.Snapshot, b.Mark} {
+		if s != nil {
+			h.words(s.Index, s.Term)
+			h.bytes(s.Data)
+		}
+	}
+	if b.HardState != nil {
+		h.words(b.HardState.Term, b.HardState.Vote, b.HardState.Commit)
+	}
+}

@@ -1,0 +1,114 @@
+package sim
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pgraft/pgraft/core"
+)
+
+// The node as core.Host. Each method is a step that the process can die after.
+
+func (n *node) alive() bool {
+	if n.dying {
+		return false
+	}
+	if n.hostCall > 0 {
+		if n.hostCall--; n.hostCall == 0 {
+			n.dying = true
+			return false
+		}
+	}
+	return true
+}
+
+// Publish converts the lease, which the core counts in ticks, to a time.
+func (n *node) Publish(s core.Status) {
+	if !n.alive() {
+		return
+	}
+	n.w.hashStatus(&s)
+	n.status = s
+	until := time.Duration(0)
+	if m := n.moments[s.LeaseFrom%moments]; s.LeaseTicks > 0 && m.tick == s.LeaseFrom && m.at > 0 {
+		until = m.at + time.Duration(s.LeaseTicks)*n.tick()
+	}
+	n.lease = lease{until, s.Term}
+	if until > 0 {
+		n.w.checks.leased(n)
+	}
+}
+
+// holdsLease is is_leader(), as a backend of the node reads it.
+func (n *node) holdsLease() bool {
+	return n.lease.until > 0 && n.clock.at(n.w.now) < n.lease.until
+}
+
+func (n *node) Persist(b []core.Persist) {
+	if !n.alive() {
+		return
+	}
+	for i := range b {
+		n.w.hashPersist(&b[i])
+		n.w.checks.persist(n, &b[i])
+	}
+	n.disk.add(b)
+}
+
+func (n *node) Send(s core.Send) {
+	if !n.alive() {
+		return
+	}
+	n.w.hash.word(s.To)
+	n.w.hash.bytes(s.Data)
+	n.send(s)
+}
+
+func (n *node) Apply(as []core.Apply) {
+	if !n.alive() {
+		return
+	}
+	for i := range as {
+		n.w.hash.words(as[i].Index, as[i].Term)
+		n.w.hash.bytes(as[i].Data)
+		n.w.checks.applied(n, &as[i])
+	}
+	n.toApply = as[len(as)-1].Index
+}
+
+func (n *node) Reply(r core.Reply) {
+	if !n.alive() {
+		return
+	}
+	n.w.hash.words(r.ID, uint64(r.Code), r.Index, r.Term)
+	n.w.hash.text(r.Text)
+	if i := slices.IndexFunc(n.waits, func(q *request) bool { return q.id == r.ID }); i >= 0 {
+		q := n.waits[i]
+		n.waits = slices.Delete(n.waits, i, i+1)
+		n.w.answered(q, r)
+	}
+}
+
+func (n *node) Event(e core.Event) {
+	if !n.alive() {
+		return
+	}
+	n.w.hash.text(e.Text)
+	if e.Level == core.Warning && strings.Contains(e.Text, "lost acknowledged data") {
+		n.warned = true
+		n.w.marks.add(markWarnedOfLoss)
+	}
+	if n.w.trace != nil {
+		n.w.say(n, "%s", e.Text)
+	}
+}
+
+func (n *node) MembersChanged(m core.Members) {
+	if !n.alive() {
+		return
+	}
+	n.w.checks.membersChanged(n, m)
+	n.members = m
+	n.setPeers()
+}

@@ -1,0 +1,185 @@
+package sim
+
+import (
+	"maps"
+	"slices"
+
+	pb "go.etcd.io/raft/v3/raftpb"
+
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/corepb"
+)
+
+// Marks count what a run reached: states, transitions, messages, and faults
+// that really struck. A campaign adds up its runs' marks; one of Must that
+// stays at 0 means that the simulation does not go where it has to.
+type Marks struct {
+	plain    [markCount]uint64
+	faults   map[string]uint64
+	messages [32]uint64 // by raftpb.MessageType
+	others   [lastBody + 1]uint64
+	refusals [16]uint64
+	replies  [16]uint64
+}
+
+type mark int
+
+const (
+	markTornTail mark = iota
+	markWritesLost
+	markTickDropped
+	markRefusedToStart
+	markFailStop
+	markDiedInStep
+	markSendToStranger
+	markPeerQueueFull
+	markInboxFull
+	markMissedProcess
+	markLost
+	markDuplicated
+	markReordered
+	markReplayed
+	markCutMessage
+	markTooLargeForLink
+	markNarrow
+	markSnapshotCut
+	markElected
+	markDeposed
+	markLeaseTaken
+	markLeaseOutlived
+	markIsLeaderTrue
+	markIsLeaderFalse
+	markAcknowledged
+	markUnknown
+	markUnknownCommitted
+	markUnknownLost
+	markRetried
+	markRequestTwice
+	markReadOK
+	markBarrierOK
+	markConfirmOK
+	markWaitOK
+	markLogRead
+	markTooLarge
+	markSnapshotTaken
+	markSnapshotInstalled
+	markTruncated
+	markPromiseStored
+	markMemberAdded
+	markPromoted
+	markDemoted
+	markRemoved
+	markKnowsRemoved
+	markOtherCluster
+	markTransferred
+	markTransferFailed
+	markRepaired
+	markRestarted
+	markDirOlder
+	markWarnedOfLoss
+	markReplacedBy
+	markCount
+)
+
+var markNames = [markCount]string{
+	"torn or lost tail at a crash", "writes lost at a crash", "ticks dropped in a pause", "refused to start",
+	"stopped by its disk", "died in the middle of a step", "send to a member without a connection",
+	"queue of a peer full", "inbox full", "message missed its process", "message lost", "message duplicated",
+	"message reordered", "old message replayed", "message into a partition", "message too large for its link",
+	"message over a narrow link", "snapshot cut in the middle", "elected", "deposed", "lease taken",
+	"lease outlived its process", "is_leader true", "is_leader false", "write acknowledged", "outcome unknown",
+	"unknown outcome: committed", "unknown outcome: not committed", "request retried", "request answered twice alike",
+	"read done", "read behind a barrier", "leadership confirmed", "wait for an index done", "log entry read", "entry too large refused", "snapshot of own state", "snapshot installed", "log truncated",
+	"promise stored", "member added", "learner promoted", "voter demoted", "member removed", "node knows that it is removed",
+	"founded another cluster", "leadership transferred", "transfer failed", "node repaired by the operator", "node restarted with state",
+	"started on an older copy", "warned that a node lost acknowledged data", "voter replaced in one change",
+}
+
+func (m *Marks) add(k mark) { m.plain[k]++ }
+
+func (m *Marks) fault(name string) {
+	if m.faults == nil {
+		m.faults = map[string]uint64{}
+	}
+	m.faults[name]++
+}
+
+func (m *Marks) message(i wireInfo) {
+	if i.body == bodyRaft {
+		m.messages[i.kind&31]++
+	} else if i.body <= lastBody {
+		m.others[i.body]++
+	}
+}
+
+func (m *Marks) refused(r corepb.Refusal) { m.refusals[r&15]++ }
+
+func (m *Marks) reply(c core.Code) { m.replies[c&15]++ }
+
+// Merge adds the marks of another run.
+func (m *Marks) Merge(x *Marks) {
+	for i := range x.plain {
+		m.plain[i] += x.plain[i]
+	}
+	for k, v := range x.faults {
+		if m.faults == nil {
+			m.faults = map[string]uint64{}
+		}
+		m.faults[k] += v
+	}
+	for i := range x.messages {
+		m.messages[i] += x.messages[i]
+	}
+	for i := range x.others {
+		m.others[i] += x.others[i]
+	}
+	for i := range x.refusals {
+		m.refusals[i] += x.refusals[i]
+		m.replies[i] += x.replies[i]
+	}
+}
+
+// Mark is a count with its name.
+type Mark struct {
+	Name  string `json:"name"`
+	Count uint64 `json:"count"`
+	Must  bool   `json:"must"` // 0 in a long campaign means a hole in the simulation
+}
+
+// List returns all marks in a fixed order: faults first.
+func (m *Marks) List() []Mark {
+	var l []Mark
+	for _, k := range Kinds() {
+		l = append(l, Mark{"fault " + k.Name, m.faults[k.Name], true})
+	}
+	for i, name := range markNames {
+		l = append(l, Mark{name, m.plain[i], !slices.Contains(rareMarks, mark(i))})
+	}
+	for _, t := range []pb.MessageType{pb.MsgApp, pb.MsgAppResp, pb.MsgVote, pb.MsgVoteResp, pb.MsgPreVote, pb.MsgPreVoteResp,
+		pb.MsgSnap, pb.MsgHeartbeat, pb.MsgHeartbeatResp, pb.MsgTimeoutNow} {
+		l = append(l, Mark{"sent " + t.String(), m.messages[t], true})
+	}
+	for b := bodyForward; b <= lastBody; b++ {
+		l = append(l, Mark{"sent " + wireInfo{body: b}.String(), m.others[b], true})
+	}
+	for _, r := range slices.Sorted(maps.Keys(corepb.Refusal_name)) {
+		if r != int32(corepb.Refusal_NONE) {
+			l = append(l, Mark{"greeted with " + corepb.Refusal_name[r], m.refusals[r], slices.Contains(mustRefuse, corepb.Refusal(r))})
+		}
+	}
+	for c := core.OK; c <= core.RemovedMember; c++ {
+		l = append(l, Mark{"answered " + codeNames[c], m.replies[c], slices.Contains(mustAnswer, c)})
+	}
+	return l
+}
+
+// rareMarks are bounds that a standard run need not meet.
+var rareMarks = []mark{markPeerQueueFull, markInboxFull}
+
+var mustRefuse = []corepb.Refusal{corepb.Refusal_OTHER_PROTOCOL, corepb.Refusal_OTHER_REPLICA, corepb.Refusal_REMOVED}
+
+var mustAnswer = []core.Code{core.OK, core.NotLeader, core.TooLarge, core.Unknown, core.NoSuchNode, core.QuorumAtRisk,
+	core.NotPossible, core.RemovedMember}
+
+var codeNames = [...]string{"ok", "not leader", "busy", "too large", "unknown", "no such node", "conflict", "last voter",
+	"quorum at risk", "not possible", "removed member"}

@@ -1,0 +1,265 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/corepb"
+)
+
+// operator is the people who run the cluster: they know which servers are to be
+// members, look now and then, and set right what is wrong by the ways that
+// pgraft gives them: initialise, add, remove, empty a directory.
+type operator struct {
+	want   []bool // by node id - 1: it is to be a member
+	asked  []*adminRequest
+	atOnce int // changes asked for at the same time
+	formed bool
+	// unsure are members whose removal had no clear answer: it may still come.
+	unsure []uint64
+}
+
+// adminRequest is a change that an operator asked a node for.
+type adminRequest struct {
+	request
+	kind   adminKind
+	target *node
+	old    *node // adminReplace: whose place target takes
+}
+
+type adminKind uint8
+
+const (
+	adminAdd adminKind = iota
+	adminRemove
+	adminTransfer
+	adminReplace
+)
+
+const (
+	operatorPeriod   = 250 * time.Millisecond
+	operatorPatience = 6 * time.Second
+)
+
+// operate is one look at the cluster.
+func (w *World) operate() {
+	w.arrange(event{at: w.now + operatorPeriod, kind: evOperator})
+	for _, n := range w.nodes {
+		w.care(n)
+	}
+	leader := w.leader()
+	if leader == nil || leader.paused > 0 {
+		return
+	}
+	for _, n := range w.nodes {
+		if len(w.operator.asked) > w.operator.atOnce {
+			return
+		}
+		w.reconcile(leader, n)
+	}
+}
+
+// care is what the operator does at a server itself.
+func (w *World) care(n *node) {
+	want := w.operator.want[n.id-1]
+	switch {
+	case n.paused > 0:
+	case n.state == uninitialised && n.id == 1 && !w.operator.formed:
+		w.operator.formed = true
+		n.init(true)
+		w.checks.found(n)
+	case n.state == uninitialised && want && w.operator.formed:
+		n.init(false)
+	}
+}
+
+// reconcile asks the leader for what a node lacks to be, or not to be, a member.
+func (w *World) reconcile(leader, n *node) {
+	want := w.operator.want[n.id-1]
+	m := leader.members.Node(n.id)
+	mine := m != nil && n.disk.dir.hasIdentity && n.disk.dir.identity.RaftID == m.GetRaftId()
+	switch {
+	case n.paused > 0 || w.busyWith(n):
+	case m != nil && (!want || w.ruined(n, m)):
+		if w.soundWithout(n) {
+			w.change(leader, n, adminRemove)
+		}
+	case m == nil && want && n.state == waiting:
+		w.change(leader, n, adminAdd)
+	case m != nil && want && n.state == waiting && m.GetRole() == corepb.Role_JOINING:
+		// The leader dials it.
+	case m == nil && want && (n.state == broken || n.state == removed || n.state == running && (n.warned || n.foreign() || leader.members.WasRemoved(n.identity.RaftID))):
+		w.wipe(n)
+	case mine && m.GetRole() == corepb.Role_VOTER:
+		w.operator.formed = true
+	}
+}
+
+// ruined says that what is on n's disk is not the member m: it never comes back.
+func (w *World) ruined(n *node, m *corepb.Member) bool {
+	d := n.disk.dir
+	return n.state == broken || n.state == removed || n.warned || n.state == running && n.foreign() ||
+		n.state == waiting && string(d.identity.ReplicaUUID[:]) != string(m.GetReplicaUuid())
+}
+
+func (w *World) busyWith(n *node) bool {
+	for _, a := range w.operator.asked {
+		if a.target == n || a.old == n {
+			return true
+		}
+	}
+	return false
+}
+
+// wipe empties a server, as its owner is told to: data directory and marker.
+func (w *World) wipe(n *node) {
+	w.say(n, "is emptied by the operator")
+	w.marks.add(markRepaired)
+	n.crash(surviveAll)
+	w.checks.lost(n)
+	n.disk.dir, n.marker = &directory{}, marker{}
+	n.start()
+}
+
+// change asks a node for a membership change.
+func (w *World) change(at, target *node, k adminKind) {
+	w.nextID++
+	a := &adminRequest{kind: k, target: target}
+	a.request = request{id: w.nextID, node: at}
+	a.request.admin = a
+	var in core.Input
+	switch k {
+	case adminAdd:
+		replica, ok := w.probe(at, target)
+		if !ok {
+			return
+		}
+		in = core.AddNode{ID: a.id, NodeID: target.id, Address: target.address, Port: port, ReplicaUUID: replica}
+	case adminRemove:
+		in = core.RemoveNode{ID: a.id, NodeID: target.id}
+	case adminTransfer:
+		in = core.TransferLeader{ID: a.id}
+		if target != nil {
+			in = core.TransferLeader{ID: a.id, NodeID: target.id}
+		}
+	}
+	w.ask(at, a, in)
+}
+
+// replace asks for the change that puts a new member in an old one's place.
+func (w *World) replace(at, old, target *node) bool {
+	replica, ok := w.probe(at, target)
+	if !ok {
+		return false
+	}
+	w.nextID++
+	a := &adminRequest{kind: adminReplace, target: target, old: old}
+	a.request = request{id: w.nextID, node: at}
+	a.request.admin = a
+	w.ask(at, a, core.ReplaceNode{ID: a.id, OldNodeID: old.id, NodeID: target.id, Address: target.address, Port: port, ReplicaUUID: replica})
+	return true
+}
+
+// probe dials a node that is to be a member, as pgraft_add_node() does first.
+func (w *World) probe(at, target *node) (replica [16]byte, ok bool) {
+	if w.link(at, target).cut > 0 || w.link(target, at).cut > 0 {
+		return replica, false
+	}
+	hello := at.identity.Hello(nil, target.id)
+	hello.Protocol = at.protocol
+	welcome := target.greet(hello)
+	if welcome == nil || welcome.GetRefusal() != corepb.Refusal_NONE {
+		return replica, false
+	}
+	return [16]byte(welcome.GetReplica()), true
+}
+
+// ask hands a node's core a request and waits for the answer.
+func (w *World) ask(at *node, a *adminRequest, in core.Input) {
+	if a.kind != adminTransfer {
+		w.operator.asked = append(w.operator.asked, a)
+	}
+	w.say(at, "is asked for %T of %v", in, a.target)
+	at.await(&a.request)
+	w.arrange(event{at: w.now + operatorPatience, kind: evTimeout, ref: &a.request})
+	at.input(in)
+}
+
+// adminAnswered is the end of a change, as far as the operator knows.
+func (w *World) adminAnswered(q *request, r core.Reply) {
+	a := q.admin
+	for i, x := range w.operator.asked {
+		if x == a {
+			w.operator.asked = append(w.operator.asked[:i], w.operator.asked[i+1:]...)
+			break
+		}
+	}
+	goes := a.target
+	if a.kind == adminReplace {
+		goes = a.old
+	}
+	if (a.kind == adminRemove || a.kind == adminReplace) && r.Code == core.Unknown {
+		if m := w.checks.newest.Node(goes.id); m != nil {
+			w.operator.unsure = append(w.operator.unsure, m.GetRaftId())
+		}
+	}
+	switch {
+	case a.kind == adminTransfer && r.Code == core.OK:
+		w.marks.add(markTransferred)
+	case a.kind == adminTransfer:
+		w.marks.add(markTransferFailed)
+	case a.kind == adminReplace && r.Code == core.OK:
+		w.marks.add(markReplacedBy)
+	case a.kind == adminRemove && r.Code == core.OK && q.node.members.Node(a.target.id) == nil:
+		w.marks.add(markRemoved)
+	case a.kind == adminAdd && r.Code == core.OK:
+		w.marks.add(markMemberAdded)
+	}
+}
+
+// mayLose says whether the cluster outlives that n's replica is lost for good:
+// no change is under way, every voter's replica but few is sound, and those
+// left are still a quorum.
+func (w *World) mayLose(n *node) bool {
+	if len(w.operator.asked) > 0 || !w.operator.formed || !w.checks.membershipRests() {
+		return false
+	}
+	for _, id := range w.operator.unsure {
+		if w.checks.newest.Get(id) != nil {
+			return false
+		}
+	}
+	voters, sound := w.count(n)
+	return sound >= voters/2+1
+}
+
+// soundWithout says whether the voters beside n are still a quorum once it is
+// none: people look before they remove a member.
+func (w *World) soundWithout(n *node) bool {
+	voters, sound := w.count(n)
+	if m := w.checks.newest.Node(n.id); m != nil && m.GetRole() != corepb.Role_LEAVING {
+		voters--
+	}
+	return sound >= voters/2+1
+}
+
+// count is how many are not leaving, and how many of them have their replica
+// whole, n not counted among the latter.
+func (w *World) count(n *node) (voters, sound int) {
+	for _, m := range w.checks.newest.List {
+		if m.GetRole() != corepb.Role_VOTER {
+			if m.GetRole() == corepb.Role_JOINING {
+				voters++ // it is to be one
+			}
+			continue
+		}
+		voters++
+		x := w.nodes[core.NodeID(m.GetRaftId())-1]
+		d := x.disk.dir
+		if x != n && x.state != broken && d.corrupt == "" && d.hasIdentity && d.identity.RaftID == m.GetRaftId() &&
+			string(d.identity.ReplicaUUID[:]) == string(m.GetReplicaUuid()) {
+			sound++
+		}
+	}
+	return voters, sound
+}

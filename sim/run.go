@@ -1,0 +1,207 @@
+package sim
+
+import (
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pgraft/pgraft/core"
+)
+
+// Options are what a run is about, beside its decisions. The zero value of
+// anything but Seed means its default: the standard workload.
+type Options struct {
+	Seed     uint64
+	Nodes    int           // that form the cluster, 3 by default, 1 to 9
+	Duration time.Duration // of virtual time, 60 s by default, at least 20 s
+	Rate     int           // operations of all clients in a second, 30 by default
+	// Faults are the kinds that Plan may draw; nil means all.
+	Faults []string
+	// Without names checkers that are off.
+	Without []string
+	// Trace, when not nil, gets a line for everything that happens.
+	Trace func(line string)
+}
+
+// The standard workload.
+const (
+	DefaultNodes    = 3
+	DefaultDuration = time.Minute
+	DefaultRate     = 30
+)
+
+const (
+	// formTime is how long the cluster has to form before the first fault.
+	formTime = 2 * time.Second
+	// settleTime is what is left of a run after the last fault.
+	settleTime = 16 * time.Second
+	// quietTime is what is left of it after the last operation of a client.
+	quietTime = 5 * time.Second
+)
+
+func (o Options) settleAt() time.Duration { return max(formTime, o.Duration-settleTime) }
+
+func (o Options) wants(fault string) bool { return o.Faults == nil || slices.Contains(o.Faults, fault) }
+
+func (o Options) withDefaults() Options {
+	if o.Nodes == 0 {
+		o.Nodes = DefaultNodes
+	}
+	if o.Duration == 0 {
+		o.Duration = DefaultDuration
+	}
+	if o.Rate == 0 {
+		o.Rate = DefaultRate
+	}
+	return o
+}
+
+// Describe names the workload.
+func (o Options) Describe() string {
+	o = o.withDefaults()
+	faults := "all faults"
+	if o.Faults != nil {
+		faults = fmt.Sprintf("%d of %d faults", len(o.Faults), len(Kinds()))
+	}
+	checks := "every check on"
+	if len(o.Without) > 0 {
+		checks = "without " + strings.Join(o.Without, ", ")
+	}
+	return fmt.Sprintf("%d nodes, %v simulated, %d operations a second, %s drawn, %s", o.Nodes, o.Duration, o.Rate, faults, checks)
+}
+
+// Validate says what is wrong with o, nil if nothing is.
+func (o Options) Validate() error {
+	o = o.withDefaults()
+	switch {
+	case o.Nodes < 1 || o.Nodes > 9:
+		return fmt.Errorf("sim: %d nodes: 1 to 9 can form the cluster", o.Nodes)
+	case o.Duration < formTime+settleTime+2*time.Second || o.Duration > time.Hour:
+		return fmt.Errorf("sim: a run of %v: 20s to 1h are possible", o.Duration)
+	case o.Rate < 1 || o.Rate > 10_000:
+		return fmt.Errorf("sim: %d operations a second: 1 to 10000 are possible", o.Rate)
+	}
+	for _, f := range o.Faults {
+		if KindOf(f) == nil {
+			return fmt.Errorf("sim: no fault is called %q", f)
+		}
+	}
+	for _, c := range o.Without {
+		if !slices.Contains(Checks(), c) {
+			return fmt.Errorf("sim: no checker is called %q", c)
+		}
+	}
+	return nil
+}
+
+// shape is what a seed draws once: how this cluster is set.
+type shape struct {
+	timing      core.Config
+	latency     time.Duration
+	syncLatency time.Duration
+	clients     int
+	values      int // bytes of the largest value
+	logs        bool
+}
+
+func drawShape(o Options) shape {
+	s := For(o.Seed, "shape")
+	sh := shape{
+		timing: core.Config{
+			TickMillis:      Pick(&s, uint64(100), 100, 100, 50),
+			ElectionTicks:   s.Int(10, 12),
+			HeartbeatTicks:  Pick(&s, 1, 1, 2),
+			SnapshotEntries: Pick(&s, uint64(20), 100, 500, 10_000),
+			MaxEntryBytes:   8 << 10,
+			MaxTailBytes:    Pick(&s, uint64(0), 4<<10, 32<<10, 256<<10),
+		},
+		latency:     Pick(&s, 100*time.Microsecond, 500*time.Microsecond, 2*time.Millisecond, 10*time.Millisecond),
+		syncLatency: Pick(&s, 50*time.Microsecond, time.Millisecond, 5*time.Millisecond, 20*time.Millisecond),
+		clients:     s.Int(2, 6),
+		values:      Pick(&s, 16, 16, 200, 2000),
+		logs:        s.Below(3) == 0,
+	}
+	if s.Below(4) == 0 { // many short ticks: there rounding hides no drift
+		sh.timing.TickMillis, sh.timing.ElectionTicks, sh.timing.HeartbeatTicks = 25, 40, 4
+	}
+	return sh
+}
+
+// Failure is a violation.
+type Failure struct {
+	Check  string // which checker saw it
+	At     time.Duration
+	Event  uint64 // how many events had happened
+	Detail string
+}
+
+func (f *Failure) Error() string {
+	return fmt.Sprintf("%s at %v (event %d): %s", f.Check, f.At, f.Event, f.Detail)
+}
+
+// Signature is what two failures have in common that have the same cause, as
+// far as can be told: the check and its words without the numbers.
+func (f *Failure) Signature() string {
+	return f.Check + ": " + strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}, f.Detail)
+}
+
+// Result is what came of a run.
+type Result struct {
+	Seed      uint64
+	Decisions []Decision
+	Failure   *Failure // nil: no checker found anything
+	Hash      uint64
+	Events    uint64
+	Time      time.Duration // simulated
+	Marks     Marks
+	steps     []uint64
+}
+
+// Run runs a seed with the decisions that Plan draws for it.
+func Run(o Options) Result { return RunWith(o, Plan(o)) }
+
+// RunWith runs a seed with other decisions than its own.
+func RunWith(o Options, plan []Decision) Result { return simulate(o, plan, nil) }
+
+func simulate(o Options, plan []Decision, steps []uint64) (r Result) {
+	o = o.withDefaults()
+	w := newWorld(o)
+	w.steps = steps
+	defer func() {
+		if p := recover(); p != nil {
+			// The core and the disk panic on a broken invariant.
+			w.fail(checkPanic, "%v", p)
+			if w.trace != nil {
+				w.trace(string(debug.Stack()))
+			}
+		}
+		r = Result{Seed: o.Seed, Decisions: plan, Failure: w.failure, Hash: uint64(w.hash), Events: w.events,
+			Time: w.now, Marks: w.marks, steps: w.steps}
+	}()
+	w.run(slices.Clone(plan))
+	return r
+}
+
+// Twice runs a seed two times. If the two differ, the error names the first
+// event that does.
+func Twice(o Options) (Result, error) {
+	plan := Plan(o)
+	a, b := RunWith(o, plan), RunWith(o, plan)
+	if a.Hash == b.Hash {
+		return a, nil
+	}
+	a, b = simulate(o, plan, make([]uint64, 0, a.Events)), simulate(o, plan, make([]uint64, 0, b.Events))
+	for i := range min(len(a.steps), len(b.steps)) {
+		if a.steps[i] != b.steps[i] {
+			return a, fmt.Errorf("sim: seed %d: two runs differ first at event %d", o.Seed, i+1)
+		}
+	}
+	return a, fmt.Errorf("sim: seed %d: two runs differ (%d and %d events), but not in another try", o.Seed, a.Events, b.Events)
+}

@@ -1,0 +1,258 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/pgraft/pgraft/core"
+)
+
+// link is the way from one server to another, with the faults in force on it.
+// Each fault counts how many decisions ask for it.
+type link struct {
+	from, to *node
+	base     time.Duration
+	latency  Stream
+
+	cut       int // nothing arrives
+	slow      int
+	small     int // nothing larger than smallBytes arrives
+	narrow    int // narrowBytes a second
+	snapCut   int // the connection breaks in the middle of a snapshot
+	loss      chance
+	duplicate chance
+	reorder   chance
+	replay    chance
+
+	extra time.Duration // that every message takes more
+	busy  time.Duration // until when the narrow link is
+	old   [8]packet     // what replay may send once more
+	olds  int
+}
+
+// chance is a fault that strikes single messages.
+type chance struct {
+	perMillion int
+	draws      Stream
+}
+
+func (c *chance) strikes() bool { return c.perMillion > 0 && c.draws.Chance(c.perMillion) }
+
+const (
+	smallBytes    = 512
+	narrowBytes   = 20_000 // a second
+	slowLinkTimes = 50
+	// maxDelay bounds what a message can be late by, but for faultDelay.
+	maxDelay = 2 * time.Second
+)
+
+// delay is how long the next message takes.
+func (l *link) delay() time.Duration {
+	d := l.latency.Tail(l.base)
+	if l.slow > 0 {
+		d *= slowLinkTimes
+	}
+	return min(d, maxDelay) + l.extra
+}
+
+// packet is a message on its way.
+type packet struct {
+	c    *conn
+	to   *node
+	from uint64 // Raft id
+	dest uint64
+	data []byte
+	info wireInfo
+}
+
+// transmit puts a message on the wire of an open connection.
+func (n *node) transmit(c *conn, s core.Send, info wireInfo) {
+	w := n.w
+	to, dir, from := c.b, 1, c.aID
+	if c.b == n {
+		to, dir, from = c.a, 0, c.bID
+		c.bSent = true
+	} else {
+		c.aSent = true
+	}
+	if p := n.peer(s.To); p != nil {
+		p.told = false
+	}
+	l := w.link(n, to)
+	pk := packet{c: c, to: to, from: from, dest: s.To, data: s.Data, info: info}
+	if s.Snapshot && l.snapCut > 0 {
+		w.marks.add(markSnapshotCut)
+		n.report(core.SnapshotSent{RaftID: s.To})
+		n.hangUp(c)
+		return
+	}
+	if s.Snapshot {
+		n.report(core.SnapshotSent{RaftID: s.To, OK: true})
+	}
+	w.marks.message(pk.info)
+	switch {
+	case l.cut > 0:
+		w.marks.add(markCutMessage)
+		return
+	case l.small > 0 && len(s.Data) > smallBytes:
+		w.marks.add(markTooLargeForLink)
+		return
+	case l.loss.strikes():
+		w.marks.add(markLost)
+		return
+	}
+	at := w.now + l.delay()
+	if l.narrow > 0 {
+		l.busy = max(l.busy, w.now) + time.Duration(len(s.Data))*time.Second/narrowBytes
+		at += l.busy - w.now
+		w.marks.add(markNarrow)
+	}
+	if l.reorder.strikes() {
+		w.marks.add(markReordered)
+		at += l.reorder.draws.Between(0, 20*l.base)
+	} else {
+		at = max(at, c.order[dir])
+		c.order[dir] = at
+	}
+	w.deliverAt(at, pk)
+	if l.duplicate.strikes() {
+		w.marks.add(markDuplicated)
+		w.deliverAt(at+l.duplicate.draws.Between(0, 100*l.base), pk)
+	}
+	if l.replay.strikes() && l.olds > 0 {
+		old := l.old[l.replay.draws.Below(min(l.olds, len(l.old)))]
+		if old.from == pk.from && old.dest == pk.dest {
+			w.marks.add(markReplayed)
+			old.c = c
+			w.deliverAt(w.now+l.replay.draws.Between(0, time.Second), old)
+		}
+	}
+	if l.replay.perMillion > 0 && l.replay.draws.Below(8) == 0 {
+		l.old[l.olds%len(l.old)] = pk
+		l.olds++
+	}
+}
+
+func (w *World) deliverAt(at time.Duration, p packet) {
+	w.onWire++
+	life := p.c.al
+	if p.to == p.c.b {
+		life = p.c.bl
+	}
+	w.arrange(event{at: at, kind: evDeliver, node: p.to, life: life, ref: w.pack(p)})
+}
+
+// deliver hands a message to the process at the other end.
+func (w *World) deliver(p *packet) {
+	n := p.to
+	open := p.c.bOpen
+	if n == p.c.a {
+		open = p.c.aOpen
+	}
+	if !open || n.state != running {
+		w.marks.add(markMissedProcess)
+		return
+	}
+	if w.trace != nil {
+		w.say(n, "<- %d: %v", core.NodeID(p.from), p.info)
+	}
+	n.input(core.Receive{From: p.from, Data: p.data})
+}
+
+// hangUp ends a connection from n's side; the other end notices a little later,
+// or only when TCP gives up.
+func (n *node) hangUp(c *conn) {
+	w, other, life := n.w, c.a, c.al
+	if n == c.a {
+		c.aOpen, other, life = false, c.b, c.bl
+	} else {
+		c.bOpen = false
+	}
+	n.unlink(c)
+	after := w.link(n, other).base
+	if w.link(n, other).cut > 0 {
+		after = deadTimeout
+	}
+	w.arrange(event{at: w.now + after, kind: evHangup, node: other, life: life, ref: c})
+}
+
+// hungUp is n noticing the end of c.
+func (n *node) hungUp(c *conn) {
+	open := &c.aOpen
+	if n == c.b {
+		open = &c.bOpen
+	}
+	if *open {
+		*open = false
+		n.unlink(c)
+	}
+}
+
+// unlink takes c from its peer, and reports what it may have lost.
+func (n *node) unlink(c *conn) {
+	id, sent := c.bID, c.aSent
+	if n == c.b {
+		id, sent = c.aID, c.bSent
+	}
+	p := n.peer(id)
+	if p == nil {
+		return
+	}
+	switch c {
+	case p.out:
+		p.out = nil
+	case p.in:
+		p.in = nil
+	default:
+		return
+	}
+	if sent && p.member != nil {
+		p.unreachable()
+	}
+	if p.member == nil && p.best() == nil {
+		p.end()
+	}
+	p.redial(n.draws.Between(0, backoffMin))
+}
+
+// hangUpAll is the end of a process. A machine that loses its power says
+// nothing to the others: they notice by themselves.
+func (n *node) hangUpAll(s survival) {
+	for _, p := range n.peers {
+		for _, c := range []*conn{p.out, p.in} {
+			if c == nil {
+				continue
+			}
+			other, life := c.a, c.al
+			if n == c.a {
+				other, life, c.aOpen = c.b, c.bl, false
+			} else {
+				c.bOpen = false
+			}
+			l := n.w.link(n, other)
+			after := l.base
+			if s != surviveAll || l.cut > 0 {
+				after = n.draws.Between(l.base, deadTimeout)
+			}
+			n.w.arrange(event{at: n.w.now + after, kind: evHangup, node: other, life: life, ref: c})
+		}
+	}
+}
+
+// breakLater ends a connection over a link that has been cut for too long.
+func (w *World) breakLater(l *link) {
+	w.arrange(event{at: w.now + l.latency.Between(time.Second, deadTimeout), kind: evDead, ref: l})
+}
+
+// dead gives up the connections over a link that is still cut.
+func (w *World) dead(l *link) {
+	if l.cut == 0 {
+		return
+	}
+	for _, p := range append([]*peer(nil), l.from.peers...) {
+		for _, c := range []*conn{p.out, p.in} {
+			if c != nil && (c.a == l.to || c.b == l.to) {
+				l.from.hangUp(c)
+			}
+		}
+	}
+}

@@ -112,7 +112,9 @@ func TestTraceReplays(t *testing.T) {
 				x.step()
 				if i%20 == 0 {
 					id := x.id()
-					x.pick().step(core.Propose{ID: id, RequestID: [16]byte{5: byte(id), 6: byte(id >> 8), 7: byte(id >> 16)}, Data: []byte(secret)})
+					in := core.Propose{ID: id, RequestID: [16]byte{5: byte(id), 6: byte(id >> 8), 7: byte(id >> 16)}, Data: []byte(secret)}
+					x.history.asked[id] = in
+					x.pick().step(in)
 				}
 			}
 			for n, p := range s.of {

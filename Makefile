@@ -44,7 +44,7 @@ TEST_TIMEOUT = 15m
 integration = PGRAFT_PG_CONFIG="$(1)" $(GO) test -tags integration -count=1 -timeout $(TEST_TIMEOUT) -v $(2) ./tools/integration/...
 
 .PHONY: all pgraft engine shim check-pg install install-chosen deps demo test test-unit test-race \
-	test-integration test-browser planted planted-record test-short lint lint-go lint-c lint-shell lint-proto proto clean help
+	test-integration test-browser planted planted-record test-short incidents bench-recorder lint lint-go lint-c lint-shell lint-proto proto clean help
 
 all: pgraft engine shim ## build the command, the engine and the extension for PG_CONFIG
 
@@ -120,6 +120,16 @@ test-integration: deps install-chosen ## the tests on real servers of PostgreSQL
 
 test-short: deps install-chosen ## the shorter pass of them, for PG=17 and PG=18
 	$(call integration,$(chosen_pg_config),-short)
+
+# What a run of one of these prints goes into TESTING.md.
+INCIDENTS ?= 50
+incidents: deps install-chosen ## INCIDENTS (50) incidents on real servers of PostgreSQL PG, recorded and replayed
+	PGRAFT_INCIDENTS=$(INCIDENTS) PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 60m -v \
+		-run '^TestIncidents$$' ./tools/integration
+
+bench-recorder: deps install-chosen ## what the flight recorder costs: on against off, alternating in one run
+	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 15m -run '^$$' \
+		-bench '^BenchmarkRecorder$$' -benchtime 1x ./tools/integration
 
 lint: lint-go lint-c lint-shell lint-proto ## gofmt, go vet, staticcheck, C warnings, shellcheck, generated code
 

@@ -72,49 +72,51 @@ func EncodeOutput(b []byte, out Output) []byte {
 }
 
 func (p *Parts) encode(b []byte, out Output) []byte {
-	*p = Parts{}
-	field := func(i, count int, add func()) {
-		b = appendLen(b, count)
-		if count == 0 {
-			return
-		}
-		at := len(b)
-		add()
-		p[i].Count, p[i].Sum = uint64(count), crc32.Checksum(b[at:], crc32.MakeTable(crc32.Castagnoli))
+	at := len(b)
+	b = appendLen(b, len(out.Persist))
+	for _, x := range out.Persist {
+		b = appendPersist(b, x)
 	}
-	field(0, len(out.Persist), func() {
-		for _, p := range out.Persist {
-			b = appendPersist(b, p)
-		}
-	})
-	field(1, len(out.Send), func() {
-		for _, s := range out.Send {
-			b = appendBytes(appendUint(b, s.To), s.Data)
-			b = appendBool(b, s.Snapshot)
-		}
-	})
-	field(2, len(out.Apply), func() {
-		for _, a := range out.Apply {
-			b = appendBytes(appendUint(appendUint(b, a.Index), a.Term), a.Data)
-		}
-	})
-	field(3, len(out.Reply), func() {
-		for _, r := range out.Reply {
-			b = appendUint(append(appendUint(b, r.ID), byte(r.Code)), r.Index)
-			b = appendString(appendUint(b, r.Term), r.Text)
-		}
-	})
-	field(4, len(out.Events), func() {
-		for _, e := range out.Events {
-			b = appendString(append(b, byte(e.Level)), e.Text)
-		}
-	})
+	at = p.ends(0, len(out.Persist), b, at)
+	b = appendLen(b, len(out.Send))
+	for _, s := range out.Send {
+		b = appendBytes(appendUint(b, s.To), s.Data)
+		b = appendBool(b, s.Snapshot)
+	}
+	at = p.ends(1, len(out.Send), b, at)
+	b = appendLen(b, len(out.Apply))
+	for _, a := range out.Apply {
+		b = appendBytes(appendUint(appendUint(b, a.Index), a.Term), a.Data)
+	}
+	at = p.ends(2, len(out.Apply), b, at)
+	b = appendLen(b, len(out.Reply))
+	for _, r := range out.Reply {
+		b = appendUint(append(appendUint(b, r.ID), byte(r.Code)), r.Index)
+		b = appendString(appendUint(b, r.Term), r.Text)
+	}
+	at = p.ends(3, len(out.Reply), b, at)
+	b = appendLen(b, len(out.Events))
+	for _, e := range out.Events {
+		b = appendString(append(b, byte(e.Level)), e.Text)
+	}
+	at = p.ends(4, len(out.Events), b, at)
 	members := 0
 	if out.MembersChanged {
 		members = 1
 	}
-	field(5, members, func() {})
+	b = appendLen(b, members)
+	p.ends(5, members, b, at)
 	return b
+}
+
+// ends notes the field i, which was written to b from at on, and returns where
+// the next one begins.
+func (p *Parts) ends(i, count int, b []byte, at int) int {
+	p[i].Count, p[i].Sum = uint64(count), 0
+	if count > 0 {
+		p[i].Sum = crc32.Checksum(b[at:], crc32.MakeTable(crc32.Castagnoli))
+	}
+	return len(b)
 }
 
 func appendPersist(b []byte, p Persist) []byte {

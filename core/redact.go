@@ -1,6 +1,8 @@
 package core
 
 import (
+	"bytes"
+
 	pb "go.etcd.io/raft/v3/raftpb"
 	"google.golang.org/protobuf/proto"
 
@@ -74,15 +76,13 @@ func redactCommand(data []byte, stand func([]byte) []byte) []byte {
 	if len(data) == 0 {
 		return data
 	}
-	if _, err := decodeCommand(data); err != nil {
+	own := bytes.Clone(data)
+	cmd, err := decodeCommand(own)
+	if err != nil {
 		return data
 	}
-	var cmd corepb.Command
-	if err := proto.Unmarshal(data, &cmd); err != nil {
-		return data
-	}
-	cmd.Data = stand(cmd.Data)
-	return marshal(&cmd)
+	copy(cmd.data, stand(cmd.data)) // shares own's memory
+	return own
 }
 
 func redactSent(data []byte, stand func([]byte) []byte) []byte {

@@ -43,10 +43,11 @@ type Status struct {
 
 // Node is one member. All methods are safe for concurrent use.
 type Node struct {
-	cfg Config
-	net *transport.Transport
-	rec *recorder.Recorder
-	tls *transport.TLS // nil: none
+	cfg   Config
+	net   *transport.Transport
+	rec   *recorder.Recorder
+	tls   *transport.TLS // nil: none
+	stats stats
 
 	mu      sync.Mutex
 	id      core.Identity

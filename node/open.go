@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/node/recorder"
@@ -38,6 +39,7 @@ func Open(cfg Config) (*Node, error) {
 	}
 	n := &Node{cfg: cfg, tls: encryption, id: core.Identity{ClusterID: cfg.ClusterID, NodeID: cfg.NodeID}}
 	n.rec = recorder.Open(filepath.Join(cfg.DataDir, traceDir), cfg.Trace, cfg.Logger)
+	n.stats.since = time.Now()
 	if err := n.open(); err != nil {
 		if n.net != nil { // without mu: it waits for those who greet
 			err = errors.Join(err, n.net.Close())

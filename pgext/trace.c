@@ -72,16 +72,11 @@ pgraft_trace_save(PG_FUNCTION_ARGS)
 		.is_write = true,
 		.what = "pgraft_trace_save()"
 	};
-	PgraftRows	rows;
 	size_t		len;
-	char	   *reply;
 	char	   *path;
 
 	pgraft_require_node();
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" must not be null", "path")));
+	pgraft_require_argument(fcinfo, 0, "path");
 	if (!has_privs_of_role(GetUserId(), ROLE_PG_WRITE_SERVER_FILES))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -99,10 +94,5 @@ pgraft_trace_save(PG_FUNCTION_ARGS)
 	call.data = path;
 	call.len = strlen(path);
 
-	reply = pgraft_call(&call, &len);
-	pgraft_reply_open(&rows, reply, len);
-	if (rows.nrows != 1 || rows.ncols != 1 || (reply = pgraft_reply_value(&rows, &len)) == NULL)
-		elog(ERROR, "pgraft engine answered %u rows of %u columns for one number",
-			 rows.nrows, rows.ncols);
-	return DirectFunctionCall1(int8in, CStringGetDatum(pnstrdup(reply, len)));
+	return DirectFunctionCall1(int8in, CStringGetDatum(pgraft_ask_value(&call, &len)));
 }

@@ -12,8 +12,8 @@ for patch in testdata/trace/*/bug.patch; do
 	out=$PWD/build/planted/$name
 	file=$(sed -n 's|^+++ b/||p' "$patch")
 	mkdir -p "$out"
-	patch -s -o "$out/${file##*/}" "$file" "$patch"
-	printf '{"Replace":{"%s":"%s"}}\n' "$PWD/$file" "$out/${file##*/}" >"$out/overlay.json"
+	patch -s -o "$out/planted.txt" "$file" "$patch"
+	printf '{"Replace":{"%s":"%s"}}\n' "$PWD/$file" "$out/planted.txt" >"$out/overlay.json"
 	"${GO:-go}" build -trimpath -buildvcs=false -overlay "$out/overlay.json" -o "$out/pgraft" ./tools/pgraft
 	echo "build/planted/$name/pgraft"
 	if [ "${1:-}" = --record ]; then

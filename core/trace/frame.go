@@ -99,10 +99,15 @@ const frameHeaderBytes = 8
 func Append(b []byte, f Frame) []byte {
 	at := len(b)
 	b = append(b, 0, 0, 0, 0, 0, 0, 0, 0, f.kind())
-	k := checkpoint.Writer(b)
-	f.walk(k)
-	seal(k.Bytes()[at:])
-	return k.Bytes()
+	if in, ok := f.(*Input); ok {
+		b = in.append(b)
+	} else {
+		k := checkpoint.Writer(b)
+		f.walk(k)
+		b = k.Bytes()
+	}
+	seal(b[at:])
+	return b
 }
 
 // seal fills in the length and the checksum of a frame.
@@ -110,6 +115,28 @@ func seal(frame []byte) {
 	body := frame[frameHeaderBytes:]
 	binary.LittleEndian.PutUint32(frame, uint32(len(body)))
 	binary.LittleEndian.PutUint32(frame[4:], crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
+}
+
+// append is walk for the one kind that there are many of.
+func (i *Input) append(b []byte) []byte {
+	b = binary.AppendUvarint(b, i.Seq)
+	b = binary.AppendUvarint(b, uint64(i.Time))
+	if i.Data == nil {
+		b = append(b, 0)
+	} else {
+		b = append(binary.AppendUvarint(b, uint64(len(i.Data))+1), i.Data...)
+	}
+	if !i.Summed {
+		return append(b, 0)
+	}
+	b = binary.LittleEndian.AppendUint64(append(b, 1), i.Sum)
+	for n := range i.Parts {
+		b = binary.AppendUvarint(b, i.Parts[n].Count)
+		if i.Parts[n].Count > 0 {
+			b = binary.LittleEndian.AppendUint32(b, i.Parts[n].Sum)
+		}
+	}
+	return b
 }
 
 func (i *Input) walk(k *checkpoint.Codec) {

@@ -19,17 +19,19 @@ import (
 
 // host is a cluster of one node, under a recorder.
 type host struct {
-	t     *testing.T
+	t     testing.TB
 	rec   *Recorder
 	log   *bytes.Buffer
 	now   time.Time
 	core  *core.Core
 	toDo  []core.Input
 	asked uint64
+	tail  uint64 // Config.MaxTailBytes
+	marks uint64 // Config.SnapshotEntries
 }
 
-func open(t *testing.T, dir string, s Settings) *host {
-	h := &host{t: t, log: &bytes.Buffer{}, now: time.Unix(1e9, 0)}
+func open(t testing.TB, dir string, s Settings) *host {
+	h := &host{t: t, log: &bytes.Buffer{}, now: time.Unix(1e9, 0), tail: 1 << 12, marks: 50}
 	h.rec = Open(dir, s, slog.New(slog.NewTextHandler(h.log, nil)))
 	h.rec.now = func() time.Time { return h.now }
 	return h
@@ -38,7 +40,7 @@ func open(t *testing.T, dir string, s Settings) *host {
 func (h *host) boot() {
 	h.t.Helper()
 	id := core.Identity{ClusterID: "test", NodeID: 1, ClusterUUID: [16]byte{1}, RaftID: core.RaftID(1, 1)}
-	cfg := core.Config{Identity: id, TickMillis: 100, ElectionTicks: 10, HeartbeatTicks: 1, Seed: uint64(h.now.UnixNano()), SnapshotEntries: 50, MaxEntryBytes: 1 << 20, MaxTailBytes: 1 << 12}
+	cfg := core.Config{Identity: id, TickMillis: 100, ElectionTicks: 10, HeartbeatTicks: 1, Seed: uint64(h.now.UnixNano()), SnapshotEntries: h.marks, MaxEntryBytes: 1 << 20, MaxTailBytes: h.tail}
 	d := core.Bootstrap(id, "h", 1)
 	c, err := core.New(cfg, d)
 	if err != nil {

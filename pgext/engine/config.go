@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/pgraft/pgraft/node"
-	"github.com/pgraft/pgraft/node/recorder"
 	"github.com/pgraft/pgraft/node/store"
 )
 
@@ -31,10 +30,6 @@ var levels = map[C.uint32_t]slog.Level{
 	C.PGRAFT_LOG_WARNING: slog.LevelWarn, C.PGRAFT_LOG_ERROR: slog.LevelError,
 }
 
-var traceModes = map[C.uint32_t]recorder.Mode{
-	C.PGRAFT_TRACE_OFF: recorder.Off, C.PGRAFT_TRACE_RING: recorder.Ring, C.PGRAFT_TRACE_FULL: recorder.Full,
-}
-
 // readConfig copies what C owns.
 func readConfig(c *C.PgraftConfig) config {
 	return config{
@@ -47,7 +42,7 @@ func readConfig(c *C.PgraftConfig) config {
 			HeartbeatInterval: time.Duration(c.heartbeat_interval_ms) * time.Millisecond,
 			MaxEntryBytes:     maxEntryBytes,
 			SnapshotEntries:   uint64(c.snapshot_entries),
-			Trace:             recorder.Settings{Mode: traceModes[c.trace], MaxBytes: int64(c.trace_bytes), Redact: c.trace_redact != 0},
+			Trace:             traceSettings(c),
 			Retention:         store.Retention{RetainEntries: uint64(c.retain_entries), RetainBytes: uint64(c.retain_bytes)},
 		},
 	}

@@ -35,22 +35,26 @@ as_root = $(if $(filter 0,$(shell id -u)),,sudo)
 GOFLAGS_BUILD = -trimpath -buildvcs=false
 # Go's async preemption would take PostgreSQL's SIGURG: see pgext/engine.
 ENGINE_LDFLAGS = -X=runtime.godebugDefault=asyncpreemptoff=1
+# What traces are told apart by: they replay on a core of the same sources only.
+core_sources = $(call once,core_sources,$(shell cat go.mod go.sum $$(ls core/*.go core/*/*.go | grep -v _test) | sha256sum | cut -c 1-16))
+SOURCES_LDFLAGS = -X=github.com/pgraft/pgraft/node/recorder.sources=$(core_sources)
 # PostgreSQL's headers as system headers: the warnings are about our own code.
 C_WARNINGS = -Wall -Wextra -Werror -Wno-unused-parameter
 TEST_TIMEOUT = 15m
 integration = PGRAFT_PG_CONFIG="$(1)" $(GO) test -tags integration -count=1 -timeout $(TEST_TIMEOUT) -v $(2) ./tools/integration/...
 
 .PHONY: all pgraft engine shim check-pg install install-chosen deps demo test test-unit test-race \
-	test-integration test-short installcheck test-installcheck lint lint-go lint-c lint-shell lint-proto proto clean help
+	test-integration test-browser test-short installcheck test-installcheck planted planted-record incidents \
+	bench-recorder lint lint-go lint-c lint-shell lint-proto proto clean help
 
 all: pgraft engine shim ## build the command, the engine and the extension for PG_CONFIG
 
 # Go knows by itself what is up to date.
 pgraft:
-	$(GO) build $(GOFLAGS_BUILD) -o build/pgraft ./tools/pgraft
+	$(GO) build $(GOFLAGS_BUILD) -ldflags='$(SOURCES_LDFLAGS)' -o build/pgraft ./tools/pgraft
 
 engine:
-	$(GO) build $(GOFLAGS_BUILD) -buildmode=c-shared -ldflags='$(ENGINE_LDFLAGS)' \
+	$(GO) build $(GOFLAGS_BUILD) -buildmode=c-shared -ldflags='$(ENGINE_LDFLAGS) $(SOURCES_LDFLAGS)' \
 		-o build/pgraft_engine.so ./pgext/engine
 
 shim: check-pg
@@ -90,7 +94,7 @@ install-chosen:
 demo: deps install-chosen ## build, install into PostgreSQL PG, and show a cluster at work
 	build/pgraft demo --pg-config "$(chosen_pg_config)"
 
-test: test-unit test-integration test-installcheck ## all tests, on PostgreSQL PG
+test: test-unit test-browser test-integration test-installcheck ## all tests, on PostgreSQL PG
 
 test-unit:
 	@tools/deps/debian.sh
@@ -99,6 +103,18 @@ test-unit:
 test-race: ## the core and the node under the race detector
 	@tools/deps/debian.sh
 	$(GO) test -race ./core/... ./node/...
+
+test-browser: ## the page of `pgraft view` in a browser; PGRAFT_SCREENSHOTS=DIR keeps pictures
+	@tools/deps/debian.sh --browser
+	$(GO) test -tags browser -count=1 -timeout 5m ./tools/internal/view
+
+planted: ## plant the bugs of testdata/trace into the core: each replays what its traces show
+	@tools/deps/debian.sh
+	GO="$(GO)" tools/planted.sh
+
+planted-record: ## record those traces anew in the simulator, as a change of the core demands
+	@tools/deps/debian.sh
+	GO="$(GO)" tools/planted.sh --record
 
 test-integration: deps install-chosen ## the tests on real servers of PostgreSQL PG
 	$(call integration,$(chosen_pg_config),)
@@ -116,15 +132,25 @@ test-installcheck: deps install-chosen
 	@tools/deps/debian.sh --tap
 	pgext/installcheck.sh --if-there "$(chosen_pg_config)"
 
+# What a run of one of these prints goes into TESTING.md.
+INCIDENTS ?= 50
+incidents: deps install-chosen ## INCIDENTS (50) incidents on real servers of PostgreSQL PG, recorded and replayed
+	PGRAFT_INCIDENTS=$(INCIDENTS) PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 60m -v \
+		-run '^TestIncidents$$' ./tools/integration
+
+bench-recorder: deps install-chosen ## what the flight recorder costs: on against off, alternating in one run
+	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 15m -run '^$$' \
+		-bench '^BenchmarkRecorder$$' -benchtime 1x ./tools/integration
+
 lint: lint-go lint-c lint-shell lint-proto ## gofmt, go vet, staticcheck, C warnings, shellcheck, generated code
 
 lint-go:
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $$(git ls-files '*.go')); test -z "$$unformatted" || { \
 		echo >&2 "gofmt -w is due:" $$unformatted; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags integration ./tools/...
+	$(GO) vet -tags integration,browser ./tools/...
 	$(GO) tool staticcheck ./...
-	$(GO) tool staticcheck -tags integration ./tools/...
+	$(GO) tool staticcheck -tags integration,browser ./tools/...
 
 lint-c:
 	@pg_config=$(chosen_pg_config); dir=build/lint/pg$$($$pg_config --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/'); \
@@ -134,7 +160,7 @@ lint-c:
 
 lint-shell:
 	@tools/deps/debian.sh --lint
-	shellcheck -x tools/deps/*.sh pgext/*.sh .ci/run
+	shellcheck -x tools/*.sh tools/deps/*.sh pgext/*.sh .ci/run
 
 # core.proto imports the library's raft.proto, which comes with its module.
 protoc = $(GO) build -o build/protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go && \

@@ -17,7 +17,21 @@ type Chain struct {
 	Sum   uint64 // Castagnoli's in the upper half, IEEE's in the lower
 	Steps uint64
 	b     []byte // used again
+	parts Parts
 }
+
+// Parts tells apart what in two outputs differs: for each field of Output how
+// many there are, and a sum over them.
+type Parts [6]struct {
+	Count uint64
+	Sum   uint32 // CRC32C; 0 if Count is
+}
+
+// PartNames are the names of Parts, in order.
+const PartNames = "Persist Send Apply Reply Events MembersChanged"
+
+// Parts are those of the last output that was added.
+func (c *Chain) Parts() Parts { return c.parts }
 
 // maxChainBuffer is how many bytes a chain keeps for its next step.
 const maxChainBuffer = 1 << 20
@@ -36,7 +50,7 @@ func (c *Chain) AddEncoded(in []byte, out Output) {
 }
 
 func (c *Chain) addOutput(out Output) {
-	c.b = EncodeOutput(c.b[:0], out)
+	c.b = c.parts.encode(c.b[:0], out)
 	c.sum(c.b)
 	c.Steps++
 	if cap(c.b) > maxChainBuffer {
@@ -53,29 +67,56 @@ func (c *Chain) sum(b []byte) {
 // EncodeOutput appends all of out to b, so that equal bytes mean equal outputs.
 // It is for comparing only: nothing reads it back.
 func EncodeOutput(b []byte, out Output) []byte {
+	var p Parts
+	return p.encode(b, out)
+}
+
+func (p *Parts) encode(b []byte, out Output) []byte {
+	at := len(b)
 	b = appendLen(b, len(out.Persist))
-	for _, p := range out.Persist {
-		b = appendPersist(b, p)
+	for _, x := range out.Persist {
+		b = appendPersist(b, x)
 	}
+	at = p.ends(0, len(out.Persist), b, at)
 	b = appendLen(b, len(out.Send))
 	for _, s := range out.Send {
 		b = appendBytes(appendUint(b, s.To), s.Data)
 		b = appendBool(b, s.Snapshot)
 	}
+	at = p.ends(1, len(out.Send), b, at)
 	b = appendLen(b, len(out.Apply))
 	for _, a := range out.Apply {
 		b = appendBytes(appendUint(appendUint(b, a.Index), a.Term), a.Data)
 	}
+	at = p.ends(2, len(out.Apply), b, at)
 	b = appendLen(b, len(out.Reply))
 	for _, r := range out.Reply {
 		b = appendUint(append(appendUint(b, r.ID), byte(r.Code)), r.Index)
 		b = appendString(appendUint(b, r.Term), r.Text)
 	}
+	at = p.ends(3, len(out.Reply), b, at)
 	b = appendLen(b, len(out.Events))
 	for _, e := range out.Events {
 		b = appendString(append(b, byte(e.Level)), e.Text)
 	}
-	return appendBool(b, out.MembersChanged)
+	at = p.ends(4, len(out.Events), b, at)
+	members := 0
+	if out.MembersChanged {
+		members = 1
+	}
+	b = appendLen(b, members)
+	p.ends(5, members, b, at)
+	return b
+}
+
+// ends notes the field i, which was written to b from at on, and returns where
+// the next one begins.
+func (p *Parts) ends(i, count int, b []byte, at int) int {
+	p[i].Count, p[i].Sum = uint64(count), 0
+	if count > 0 {
+		p[i].Sum = crc32.Checksum(b[at:], crc32.MakeTable(crc32.Castagnoli))
+	}
+	return len(b)
 }
 
 func appendPersist(b []byte, p Persist) []byte {

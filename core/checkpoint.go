@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"hash/crc32"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/pgraft/pgraft/core/checkpoint"
 )
 
@@ -24,7 +26,9 @@ var ErrCheckpointVersion = errors.New("core: checkpoint of another version")
 // is the host's to keep.
 //
 // It fails only if the linked raft library is not the one that it knows.
-func (c *Core) Checkpoint() ([]byte, error) {
+func (c *Core) Checkpoint() ([]byte, error) { return c.checkpointWith(nil) }
+
+func (c *Core) checkpointWith(rewrite func(proto.Message)) ([]byte, error) {
 	if c.library == nil {
 		l, err := checkpoint.Open()
 		if err != nil {
@@ -34,6 +38,7 @@ func (c *Core) Checkpoint() ([]byte, error) {
 	}
 	size := 4096 + c.log.bytesBetween(c.log.base().Index, c.last) + uint64(32*len(c.requests.order))
 	k := checkpoint.Writer(append(make([]byte, 0, size), checkpointMagic...))
+	k.Rewrite(rewrite)
 	c.state(k)
 	if err := k.Err(); err != nil {
 		return nil, fmt.Errorf("core: %w", err)

@@ -29,6 +29,7 @@ type cluster struct {
 	kept     []message // for `replay`
 	onReply  func(*node, core.Reply)
 	onStep   func(*node, core.Input, core.Output)
+	onStart  func(*node, core.Config, core.Durable)
 }
 
 const micros = 1000 // in a millisecond

@@ -106,6 +106,9 @@ func (n *node) start() {
 		n.appliedTo = d.Snapshot.Index
 	}
 	n.c.noteVoters(n)
+	if n.c.onStart != nil {
+		n.c.onStart(n, cfg, d)
+	}
 }
 
 func (n *node) interval() int64 { return int64(n.cfg.TickMillis) * micros * 100 / n.rate }

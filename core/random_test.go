@@ -33,13 +33,17 @@ const (
 	maxRandomWire = 300 // messages; over it the oldest are lost
 )
 
-func newRandom(seed uint64) *random {
+func newRandom(seed uint64) *random { return newRandomWith(seed, func(*cluster) {}) }
+
+// newRandomWith is newRandom with prepare called before anything has happened.
+func newRandomWith(seed uint64, prepare func(*cluster)) *random {
 	x := &random{cluster: newCluster(), seed: seed, r: rand.New(rand.NewPCG(seed, 1)), asked: map[uint64]expected{}, seen: map[string]int{}, slow: map[uint32]bool{}}
 	x.quiet = true
 	if seed%2 == 0 {
 		x.timing.SnapshotEntries, x.timing.MaxTailBytes = 20, 4000 // installs snapshots too
 	}
 	x.onReply = x.replied
+	prepare(x.cluster)
 	x.form(3)
 	return x
 }

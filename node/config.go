@@ -17,6 +17,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/node/recorder"
 	"github.com/pgraft/pgraft/node/store"
 	"github.com/pgraft/pgraft/node/transport"
 )
@@ -39,6 +40,9 @@ type Config struct {
 	TLS               *transport.TLSFiles // nil: none
 	SnapshotEntries   uint64
 	Retention         store.Retention
+	// Trace is what the flight recorder does; by default nothing. Its files lie
+	// in DataDir, in the directory traceDir.
+	Trace recorder.Settings
 
 	// FS is how the log store reaches DataDir; nil: as is. Any other must lead to
 	// the same files, as one that injects faults does.
@@ -58,6 +62,10 @@ const maxTick = 100 * time.Millisecond
 // electionTicks is the least number of ticks in an election timeout: the lease
 // loses a few to rounding.
 const electionTicks = 10
+
+// traceDir is beside the log store's own files: what may write there may write
+// the trace, and who empties the directory takes the trace of the node with it.
+const traceDir = "trace"
 
 // tick is the length of a tick for these timeouts.
 func (c Config) tick() time.Duration {
@@ -80,7 +88,7 @@ func (c Config) Validate() error {
 	case c.MaxEntryBytes <= 0 || c.SnapshotEntries == 0:
 		return fmt.Errorf("node: max entry bytes %d and snapshot entries %d must be positive", c.MaxEntryBytes, c.SnapshotEntries)
 	}
-	return nil
+	return c.Trace.Validate()
 }
 
 func (c Config) listen() string {

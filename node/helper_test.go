@@ -20,6 +20,7 @@ import (
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/corepb"
 	"github.com/pgraft/pgraft/node"
+	"github.com/pgraft/pgraft/node/recorder"
 )
 
 const (
@@ -86,7 +87,7 @@ func newMember(t testing.TB, id uint32) *member {
 		ClusterID: "test", NodeID: id, Address: "127.0.0.1", Port: freePort(t),
 		DataDir: filepath.Join(dir, "pgraft"), MarkerPath: filepath.Join(dir, "pgraft.initialized"),
 		ElectionTimeout: electionTimeout, HeartbeatInterval: heartbeatInterval,
-		MaxEntryBytes: 1 << 20, SnapshotEntries: 50,
+		MaxEntryBytes: 1 << 20, SnapshotEntries: 50, Trace: recorder.Settings{Mode: recorder.Ring, MaxBytes: recorder.MinBytes},
 	}}
 	m.cfg.Publish = m.out.add
 	m.cfg.Logger = slog.New(slog.NewTextHandler(&m.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -98,6 +99,7 @@ func newMember(t testing.TB, id uint32) *member {
 				t.Errorf("node %d: closed without an error after it had failed", id)
 			}
 		}
+		replayTrace(t, m.traceDir()) // what happened in any test, replays
 		if t.Failed() {
 			t.Logf("the log of node %d:\n%s", id, m.log.String())
 		}

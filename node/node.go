@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/node/recorder"
 	"github.com/pgraft/pgraft/node/store"
 	"github.com/pgraft/pgraft/node/transport"
 )
@@ -44,6 +45,7 @@ type Status struct {
 type Node struct {
 	cfg   Config
 	net   *transport.Transport
+	rec   *recorder.Recorder
 	tls   *transport.TLS // nil: none
 	stats stats
 
@@ -166,10 +168,12 @@ func (n *Node) begin() error {
 	if err != nil {
 		return err
 	}
-	c, err := core.New(n.cfg.core(n.id, randomSeed()), d)
+	cfg := n.cfg.core(n.id, randomSeed())
+	c, err := core.New(cfg, d)
 	if err != nil {
 		return err
 	}
+	n.rec.Boot(c, cfg, d)
 	n.members = c.Members()
 	n.run = newRunner(n, c, n.store)
 	n.setState(Running)
@@ -221,6 +225,7 @@ func (n *Node) failLocked(err error) {
 	}
 	n.failure = fmt.Errorf("node %d stopped: %w", n.id.NodeID, err)
 	n.cfg.Logger.Error(n.failure.Error())
+	n.rec.Note("fault", n.failure.Error())
 	if n.run != nil {
 		n.run.stop()
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/node/recorder"
 	"github.com/pgraft/pgraft/node/store"
 	"github.com/pgraft/pgraft/node/transport"
 )
@@ -16,6 +17,7 @@ type Settings struct {
 	HeartbeatInterval time.Duration
 	SnapshotEntries   uint64
 	Retention         store.Retention
+	Trace             recorder.Settings
 	TLS               transport.TLSFiles // read anew if the node uses TLS
 }
 
@@ -30,7 +32,7 @@ func (n *Node) Reload(s Settings) error {
 	defer n.mu.Unlock()
 	old, next := n.cfg, n.cfg
 	next.ElectionTimeout, next.HeartbeatInterval = s.ElectionTimeout, s.HeartbeatInterval
-	next.SnapshotEntries, next.Retention = s.SnapshotEntries, s.Retention
+	next.SnapshotEntries, next.Retention, next.Trace = s.SnapshotEntries, s.Retention, s.Trace
 	if err := next.Validate(); err != nil {
 		return err
 	}
@@ -42,7 +44,8 @@ func (n *Node) Reload(s Settings) error {
 	}
 	// Field by field: the others are read without mu.
 	n.cfg.ElectionTimeout, n.cfg.HeartbeatInterval = s.ElectionTimeout, s.HeartbeatInterval
-	n.cfg.SnapshotEntries, n.cfg.Retention = s.SnapshotEntries, s.Retention
+	n.cfg.SnapshotEntries, n.cfg.Retention, n.cfg.Trace = s.SnapshotEntries, s.Retention, s.Trace
+	n.rec.Set(s.Trace)
 	if n.tls != nil {
 		if err := n.tls.Reload(s.TLS); err != nil {
 			n.cfg.Logger.Error(fmt.Sprintf("the certificates in force stay: %v", err))

@@ -289,3 +289,7 @@ func (n *Node) Entry(ctx context.Context, index uint64) (data []byte, ok bool, e
 
 // LogBounds is the part of the log that this node holds.
 func (v View) LogBounds() store.Bounds { return v.store.Bounds() }
+
+// SaveTrace copies the flight recorder's files into a new directory and returns
+// their bytes. It works in every state.
+func (n *Node) SaveTrace(dir string) (int64, error) { return n.rec.Save(dir) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -104,6 +105,7 @@ func (r *runner) wait(ctx context.Context) {
 // never made up for: the promises that the lease rests on count on that.
 func (r *runner) loop() {
 	defer close(r.ended)
+	defer r.endTrace()
 	t := time.NewTicker(r.tick)
 	defer t.Stop()
 	r.Publish(r.core.Status())
@@ -122,6 +124,17 @@ func (r *runner) loop() {
 			}
 		}
 	}
+}
+
+// endTrace is deferred by loop. A panic goes on, once what led to it is kept.
+func (r *runner) endTrace() {
+	p := recover()
+	if p == nil {
+		r.n.rec.Close("the core was stopped")
+		return
+	}
+	r.n.rec.Crashed(fmt.Sprintf("%v\n%s", p, debug.Stack()))
+	panic(p)
 }
 
 func (r *runner) step(in core.Input) {
@@ -231,6 +244,10 @@ func (r *runner) Publish(s core.Status) {
 	}
 	r.n.publish(r, st)
 }
+
+// RecordInput and RecordOutput make it a core.Recorder.
+func (r *runner) RecordInput(in core.Input)    { r.n.rec.Input(in) }
+func (r *runner) RecordOutput(out core.Output) { r.n.rec.Output(out) }
 
 func (r *runner) Persist(b []core.Persist) {
 	r.n.stats.persisted(b)

@@ -46,6 +46,14 @@ enum
 	PGRAFT_ROLE_LEARNER = 4
 };
 
+/* pgraft.trace */
+enum
+{
+	PGRAFT_TRACE_OFF = 0,
+	PGRAFT_TRACE_RING = 1,
+	PGRAFT_TRACE_FULL = 2
+};
+
 /* A string that is not zero-terminated. */
 typedef struct PgraftBytes
 {
@@ -66,6 +74,9 @@ typedef struct PgraftConfig
 	uint32_t	log_level;
 	uint64_t	retain_entries;
 	uint64_t	retain_bytes;
+	uint64_t	trace_bytes;
+	uint32_t	trace;			/* PGRAFT_TRACE_* */
+	uint32_t	trace_redact;	/* 0 or 1 */
 	PgraftBytes cluster_id;
 	PgraftBytes address;
 	PgraftBytes listen_address; /* empty: address */
@@ -175,8 +186,9 @@ enum
 	 * data of each entry, data NULL for Raft's own.
 	 */
 	PGRAFT_OP_APPLY_NEXT = 40,
-	PGRAFT_OP_APPLY_RETAIN = 41 /* a: entries from here on are kept; 0 = none are
-								 * needed */
+	PGRAFT_OP_APPLY_RETAIN = 41,	/* a: entries from here on are kept; 0 = none are
+									 * needed */
+	PGRAFT_OP_TRACE_SAVE = 60	/* data: path of a new directory; one row (bytes) */
 };
 
 #define PGRAFT_REQUEST_ID_BYTES	16

@@ -67,6 +67,14 @@ LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION pgraft_set_debug IS
 'turns debug messages of this node in the server log on or off';
 
+CREATE FUNCTION pgraft_trace_save(path text)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'pgraft_trace_save'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION pgraft_trace_save IS
+'copies the flight recorder''s files into a new directory on the server, and returns their bytes';
+REVOKE ALL ON FUNCTION pgraft_trace_save FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgraft_init FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgraft_add_node FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgraft_remove_node FROM PUBLIC;

@@ -250,6 +250,7 @@ pgraft_settings_define(void)
 	define_identity();
 	define_limits();
 	pgraft_timing_define();
+	pgraft_trace_define();
 	MarkGUCPrefixReserved("pgraft");
 }
 
@@ -277,6 +278,7 @@ pgraft_settings_read(PgraftConfig *config)
 	config->node_id = pgraft_node_id;
 	config->port = port;
 	pgraft_timing_read(config);
+	pgraft_trace_read(config);
 	config->max_entry_bytes = (uint32) pgraft_max_entry_size * 1024;
 	config->snapshot_entries = snapshot_entries;
 	config->log_level = log_level;

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/trace"
 )
 
 // state is how far a node's process has come; package node knows the same ones.
@@ -70,6 +71,9 @@ type node struct {
 	dying    bool
 	survives survival // of the writes, at that death
 	lateBy   time.Duration
+
+	recorder trace.Recorder
+	inStep   bool // between RecordInput and RecordOutput
 
 	lease     lease
 	leaseTerm uint64 // the last one counted
@@ -195,6 +199,7 @@ func (n *node) begin() {
 	n.core, n.state, n.why = c, running, ""
 	n.status, n.members = c.Status(), c.Members()
 	n.moments = [moments]moment{}
+	n.recordBoot(cfg, d)
 	n.w.checks.started(n, d)
 	n.setPeers()
 	n.startTicker()
@@ -207,6 +212,7 @@ func (n *node) input(in core.Input) {
 	if n.state != running {
 		return
 	}
+	n.w.stepping = n
 	n.w.hashInput(n, in)
 	n.w.checks.before(n)
 	core.Perform(n.core, in, n)
@@ -244,6 +250,7 @@ func (n *node) crash(s survival) {
 		return
 	}
 	n.w.say(n, "crashes")
+	n.w.note(n, "down", "crashes")
 	n.hangUpAll(s)
 	n.disk.crash(s)
 	n.halt()
@@ -277,7 +284,10 @@ func (n *node) halt() {
 }
 
 // pause stops the process where it stands, resume lets it go on.
-func (n *node) pause() { n.paused++ }
+func (n *node) pause() {
+	n.paused++
+	n.w.note(n, "pause", "stands still")
+}
 
 func (n *node) resume() {
 	if n.paused == 0 { // it was started anew meanwhile
@@ -291,6 +301,7 @@ func (n *node) resume() {
 		n.clock.pending = false
 		n.takeTick()
 	}
+	n.w.note(n, "resume", "goes on")
 	held := n.deferred
 	n.deferred = nil
 	for _, e := range held {

@@ -23,6 +23,10 @@ type Options struct {
 	Without []string
 	// Trace, when not nil, gets a line for everything that happens.
 	Trace func(line string)
+	// Record, when not nil, gets the recorded inputs of every node's cores, whole
+	// frames of package trace; Build is what their headers say.
+	Record func(node uint32, frames []byte)
+	Build  string
 }
 
 // The standard workload.
@@ -182,6 +186,7 @@ func simulate(o Options, plan []Decision, steps []uint64) (r Result) {
 				w.trace(string(debug.Stack()))
 			}
 		}
+		w.endRecords(w.stepping)
 		r = Result{Seed: o.Seed, Decisions: plan, Failure: w.failure, Hash: uint64(w.hash), Events: w.events,
 			Time: w.now, Marks: w.marks, steps: w.steps}
 	}()

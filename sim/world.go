@@ -31,6 +31,7 @@ type World struct {
 	hash     digest
 	failure  *Failure
 	trace    func(string)
+	stepping *node    // the last one whose core took an input
 	steps    []uint64 // the hash after each event; nil unless asked for
 	packets  []packet
 	onWire   int
@@ -85,6 +86,14 @@ func (w *World) newLink(a, b *node) *link {
 }
 
 func (w *World) link(a, b *node) *link { return w.links[int(a.id-1)*len(w.nodes)+int(b.id-1)] }
+
+// byID is nil for a number that is no particular node's.
+func (w *World) byID(id uint32) *node {
+	if id == 0 || int(id) > len(w.nodes) {
+		return nil
+	}
+	return w.nodes[id-1]
+}
 
 func (w *World) byAddress(a string) *node {
 	for _, n := range w.nodes {
@@ -222,7 +231,9 @@ func (w *World) dispatchOutside(e event) {
 	case evOperator:
 		w.operate()
 	case evBegin:
-		w.begin(e.ref.(*Decision))
+		d := e.ref.(*Decision)
+		w.note(w.byID(d.Node), "fault", "%s %v", d.Kind, d.For)
+		w.begin(d)
 	case evEnd:
 		w.finish(e.ref.(*strike))
 	case evFlap:
@@ -253,6 +264,7 @@ func (w *World) settle() {
 		}
 	}
 	w.say(nil, "the faults are over")
+	w.note(nil, "note", "the faults are over")
 }
 
 // restartLater starts a node's process again after a while.

@@ -18,6 +18,8 @@ type Codec struct {
 	write bool
 	b     []byte
 	err   error
+	// rewrite, when not nil, changes a copy of each message before it is written.
+	rewrite func(proto.Message)
 }
 
 // Writer returns a codec that appends to b.
@@ -186,14 +188,18 @@ type message[T any] interface {
 
 // Message codes a protobuf message, or that there is none.
 func Message[T any, M message[T]](c *Codec, p **T) {
-	size := 0
+	size, m := 0, M(*p)
 	if c.write && *p != nil {
-		size = proto.Size(M(*p))
+		if c.rewrite != nil {
+			m = proto.CloneOf(m)
+			c.rewrite(m)
+		}
+		size = proto.Size(m)
 	}
 	n, ok := c.size(*p == nil, size)
 	if c.write {
 		if ok {
-			b, err := proto.MarshalOptions{Deterministic: true, UseCachedSize: true}.MarshalAppend(c.b, M(*p))
+			b, err := proto.MarshalOptions{Deterministic: true, UseCachedSize: true}.MarshalAppend(c.b, m)
 			if c.b = b; err != nil {
 				c.Fail("%T: %v", *p, err)
 			}
@@ -220,13 +226,19 @@ func Messages[T any, M message[T]](c *Codec, p *[]*T) {
 // hand what Messages does: a field that is not set stays not set.
 func (c *Codec) Entries(p *[]*pb.Entry) {
 	List(c, p, func(e **pb.Entry) {
-		if !c.write {
-			*e = &pb.Entry{}
+		x := *e
+		switch {
+		case !c.write:
+			x = &pb.Entry{}
+			*e = x
+		case c.rewrite != nil:
+			x = &pb.Entry{Type: x.Type, Term: x.Term, Index: x.Index, Data: x.Data}
+			c.rewrite(x)
 		}
-		optional(c, &(*e).Type)
-		optional(c, &(*e).Term)
-		optional(c, &(*e).Index)
-		c.Blob(&(*e).Data)
+		optional(c, &x.Type)
+		optional(c, &x.Term)
+		optional(c, &x.Index)
+		c.Blob(&x.Data)
 	})
 }
 

@@ -127,6 +127,8 @@ func (e *engine) do(ctx context.Context, q request) (result, error) {
 		return logEntry(ctx, n, q)
 	case C.PGRAFT_OP_LOG_ENTRIES:
 		return logEntries(ctx, n, q)
+	case C.PGRAFT_OP_TRACE_SAVE:
+		return saveTrace(n, q)
 	}
 	return e.look(ctx, n, q)
 }

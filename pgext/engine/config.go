@@ -42,6 +42,7 @@ func readConfig(c *C.PgraftConfig) config {
 			HeartbeatInterval: time.Duration(c.heartbeat_interval_ms) * time.Millisecond,
 			MaxEntryBytes:     maxEntryBytes,
 			SnapshotEntries:   uint64(c.snapshot_entries),
+			Trace:             traceSettings(c),
 			Retention:         store.Retention{RetainEntries: uint64(c.retain_entries), RetainBytes: uint64(c.retain_bytes)},
 		},
 	}
@@ -49,5 +50,5 @@ func readConfig(c *C.PgraftConfig) config {
 
 func (c config) settings() node.Settings {
 	return node.Settings{ElectionTimeout: c.node.ElectionTimeout, HeartbeatInterval: c.node.HeartbeatInterval,
-		SnapshotEntries: c.node.SnapshotEntries, Retention: c.node.Retention}
+		SnapshotEntries: c.node.SnapshotEntries, Retention: c.node.Retention, Trace: c.node.Trace}
 }

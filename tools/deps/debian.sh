@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
 # Installs what building and testing need beside PostgreSQL (see postgres.sh):
-# git, make, a C compiler and Go. With --lint also what `make lint` needs, with
-# --tap what PostgreSQL's TAP tests need.
+# git, make, patch, a C compiler and Go. With --lint also what `make lint` needs, with
+# --browser what `make test-browser` needs, with --tap what PostgreSQL's TAP tests need.
 # Quiet when nothing is missing.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tools/deps/lib.sh
 
 # command and Debian package
-needed=(git:git make:make gcc:gcc)
+needed=(git:git make:make gcc:gcc patch:patch)
 if [ "${1:-}" = --lint ]; then
 	needed+=(shellcheck:shellcheck protoc:protobuf-compiler)
+elif [ "${1:-}" = --browser ]; then
+	needed+=(chromium:chromium)
 fi
 
 missing=()

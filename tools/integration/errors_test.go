@@ -210,7 +210,7 @@ func needsItsSettings(ctx context.Context, t *testing.T, s *suite) {
 		"SELECT pgraft_replicate_entry('x')", "SELECT * FROM pgraft_log_get_stats()", "SELECT pgraft_log_get_entry(1)",
 		"SELECT * FROM pgraft_log_get_replication_status()", "SELECT pgraft_get_worker_state()", "SELECT pgraft_set_debug(true)",
 		"SELECT pgraft_transfer_leadership()", "SELECT pgraft_recover_from_lost_quorum('x')", "SELECT * FROM pgraft_propose('x')", "SELECT pgraft_confirm_leader()",
-		"SELECT * FROM pgraft_log_entries(1, 2)", "SELECT pgraft_read_barrier()", "SELECT pgraft_wait_applied(1)",
+		"SELECT * FROM pgraft_log_entries(1, 2)", "SELECT pgraft_read_barrier()", "SELECT pgraft_wait_applied(1)", "SELECT pgraft_trace_save('x')",
 		"SELECT * FROM pgraft_health_check()", "SELECT * FROM pgraft_stat_node", "SELECT * FROM pgraft_stat_peers",
 	} {
 		call{sql: sql, state: "55000", hint: []string{"shared_preload_libraries", "restart"}}.check(ctx, t, conn)
@@ -233,6 +233,8 @@ func needsItsSettings(ctx context.Context, t *testing.T, s *suite) {
 		{sql: "ALTER SYSTEM SET pgraft.port = 70000", state: "22023", words: []string{"65535"}},
 		{sql: "ALTER SYSTEM SET pgraft.node_id = -1", state: "22023"},
 		{sql: "ALTER SYSTEM SET pgraft.log_level = 'loud'", state: "22023", words: []string{"debug", "info", "warning", "error"}},
+		{sql: "ALTER SYSTEM SET pgraft.trace = 'most'", state: "22023", words: []string{"off", "ring", "full"}},
+		{sql: "ALTER SYSTEM SET pgraft.trace_size = '1MB'", state: "22023", words: []string{"16"}},
 		{sql: "SET pgraft.port = 7002", state: "55P02"},
 		{sql: "SET pgraft.election_timeout = '2s'", state: "55P02"},
 	} {

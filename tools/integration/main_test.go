@@ -52,6 +52,7 @@ var scenarios = []scenario{
 	{"removes the leader and adds it back", false, removesTheLeader},
 	{"needs its settings", false, needsItsSettings},
 	{"keeps the last voter", false, keepsTheLastVoter},
+	{"saves the trace", false, savesTheTrace},
 	{"recovers from a lost quorum", false, recoversFromLostQuorum},
 	{"documents its settings", true, documentsItsSettings},
 	{"reloads its settings", false, reloadsItsSettings},

@@ -46,12 +46,16 @@ func newRoot() *cobra.Command {
 		Long: `pgraft puts Raft consensus inside PostgreSQL: leader election, a replicated
 log and split-brain prevention, run from SQL, with no outside service.
 
-This command shows what the extension does, on servers that it starts itself.`,
+This command shows what the extension does, on servers that it starts itself,
+and explains what recorded nodes did.`,
 		Example: `  # three real servers, a crash of the leader, everything removed at the end
   pgraft demo
 
   # the same with another PostgreSQL, left running to try things out
-  pgraft demo --pg-config /usr/lib/postgresql/17/bin/pg_config --keep`,
+  pgraft demo --pg-config /usr/lib/postgresql/17/bin/pg_config --keep
+
+  # look at the traces of an incident
+  pgraft view incident/ -o incident.html`,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceUsage:  true,
@@ -61,7 +65,7 @@ This command shows what the extension does, on servers that it starts itself.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())
 	})
-	root.AddCommand(newDemo(), newSim(), newCerts(), newVersion())
+	root.AddCommand(newDemo(), newSim(), newReplay(), newTrace(), newView(), newDiff(), newCerts(), newVersion())
 	return root
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/pgraft/pgraft/node/recorder"
 	"github.com/pgraft/pgraft/sim"
 	"github.com/pgraft/pgraft/tools/internal/campaign"
 )
@@ -26,6 +27,7 @@ type simFlags struct {
 	twice    string
 	asJSON   bool
 	trace    bool
+	record   string
 	marks    bool
 }
 
@@ -67,6 +69,7 @@ prints how to see it again and exits with status 1.`,
 	flags.StringVar(&f.twice, "twice", "0%", "share of the seeds that are run twice and compared")
 	flags.BoolVar(&f.asJSON, "json", false, "print the result as JSON on standard output, progress on standard error")
 	flags.BoolVar(&f.trace, "trace", false, "with one seed: print everything that happens")
+	flags.StringVar(&f.record, "record", "", "with one seed: make `directory` and write each node's trace into it, for replay, diff and view")
 	flags.BoolVar(&f.marks, "marks", false, "fail if something that a long campaign has to reach was not reached")
 	cmd.AddCommand(newSimFaults())
 	return cmd
@@ -109,8 +112,8 @@ func (f *simFlags) parse() (err error) {
 	o.Twice = percent / 100
 	if o.Seeds == 0 && o.For == 0 {
 		o.Seeds = 1
-	} else if f.trace {
-		return fmt.Errorf("--trace shows one seed: leave out --seeds and --for")
+	} else if f.trace || f.record != "" {
+		return fmt.Errorf("--trace and --record are for one seed: leave out --seeds and --for")
 	}
 	return o.Validate()
 }
@@ -159,7 +162,14 @@ func (f *simFlags) one(cmd *cobra.Command) error {
 	if f.trace {
 		o.Trace = func(line string) { fmt.Fprintln(w, line) }
 	}
+	traces := recordings{}
+	if f.record != "" {
+		o.Record, o.Build = traces.add, recorder.Build()
+	}
 	r := sim.RunWith(o, plan)
+	if err := traces.write(f.record); err != nil {
+		return err
+	}
 	fmt.Fprintf(w, "%d events, %v simulated, hash %016x\n", r.Events, r.Time, r.Hash)
 	if r.Failure == nil {
 		fmt.Fprintln(w, "no violation")

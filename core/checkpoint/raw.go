@@ -1,0 +1,30 @@
+package checkpoint
+
+import (
+	"go.etcd.io/raft/v3"
+	"google.golang.org/protobuf/proto"
+)
+
+// Raw codes len(b) bytes as they are: it writes b, or reads into it.
+func (c *Codec) Raw(b []byte) {
+	if c.write {
+		c.b = append(c.b, b...)
+		return
+	}
+	if clear(b); len(c.b) < len(b) {
+		c.Fail("it ends early")
+		return
+	}
+	copy(b, c.b)
+	c.b = c.b[len(b):]
+}
+
+// Rewrite makes f change a copy of every protobuf message before it is written.
+func (c *Codec) Rewrite(f func(proto.Message)) { c.rewrite = f }
+
+// SetTiming changes a node's timeouts, in ticks, as if it had been made with
+// them.
+func (l *Library) SetTiming(rn *raft.RawNode, election, heartbeat int) {
+	r := mirror(rn).raft
+	r.electionTimeout, r.heartbeatTimeout = election, heartbeat
+}

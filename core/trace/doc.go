@@ -1,0 +1,62 @@
+// Package trace is the file format of the flight recorder: everything that went
+// into a core, in order, so that a core of the same version that is fed with it
+// does the same again, to the byte. A node and the simulator write it with a
+// Recorder; Reader reads it.
+//
+// # Format 1
+//
+// A trace begins with the 16 bytes of Magic. Frames follow, each
+//
+//	4 bytes  length of kind and payload, little endian, 1 to maxFrameBytes
+//	4 bytes  CRC32C (Castagnoli) of kind and payload, little endian
+//	1 byte   kind
+//	n bytes  payload
+//
+// The payload is a row of fields without tags. A number is an unsigned varint
+// (encoding/binary), a time the nanoseconds since 1970 (in a simulation, since
+// its start) as such a number, a flag 0 or 1. Bytes and text are their length
+// plus one, then themselves; a length of 0 stands for nil. A list is its length
+// plus one, then its elements. A uuid is 16 bytes, a sum 8 bytes, little endian.
+//
+//	kind  frame       payload
+//	1     Header      format version, build, protocol, cluster id, node id, Raft
+//	                  id, cluster uuid, replica uuid, life, file number, time,
+//	                  redacted
+//	2     Boot        time, configuration, durable state
+//	3     Input       sequence number, time, the input as core.EncodeInput wrote
+//	                  it, as bytes, flag "summed"; if so the sum, and for each of
+//	                  the six fields of core.Output its count and, unless that is
+//	                  0, its CRC32C (core.Parts), 4 bytes
+//	4     Checkpoint  sequence number, sum, time, configuration, bytes of
+//	                  core.Checkpoint
+//	5     Note        time, sequence number, class, text
+//	6     End         time, sequence number, reason
+//
+// A kind from 128 on may be skipped by a reader that does not know it; any other
+// unknown kind means a newer format.
+//
+// A trace is one file or several that follow each other. Each begins with a
+// Header, then a Boot (the core was started) or a Checkpoint (it was running),
+// so that each replays alone. The sequence number of an input is 1 more than
+// that of the one before it, also over a file's end; it is 0 at a Boot. The sum
+// is the core.Chain over all inputs and outputs since the Boot, or since the
+// last Checkpoint whose sum is 0: those follow a gap. An input that is not
+// summed is one that the core never came back from. Life is the Config.Seed: it
+// tells the starts of one node apart.
+//
+// A file that is cut off, as a killed process leaves it, is read up to its last
+// whole frame. A damaged one is read up to the damage: Reader.Err says where.
+//
+// Redacted traces hold, in place of what users replicated, bytes of the same
+// length that its hash decides (core.RedactInput). Addresses, identities,
+// request ids, sizes and times are in every trace.
+package trace
+
+// Magic begins every trace. Its line ends show a transfer as text.
+const Magic = "pgraft trace\r\n\x1a\n"
+
+// Format is the version of the format that this package writes and reads.
+const Format = 1
+
+// maxFrameBytes bounds what a reader believes of a length.
+const maxFrameBytes = 1 << 28

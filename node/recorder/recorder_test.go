@@ -1,0 +1,417 @@
+package recorder
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/trace"
+)
+
+// host is a cluster of one node, under a recorder.
+type host struct {
+	t     testing.TB
+	rec   *Recorder
+	log   *bytes.Buffer
+	now   time.Time
+	core  *core.Core
+	toDo  []core.Input
+	asked uint64
+	tail  uint64 // Config.MaxTailBytes
+	marks uint64 // Config.SnapshotEntries
+}
+
+func open(t testing.TB, dir string, s Settings) *host {
+	h := &host{t: t, log: &bytes.Buffer{}, now: time.Unix(1e9, 0), tail: 1 << 12, marks: 50}
+	h.rec = Open(dir, s, slog.New(slog.NewTextHandler(h.log, nil)))
+	h.rec.now = func() time.Time { return h.now }
+	return h
+}
+
+func (h *host) boot() {
+	h.t.Helper()
+	id := core.Identity{ClusterID: "test", NodeID: 1, ClusterUUID: [16]byte{1}, RaftID: core.RaftID(1, 1)}
+	cfg := core.Config{Identity: id, TickMillis: 100, ElectionTicks: 10, HeartbeatTicks: 1, Seed: uint64(h.now.UnixNano()), SnapshotEntries: h.marks, MaxEntryBytes: 1 << 20, MaxTailBytes: h.tail}
+	d := core.Bootstrap(id, "h", 1)
+	c, err := core.New(cfg, d)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.core = c
+	h.rec.Boot(c, cfg, d)
+	for range 3 {
+		h.tick()
+	}
+	if h.core.Status().Role != core.RoleLeader {
+		h.t.Fatalf("%+v", h.core.Status())
+	}
+}
+
+func (h *host) tick() {
+	h.now = h.now.Add(100 * time.Millisecond)
+	h.do(core.Tick{})
+}
+
+func (h *host) do(in core.Input) {
+	h.toDo = append(h.toDo, in)
+	for len(h.toDo) > 0 {
+		in := h.toDo[0]
+		h.toDo = h.toDo[1:]
+		core.Perform(h.core, in, h)
+	}
+}
+
+func (h *host) propose(n int, data string) {
+	for range n {
+		h.asked++
+		h.do(core.Propose{ID: h.asked, RequestID: [16]byte{byte(h.asked), byte(h.asked >> 8), 1}, Data: []byte(data)})
+		if h.asked%20 == 0 {
+			h.tick()
+		}
+	}
+}
+
+func (h *host) RecordInput(in core.Input)    { h.rec.Input(in) }
+func (h *host) RecordOutput(out core.Output) { h.rec.Output(out) }
+func (h *host) Publish(core.Status)          {}
+func (h *host) Send(core.Send)               {}
+func (h *host) Reply(core.Reply)             {}
+func (h *host) Event(core.Event)             {}
+func (h *host) MembersChanged(core.Members)  {}
+func (h *host) Persist(b []core.Persist) {
+	h.toDo = append(h.toDo, core.Persisted{Seq: b[len(b)-1].Seq})
+}
+func (h *host) Apply(a []core.Apply) {
+	h.toDo = append(h.toDo, core.Applied{Index: a[len(a)-1].Index})
+}
+
+// files are the trace's, oldest first.
+func files(t *testing.T, dir string) []string {
+	t.Helper()
+	l, err := filepath.Glob(filepath.Join(dir, "*"+suffix))
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(l)
+	return l
+}
+
+type played struct {
+	trace.Player
+	inputs    int
+	cut       int
+	notes     []string
+	panicked  string
+	redacted  int // files
+	bytes     int64
+	bootFiles int
+}
+
+// play replays files and fails the test at the first difference.
+func play(t *testing.T, paths ...string) *played {
+	t.Helper()
+	p := &played{}
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.bytes += int64(len(b))
+		r := trace.NewReader(b)
+		for f, ok := r.Next(); ok; f, ok = r.Next() {
+			step, err := p.Play(f)
+			if err != nil {
+				t.Fatalf("%s: %v", path, err)
+			}
+			switch f := f.(type) {
+			case *trace.Note:
+				p.notes = append(p.notes, f.Class+": "+f.Text)
+			case *trace.Boot:
+				p.bootFiles++
+			case *trace.Header:
+				if f.Redacted {
+					p.redacted++
+				}
+			}
+			if step == nil {
+				continue
+			}
+			if p.inputs++; !step.Same() {
+				t.Fatalf("%s: input %d %T %+v is another", path, p.Seq(), step.Input, step.Input)
+			}
+			p.panicked = step.Panic
+		}
+		var damage *trace.DamageError
+		if err := r.Err(); errors.As(err, &damage) && damage.Cut {
+			p.cut++
+		} else if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+	}
+	return p
+}
+
+// The ring stays within its bound, and its files replay: each alone, and one
+// after the other, over the end of a process too.
+func TestRing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "trace")
+	const size = 800_000
+	h := open(t, dir, Settings{Mode: Ring, MaxBytes: size})
+	h.boot()
+	h.propose(1500, strings.Repeat("x", 1000))
+	first := files(t, dir)
+	if len(first) < 3 || filepath.Base(first[0]) == fmt.Sprintf(nameFormat, 1) {
+		t.Fatalf("the ring did not go round: %v", first)
+	}
+	for _, f := range first {
+		if p := play(t, f); p.inputs == 0 || p.Restored != 1 {
+			t.Errorf("%s alone: %d inputs, restored %d times", f, p.inputs, p.Restored)
+		}
+	}
+	p := play(t, first...)
+	if p.Restored != 1 || p.Checkpoints != len(first)-1 || len(p.Gaps) > 0 || p.bytes > size {
+		t.Errorf("%d restored, %d checkpoints, gaps %v, %d bytes in %v", p.Restored, p.Checkpoints, p.Gaps, p.bytes, first)
+	}
+	// The process is killed: nothing is closed. The next one goes on.
+	again := open(t, dir, Settings{Mode: Ring, MaxBytes: size})
+	again.now = h.now.Add(time.Hour)
+	again.boot()
+	again.propose(20, "after the restart")
+	again.rec.Close("the test ends")
+	second := files(t, dir)
+	if second[len(second)-2] != first[len(first)-1] {
+		t.Errorf("the last file of before, %s, is not there any more: %v", first[len(first)-1], second)
+	}
+	if p := play(t, second...); p.bootFiles != 1 || p.cut > 1 || p.bytes > size {
+		t.Errorf("%d starts, %d cut, %d bytes", p.bootFiles, p.cut, p.bytes)
+	}
+}
+
+func TestFullKeepsAll(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "trace")
+	h := open(t, dir, Settings{Mode: Full})
+	h.boot()
+	h.propose(1500, strings.Repeat("x", 100))
+	h.rec.Close("the test ends")
+	l := files(t, dir)
+	if p := play(t, l...); p.bootFiles != 1 || p.Restored != 0 || uint64(p.inputs) != p.Seq() {
+		t.Errorf("%d starts, %d restored, %d inputs of %d", p.bootFiles, p.Restored, p.inputs, p.Seq())
+	}
+}
+
+// tight is a disk that can be full.
+type tight struct {
+	file
+	room *int // bytes
+}
+
+func (f tight) Write(b []byte) (int, error) {
+	n := min(len(b), *f.room)
+	*f.room -= n
+	if n < len(b) {
+		_, err := f.file.Write(b[:n])
+		return n, errors.Join(err, syscall.ENOSPC)
+	}
+	return f.file.Write(b)
+}
+
+// A full disk turns the recorder off, once in the log, and on again, with a
+// checkpoint. The node notices nothing.
+func TestFullDisk(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "trace")
+	h := open(t, dir, Settings{Mode: Ring, MaxBytes: 1 << 20})
+	room := 20_000
+	plain := h.rec.open
+	h.rec.open = func(path string) (file, error) {
+		f, err := plain(path)
+		return tight{f, &room}, err
+	}
+	h.boot()
+	h.propose(200, strings.Repeat("x", 100))
+	if h.rec.Off() == nil || !errors.Is(h.rec.Off(), syscall.ENOSPC) {
+		t.Fatalf("off: %v", h.rec.Off())
+	}
+	for range 500 { // several tries
+		h.tick()
+	}
+	if n := strings.Count(h.log.String(), "the flight recorder is off"); n != 1 {
+		t.Errorf("%d log lines: %s", n, h.log)
+	}
+	room = 1 << 20
+	for range 150 {
+		h.tick()
+	}
+	if h.rec.Off() != nil || !strings.Contains(h.log.String(), "records again") {
+		t.Fatalf("off still: %v\n%s", h.rec.Off(), h.log)
+	}
+	h.propose(50, "there is room again")
+	h.rec.Close("the test ends")
+	var whole []string
+	for _, f := range files(t, dir) {
+		if info, err := os.Stat(f); err != nil {
+			t.Fatal(err)
+		} else if info.Size() > 0 { // a try of which not a byte could be written
+			whole = append(whole, f)
+		}
+	}
+	p := play(t, whole...)
+	if len(p.Gaps) != 1 || p.Gaps[0].Last < p.Gaps[0].First+500 || p.Restored != 1 {
+		t.Errorf("gaps %v, restored %d", p.Gaps, p.Restored)
+	}
+}
+
+// A directory that cannot be made is the same.
+func TestNoDirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "file", "trace")
+	if err := os.WriteFile(filepath.Dir(dir), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h := open(t, dir, Settings{Mode: Ring, MaxBytes: 1 << 20})
+	h.boot()
+	h.propose(10, "x")
+	if h.rec.Off() == nil || h.core.Status().Commit < 10 {
+		t.Fatalf("off: %v, %+v", h.rec.Off(), h.core.Status())
+	}
+	if _, err := h.rec.Save(filepath.Join(t.TempDir(), "saved")); err == nil {
+		t.Error("saved something")
+	}
+	if err := os.Remove(filepath.Dir(dir)); err != nil {
+		t.Fatal(err)
+	}
+	h.now = h.now.Add(retryAfter)
+	h.propose(10, "y")
+	if h.rec.Off() != nil {
+		t.Errorf("off still: %v", h.rec.Off())
+	}
+}
+
+// What a panic was about is in the trace that is put aside, and replays to the
+// same panic.
+func TestCrash(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "trace")
+	h := open(t, dir, Settings{Mode: Ring, MaxBytes: 1 << 20})
+	for i := range maxKept + 2 {
+		h.now = h.now.Add(time.Hour)
+		h.boot()
+		h.propose(30, "x")
+		func() {
+			defer func() { h.rec.Crashed(fmt.Sprint(recover())) }()
+			h.toDo = nil
+			h.do(core.Persisted{Seq: 1 << 40})
+		}()
+		h.toDo = nil
+		kept, err := filepath.Glob(filepath.Join(dir, keptPrefix+"*"))
+		if err != nil || len(kept) != min(i+1, maxKept) {
+			t.Fatalf("kept %v, %v", kept, err)
+		}
+		slices.Sort(kept)
+		p := play(t, files(t, kept[len(kept)-1])...)
+		if !strings.Contains(p.panicked, "persisted 1099511627776") || len(p.notes) != i+1 || !strings.Contains(p.notes[i], "panic: persisted 1099511627776") {
+			t.Errorf("the replay panics with %q, notes %q", p.panicked, p.notes)
+		}
+	}
+	if !strings.Contains(h.log.String(), keptPrefix) {
+		t.Errorf("the log does not say where: %s", h.log)
+	}
+}
+
+// Save copies what there is, the file that is being written too, and the
+// recorder goes on.
+func TestSave(t *testing.T) {
+	top := t.TempDir()
+	dir, saved := filepath.Join(top, "trace"), filepath.Join(top, "a", "b")
+	h := open(t, dir, Settings{Mode: Ring, MaxBytes: 1 << 20})
+	if _, err := h.rec.Save(saved); !errors.Is(err, ErrEmpty) {
+		t.Fatalf("before the start: %v", err)
+	}
+	h.boot()
+	h.propose(100, "before")
+	n, err := h.rec.Save(saved)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seq := h.rec.tr.Seq()
+	h.propose(100, "after")
+	if p := play(t, files(t, saved)...); p.bytes != n || p.Seq() != seq || p.cut > 0 {
+		t.Errorf("%d bytes and %d inputs in %s, want %d and %d", p.bytes, p.Seq(), saved, n, seq)
+	}
+	if _, err := h.rec.Save(saved); !errors.Is(err, os.ErrExist) {
+		t.Errorf("over what is there: %v", err)
+	}
+	h.rec.Close("the test ends")
+	if p := play(t, files(t, dir)...); p.Seq() != h.rec.tr.Seq() {
+		t.Errorf("%d inputs, want %d", p.Seq(), h.rec.tr.Seq())
+	}
+}
+
+// Settings change while it runs: off and on, whole and redacted. What is
+// redacted holds no user data, and replays.
+func TestSettings(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "trace")
+	ring := Settings{Mode: Ring, MaxBytes: 1 << 20}
+	h := open(t, dir, Settings{})
+	h.boot()
+	h.propose(10, "while off")
+	if l := files(t, dir); len(l) > 0 {
+		t.Fatalf("off, but %v", l)
+	}
+	h.rec.Set(ring)
+	h.propose(10, "while on")
+	h.rec.Set(Settings{Mode: Ring, MaxBytes: 1 << 20, Redact: true})
+	h.propose(200, "this must not be seen by anybody")
+	h.rec.Set(Settings{})
+	h.propose(10, "while off again")
+	h.rec.Set(Settings{Mode: Full, Redact: true})
+	h.propose(10, "this must not be seen by anybody")
+	h.rec.Close("the test ends")
+	l := files(t, dir)
+	p := play(t, l...)
+	if len(l) != 3 || p.redacted != 2 || len(p.Gaps) != 1 || p.Restored != 3 {
+		t.Errorf("files %v, %d redacted, gaps %v, restored %d", l, p.redacted, p.Gaps, p.Restored)
+	}
+	seen := 0
+	for _, f := range l {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(b, []byte("not be seen")) {
+			t.Errorf("%s shows what it should not", f)
+		}
+		seen += bytes.Count(b, []byte("while on"))
+	}
+	if seen == 0 {
+		t.Error("the plain trace does not hold the data")
+	}
+}
+
+func TestStand(t *testing.T) {
+	for _, n := range []int{0, 1, 31, 32, 33, 1000} {
+		a, b := bytes.Repeat([]byte("a"), n), bytes.Repeat([]byte("b"), n)
+		if x := stand(a); len(x) != n || !bytes.Equal(x, stand(a)) || n > 0 && bytes.Equal(x, a) || n > 8 && bytes.Equal(x, stand(b)) {
+			t.Errorf("%d bytes: %x", n, x)
+		}
+	}
+}
+
+func TestValidate(t *testing.T) {
+	for _, s := range []Settings{{Mode: 7}, {Mode: Off - 1}, {Mode: Ring, MaxBytes: MinBytes - 1}} {
+		if s.Validate() == nil {
+			t.Errorf("%+v is taken", s)
+		}
+	}
+	for _, s := range []Settings{{}, {Mode: Full}, {Mode: Ring, MaxBytes: MinBytes}} {
+		if err := s.Validate(); err != nil {
+			t.Errorf("%+v: %v", s, err)
+		}
+	}
+}

@@ -1,0 +1,39 @@
+package recorder
+
+import "fmt"
+
+// Mode says what is recorded.
+type Mode int
+
+const (
+	Off  Mode = iota
+	Ring      // the oldest files go when there are more than Settings.MaxBytes
+	Full      // nothing goes
+)
+
+// Settings can change while a node runs.
+type Settings struct {
+	Mode Mode
+	// MaxBytes bounds the files of a ring, at least MinBytes. What Save and a
+	// panic put aside is not counted.
+	MaxBytes int64
+	// Redact leaves out what users replicate: bytes of the same length that its
+	// hash decides stand in for it. A hash tells who guesses the data that the
+	// guess is right.
+	Redact bool
+}
+
+// MinBytes is the smallest ring. The checkpoint that each file begins with can
+// take some 12 MB when much is being replicated.
+const MinBytes = 16 << 20
+
+// Validate refuses what cannot work.
+func (s Settings) Validate() error {
+	if s.Mode < Off || s.Mode > Full {
+		return fmt.Errorf("recorder: mode %d", s.Mode)
+	}
+	if s.Mode == Ring && s.MaxBytes < MinBytes {
+		return fmt.Errorf("recorder: %d bytes for the ring, at least %d are needed", s.MaxBytes, MinBytes)
+	}
+	return nil
+}

@@ -1,0 +1,142 @@
+package replay
+
+import (
+	"errors"
+	"fmt"
+	"sort"
+	"time"
+
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/trace"
+)
+
+// Event is one frame of a trace, played.
+type Event struct {
+	Node  *Node
+	N     int         // how many inputs of the node come up to and with it
+	Seq   uint64      // of the last input, in the core's life
+	Time  time.Time   // by the node's clock
+	Frame trace.Frame // *trace.Header, *Boot, *Input, *Checkpoint, *Note or *End
+	Step  *trace.Step // of an Input
+	// Status is the core's after the event; the zero value before it is started.
+	Status core.Status
+	// Err says that the replay cannot go on: the cursor ends here.
+	Err error
+}
+
+// Input returns the decoded input; nil if the event is none.
+func (e *Event) Input() core.Input {
+	if e.Step == nil {
+		return nil
+	}
+	return e.Step.Input
+}
+
+// Cursor plays one node's trace, forward and back.
+type Cursor struct {
+	n      *Node
+	player trace.Player
+	at     int // frames played
+	event  Event
+}
+
+// markEvery is how many frames lie between two marks to go back to.
+const markEvery = 2000
+
+type mark struct {
+	frame int
+	mark  trace.Mark
+}
+
+// Cursor returns one before the first frame.
+func (n *Node) Cursor() *Cursor { return &Cursor{n: n} }
+
+// CursorWith returns one for a "what if": cores start with another
+// configuration, and sums mean nothing.
+func (n *Node) CursorWith(set func(*core.Config)) *Cursor {
+	return &Cursor{n: n, player: trace.Player{Set: set}}
+}
+
+// Next plays the next frame; false at the end, or after an Event with Err.
+func (c *Cursor) Next() bool {
+	if c.at >= len(c.n.refs) || c.event.Err != nil {
+		return false
+	}
+	c.mark()
+	f := c.n.frame(c.at)
+	step, err := c.player.Play(f)
+	seq, when := c.player.Seq(), frameTime(f)
+	c.event = Event{Node: c.n, N: int(c.n.refs[c.at].input), Seq: seq, Time: time.Unix(0, when), Frame: f, Step: step, Err: err}
+	if c.player.Core() != nil {
+		c.event.Status = c.player.Core().Status()
+	}
+	c.at++
+	return true
+}
+
+// Event is the one that was played last.
+func (c *Cursor) Event() *Event { return &c.event }
+
+// Core is the replayed core as it is now; nil before its start. Reading it is
+// all that may be done.
+func (c *Cursor) Core() *core.Core { return c.player.Core() }
+
+// Config is what the core was started with.
+func (c *Cursor) Config() core.Config { return c.player.Config() }
+
+// Player tells of checkpoints and gaps so far.
+func (c *Cursor) Player() *trace.Player { return &c.player }
+
+// N is how many inputs have been played.
+func (c *Cursor) N() int {
+	if c.at == 0 {
+		return 0
+	}
+	return int(c.n.refs[c.at-1].input)
+}
+
+// mark remembers where the cursor is, now and then, for all cursors of the node.
+func (c *Cursor) mark() {
+	last := -markEvery
+	if n := len(c.n.marks); n > 0 {
+		last = c.n.marks[n-1].frame
+	}
+	if c.at < last+markEvery || c.player.Core() == nil || c.player.Set != nil {
+		return
+	}
+	if m, err := c.player.Mark(); err == nil {
+		c.n.marks = append(c.n.marks, mark{c.at, m})
+	}
+}
+
+// Seek goes to just after the input n of the node, in either direction; 0 is
+// before everything.
+func (c *Cursor) Seek(n int) error {
+	if n < 0 || n > c.n.Inputs {
+		return fmt.Errorf("replay: node %s has inputs 1 to %d, not %d", c.n.Name, c.n.Inputs, n)
+	}
+	frame := sort.Search(len(c.n.refs), func(i int) bool { return int(c.n.refs[i].input) >= n }) + 1
+	if n == 0 {
+		frame = 0
+	}
+	return c.seekFrame(frame)
+}
+
+func (c *Cursor) seekFrame(frame int) error {
+	i := sort.Search(len(c.n.marks), func(i int) bool { return c.n.marks[i].frame >= frame }) - 1
+	if frame < c.at || i >= 0 && c.n.marks[i].frame > c.at {
+		*c = *c.n.Cursor()
+		if i >= 0 {
+			if err := c.player.Reset(c.n.marks[i].mark); err != nil {
+				return err
+			}
+			c.at = c.n.marks[i].frame
+		}
+	}
+	for c.at < frame {
+		if !c.Next() {
+			return errors.Join(fmt.Errorf("replay: node %s ends at input %d", c.n.Name, c.N()), c.event.Err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,27 @@
+// main.js: starts the page.
+
+async function main() {
+  const begin = performance.now();
+  const element = document.getElementById("data");
+  const data = await unpack(element.textContent);
+  element.remove();
+  const model = makeModel(data);
+  const app = new App(model);
+  fillMenus(app);
+  fillLegend();
+  fillHelp(app);
+  listenMouse(app);
+  listenControls(app);
+  // For tests, and for a look from the browser's console.
+  window.pgraftView = { app, arrow: (i) => arrow(app.scale, model, i), loadMillis: performance.now() - begin };
+  document.body.dataset.ready = "true";
+}
+
+main().catch((err) => {
+  document.body.dataset.ready = "failed";
+  document.body.prepend(Object.assign(document.createElement("p"), {
+    className: "failed",
+    textContent: `This page cannot show its data: ${err.message}. It needs a browser of 2023 or later.`,
+  }));
+  throw err;
+});

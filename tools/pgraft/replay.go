@@ -1,0 +1,251 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/pgraft/pgraft/node/recorder"
+	"github.com/pgraft/pgraft/tools/internal/replay"
+)
+
+type replayOptions struct {
+	at          int
+	set         []string
+	commands    string
+	interactive bool
+	json        bool
+}
+
+func newReplay() *cobra.Command {
+	var o replayOptions
+	cmd := &cobra.Command{
+		Use:   "replay FILE...",
+		Short: "Feed recorded traces to a fresh core, and say whether it does the same",
+		Long: `replay takes what the flight recorder of one or more nodes wrote (files, or
+directories of them, as pgraft_trace_save makes them), gives every input to a
+fresh core and compares each output with the recorded sums. Several nodes are
+merged in causal order, and the safety checks are run over all.
+
+The exit status is 1 if an output differs, a file is damaged (not just cut off)
+or a check fails.
+
+With --at, --commands or --interactive it steps through the inputs, forward and
+back, with breakpoints and search: see the command help there.`,
+		Example: `  pgraft replay /tmp/saved
+  pgraft replay node1/ node2/ node3/
+  pgraft replay node1/ --at 4711
+  pgraft replay node1/ node2/ --interactive
+  pgraft replay node1/ --commands 'break role leader; continue; state'
+  pgraft replay node1/ --set election_timeout=3s`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			inc, err := replay.Open(args...)
+			if err != nil {
+				return err
+			}
+			sayBuilds(cmd.ErrOrStderr(), inc.Builds(), recorder.Build())
+			switch {
+			case len(o.set) > 0:
+				return o.whatIf(cmd.OutOrStdout(), inc)
+			case o.interactive || o.commands != "" || cmd.Flags().Changed("at"):
+				return o.session(cmd, inc)
+			}
+			return o.verdict(cmd.OutOrStdout(), inc)
+		},
+	}
+	f := cmd.Flags()
+	f.IntVar(&o.at, "at", 0, "go to just after input `N` of all nodes together, and show the state there")
+	f.StringArrayVar(&o.set, "set", nil, "what would have happened with another setting, `NAME=VALUE`: election_timeout,\nheartbeat_interval, snapshot_entries, max_entry_bytes, max_tail_bytes or seed")
+	f.StringVar(&o.commands, "commands", "", "`commands` to carry out, with ; between them; - reads them from standard input")
+	f.BoolVarP(&o.interactive, "interactive", "i", false, "read commands from the terminal")
+	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	return cmd
+}
+
+// sayBuilds warns, before anything is compared, if the traces are of a core of
+// other sources.
+func sayBuilds(w io.Writer, recorded []string, own string) {
+	for _, b := range recorded {
+		switch {
+		case b == "" || own == "":
+			fmt.Fprintf(w, "note: it is not known whether the traces are of the same version of the core (recorded by %s, this is %s)\n", unknown(b), unknown(own))
+		case b != own:
+			fmt.Fprintf(w, "note: recorded by another version of the core (%s, this is %s): differences are to be expected\n", b, own)
+		}
+	}
+}
+
+func unknown(build string) string {
+	if build == "" {
+		return "an unknown build"
+	}
+	return "build " + build
+}
+
+// verdictResult is what --json prints.
+type verdictResult struct {
+	Identical bool               `json:"identical"`
+	Inputs    int                `json:"inputs"`
+	Nodes     []replay.Verdict   `json:"nodes"`
+	Checks    []string           `json:"checks"`
+	Forced    int                `json:"received_before_sent"`
+	Failed    []replay.Violation `json:"violations"`
+}
+
+func (o *replayOptions) verdict(w io.Writer, inc *replay.Incident) error {
+	r := verdictResult{Identical: true, Checks: replay.Checks, Failed: []replay.Violation{}}
+	damaged := false
+	for _, n := range inc.Nodes {
+		v := n.Replay(nil)
+		r.Nodes = append(r.Nodes, v)
+		r.Inputs += v.Inputs
+		r.Identical, damaged = r.Identical && v.Identical, damaged || v.Damaged
+		if !o.json {
+			fmt.Fprint(w, v)
+		}
+	}
+	order, err := inc.Order()
+	if err != nil {
+		return err
+	}
+	k := replay.NewChecker(inc)
+	for c := order.Cursor(); c.Next(); {
+		k.See(c.Event())
+	}
+	r.Failed, r.Forced = append(r.Failed, k.Violations...), order.Forced
+	if o.json {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		if err := enc.Encode(r); err != nil {
+			return fmt.Errorf("write the result: %w", err)
+		}
+	} else {
+		for _, v := range k.Violations {
+			fmt.Fprintf(w, "VIOLATED  %v\n", v)
+		}
+		if len(k.Violations) == 0 {
+			fmt.Fprintf(w, "checked over all nodes: %s\n", strings.Join(replay.Checks, ", "))
+		}
+		if r.Identical {
+			fmt.Fprintf(w, "identical, %d inputs\n", r.Inputs)
+		}
+	}
+	switch {
+	case !r.Identical:
+		return errors.New("the replay differs from what was recorded")
+	case len(k.Violations) > 0:
+		return fmt.Errorf("%d safety checks failed", len(k.Violations))
+	case damaged:
+		return errors.New("a file is damaged: identical up to there")
+	}
+	return nil
+}
+
+func (o *replayOptions) whatIf(w io.Writer, inc *replay.Incident) error {
+	set, err := replay.Changes(o.set)
+	if err != nil {
+		return err
+	}
+	var all []replay.WhatIf
+	for _, n := range inc.Nodes {
+		r := n.WhatIf(set)
+		all = append(all, r)
+		if !o.json {
+			fmt.Fprint(w, r)
+		}
+	}
+	if o.json {
+		return json.NewEncoder(w).Encode(all)
+	}
+	return nil
+}
+
+func (o *replayOptions) session(cmd *cobra.Command, inc *replay.Incident) error {
+	s, err := replay.NewSession(inc, cmd.OutOrStdout())
+	if err != nil {
+		return err
+	}
+	s.JSON = o.json
+	if cmd.Flags().Changed("at") {
+		if err := s.Goto(o.at); err != nil {
+			return err
+		}
+		for _, c := range []string{"show", "state", "nodes"} {
+			if _, err := s.Do(c); err != nil {
+				return err
+			}
+		}
+	}
+	switch {
+	case o.commands == "-":
+		return script(s, bufio.NewScanner(cmd.InOrStdin()))
+	case o.commands != "":
+		return script(s, bufio.NewScanner(strings.NewReader(strings.ReplaceAll(o.commands, ";", "\n"))))
+	case o.interactive && term.IsTerminal(int(os.Stdin.Fd())):
+		return terminal(s, inc)
+	case o.interactive:
+		return script(s, bufio.NewScanner(cmd.InOrStdin()))
+	}
+	return nil
+}
+
+// script carries out commands up to the first that fails. What begins with # is
+// a comment.
+func script(s *replay.Session, lines *bufio.Scanner) error {
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if quit, err := s.Do(line); quit || err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}
+
+// terminal reads commands with line editing and history.
+func terminal(s *replay.Session, inc *replay.Incident) (err error) {
+	fd := int(os.Stdin.Fd())
+	old, err := term.MakeRaw(fd)
+	if err != nil {
+		return fmt.Errorf("terminal: %w", err)
+	}
+	defer func() { err = errors.Join(err, term.Restore(fd, old)) }()
+	t := term.NewTerminal(struct {
+		io.Reader
+		io.Writer
+	}{os.Stdin, os.Stdout}, "")
+	s.SetOutput(t)
+	if width, height, err := term.GetSize(fd); err == nil {
+		if err := t.SetSize(width, height); err != nil {
+			return fmt.Errorf("terminal: %w", err)
+		}
+	}
+	fmt.Fprintf(t, "%d inputs of %d nodes. help lists the commands, Ctrl-D ends.\n", inc.Inputs(), len(inc.Nodes))
+	for {
+		t.SetPrompt(fmt.Sprintf("(%d) ", s.N()))
+		line, err := t.ReadLine()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("terminal: %w", err)
+		}
+		quit, err := s.Do(line)
+		if err != nil {
+			fmt.Fprintf(t, "%v\n", err)
+		}
+		if quit {
+			return nil
+		}
+	}
+}

@@ -25,14 +25,18 @@ type Committed struct {
 	// ClusterUUID says whose log it is; zero on a node that is no member yet.
 	ClusterUUID [16]byte
 	// Entries follow the index that was asked for without gap. There are none
-	// if that is Last, or over it, or if First is later than what was asked for.
+	// if that is Last, or over it, or if no member has what follows.
 	Entries []CommittedEntry
 }
 
 // Committed returns at most maxEntries entries after an index, and ends with the
 // one that brings their data to maxBytes or over it. A node that is no member
-// yet has none. Request ids are in a log at most once, so this is the sequence
-// that every node applies.
+// yet has none. What this node's log no longer holds comes from another member,
+// if one has it: then First is later than the entries. The error is a
+// *HistoryError if a member that might have them did not answer.
+//
+// Request ids are in a log at most once, so this is the sequence that every node
+// applies.
 func (n *Node) Committed(ctx context.Context, after, maxEntries, maxBytes uint64) (Committed, error) {
 	v, err := n.View(ctx)
 	if errors.Is(err, ErrNotInitialised) || errors.Is(err, ErrNotRunning) {
@@ -41,9 +45,22 @@ func (n *Node) Committed(ctx context.Context, after, maxEntries, maxBytes uint64
 	if err != nil {
 		return Committed{}, err
 	}
+	c, err := committedHere(v, after, maxEntries, maxBytes)
+	if err != nil {
+		return Committed{}, err
+	}
 	n.mu.Lock()
-	c := Committed{ClusterUUID: n.id.ClusterUUID, Last: v.Readable}
+	c.ClusterUUID = n.id.ClusterUUID
 	n.mu.Unlock()
+	if after = max(after, core.FoundingIndex); after < c.Last && after+1 < c.First {
+		c.Entries, err = n.fetch(ctx, v, after, c.First-1)
+	}
+	return c, err
+}
+
+// committedHere is Committed for this node's own log store.
+func committedHere(v View, after, maxEntries, maxBytes uint64) (Committed, error) {
+	c := Committed{Last: v.Readable}
 	c.First = v.store.Bounds().First
 	after = max(after, core.FoundingIndex) // that is Raft's own, and a snapshot
 	if after >= c.Last || after+1 < c.First {

@@ -64,6 +64,8 @@ type Node struct {
 	reloading sync.Mutex // taken before mu
 	pub       sync.Mutex // taken after mu
 	publisher *runner
+
+	history history
 }
 
 // Errors that callers test for.

@@ -32,6 +32,7 @@ typedef struct PgraftApplySession
 	uint64		index;			/* the last index that is done with */
 	char	   *cluster;		/* uuid of the cluster it belongs to; NULL until
 								 * pgraft.apply_progress has its row */
+	bool		asked;			/* the engine has answered once */
 } PgraftApplySession;
 
 /* apply_tables.c */

@@ -88,8 +88,8 @@ pgraft_apply_retain_after(uint64 index)
 		unflushed_lsn = InvalidXLogRecPtr;
 		pgraft_apply_retain((int64) unflushed_index + 1);
 	}
-	else if (retained < 0)
-		pgraft_apply_retain(1);
+	else if (retained <= 0)
+		pgraft_apply_retain(1); /* the engine may cut the log just now */
 }
 
 static uint64
@@ -105,7 +105,7 @@ take_number(PgraftRows *rows)
 
 /*
  * Reads the first row of a reply; false if this node is no member yet.  Raises
- * an error if what follows the progress is not in the log.
+ * an error if no member has what follows the progress.
  */
 static bool
 check_log(PgraftApplySession *session, PgraftRows *rows)
@@ -132,7 +132,7 @@ check_log(PgraftApplySession *session, PgraftRows *rows)
 		pgraft_apply_at_index = missing;
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("entries " UINT64_FORMAT " to " UINT64_FORMAT " are no longer in this node's log",
+				 errmsg("entries " UINT64_FORMAT " to " UINT64_FORMAT " are no longer in the log of any node",
 						session->index + 1, missing),
 				 errdetail("They were not applied to database \"%s\".", pgraft_database),
 				 errhint("Restore a dump of that database from another node, which brings its progress along. To do without these entries, run pgraft_apply_skip(" UINT64_FORMAT ").",
@@ -148,12 +148,14 @@ pgraft_apply_next(PgraftApplySession *session, PgraftRows *rows)
 	PgraftCall	call = {
 		.op = PGRAFT_OP_APPLY_NEXT,
 		.a = (int64) session->index,
-		.b = PGRAFT_APPLY_POLL_MS,
+		/* at first only a look, so that what is wrong shows at once */
+		.b = session->asked ? PGRAFT_APPLY_POLL_MS : 0,
 		.timeout_ms = 2 * PGRAFT_APPLY_POLL_MS
 	};
 
 	if (!ask_engine(&call, rows))
 		return PGRAFT_NEXT_DISTURBED;
+	session->asked = true;
 	return check_log(session, rows) ? PGRAFT_NEXT_ENTRIES : PGRAFT_NEXT_NO_MEMBER;
 }
 

@@ -179,8 +179,8 @@ enum
 	/*
 	 * The apply worker's.  NEXT answers with the committed entries after index
 	 * a once there are any, or with none after b ms: rows of three columns.  The
-	 * first is about the log: the last of the indexes after a that it no longer
-	 * holds (0 = none, else no entries follow), the last that can be read, and
+	 * first is about the log: the last of the indexes after a that no member's
+	 * log holds any more (0 = none, else no entries follow), the last that can be read, and
 	 * the cluster's uuid, or NULL if this node is no member; then index, term and
 	 * data of each entry, data NULL for Raft's own.
 	 */

@@ -69,7 +69,7 @@ func (e *engine) applyNext(ctx context.Context, n *node.Node, q request) (result
 			return result{}, err
 		}
 		missing := uint64(0)
-		if after := max(uint64(q.a), core.FoundingIndex); after < c.Last && after+1 < c.First {
+		if after := max(uint64(q.a), core.FoundingIndex); after < c.Last && after+1 < c.First && len(c.Entries) == 0 {
 			missing = c.First - 1
 		}
 		if len(c.Entries) > 0 || missing > 0 {

@@ -63,6 +63,7 @@ func (e *engine) sqlError(err error) *sqlError {
 	var s *sqlError
 	var r *node.RequestError
 	var p *node.ProbeError
+	var h *node.HistoryError
 	switch {
 	case errors.As(err, &s):
 		return s
@@ -72,6 +73,9 @@ func (e *engine) sqlError(err error) *sqlError {
 		return &sqlError{state: "08001", message: p.Text, detail: p.Detail, hint: p.Hint} // sqlclient_unable_to_establish_sqlconnection
 	case errors.As(err, &p):
 		return &sqlError{state: "55000", message: p.Text, detail: p.Detail, hint: p.Hint}
+	case errors.As(err, &h):
+		return &sqlError{state: "57P03", message: h.Error(), // cannot_connect_now
+			hint: "They are asked again."}
 	case errors.Is(err, node.ErrNotInitialised):
 		return &sqlError{state: "55000", message: "this server's Raft node is not initialised",
 			hint: "Run SELECT pgraft_init()."}

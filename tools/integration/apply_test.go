@@ -84,6 +84,15 @@ func appliedRows(ctx context.Context, server *pgcluster.Server) ([]sqlapi.Entry,
 // be committed, and returns the log's user entries.
 func settleApplied(ctx context.Context, t *testing.T, servers ...*pgcluster.Server) []sqlapi.Entry {
 	t.Helper()
+	last := waitApplied(ctx, t, servers...)
+	log, err := sqlapi.Entries(ctx, connect(ctx, t, servers[0]), 1, last)
+	must(t, err)
+	return log
+}
+
+// waitApplied is settleApplied where the log may be cut; it returns its end.
+func waitApplied(ctx context.Context, t *testing.T, servers ...*pgcluster.Server) int64 {
+	t.Helper()
 	_, stats, err := look(ctx, servers[0])
 	must(t, err)
 	for _, server := range servers {
@@ -102,9 +111,7 @@ func settleApplied(ctx context.Context, t *testing.T, servers ...*pgcluster.Serv
 			return err
 		}))
 	}
-	log, err := sqlapi.Entries(ctx, connect(ctx, t, servers[0]), 1, stats.LastApplied)
-	must(t, err)
-	return log
+	return stats.LastApplied
 }
 
 // checkApplied says that the table of each server is the log.

@@ -65,6 +65,12 @@ var scenarios = []scenario{
 	{"applies on every node", true, appliesOnEveryNode},
 	{"stops at a poisoned entry", false, stopsAtAPoisonedEntry},
 	{"guards the apply function", false, guardsTheApplyFunction},
+	{"runs the config store", true, runsTheConfigStore},
+	{"walks through the config store", false, walksThroughTheConfigStore},
+	{"keeps what it has to apply", false, keepsWhatItHasToApply},
+	{"survives its database", false, survivesItsDatabase},
+	{"applies what its log lacks", false, appliesWhatItsLogLacks},
+	{"says what is gone", false, saysWhatIsGone},
 	{"applies once across crashes", false, appliesOnceAcrossCrashes},
 }
 

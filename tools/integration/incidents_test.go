@@ -181,7 +181,7 @@ func TestIncidents(t *testing.T) {
 // form makes three servers, two of them behind proxies.
 func (x *incidents) form(ctx context.Context) {
 	t := x.t
-	c := x.extraCluster(ctx, t, nodes, map[string]string{"pgraft.trace_size": "16MB"})
+	c := x.extraCluster(ctx, t, nodes, map[string]string{"pgraft.trace_size": "32MB"})
 	x.ledger, x.servers = newLedger(), c.Servers
 	must(t, c.Start(ctx))
 	for _, s := range c.Servers {

@@ -22,7 +22,7 @@ static int	trace_size = 64;
 static bool trace_redact = false;
 
 /* MB; a file of the ring begins with the core's whole state */
-#define PGRAFT_MIN_TRACE_SIZE	16
+#define PGRAFT_MIN_TRACE_SIZE	32
 
 static const struct config_enum_entry trace_modes[] = {
 	{"off", PGRAFT_TRACE_OFF, false},

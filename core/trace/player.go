@@ -178,6 +178,9 @@ type Mark struct {
 	data   []byte
 }
 
+// Bytes is about how much memory it takes.
+func (m Mark) Bytes() int { return len(m.data) }
+
 // Mark remembers the instant, for Reset.
 func (p *Player) Mark() (Mark, error) {
 	m := Mark{player: *p}

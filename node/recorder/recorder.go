@@ -187,8 +187,9 @@ func (r *Recorder) full() bool {
 	if r.settings.Mode == Full {
 		return r.written >= max(fullFileBytes, 3*r.base)
 	}
+	// At half of the ring, the next one can begin before this one has to go.
 	size := r.settings.MaxBytes
-	return r.written >= max(size/ringFiles, min(3*r.base, size/2), r.base+size/ringFiles)
+	return r.written >= max(size/ringFiles, min(3*r.base, size/2))
 }
 
 // begin opens a file and has first write the frame after its header.
@@ -205,7 +206,7 @@ func (r *Recorder) begin(first func()) {
 		return
 	}
 	r.base = r.written
-	if r.settings.Mode == Ring && r.base > r.settings.MaxBytes/4*3 {
+	if r.settings.Mode == Ring && r.base > r.settings.MaxBytes/8*3 {
 		r.fail(fmt.Errorf("recorder: the core's state takes %d bytes, too many for a ring of %d", r.base, r.settings.MaxBytes))
 		return
 	}

@@ -178,6 +178,9 @@ func TestRing(t *testing.T) {
 		}
 	}
 	p := play(t, first...)
+	if p.inputs < 500 {
+		t.Errorf("the ring holds %d inputs", p.inputs)
+	}
 	if p.Restored != 1 || p.Checkpoints != len(first)-1 || len(p.Gaps) > 0 || p.bytes > size {
 		t.Errorf("%d restored, %d checkpoints, gaps %v, %d bytes in %v", p.Restored, p.Checkpoints, p.Gaps, p.bytes, first)
 	}
@@ -413,5 +416,37 @@ func TestValidate(t *testing.T) {
 		if err := s.Validate(); err != nil {
 			t.Errorf("%+v: %v", s, err)
 		}
+	}
+}
+
+// However large the state, a ring never holds next to nothing: the file before
+// stays until the newest one has inputs enough. A state that leaves no room for
+// that turns the recorder off, and says so.
+func TestLargeState(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "trace")
+	h := open(t, dir, Settings{Mode: Ring, MaxBytes: 1 << 20})
+	h.tail, h.marks = 100_000, 2000
+	h.boot()
+	least := 1 << 30
+	for i := range 100 {
+		h.propose(20, strings.Repeat("x", 500))
+		if i < 40 || i%5 != 0 {
+			continue
+		}
+		if h.rec.Off() != nil {
+			t.Fatal(h.rec.Off())
+		}
+		p := play(t, files(t, dir)...)
+		if least = min(least, p.inputs); p.bytes > 1<<20 {
+			t.Errorf("%d bytes in the ring", p.bytes)
+		}
+	}
+	if least < 100 {
+		t.Errorf("the ring held %d inputs once", least)
+	}
+	h.rec.Set(Settings{Mode: Ring, MaxBytes: 200_000})
+	h.propose(2000, strings.Repeat("x", 500))
+	if h.rec.Off() == nil || !strings.Contains(h.rec.Off().Error(), "too many for a ring of 200000") {
+		t.Errorf("off: %v", h.rec.Off())
 	}
 }

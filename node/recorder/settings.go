@@ -23,9 +23,9 @@ type Settings struct {
 	Redact bool
 }
 
-// MinBytes is the smallest ring. The checkpoint that each file begins with can
-// take some 12 MB when much is being replicated.
-const MinBytes = 16 << 20
+// MinBytes is the smallest ring. The checkpoint that each file begins with takes
+// some 9 MB once a node has replicated much, and must not be over three eighths.
+const MinBytes = 32 << 20
 
 // Validate refuses what cannot work.
 func (s Settings) Validate() error {

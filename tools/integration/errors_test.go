@@ -234,7 +234,7 @@ func needsItsSettings(ctx context.Context, t *testing.T, s *suite) {
 		{sql: "ALTER SYSTEM SET pgraft.node_id = -1", state: "22023"},
 		{sql: "ALTER SYSTEM SET pgraft.log_level = 'loud'", state: "22023", words: []string{"debug", "info", "warning", "error"}},
 		{sql: "ALTER SYSTEM SET pgraft.trace = 'most'", state: "22023", words: []string{"off", "ring", "full"}},
-		{sql: "ALTER SYSTEM SET pgraft.trace_size = '1MB'", state: "22023", words: []string{"16"}},
+		{sql: "ALTER SYSTEM SET pgraft.trace_size = '1MB'", state: "22023", words: []string{"32"}},
 		{sql: "SET pgraft.port = 7002", state: "55P02"},
 		{sql: "SET pgraft.election_timeout = '2s'", state: "55P02"},
 	} {

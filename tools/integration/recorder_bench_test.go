@@ -37,6 +37,7 @@ const (
 type window struct {
 	perSecond float64
 	p50, p99  time.Duration
+	cpu       float64 // microseconds of all three engine workers, per entry
 }
 
 // BenchmarkRecorder compares the recorder on and off in one run: three servers,
@@ -60,7 +61,7 @@ func BenchmarkRecorder(b *testing.B) {
 			record := (i+j)%2 == 0
 			benchSet(ctx, b, servers, map[bool]string{true: "ring", false: "off"}[record])
 			benchWait(ctx, benchSettle)
-			m := w.measure(ctx, b)
+			m := w.measure(ctx, b, servers)
 			if record {
 				on = append(on, m)
 			} else {
@@ -76,6 +77,7 @@ func BenchmarkRecorder(b *testing.B) {
 	benchRow("entries/s", off, on, rate)
 	benchRow("p50 ms", off, on, p50)
 	benchRow("p99 ms", off, on, p99)
+	benchRow("engines' CPU us/entry", off, on, func(m window) float64 { return m.cpu })
 	b.ReportMetric(100*(1-quartile(paired(off, on, rate), 2)), "%cost")
 }
 
@@ -213,13 +215,18 @@ func (w *writers) write(ctx context.Context, conn *pgx.Conn, data string) {
 	}
 }
 
-func (w *writers) measure(ctx context.Context, b *testing.B) window {
+func (w *writers) measure(ctx context.Context, b *testing.B, servers []*pgcluster.Server) window {
 	w.mu.Lock()
 	w.took = w.took[:0]
 	w.mu.Unlock()
 	began := time.Now()
 	w.on.Store(true)
-	benchWait(ctx, benchWindow)
+	var all sync.WaitGroup
+	usage, errs := make([]pgcluster.Usage, len(servers)), make([]error, len(servers))
+	for i, s := range servers {
+		all.Go(func() { usage[i], errs[i] = s.MeasureEngine(ctx, benchWindow) })
+	}
+	all.Wait()
 	w.on.Store(false)
 	elapsed := time.Since(began)
 	w.mu.Lock()
@@ -229,7 +236,12 @@ func (w *writers) measure(ctx context.Context, b *testing.B) window {
 		b.Fatal("nothing was written")
 	}
 	slices.Sort(w.took)
-	return window{float64(len(w.took)) / elapsed.Seconds(), w.took[len(w.took)/2], w.took[len(w.took)*99/100]}
+	m := window{perSecond: float64(len(w.took)) / elapsed.Seconds(), p50: w.took[len(w.took)/2], p99: w.took[len(w.took)*99/100]}
+	for i := range usage {
+		benchMust(b, errs[i])
+		m.cpu += usage[i].CPU * 1e6 / m.perSecond
+	}
+	return m
 }
 
 func (w *writers) stop() {

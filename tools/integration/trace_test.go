@@ -28,7 +28,7 @@ func savesTheTrace(ctx context.Context, t *testing.T, s *suite) {
 		for _, f := range n.Files {
 			bytes += int64(f.Bytes)
 		}
-		if v := n.Replay(nil); !v.Identical || v.Inputs == 0 {
+		if v := n.Replay(); !v.Identical || v.Inputs == 0 {
 			t.Error(v)
 		}
 	}

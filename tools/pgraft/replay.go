@@ -103,8 +103,11 @@ type verdictResult struct {
 func (o *replayOptions) verdict(w io.Writer, inc *replay.Incident) error {
 	r := verdictResult{Identical: true, Checks: replay.Checks, Failed: []replay.Violation{}}
 	damaged := false
-	for _, n := range inc.Nodes {
-		v := n.Replay(nil)
+	verdicts, order, violations, err := inc.Verify()
+	if err != nil {
+		return err
+	}
+	for _, v := range verdicts {
 		r.Nodes = append(r.Nodes, v)
 		r.Inputs += v.Inputs
 		r.Identical, damaged = r.Identical && v.Identical, damaged || v.Damaged
@@ -112,15 +115,7 @@ func (o *replayOptions) verdict(w io.Writer, inc *replay.Incident) error {
 			fmt.Fprint(w, v)
 		}
 	}
-	order, err := inc.Order()
-	if err != nil {
-		return err
-	}
-	k := replay.NewChecker(inc)
-	for c := order.Cursor(); c.Next(); {
-		k.See(c.Event())
-	}
-	r.Failed, r.Forced = append(r.Failed, k.Violations...), order.Forced
+	r.Failed, r.Forced = append(r.Failed, violations...), order.Forced
 	if o.json {
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
@@ -128,10 +123,10 @@ func (o *replayOptions) verdict(w io.Writer, inc *replay.Incident) error {
 			return fmt.Errorf("write the result: %w", err)
 		}
 	} else {
-		for _, v := range k.Violations {
+		for _, v := range violations {
 			fmt.Fprintf(w, "VIOLATED  %v\n", v)
 		}
-		if len(k.Violations) == 0 {
+		if len(violations) == 0 {
 			fmt.Fprintf(w, "checked over all nodes: %s\n", strings.Join(replay.Checks, ", "))
 		}
 		if r.Identical {
@@ -141,8 +136,8 @@ func (o *replayOptions) verdict(w io.Writer, inc *replay.Incident) error {
 	switch {
 	case !r.Identical:
 		return errors.New("the replay differs from what was recorded")
-	case len(k.Violations) > 0:
-		return fmt.Errorf("%d safety checks failed", len(k.Violations))
+	case len(violations) > 0:
+		return fmt.Errorf("%d safety checks failed", len(violations))
 	case damaged:
 		return errors.New("a file is damaged: identical up to there")
 	}

@@ -38,18 +38,28 @@ type Cursor struct {
 	player trace.Player
 	at     int // frames played
 	event  Event
+	marks  bool // it leaves marks to go back to
 }
 
-// markEvery is how many frames lie between two marks to go back to.
-const markEvery = 2000
+const (
+	// markEvery is how many frames lie between two marks, at first.
+	markEvery = 2000
+	// maxMarkBytes bounds what a node's marks hold. Over it, every second one
+	// goes, and from then on they lie twice as far apart.
+	maxMarkBytes = 64 << 20
+)
 
 type mark struct {
 	frame int
 	mark  trace.Mark
 }
 
-// Cursor returns one before the first frame.
-func (n *Node) Cursor() *Cursor { return &Cursor{n: n} }
+// Cursor returns one before the first frame. All cursors of a node belong to one
+// goroutine.
+func (n *Node) Cursor() *Cursor { return &Cursor{n: n, marks: true} }
+
+// once returns a cursor that only goes on.
+func (n *Node) once() *Cursor { return &Cursor{n: n} }
 
 // CursorWith returns one for a "what if": cores start with another
 // configuration, and sums mean nothing.
@@ -97,15 +107,29 @@ func (c *Cursor) N() int {
 
 // mark remembers where the cursor is, now and then, for all cursors of the node.
 func (c *Cursor) mark() {
-	last := -markEvery
-	if n := len(c.n.marks); n > 0 {
-		last = c.n.marks[n-1].frame
+	n := c.n
+	if n.apart == 0 {
+		n.apart = markEvery
 	}
-	if c.at < last+markEvery || c.player.Core() == nil || c.player.Set != nil {
+	last := -n.apart
+	if l := len(n.marks); l > 0 {
+		last = n.marks[l-1].frame
+	}
+	if !c.marks || c.at < last+n.apart || c.player.Core() == nil {
 		return
 	}
-	if m, err := c.player.Mark(); err == nil {
-		c.n.marks = append(c.n.marks, mark{c.at, m})
+	m, err := c.player.Mark()
+	if err != nil {
+		return // back means from further away, then
+	}
+	n.marks, n.markBytes = append(n.marks, mark{c.at, m}), n.markBytes+m.Bytes()
+	if n.markBytes > maxMarkBytes {
+		var kept []mark
+		n.apart, n.markBytes = 2*n.apart, 0
+		for i := 0; i < len(n.marks); i += 2 {
+			kept, n.markBytes = append(kept, n.marks[i]), n.markBytes+n.marks[i].mark.Bytes()
+		}
+		n.marks = kept
 	}
 }
 

@@ -41,6 +41,9 @@ type Node struct {
 
 	refs  []ref // all frames but headers' magic
 	marks []mark
+
+	apart     int // frames between two marks
+	markBytes int
 }
 
 // File is one file of a trace.

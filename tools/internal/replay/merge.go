@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"iter"
 	"slices"
+	"sync"
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/trace"
@@ -31,7 +32,7 @@ const maxNodes = 255
 // letters tells equal messages from others.
 type letters struct {
 	seed maphash.Seed
-	sent map[uint64]int32 // how often still to come, then: -1 was sent
+	sent map[uint64]bool // true: will be sent; false: was sent
 }
 
 func (l *letters) id(from, to uint64, data []byte) uint64 {
@@ -47,29 +48,50 @@ func (l *letters) id(from, to uint64, data []byte) uint64 {
 // Order replays all nodes once to find out what was sent, and once more to put
 // it in order.
 func (inc *Incident) Order() (*Order, error) {
+	_, o, err := inc.replay(nil)
+	return o, err
+}
+
+// Verify replays everything: each node against what was recorded of it, then all
+// in causal order under the safety checks.
+func (inc *Incident) Verify() ([]Verdict, *Order, []Violation, error) {
+	k := NewChecker(inc)
+	verdicts, o, err := inc.replay(k.See)
+	return verdicts, o, k.Violations, err
+}
+
+// replay shows every event to see, in causal order, unless that is nil.
+func (inc *Incident) replay(see func(*Event)) ([]Verdict, *Order, error) {
 	if len(inc.Nodes) > maxNodes {
-		return nil, fmt.Errorf("replay: %d nodes, at most %d can be merged", len(inc.Nodes), maxNodes)
+		return nil, nil, fmt.Errorf("replay: %d nodes, at most %d can be merged", len(inc.Nodes), maxNodes)
 	}
-	o := &Order{inc: inc}
-	if len(inc.Nodes) == 1 {
-		for _, r := range inc.Nodes[0].refs {
-			o.who, o.input = append(o.who, 0), append(o.input, r.input)
-		}
-		return o, nil
-	}
-	l := &letters{seed: maphash.MakeSeed(), sent: map[uint64]int32{}}
-	for _, n := range inc.Nodes {
-		for c := n.Cursor(); c.Next(); {
-			if s := c.Event().Step; s != nil {
-				for _, m := range s.Output.Send {
-					l.sent[l.id(n.RaftID, m.To, m.Data)]++
+	l := &letters{seed: maphash.MakeSeed(), sent: map[uint64]bool{}}
+	verdicts, sent := make([]Verdict, len(inc.Nodes)), make([][]uint64, len(inc.Nodes))
+	var all sync.WaitGroup
+	for i, n := range inc.Nodes {
+		all.Go(func() {
+			verdicts[i] = n.replay(func(e *Event) {
+				for _, m := range e.Step.Output.Send {
+					sent[i] = append(sent[i], l.id(n.RaftID, m.To, m.Data))
 				}
-			}
+			})
+		})
+	}
+	all.Wait()
+	for _, ids := range sent {
+		for _, id := range ids {
+			l.sent[id] = true
 		}
 	}
+	o := inc.order(l, see)
+	return verdicts, o, nil
+}
+
+func (inc *Incident) order(l *letters, see func(*Event)) *Order {
+	o := &Order{inc: inc}
 	heads := make([]*head, len(inc.Nodes))
 	for i, n := range inc.Nodes {
-		heads[i] = &head{l: l, n: n, c: n.Cursor()}
+		heads[i] = &head{l: l, n: n, c: n.once()}
 		heads[i].load()
 	}
 	for inputs := int32(0); ; {
@@ -84,9 +106,12 @@ func (inc *Incident) Order() (*Order, error) {
 		if heads[i].wasInput {
 			inputs++
 		}
+		if see != nil {
+			see(heads[i].c.Event())
+		}
 		o.who, o.input = append(o.who, uint8(i)), append(o.input, inputs)
 	}
-	return o, nil
+	return o
 }
 
 func orFirst(a, b error) error {
@@ -124,14 +149,14 @@ func (h *head) load() {
 }
 
 // ready says that the message it takes was sent, or is none that is here.
-func (h *head) ready() bool { return h.waits == 0 || h.l.sent[h.waits] <= 0 }
+func (h *head) ready() bool { return h.waits == 0 || !h.l.sent[h.waits] }
 
 func (h *head) take() error {
 	h.c.Next()
 	e := h.c.Event()
 	if h.wasInput = e.Step != nil; h.wasInput {
 		for _, m := range e.Step.Output.Send {
-			h.l.sent[h.l.id(h.n.RaftID, m.To, m.Data)] = -1
+			h.l.sent[h.l.id(h.n.RaftID, m.To, m.Data)] = false
 		}
 	}
 	h.load()

@@ -13,18 +13,11 @@ import (
 
 func violations(t *testing.T, inc *Incident) []Violation {
 	t.Helper()
-	o, err := inc.Order()
-	if err != nil {
-		t.Fatal(err)
+	_, o, v, err := inc.Verify()
+	if err != nil || o.Err != nil {
+		t.Fatal(err, o.Err)
 	}
-	k := NewChecker(inc)
-	for c := o.Cursor(); c.Next(); {
-		if c.Event().Err != nil {
-			t.Fatal(c.Event().Err)
-		}
-		k.See(c.Event())
-	}
-	return k.Violations
+	return v
 }
 
 // A healthy run is identical and breaks no promise, whatever its clocks say.
@@ -32,7 +25,7 @@ func TestIdentical(t *testing.T) {
 	inc := crashed(t).incident()
 	starts := 0
 	for _, n := range inc.Nodes {
-		v := n.Replay(nil)
+		v := n.Replay()
 		if !v.Identical || v.Inputs != n.Inputs || v.Checkpoints == 0 || len(v.Damage) > 0 {
 			t.Error(v)
 		}
@@ -99,7 +92,7 @@ func TestFirstDifference(t *testing.T) {
 	}
 	s.propose(5)
 	inc := s.incident()
-	v := inc.Nodes[0].Replay(nil)
+	v := inc.Nodes[0].Replay()
 	if v.Identical || v.Difference.N != broken {
 		t.Fatalf("%v, want a difference at %d", v, broken)
 	}
@@ -109,7 +102,7 @@ func TestFirstDifference(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
-	if v := inc.Nodes[1].Replay(nil); !v.Identical {
+	if v := inc.Nodes[1].Replay(); !v.Identical {
 		t.Error(v)
 	}
 }
@@ -120,20 +113,20 @@ func TestDamage(t *testing.T) {
 	n := s.nodes[2]
 	last := n.files[len(n.files)-1]
 	n.files[len(n.files)-1] = last[:len(last)-3]
-	v := s.incident().Nodes[2].Replay(nil)
+	v := s.incident().Nodes[2].Replay()
 	if !v.Identical || v.Damaged || len(v.Damage) != 1 || !strings.Contains(v.Damage[0], "cut off") {
 		t.Errorf("cut off: %v", v)
 	}
 	bad := bytes.Clone(last)
 	bad[len(bad)/2] ^= 1
 	n.files[len(n.files)-1] = bad
-	v = s.incident().Nodes[2].Replay(nil)
+	v = s.incident().Nodes[2].Replay()
 	if !v.Identical || !v.Damaged || !strings.Contains(v.String(), "checksum") {
 		t.Errorf("damaged: %v", v)
 	}
 	// With a whole file gone, the rest begins with its checkpoint.
 	n.files = append(n.files[:1:1], n.files[2:]...)
-	if v = s.incident().Nodes[2].Replay(nil); !v.Identical || len(v.Gaps) != 1 {
+	if v = s.incident().Nodes[2].Replay(); !v.Identical || len(v.Gaps) != 1 {
 		t.Errorf("a file is missing: %v", v)
 	}
 }
@@ -213,7 +206,7 @@ func TestCutAndMerge(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if v := part.Nodes[0].Replay(nil); !v.Identical || v.Inputs != r[1]-r[0]+1 {
+		if v := part.Nodes[0].Replay(); !v.Identical || v.Inputs != r[1]-r[0]+1 {
 			t.Errorf("inputs %d to %d: %v", r[0], r[1], v)
 		}
 	}
@@ -305,7 +298,7 @@ func TestPanic(t *testing.T) {
 		}()
 		n.do(core.Persisted{Seq: 1 << 50})
 	}()
-	v := s.incident().Nodes[0].Replay(nil)
+	v := s.incident().Nodes[0].Replay()
 	if !v.Identical || !strings.Contains(v.Panic, "persisted 1125899906842624") {
 		t.Errorf("%v", v)
 	}

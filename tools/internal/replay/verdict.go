@@ -33,7 +33,10 @@ type Difference struct {
 }
 
 // Replay replays a node until something differs.
-func (n *Node) Replay(each func(done int)) Verdict {
+func (n *Node) Replay() Verdict { return n.replay(func(*Event) {}) }
+
+// replay goes on to the end, for see, which gets every input's event.
+func (n *Node) replay(see func(*Event)) Verdict {
 	v := Verdict{Node: n, Name: n.Name}
 	for _, f := range n.Files {
 		if f.Damage != nil {
@@ -41,27 +44,25 @@ func (n *Node) Replay(each func(done int)) Verdict {
 			v.Damaged = v.Damaged || !f.Damage.Cut
 		}
 	}
-	c := n.Cursor()
+	c := n.once()
 	for c.Next() {
 		e := c.Event()
 		if _, ok := e.Frame.(*trace.Boot); ok {
 			v.Starts++
 		}
-		if e.Err != nil {
+		if e.Err != nil && v.Difference == nil {
 			v.Difference = &Difference{N: e.N, Input: e.Line(), Err: e.Err.Error()}
-			break
 		}
 		if e.Step == nil {
 			continue
 		}
-		if !e.Step.Same() {
+		see(e)
+		if v.Difference == nil && !e.Step.Same() {
 			v.Difference = difference(e)
-			break
 		}
-		v.Inputs++
-		v.Panic = e.Step.Panic
-		if each != nil && v.Inputs%10000 == 0 {
-			each(v.Inputs)
+		if v.Difference == nil {
+			v.Inputs++
+			v.Panic = e.Step.Panic
 		}
 	}
 	v.Checkpoints, v.Restored, v.Gaps = c.player.Checkpoints, c.player.Restored, c.player.Gaps

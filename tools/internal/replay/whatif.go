@@ -95,7 +95,7 @@ type Parting struct {
 // not known. So the first difference is sound, and what follows it only a hint.
 func (n *Node) WhatIf(set func(*core.Config)) WhatIf {
 	w := WhatIf{Name: n.Name}
-	a, b := n.Cursor(), n.CursorWith(set)
+	a, b := n.once(), n.CursorWith(set)
 	for a.Next() && b.Next() {
 		x, y := a.Event(), b.Event()
 		w.Was, w.Is = x.Status, y.Status

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/trace"
+)
+
+// lone is a cluster of one node that records itself.
+type lone struct {
+	rec  trace.Recorder
+	core *core.Core
+	todo []core.Input
+}
+
+func (l *lone) RecordInput(in core.Input)    { l.rec.Input(int64(l.rec.Seq())*1e6, in) }
+func (l *lone) RecordOutput(out core.Output) { l.rec.Output(out) }
+func (l *lone) Publish(core.Status)          {}
+func (l *lone) Send(core.Send)               {}
+func (l *lone) Reply(core.Reply)             {}
+func (l *lone) Event(core.Event)             {}
+func (l *lone) MembersChanged(core.Members)  {}
+func (l *lone) Persist(b []core.Persist) {
+	l.todo = append(l.todo, core.Persisted{Seq: b[len(b)-1].Seq})
+}
+func (l *lone) Apply(a []core.Apply) {
+	l.todo = append(l.todo, core.Applied{Index: a[len(a)-1].Index})
+}
+
+func (l *lone) do(in core.Input) {
+	l.todo = append(l.todo, in)
+	for len(l.todo) > 0 {
+		in, l.todo = l.todo[0], l.todo[1:]
+		core.Perform(l.core, in, l)
+	}
+}
+
+// sampleTrace writes one of some fifty inputs and returns its path.
+func sampleTrace(t *testing.T) string {
+	t.Helper()
+	id := core.Identity{ClusterID: "sample", NodeID: 1, ClusterUUID: [16]byte{1}, RaftID: core.RaftID(1, 1)}
+	cfg := core.Config{Identity: id, TickMillis: 100, ElectionTicks: 10, HeartbeatTicks: 1, Seed: 1, SnapshotEntries: 5, MaxEntryBytes: 1000}
+	d := core.Bootstrap(id, "h", 1)
+	c, err := core.New(cfg, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &lone{core: c}
+	l.rec.Begin(trace.Header{Build: "sample", ClusterID: "sample", NodeID: 1, RaftID: id.RaftID, Life: 1, File: 1})
+	l.rec.Boot(0, cfg, d)
+	l.do(core.Tick{})
+	for i := range 12 {
+		l.do(core.Propose{ID: uint64(i), RequestID: [16]byte{byte(i), 1}, Data: []byte("an entry")})
+	}
+	l.rec.End(0, "done")
+	path := filepath.Join(t.TempDir(), "sample.trace")
+	if err := l.rec.Take(func(b []byte) error { return os.WriteFile(path, b, 0o600) }); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func command(t *testing.T, args ...string) (out, errOut string, ok bool) {
+	t.Helper()
+	out, errOut, err := pgraft(t, args...)
+	return out, errOut, err == nil
+}
+
+func TestReplayCommand(t *testing.T) {
+	path := sampleTrace(t)
+	out, errOut, ok := command(t, "replay", path)
+	if !ok || !strings.Contains(out, "node 1: identical, ") || !strings.Contains(out, "checked over all nodes") {
+		t.Errorf("%s%s", out, errOut)
+	}
+	if !strings.Contains(errOut, "version of the core") { // it says so before it compares
+		t.Errorf("nothing is said of the version: %s", errOut)
+	}
+	out, _, ok = command(t, "replay", path, "--json")
+	var verdict struct {
+		Identical bool
+		Inputs    int
+	}
+	if err := json.Unmarshal([]byte(out), &verdict); err != nil || !ok || !verdict.Identical || verdict.Inputs < 30 {
+		t.Errorf("%v %+v %s", err, verdict, out)
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--at", "10"}, "#10 of"},
+		{[]string{"--commands", "break role leader; continue; state"}, "election after 10 ticks"},
+		{[]string{"--set", "snapshot_entries=1000"}, "another run from input"},
+		{[]string{"--set", "max_entry_bytes=2000"}, "the same"},
+	} {
+		if out, errOut, ok := command(t, append([]string{"replay", path}, c.args...)...); !ok || !strings.Contains(out, c.want) {
+			t.Errorf("%v: no %q in\n%s%s", c.args, c.want, out, errOut)
+		}
+	}
+	for _, args := range [][]string{{"--at", "1000"}, {"--commands", "dance"}, {"--set", "color=red"}} {
+		if _, _, ok := command(t, append([]string{"replay", path}, args...)...); ok {
+			t.Errorf("%v succeeds", args)
+		}
+	}
+}
+
+// A difference, and damage, show in the exit status; a file that is just cut off
+// is what a killed server leaves.
+func TestReplayExitStatus(t *testing.T) {
+	path := sampleTrace(t)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(b []byte) string {
+		p := filepath.Join(t.TempDir(), "x.trace")
+		if err := os.WriteFile(p, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	if out, _, ok := command(t, "replay", write(b[:len(b)-20])); !ok || !strings.Contains(out, "cut off") {
+		t.Errorf("cut off: %s", out)
+	}
+	bad := bytes.Clone(b)
+	bad[len(bad)-20] ^= 1
+	if out, errOut, ok := command(t, "replay", write(bad)); ok || !strings.Contains(out+errOut, "damaged") {
+		t.Errorf("damaged: %s%s", out, errOut)
+	}
+	if out, errOut, ok := command(t, "replay", write(otherSum(t, b))); ok || !strings.Contains(out, "DIFFERS at input 5") {
+		t.Errorf("another output: %s%s", out, errOut)
+	}
+	if _, _, ok := command(t, "replay", filepath.Join(t.TempDir(), "none")); ok {
+		t.Error("a file that is not there is replayed")
+	}
+}
+
+// otherSum is a trace whose fifth input led to something else.
+func otherSum(t *testing.T, b []byte) []byte {
+	t.Helper()
+	out := []byte(trace.Magic)
+	r := trace.NewReader(b)
+	for f, ok := r.Next(); ok; f, ok = r.Next() {
+		if in, ok := f.(*trace.Input); ok && in.Seq == 5 {
+			in.Sum, in.Parts[0].Count = in.Sum+1, 7
+		}
+		out = trace.Append(out, f)
+	}
+	if err := r.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestTraceCommands(t *testing.T) {
+	path := sampleTrace(t)
+	if out, _, ok := command(t, "trace", "info", path); !ok || !strings.Contains(out, `cluster "sample"`) {
+		t.Errorf("info: %s", out)
+	}
+	part := filepath.Join(t.TempDir(), "part.trace")
+	if out, errOut, ok := command(t, "trace", "cut", path, "--from", "10", "--to", "20", "-o", part); !ok {
+		t.Fatalf("cut: %s%s", out, errOut)
+	}
+	if out, _, ok := command(t, "replay", part); !ok || !strings.Contains(out, "identical, 11 inputs") {
+		t.Errorf("the part: %s", out)
+	}
+	if _, _, ok := command(t, "trace", "cut", path, "-o", part); ok {
+		t.Error("cut over what is there")
+	}
+	both := filepath.Join(t.TempDir(), "both.trace")
+	if out, errOut, ok := command(t, "trace", "merge", path, "-o", both); !ok || !strings.Contains(out, "1 nodes") {
+		t.Errorf("merge: %s%s", out, errOut)
+	}
+	if out, _, ok := command(t, "trace", "info", "--json", both); !ok || !strings.Contains(out, `"cluster_id":"sample"`) {
+		t.Errorf("info --json: %s", out)
+	}
+	out, _, ok := command(t, "trace", "to-json", both)
+	if lines := strings.Count(out, "\n"); !ok || lines < 30 {
+		t.Errorf("to-json: %d lines", lines)
+	}
+}

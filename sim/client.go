@@ -117,7 +117,7 @@ func (c *client) act() {
 	}
 	switch r := c.draws.Below(100); {
 	case r < 10:
-		w.ask(n)
+		w.askLeader(n)
 	case r < 20:
 		w.checks.readLog(n, &c.draws)
 	case r < 21:
@@ -141,8 +141,8 @@ func (c *client) uuid() (u [16]byte) {
 	return u
 }
 
-// ask is is_leader().
-func (w *World) ask(n *node) {
+// askLeader is is_leader().
+func (w *World) askLeader(n *node) {
 	if n.holdsLease() {
 		w.marks.add(markIsLeaderTrue)
 	} else {

@@ -89,10 +89,10 @@ func Kinds() []*Kind {
 		&faultLoss, &faultDuplicate, &faultDelay, &faultReorder, &faultReplay, &faultPartition, &faultOneWay,
 		&faultIsolate, &faultFlap, &faultSlowLink, &faultSmallOnly, &faultBandwidth, &faultSnapshotCut,
 		&faultSlowSync, &faultStallSync, &faultSyncError, &faultWriteError, &faultDiskFull, &faultCorrupt,
-		&faultDirLost, &faultDirOther,
+		&faultDirLost, &faultDirOlder, &faultDirOther,
 		&faultCrash, &faultCrashInStep, &faultAllDown, &faultPause, &faultSleep, &faultSettings, &faultUpgrade,
 		&faultDrift,
-		&faultAdd, &faultRemove, &faultReplace, &faultTwoChanges, &faultTransfer, &faultCompact, &faultBootstrap,
+		&faultAdd, &faultRemove, &faultReplace, &faultReplaceBy, &faultTwoChanges, &faultTransfer, &faultCompact, &faultBootstrap,
 	}
 }
 
@@ -114,6 +114,8 @@ type strike struct {
 	peer *node
 	over bool
 	cut  bool // flap: the link is away at the moment
+	// dir-older: the copy that was made
+	copied *directory
 }
 
 // Plan draws the decisions of a seed: which kinds are on, how often, and each

@@ -6,7 +6,7 @@ import (
 )
 
 // faultSettings: a node is started anew with other settings: an election timeout
-// of Param ticks, and a tick of another length if Param is odd.
+// of Param ticks, of 100 ms, or 50 ms if Param is odd.
 var faultSettings = Kind{
 	Name: "settings", Group: "process", most: 4,
 	Doc: "a node is started anew with other settings",
@@ -20,9 +20,7 @@ var faultSettings = Kind{
 			return ""
 		}
 		n.timing.ElectionTicks = max(int(s.Param), 3*n.timing.HeartbeatTicks)
-		if s.Param%2 == 1 {
-			n.timing.TickMillis = 150 - n.timing.TickMillis // 50 or 100
-		}
+		n.timing.TickMillis = 100 - uint64(s.Param%2)*50
 		n.crash(surviveAll)
 		w.restartLater(n, 100*time.Millisecond)
 		return fmt.Sprintf("election timeout of %d ticks of %d ms", n.timing.ElectionTicks, n.timing.TickMillis)

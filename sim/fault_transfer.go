@@ -1,13 +1,22 @@
 package sim
 
+import (
+	"fmt"
+	"time"
+)
+
 // faultTransfer: the leader is asked to hand leadership to peer, or to whom it
-// likes.
+// likes. With Param 1 it hears nobody from then on, with Param 2 its process
+// stands still from then on, for For.
 var faultTransfer = Kind{
 	Name: "transfer", Group: "people", most: 8,
-	Doc: "leadership is handed over",
+	Doc: "leadership is handed over, and the old leader may not hear of it",
 	draw: func(s *Stream, o *Options, d *Decision) {
 		if s.Below(2) == 0 {
 			d.Peer = uint32(s.Int(1, o.Nodes))
+		}
+		if d.Param = int64(s.Below(3)); d.Param > 0 {
+			d.For = s.Between(500*time.Millisecond, 4*time.Second)
 		}
 	},
 	begin: func(w *World, s *strike) string {
@@ -15,6 +24,28 @@ var faultTransfer = Kind{
 			return ""
 		}
 		w.change(s.node, s.peer, adminTransfer)
-		return "leadership is to move"
+		switch s.Param {
+		case 1:
+			deafen(w, s, 1)
+		case 2:
+			s.node.pause()
+		}
+		return fmt.Sprintf("leadership is to move; then %s for %v", [...]string{"nothing,", "it is deaf", "it stands still"}[max(0, min(2, s.Param))], s.For)
 	},
+	end: func(w *World, s *strike) {
+		switch {
+		case s.Param == 1:
+			deafen(w, s, -1)
+		case s.Param == 2 && s.node.life == s.life:
+			s.node.resume()
+		}
+	},
+}
+
+func deafen(w *World, s *strike, by int) {
+	for _, n := range w.nodes {
+		if n != s.node {
+			w.link(n, s.node).cut += by
+		}
+	}
 }

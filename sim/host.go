@@ -2,6 +2,7 @@ package sim
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pgraft/pgraft/core"
@@ -94,6 +95,10 @@ func (n *node) Event(e core.Event) {
 		return
 	}
 	n.w.hash.text(e.Text)
+	if e.Level == core.Warning && strings.Contains(e.Text, "lost acknowledged data") {
+		n.warned = true
+		n.w.marks.add(markWarnedOfLoss)
+	}
 	if n.w.trace != nil {
 		n.w.say(n, "%s", e.Text)
 	}

@@ -75,6 +75,9 @@ const (
 	markTransferFailed
 	markRepaired
 	markRestarted
+	markDirOlder
+	markWarnedOfLoss
+	markReplacedBy
 	markCount
 )
 
@@ -89,6 +92,7 @@ var markNames = [markCount]string{
 	"read done", "read behind a barrier", "leadership confirmed", "wait for an index done", "log entry read", "entry too large refused", "snapshot of own state", "snapshot installed", "log truncated",
 	"promise stored", "member added", "learner promoted", "voter demoted", "member removed", "node knows that it is removed",
 	"founded another cluster", "leadership transferred", "transfer failed", "node repaired by the operator", "node restarted with state",
+	"started on an older copy", "warned that a node lost acknowledged data", "voter replaced in one change",
 }
 
 func (m *Marks) add(k mark) { m.plain[k]++ }

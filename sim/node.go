@@ -46,6 +46,7 @@ type node struct {
 	address  string
 	disk     disk
 	marker   marker
+	warned   bool // its log says that it lost acknowledged data
 	clock    clock
 	draws    Stream
 	timing   core.Config // but for Identity and Seed
@@ -123,7 +124,7 @@ func (n *node) start() {
 	}
 	n.life++
 	n.identity = core.Identity{ClusterID: clusterID, NodeID: n.id}
-	n.members = core.Members{}
+	n.members, n.warned = core.Members{}, false
 	n.w.say(n, "starts")
 	switch found, err := n.open(); {
 	case err != nil:

@@ -24,6 +24,7 @@ type adminRequest struct {
 	request
 	kind   adminKind
 	target *node
+	old    *node // adminReplace: whose place target takes
 }
 
 type adminKind uint8
@@ -32,6 +33,7 @@ const (
 	adminAdd adminKind = iota
 	adminRemove
 	adminTransfer
+	adminReplace
 )
 
 const (
@@ -86,7 +88,7 @@ func (w *World) reconcile(leader, n *node) {
 		w.change(leader, n, adminAdd)
 	case m != nil && want && n.state == waiting && m.GetRole() == corepb.Role_JOINING:
 		// The leader dials it.
-	case m == nil && want && (n.state == broken || n.state == removed || n.state == running && (n.foreign() || leader.members.WasRemoved(n.identity.RaftID))):
+	case m == nil && want && (n.state == broken || n.state == removed || n.state == running && (n.warned || n.foreign() || leader.members.WasRemoved(n.identity.RaftID))):
 		w.wipe(n)
 	case mine && m.GetRole() == corepb.Role_VOTER:
 		w.operator.formed = true
@@ -96,13 +98,13 @@ func (w *World) reconcile(leader, n *node) {
 // ruined says that what is on n's disk is not the member m: it never comes back.
 func (w *World) ruined(n *node, m *corepb.Member) bool {
 	d := n.disk.dir
-	return n.state == broken || n.state == removed || n.state == running && n.foreign() ||
+	return n.state == broken || n.state == removed || n.warned || n.state == running && n.foreign() ||
 		n.state == waiting && string(d.identity.ReplicaUUID[:]) != string(m.GetReplicaUuid())
 }
 
 func (w *World) busyWith(n *node) bool {
 	for _, a := range w.operator.asked {
-		if a.target == n {
+		if a.target == n || a.old == n {
 			return true
 		}
 	}
@@ -120,7 +122,7 @@ func (w *World) wipe(n *node) {
 }
 
 // change asks a node for a membership change.
-func (w *World) change(at, target *node, k adminKind) *adminRequest {
+func (w *World) change(at, target *node, k adminKind) {
 	w.nextID++
 	a := &adminRequest{kind: k, target: target}
 	a.request = request{id: w.nextID, node: at}
@@ -128,17 +130,11 @@ func (w *World) change(at, target *node, k adminKind) *adminRequest {
 	var in core.Input
 	switch k {
 	case adminAdd:
-		// pgraft_add_node() dials the node first: a probe.
-		if w.link(at, target).cut > 0 || w.link(target, at).cut > 0 {
-			return nil
+		replica, ok := w.probe(at, target)
+		if !ok {
+			return
 		}
-		hello := at.identity.Hello(nil, target.id)
-		hello.Protocol = at.protocol
-		welcome := target.greet(hello)
-		if welcome == nil || welcome.GetRefusal() != corepb.Refusal_NONE {
-			return nil
-		}
-		in = core.AddNode{ID: a.id, NodeID: target.id, Address: target.address, Port: port, ReplicaUUID: [16]byte(welcome.GetReplica())}
+		in = core.AddNode{ID: a.id, NodeID: target.id, Address: target.address, Port: port, ReplicaUUID: replica}
 	case adminRemove:
 		in = core.RemoveNode{ID: a.id, NodeID: target.id}
 	case adminTransfer:
@@ -147,14 +143,46 @@ func (w *World) change(at, target *node, k adminKind) *adminRequest {
 			in = core.TransferLeader{ID: a.id, NodeID: target.id}
 		}
 	}
-	if k != adminTransfer {
+	w.ask(at, a, in)
+}
+
+// replace asks for the change that puts a new member in an old one's place.
+func (w *World) replace(at, old, target *node) bool {
+	replica, ok := w.probe(at, target)
+	if !ok {
+		return false
+	}
+	w.nextID++
+	a := &adminRequest{kind: adminReplace, target: target, old: old}
+	a.request = request{id: w.nextID, node: at}
+	a.request.admin = a
+	w.ask(at, a, core.ReplaceNode{ID: a.id, OldNodeID: old.id, NodeID: target.id, Address: target.address, Port: port, ReplicaUUID: replica})
+	return true
+}
+
+// probe dials a node that is to be a member, as pgraft_add_node() does first.
+func (w *World) probe(at, target *node) (replica [16]byte, ok bool) {
+	if w.link(at, target).cut > 0 || w.link(target, at).cut > 0 {
+		return replica, false
+	}
+	hello := at.identity.Hello(nil, target.id)
+	hello.Protocol = at.protocol
+	welcome := target.greet(hello)
+	if welcome == nil || welcome.GetRefusal() != corepb.Refusal_NONE {
+		return replica, false
+	}
+	return [16]byte(welcome.GetReplica()), true
+}
+
+// ask hands a node's core a request and waits for the answer.
+func (w *World) ask(at *node, a *adminRequest, in core.Input) {
+	if a.kind != adminTransfer {
 		w.operator.asked = append(w.operator.asked, a)
 	}
-	w.say(at, "is asked for %T of %v", in, target)
+	w.say(at, "is asked for %T of %v", in, a.target)
 	at.await(&a.request)
 	w.arrange(event{at: w.now + operatorPatience, kind: evTimeout, ref: &a.request})
 	at.input(in)
-	return a
 }
 
 // adminAnswered is the end of a change, as far as the operator knows.
@@ -166,26 +194,27 @@ func (w *World) adminAnswered(q *request, r core.Reply) {
 			break
 		}
 	}
-	if m := w.checks.newest.Node(targetID(a)); a.kind == adminRemove && r.Code == core.Unknown && m != nil {
-		w.operator.unsure = append(w.operator.unsure, m.GetRaftId())
+	goes := a.target
+	if a.kind == adminReplace {
+		goes = a.old
+	}
+	if (a.kind == adminRemove || a.kind == adminReplace) && r.Code == core.Unknown {
+		if m := w.checks.newest.Node(goes.id); m != nil {
+			w.operator.unsure = append(w.operator.unsure, m.GetRaftId())
+		}
 	}
 	switch {
 	case a.kind == adminTransfer && r.Code == core.OK:
 		w.marks.add(markTransferred)
 	case a.kind == adminTransfer:
 		w.marks.add(markTransferFailed)
+	case a.kind == adminReplace && r.Code == core.OK:
+		w.marks.add(markReplacedBy)
 	case a.kind == adminRemove && r.Code == core.OK && q.node.members.Node(a.target.id) == nil:
 		w.marks.add(markRemoved)
 	case a.kind == adminAdd && r.Code == core.OK:
 		w.marks.add(markMemberAdded)
 	}
-}
-
-func targetID(a *adminRequest) uint32 {
-	if a.target == nil {
-		return 0
-	}
-	return a.target.id
 }
 
 // mayLose says whether the cluster outlives that n's replica is lost for good:

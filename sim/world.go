@@ -68,7 +68,7 @@ func (w *World) newNode(id uint32) *node {
 	s := For(w.o.Seed, "clock", uint64(id))
 	n.clock.rate = 1_000_000
 	if w.o.wants("drift") {
-		n.clock.rate += int64(s.Int(-maxDrift, maxDrift))
+		n.clock.rate += int64(Pick(&s, -maxDrift, maxDrift, s.Int(-maxDrift, maxDrift)))
 	}
 	n.clock.local = s.Between(time.Hour, 100*time.Hour)
 	return n

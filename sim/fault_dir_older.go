@@ -1,0 +1,68 @@
+package sim
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/corepb"
+)
+
+// faultDirOlder: a copy of the data directory is made, and For later put in its
+// place. Nothing in it tells that it is old: what was synced is gone, as with a
+// disk that lies. So it is done only when the others can do without what is
+// lost: it voted for nobody meanwhile, and a quorum of others has its entries.
+// The leader notices, and the operator removes and empties it as the log says.
+var faultDirOlder = Kind{
+	Name: "dir-older", Group: "disk", most: 4,
+	Doc: "a restart finds an older copy of the data directory",
+	draw: func(s *Stream, o *Options, d *Decision) {
+		d.anyone(s, o)
+		d.For = s.Between(200*time.Millisecond, 5*time.Second)
+	},
+	begin: func(w *World, s *strike) string {
+		if s.node.state != running || s.node.foreign() {
+			return ""
+		}
+		s.copied = s.node.disk.dir.clone()
+		return fmt.Sprintf("a copy is made of a log that ends at %d, to be used %v later", s.copied.last(), s.For)
+	},
+	end: func(w *World, s *strike) {
+		n := s.node
+		if w.settled || n.state != running || n.life != s.life || !w.mayForget(n, s.copied) {
+			return
+		}
+		w.checks.lost(n)
+		n.crash(surviveAll)
+		if n.disk.dir.last() <= s.copied.last() {
+			return
+		}
+		w.marks.add(markDirOlder)
+		w.say(n, "is started on an older copy: its log ended at %d, and ends at %d", n.disk.dir.last(), s.copied.last())
+		n.disk.dir = s.copied
+		w.restartLater(n, 100*time.Millisecond)
+	},
+}
+
+// mayForget says whether the others can do without what n's directory has over
+// an older copy of it.
+func (w *World) mayForget(n *node, copied *directory) bool {
+	d := n.disk.dir
+	if !w.mayLose(n) || len(n.disk.unsynced)+len(n.disk.writing)+len(n.disk.queue) > 0 || d.identity != copied.identity ||
+		d.hard.Term != copied.hard.Term || d.hard.Vote != copied.hard.Vote || d.promise != copied.promise {
+		return false
+	}
+	have, voters := 0, 0
+	for _, m := range w.checks.newest.List {
+		if m.GetRole() != corepb.Role_VOTER {
+			continue
+		}
+		voters++
+		x := w.nodes[core.NodeID(m.GetRaftId())-1].disk.dir
+		if x != d && bytes.Equal(x.identity.ReplicaUUID[:], m.GetReplicaUuid()) && x.termAt(d.last()) == d.termAt(d.last()) {
+			have++
+		}
+	}
+	return have >= voters/2+1
+}

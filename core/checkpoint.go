@@ -102,6 +102,7 @@ func (c *Core) state(k *checkpoint.Codec) {
 	k.Flag(&c.lost)
 	k.Uint(&c.timer.deadline)
 	k.Uint(&c.timer.random)
+	k.Uint(&c.timer.campaigns)
 	c.promise.state(k)
 	c.lease.state(k)
 	checkpoint.ByID(k, &c.peers, func(p **peer) { checkpoint.Pointer(k, p, func(p *peer) { p.state(k) }) })

@@ -72,10 +72,20 @@ func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
 		c.event(Warning, "%v of node %d answers a question that was never asked: %x", m.GetType(), NodeID(m.GetFrom()), m.GetContext())
 		return
 	}
+	if m.GetType() == pb.MsgAppResp && c.role == raft.StateLeader && m.GetTerm() == c.hard.Term && m.GetIndex() > c.last {
+		c.event(Warning, "%v of node %d is about entry %d, but the log ends at %d", m.GetType(), NodeID(m.GetFrom()), m.GetIndex(), c.last)
+		return
+	}
+	if m.GetType() == pb.MsgAppResp && c.rejectsAcknowledged(m) {
+		c.event(Debug, "node %d rejects entry %d, which it has acknowledged", NodeID(m.GetFrom()), m.GetIndex())
+		return
+	}
 	if m.GetType() == pb.MsgHeartbeat && m.GetCommit() > c.last {
+		if !c.lost { // once is enough
+			c.event(Warning, "node %d says that entry %d is durable here, but the log ends at %d: this node lost acknowledged data; remove it, empty its data_dir, add it again",
+				NodeID(m.GetFrom()), m.GetCommit(), c.last)
+		}
 		c.lost = true
-		c.event(Warning, "node %d says that entry %d is durable here, but the log ends at %d: this node lost acknowledged data; remove it, empty its data_dir, add it again",
-			NodeID(m.GetFrom()), m.GetCommit(), c.last)
 		return
 	}
 	if m.GetType() == pb.MsgHeartbeat {
@@ -89,6 +99,13 @@ func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
 	if p := env.GetLeasePromise(); p != nil && m.GetType() == pb.MsgHeartbeatResp && m.GetTerm() == c.hard.Term {
 		c.promised(m.GetFrom(), p)
 	}
+}
+
+// rejectsAcknowledged says that m is a rejection of what its sender holds: a late
+// one, or its sender lost entries. The library would answer the second kind with
+// the same append at once, and so on without end.
+func (c *Core) rejectsAcknowledged(m *pb.Message) bool {
+	return m.GetReject() && c.role == raft.StateLeader && m.GetTerm() == c.hard.Term && m.GetIndex() <= c.progress()[m.GetFrom()].match
 }
 
 // checkEnvelope refuses everything that a correct member never sends.

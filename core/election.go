@@ -9,8 +9,9 @@ import (
 // crypto/rand and offers no hook, so two equal runs would differ. It is never
 // asked to tick as a follower or candidate.
 type electionTimer struct {
-	deadline uint64 // tick at which this node campaigns
-	random   uint64 // state of the generator (splitmix64, Steele et al. 2014)
+	deadline  uint64 // tick at which this node campaigns
+	random    uint64 // state of the generator (splitmix64, Steele et al. 2014)
+	campaigns uint64 // elections that this node has called
 }
 
 // draw returns a number below n.
@@ -44,6 +45,7 @@ func (c *Core) campaignWhenDue() {
 	if c.lost || !c.isVoter(c.self) {
 		return
 	}
+	c.timer.campaigns++
 	if err := c.rn.Campaign(); err != nil {
 		c.event(Warning, "campaign in term %d: %v", c.hard.Term, err)
 	}

@@ -32,6 +32,9 @@ type Status struct {
 	Applied uint64 // by the replicated state machine
 	Last    uint64 // last log index
 	Tick    uint64 // ticks since the start
+	// Campaigns is how many elections this node has called since the
+	// start, without those that a leader asked it for.
+	Campaigns uint64
 	// The lease runs for LeaseTicks ticks from the moment of the tick number
 	// LeaseFrom; there is none if LeaseTicks is 0.
 	LeaseFrom  uint64
@@ -41,7 +44,7 @@ type Status struct {
 // Status is cheap: call it after every Step.
 func (c *Core) Status() Status {
 	s := Status{RaftID: c.self, Role: RoleFollower, Lead: c.lead, Term: c.hard.Term, Commit: c.hard.Commit,
-		Applied: c.machine.index, Last: c.last, Tick: c.now, LeaseFrom: c.lease.from, LeaseTicks: c.lease.ticks}
+		Applied: c.machine.index, Last: c.last, Tick: c.now, Campaigns: c.timer.campaigns, LeaseFrom: c.lease.from, LeaseTicks: c.lease.ticks}
 	switch {
 	case c.removed:
 		s.Role, s.Lead = RoleRemoved, 0

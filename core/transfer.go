@@ -33,7 +33,7 @@ func (c *Core) transferLeader(in TransferLeader) {
 		c.reply(in.ID, OK, "")
 	case in.NodeID == 0:
 		if to := c.successor(); to == 0 {
-			c.reply(in.ID, NotPossible, "no other voter is reachable")
+			c.reply(in.ID, NotPossible, "no other voter that stays is reachable")
 		} else {
 			c.startTransfer(to, in.ID)
 		}
@@ -52,16 +52,23 @@ func (c *Core) transferLeader(in TransferLeader) {
 	}
 }
 
-// successor is the reachable voter with the longest log; 0 if there is none.
+// successor is the reachable voter with the longest log, of those that stay: one
+// on its way out would hand leadership on, maybe back; 0 if there is none.
 func (c *Core) successor() uint64 {
 	best := uint64(0)
 	progress := c.progress()
 	for _, v := range c.conf.GetVoters() {
-		if v != c.self && c.reachable(v) && (best == 0 || progress[v].match > progress[best].match) {
+		if v != c.self && c.reachable(v) && !c.goes(v) && (best == 0 || progress[v].match > progress[best].match) {
 			best = v
 		}
 	}
 	return best
+}
+
+// goes says that a member is to be removed or replaced.
+func (c *Core) goes(id uint64) bool {
+	return slices.ContainsFunc(c.members.List, func(m *corepb.Member) bool { return m.GetReplaces() == id }) ||
+		slices.ContainsFunc(c.changes.waiting, func(ch *change) bool { return ch.add == nil && ch.raftID == id })
 }
 
 func (c *Core) startTransfer(to uint64, ids ...uint64) {
@@ -76,7 +83,7 @@ func (c *Core) startTransfer(to uint64, ids ...uint64) {
 func (c *Core) startSelfRemoval(ch *change) {
 	to := c.successor()
 	if to == 0 {
-		c.answer(ch, QuorumAtRisk, "no other voter is reachable to take over leadership")
+		c.answer(ch, QuorumAtRisk, "no other voter that stays is reachable to take over leadership")
 		return
 	}
 	c.transfer.leaving = true

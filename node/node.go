@@ -42,9 +42,10 @@ type Status struct {
 
 // Node is one member. All methods are safe for concurrent use.
 type Node struct {
-	cfg Config
-	net *transport.Transport
-	tls *transport.TLS // nil: none
+	cfg   Config
+	net   *transport.Transport
+	tls   *transport.TLS // nil: none
+	stats stats
 
 	mu      sync.Mutex
 	id      core.Identity
@@ -61,6 +62,8 @@ type Node struct {
 	reloading sync.Mutex // taken before mu
 	pub       sync.Mutex // taken after mu
 	publisher *runner
+
+	history history
 }
 
 // Errors that callers test for.

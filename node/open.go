@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/node/store"
@@ -35,6 +36,7 @@ func Open(cfg Config) (*Node, error) {
 		}
 	}
 	n := &Node{cfg: cfg, tls: encryption, id: core.Identity{ClusterID: cfg.ClusterID, NodeID: cfg.NodeID}}
+	n.stats.since = time.Now()
 	if err := n.open(); err != nil {
 		if n.net != nil { // without mu: it waits for those who greet
 			err = errors.Join(err, n.net.Close())

@@ -64,6 +64,9 @@ func (p *peers) Greet(hello *corepb.Hello) *corepb.Welcome {
 }
 
 func (p *peers) Receive(from uint64, data []byte) bool {
+	if isHistory(data) {
+		return (*Node)(p).receiveHistory(from, data)
+	}
 	r := (*Node)(p).runner()
 	return r != nil && r.offer(core.Receive{From: from, Data: data})
 }

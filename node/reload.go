@@ -55,12 +55,13 @@ func (n *Node) Reload(s Settings) error {
 	}
 	n.cfg.Logger.Info(fmt.Sprintf("election timeout %v, heartbeat interval %v, snapshot every %d entries from now on",
 		next.ElectionTimeout, next.HeartbeatInterval, next.SnapshotEntries))
-	return n.replaceCore()
+	return n.replaceCore(func() error { return nil })
 }
 
 // replaceCore starts another core in place of the running one. The caller holds
-// mu, which is let go of in between.
-func (n *Node) replaceCore() error {
+// mu, which is let go of at first. In between no core runs, and with an error
+// none will: the node fails.
+func (n *Node) replaceCore(between func() error) error {
 	r := n.run
 	defer close(r.over)
 	r.replaced.Store(true)
@@ -75,7 +76,11 @@ func (n *Node) replaceCore() error {
 	st := r.core.Status()
 	st.Role, st.Lead, st.LeaseTicks = core.RoleFollower, 0, 0
 	n.publish(r, Status{State: Running, Core: st})
-	if err := n.begin(); err != nil {
+	err := between()
+	if err == nil {
+		err = n.begin()
+	}
+	if err != nil {
 		n.failLocked(err)
 		return err
 	}

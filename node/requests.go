@@ -34,19 +34,28 @@ const (
 // ends; the error's code is then core.Unknown, and the same request id may be
 // proposed again: it commits once.
 func (n *Node) Propose(ctx context.Context, requestID [16]byte, data []byte) (index, term uint64, err error) {
+	began := time.Now()
+	rep, err := n.ask(ctx, func(id uint64) core.Input { return core.Propose{ID: id, RequestID: requestID, Data: data} })
+	n.stats.proposed(began, err)
+	return rep.Index, rep.Term, err
+}
+
+// ask is for what may be asked again of the core that Reload puts in place: a
+// read, or a proposal, which its request id makes safe.
+func (n *Node) ask(ctx context.Context, in func(id uint64) core.Input) (core.Reply, error) {
 	for again := false; ; again = true {
 		r, err := n.running()
 		if err != nil && again { // the core before may have handed it on
-			return 0, 0, &RequestError{core.Unknown, err.Error()}
+			return core.Reply{}, &RequestError{core.Unknown, err.Error()}
 		}
 		if err != nil {
-			return 0, 0, err
+			return core.Reply{}, err
 		}
-		rep, stopped := r.do(ctx, func(id uint64) core.Input { return core.Propose{ID: id, RequestID: requestID, Data: data} })
+		rep, stopped := r.do(ctx, in)
 		if stopped && r.wasReplaced(ctx) {
-			continue // the request id makes this safe
+			continue
 		}
-		return rep.Index, rep.Term, failure(rep)
+		return rep, failure(rep)
 	}
 }
 
@@ -160,9 +169,12 @@ func failure(rep core.Reply) error {
 
 // View is what a node knows of itself and the other members at one instant.
 type View struct {
-	Core           core.Status
-	LeaseExpiry    int64 // as in Status
-	Members        []core.MemberStatus
+	Core        core.Status
+	LeaseExpiry int64 // as in Status
+	Members     []core.MemberStatus
+	// Readable is up to where the log store holds what is committed: behind it
+	// there may be an older leader's entries still.
+	Readable       uint64
 	electionMillis uint64 // silent for longer means unreachable
 	store          store.Store
 }
@@ -234,7 +246,12 @@ func (v View) Leader() *corepb.Member { return v.member(core.NodeID(v.Core.Lead)
 // Leads says that m leads; this node only while it holds its lease.
 func (v View) Leads(m core.MemberStatus) bool {
 	id := m.Member.GetRaftId()
-	return id == v.Core.Lead && (id != v.Core.RaftID || v.LeaseExpiry > int64(boottime()))
+	return id == v.Core.Lead && (id != v.Core.RaftID || v.LeaseLeft() > 0)
+}
+
+// LeaseLeft is how long this node's leader lease still runs; 0 without one.
+func (v View) LeaseLeft() time.Duration {
+	return max(time.Duration(v.LeaseExpiry)-boottime(), 0)
 }
 
 // Reachable says that m was heard from within an election timeout, by the
@@ -247,16 +264,17 @@ func endpoint(m *corepb.Member) string {
 	return net.JoinHostPort(m.GetAddress(), strconv.Itoa(int(m.GetPort())))
 }
 
-// Entry returns the user's data at an index of the log, as far as it is known
-// to be committed; ok is false for an entry of Raft's own. Errors are those of
-// store.Store.Entry.
+// Entry returns the user's data at an index of the log, as far as this node has
+// applied it: what is committed further on may not be in the store yet, or in
+// place of something else there. ok is false for an entry of Raft's own. Errors
+// are those of store.Store.Entry.
 func (n *Node) Entry(ctx context.Context, index uint64) (data []byte, ok bool, err error) {
 	v, err := n.View(ctx)
 	if err != nil {
 		return nil, false, err
 	}
-	if index > v.Core.Commit {
-		return nil, false, &store.BeyondError{Last: v.Core.Commit}
+	if index > v.Readable {
+		return nil, false, &store.BeyondError{Last: v.Readable}
 	}
 	e, err := v.store.Entry(index)
 	var gone *store.CompactedError

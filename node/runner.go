@@ -34,8 +34,13 @@ type runner struct {
 	moments [moments]tickMoment
 	waiting map[uint64]chan core.Reply
 	toApply uint64
-	expiry  int64 // of the lease, as last published
-	removed bool
+	// While a snapshot is on its way to the log store, what the core has applied
+	// is not there yet: until the batch installing is durable, readable stays.
+	installing uint64
+	readable   uint64
+	known      core.Status // as last published
+	expiry     int64       // of the lease, as last published
+	removed    bool
 }
 
 const (
@@ -51,8 +56,8 @@ type tickMoment struct {
 
 func newRunner(n *Node, c *core.Core, s store.Store) *runner {
 	r := &runner{n: n, core: c, store: s, inbox: make(chan any, inboxSize), quit: make(chan struct{}), ended: make(chan struct{}), over: make(chan struct{}),
-		tick: n.cfg.tick(), electionMillis: uint64(n.cfg.ElectionTimeout.Milliseconds()), waiting: map[uint64]chan core.Reply{}}
-	r.disk = newDisk(s.Write, func(seq uint64) { r.put(core.Persisted{Seq: seq}) }, n.fail)
+		readable: c.Status().Applied, tick: n.cfg.tick(), electionMillis: uint64(n.cfg.ElectionTimeout.Milliseconds()), waiting: map[uint64]chan core.Reply{}}
+	r.disk = newDisk(n.stats.timed(s.Write), func(seq uint64) { r.put(core.Persisted{Seq: seq}) }, n.fail)
 	return r
 }
 
@@ -130,6 +135,12 @@ func (r *runner) step(in core.Input) {
 		r.toApply = 0
 		core.Perform(r.core, core.Applied{Index: i}, r)
 	}
+	if p, ok := in.(core.Persisted); ok && p.Seq >= r.installing {
+		r.installing = 0
+	}
+	if r.installing == 0 {
+		r.readable = r.core.Status().Applied
+	}
 	if !r.removed && r.core.Status().Role == core.RoleRemoved {
 		r.removed = true
 		r.n.removedFromCluster(r)
@@ -195,7 +206,7 @@ func (r *runner) view(ctx context.Context) (View, error) {
 // look is view on the goroutine itself.
 func (r *runner) look() View {
 	return View{Core: r.core.Status(), LeaseExpiry: r.expiry, Members: r.core.MemberStatuses(),
-		electionMillis: r.electionMillis, store: r.store}
+		Readable: r.readable, electionMillis: r.electionMillis, store: r.store}
 }
 
 func boottime() time.Duration {
@@ -208,6 +219,8 @@ func boottime() time.Duration {
 
 // Publish converts the lease, which the core counts in ticks, to a time.
 func (r *runner) Publish(s core.Status) {
+	r.n.stats.changed(r.known, s)
+	r.known = s
 	st := Status{State: Running, Core: s, LeaderNode: core.NodeID(s.Lead)}
 	if m := r.moments[s.LeaseFrom%moments]; s.LeaseTicks > 0 && m.tick == s.LeaseFrom && m.at > 0 {
 		st.LeaseExpiry = int64(m.at + time.Duration(s.LeaseTicks)*r.tick)
@@ -219,12 +232,29 @@ func (r *runner) Publish(s core.Status) {
 	r.n.publish(r, st)
 }
 
-func (r *runner) Persist(b []core.Persist) { r.disk.add(b) }
-func (r *runner) Send(s core.Send)         { r.n.net.Send(s) }
+func (r *runner) Persist(b []core.Persist) {
+	r.n.stats.persisted(b)
+	for _, p := range b {
+		if p.Snapshot != nil {
+			r.installing = p.Seq
+		}
+	}
+	r.disk.add(b)
+}
+
+func (r *runner) Send(s core.Send) {
+	if s.Snapshot {
+		r.n.stats.snapshotsSent.Add(1)
+	}
+	r.n.net.Send(s)
+}
 
 // Apply has nothing to wait for: apply workers read the log store at a pace of
 // their own.
-func (r *runner) Apply(as []core.Apply) { r.toApply = as[len(as)-1].Index }
+func (r *runner) Apply(as []core.Apply) {
+	r.n.stats.applied(as)
+	r.toApply = as[len(as)-1].Index
+}
 
 func (r *runner) Reply(rep core.Reply) {
 	if c := r.waiting[rep.ID]; c != nil {

@@ -33,7 +33,8 @@ typedef enum WaitResult
 {
 	WAIT_ANSWERED,
 	WAIT_ENGINE_GONE,			/* and with it the request, if it was taken */
-	WAIT_TIMED_OUT
+	WAIT_TIMED_OUT,
+	WAIT_GIVEN_UP
 } WaitResult;
 
 /* Waits until an engine takes requests; returns its epoch. */
@@ -77,6 +78,13 @@ wait_for_engine(TimestampTz call_deadline)
 	return epoch;
 }
 
+/* What a request id is good for. */
+static int
+hint_to_propose_again(void)
+{
+	return errhint("Call pgraft_propose() with this request_id and the same data: it is committed once and says where.");
+}
+
 /* A cancelled write is no plain failure, though the error will read like one. */
 static void
 warn_of_cancel(const PgraftCall *call)
@@ -87,8 +95,9 @@ warn_of_cancel(const PgraftCall *call)
 			(errcode(ERRCODE_T_R_STATEMENT_COMPLETION_UNKNOWN),
 			 errmsg("canceling the wait for %s, of which it is not known whether it took effect",
 					call->what),
-			 errdetail("Request " UINT64_FORMAT " was handed to the pgraft engine, which may have carried it out or may still do so.",
-					   pgraft_client_request_id())));
+			 errdetail("Request %s was handed to the pgraft engine, which may have carried it out or may still do so.",
+					   pgraft_client_request_name(call)),
+			 call->request_id != NULL ? hint_to_propose_again() : 0));
 }
 
 /*
@@ -134,6 +143,8 @@ wait_for_reply(const PgraftCall *call, uint32 epoch, TimestampTz deadline,
 		if (call->is_write && (QueryCancelPending || ProcDiePending))
 			warn_of_cancel(call);
 		CHECK_FOR_INTERRUPTS();
+		if (call->give_up != NULL && call->give_up())
+			return WAIT_GIVEN_UP;
 	}
 }
 
@@ -141,25 +152,20 @@ wait_for_reply(const PgraftCall *call, uint32 epoch, TimestampTz deadline,
 static void
 report_unanswered(const PgraftCall *call, WaitResult result)
 {
-	uint64		id = pgraft_client_request_id();
-
 	if (call->is_write)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_STATEMENT_COMPLETION_UNKNOWN),
 				 result == WAIT_TIMED_OUT ?
 				 errmsg("it is not known whether %s took effect: the pgraft engine did not answer in time", call->what) :
 				 errmsg("it is not known whether %s took effect: the pgraft engine stopped before it answered", call->what),
-				 errdetail("Request " UINT64_FORMAT " was handed to the engine, which may have carried it out or may still do so.", id),
+				 errdetail("Request %s was handed to the engine, which may have carried it out or may still do so.",
+						   pgraft_client_request_name(call)),
+				 call->request_id != NULL ? hint_to_propose_again() :
 				 errhint("Look whether it took effect before you try again.")));
-	if (result == WAIT_TIMED_OUT)
-		ereport(ERROR,
-				(errcode(ERRCODE_CANNOT_CONNECT_NOW),
-				 errmsg("the pgraft engine did not answer in time"),
-				 errhint("See the server log.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_CANNOT_CONNECT_NOW),
-			 errmsg("the pgraft engine stopped before it answered"),
-			 errhint("It is restarted within a second; try again.")));
+			 errmsg("the pgraft engine did not answer in time"),
+			 errhint("See the server log.")));
 }
 
 /* Not sent: nothing happened, and nothing will. */
@@ -169,7 +175,7 @@ report_not_sent(const PgraftCall *call)
 	ereport(ERROR,
 			(errcode(ERRCODE_CANNOT_CONNECT_NOW),
 			 errmsg("the pgraft engine did not take the request in time"),
-			 errdetail("Nothing came of %s.", call->what),
+			 errdetail("Nothing came of %s.", pgraft_call_name(call)),
 			 errhint("See the server log.")));
 }
 
@@ -192,13 +198,21 @@ call_engine(const PgraftCall *call, size_t *len)
 		pgraft_client_acquire(call, deadline);
 		data_segment = pgraft_client_publish(call, epoch, deadline);
 		result = wait_for_reply(call, epoch, hard_deadline, &reply_segment);
-		if (result != WAIT_ANSWERED && !pgraft_client_withdraw())
+		if (result == WAIT_GIVEN_UP)
+		{
+			if (data_segment != NULL)
+				dsm_detach(data_segment);
+			return NULL;
+		}
+		if (result == WAIT_ENGINE_GONE && !call->is_write)
+			pgraft_client_release(0, (Datum) 0);	/* asking again is safe */
+		else if (result != WAIT_ANSWERED && !pgraft_client_withdraw())
 			report_unanswered(call, result);
 		if (data_segment != NULL)
 			dsm_detach(data_segment);
 		if (result == WAIT_ANSWERED)
 			break;
-		/* it never reached an engine, so sending it again is safe */
+		/* it never reached an engine, or changed nothing: so again */
 		if (pgraft_remaining_ms(deadline) <= 0)
 			report_not_sent(call);
 	}
@@ -213,7 +227,8 @@ call_engine(const PgraftCall *call, size_t *len)
 }
 
 /*
- * Asks the engine; returns the palloc'd body of its reply, see engine.h.
+ * Asks the engine; returns the palloc'd body of its reply, see engine.h, or NULL
+ * if call->give_up said so.
  */
 char *
 pgraft_call(const PgraftCall *call, size_t *len)
@@ -221,6 +236,9 @@ pgraft_call(const PgraftCall *call, size_t *len)
 	char	   *volatile body = NULL;
 
 	Assert(pgraft_client_slot() == NULL);
+	if (call->is_write)
+		pgraft_refuse_in_apply_function(call->op == PGRAFT_OP_PROPOSE ?
+										"replicating an entry" : call->what);
 	PG_ENSURE_ERROR_CLEANUP(pgraft_client_release, (Datum) 0);
 	{
 		body = call_engine(call, len);

@@ -26,11 +26,17 @@ pgraft_client_slot(void)
 	return my_slot < 0 ? NULL : &pgraft_shared->slots[my_slot];
 }
 
-/* The id of the request that is under way. */
-uint64
-pgraft_client_request_id(void)
+/* What to call the request that is under way; palloc'd. */
+char *
+pgraft_client_request_name(const PgraftCall *call)
 {
-	return PGRAFT_REQUEST_ID(my_gen, my_slot);
+	const uint8 *id = call->request_id;
+
+	if (id == NULL)
+		return psprintf(UINT64_FORMAT, PGRAFT_REQUEST_ID(my_gen, my_slot));
+	return psprintf("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+					id[0], id[1], id[2], id[3], id[4], id[5], id[6], id[7],
+					id[8], id[9], id[10], id[11], id[12], id[13], id[14], id[15]);
 }
 
 long
@@ -74,14 +80,25 @@ pgraft_client_release(int code pg_attribute_unused(), Datum arg pg_attribute_unu
 }
 
 /*
- * Replicating sessions leave some slots alone: while there is no leader they can
- * fill all others for as long as propose_timeout, and looking at the cluster has
- * to work just then.
+ * Sessions that wait for the cluster leave some slots alone.  While there is no
+ * leader, proposals can fill all others for as long as propose_timeout, and
+ * looking at the cluster has to work just then.  And sessions that wait until
+ * an entry is applied must not keep it from being proposed.
  */
 static uint32
 slots_for(const PgraftCall *call)
 {
-	return call->op == PGRAFT_OP_REPLICATE ? PGRAFT_SLOTS - PGRAFT_RESERVED_SLOTS : PGRAFT_SLOTS;
+	switch (call->op)
+	{
+		case PGRAFT_OP_PROPOSE:
+			return PGRAFT_SLOTS - PGRAFT_RESERVED_SLOTS;
+		case PGRAFT_OP_CONFIRM_LEADER:
+		case PGRAFT_OP_READ_BARRIER:
+		case PGRAFT_OP_WAIT_APPLIED:
+			return PGRAFT_WAITING_SLOTS;
+		default:
+			return PGRAFT_SLOTS;
+	}
 }
 
 static bool
@@ -126,7 +143,7 @@ pgraft_client_acquire(const PgraftCall *call, TimestampTz deadline)
 					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 					 errmsg("no pgraft request slot became free in time"),
 					 errdetail("All %u slots for it are in use; %s was not handed to the pgraft engine.",
-							   nslots, call->what),
+							   nslots, pgraft_call_name(call)),
 					 errhint("Try again with fewer sessions at once.")));
 		ConditionVariableTimedSleep(&pgraft_shared->slot_cv,
 									Min(left, PGRAFT_SLOT_RECHECK_MS),
@@ -167,8 +184,9 @@ pgraft_client_publish(const PgraftCall *call, uint32 epoch, TimestampTz deadline
 	slot->b = call->b;
 	slot->data_len = call->len;
 	slot->data_dsm = DSM_HANDLE_INVALID;
-	if (call->op == PGRAFT_OP_REPLICATE)
-		slot->a = Max(pgraft_remaining_ms(deadline), 1);
+	slot->timeout_ms = Max(pgraft_remaining_ms(deadline), 1);
+	if (call->request_id != NULL)
+		memcpy(slot->request_id, call->request_id, PGRAFT_REQUEST_ID_BYTES);
 	if (call->len > PGRAFT_INLINE_REQUEST)
 	{
 		segment = create_segment(call->len);

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 /* Checked right after loading: a shim and an engine of different builds do not mix. */
-#define PGRAFT_ENGINE_ABI 1
+#define PGRAFT_ENGINE_ABI 2
 
 /* log levels, of pgraft.log_level and of PgraftRecord */
 enum
@@ -148,18 +148,45 @@ enum
 	PGRAFT_OP_REMOVE_NODE = 3,	/* a: node id */
 	PGRAFT_OP_NODES = 4,		/* rows of pgraft_get_nodes */
 	PGRAFT_OP_CLUSTER_STATUS = 5,	/* rows of pgraft_get_cluster_status */
-	PGRAFT_OP_REPLICATE = 6,	/* a: timeout ms, data: entry; answers one row (index, term) */
+	PGRAFT_OP_PROPOSE = 6,		/* request_id, data: entry, a: 1 = the caller chose
+								 * request_id; one row (index, term) */
 	PGRAFT_OP_LOG_STATS = 7,	/* one row */
 	PGRAFT_OP_LOG_ENTRY = 8,	/* a: index; one row of one column, NULL for Raft's own */
 	PGRAFT_OP_REPLICATION_STATUS = 9,	/* rows */
-	PGRAFT_OP_SET_DEBUG = 10	/* a: 0 or 1 */
+	PGRAFT_OP_SET_DEBUG = 10,	/* a: 0 or 1 */
+	PGRAFT_OP_TRANSFER_LEADERSHIP = 20, /* a: node id, or 0 */
+	PGRAFT_OP_CONFIRM_LEADER = 21,	/* one row (term) */
+	PGRAFT_OP_READ_BARRIER = 22,	/* one row (index) */
+	PGRAFT_OP_WAIT_APPLIED = 23,	/* a: index; one row (boolean) */
+	PGRAFT_OP_LOG_ENTRIES = 24, /* a: first, b: last; rows of pgraft_log_entries, the
+								 * first of them only; no rows: there are no more */
+	PGRAFT_OP_RECOVER = 25,		/* data: the cluster_id once more */
+	PGRAFT_OP_HEALTH_CHECK = 26,	/* rows of pgraft_health_check */
+	PGRAFT_OP_STAT_NODE = 27,	/* row of pgraft_stat_node */
+	PGRAFT_OP_STAT_PEERS = 28,	/* rows of pgraft_stat_peers */
+
+	/*
+	 * The apply worker's.  NEXT answers with the committed entries after index
+	 * a once there are any, or with none after b ms: rows of three columns.  The
+	 * first is about the log: the last of the indexes after a that no member's
+	 * log holds any more (0 = none, else no entries follow), the last that can be read, and
+	 * the cluster's uuid, or NULL if this node is no member; then index, term and
+	 * data of each entry, data NULL for Raft's own.
+	 */
+	PGRAFT_OP_APPLY_NEXT = 40,
+	PGRAFT_OP_APPLY_RETAIN = 41 /* a: entries from here on are kept; 0 = none are
+								 * needed */
 };
+
+#define PGRAFT_REQUEST_ID_BYTES	16
 
 typedef struct PgraftRequest
 {
 	uint64_t	id;				/* chosen by the shim, comes back in the reply */
 	uint32_t	op;
 	uint32_t	max_entry_bytes;	/* pgraft.max_entry_size of the session */
+	uint32_t	timeout_ms;		/* what is left for the answer; never 0 */
+	uint8_t		request_id[PGRAFT_REQUEST_ID_BYTES];	/* PGRAFT_OP_PROPOSE */
 	int64_t		a;
 	int64_t		b;
 	PgraftBytes data;

@@ -194,6 +194,8 @@ take(uint32 slotno, uint64 gen)
 	request.id = PGRAFT_REQUEST_ID(gen, slotno);
 	request.op = slot->op;
 	request.max_entry_bytes = slot->max_entry_bytes;
+	request.timeout_ms = slot->timeout_ms;
+	memcpy(request.request_id, slot->request_id, PGRAFT_REQUEST_ID_BYTES);
 	request.a = slot->a;
 	request.b = slot->b;
 	request.data.len = slot->data_len;

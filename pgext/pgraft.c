@@ -40,6 +40,27 @@ register_engine_worker(void)
 	RegisterBackgroundWorker(&worker);
 }
 
+/*
+ * The apply worker needs a database.  It starts as soon as there is one, on a
+ * hot standby too: there it applies nothing, but tells the engine what of the
+ * log the standby would need if it were promoted now.
+ */
+static void
+register_apply_worker(void)
+{
+	BackgroundWorker worker;
+
+	memset(&worker, 0, sizeof(worker));
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_ConsistentState;
+	worker.bgw_restart_time = 1;
+	strcpy(worker.bgw_library_name, "pgraft");
+	strcpy(worker.bgw_function_name, "pgraft_apply_main");
+	strcpy(worker.bgw_name, "pgraft apply");
+	strcpy(worker.bgw_type, "pgraft apply");
+	RegisterBackgroundWorker(&worker);
+}
+
 void
 _PG_init(void)
 {
@@ -55,7 +76,10 @@ _PG_init(void)
 		ereport(LOG,
 				(errmsg("pgraft is idle until \"pgraft.node_id\" is set")));
 	else
+	{
 		register_engine_worker();
+		register_apply_worker();
+	}
 }
 
 /* The name is registered at its first use: that needs shared memory. */
@@ -100,4 +124,22 @@ pgraft_wait_event_reply(void)
 	static uint32 number = 0;
 
 	return wait_event(&number, "PgraftReply");
+}
+
+/* the apply worker, waiting until it tries again or is woken */
+uint32
+pgraft_wait_event_apply(void)
+{
+	static uint32 number = 0;
+
+	return wait_event(&number, "PgraftApplyMain");
+}
+
+/* waiting until the apply worker has come as far as a read has to see */
+uint32
+pgraft_wait_event_applied(void)
+{
+	static uint32 number = 0;
+
+	return wait_event(&number, "PgraftApplied");
 }

@@ -14,6 +14,8 @@
 
 #include "postgres.h"
 
+#include <signal.h>
+
 #include "fmgr.h"
 #include "datatype/timestamp.h"
 #include "port/atomics.h"
@@ -28,8 +30,10 @@
 
 /* Requests under way at once; further clients wait for a free slot. */
 #define PGRAFT_SLOTS			128
-/* Of them, those that pgraft_replicate_entry() does not take. */
+/* Of them, those that neither proposals nor waits take. */
 #define PGRAFT_RESERVED_SLOTS	8
+/* Those that waits for the cluster may take: the rest is for what they wait for. */
+#define PGRAFT_WAITING_SLOTS	64
 
 #define PGRAFT_PENDING_WORDS	(PGRAFT_SLOTS / 64)
 
@@ -77,6 +81,8 @@ typedef struct PgraftSlot
 	uint32		epoch;
 	uint32		op;
 	uint32		max_entry_bytes;
+	uint32		timeout_ms;
+	uint8		request_id[PGRAFT_REQUEST_ID_BYTES];
 	int64		a;
 	int64		b;
 	uint32		data_len;
@@ -86,6 +92,51 @@ typedef struct PgraftSlot
 	char		data[PGRAFT_INLINE_REQUEST];
 	char		reply[PGRAFT_INLINE_REPLY];
 } PgraftSlot;
+
+/* pgraft_stat_apply.state */
+typedef enum PgraftApplyState
+{
+	PGRAFT_APPLY_STOPPED,		/* no worker */
+	PGRAFT_APPLY_CONNECTING,	/* to pgraft.database */
+	PGRAFT_APPLY_IDLE,			/* no function is registered */
+	PGRAFT_APPLY_STANDBY,		/* in recovery: the tables arrive by streaming */
+	PGRAFT_APPLY_WAITING,		/* for the engine, or to become a member */
+	PGRAFT_APPLY_RUNNING,
+	PGRAFT_APPLY_FAILED			/* stands before an entry that it cannot apply */
+} PgraftApplyState;
+
+/* Bytes of a function's signature that are shown. */
+#define PGRAFT_APPLY_FUNCTION_SIZE	256
+
+/* What pgraft_stat_apply shows; a time or an index of 0 is none. */
+typedef struct PgraftApplyReport
+{
+	PgraftApplyState state;
+	int			pid;
+	uint64		applied;
+	uint64		entries;		/* applied since the server started */
+	TimestampTz last_applied;
+	uint64		failing_index;
+	TimestampTz failing_since;	/* 0 unless the last attempt failed */
+	uint64		retries;
+	TimestampTz next_retry;
+	TimestampTz last_error_time;
+	char		function[PGRAFT_APPLY_FUNCTION_SIZE];
+	char		last_error_sqlstate[6];
+	char		last_error[PGRAFT_LAST_ERROR_SIZE];
+} PgraftApplyReport;
+
+/* See apply_state.c for who may touch what. */
+typedef struct PgraftApplyShared
+{
+	pg_atomic_uint32 wakeups;
+	pg_atomic_uint64 worker_latch;
+	pg_atomic_uint64 applied;	/* index up to which this database has applied */
+	ConditionVariable applied_cv;	/* applied has changed */
+	slock_t		mutex;
+	PgraftApplyReport report;	/* but for its member applied */
+	int			connects;		/* attempts since the last that succeeded */
+} PgraftApplyShared;
 
 typedef struct PgraftShared
 {
@@ -100,6 +151,8 @@ typedef struct PgraftShared
 
 	slock_t		mutex;			/* guards last_error */
 	char		last_error[PGRAFT_LAST_ERROR_SIZE];
+
+	PgraftApplyShared apply;
 
 	PgraftSlot	slots[PGRAFT_SLOTS];
 } PgraftShared;
@@ -121,6 +174,7 @@ extern void pgraft_notify_worker(uint32 slotno);
 extern int	pgraft_node_id;
 extern int	pgraft_max_entry_size;	/* kB */
 extern int	pgraft_propose_timeout; /* ms */
+extern char *pgraft_database;
 extern bool pgraft_address_is_valid(const char *value);
 extern void pgraft_settings_define(void);
 extern void pgraft_settings_read(PgraftConfig *config);
@@ -134,25 +188,36 @@ extern uint32 pgraft_wait_event_main(void);
 extern uint32 pgraft_wait_event_engine(void);
 extern uint32 pgraft_wait_event_slot(void);
 extern uint32 pgraft_wait_event_reply(void);
+extern uint32 pgraft_wait_event_apply(void);
+extern uint32 pgraft_wait_event_applied(void);
 
 /* client.c */
 typedef struct PgraftCall
 {
 	uint32		op;				/* PGRAFT_OP_* */
 	bool		is_write;		/* an unanswered one may have happened */
-	const char *what;			/* "the entry", for errors; a literal */
+	const char *what;			/* "the entry", for errors; NULL: the request */
 	int64		a;
 	int64		b;
 	const char *data;
 	size_t		len;
 	int			timeout_ms;		/* 0: PGRAFT_CALL_TIMEOUT_MS */
+	const uint8 *request_id;	/* PGRAFT_REQUEST_ID_BYTES, or NULL */
+	bool		(*give_up) (void);	/* not NULL: pgraft_call returns NULL once it
+									 * says true; asked after every wake-up */
 } PgraftCall;
+
+static inline const char *
+pgraft_call_name(const PgraftCall *call)
+{
+	return call->what != NULL ? call->what : "the request";
+}
 
 extern char *pgraft_call(const PgraftCall *call, size_t *len);
 
 /* client_slot.c */
 extern PgraftSlot *pgraft_client_slot(void);
-extern uint64 pgraft_client_request_id(void);
+extern char *pgraft_client_request_name(const PgraftCall *call);
 extern long pgraft_remaining_ms(TimestampTz deadline);
 extern void pgraft_client_acquire(const PgraftCall *call, TimestampTz deadline);
 extern dsm_segment *pgraft_client_publish(const PgraftCall *call, uint32 epoch,
@@ -160,6 +225,14 @@ extern dsm_segment *pgraft_client_publish(const PgraftCall *call, uint32 epoch,
 extern dsm_segment *pgraft_client_fetch(void);
 extern bool pgraft_client_withdraw(void);
 extern void pgraft_client_release(int code, Datum arg);
+
+/* ask.c */
+extern void pgraft_require_preload(void);
+extern void pgraft_require_node(void);
+extern void pgraft_require_select(FunctionCallInfo fcinfo, const char *view);
+extern void pgraft_require_argument(FunctionCallInfo fcinfo, int argno, const char *name);
+extern int32 pgraft_node_id_arg(FunctionCallInfo fcinfo, int argno);
+extern PgraftStatus pgraft_read_status(void);
 
 /* replies.c */
 typedef struct PgraftRows
@@ -173,8 +246,21 @@ typedef struct PgraftRows
 extern void pgraft_reply_open(PgraftRows *rows, const char *body, size_t len);
 extern char *pgraft_reply_value(PgraftRows *rows, size_t *len);
 extern void pgraft_reply_to_set(PgraftRows *rows, FunctionCallInfo fcinfo);
+extern void pgraft_reply_add_to_set(PgraftRows *rows, FunctionCallInfo fcinfo);
 extern char *pgraft_reply_error(size_t *len, const char *sqlstate,
 								const char *message, const char *hint);
+
+/* ask.c, with what replies.c defines */
+extern void pgraft_ask(const PgraftCall *call, PgraftRows *rows);
+extern Datum pgraft_ask_rows(FunctionCallInfo fcinfo, const PgraftCall *call);
+extern char *pgraft_ask_value(const PgraftCall *call, size_t *len);
+extern Datum pgraft_ask_done(const PgraftCall *call);
+
+/* apply_state.c, apply_entry.c, apply_worker.c; the rest is in apply.h */
+extern void pgraft_apply_shmem_init(void);
+extern volatile sig_atomic_t pgraft_in_apply_function;
+extern void pgraft_refuse_in_apply_function(const char *what);
+extern PGDLLEXPORT void pgraft_apply_main(Datum arg);
 
 /* engine_worker.c */
 extern PGDLLEXPORT void pgraft_engine_main(Datum arg);

@@ -142,11 +142,18 @@ pgraft_reply_value(PgraftRows *rows, size_t *len)
 void
 pgraft_reply_to_set(PgraftRows *rows, FunctionCallInfo fcinfo)
 {
+	InitMaterializedSRF(fcinfo, 0);
+	pgraft_reply_add_to_set(rows, fcinfo);
+}
+
+/* Adds all rows to a result for which InitMaterializedSRF was called. */
+void
+pgraft_reply_add_to_set(PgraftRows *rows, FunctionCallInfo fcinfo)
+{
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	AttInMetadata *attinmeta;
 	char	  **values;
 
-	InitMaterializedSRF(fcinfo, 0);
 	if (rows->nrows > 0 && rows->ncols != (uint32) rsinfo->setDesc->natts)
 		malformed();
 

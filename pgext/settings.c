@@ -16,6 +16,7 @@
 int			pgraft_node_id = 0;
 int			pgraft_max_entry_size = 1024;
 int			pgraft_propose_timeout = 10000;
+char	   *pgraft_database;
 
 static char *cluster_id;
 static char *address;
@@ -73,6 +74,23 @@ check_cluster_id(char **newval, void **extra pg_attribute_unused(),
 				 GucSource source pg_attribute_unused())
 {
 	return check_word(*newval, PGRAFT_MAX_CLUSTER_ID, false);
+}
+
+static bool
+check_database(char **newval, void **extra pg_attribute_unused(),
+			   GucSource source pg_attribute_unused())
+{
+	if (**newval == '\0')
+	{
+		GUC_check_errdetail("It must not be empty.");
+		return false;
+	}
+	if (strlen(*newval) >= NAMEDATALEN)
+	{
+		GUC_check_errdetail("The name of a database has at most %d bytes.", NAMEDATALEN - 1);
+		return false;
+	}
+	return true;
 }
 
 static bool
@@ -183,6 +201,11 @@ define_identity(void)
 							   &data_dir, "pgraft", PGC_POSTMASTER,
 							   GUC_SUPERUSER_ONLY,
 							   check_data_dir, NULL, NULL);
+	DefineCustomStringVariable("pgraft.database",
+							   "The database where committed entries are applied.",
+							   "Its apply worker calls the function registered with pgraft_set_apply_function().",
+							   &pgraft_database, "postgres", PGC_POSTMASTER, 0,
+							   check_database, NULL, NULL);
 }
 
 static void

@@ -19,11 +19,13 @@
  *					before it looks.
  *	engine_cv, slot_cv	guard themselves.
  *	last_error		the spinlock mutex.
+ *	apply			see apply_state.c.
  *
  * And in a slot (PgraftSlot):
  *
  *	word			atomic, compare-and-swap only; see pgraft.h.
- *	client, epoch, op, max_entry_bytes, a, b, data_len, data_dsm, data
+ *	client, epoch, op, max_entry_bytes, timeout_ms, request_id, a, b, data_len,
+	data_dsm, data
  *					written by the backend that owns the slot, in state OWNED.
  *					The worker copies them in state REQUEST, and what it copied
  *					counts only if its compare-and-swap from that very word to
@@ -80,6 +82,7 @@ startup_shmem(void)
 		ConditionVariableInit(&pgraft_shared->engine_cv);
 		ConditionVariableInit(&pgraft_shared->slot_cv);
 		SpinLockInit(&pgraft_shared->mutex);
+		pgraft_apply_shmem_init();
 		for (int i = 0; i < PGRAFT_SLOTS; i++)
 			pg_atomic_init_u64(&pgraft_shared->slots[i].word,
 							   PGRAFT_WORD(0, PGRAFT_SLOT_FREE));

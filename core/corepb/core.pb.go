@@ -268,6 +268,8 @@ type Envelope struct {
 	//	*Envelope_RemoveMe
 	//	*Envelope_ReadRequest
 	//	*Envelope_ReadReply
+	//	*Envelope_HistoryRequest
+	//	*Envelope_History
 	Body          isEnvelope_Body `protobuf_oneof:"body"`
 	LeaseRound    *LeaseRound     `protobuf:"bytes,10,opt,name=lease_round,json=leaseRound,proto3" json:"lease_round,omitempty"`       // beside a MsgHeartbeat
 	LeasePromise  *LeasePromise   `protobuf:"bytes,11,opt,name=lease_promise,json=leasePromise,proto3" json:"lease_promise,omitempty"` // beside a MsgHeartbeatResp
@@ -390,6 +392,24 @@ func (x *Envelope) GetReadReply() *ReadReply {
 	return nil
 }
 
+func (x *Envelope) GetHistoryRequest() *HistoryRequest {
+	if x != nil {
+		if x, ok := x.Body.(*Envelope_HistoryRequest); ok {
+			return x.HistoryRequest
+		}
+	}
+	return nil
+}
+
+func (x *Envelope) GetHistory() *History {
+	if x != nil {
+		if x, ok := x.Body.(*Envelope_History); ok {
+			return x.History
+		}
+	}
+	return nil
+}
+
 func (x *Envelope) GetLeaseRound() *LeaseRound {
 	if x != nil {
 		return x.LeaseRound
@@ -443,6 +463,15 @@ type Envelope_ReadReply struct {
 	ReadReply *ReadReply `protobuf:"bytes,9,opt,name=read_reply,json=readReply,proto3,oneof"`
 }
 
+type Envelope_HistoryRequest struct {
+	// From node to node; a core never sees them.
+	HistoryRequest *HistoryRequest `protobuf:"bytes,13,opt,name=history_request,json=historyRequest,proto3,oneof"`
+}
+
+type Envelope_History struct {
+	History *History `protobuf:"bytes,14,opt,name=history,proto3,oneof"`
+}
+
 func (*Envelope_Raft) isEnvelope_Body() {}
 
 func (*Envelope_Forward) isEnvelope_Body() {}
@@ -456,6 +485,10 @@ func (*Envelope_RemoveMe) isEnvelope_Body() {}
 func (*Envelope_ReadRequest) isEnvelope_Body() {}
 
 func (*Envelope_ReadReply) isEnvelope_Body() {}
+
+func (*Envelope_HistoryRequest) isEnvelope_Body() {}
+
+func (*Envelope_History) isEnvelope_Body() {}
 
 // KnownCommit says that the entry of that index and term is committed.
 type KnownCommit struct {
@@ -1843,6 +1876,174 @@ func (*Input_SnapshotSent_) isInput_Body() {}
 
 func (*Input_RemovedByPeer_) isInput_Body() {}
 
+// HistoryRequest asks for committed entries that the asking node's own log no
+// longer holds, or never did.
+type HistoryRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	After         uint64                 `protobuf:"varint,1,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HistoryRequest) Reset() {
+	*x = HistoryRequest{}
+	mi := &file_core_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HistoryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HistoryRequest) ProtoMessage() {}
+
+func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HistoryRequest.ProtoReflect.Descriptor instead.
+func (*HistoryRequest) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *HistoryRequest) GetAfter() uint64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+// History answers it: entries that follow index after without gap; none if this
+// node does not have them either.
+type History struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	After         uint64                 `protobuf:"varint,1,opt,name=after,proto3" json:"after,omitempty"`
+	Entries       []*HistoryEntry        `protobuf:"bytes,2,rep,name=entries,proto3" json:"entries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *History) Reset() {
+	*x = History{}
+	mi := &file_core_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *History) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*History) ProtoMessage() {}
+
+func (x *History) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use History.ProtoReflect.Descriptor instead.
+func (*History) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *History) GetAfter() uint64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+func (x *History) GetEntries() []*HistoryEntry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+type HistoryEntry struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	Term          uint64                 `protobuf:"varint,2,opt,name=term,proto3" json:"term,omitempty"`
+	Own           bool                   `protobuf:"varint,3,opt,name=own,proto3" json:"own,omitempty"`  // Raft's own
+	Data          []byte                 `protobuf:"bytes,4,opt,name=data,proto3" json:"data,omitempty"` // the user's
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HistoryEntry) Reset() {
+	*x = HistoryEntry{}
+	mi := &file_core_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HistoryEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HistoryEntry) ProtoMessage() {}
+
+func (x *HistoryEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HistoryEntry.ProtoReflect.Descriptor instead.
+func (*HistoryEntry) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *HistoryEntry) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *HistoryEntry) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *HistoryEntry) GetOwn() bool {
+	if x != nil {
+		return x.Own
+	}
+	return false
+}
+
+func (x *HistoryEntry) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 type Input_Tick struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1851,7 +2052,7 @@ type Input_Tick struct {
 
 func (x *Input_Tick) Reset() {
 	*x = Input_Tick{}
-	mi := &file_core_proto_msgTypes[19]
+	mi := &file_core_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1863,7 +2064,7 @@ func (x *Input_Tick) String() string {
 func (*Input_Tick) ProtoMessage() {}
 
 func (x *Input_Tick) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[19]
+	mi := &file_core_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1889,7 +2090,7 @@ type Input_Receive struct {
 
 func (x *Input_Receive) Reset() {
 	*x = Input_Receive{}
-	mi := &file_core_proto_msgTypes[20]
+	mi := &file_core_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1901,7 +2102,7 @@ func (x *Input_Receive) String() string {
 func (*Input_Receive) ProtoMessage() {}
 
 func (x *Input_Receive) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[20]
+	mi := &file_core_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1942,7 +2143,7 @@ type Input_Propose struct {
 
 func (x *Input_Propose) Reset() {
 	*x = Input_Propose{}
-	mi := &file_core_proto_msgTypes[21]
+	mi := &file_core_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1954,7 +2155,7 @@ func (x *Input_Propose) String() string {
 func (*Input_Propose) ProtoMessage() {}
 
 func (x *Input_Propose) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[21]
+	mi := &file_core_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2004,7 +2205,7 @@ type Input_AddNode struct {
 
 func (x *Input_AddNode) Reset() {
 	*x = Input_AddNode{}
-	mi := &file_core_proto_msgTypes[22]
+	mi := &file_core_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2016,7 +2217,7 @@ func (x *Input_AddNode) String() string {
 func (*Input_AddNode) ProtoMessage() {}
 
 func (x *Input_AddNode) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[22]
+	mi := &file_core_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2077,7 +2278,7 @@ type Input_RemoveNode struct {
 
 func (x *Input_RemoveNode) Reset() {
 	*x = Input_RemoveNode{}
-	mi := &file_core_proto_msgTypes[23]
+	mi := &file_core_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2089,7 +2290,7 @@ func (x *Input_RemoveNode) String() string {
 func (*Input_RemoveNode) ProtoMessage() {}
 
 func (x *Input_RemoveNode) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[23]
+	mi := &file_core_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2133,7 +2334,7 @@ type Input_ReplaceNode struct {
 
 func (x *Input_ReplaceNode) Reset() {
 	*x = Input_ReplaceNode{}
-	mi := &file_core_proto_msgTypes[24]
+	mi := &file_core_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2145,7 +2346,7 @@ func (x *Input_ReplaceNode) String() string {
 func (*Input_ReplaceNode) ProtoMessage() {}
 
 func (x *Input_ReplaceNode) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[24]
+	mi := &file_core_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2213,7 +2414,7 @@ type Input_TransferLeader struct {
 
 func (x *Input_TransferLeader) Reset() {
 	*x = Input_TransferLeader{}
-	mi := &file_core_proto_msgTypes[25]
+	mi := &file_core_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2225,7 +2426,7 @@ func (x *Input_TransferLeader) String() string {
 func (*Input_TransferLeader) ProtoMessage() {}
 
 func (x *Input_TransferLeader) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[25]
+	mi := &file_core_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2264,7 +2465,7 @@ type Input_ReadBarrier struct {
 
 func (x *Input_ReadBarrier) Reset() {
 	*x = Input_ReadBarrier{}
-	mi := &file_core_proto_msgTypes[26]
+	mi := &file_core_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2276,7 +2477,7 @@ func (x *Input_ReadBarrier) String() string {
 func (*Input_ReadBarrier) ProtoMessage() {}
 
 func (x *Input_ReadBarrier) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[26]
+	mi := &file_core_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2308,7 +2509,7 @@ type Input_ConfirmLeader struct {
 
 func (x *Input_ConfirmLeader) Reset() {
 	*x = Input_ConfirmLeader{}
-	mi := &file_core_proto_msgTypes[27]
+	mi := &file_core_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2320,7 +2521,7 @@ func (x *Input_ConfirmLeader) String() string {
 func (*Input_ConfirmLeader) ProtoMessage() {}
 
 func (x *Input_ConfirmLeader) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[27]
+	mi := &file_core_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2353,7 +2554,7 @@ type Input_WaitApplied struct {
 
 func (x *Input_WaitApplied) Reset() {
 	*x = Input_WaitApplied{}
-	mi := &file_core_proto_msgTypes[28]
+	mi := &file_core_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2365,7 +2566,7 @@ func (x *Input_WaitApplied) String() string {
 func (*Input_WaitApplied) ProtoMessage() {}
 
 func (x *Input_WaitApplied) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[28]
+	mi := &file_core_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2404,7 +2605,7 @@ type Input_Cancel struct {
 
 func (x *Input_Cancel) Reset() {
 	*x = Input_Cancel{}
-	mi := &file_core_proto_msgTypes[29]
+	mi := &file_core_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2416,7 +2617,7 @@ func (x *Input_Cancel) String() string {
 func (*Input_Cancel) ProtoMessage() {}
 
 func (x *Input_Cancel) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[29]
+	mi := &file_core_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2448,7 +2649,7 @@ type Input_Persisted struct {
 
 func (x *Input_Persisted) Reset() {
 	*x = Input_Persisted{}
-	mi := &file_core_proto_msgTypes[30]
+	mi := &file_core_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2460,7 +2661,7 @@ func (x *Input_Persisted) String() string {
 func (*Input_Persisted) ProtoMessage() {}
 
 func (x *Input_Persisted) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[30]
+	mi := &file_core_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2492,7 +2693,7 @@ type Input_Applied struct {
 
 func (x *Input_Applied) Reset() {
 	*x = Input_Applied{}
-	mi := &file_core_proto_msgTypes[31]
+	mi := &file_core_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2504,7 +2705,7 @@ func (x *Input_Applied) String() string {
 func (*Input_Applied) ProtoMessage() {}
 
 func (x *Input_Applied) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[31]
+	mi := &file_core_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2536,7 +2737,7 @@ type Input_PeerUnreachable struct {
 
 func (x *Input_PeerUnreachable) Reset() {
 	*x = Input_PeerUnreachable{}
-	mi := &file_core_proto_msgTypes[32]
+	mi := &file_core_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2548,7 +2749,7 @@ func (x *Input_PeerUnreachable) String() string {
 func (*Input_PeerUnreachable) ProtoMessage() {}
 
 func (x *Input_PeerUnreachable) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[32]
+	mi := &file_core_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2581,7 +2782,7 @@ type Input_SnapshotSent struct {
 
 func (x *Input_SnapshotSent) Reset() {
 	*x = Input_SnapshotSent{}
-	mi := &file_core_proto_msgTypes[33]
+	mi := &file_core_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2593,7 +2794,7 @@ func (x *Input_SnapshotSent) String() string {
 func (*Input_SnapshotSent) ProtoMessage() {}
 
 func (x *Input_SnapshotSent) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[33]
+	mi := &file_core_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2631,7 +2832,7 @@ type Input_RemovedByPeer struct {
 
 func (x *Input_RemovedByPeer) Reset() {
 	*x = Input_RemovedByPeer{}
-	mi := &file_core_proto_msgTypes[34]
+	mi := &file_core_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2643,7 +2844,7 @@ func (x *Input_RemovedByPeer) String() string {
 func (*Input_RemovedByPeer) ProtoMessage() {}
 
 func (x *Input_RemovedByPeer) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[34]
+	mi := &file_core_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2665,7 +2866,7 @@ const file_core_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
 	"core.proto\x12\vpgraft.core\x1a\n" +
-	"raft.proto\"\xe8\x04\n" +
+	"raft.proto\"\xe2\x05\n" +
 	"\bEnvelope\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\x04R\x02to\x12%\n" +
@@ -2676,7 +2877,9 @@ const file_core_proto_rawDesc = "" +
 	"\tremove_me\x18\a \x01(\v2\x15.pgraft.core.RemoveMeH\x00R\bremoveMe\x12=\n" +
 	"\fread_request\x18\b \x01(\v2\x18.pgraft.core.ReadRequestH\x00R\vreadRequest\x127\n" +
 	"\n" +
-	"read_reply\x18\t \x01(\v2\x16.pgraft.core.ReadReplyH\x00R\treadReply\x128\n" +
+	"read_reply\x18\t \x01(\v2\x16.pgraft.core.ReadReplyH\x00R\treadReply\x12F\n" +
+	"\x0fhistory_request\x18\r \x01(\v2\x1b.pgraft.core.HistoryRequestH\x00R\x0ehistoryRequest\x120\n" +
+	"\ahistory\x18\x0e \x01(\v2\x14.pgraft.core.HistoryH\x00R\ahistory\x128\n" +
 	"\vlease_round\x18\n" +
 	" \x01(\v2\x17.pgraft.core.LeaseRoundR\n" +
 	"leaseRound\x12>\n" +
@@ -2848,7 +3051,17 @@ const file_core_proto_rawDesc = "" +
 	"\araft_id\x18\x01 \x01(\x04R\x06raftId\x12\x0e\n" +
 	"\x02ok\x18\x02 \x01(\bR\x02ok\x1a\x0f\n" +
 	"\rRemovedByPeerB\x06\n" +
-	"\x04body*+\n" +
+	"\x04body\"&\n" +
+	"\x0eHistoryRequest\x12\x14\n" +
+	"\x05after\x18\x01 \x01(\x04R\x05after\"T\n" +
+	"\aHistory\x12\x14\n" +
+	"\x05after\x18\x01 \x01(\x04R\x05after\x123\n" +
+	"\aentries\x18\x02 \x03(\v2\x19.pgraft.core.HistoryEntryR\aentries\"^\n" +
+	"\fHistoryEntry\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x12\n" +
+	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x10\n" +
+	"\x03own\x18\x03 \x01(\bR\x03own\x12\x12\n" +
+	"\x04data\x18\x04 \x01(\fR\x04data*+\n" +
 	"\x04Role\x12\t\n" +
 	"\x05VOTER\x10\x00\x12\v\n" +
 	"\aJOINING\x10\x01\x12\v\n" +
@@ -2882,7 +3095,7 @@ func file_core_proto_rawDescGZIP() []byte {
 }
 
 var file_core_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_core_proto_goTypes = []any{
 	(Role)(0),                     // 0: pgraft.core.Role
 	(Refusal)(0),                  // 1: pgraft.core.Refusal
@@ -2907,65 +3120,71 @@ var file_core_proto_goTypes = []any{
 	(*Hello)(nil),                 // 20: pgraft.core.Hello
 	(*Welcome)(nil),               // 21: pgraft.core.Welcome
 	(*Input)(nil),                 // 22: pgraft.core.Input
-	(*Input_Tick)(nil),            // 23: pgraft.core.Input.Tick
-	(*Input_Receive)(nil),         // 24: pgraft.core.Input.Receive
-	(*Input_Propose)(nil),         // 25: pgraft.core.Input.Propose
-	(*Input_AddNode)(nil),         // 26: pgraft.core.Input.AddNode
-	(*Input_RemoveNode)(nil),      // 27: pgraft.core.Input.RemoveNode
-	(*Input_ReplaceNode)(nil),     // 28: pgraft.core.Input.ReplaceNode
-	(*Input_TransferLeader)(nil),  // 29: pgraft.core.Input.TransferLeader
-	(*Input_ReadBarrier)(nil),     // 30: pgraft.core.Input.ReadBarrier
-	(*Input_ConfirmLeader)(nil),   // 31: pgraft.core.Input.ConfirmLeader
-	(*Input_WaitApplied)(nil),     // 32: pgraft.core.Input.WaitApplied
-	(*Input_Cancel)(nil),          // 33: pgraft.core.Input.Cancel
-	(*Input_Persisted)(nil),       // 34: pgraft.core.Input.Persisted
-	(*Input_Applied)(nil),         // 35: pgraft.core.Input.Applied
-	(*Input_PeerUnreachable)(nil), // 36: pgraft.core.Input.PeerUnreachable
-	(*Input_SnapshotSent)(nil),    // 37: pgraft.core.Input.SnapshotSent
-	(*Input_RemovedByPeer)(nil),   // 38: pgraft.core.Input.RemovedByPeer
-	(*raftpb.Message)(nil),        // 39: raftpb.Message
+	(*HistoryRequest)(nil),        // 23: pgraft.core.HistoryRequest
+	(*History)(nil),               // 24: pgraft.core.History
+	(*HistoryEntry)(nil),          // 25: pgraft.core.HistoryEntry
+	(*Input_Tick)(nil),            // 26: pgraft.core.Input.Tick
+	(*Input_Receive)(nil),         // 27: pgraft.core.Input.Receive
+	(*Input_Propose)(nil),         // 28: pgraft.core.Input.Propose
+	(*Input_AddNode)(nil),         // 29: pgraft.core.Input.AddNode
+	(*Input_RemoveNode)(nil),      // 30: pgraft.core.Input.RemoveNode
+	(*Input_ReplaceNode)(nil),     // 31: pgraft.core.Input.ReplaceNode
+	(*Input_TransferLeader)(nil),  // 32: pgraft.core.Input.TransferLeader
+	(*Input_ReadBarrier)(nil),     // 33: pgraft.core.Input.ReadBarrier
+	(*Input_ConfirmLeader)(nil),   // 34: pgraft.core.Input.ConfirmLeader
+	(*Input_WaitApplied)(nil),     // 35: pgraft.core.Input.WaitApplied
+	(*Input_Cancel)(nil),          // 36: pgraft.core.Input.Cancel
+	(*Input_Persisted)(nil),       // 37: pgraft.core.Input.Persisted
+	(*Input_Applied)(nil),         // 38: pgraft.core.Input.Applied
+	(*Input_PeerUnreachable)(nil), // 39: pgraft.core.Input.PeerUnreachable
+	(*Input_SnapshotSent)(nil),    // 40: pgraft.core.Input.SnapshotSent
+	(*Input_RemovedByPeer)(nil),   // 41: pgraft.core.Input.RemovedByPeer
+	(*raftpb.Message)(nil),        // 42: raftpb.Message
 }
 var file_core_proto_depIdxs = []int32{
-	39, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
+	42, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
 	9,  // 1: pgraft.core.Envelope.forward:type_name -> pgraft.core.Forward
 	10, // 2: pgraft.core.Envelope.forward_reply:type_name -> pgraft.core.ForwardReply
 	11, // 3: pgraft.core.Envelope.removed:type_name -> pgraft.core.Removed
 	12, // 4: pgraft.core.Envelope.remove_me:type_name -> pgraft.core.RemoveMe
 	13, // 5: pgraft.core.Envelope.read_request:type_name -> pgraft.core.ReadRequest
 	14, // 6: pgraft.core.Envelope.read_reply:type_name -> pgraft.core.ReadReply
-	6,  // 7: pgraft.core.Envelope.lease_round:type_name -> pgraft.core.LeaseRound
-	8,  // 8: pgraft.core.Envelope.lease_promise:type_name -> pgraft.core.LeasePromise
-	5,  // 9: pgraft.core.Envelope.known_commit:type_name -> pgraft.core.KnownCommit
-	7,  // 10: pgraft.core.LeaseRound.contacts:type_name -> pgraft.core.Contact
-	15, // 11: pgraft.core.Forward.command:type_name -> pgraft.core.Command
-	2,  // 12: pgraft.core.ForwardReply.verdict:type_name -> pgraft.core.ForwardReply.Verdict
-	0,  // 13: pgraft.core.Member.role:type_name -> pgraft.core.Role
-	3,  // 14: pgraft.core.MemberChange.step:type_name -> pgraft.core.MemberChange.Step
-	16, // 15: pgraft.core.MemberChange.member:type_name -> pgraft.core.Member
-	16, // 16: pgraft.core.State.members:type_name -> pgraft.core.Member
-	19, // 17: pgraft.core.State.requests:type_name -> pgraft.core.Request
-	1,  // 18: pgraft.core.Welcome.refusal:type_name -> pgraft.core.Refusal
-	23, // 19: pgraft.core.Input.tick:type_name -> pgraft.core.Input.Tick
-	24, // 20: pgraft.core.Input.receive:type_name -> pgraft.core.Input.Receive
-	25, // 21: pgraft.core.Input.propose:type_name -> pgraft.core.Input.Propose
-	26, // 22: pgraft.core.Input.add_node:type_name -> pgraft.core.Input.AddNode
-	27, // 23: pgraft.core.Input.remove_node:type_name -> pgraft.core.Input.RemoveNode
-	28, // 24: pgraft.core.Input.replace_node:type_name -> pgraft.core.Input.ReplaceNode
-	29, // 25: pgraft.core.Input.transfer_leader:type_name -> pgraft.core.Input.TransferLeader
-	30, // 26: pgraft.core.Input.read_barrier:type_name -> pgraft.core.Input.ReadBarrier
-	31, // 27: pgraft.core.Input.confirm_leader:type_name -> pgraft.core.Input.ConfirmLeader
-	32, // 28: pgraft.core.Input.wait_applied:type_name -> pgraft.core.Input.WaitApplied
-	33, // 29: pgraft.core.Input.cancel:type_name -> pgraft.core.Input.Cancel
-	34, // 30: pgraft.core.Input.persisted:type_name -> pgraft.core.Input.Persisted
-	35, // 31: pgraft.core.Input.applied:type_name -> pgraft.core.Input.Applied
-	36, // 32: pgraft.core.Input.peer_unreachable:type_name -> pgraft.core.Input.PeerUnreachable
-	37, // 33: pgraft.core.Input.snapshot_sent:type_name -> pgraft.core.Input.SnapshotSent
-	38, // 34: pgraft.core.Input.removed_by_peer:type_name -> pgraft.core.Input.RemovedByPeer
-	35, // [35:35] is the sub-list for method output_type
-	35, // [35:35] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	23, // 7: pgraft.core.Envelope.history_request:type_name -> pgraft.core.HistoryRequest
+	24, // 8: pgraft.core.Envelope.history:type_name -> pgraft.core.History
+	6,  // 9: pgraft.core.Envelope.lease_round:type_name -> pgraft.core.LeaseRound
+	8,  // 10: pgraft.core.Envelope.lease_promise:type_name -> pgraft.core.LeasePromise
+	5,  // 11: pgraft.core.Envelope.known_commit:type_name -> pgraft.core.KnownCommit
+	7,  // 12: pgraft.core.LeaseRound.contacts:type_name -> pgraft.core.Contact
+	15, // 13: pgraft.core.Forward.command:type_name -> pgraft.core.Command
+	2,  // 14: pgraft.core.ForwardReply.verdict:type_name -> pgraft.core.ForwardReply.Verdict
+	0,  // 15: pgraft.core.Member.role:type_name -> pgraft.core.Role
+	3,  // 16: pgraft.core.MemberChange.step:type_name -> pgraft.core.MemberChange.Step
+	16, // 17: pgraft.core.MemberChange.member:type_name -> pgraft.core.Member
+	16, // 18: pgraft.core.State.members:type_name -> pgraft.core.Member
+	19, // 19: pgraft.core.State.requests:type_name -> pgraft.core.Request
+	1,  // 20: pgraft.core.Welcome.refusal:type_name -> pgraft.core.Refusal
+	26, // 21: pgraft.core.Input.tick:type_name -> pgraft.core.Input.Tick
+	27, // 22: pgraft.core.Input.receive:type_name -> pgraft.core.Input.Receive
+	28, // 23: pgraft.core.Input.propose:type_name -> pgraft.core.Input.Propose
+	29, // 24: pgraft.core.Input.add_node:type_name -> pgraft.core.Input.AddNode
+	30, // 25: pgraft.core.Input.remove_node:type_name -> pgraft.core.Input.RemoveNode
+	31, // 26: pgraft.core.Input.replace_node:type_name -> pgraft.core.Input.ReplaceNode
+	32, // 27: pgraft.core.Input.transfer_leader:type_name -> pgraft.core.Input.TransferLeader
+	33, // 28: pgraft.core.Input.read_barrier:type_name -> pgraft.core.Input.ReadBarrier
+	34, // 29: pgraft.core.Input.confirm_leader:type_name -> pgraft.core.Input.ConfirmLeader
+	35, // 30: pgraft.core.Input.wait_applied:type_name -> pgraft.core.Input.WaitApplied
+	36, // 31: pgraft.core.Input.cancel:type_name -> pgraft.core.Input.Cancel
+	37, // 32: pgraft.core.Input.persisted:type_name -> pgraft.core.Input.Persisted
+	38, // 33: pgraft.core.Input.applied:type_name -> pgraft.core.Input.Applied
+	39, // 34: pgraft.core.Input.peer_unreachable:type_name -> pgraft.core.Input.PeerUnreachable
+	40, // 35: pgraft.core.Input.snapshot_sent:type_name -> pgraft.core.Input.SnapshotSent
+	41, // 36: pgraft.core.Input.removed_by_peer:type_name -> pgraft.core.Input.RemovedByPeer
+	25, // 37: pgraft.core.History.entries:type_name -> pgraft.core.HistoryEntry
+	38, // [38:38] is the sub-list for method output_type
+	38, // [38:38] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_core_proto_init() }
@@ -2981,6 +3200,8 @@ func file_core_proto_init() {
 		(*Envelope_RemoveMe)(nil),
 		(*Envelope_ReadRequest)(nil),
 		(*Envelope_ReadReply)(nil),
+		(*Envelope_HistoryRequest)(nil),
+		(*Envelope_History)(nil),
 	}
 	file_core_proto_msgTypes[18].OneofWrappers = []any{
 		(*Input_Tick_)(nil),
@@ -3006,7 +3227,7 @@ func file_core_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_core_proto_rawDesc), len(file_core_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   35,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -5,7 +5,6 @@ import "C"
 
 import (
 	"context"
-	crand "crypto/rand"
 	"encoding/binary"
 	"fmt"
 	"strconv"
@@ -18,11 +17,24 @@ import (
 
 // request is a PgraftRequest.
 type request struct {
-	id       uint64
-	op       uint32
-	maxEntry int // bytes
-	a, b     int64
-	data     []byte
+	id        uint64
+	op        uint32
+	maxEntry  int           // bytes
+	timeout   time.Duration // of what waits for the cluster
+	requestID [16]byte
+	a, b      int64
+	data      []byte
+}
+
+// writes says whether the request may change something: then it is not asked
+// again of another engine.
+func (q request) writes() bool {
+	switch q.op {
+	case C.PGRAFT_OP_INIT, C.PGRAFT_OP_ADD_NODE, C.PGRAFT_OP_REMOVE_NODE, C.PGRAFT_OP_PROPOSE, C.PGRAFT_OP_SET_DEBUG,
+		C.PGRAFT_OP_TRANSFER_LEADERSHIP, C.PGRAFT_OP_RECOVER, C.PGRAFT_OP_APPLY_RETAIN:
+		return true
+	}
+	return false
 }
 
 // result is what a request comes to: rows in the text form of their columns,
@@ -79,9 +91,14 @@ func appendValue(b []byte, v any) []byte {
 }
 
 func (e *engine) do(ctx context.Context, q request) (result, error) {
-	if q.op == C.PGRAFT_OP_SET_DEBUG {
+	switch q.op { // what needs no node
+	case C.PGRAFT_OP_SET_DEBUG:
 		e.setDebug(q.a != 0)
 		return result{}, nil
+	case C.PGRAFT_OP_HEALTH_CHECK:
+		return e.health(ctx), nil
+	case C.PGRAFT_OP_STAT_NODE:
+		return e.statNode(ctx), nil
 	}
 	n, err := e.running(ctx)
 	if err != nil {
@@ -94,11 +111,28 @@ func (e *engine) do(ctx context.Context, q request) (result, error) {
 		return addNode(ctx, n, q)
 	case C.PGRAFT_OP_REMOVE_NODE:
 		return result{}, n.RemoveNode(ctx, uint32(q.a))
-	case C.PGRAFT_OP_REPLICATE:
-		return replicate(ctx, n, q)
+	case C.PGRAFT_OP_TRANSFER_LEADERSHIP:
+		return result{}, n.TransferLeader(ctx, uint32(q.a))
+	case C.PGRAFT_OP_RECOVER:
+		return e.recoverCluster(ctx, n, q)
+	case C.PGRAFT_OP_PROPOSE:
+		return propose(ctx, n, q)
+	case C.PGRAFT_OP_CONFIRM_LEADER, C.PGRAFT_OP_READ_BARRIER, C.PGRAFT_OP_WAIT_APPLIED:
+		return read(ctx, n, q)
+	case C.PGRAFT_OP_APPLY_NEXT:
+		return e.applyNext(ctx, n, q)
+	case C.PGRAFT_OP_APPLY_RETAIN:
+		return result{}, e.applyRetain(n, q)
 	case C.PGRAFT_OP_LOG_ENTRY:
 		return logEntry(ctx, n, q)
+	case C.PGRAFT_OP_LOG_ENTRIES:
+		return logEntries(ctx, n, q)
 	}
+	return e.look(ctx, n, q)
+}
+
+// look answers from what the node knows of itself and the others.
+func (e *engine) look(ctx context.Context, n *node.Node, q request) (result, error) {
 	v, err := n.View(ctx)
 	if err != nil {
 		return result{}, err
@@ -108,6 +142,8 @@ func (e *engine) do(ctx context.Context, q request) (result, error) {
 		return nodes(v), nil
 	case C.PGRAFT_OP_CLUSTER_STATUS:
 		return clusterStatus(v), nil
+	case C.PGRAFT_OP_STAT_PEERS:
+		return statPeers(v, n.Peers()), nil
 	case C.PGRAFT_OP_REPLICATION_STATUS:
 		return replicationStatus(v), nil
 	case C.PGRAFT_OP_LOG_STATS:
@@ -117,7 +153,8 @@ func (e *engine) do(ctx context.Context, q request) (result, error) {
 	return result{}, &sqlError{state: "XX000", message: fmt.Sprintf("the engine knows no operation %d", q.op)}
 }
 
-// leadTimeout is how long pgraft_init waits for the founder to lead.
+// leadTimeout is how long a founder, or a node that was recovered, may take to
+// lead: it asks nobody.
 const leadTimeout = 5 * time.Second
 
 // initialise returns once a founder leads, so that nodes can be added at once.
@@ -135,42 +172,29 @@ func initialise(ctx context.Context, n *node.Node, q request) error {
 	return n.AwaitLeader(ctx)
 }
 
+// recoverCluster is the last resort, so it is asked for twice: the argument
+// repeats the cluster_id.
+func (e *engine) recoverCluster(ctx context.Context, n *node.Node, q request) (result, error) {
+	if id := e.config().node.ClusterID; string(q.data) != id {
+		return result{}, &sqlError{state: "22023", message: "confirm does not repeat the cluster_id",
+			detail: fmt.Sprintf("It is %q; \"pgraft.cluster_id\" is %q.", q.data, id),
+			hint:   "Use this function only when a majority of the nodes is gone for good: what only they had is lost."}
+	}
+	ctx, done := context.WithTimeout(ctx, leadTimeout)
+	defer done()
+	if err := n.RecoverFromLostQuorum(ctx); err != nil {
+		return result{}, err
+	}
+	return result{notice: fmt.Sprintf("node %d is the only member of its cluster now; every other node has to start with an empty data_dir before it is added again",
+		e.config().node.NodeID)}, nil
+}
+
 func addNode(ctx context.Context, n *node.Node, q request) (result, error) {
 	promoted, err := n.AddNode(ctx, uint32(q.a), string(q.data), uint32(q.b))
 	if err != nil || promoted {
 		return result{}, err
 	}
 	return result{notice: fmt.Sprintf("node %d was added and is still catching up; it votes once it has", q.a)}, nil
-}
-
-func replicate(ctx context.Context, n *node.Node, q request) (result, error) {
-	if len(q.data) > q.maxEntry {
-		return result{}, &sqlError{state: "54000", message: "the entry is too large",
-			detail: fmt.Sprintf("It has %d bytes; \"pgraft.max_entry_size\" allows %d.", len(q.data), q.maxEntry)}
-	}
-	ctx, done := context.WithTimeout(ctx, time.Duration(q.a)*time.Millisecond)
-	defer done()
-	var id [16]byte
-	crand.Read(id[:]) // never fails (crypto/rand)
-	index, term, err := n.Propose(ctx, id, q.data)
-	if err != nil {
-		return result{}, &proposeError{id, err}
-	}
-	return row(index, term), nil
-}
-
-func logEntry(ctx context.Context, n *node.Node, q request) (result, error) {
-	if q.a < 1 {
-		return result{}, &sqlError{state: "22003", message: fmt.Sprintf("log index %d is out of range", q.a), detail: "The log begins at index 1."}
-	}
-	data, ok, err := n.Entry(ctx, uint64(q.a))
-	if err != nil {
-		return result{}, indexError(q.a, err)
-	}
-	if !ok {
-		return row(nil), nil
-	}
-	return row(data), nil
 }
 
 func nodes(v node.View) result {

@@ -39,7 +39,10 @@ type engine struct {
 	debug   bool   // by pgraft_set_debug
 	waiting map[uint64]context.CancelFunc
 
-	applying sync.Mutex // of a reload
+	progress *progress
+
+	applying   sync.Mutex // of a reload; guards retainFrom
+	retainFrom uint64     // as the apply worker has said
 }
 
 // status is what backends read.
@@ -53,7 +56,8 @@ const maxRequests = 1024
 const openRetry = time.Second
 
 func newEngine(cfg config, r *records, write func(status)) *engine {
-	e := &engine{records: r, write: write, opened: make(chan struct{}), cfg: cfg, waiting: map[uint64]context.CancelFunc{}}
+	e := &engine{records: r, write: write, opened: make(chan struct{}), cfg: cfg, waiting: map[uint64]context.CancelFunc{},
+		progress: newProgress(), retainFrom: retainEverything}
 	e.ended, e.end = context.WithCancel(context.Background())
 	e.level.Set(cfg.level)
 	e.logger = slog.New(&logHandler{records: r, level: &e.level})
@@ -87,6 +91,7 @@ func (e *engine) recovered() {
 func (e *engine) open() {
 	e.publishStatus(node.Status{State: node.Uninitialised})
 	cfg := e.cfg.node
+	cfg.Retention.RetainFrom = retainEverything
 	cfg.Logger, cfg.Publish, cfg.Go = e.logger, e.publishStatus, e.spawn
 	n, err := node.Open(cfg)
 	for said := false; errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, store.ErrLocked); n, err = node.Open(cfg) {
@@ -162,6 +167,7 @@ func (e *engine) publishStatus(s node.Status) {
 	if !e.broken.Load() {
 		e.write(out)
 	}
+	e.progress.publish(s)
 }
 
 // reload takes over settings after a SIGHUP.
@@ -180,7 +186,9 @@ func (e *engine) reload(cfg config) {
 		e.mu.Lock()
 		latest := e.cfg
 		e.mu.Unlock()
-		if err := n.Reload(latest.settings()); err != nil {
+		settings := latest.settings()
+		settings.Retention.RetainFrom = e.retainFrom
+		if err := n.Reload(settings); err != nil {
 			e.logger.Error(fmt.Sprintf("the new settings are not in force: %v", err))
 		}
 	})
@@ -223,6 +231,9 @@ func (e *engine) submit(q request) bool {
 		_, wanted := e.waiting[q.id]
 		delete(e.waiting, q.id)
 		e.mu.Unlock()
+		if e.ended.Err() != nil && !q.writes() {
+			return // the client sees this engine go, and asks the next one
+		}
 		if wanted {
 			e.records.reply(q.id, body)
 		}
@@ -249,4 +260,48 @@ func (e *engine) stop() {
 			e.logger.Error(fmt.Sprintf("closing the node: %v", err))
 		}
 	}
+}
+
+// openNode is the node, nil while it is being opened or if that failed.
+func (e *engine) openNode() *node.Node {
+	select {
+	case <-e.opened:
+		return e.node
+	default:
+		return nil
+	}
+}
+
+func (e *engine) config() config {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.cfg
+}
+
+// workerState is what pgraft_get_worker_state says.
+func (e *engine) workerState() string {
+	n := e.openNode()
+	if n == nil {
+		select {
+		case <-e.opened:
+			return "error"
+		default:
+			return "initializing"
+		}
+	}
+	state, _ := n.State()
+	return map[node.State]string{node.Uninitialised: "initializing", node.Waiting: "running", node.Running: "running",
+		node.Failed: "error", node.Removed: "stopped", node.Closed: "stopped"}[state]
+}
+
+// view is what a member knows; an error if there is no member.
+func view(ctx context.Context, n *node.Node) (node.View, error) {
+	if n == nil {
+		return node.View{}, node.ErrNotRunning
+	}
+	v, err := n.View(ctx)
+	if err == nil && v.Core.RaftID == 0 {
+		err = node.ErrNotRunning
+	}
+	return v, err
 }

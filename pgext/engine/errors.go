@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -34,12 +33,6 @@ type proposeError struct {
 func (e *proposeError) Error() string { return e.err.Error() }
 func (e *proposeError) Unwrap() error { return e.err }
 
-// request is the DETAIL of an outcome that is not known.
-func (e *proposeError) request() string {
-	h := hex.EncodeToString(e.id[:])
-	return fmt.Sprintf("The request id is %s-%s-%s-%s-%s.", h[:8], h[8:12], h[12:16], h[16:20], h[20:])
-}
-
 // states maps the core's refusals. What needs another state of affairs first is
 // 55000 (object_not_in_prerequisite_state).
 var states = map[core.Code]string{
@@ -70,6 +63,7 @@ func (e *engine) sqlError(err error) *sqlError {
 	var s *sqlError
 	var r *node.RequestError
 	var p *node.ProbeError
+	var h *node.HistoryError
 	switch {
 	case errors.As(err, &s):
 		return s
@@ -79,9 +73,17 @@ func (e *engine) sqlError(err error) *sqlError {
 		return &sqlError{state: "08001", message: p.Text, detail: p.Detail, hint: p.Hint} // sqlclient_unable_to_establish_sqlconnection
 	case errors.As(err, &p):
 		return &sqlError{state: "55000", message: p.Text, detail: p.Detail, hint: p.Hint}
+	case errors.As(err, &h):
+		return &sqlError{state: "57P03", message: h.Error(), // cannot_connect_now
+			hint: "They are asked again."}
 	case errors.Is(err, node.ErrNotInitialised):
 		return &sqlError{state: "55000", message: "this server's Raft node is not initialised",
 			hint: "Run SELECT pgraft_init()."}
+	case errors.Is(err, node.ErrQuorumThere):
+		return &sqlError{state: "55000", message: "the cluster has not lost its quorum", detail: sentence(err, node.ErrQuorumThere),
+			hint: "Remove nodes that are gone with pgraft_remove_node() on the leader."}
+	case errors.Is(err, node.ErrNoRecovery):
+		return &sqlError{state: "55000", message: "this node cannot be recovered", detail: sentence(err, node.ErrNoRecovery)}
 	case errors.Is(err, node.ErrContradiction):
 		return &sqlError{state: "55000", message: "the argument of pgraft_init() contradicts this node's data directory",
 			detail: strings.TrimPrefix(err.Error(), node.ErrContradiction.Error()+": "),
@@ -99,6 +101,12 @@ func (e *engine) sqlError(err error) *sqlError {
 			hint: "The other members go on without this node. Repair the cause, then restart the server."}
 	}
 	return &sqlError{state: "58030", message: err.Error()}
+}
+
+// sentence is what err says beyond the sentinel that it wraps, as a DETAIL.
+func sentence(err, sentinel error) string {
+	s := strings.TrimPrefix(strings.TrimPrefix(err.Error(), sentinel.Error()+": "), "core: ")
+	return strings.ToUpper(s[:1]) + s[1:] + "."
 }
 
 func (e *engine) nodeState() (node.State, error) {
@@ -128,7 +136,8 @@ func (e *engine) requestError(err error, r *node.RequestError) *sqlError {
 		s.hint = e.leaderHint()
 	case r.Code == core.Unknown && errors.As(err, &p):
 		s.message = "it is not known whether the entry was committed: " + r.Text
-		s.detail = p.request()
+		s.detail = fmt.Sprintf("The request_id is %s.", uuidText(p.id))
+		s.hint = "Call pgraft_propose() with this request_id and the same data: it is committed once and says where."
 	case r.Code == core.TooLarge:
 		s.detail = fmt.Sprintf("The limit is %d bytes.", maxEntryBytes)
 	}
@@ -163,7 +172,7 @@ func indexError(index int64, err error) error {
 			hint:   "Raise pgraft.retain_entries and pgraft.retain_size to keep more of it."}
 	case errors.As(err, &beyond):
 		return &sqlError{state: "22003", message: fmt.Sprintf("log index %d is beyond the log", index),
-			detail: fmt.Sprintf("The last committed index that this node knows is %d.", beyond.Last)}
+			detail: fmt.Sprintf("The last index that this node has applied is %d.", beyond.Last)}
 	}
 	return err
 }

@@ -209,6 +209,9 @@ func needsItsSettings(ctx context.Context, t *testing.T, s *suite) {
 		"SELECT * FROM pgraft_get_nodes()", "SELECT * FROM pgraft_get_nodes", "SELECT * FROM pgraft_get_cluster_status()",
 		"SELECT pgraft_replicate_entry('x')", "SELECT * FROM pgraft_log_get_stats()", "SELECT pgraft_log_get_entry(1)",
 		"SELECT * FROM pgraft_log_get_replication_status()", "SELECT pgraft_get_worker_state()", "SELECT pgraft_set_debug(true)",
+		"SELECT pgraft_transfer_leadership()", "SELECT pgraft_recover_from_lost_quorum('x')", "SELECT * FROM pgraft_propose('x')", "SELECT pgraft_confirm_leader()",
+		"SELECT * FROM pgraft_log_entries(1, 2)", "SELECT pgraft_read_barrier()", "SELECT pgraft_wait_applied(1)",
+		"SELECT * FROM pgraft_health_check()", "SELECT * FROM pgraft_stat_node", "SELECT * FROM pgraft_stat_peers",
 	} {
 		call{sql: sql, state: "55000", hint: []string{"shared_preload_libraries", "restart"}}.check(ctx, t, conn)
 	}

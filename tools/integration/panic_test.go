@@ -7,7 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
+	osexec "os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -113,7 +113,7 @@ func privateInstall(t *testing.T, in pgcluster.Install, to string) pgcluster.Ins
 	for _, d := range []string{in.BinDir, in.ShareDir, in.PkgLibDir} {
 		copyTo := filepath.Join(to, strings.TrimPrefix(d, root))
 		must(t, os.MkdirAll(copyTo, 0o755))
-		if out, err := exec.Command("cp", "-aL", d+"/.", copyTo).CombinedOutput(); err != nil {
+		if out, err := osexec.Command("cp", "-aL", d+"/.", copyTo).CombinedOutput(); err != nil {
 			t.Fatalf("copy %s: %v\n%s", d, err, out)
 		}
 	}
@@ -135,7 +135,7 @@ func buildEngine(t *testing.T, dir, source, output string) {
 	b, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, "pgext/engine/planted.go"): file}})
 	must(t, err)
 	must(t, os.WriteFile(overlay, b, 0o644))
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-buildmode=c-shared", "-overlay", overlay,
+	cmd := osexec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-buildmode=c-shared", "-overlay", overlay,
 		"-ldflags=-X=runtime.godebugDefault=asyncpreemptoff=1", "-o", output, "./pgext/engine")
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {

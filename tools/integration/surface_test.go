@@ -27,6 +27,14 @@ var surface = map[string][2]string{
 	"pgraft_get_worker_state":           {"", "text"},
 	"pgraft_get_version":                {"", "text"},
 	"pgraft_set_debug":                  {"enabled boolean", "boolean"},
+	"pgraft_transfer_leadership":        {"node_id integer DEFAULT NULL::integer", "boolean"},
+	"pgraft_propose":                    {"data text, request_id uuid DEFAULT NULL::uuid", "TABLE(index bigint, term bigint)"},
+	"pgraft_confirm_leader":             {"", "bigint"},
+	"pgraft_recover_from_lost_quorum":   {"confirm text", "boolean"},
+	"pgraft_log_entries":                {"first bigint, last bigint", "TABLE(index bigint, term bigint, kind text, data text)"},
+	"pgraft_read_barrier":               {"", "bigint"},
+	"pgraft_wait_applied":               {"index bigint, timeout interval DEFAULT '00:00:10'::interval", "boolean"},
+	"pgraft_health_check":               {"", "TABLE(metric text, value text, status text)"},
 }
 
 // Names, argument lists and column lists are those of the contract, without
@@ -45,7 +53,7 @@ func hasTheSurface(ctx context.Context, t *testing.T, s *suite) {
 		found[name]++
 		want, known := surface[name]
 		if !known {
-			t.Logf("beyond the contract's first part: %s(%s)", name, arguments)
+			t.Logf("not in the contract: %s(%s)", name, arguments)
 			continue
 		}
 		if arguments != want[0] || result != want[1] {
@@ -84,10 +92,16 @@ func letsRolesIn(ctx context.Context, t *testing.T, s *suite) {
 	exec("GRANT EXECUTE ON FUNCTION pgraft_add_node TO pgraft_admin; GRANT SELECT ON pgraft_get_nodes TO pgraft_admin")
 
 	changes := []string{"SELECT pgraft_init()", "SELECT pgraft_add_node(9, '127.0.0.1', 1)", "SELECT pgraft_remove_node(9)",
-		"SELECT pgraft_replicate_entry('not allowed')", "SELECT pgraft_set_debug(false)"}
+		"SELECT pgraft_replicate_entry('not allowed')", "SELECT pgraft_set_debug(false)",
+		"SELECT * FROM pgraft_propose('not allowed')", "SELECT pgraft_transfer_leadership(9)",
+		"SELECT pgraft_recover_from_lost_quorum('x')"}
 	reads := []string{"SELECT * FROM pgraft_get_nodes()", "SELECT * FROM pgraft_get_nodes", "SELECT * FROM pgraft_get_cluster_status()",
 		"SELECT * FROM pgraft_log_get_stats()", "SELECT * FROM pgraft_log_get_replication_status()", "SELECT pgraft_get_leader()",
-		"SELECT pgraft_get_term()", "SELECT pgraft_get_worker_state()"}
+		"SELECT pgraft_get_term()", "SELECT pgraft_get_worker_state()", "SELECT pgraft_log_get_entry(1)",
+		"SELECT * FROM pgraft_log_entries(1, 5)", "SELECT pgraft_confirm_leader()", "SELECT pgraft_read_barrier()",
+		"SELECT pgraft_wait_applied(1)", "SELECT * FROM pgraft_health_check()",
+		"SELECT * FROM pgraft_stat_node", "SELECT * FROM pgraft_stat_peers",
+		"SELECT * FROM pgraft_stat_get_node()", "SELECT * FROM pgraft_stat_get_peers()"}
 	open := []string{"SELECT pgraft_get_version()", "SELECT pgraft_is_leader()"}
 	allowed := map[string][]string{
 		"nobody_special": open,

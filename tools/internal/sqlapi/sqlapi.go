@@ -126,6 +126,69 @@ func Entries(ctx context.Context, c Conn, first, last int64) ([]Entry, error) {
 		) AS log WHERE data IS NOT NULL ORDER BY i`, first, last)
 }
 
+// Place is the row of pgraft_propose: where an entry is in the log.
+type Place struct {
+	Index int64 `db:"index"`
+	Term  int64 `db:"term"`
+}
+
+// LogRow is a row of pgraft_log_entries. Data is nil for Raft's own entries.
+type LogRow struct {
+	Index int64   `db:"index"`
+	Term  int64   `db:"term"`
+	Kind  string  `db:"kind"`
+	Data  *string `db:"data"`
+}
+
+// Finding is a row of pgraft_health_check.
+type Finding struct {
+	Metric string  `db:"metric"`
+	Value  *string `db:"value"`
+	Status string  `db:"status"`
+}
+
+// Propose calls pgraft_propose; an empty request id stands for NULL.
+func Propose(ctx context.Context, c Conn, data, requestID string) (Place, error) {
+	rows, err := many[Place](ctx, c, "SELECT * FROM pgraft_propose($1, NULLIF($2, '')::uuid)", data, requestID)
+	if err == nil && len(rows) != 1 {
+		err = fmt.Errorf("pgraft_propose: %d rows, want 1", len(rows))
+	}
+	if err != nil {
+		return Place{}, err
+	}
+	return rows[0], nil
+}
+
+// LogEntries calls pgraft_log_entries.
+func LogEntries(ctx context.Context, c Conn, first, last int64) ([]LogRow, error) {
+	return many[LogRow](ctx, c, "SELECT * FROM pgraft_log_entries($1, $2)", first, last)
+}
+
+// HealthCheck calls pgraft_health_check.
+func HealthCheck(ctx context.Context, c Conn) ([]Finding, error) {
+	return many[Finding](ctx, c, "SELECT * FROM pgraft_health_check()")
+}
+
+// ConfirmLeader calls pgraft_confirm_leader.
+func ConfirmLeader(ctx context.Context, c Conn) (int64, error) {
+	return one[int64](ctx, c, "SELECT pgraft_confirm_leader()")
+}
+
+// ReadBarrier calls pgraft_read_barrier.
+func ReadBarrier(ctx context.Context, c Conn) (int64, error) {
+	return one[int64](ctx, c, "SELECT pgraft_read_barrier()")
+}
+
+// WaitApplied calls pgraft_wait_applied.
+func WaitApplied(ctx context.Context, c Conn, index int64, timeout string) (bool, error) {
+	return one[bool](ctx, c, "SELECT pgraft_wait_applied($1, $2::text::interval)", index, timeout)
+}
+
+// TransferLeadership calls pgraft_transfer_leadership; 0 stands for NULL.
+func TransferLeadership(ctx context.Context, c Conn, to int) (bool, error) {
+	return one[bool](ctx, c, "SELECT pgraft_transfer_leadership(NULLIF($1, 0))", to)
+}
+
 // Nodes calls pgraft_get_nodes.
 func Nodes(ctx context.Context, c Conn) ([]Node, error) {
 	return many[Node](ctx, c, "SELECT * FROM pgraft_get_nodes()")

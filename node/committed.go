@@ -1,0 +1,107 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/node/store"
+)
+
+// CommittedEntry is an entry that every node applies, at the same place.
+type CommittedEntry struct {
+	Index, Term uint64
+	Data        []byte // the user's; nil for an entry of Raft's own
+	Own         bool   // Raft's own
+}
+
+// Committed is a part of the log for who applies it.
+type Committed struct {
+	// First is the first index that the log still holds.
+	First uint64
+	// Last is the last index that can be read.
+	Last uint64
+	// ClusterUUID says whose log it is; zero on a node that is no member yet.
+	ClusterUUID [16]byte
+	// Entries follow the index that was asked for without gap. There are none
+	// if that is Last, or over it, or if no member has what follows.
+	Entries []CommittedEntry
+}
+
+// Committed returns at most maxEntries entries after an index, and ends with the
+// one that brings their data to maxBytes or over it. A node that is no member
+// yet has none. What this node's log no longer holds comes from another member,
+// if one has it: then First is later than the entries. The error is a
+// *HistoryError if a member that might have them did not answer.
+//
+// Request ids are in a log at most once, so this is the sequence that every node
+// applies.
+func (n *Node) Committed(ctx context.Context, after, maxEntries, maxBytes uint64) (Committed, error) {
+	v, err := n.View(ctx)
+	if errors.Is(err, ErrNotInitialised) || errors.Is(err, ErrNotRunning) {
+		return Committed{}, nil
+	}
+	if err != nil {
+		return Committed{}, err
+	}
+	c, err := committedHere(v, after, maxEntries, maxBytes)
+	if err != nil {
+		return Committed{}, err
+	}
+	n.mu.Lock()
+	c.ClusterUUID = n.id.ClusterUUID
+	n.mu.Unlock()
+	if after = max(after, core.FoundingIndex); after < c.Last && after+1 < c.First {
+		c.Entries, err = n.fetch(ctx, v, after, c.First-1)
+	}
+	return c, err
+}
+
+// committedHere is Committed for this node's own log store.
+func committedHere(v View, after, maxEntries, maxBytes uint64) (Committed, error) {
+	c := Committed{Last: v.Readable}
+	c.First = v.store.Bounds().First
+	after = max(after, core.FoundingIndex) // that is Raft's own, and a snapshot
+	if after >= c.Last || after+1 < c.First {
+		return c, nil
+	}
+	es, err := v.store.Entries(after+1, min(c.Last, after+maxEntries), maxBytes)
+	var gone *store.CompactedError
+	if errors.As(err, &gone) {
+		c.First = gone.First
+		return c, nil
+	}
+	if err != nil {
+		return Committed{}, err
+	}
+	for _, e := range es {
+		data, user, err := core.UserData(e)
+		if err != nil {
+			return Committed{}, fmt.Errorf("node: %w", err)
+		}
+		c.Entries = append(c.Entries, CommittedEntry{Index: e.Index, Term: e.Term, Data: data, Own: !user})
+	}
+	return c, nil
+}
+
+// RetainFrom keeps the entries from index on in the log store whatever the
+// limits of the retention say; 0 lifts that.
+func (n *Node) RetainFrom(index uint64) error {
+	n.reloading.Lock()
+	defer n.reloading.Unlock()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.cfg.Retention.RetainFrom == index {
+		return nil
+	}
+	n.cfg.Retention.RetainFrom = index
+	if n.store == nil || n.state != Running && n.state != Waiting {
+		return nil // the store is opened with it, or never used again
+	}
+	if err := n.store.SetRetention(n.cfg.Retention); err != nil {
+		n.failLocked(err)
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,186 @@
+/*
+ * apply_state.c
+ *		What the server knows of its apply worker: PgraftShared's part apply.
+ *
+ * What guards what (PgraftApplyShared):
+ *
+ *	wakeups			atomic; anybody adds to it, and then sets the worker's latch.
+ *	worker_latch	atomic; written by the apply worker only.  A stale value is
+ *					harmless: it is the latch of some PGPROC.
+ *	applied			atomic; written by the apply worker only, once what the entry
+ *					has done can be seen by others.
+ *	applied_cv		guards itself; broadcast after applied has changed.
+ *	report, connects	the spinlock mutex.  Only the apply worker writes them.
+ */
+#include "apply.h"
+
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/proc.h"
+#include "utils/timestamp.h"
+
+#define shared (&pgraft_shared->apply)
+
+/* Once, by the postmaster or in a crash restart. */
+void
+pgraft_apply_shmem_init(void)
+{
+	pg_atomic_init_u32(&shared->wakeups, 0);
+	pg_atomic_init_u64(&shared->worker_latch, 0);
+	pg_atomic_init_u64(&shared->applied, 0);
+	ConditionVariableInit(&shared->applied_cv);
+	SpinLockInit(&shared->mutex);
+}
+
+uint32
+pgraft_apply_wakeups(void)
+{
+	return pg_atomic_read_u32(&shared->wakeups);
+}
+
+/* Has the worker look at its tables, and retry what it waits to retry. */
+void
+pgraft_apply_wake(void)
+{
+	Latch	   *latch;
+
+	pg_atomic_fetch_add_u32(&shared->wakeups, 1);
+	latch = (Latch *) (uintptr_t) pg_atomic_read_u64(&shared->worker_latch);
+	if (latch != NULL)
+		SetLatch(latch);
+}
+
+static void
+detach(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
+{
+	pg_atomic_write_u64(&shared->worker_latch, 0);
+	SpinLockAcquire(&shared->mutex);
+	shared->report.state = PGRAFT_APPLY_STOPPED;
+	shared->report.pid = 0;
+	SpinLockRelease(&shared->mutex);
+}
+
+/* This process is the worker from now on, until it exits. */
+void
+pgraft_apply_attach(void)
+{
+	before_shmem_exit(detach, (Datum) 0);
+	pg_atomic_write_u64(&shared->worker_latch, (uint64) (uintptr_t) &MyProc->procLatch);
+	SpinLockAcquire(&shared->mutex);
+	shared->report.state = PGRAFT_APPLY_CONNECTING;
+	shared->report.pid = MyProcPid;
+	SpinLockRelease(&shared->mutex);
+}
+
+/*
+ * Returns how many attempts to connect have failed in a row: a failed one ends
+ * the process, so it cannot count by itself.
+ */
+int
+pgraft_apply_connect_begin(void)
+{
+	int			failed;
+
+	SpinLockAcquire(&shared->mutex);
+	failed = shared->connects++;
+	SpinLockRelease(&shared->mutex);
+	return failed;
+}
+
+void
+pgraft_apply_connect_end(void)
+{
+	SpinLockAcquire(&shared->mutex);
+	shared->connects = 0;
+	SpinLockRelease(&shared->mutex);
+}
+
+static void
+copy(char *to, size_t size, const char *from)
+{
+	size_t		len = strnlen(from, size - 1);
+
+	memcpy(to, from, len);
+	to[len] = '\0';
+}
+
+static void
+end_failure(PgraftApplyReport *report)
+{
+	report->failing_since = 0;
+	report->failing_index = 0;
+	report->retries = 0;
+	report->next_retry = 0;
+}
+
+/* function is NULL for none.  Any state but FAILED ends a failure. */
+void
+pgraft_apply_set_state(PgraftApplyState state, const char *function)
+{
+	PgraftApplyReport *report = &shared->report;
+
+	SpinLockAcquire(&shared->mutex);
+	report->state = state;
+	copy(report->function, sizeof(report->function), function ? function : "");
+	if (state != PGRAFT_APPLY_FAILED)
+		end_failure(report);
+	SpinLockRelease(&shared->mutex);
+}
+
+/*
+ * All up to index is done with, and to be seen by others; entry says that the
+ * function was called for it.
+ */
+void
+pgraft_apply_set_applied(uint64 index, bool entry)
+{
+	PgraftApplyReport *report = &shared->report;
+	TimestampTz now = entry ? GetCurrentTimestamp() : 0;
+
+	SpinLockAcquire(&shared->mutex);
+	if (entry)
+	{
+		report->state = PGRAFT_APPLY_RUNNING;
+		end_failure(report);
+		report->entries++;
+		report->last_applied = now;
+	}
+	SpinLockRelease(&shared->mutex);
+	if (pg_atomic_exchange_u64(&shared->applied, index) != index)
+		ConditionVariableBroadcast(&shared->applied_cv);
+}
+
+/* index is that of the entry it happened on, 0 for none. */
+void
+pgraft_apply_set_error(const ErrorData *error, uint64 index, TimestampTz next_retry)
+{
+	PgraftApplyReport *report = &shared->report;
+	TimestampTz now = GetCurrentTimestamp();
+	const char *sqlstate = unpack_sql_state(error->sqlerrcode);
+
+	SpinLockAcquire(&shared->mutex);
+	if (report->failing_since == 0 || report->failing_index != index)
+	{
+		report->failing_since = now;
+		report->failing_index = index;
+		report->retries = 0;
+	}
+	else
+		report->retries++;
+	report->state = PGRAFT_APPLY_FAILED;
+	report->next_retry = next_retry;
+	report->last_error_time = now;
+	copy(report->last_error, sizeof(report->last_error),
+		 error->message ? error->message : "missing error text");
+	copy(report->last_error_sqlstate, sizeof(report->last_error_sqlstate), sqlstate);
+	SpinLockRelease(&shared->mutex);
+}
+
+void
+pgraft_apply_get(PgraftApplyReport *report)
+{
+	SpinLockAcquire(&shared->mutex);
+	*report = shared->report;
+	SpinLockRelease(&shared->mutex);
+	report->applied = pg_atomic_read_u64(&shared->applied);
+}

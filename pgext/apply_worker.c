@@ -1,0 +1,294 @@
+/*
+ * apply_worker.c
+ *		The background worker that applies committed entries to a database.
+ *
+ * It reads in its tables which function is registered and how far it has come
+ * (apply_tables.c), asks the engine for what follows, through a slot like any
+ * backend (client.c), and applies that entry by entry (apply_entry.c).  The
+ * progress is part of the same transaction as what the function does, so an
+ * entry is applied exactly once, wherever a crash comes.  Commits are not
+ * flushed: what a crash takes back is in the log still.  For that, the engine is
+ * told to keep the log from the last entry on that is certainly on disk here.
+ *
+ * On any error it starts again from its tables: at once if it was woken, else
+ * after a pause that doubles from one second to a minute.  Nothing is passed
+ * over.  An error of the worker's own never ends it; a SIGTERM does, and the
+ * postmaster starts it again after a second.
+ *
+ * Shared memory: PgraftShared's part apply, see apply_state.c.  The statics are
+ * this process's own.
+ */
+#include "apply.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "libpq/pqsignal.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/procsignal.h"
+#include "tcop/tcopprot.h"
+#include "utils/backend_status.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
+
+/* A registration may also come with a restored dump, which wakes nobody. */
+#define PGRAFT_APPLY_IDLE_MS		10000
+
+/* How soon a promotion is noticed. */
+#define PGRAFT_APPLY_STANDBY_MS		1000
+
+/* Pauses between attempts. */
+#define PGRAFT_APPLY_MIN_RETRY_MS	1000
+#define PGRAFT_APPLY_MAX_RETRY_MS	60000
+
+/* pgraft_apply_wakeups() when the tables were read last */
+static uint32 seen_wakeups;
+
+/* Failed attempts in a row, and the entry that the last one failed at. */
+static int	failures;
+static uint64 failed_at;
+
+/*
+ * Within an entry's transaction it is a termination like any backend's, so that
+ * no function can catch it.  Outside it only ends whatever wait there is, and
+ * the loop exits without a word: servers are stopped every day.
+ */
+static void
+handle_sigterm(SIGNAL_ARGS)
+{
+	ShutdownRequestPending = true;
+	if (pgraft_in_apply_function)
+		die(postgres_signal_arg);
+	else
+	{
+		int			save_errno = errno;
+
+		InterruptPending = true;
+		QueryCancelPending = true;
+		SetLatch(MyLatch);
+		errno = save_errno;
+	}
+}
+
+static void
+exit_if_asked(void)
+{
+	if (ShutdownRequestPending)
+		proc_exit(1);			/* 0 would be for good */
+}
+
+/* Whether what the worker waits for can wait. */
+bool
+pgraft_apply_is_disturbed(void)
+{
+	return ShutdownRequestPending || ConfigReloadPending ||
+		seen_wakeups != pgraft_apply_wakeups();
+}
+
+/* Waits; less long if somebody wakes the worker. */
+static void
+pause_for(long ms)
+{
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
+	long		left;
+
+	while (!pgraft_apply_is_disturbed() && (left = pgraft_remaining_ms(until)) > 0)
+	{
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 left, pgraft_wait_event_apply());
+		ResetLatch(MyLatch);
+		exit_if_asked();
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+static long
+backoff(int failed)
+{
+	return Min((long) PGRAFT_APPLY_MAX_RETRY_MS,
+			   (long) PGRAFT_APPLY_MIN_RETRY_MS << Min(failed - 1, 10));
+}
+
+/*
+ * Applies what there is to apply until it is disturbed; returns how long to wait
+ * before the next turn.
+ */
+static long
+turn(MemoryContext batch)
+{
+	PgraftApplySession *session = palloc(sizeof(*session));
+
+	pgraft_apply_load(session);
+	if (session->function == NULL)
+	{
+		pgraft_apply_set_state(PGRAFT_APPLY_IDLE, NULL);
+		pgraft_apply_retain(0);
+		return PGRAFT_APPLY_IDLE_MS;
+	}
+	pgraft_apply_set_applied(session->index, false);
+	if (RecoveryInProgress())
+	{
+		pgraft_apply_set_state(PGRAFT_APPLY_STANDBY, session->function);
+		pgraft_apply_retain((int64) session->index + 1);
+		return PGRAFT_APPLY_STANDBY_MS;
+	}
+	if (failed_at != 0 && failed_at <= session->index)
+		failures = 0;			/* an operator has passed over it */
+	pgraft_apply_set_state(failures > 0 ? PGRAFT_APPLY_FAILED : PGRAFT_APPLY_RUNNING,
+						   session->function);
+	for (;;)
+	{
+		PgraftRows	rows;
+
+		MemoryContextReset(batch);
+		MemoryContextSwitchTo(batch);
+		pgraft_apply_retain_after(session->index);
+		pgstat_report_stat(false);
+		pgstat_report_activity(STATE_IDLE, NULL);
+		switch (pgraft_apply_next(session, &rows))
+		{
+			case PGRAFT_NEXT_DISTURBED:
+				return 0;
+			case PGRAFT_NEXT_NO_MEMBER:
+				failures = 0;
+				pgraft_apply_set_state(PGRAFT_APPLY_WAITING, session->function);
+				continue;
+			case PGRAFT_NEXT_ENTRIES:
+				break;
+		}
+		if (failed_at == 0 || failures == 0)
+		{
+			failures = 0;		/* the engine is back */
+			pgraft_apply_set_state(PGRAFT_APPLY_RUNNING, session->function);
+		}
+		if (pgraft_apply_rows(session, &rows))
+			failures = 0;
+		if (pgraft_apply_is_disturbed())
+			return 0;
+	}
+}
+
+/* Reports the error and cleans up, as far as that is not done by its raiser. */
+static long
+after_error(MemoryContext context)
+{
+	ErrorData  *error;
+	long		pause;
+
+	if (failed_at != pgraft_apply_at_index)
+		failures = 0;
+	failed_at = pgraft_apply_at_index;
+	pause = backoff(++failures);
+	HOLD_INTERRUPTS();
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	disable_all_timeouts(false);
+	QueryCancelPending = false;
+	if (!ShutdownRequestPending)
+	{
+		EmitErrorReport();
+		pgraft_apply_set_error(error, pgraft_apply_at_index,
+							   TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause));
+	}
+	FlushErrorState();
+	LWLockReleaseAll();
+	ConditionVariableCancelSleep();
+	AbortOutOfAnyTransaction();
+	ReleaseAuxProcessResources(false);
+	pgraft_in_apply_function = false;
+	pgraft_apply_at_index = 0;
+	pgstat_report_activity(STATE_IDLE, NULL);
+	MemoryContextSwitchTo(context);
+	RESUME_INTERRUPTS();
+	return pause;
+}
+
+/*
+ * What a DBA may have set for sessions of this database must not get into the
+ * way, and neither must a flush per entry.
+ */
+static void
+override_settings(void)
+{
+	static const char *const settings[][2] = {
+		{"synchronous_commit", "off"},
+		{"default_transaction_read_only", "off"},
+		{"default_transaction_isolation", "read committed"},
+		{"default_transaction_deferrable", "off"},
+		{"statement_timeout", "0"},
+		{"lock_timeout", "0"},
+		{"idle_in_transaction_session_timeout", "0"},
+	};
+
+	for (int i = 0; i < (int) lengthof(settings); i++)
+		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+/*
+ * A database that is not there ends the process, with a FATAL in the server log:
+ * the more attempts failed, the longer the next one waits.
+ */
+static void
+connect_database(void)
+{
+	int			failed = pgraft_apply_connect_begin();
+
+	if (failed > 0)
+		pause_for(backoff(failed));
+	exit_if_asked();
+	BackgroundWorkerInitializeConnection(pgraft_database, NULL, 0);
+	pgraft_apply_connect_end();
+	override_settings();
+	CreateAuxProcessResourceOwner();
+}
+
+void
+pgraft_apply_main(Datum arg pg_attribute_unused())
+{
+	MemoryContext context;
+	MemoryContext batch;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, handle_sigterm);
+	seen_wakeups = pgraft_apply_wakeups();
+	pgraft_apply_attach();
+	BackgroundWorkerUnblockSignals();
+	connect_database();
+
+	context = AllocSetContextCreate(TopMemoryContext, "pgraft apply", ALLOCSET_DEFAULT_SIZES);
+	batch = AllocSetContextCreate(TopMemoryContext, "pgraft apply batch", ALLOCSET_DEFAULT_SIZES);
+	for (;;)
+	{
+		long		pause = 0;
+
+		exit_if_asked();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+		seen_wakeups = pgraft_apply_wakeups();
+		MemoryContextReset(context);
+		MemoryContextSwitchTo(context);
+		PG_TRY();
+		{
+			pause = turn(batch);
+		}
+		PG_CATCH();
+		{
+			pause = after_error(context);
+		}
+		PG_END_TRY();
+		MemoryContextSwitchTo(context);
+		exit_if_asked();
+		pgstat_report_stat(true);
+		pause_for(pause);
+	}
+}

@@ -1,0 +1,177 @@
+package main
+
+// #include "engine.h"
+import "C"
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/corepb"
+	"github.com/pgraft/pgraft/node"
+	"github.com/pgraft/pgraft/node/store"
+)
+
+// propose replicates an entry and answers where it is.
+func propose(ctx context.Context, n *node.Node, q request) (result, error) {
+	if len(q.data) > q.maxEntry {
+		return result{}, &sqlError{state: "54000", message: "the entry is too large",
+			detail: fmt.Sprintf("It has %d bytes; \"pgraft.max_entry_size\" allows %d.", len(q.data), q.maxEntry)}
+	}
+	ctx, done := context.WithTimeout(ctx, q.timeout)
+	defer done()
+	index, term, err := n.Propose(ctx, q.requestID, q.data)
+	if err != nil {
+		return result{}, &proposeError{q.requestID, err}
+	}
+	if q.a == 1 {
+		if err := sameEntry(ctx, n, index, q); err != nil {
+			return result{}, err
+		}
+	}
+	return row(index, term), nil
+}
+
+// sameEntry refuses a request id that stands for other data: whoever takes one
+// twice by mistake must not believe that the second entry is in the log. Where
+// the log no longer reaches, it takes the caller's word.
+func sameEntry(ctx context.Context, n *node.Node, index uint64, q request) error {
+	data, ok, err := n.Entry(ctx, index)
+	var gone *store.CompactedError
+	switch {
+	case errors.As(err, &gone):
+		return nil
+	case err != nil:
+		return fmt.Errorf("look at entry %d, which request %s became: %w", index, uuidText(q.requestID), err)
+	case !ok || !bytes.Equal(data, q.data):
+		return &sqlError{state: "22023", message: fmt.Sprintf("request_id %s stands for other data", uuidText(q.requestID)),
+			detail: fmt.Sprintf("The entry at index %d has this request_id and %d bytes of other data.", index, len(data)),
+			hint:   "Take a new request_id for every entry; use one again only to retry."}
+	}
+	return nil
+}
+
+// read is a question that waits for the cluster, and changes nothing.
+func read(ctx context.Context, n *node.Node, q request) (result, error) {
+	ctx, done := context.WithTimeout(ctx, q.timeout)
+	defer done()
+	var r result
+	var err error
+	switch q.op {
+	case C.PGRAFT_OP_CONFIRM_LEADER:
+		var term uint64
+		term, err = n.ConfirmLeader(ctx)
+		r = row(term)
+	case C.PGRAFT_OP_READ_BARRIER:
+		var index uint64
+		index, err = n.ReadBarrier(ctx)
+		r = row(index)
+	default:
+		err = n.WaitApplied(ctx, uint64(q.a))
+		if outOfTime(ctx, err) {
+			return row(false), nil
+		}
+		r = row(true)
+	}
+	var refused *node.RequestError
+	switch {
+	case outOfTime(ctx, err):
+		err = &sqlError{state: "57P03", message: "no quorum of the cluster answered in time", // cannot_connect_now
+			detail: "\"pgraft.propose_timeout\" says how long to wait.",
+			hint:   "pgraft_health_check() shows what is missing."}
+	case errors.As(err, &refused) && refused.Code == core.Unknown: // nothing is left open by a read
+		err = &sqlError{state: "57P03", message: "this node stopped before it could answer"}
+	}
+	return r, err
+}
+
+// outOfTime says that err comes from the end of ctx's time.
+func outOfTime(ctx context.Context, err error) bool {
+	var r *node.RequestError
+	return errors.Is(ctx.Err(), context.DeadlineExceeded) && errors.As(err, &r) && r.Code == core.Unknown
+}
+
+func checkIndex(index int64) error {
+	if index < 1 {
+		return &sqlError{state: "22003", message: fmt.Sprintf("log index %d is out of range", index), detail: "The log begins at index 1."}
+	}
+	return nil
+}
+
+func logEntry(ctx context.Context, n *node.Node, q request) (result, error) {
+	if err := checkIndex(q.a); err != nil {
+		return result{}, err
+	}
+	data, ok, err := n.Entry(ctx, uint64(q.a))
+	if err != nil {
+		return result{}, indexError(q.a, err)
+	}
+	if !ok {
+		return row(nil), nil
+	}
+	return row(data), nil
+}
+
+// pieceBytes bounds the data in one answer of log entries, but for the last one.
+const pieceBytes = 1 << 20
+
+// logEntries answers with the first entries of those asked for.
+func logEntries(ctx context.Context, n *node.Node, q request) (result, error) {
+	if err := checkIndex(q.a); err != nil {
+		return result{}, err
+	}
+	if q.b < q.a {
+		return result{}, nil
+	}
+	es, err := n.Entries(ctx, uint64(q.a), uint64(q.b), pieceBytes)
+	if err != nil {
+		return result{}, indexError(q.a, err)
+	}
+	var r result
+	for _, e := range es {
+		kind, data, err := describe(e)
+		if err != nil {
+			return result{}, err
+		}
+		r.rows = append(r.rows, []any{e.Index, e.Term, kind, data})
+	}
+	return r, nil
+}
+
+// describe says what an entry is; data is nil for one of Raft's own.
+func describe(e core.Entry) (kind string, data any, err error) {
+	user, ok, err := core.UserData(e)
+	switch {
+	case err != nil:
+		return "", nil, err
+	case ok && user == nil:
+		return "data", "", nil // nil stands for NULL
+	case ok:
+		return "data", user, nil
+	case e.Index == core.FoundingIndex:
+		return "founding", nil, nil
+	case e.Kind == core.EntryNormal:
+		return "leader", nil, nil
+	}
+	kind, err = membership(e)
+	return kind, nil, err
+}
+
+func membership(e core.Entry) (string, error) {
+	ch, ok, err := core.Change(e)
+	if err != nil {
+		return "", err
+	}
+	if !ok {
+		return "membership", nil // the end of a change in two steps
+	}
+	id := core.NodeID(ch.GetMember().GetRaftId())
+	if old := ch.GetMember().GetReplaces(); ch.GetStep() == corepb.MemberChange_REPLACE {
+		return fmt.Sprintf("replace node %d by node %d", core.NodeID(old), id), nil
+	}
+	return fmt.Sprintf("%s node %d", strings.ToLower(ch.GetStep().String()), id), nil
+}

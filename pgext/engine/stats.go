@@ -1,0 +1,93 @@
+package main
+
+// #include "engine.h"
+import "C"
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/node"
+	"github.com/pgraft/pgraft/node/transport"
+)
+
+// timestamp and interval are the text forms that PostgreSQL reads whatever
+// DateStyle and IntervalStyle are; NULL for what has not happened.
+func timestamp(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000000Z")
+}
+
+func interval(d time.Duration) any { return fmt.Sprintf("%.6f seconds", d.Seconds()) }
+
+// statNode is the row of pgraft_stat_node: what Raft says is NULL until the node
+// runs, what was counted is always there.
+func (e *engine) statNode(ctx context.Context) result {
+	out := make([]any, 0, 29)
+	out = append(out, e.config().node.NodeID, e.workerState())
+	n := e.openNode()
+	v, err := view(ctx, n)
+	if err != nil {
+		out = append(out, nil, nil, nil, nil, nil, nil, nil, nil, nil)
+	} else {
+		b := v.LogBounds()
+		out = append(out, v.Core.Role, v.Core.Term, core.NodeID(v.Core.Lead), v.Core.Commit, v.Core.Applied,
+			b.First, max(b.Last, v.Core.Last), b.Bytes, leaseLeft(v))
+	}
+	var s node.Stats
+	if n != nil {
+		s = n.Stats()
+	}
+	var lastSync any
+	if s.Syncs > 0 {
+		lastSync = interval(s.LastSync.Took)
+	}
+	return row(append(out, s.Proposals, s.ProposalsFailed, interval(s.Proposing), s.Entries, s.EntryBytes,
+		s.Syncs, interval(s.Syncing), interval(s.MaxSync), timestamp(s.LastSync.At), lastSync,
+		s.Elections, s.ElectionsWon, s.LeaderChanges,
+		s.SnapshotsTaken, s.SnapshotsSent, s.SnapshotsReceived, timestamp(s.Since))...)
+}
+
+// leaseLeft is NULL on a node that holds no lease.
+func leaseLeft(v node.View) any {
+	if left := v.LeaseLeft(); left > 0 {
+		return interval(left)
+	}
+	return nil
+}
+
+// statPeers has a row for each other member; what only a connection knows is
+// NULL for one that there never was a try to reach.
+func statPeers(v node.View, peers []transport.PeerStat) result {
+	known := map[uint64]transport.PeerStat{}
+	for _, p := range peers {
+		known[p.RaftID] = p
+	}
+	var r result
+	for _, m := range v.Members {
+		id := m.Member.GetRaftId()
+		if id == v.Core.RaftID {
+			continue
+		}
+		out := []any{core.NodeID(id), fmt.Sprintf("%s:%d", m.Member.GetAddress(), m.Member.GetPort()), stateOf(v, m), m.Match, nil}
+		if m.Heard {
+			out[4] = interval(time.Duration(m.SilentMillis) * time.Millisecond)
+		}
+		p, ok := known[id]
+		if !ok {
+			r.rows = append(r.rows, append(out, false, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil))
+			continue
+		}
+		var lastError any
+		if p.LastError != "" {
+			lastError = p.LastError
+		}
+		r.rows = append(r.rows, append(out, p.Connected, timestamp(p.Since), p.MessagesOut, p.MessagesIn, p.BytesOut, p.BytesIn,
+			p.DroppedOut, p.DroppedIn, p.QueueMessages, p.QueueBytes, lastError))
+	}
+	return r
+}

@@ -1,0 +1,109 @@
+//go:build integration
+
+package integration
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgraft/pgraft/tools/internal/sqlapi"
+	"github.com/pgraft/pgraft/tools/internal/wait"
+)
+
+// settingsPage documents the settings; the path is from this package.
+var settingsPage = filepath.Join("..", "..", "pgext", "SETTINGS.md")
+
+// The page of settings says what the server says, and has a word on each.
+func documentsItsSettings(ctx context.Context, t *testing.T, s *suite) {
+	s.whole(ctx, t)
+	page, err := os.ReadFile(settingsPage)
+	must(t, err)
+	rows, err := connect(ctx, t, s.cluster.Servers[0]).Query(ctx, `SELECT name, vartype, boot_val, coalesce(unit, ''), context, short_desc,
+		coalesce(min_val, ''), coalesce(max_val, ''), coalesce(array_to_string(enumvals, ', '), '')
+		FROM pg_settings WHERE name LIKE 'pgraft.%' ORDER BY name`)
+	must(t, err)
+	var want []string
+	for rows.Next() {
+		var name, kind, boot, unit, level, about, low, high, values string
+		must(t, rows.Scan(&name, &kind, &boot, &unit, &level, &about, &low, &high, &values))
+		if low != "" {
+			values = low + " to " + high
+		}
+		if boot != "" {
+			boot = "`" + boot + "`"
+		}
+		want = append(want, cells("`"+name+"`", kind, boot, values, unit, level))
+		if !strings.HasSuffix(about, ".") {
+			t.Errorf("%s: short_desc %q is no sentence", name, about)
+		}
+		if strings.Count(string(page), "`"+name+"`") < 2 {
+			t.Errorf("%s: %s has it in the table only", settingsPage, name)
+		}
+	}
+	must(t, rows.Err())
+	var got []string
+	for line := range strings.Lines(string(page)) {
+		if strings.HasPrefix(line, "| `pgraft.") {
+			got = append(got, cells(strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")...))
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%s has\n%s\nbut the server says\n%s", settingsPage, strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func cells(values ...string) string {
+	for i, v := range values {
+		values[i] = strings.TrimSpace(v)
+	}
+	return strings.Join(values, " | ")
+}
+
+// A reload takes new settings over, keeps the old ones where the new do not
+// fit, and the cluster goes on.
+func reloadsItsSettings(ctx context.Context, t *testing.T, s *suite) {
+	server := s.extraCluster(ctx, t, 1, nil).Servers[0]
+	must(t, server.Start(ctx))
+	initialise(ctx, t, server)
+	s.leader(ctx, t, server)
+	conn := connect(ctx, t, server)
+	// both at once, in either order, through pairs that would not fit one by one
+	for _, pair := range [][2]string{{"250ms", "50ms"}, {"3s", "900ms"}, {"1s", "100ms"}} {
+		must(t, server.Set(map[string]string{"pgraft.election_timeout": pair[0], "pgraft.heartbeat_interval": pair[1]}))
+		reload(ctx, t, conn)
+		waitSetting(ctx, t, conn, "pgraft.election_timeout", pair[0])
+		waitSetting(ctx, t, conn, "pgraft.heartbeat_interval", pair[1])
+		s.leader(ctx, t, server)
+		must(t, sqlapi.Replicate(ctx, conn, "with "+pair[0]))
+	}
+	must(t, server.Set(map[string]string{"pgraft.election_timeout": "200ms", "pgraft.retain_entries": "5000"}))
+	reload(ctx, t, conn)
+	waitSetting(ctx, t, conn, "pgraft.retain_entries", "5000")
+	waitSetting(ctx, t, conn, "pgraft.election_timeout", "1s") // refused: below 3 x 100 ms
+	must(t, sqlapi.Replicate(ctx, conn, "after a refused reload"))
+}
+
+func reload(ctx context.Context, t *testing.T, conn *pgx.Conn) {
+	t.Helper()
+	_, err := conn.Exec(ctx, "SELECT pg_reload_conf()")
+	must(t, err)
+}
+
+func waitSetting(ctx context.Context, t *testing.T, conn *pgx.Conn, name, want string) {
+	t.Helper()
+	must(t, wait.For(ctx, settleLimit, name+" = "+want, func(ctx context.Context) error {
+		var got string
+		err := conn.QueryRow(ctx, "SELECT current_setting($1)", name).Scan(&got)
+		if err == nil && got != want {
+			err = fmt.Errorf("it is %s", got)
+		}
+		return err
+	}))
+}

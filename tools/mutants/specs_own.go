@@ -56,8 +56,8 @@ var ownMutants = []mutant{
 		},
 	},
 	{
-		name: "no-margin-for-drift", class: "11", doc: "the lease leaves no room for clocks that differ",
-		edits: []edit{{"core/lease.go", "	driftPercent = 10\n", "	driftPercent = 0\n"}},
+		name: "no-margin-for-clocks", class: "11", doc: "the lease leaves no room for clocks that differ and ticks that come late",
+		edits: []edit{{"core/lease.go", "	driftPercent = 10\n", "	driftPercent = 0\n"}, {"core/lease.go", "	lateTicks = 1\n", "	lateTicks = 0\n"}},
 	},
 	{
 		name: "lease-of-a-minority", class: "11", doc: "one promise too few is enough for the lease",
@@ -83,17 +83,18 @@ var ownMutants = []mutant{
 		edits: []edit{{"core/machine.go", "	for _, r := range m.requests.order {\n", "	for _, r := range m.requests.order[:0] {\n"}},
 	},
 	{
-		name: "request-ids-not-checked", class: "12", doc: "a request id that is committed is committed again",
-		edits: []edit{{"core/machine.go", "	if at, ok := m.requests.byID[a.requestID]; ok {\n", "	if at, ok := m.requests.byID[a.requestID]; ok && at.index == m.index {\n"}},
+		name: "request-ids-not-checked", class: "12", doc: "a request id that is in the log is appended and committed again",
+		edits: []edit{{"core/machine.go", "	if at, ok := m.requests.byID[a.requestID]; ok {\n", "	if at, ok := m.requests.byID[a.requestID]; ok && at.index == m.index {\n"},
+			{"core/propose.go", "	if at, ok := c.proposed.appended[id]; ok {\n", "	if at, ok := c.proposed.appended[id]; ok && at.index == 0 {\n"}},
 	},
 	{
-		name: "small-window", class: "12", control: true, doc: "request ids are remembered for 24 entries: nothing is wrong with that",
-		edits: []edit{{"core/config.go", "	requestWindow     = 1 << 16", "	requestWindow     = 24"}},
+		name: "small-window", class: "12", control: true, doc: "request ids are remembered for 300 entries: nothing is wrong with that",
+		edits: []edit{{"core/config.go", "	requestWindow     = 1 << 16", "	requestWindow     = 300"}},
 	},
 	{
 		name: "expired-requests-commit", class: "12", doc: "with the small window: a request too old to be told from a new one counts as new",
 		edits: []edit{
-			{"core/config.go", "	requestWindow     = 1 << 16", "	requestWindow     = 24"},
+			{"core/config.go", "	requestWindow     = 1 << 16", "	requestWindow     = 300"},
 			{"core/machine.go", "	if m.index > cmd.since+requestWindow {\n", "	if m.index > cmd.since+1<<40 {\n"},
 			{"core/propose.go", " || c.last+1 > cmd.GetSince()+requestWindow {", " {"},
 			{"core/propose.go", "	if c.machine.index > p.command.GetSince()+requestWindow/2 {\n", "	if c.machine.index > p.command.GetSince()+1<<40 {\n"},
@@ -104,8 +105,8 @@ var ownMutants = []mutant{
 		edits: []edit{{"core/propose.go", "		p.at = place{r.GetIndex(), r.GetTerm()}\n		c.supersede()\n", "		c.finishAt(p, place{r.GetIndex(), r.GetTerm()})\n"}},
 	},
 	{
-		name: "superseded-is-done", class: "own", doc: "a proposal whose place went to another entry is answered as done",
-		edits: []edit{{"core/propose.go", "			p.at, p.sent = place{}, false\n", "			defer c.finishAt(p, p.at)\n"}},
+		name: "own-proposal-done-when-appended", class: "own", doc: "a leader's own client is answered when the entry is in the leader's log",
+		edits: []edit{{"core/propose.go", "			p.at, p.sent = at, true\n", "			c.finishAt(p, at)\n"}},
 	},
 	{
 		name: "given-up-is-refused", class: "own", doc: "a proposal that may still commit is answered as if nothing had happened",

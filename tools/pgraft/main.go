@@ -61,7 +61,7 @@ This command shows what the extension does, on servers that it starts itself.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())
 	})
-	root.AddCommand(newDemo(), newSim(), newCerts(), newVersion())
+	root.AddCommand(newDemo(), newSim(), newShrink(), newCerts(), newVersion())
 	return root
 }
 

@@ -45,7 +45,7 @@ integration = PGRAFT_PG_CONFIG="$(1)" $(GO) test -tags integration -count=1 -tim
 
 .PHONY: all pgraft engine shim check-pg install install-chosen deps demo test test-unit test-race \
 	test-integration test-browser test-short installcheck test-installcheck planted planted-record incidents \
-	bench-recorder lint lint-go lint-c lint-shell lint-proto proto clean help
+	bench-recorder bench-sim sim-night mutants mutants-ablation mutants-ci lint lint-go lint-c lint-shell lint-proto proto clean help
 
 all: pgraft engine shim ## build the command, the engine and the extension for PG_CONFIG
 
@@ -115,6 +115,24 @@ planted: ## plant the bugs of testdata/trace into the core: each replays what it
 planted-record: ## record those traces anew in the simulator, as a change of the core demands
 	@tools/deps/debian.sh
 	GO="$(GO)" tools/planted.sh --record
+
+SIM_FOR ?= 8h
+sim-night: pgraft ## a long campaign of the simulator (SIM_FOR=8h), a twentieth of it run twice
+	build/pgraft sim --for $(SIM_FOR) --seed $$(date +%s)000 --twice 5% --marks
+
+MUTANTS ?=
+mutants: ## plant small bugs, see whether the simulator finds each (MUTANTS='-only lease -v')
+	@tools/deps/debian.sh
+	nice $(GO) run ./tools/mutants $(MUTANTS)
+
+mutants-ablation: ## which of them get away without one kind of fault, or one checker
+	@tools/deps/debian.sh
+	nice $(GO) run ./tools/mutants -ablate -within 5m $(MUTANTS)
+
+# One each of the library, the core and the disk; all die within a few seeds.
+mutants-ci: ## three of them, for CI
+	@tools/deps/debian.sh
+	$(GO) run ./tools/mutants -bases 1 -seeds 300 -within 40s -only ack-leaves-before-sync,newer-term-wins,sync-error-ignored
 
 test-integration: deps install-chosen ## the tests on real servers of PostgreSQL PG
 	$(call integration,$(chosen_pg_config),)

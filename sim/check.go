@@ -25,6 +25,7 @@ const (
 	checkOutcome    = "refused-stays-out"  // what was refused never commits
 	checkMembers    = "membership"         // one change at a time; all agree
 	checkLease      = "one-lease"          // is_leader() is true on one node at most
+	checkPromise    = "promise-kept"       // no vote against a lease that it promised; a lease rests on a quorum's promises
 	checkBounds     = "bounds"             // queues, messages and logs stay within their bounds
 	checkFresh      = "fresh-read"         // a read sees what was acknowledged before it
 	checkReads      = "log-read"           // an entry read back is the one committed
@@ -36,7 +37,7 @@ const (
 // Checks lists the checkers by name.
 func Checks() []string {
 	return []string{checkPanic, checkLeader, checkLog, checkComplete, checkCommitted, checkApplied, checkBack, checkDurable,
-		checkQuorum, checkAck, checkRequest, checkOutcome, checkMembers, checkLease, checkBounds, checkFresh, checkReads, checkLinear,
+		checkQuorum, checkAck, checkRequest, checkOutcome, checkMembers, checkLease, checkPromise, checkBounds, checkFresh, checkReads, checkLinear,
 		checkLiveness, checkTransition}
 }
 
@@ -84,6 +85,8 @@ type checks struct {
 	newest    core.Members
 	acked     uint64 // the last index that a client was told of
 	newestAt  uint64 // index of the last membership entry that anyone applied
+	promises  []made
+	damaged   []*directory // with a record that fails its checksum
 }
 
 type slotKey struct{ index, term uint64 }
@@ -127,6 +130,9 @@ func (c *checks) started(n *node, d core.Durable) {
 		c.w.marks.add(markRestarted)
 	}
 	c.register(n)
+	if slices.Contains(c.damaged, n.disk.dir) {
+		c.w.fail(checkDurable, "%v starts from a directory with a damaged record, with a log that ends at %d", n, n.disk.dir.last())
+	}
 	v := &n.view
 	*v = view{term: n.status.Term, commit: n.status.Commit, slots: v.slots[:0], confs: v.confs[:0]}
 	c.startLog(n, d)
@@ -185,8 +191,21 @@ func (c *checks) sent(n *node, s *core.Send, i *wireInfo) {
 		return
 	}
 	c.messageBound(n, s, i)
-	if i.body == bodyRaft && !i.reject && (i.kind == pb.MsgVoteResp || i.kind == pb.MsgAppResp) {
+	if i.body != bodyRaft || i.reject {
+		return
+	}
+	switch i.kind {
+	case pb.MsgAppResp:
 		c.spoken(n, core.Send{To: s.To}, i)
+	case pb.MsgVoteResp:
+		c.spoken(n, core.Send{To: s.To}, i)
+		c.kept(n, s.To, i)
+	case pb.MsgVote:
+		c.kept(n, s.To, i)
+	case pb.MsgHeartbeatResp:
+		if i.promise > 0 {
+			c.promised(n, s, i)
+		}
 	}
 }
 
@@ -205,6 +224,7 @@ func (c *checks) stepped(n *node) {
 	if s.Commit > v.commit {
 		c.commitMoved(n)
 	}
+	c.countsItself(n)
 	v.term, v.commit, v.role = s.Term, s.Commit, s.Role
 	c.bounds(n)
 }

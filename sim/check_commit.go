@@ -32,6 +32,9 @@ func (c *checks) commitMoved(n *node) {
 		}
 		c.committed = append(c.committed, e)
 	}
+	if t := v.at(to).term; n.status.Role == core.RoleLeader && v.role == core.RoleLeader && t != n.status.Term {
+		c.w.fail(checkQuorum, "%v leads in term %d and commits entry %d of term %d: only entries of its own term are committed by counting", n, n.status.Term, to, t)
+	}
 	if n.status.Role == core.RoleLeader && !c.quorumHas(v.before, to, v.at(to).term) && !c.quorumHas(n.members, to, v.at(to).term) {
 		c.w.fail(checkQuorum, "%v commits entry %d of term %d, which no quorum has on its disks", n, to, v.at(to).term)
 	}

@@ -13,6 +13,9 @@ func (c *checks) spoken(n *node, s core.Send, i *wireInfo) {
 	d := n.disk.dir
 	switch i.kind {
 	case pb.MsgVoteResp:
+		if n.warned {
+			c.w.fail(checkDurable, "%v grants node %d its vote in term %d, and knows that it lost acknowledged entries", n, core.NodeID(s.To), i.term)
+		}
 		if d.hard.Term < i.term || d.hard.Term == i.term && d.hard.Vote != s.To {
 			c.w.fail(checkDurable, "%v grants node %d its vote in term %d, but on its disk are term %d and a vote for node %d",
 				n, core.NodeID(s.To), i.term, d.hard.Term, core.NodeID(d.hard.Vote))

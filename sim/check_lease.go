@@ -17,4 +17,8 @@ func (c *checks) leased(n *node) {
 				n.lease.until-n.clock.at(c.w.now), x, x.lease.term, x.lease.until-x.clock.at(c.w.now))
 		}
 	}
+	if n.lease.until != n.leaseUntil {
+		n.leaseUntil = n.lease.until
+		c.backed(n)
+	}
 }

@@ -68,6 +68,37 @@ func (c *checks) sameMembers(n *node, m core.Members) {
 	}
 }
 
+// countsItself: a node takes itself for a voter if, and only if, its members say
+// so. One that is leaving still is one while the configuration is joint.
+func (c *checks) countsItself(n *node) {
+	r, m := n.status.Role, n.members.Get(n.identity.RaftID)
+	switch {
+	case r == core.RoleRemoved:
+	case r == core.RoleLearner && m.GetRole() == corepb.Role_VOTER && m != nil:
+		c.w.fail(checkMembers, "%v is a voter and takes itself for a learner", n)
+	case r != core.RoleLearner && (m == nil || m.GetRole() == corepb.Role_JOINING):
+		c.w.fail(checkMembers, "%v is %v and takes itself for a voter: %v", n, m.GetRole(), r)
+	}
+}
+
+// unheard steps a node with a message of a member that it knows was removed: it
+// has no effect.
+func (c *checks) unheard(n *node, in core.Receive) {
+	before := n.status
+	n.gone = true
+	n.input(in)
+	n.gone = false
+	if s := n.status; s.Term != before.Term || s.Commit != before.Commit || s.Role != before.Role {
+		c.heardRemoved(n, "changes its state")
+	}
+}
+
+func (c *checks) heardRemoved(n *node, what string) {
+	if !n.foreign() {
+		c.w.fail(checkMembers, "%v %s on a message of a member that it knows was removed", n, what)
+	}
+}
+
 // countSteps counts what happened between two memberships.
 func (c *checks) countSteps(was, is core.Members) {
 	for _, m := range is.List {

@@ -108,6 +108,9 @@ func TestCheckersFire(t *testing.T) {
 			f.lease = lease{until: f.clock.at(w.now) + time.Millisecond, term: f.status.Term}
 			w.checks.leased(f)
 		},
+		checkPromise: func(t *testing.T, w *World, l, f *node) {
+			w.checks.sent(f, &core.Send{To: 1 << 40}, &wireInfo{body: bodyRaft, kind: pb.MsgVote, term: f.status.Term + 1})
+		},
 		checkBounds: func(t *testing.T, w *World, l, f *node) {
 			w.checks.sent(f, &core.Send{Data: make([]byte, maxMessage+1)}, &wireInfo{body: bodyRaft, kind: pb.MsgApp})
 		},
@@ -141,6 +144,54 @@ func TestCheckersFire(t *testing.T) {
 			break_(t, w, l, f)
 			if w.failure == nil || w.failure.Check != check {
 				t.Fatalf("got %v, want a violation of %s", w.failure, check)
+			}
+		})
+	}
+}
+
+// What one check looks at in several ways: each of them sees it.
+func TestCheckersFireToo(t *testing.T) {
+	for name, c := range map[string]struct {
+		check  string
+		break_ func(w *World, l, f *node)
+	}{
+		"a lease without promises": {checkPromise, func(w *World, l, f *node) {
+			w.checks.promises = nil
+			l.leaseUntil = 0
+			w.checks.leased(l)
+		}},
+		"a start from a damaged directory": {checkDurable, func(w *World, l, f *node) {
+			w.checks.damaged = []*directory{f.disk.dir}
+			w.checks.started(f, core.Durable{})
+		}},
+		"a vote of a node that lost entries": {checkDurable, func(w *World, l, f *node) {
+			f.warned = true
+			w.checks.sent(f, &core.Send{To: l.identity.RaftID}, &wireInfo{body: bodyRaft, kind: pb.MsgVoteResp, term: f.status.Term})
+		}},
+		"an older term committed by counting": {checkQuorum, func(w *World, l, f *node) {
+			w.checks.committed = w.checks.committed[:l.status.Commit]
+			l.view.commit--
+			l.view.at(l.status.Commit).term--
+			w.checks.stepped(l)
+		}},
+		"an answer to a removed member": {checkMembers, func(w *World, l, f *node) {
+			f.gone = true
+			f.Send(core.Send{To: l.identity.RaftID})
+		}},
+		"a voter that takes itself for a learner": {checkMembers, func(w *World, l, f *node) {
+			f.status.Role = core.RoleLearner
+			w.checks.stepped(f)
+		}},
+		"a learner that takes itself for a voter": {checkMembers, func(w *World, l, f *node) {
+			f.members = core.Members{}
+			w.checks.stepped(f)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, l, f := formed(t)
+			c.break_(w, l, f)
+			if w.failure == nil || w.failure.Check != c.check {
+				t.Fatalf("got %v, want a violation of %s", w.failure, c.check)
 			}
 		})
 	}

@@ -16,6 +16,7 @@ var faultCorrupt = Kind{
 		w.checks.lost(n)
 		n.crash(surviveAll)
 		n.disk.dir.corrupt = "a record fails its checksum"
+		w.checks.damaged = append(w.checks.damaged, n.disk.dir)
 		w.restartLater(n, time.Second)
 		return "a record is damaged"
 	},

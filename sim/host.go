@@ -49,6 +49,9 @@ func (n *node) Persist(b []core.Persist) {
 	if !n.alive() {
 		return
 	}
+	if n.gone {
+		n.w.checks.heardRemoved(n, "writes")
+	}
 	for i := range b {
 		n.w.hashPersist(&b[i])
 		n.w.checks.persist(n, &b[i])
@@ -59,6 +62,9 @@ func (n *node) Persist(b []core.Persist) {
 func (n *node) Send(s core.Send) {
 	if !n.alive() {
 		return
+	}
+	if n.gone {
+		n.w.checks.heardRemoved(n, "sends")
 	}
 	n.w.hash.word(s.To)
 	n.w.hash.bytes(s.Data)

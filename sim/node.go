@@ -75,9 +75,11 @@ type node struct {
 	recorder trace.Recorder
 	inStep   bool // between RecordInput and RecordOutput
 
-	lease     lease
-	leaseTerm uint64 // the last one counted
-	view      view   // what the checkers know of it
+	lease      lease
+	leaseTerm  uint64        // the last one counted
+	leaseUntil time.Duration // the last one looked at
+	gone       bool          // what it steps comes from a member that it knows was removed
+	view       view          // what the checkers know of it
 }
 
 // lease is what the node's shared memory says, and so what is_leader() says. It

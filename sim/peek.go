@@ -19,6 +19,7 @@ type wireInfo struct {
 	commit  uint64
 	entries int
 	reject  bool
+	promise uint64 // milliseconds, beside a MsgHeartbeatResp
 }
 
 const (
@@ -30,6 +31,8 @@ const (
 	bodyReadRequest  protowire.Number = 8
 	bodyReadReply    protowire.Number = 9
 	lastBody                          = bodyReadReply
+
+	leasePromise protowire.Number = 11
 )
 
 // peek reads an encoded corepb.Envelope.
@@ -38,8 +41,15 @@ func peek(data []byte) (i wireInfo) {
 		if num >= bodyRaft && num <= lastBody {
 			i.body = num
 		}
-		if num == bodyRaft {
+		switch num {
+		case bodyRaft:
 			scan(b, i.field)
+		case leasePromise:
+			scan(b, func(num protowire.Number, v uint64, _ []byte) {
+				if num == 2 {
+					i.promise = v
+				}
+			})
 		}
 	})
 	return i

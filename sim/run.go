@@ -146,14 +146,15 @@ func (f *Failure) Error() string {
 }
 
 // Signature is what two failures have in common that have the same cause, as
-// far as can be told: the check and its words without the numbers.
+// far as can be told: the check and its words, without those that have a digit.
 func (f *Failure) Signature() string {
-	return f.Check + ": " + strings.Map(func(r rune) rune {
-		if r >= '0' && r <= '9' {
-			return -1
+	words := strings.Fields(f.Detail)
+	for i, w := range words {
+		if strings.ContainsAny(w, "0123456789") {
+			words[i] = "#"
 		}
-		return r
-	}, f.Detail)
+	}
+	return f.Check + ": " + strings.Join(words, " ")
 }
 
 // Result is what came of a run.

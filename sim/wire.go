@@ -155,7 +155,12 @@ func (w *World) deliver(p *packet) {
 	if w.trace != nil {
 		w.say(n, "<- %d: %v", core.NodeID(p.from), p.info)
 	}
-	n.input(core.Receive{From: p.from, Data: p.data})
+	in := core.Receive{From: p.from, Data: p.data}
+	if n.members.WasRemoved(p.from) {
+		w.checks.unheard(n, in)
+		return
+	}
+	n.input(in)
 }
 
 // hangUp ends a connection from n's side; the other end notices a little later,

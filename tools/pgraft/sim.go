@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -16,6 +17,7 @@ import (
 	"github.com/pgraft/pgraft/node/recorder"
 	"github.com/pgraft/pgraft/sim"
 	"github.com/pgraft/pgraft/tools/internal/campaign"
+	"github.com/pgraft/pgraft/tools/internal/shrink"
 )
 
 // simFlags are the command line of `pgraft sim`.
@@ -29,6 +31,9 @@ type simFlags struct {
 	trace    bool
 	record   string
 	marks    bool
+	file     string
+	save     string
+	shrink   time.Duration
 }
 
 func newSim() *cobra.Command {
@@ -42,8 +47,9 @@ operators. Each seed draws its faults. After every event the checkers look for
 two leaders, lost or different entries, a lease too many, and more; at the end
 the clients' history must be linearizable, and the cluster must have come right.
 
-A seed gives the same run to the byte, every time. When one fails, the command
-prints how to see it again and exits with status 1.`,
+A seed gives the same run to the byte, every time. When one fails, it is
+made small and saved (see pgraft shrink), the command prints how to see it again
+and exits with status 1.`,
 		Example: `  pgraft sim --seeds 1000
   pgraft sim --for 10m --nodes 5
   pgraft sim --seeds 500 --faults crash,partition
@@ -70,6 +76,9 @@ prints how to see it again and exits with status 1.`,
 	flags.BoolVar(&f.asJSON, "json", false, "print the result as JSON on standard output, progress on standard error")
 	flags.BoolVar(&f.trace, "trace", false, "with one seed: print everything that happens")
 	flags.StringVar(&f.record, "record", "", "with one seed: make `directory` and write each node's trace into it, for replay, diff and view")
+	flags.StringVar(&f.file, "decisions", "", "run what `pgraft shrink` wrote to this `file`, in place of a seed's own decisions")
+	flags.StringVar(&f.save, "save", "sim-failures", "where shrunk failures go")
+	flags.DurationVar(&f.shrink, "shrink", shrink.Limit, "how long to shrink the first seed that fails; 0 = not at all")
 	flags.BoolVar(&f.marks, "marks", false, "fail if something that a long campaign has to reach was not reached")
 	cmd.AddCommand(newSimFaults())
 	return cmd
@@ -144,6 +153,7 @@ func (f *simFlags) run(cmd *cobra.Command) error {
 	case err != nil:
 		return fmt.Errorf("write the result: %w", err)
 	case r.Failed > 0:
+		f.shrinkFirst(screen, r)
 		return fmt.Errorf("%d of %d seeds failed; again: %s", r.Failed, r.Seeds, r.Failures[0].Command)
 	case f.marks && len(missing) > 0:
 		return fmt.Errorf("never reached: %s", strings.Join(missing, ", "))
@@ -155,6 +165,12 @@ func (f *simFlags) run(cmd *cobra.Command) error {
 func (f *simFlags) one(cmd *cobra.Command) error {
 	w, o := cmd.OutOrStdout(), f.campaign.Sim
 	plan := sim.Plan(o)
+	if f.file != "" {
+		var err error
+		if o, plan, err = shrink.Load(f.file); err != nil {
+			return err
+		}
+	}
 	fmt.Fprintf(w, "seed %d, %s\n%d decisions:\n", o.Seed, o.Describe(), len(plan))
 	for _, d := range plan {
 		fmt.Fprintf(w, "  %v\n", d)
@@ -175,7 +191,31 @@ func (f *simFlags) one(cmd *cobra.Command) error {
 		fmt.Fprintln(w, "no violation")
 		return nil
 	}
-	return fmt.Errorf("seed %d: %w; everything that happened: %s --trace", o.Seed, r.Failure, campaign.Command(f.campaign.Sim, o.Seed))
+	again := campaign.Command(f.campaign.Sim, o.Seed)
+	if f.file != "" {
+		again = "pgraft sim --decisions " + f.file
+	} else if !f.trace && f.shrink > 0 {
+		if err := shrinkTo(w, f.save, o, plan, f.shrink); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("seed %d: %w; everything that happened: %s --trace", o.Seed, r.Failure, again)
+}
+
+// shrinkFirst makes the first failure of a campaign small. A seed that hung, or
+// that two runs of differed in, cannot be shrunk.
+func (f *simFlags) shrinkFirst(w io.Writer, r *campaign.Result) {
+	for _, x := range r.Failures {
+		if !slices.Contains(sim.Checks(), x.Check) || f.shrink == 0 {
+			continue
+		}
+		o := f.campaign.Sim
+		o.Seed = x.Seed
+		if err := shrinkTo(w, f.save, o, sim.Plan(o), f.shrink); err != nil {
+			fmt.Fprintf(w, "shrink seed %d: %v\n", x.Seed, err)
+		}
+		return
+	}
 }
 
 // progressOn shows a campaign: a bar on a terminal, a line now and then

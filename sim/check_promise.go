@@ -1,0 +1,77 @@
+package sim
+
+import (
+	"time"
+
+	pb "go.etcd.io/raft/v3/raftpb"
+
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/corepb"
+)
+
+// made is a promise as the wire carried it: until the server's clock shows so
+// much, its replica elects nobody but the leader it was made to. A restart does
+// not end it.
+type made struct {
+	replica, to uint64 // Raft ids
+	server      *node
+	until       time.Duration // by the server's clock
+}
+
+// promised notes a promise that leaves.
+func (c *checks) promised(n *node, s *core.Send, i *wireInfo) {
+	until := n.clock.at(c.w.now) + time.Duration(i.promise)*time.Millisecond
+	for k := range c.promises {
+		if p := &c.promises[k]; p.replica == n.identity.RaftID && p.to == s.To {
+			p.until = max(p.until, until)
+			return
+		}
+	}
+	c.promises = append(c.promises, made{n.identity.RaftID, s.To, n, until})
+}
+
+// kept: while a leader holds a lease, whoever promised it gives no vote to
+// anyone else, and asks for none. Before a transfer the lease is given up.
+func (c *checks) kept(n *node, to uint64, i *wireInfo) {
+	now := n.clock.at(c.w.now)
+	for _, p := range c.promises {
+		if p.replica != n.identity.RaftID || p.until <= now || i.kind == pb.MsgVoteResp && p.to == to {
+			continue
+		}
+		l := c.w.nodes[core.NodeID(p.to)-1]
+		if l.identity.RaftID == p.to && l.lease.term < i.term && l.holdsLease() {
+			c.w.fail(checkPromise, "%v takes part in the election of term %d by %v, and promised %v, which holds the lease of term %d, to wait for another %v",
+				n, i.term, i.kind, l, l.lease.term, p.until-now)
+		}
+	}
+}
+
+// backed: a lease ends, in true time and as the clocks run now, before the
+// promises of a quorum do.
+func (c *checks) backed(n *node) {
+	end := n.clock.trueAt(n.lease.until)
+	voters, have := 0, 0
+	for _, m := range n.core.Members().List {
+		if m.GetRole() != corepb.Role_VOTER {
+			continue
+		}
+		voters++
+		if id := m.GetRaftId(); id == n.identity.RaftID || c.promisedUntil(id, n.identity.RaftID) >= end {
+			have++
+		}
+	}
+	if have <= voters/2 {
+		c.w.fail(checkPromise, "%v holds the lease in term %d for another %v, and only %d of %d voters have promised for so long",
+			n, n.lease.term, end-c.w.now, have, voters)
+	}
+}
+
+// promisedUntil is the true instant at which a replica's promise ends.
+func (c *checks) promisedUntil(replica, to uint64) time.Duration {
+	for i := range c.promises {
+		if p := &c.promises[i]; p.replica == replica && p.to == to {
+			return p.server.clock.trueAt(p.until)
+		}
+	}
+	return 0
+}

@@ -1,0 +1,81 @@
+package shrink
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/pgraft/pgraft/sim"
+)
+
+// file is a shrunk run on disk.
+type file struct {
+	Seed      uint64   `json:"seed"`
+	Nodes     int      `json:"nodes,omitempty"`
+	Duration  string   `json:"duration,omitempty"`
+	Rate      int      `json:"rate,omitempty"`
+	Faults    []string `json:"faults"` // null: all; it says whether clocks differ
+	Without   []string `json:"without,omitempty"`
+	Check     string   `json:"check"`
+	At        string   `json:"at"`
+	Detail    string   `json:"detail"`
+	Before    int      `json:"decisions_before"`
+	Decisions []string `json:"decisions"`
+}
+
+// Save writes s to dir: seed-N-CHECK.json with the decisions, for `pgraft sim
+// --decisions` and `pgraft shrink`, and seed-N-CHECK.txt, a script.
+func Save(dir string, s sim.Shrunk) (decisions, script string, err error) {
+	o := s.Options
+	f := file{Seed: o.Seed, Nodes: o.Nodes, Rate: o.Rate, Faults: o.Faults, Without: o.Without, Check: s.Failure.Check,
+		At: s.Failure.At.String(), Detail: s.Failure.Detail, Before: s.Before}
+	if o.Duration != 0 {
+		f.Duration = o.Duration.String()
+	}
+	for _, d := range s.Decisions {
+		f.Decisions = append(f.Decisions, d.String())
+	}
+	b, err := json.MarshalIndent(f, "", "  ")
+	if err != nil {
+		return "", "", fmt.Errorf("shrink: seed %d: %w", o.Seed, err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", "", fmt.Errorf("shrink: %w", err)
+	}
+	name := filepath.Join(dir, fmt.Sprintf("seed-%d-%s", o.Seed, s.Failure.Check))
+	decisions, script = name+".json", name+".txt"
+	if err := os.WriteFile(decisions, append(b, '\n'), 0o644); err != nil {
+		return "", "", fmt.Errorf("shrink: %w", err)
+	}
+	detail := strings.Join(strings.Fields(s.Failure.Detail), " ")
+	story := fmt.Sprintf("Seed %d, shrunk from %d decisions to %d. It failed the check %s:\n%s", o.Seed, s.Before, len(s.Decisions), s.Failure.Check, detail)
+	if err := os.WriteFile(script, []byte(sim.Script(story, o, s.Decisions)), 0o644); err != nil {
+		return "", "", fmt.Errorf("shrink: %w", err)
+	}
+	return decisions, script, nil
+}
+
+// Load reads what Save wrote.
+func Load(path string) (o sim.Options, plan []sim.Decision, err error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return o, nil, fmt.Errorf("shrink: %w", err)
+	}
+	var f file
+	if err := json.Unmarshal(b, &f); err != nil {
+		return o, nil, fmt.Errorf("shrink: %s: %w", path, err)
+	}
+	o = sim.Options{Seed: f.Seed, Nodes: f.Nodes, Rate: f.Rate, Faults: f.Faults, Without: f.Without}
+	if f.Duration != "" {
+		if o.Duration, err = time.ParseDuration(f.Duration); err != nil {
+			return o, nil, fmt.Errorf("shrink: %s: %w", path, err)
+		}
+	}
+	if plan, err = sim.ParsePlan(strings.Join(f.Decisions, "\n")); err != nil {
+		return o, nil, fmt.Errorf("shrink: %s: %w", path, err)
+	}
+	return o, plan, o.Validate()
+}

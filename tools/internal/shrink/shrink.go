@@ -1,0 +1,26 @@
+// Package shrink makes failing seeds of the simulator small, within a time, and
+// keeps what is left: as decisions for `pgraft shrink`, and as a script for
+// `go test ./sim`.
+package shrink
+
+import (
+	"time"
+
+	"github.com/pgraft/pgraft/sim"
+)
+
+// Limit is how long shrinking takes at most, unless told otherwise.
+const Limit = time.Minute
+
+// Seed shrinks the run of o's seed, for so long at most. Failure is nil if the
+// seed does not fail.
+func Seed(o sim.Options, limit time.Duration) sim.Shrunk {
+	return Plan(o, sim.Plan(o), limit)
+}
+
+// Plan shrinks a run with these decisions.
+func Plan(o sim.Options, plan []sim.Decision, limit time.Duration) sim.Shrunk {
+	end := time.Now().Add(limit)
+	s, _ := sim.Shrink(o, plan, func() bool { return time.Now().Before(end) })
+	return s
+}

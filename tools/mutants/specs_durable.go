@@ -1,0 +1,140 @@
+package main
+
+// What is said before it is durable, and disks that lie (classes 1 to 4 and 7).
+var durableMutants = []mutant{
+	{
+		name: "vote-leaves-before-sync", class: "1", doc: "the library sends a granted vote without waiting for the disk",
+		edits: []edit{{library + "raft.go",
+			"if m.GetType() == pb.MsgAppResp || m.GetType() == pb.MsgVoteResp || m.GetType() == pb.MsgPreVoteResp {",
+			"if m.GetType() == pb.MsgAppResp || m.GetTo() == r.id || m.GetType() == pb.MsgPreVoteResp {"}},
+	},
+	{
+		name: "core-releases-votes-early", class: "1", doc: "the core lets vote responses go with the batch, not after it",
+		edits: []edit{{"core/storage.go",
+			"	c.emit(p, m.GetResponses())\n",
+			`	var later []*pb.Message
+	for _, r := range m.GetResponses() {
+		if r.GetType() == pb.MsgVoteResp && r.GetTo() != c.self {
+			c.sendRaft(r)
+		} else {
+			later = append(later, r)
+		}
+	}
+	c.emit(p, later)
+`}},
+	},
+	{
+		name: "term-needs-no-sync", class: "1", doc: "a batch with only a term and a vote is answered without a sync",
+		edits: []edit{{"core/storage.go",
+			"p := Persist{Sync: len(m.GetResponses()) > 0}",
+			"p := Persist{Sync: len(m.GetEntries()) > 0 || m.GetSnapshot() != nil}"}},
+	},
+	{
+		name: "disk-drops-vote", class: "2", doc: "the disk stores the term and not the vote",
+		edits: []edit{{"sim/disk.go", "		d.hard = *h\n", "		d.hard = core.HardState{Term: h.Term, Commit: h.Commit}\n"}},
+	},
+	{
+		name: "restart-forgets-vote", class: "2", doc: "the core starts with the stored term and without the stored vote",
+		edits: []edit{{"core/core.go",
+			"	log.hard = hardState(d.HardState)\n",
+			"	d.HardState.Vote = 0\n	log.hard = hardState(d.HardState)\n"}},
+	},
+	{
+		name: "vote-only-with-new-term", class: "2", doc: "a vote given after the term was stored is not stored any more",
+		edits: []edit{{"sim/disk.go", "		d.hard = *h\n",
+			"		if h.Term == d.hard.Term {\n			d.hard.Commit = h.Commit\n		} else {\n			d.hard = *h\n		}\n"}},
+	},
+	{
+		name: "ack-leaves-before-sync", class: "3", doc: "the library acknowledges entries without waiting for the disk",
+		edits: []edit{{library + "raft.go",
+			"if m.GetType() == pb.MsgAppResp || m.GetType() == pb.MsgVoteResp || m.GetType() == pb.MsgPreVoteResp {",
+			"if m.GetTo() == r.id || m.GetType() == pb.MsgVoteResp || m.GetType() == pb.MsgPreVoteResp {"}},
+	},
+	{
+		name: "core-answers-all-batches", class: "3", doc: "the answer to one batch releases what waits for later ones",
+		edits: []edit{{"core/storage.go",
+			"n < len(c.storage.batches) && c.storage.batches[n].seq <= seq; n++",
+			"n < len(c.storage.batches) && seq > 0; n++"}},
+	},
+	{
+		name: "entries-need-no-sync", class: "3", doc: "the disk syncs terms and votes, and answers for entries at once",
+		edits: []edit{{"sim/disk.go",
+			"func(b core.Persist) bool { return b.Sync })",
+			"func(b core.Persist) bool { return b.Sync && len(b.Entries) == 0 })"}},
+	},
+	{
+		name: "leader-counts-itself-early", class: "3", doc: "a leader counts its own copy of an entry before it is synced",
+		edits: []edit{{"core/storage.go",
+			"	c.emit(p, m.GetResponses())\n",
+			`	var later []*pb.Message
+	for _, r := range m.GetResponses() {
+		if r.GetType() == pb.MsgAppResp && r.GetTo() == c.self {
+			defer c.step(r)
+		} else {
+			later = append(later, r)
+		}
+	}
+	c.emit(p, later)
+`}},
+	},
+	{
+		name: "sync-error-ignored", class: "4", doc: "a sync fails, and the batch is answered all the same",
+		edits: []edit{
+			{"sim/disk.go", "	case d.syncErr && sync:\n		d.syncErr = false\n		n.fail(errSync)\n", ""},
+			{"sim/disk.go", "		if sync {\n			d.settle(len(d.unsynced))\n		}\n",
+				"		if sync && !d.syncErr {\n			d.settle(len(d.unsynced))\n		}\n		d.syncErr = d.syncErr && !sync\n"},
+		},
+	},
+	{
+		name: "sync-retried-and-believed", class: "4", doc: "after a failed sync the next one succeeds, and nothing reaches the disk any more",
+		edits: []edit{
+			{"sim/disk.go", "	writeErr bool // the next write fails\n", "	writeErr bool // the next write fails\n	poisoned bool\n"},
+			{"sim/disk.go", "		d.syncErr = false\n		n.fail(errSync)\n", "		d.syncErr, d.poisoned = false, true\n		n.w.arrange(event{at: n.w.now, kind: evDisk, node: n, life: n.life})\n"},
+			{"sim/disk.go", "		if sync {\n", "		if sync && !d.poisoned {\n"},
+			{"sim/disk.go", "	d.stall, d.syncErr, d.writeErr = 0, false, false\n", "	d.stall, d.syncErr, d.writeErr, d.poisoned = 0, false, false, false\n"},
+		},
+	},
+	{
+		name: "write-error-skips-batch", class: "4", doc: "a failed write loses its batch, and the node goes on",
+		edits: []edit{{"sim/disk.go", "		d.writeErr = false\n		n.fail(errWrite)\n",
+			"		d.writeErr = false\n		seq := d.writing[len(d.writing)-1].Seq\n		d.writing, d.busy = d.writing[:0], false\n		n.input(core.Persisted{Seq: seq})\n		d.kick()\n"}},
+	},
+	{
+		name: "damage-cuts-the-log", class: "7", doc: "a damaged record is taken for a torn tail: the log is cut there, and the commit index with it",
+		edits: []edit{{"sim/disk.go", "	if d.corrupt != \"\" {\n		return core.Durable{}, errors.New(d.corrupt)\n	}\n", ""},
+			{"sim/node.go", "	case d.corrupt != \"\":\n		return false, fmt.Errorf(\"damaged: %s\", d.corrupt)\n", ""},
+			{"sim/node.go", "	id := d.identity\n	switch {\n", cutTail("len(d.log)/2")}},
+	},
+	{
+		name: "damage-cuts-the-last-record", class: "7", doc: "the last record of the log is damaged, and is taken for a torn one",
+		edits: []edit{{"sim/disk.go", "	if d.corrupt != \"\" {\n		return core.Durable{}, errors.New(d.corrupt)\n	}\n", ""},
+			{"sim/node.go", "	case d.corrupt != \"\":\n		return false, fmt.Errorf(\"damaged: %s\", d.corrupt)\n", ""},
+			{"sim/node.go", "	id := d.identity\n	switch {\n", cutTail("len(d.log)-min(1, len(d.log))")}},
+	},
+	{
+		name: "overwrite-keeps-the-rest", class: "own", doc: "entries that replace others leave the old ones behind them on the disk",
+		edits: []edit{{"sim/disk.go", "		d.log = append(d.log[:i-d.first], b.Entries...)\n",
+			"		d.log = append(d.log, b.Entries[max(0, len(b.Entries)-max(0, int(i-d.first)+len(b.Entries)-len(d.log))):]...)\n		copy(d.log[i-d.first:], b.Entries)\n"}},
+	},
+	{
+		name: "disk-drops-promise", class: "11", doc: "the disk does not store how long a node may have promised",
+		edits: []edit{{"sim/disk.go", "	d.promise = max(d.promise, b.PromiseMillis)\n", ""}},
+	},
+}
+
+// cutTail is what a store does that mends a log by itself: nothing of it says
+// that something is missing.
+func cutTail(keep string) string {
+	return `	if d.corrupt != "" {
+		d.corrupt = ""
+		floor := 0
+		if d.snapshot != nil && d.snapshot.Index >= d.first {
+			floor = int(d.snapshot.Index + 1 - d.first)
+		}
+		d.log = d.log[:max(min(floor, len(d.log)), ` + keep + `)]
+		d.hard.Commit = min(d.hard.Commit, max(d.last(), uint64(0)))
+	}
+	id := d.identity
+	switch {
+`
+}

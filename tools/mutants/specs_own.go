@@ -1,0 +1,161 @@
+package main
+
+// Reads, the lease, request ids (classes 10 to 12), and what else pgraft has of
+// its own.
+var ownMutants = []mutant{
+	{
+		name: "read-by-the-library-lease", class: "10", doc: "reads rest on the library's lease: clocks, not a round",
+		edits: []edit{{"core/config.go", "raft.ReadOnlySafe", "raft.ReadOnlyLeaseBased"}},
+	},
+	{
+		name: "read-without-a-round", class: "10", doc: "a leader answers reads from its commit index, without asking anyone",
+		edits: []edit{{"core/read.go", "		c.rn.ReadIndex(binary.BigEndian.AppendUint64(nil, r.question))\n",
+			"		c.readConfirmed(raft.ReadState{Index: c.hard.Commit, RequestCtx: binary.BigEndian.AppendUint64(nil, r.question)})\n"}},
+	},
+	{
+		name: "read-in-a-new-term", class: "10", doc: "a new leader serves reads before it has committed an entry of its own",
+		edits: []edit{
+			{"core/read.go", " && len(r.next) > 0 && c.machine.term == c.hard.Term {", " && len(r.next) > 0 {"},
+			{library + "raft.go", "	return r.raftLog.zeroTermOnOutOfBounds(r.raftLog.term(r.raftLog.committed)) == r.Term\n", "	return true\n"},
+		},
+	},
+	{
+		name: "read-of-an-earlier-round", class: "10", doc: "an answer to an earlier question serves a later read",
+		edits: []edit{{"core/read.go", " || p.GetRound() != r.round {", " {"}},
+	},
+	{
+		name: "read-before-applied", class: "10", doc: "a read is answered before its index is applied here",
+		edits: []edit{{"core/read.go", "		case x.index > applied:\n			return false\n", "		case x.index > applied+1:\n			return false\n"}},
+	},
+	{
+		name: "lease-kept-in-transfer", class: "11", doc: "the lease is not given up before TimeoutNow",
+		edits: []edit{{"core/transfer.go", "	c.forfeitLease()\n", ""}},
+	},
+	{
+		name: "lease-back-after-transfer", class: "11", doc: "a transfer that comes to nothing gives the lease back in the same term",
+		edits: []edit{{"core/transfer.go", "		c.abdicate()\n", "		c.lease.forfeit = 0\n"}},
+	},
+	{
+		name: "lease-from-the-answer", class: "11", doc: "a promise counts from its arrival, not from the question",
+		edits: []edit{{"core/lease.go", "	if c.role != raft.StateLeader || !ok {\n		return\n	}\n", "	if c.role != raft.StateLeader || !ok {\n		return\n	}\n	opened = c.now\n"}},
+	},
+	{
+		name: "restart-forgets-promises", class: "11", doc: "a restarted node votes and campaigns at once",
+		edits: []edit{{"core/core.go", "	if d.PromiseMillis > 0 {\n", "	if d.PromiseMillis > 1<<40 {\n"}},
+	},
+	{
+		name: "promise-before-stored", class: "11", doc: "a promise is made before the disk knows how long it lasts",
+		edits: []edit{{"core/lease.go", "			p.pendingSeq = c.emit(Persist{PromiseMillis: p.pendingMillis, Sync: true}, nil)\n		}\n		return nil\n",
+			"			p.pendingSeq = c.emit(Persist{PromiseMillis: p.pendingMillis, Sync: true}, nil)\n		}\n"}},
+	},
+	{
+		name: "promise-not-kept", class: "11", doc: "a voter promises, and votes as it likes",
+		edits: []edit{
+			{"core/lease.go", "	return c.now < c.promise.until && m.GetFrom() != c.promise.to\n", "	return false\n"},
+			{library + "raft.go", "			inLease := r.checkQuorum && r.lead != None && r.electionElapsed < r.electionTimeout\n", "			inLease := false\n"},
+		},
+	},
+	{
+		name: "no-margin-for-clocks", class: "11", doc: "the lease leaves no room for clocks that differ and ticks that come late",
+		edits: []edit{{"core/lease.go", "	driftPercent = 10\n", "	driftPercent = 0\n"}, {"core/lease.go", "	lateTicks = 1\n", "	lateTicks = 0\n"}},
+	},
+	{
+		name: "lease-of-a-minority", class: "11", doc: "one promise too few is enough for the lease",
+		edits: []edit{{"core/lease.go", "grants[:len(ids)/2+1]", "grants[:max(1, len(ids)/2)]"}},
+	},
+	{
+		name: "lease-of-a-later-round", class: "11", doc: "the lease is counted from the newest promise that it rests on, not from the oldest",
+		edits: []edit{{"core/lease.go", "	l.from, l.ticks = from, 0\n	if until > c.now {\n		l.ticks = until - from\n", "	l.from, l.ticks = c.now, 0\n	if until > c.now {\n		l.ticks = until - from\n"}},
+	},
+	{
+		name: "lease-published-last", class: "11", doc: "the host sends before it publishes that the lease is gone",
+		edits: []edit{
+			{"core/host.go", "	h.Publish(c.Status())\n", ""},
+			{"core/host.go", "	if out.MembersChanged {\n", "	h.Publish(c.Status())\n	if out.MembersChanged {\n"},
+		},
+	},
+	{
+		name: "request-ids-by-local-time", class: "12", doc: "each node forgets request ids after a time of its own",
+		edits: []edit{{"core/core.go", "	c.now++\n	if c.removed {\n", "	c.now++\n	if c.now%64 == 0 {\n		c.requests.forget(c.machine.index + requestWindow)\n	}\n	if c.removed {\n"}},
+	},
+	{
+		name: "request-ids-not-in-snapshot", class: "12", doc: "a snapshot lacks the request ids",
+		edits: []edit{{"core/machine.go", "	for _, r := range m.requests.order {\n", "	for _, r := range m.requests.order[:0] {\n"}},
+	},
+	{
+		name: "request-ids-not-checked", class: "12", doc: "a request id that is in the log is appended and committed again",
+		edits: []edit{{"core/machine.go", "	if at, ok := m.requests.byID[a.requestID]; ok {\n", "	if at, ok := m.requests.byID[a.requestID]; ok && at.index == m.index {\n"},
+			{"core/propose.go", "	if at, ok := c.proposed.appended[id]; ok {\n", "	if at, ok := c.proposed.appended[id]; ok && at.index == 0 {\n"}},
+	},
+	{
+		name: "small-window", class: "12", control: true, doc: "request ids are remembered for 300 entries: nothing is wrong with that",
+		edits: []edit{{"core/config.go", "	requestWindow     = 1 << 16", "	requestWindow     = 300"}},
+	},
+	{
+		name: "expired-requests-commit", class: "12", doc: "with the small window: a request too old to be told from a new one counts as new",
+		edits: []edit{
+			{"core/config.go", "	requestWindow     = 1 << 16", "	requestWindow     = 300"},
+			{"core/machine.go", "	if m.index > cmd.since+requestWindow {\n", "	if m.index > cmd.since+1<<40 {\n"},
+			{"core/propose.go", " || c.last+1 > cmd.GetSince()+requestWindow {", " {"},
+			{"core/propose.go", "	if c.machine.index > p.command.GetSince()+requestWindow/2 {\n", "	if c.machine.index > p.command.GetSince()+1<<40 {\n"},
+		},
+	},
+	{
+		name: "acknowledged-when-appended", class: "own", doc: "a client is answered when the leader has put its entry into the log",
+		edits: []edit{{"core/propose.go", "		p.at = place{r.GetIndex(), r.GetTerm()}\n		c.supersede()\n", "		c.finishAt(p, place{r.GetIndex(), r.GetTerm()})\n"}},
+	},
+	{
+		name: "own-proposal-done-when-appended", class: "own", doc: "a leader's own client is answered when the entry is in the leader's log",
+		edits: []edit{{"core/propose.go", "			p.at, p.sent = at, true\n", "			c.finishAt(p, at)\n"}},
+	},
+	{
+		name: "given-up-is-refused", class: "own", doc: "a proposal that may still commit is answered as if nothing had happened",
+		edits: []edit{{"core/propose.go", "			c.reply(id, Unknown, \"given up\")\n			if len(p.ids) == 0 {\n", "			c.reply(id, Busy, \"given up\")\n			if len(p.ids) == 0 {\n"}},
+	},
+	{
+		name: "incarnation-used-again", class: "own", doc: "a node that is added again gets the Raft id that it had",
+		edits: []edit{{"core/machine.go", "		m.members.LastIncarnation = Incarnation(id)\n", "		m.members.LastIncarnation = max(m.members.LastIncarnation, min(Incarnation(id), 3))\n"},
+			{"core/machine.go", " || Incarnation(id) <= m.members.LastIncarnation {", " || Incarnation(id) < m.members.LastIncarnation {"}},
+	},
+	{
+		name: "known-commit-without-term", class: "own", doc: "a candidate believes a commit index without comparing the term of the entry there",
+		edits: []edit{{"core/known_commit.go", "err != nil || term != k.GetTerm() {", "err != nil || term == 0 {"}},
+	},
+	{
+		name: "joint-commit-by-one-quorum", class: "own", doc: "in a joint configuration the new quorum commits alone",
+		edits: []edit{{library + "quorum/joint.go", "	if idx0 < idx1 {\n		return idx0\n	}\n	return idx1\n", "	if idx0 > idx1 && len(c[1]) == 0 {\n		return idx1\n	}\n	return idx0\n"}},
+	},
+	{
+		name: "joint-vote-by-one-quorum", class: "own", doc: "in a joint configuration the new quorum elects alone",
+		edits: []edit{{library + "quorum/joint.go", "	if r1 == r2 {\n", "	if r1 == r2 || len(c[1]) > 0 {\n"}},
+	},
+	{
+		name: "replace-without-joint", class: "own", doc: "a voter is replaced in one simple change",
+		edits: []edit{{library + "confchange/confchange.go", "	if n := symdiff(incoming(c.Tracker.Voters), incoming(cfg.Voters)); n > 1 {\n", "	if n := symdiff(incoming(c.Tracker.Voters), incoming(cfg.Voters)); n > 9 {\n"},
+			{library + "raft.go", "} else if autoLeave, ok := cc.EnterJoint(); ok {", "} else if autoLeave, ok := cc.EnterJoint(); ok && len(cc.Changes) > 2 {"}},
+	},
+	{
+		name: "transfer-never-ends", class: "own", live: true, doc: "a leader whose transfer came to nothing stays, without a lease",
+		edits: []edit{{"core/transfer.go", "		c.abdicate()\n", ""}},
+	},
+	{
+		name: "snapshot-never-reported", class: "own", live: true, doc: "the library does not hear what became of a snapshot",
+		edits: []edit{{"core/storage.go", "	c.rn.ReportSnapshot(in.RaftID, st)\n", "	_ = st\n"}},
+	},
+	{
+		name: "proposals-not-retried", class: "own", live: true, doc: "a forwarded proposal is sent once",
+		edits: []edit{{"core/propose.go", " && (!p.sent || c.now-p.sentAt >= uint64(c.cfg.ElectionTicks)) {", " && !p.sent {"}},
+	},
+	{
+		name: "read-not-asked-again", class: "own", live: true, doc: "a lost question to the leader is not asked again",
+		edits: []edit{{"core/read.go", "	if r.asking && c.now-r.askedAt >= uint64(c.cfg.ElectionTicks) {\n		r.askAgain()\n	}\n", ""}},
+	},
+	{
+		name: "refused-change-forgotten", class: "own", live: true, doc: "a membership change that was refused is not tried again",
+		edits: []edit{{"core/membership.go", "	for _, ch := range c.changes.waiting {\n		ch.started = false\n	}\n", ""}},
+	},
+	{
+		name: "commit-not-learned", class: "own", live: true, doc: "a candidate does not learn what others know to be committed",
+		edits: []edit{{"core/door.go", "	c.commitKnown(env.GetKnownCommit())\n", ""}},
+	},
+}

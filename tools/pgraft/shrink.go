@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pgraft/pgraft/sim"
+	"github.com/pgraft/pgraft/tools/internal/campaign"
+	"github.com/pgraft/pgraft/tools/internal/shrink"
+)
+
+func newShrink() *cobra.Command {
+	var o sim.Options
+	var faults []string
+	var dir string
+	limit := shrink.Limit
+	cmd := &cobra.Command{
+		Use:   "shrink [FILE]",
+		Short: "Make a failing seed of the simulator small",
+		Long: `shrink runs a failing seed again and again, each time with fewer or simpler
+decisions, as long as the same check fails in the same way. What is left it
+writes to two files: a script that 'go test ./sim' runs once it lies in
+testdata/sim, and the decisions, which 'pgraft sim --decisions FILE --trace'
+shows step by step.
+
+It takes the seed with the flags that 'pgraft sim' failed with, or a FILE that it
+wrote earlier.`,
+		Example: `  pgraft shrink --seed 42
+  pgraft shrink --seed 42 --nodes 5 --dir testdata/sim`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if o.Faults, err = campaign.Faults(faults); err != nil {
+				return fmt.Errorf("--faults: %w", err)
+			}
+			if err := o.Validate(); err != nil {
+				return err
+			}
+			plan := sim.Plan(o)
+			if len(args) == 1 {
+				if o, plan, err = shrink.Load(args[0]); err != nil {
+					return err
+				}
+			}
+			return shrinkTo(cmd.OutOrStdout(), dir, o, plan, limit)
+		},
+	}
+	flags := cmd.Flags()
+	flags.Uint64Var(&o.Seed, "seed", 1, "the seed")
+	flags.IntVar(&o.Nodes, "nodes", sim.DefaultNodes, "nodes that form the cluster, 1 to 9")
+	flags.DurationVar(&o.Duration, "duration", sim.DefaultDuration, "virtual time of a run")
+	flags.IntVar(&o.Rate, "rate", sim.DefaultRate, "operations of the clients in a second")
+	flags.StringSliceVar(&faults, "faults", nil, "as of pgraft sim")
+	flags.StringSliceVar(&o.Without, "without", nil, "checkers that are off")
+	flags.StringVar(&dir, "dir", ".", "where the files go")
+	flags.DurationVar(&limit, "limit", limit, "for how long to try")
+	return cmd
+}
+
+// shrinkTo shrinks a run, prints what is left, and saves it.
+func shrinkTo(w io.Writer, dir string, o sim.Options, plan []sim.Decision, limit time.Duration) error {
+	began := time.Now()
+	s := shrink.Plan(o, plan, limit)
+	if s.Failure == nil {
+		return fmt.Errorf("seed %d does not fail with these %d decisions: there is nothing to shrink", o.Seed, len(plan))
+	}
+	decisions, script, err := shrink.Save(dir, s)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "seed %d: %d of %d decisions are left, after %d runs in %v: %v\n", o.Seed, len(s.Decisions), s.Before, s.Runs,
+		time.Since(began).Round(time.Millisecond), s.Failure)
+	for _, d := range s.Decisions {
+		fmt.Fprintf(w, "  %v\n", d)
+	}
+	fmt.Fprintf(w, "decisions: %s (again: pgraft sim --decisions %s --trace)\nscript: %s\n", decisions, decisions, script)
+	return nil
+}

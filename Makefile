@@ -100,6 +100,16 @@ test-race: ## the core and the node under the race detector
 	@tools/deps/debian.sh
 	$(GO) test -race ./core/... ./node/...
 
+.PHONY: bench-sim sim-night
+bench-sim: pgraft ## the simulator's standard workload: seeds an hour, events a second, allocations
+	build/pgraft sim --seeds 2000
+
+# Another first seed each night: make sim-night SEED=$(date +%s)000000
+SEED ?= 1
+NIGHT ?= 8h
+sim-night: pgraft ## seeds for a whole night (NIGHT=8h, SEED=1), a share of them twice
+	build/pgraft sim --for $(NIGHT) --seed $(SEED) --twice 2% --marks
+
 test-integration: deps install-chosen ## the tests on real servers of PostgreSQL PG
 	$(call integration,$(chosen_pg_config),)
 

@@ -116,6 +116,9 @@ planted-record: ## record those traces anew in the simulator, as a change of the
 	@tools/deps/debian.sh
 	GO="$(GO)" tools/planted.sh --record
 
+bench-sim: pgraft ## the simulator's standard workload: seeds an hour, events a second, allocations
+	build/pgraft sim --seeds 2000
+
 SIM_FOR ?= 8h
 sim-night: pgraft ## a long campaign of the simulator (SIM_FOR=8h), a twentieth of it run twice
 	build/pgraft sim --for $(SIM_FOR) --seed $$(date +%s)000 --twice 5% --marks

@@ -92,7 +92,8 @@ func (r *Result) Write(w io.Writer, o sim.Options) {
 	}
 	tw.Flush() // fails only as the writer below it does
 	fmt.Fprintf(w, "\nworkload: %s\n", o.Describe())
-	fmt.Fprintf(w, "%s; %v; %d run twice; %.1f allocations an event\n", r.Line(), r.Elapsed.Round(time.Millisecond), r.Twice,
+	fmt.Fprintf(w, "%s; %v, %.2f simulated hours a second; %d run twice; %.1f allocations an event\n", r.Line(),
+		r.Elapsed.Round(time.Millisecond), r.Simulated.Hours()/max(r.Elapsed.Seconds(), 1e-9), r.Twice,
 		float64(r.Allocs)/float64(max(1, r.Events)))
 }
 

@@ -45,7 +45,7 @@ integration = PGRAFT_PG_CONFIG="$(1)" $(GO) test -tags integration -count=1 -tim
 
 .PHONY: all pgraft engine shim check-pg install install-chosen deps demo test test-unit test-race \
 	test-integration test-browser test-short installcheck test-installcheck planted planted-record incidents \
-	bench-recorder bench-sim sim-night mutants mutants-ablation mutants-ci lint lint-go lint-c lint-shell lint-proto proto clean help
+	bench-recorder bench-sim sim-ci sim-night mutants mutants-ablation mutants-ci lint lint-go lint-c lint-shell lint-proto proto clean help
 
 all: pgraft engine shim ## build the command, the engine and the extension for PG_CONFIG
 
@@ -118,6 +118,9 @@ planted-record: ## record those traces anew in the simulator, as a change of the
 
 bench-sim: pgraft ## the simulator's standard workload: seeds an hour, events a second, allocations
 	build/pgraft sim --seeds 2000
+
+sim-ci: pgraft ## the simulator for CI: fixed seeds and fresh ones of this commit, three minutes at most
+	tools/sim-ci.sh
 
 SIM_FOR ?= 8h
 sim-night: pgraft ## a long campaign of the simulator (SIM_FOR=8h), a twentieth of it run twice

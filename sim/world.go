@@ -165,6 +165,9 @@ func (w *World) until(at time.Duration) {
 		if w.steps != nil {
 			w.steps = append(w.steps, uint64(w.hash))
 		}
+		if w.o.stop != nil && w.events%1024 == 0 && w.o.stop(w.events) {
+			w.fail(stopped, "the run was stopped after %d events", w.events)
+		}
 	}
 	if w.failure == nil {
 		w.now = at

@@ -43,9 +43,8 @@ C_WARNINGS = -Wall -Wextra -Werror -Wno-unused-parameter
 TEST_TIMEOUT = 15m
 integration = PGRAFT_PG_CONFIG="$(1)" $(GO) test -tags integration -count=1 -timeout $(TEST_TIMEOUT) -v $(2) ./tools/integration/...
 
-.PHONY: all pgraft engine shim check-pg install install-chosen deps demo test test-unit test-race \
-	test-integration test-browser test-short installcheck test-installcheck planted planted-record incidents \
-	bench-recorder bench-sim sim-ci sim-night mutants mutants-ablation mutants-ci lint lint-go lint-c lint-shell lint-proto proto clean help
+# No target here is a file.
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 all: pgraft engine shim ## build the command, the engine and the extension for PG_CONFIG
 
@@ -161,6 +160,11 @@ INCIDENTS ?= 50
 incidents: deps install-chosen ## INCIDENTS (50) incidents on real servers of PostgreSQL PG, recorded and replayed
 	PGRAFT_INCIDENTS=$(INCIDENTS) PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 60m -v \
 		-run '^TestIncidents$$' ./tools/integration
+
+KILLS ?= 300
+apply-crashes: deps install-chosen ## kill apply workers and servers KILLS (300) times under load, compare the tables of all nodes
+	PGRAFT_APPLY_KILLS=$(KILLS) PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 110m -v \
+		-run '^TestIntegration$$/^applies_once_across_crashes$$' ./tools/integration
 
 bench-recorder: deps install-chosen ## what the flight recorder costs: on against off, alternating in one run
 	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 15m -run '^$$' \

@@ -254,6 +254,7 @@ func TestConfigRefusals(t *testing.T) {
 		"node id 2147483648":      func(c *node.Config) { c.NodeID = 1 << 31 },
 		"cluster id":              func(c *node.Config) { c.ClusterID = "" },
 		"address":                 func(c *node.Config) { c.Address = "" },
+		"must be UTF-8":           func(c *node.Config) { c.ClusterID = "caf\xe9" },
 		"port 65536":              func(c *node.Config) { c.Port = 65536 },
 		"heartbeat interval":      func(c *node.Config) { c.HeartbeatInterval = c.ElectionTimeout / 2 },
 		"max entry bytes 0":       func(c *node.Config) { c.MaxEntryBytes = 0 },

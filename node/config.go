@@ -94,6 +94,9 @@ func (c Config) Validate() error {
 	return c.Trace.Validate()
 }
 
+// endpoint is where other members dial this node.
+func (c Config) endpoint() string { return net.JoinHostPort(c.Address, strconv.Itoa(int(c.Port))) }
+
 func (c Config) listen() string {
 	host := c.ListenAddress
 	if host == "" {

@@ -214,7 +214,8 @@ func TestOpenRefusals(t *testing.T) {
 				t.Fatal(err)
 			}
 		}},
-		{"another cluster id", `"elsewhere"`, func(t *testing.T, m, _ *member) { m.cfg.ClusterID = "elsewhere" }},
+		{"another address", "127.0.0.2:", func(t *testing.T, m, _ *member) { m.cfg.Address = "127.0.0.2" }},
+		{"another port", "If it has moved: remove node 3", func(t *testing.T, m, _ *member) { m.cfg.Port = freePort(t) }},
 		{"damaged marker", "marker", func(t *testing.T, m, _ *member) {
 			if err := os.WriteFile(m.cfg.MarkerPath, []byte(`{"replica_uuid": "xyz"}`), 0o600); err != nil {
 				t.Fatal(err)

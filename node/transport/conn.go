@@ -32,6 +32,7 @@ type conn struct {
 	dialled bool
 	from    uint64 // Raft id of the other end, as the handshake said
 	replica string // its replica uuid
+	life    string // of the process there, see Transport.rival
 	peer    *peer  // set by attached
 
 	replaces *conn // the accepted connection of the same member that this one ended
@@ -140,6 +141,8 @@ func (t *Transport) open(ctx context.Context, address string, hello *corepb.Hell
 		return nil, nil, ErrClosed
 	}
 	c := newConn(t, nc, true)
+	hello = proto.CloneOf(hello)
+	hello.Life = t.life
 	w, err := c.greet(ctx, address, hello)
 	if err != nil {
 		c.close(err)

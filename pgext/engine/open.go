@@ -94,8 +94,13 @@ func (e *engine) wait(ctx context.Context) (*node.Node, error) {
 			hint: "The server log says what it waits for."}
 	}
 	if e.failed != nil {
-		return nil, &sqlError{state: "55000", message: "the pgraft node was not started: " + e.failed.Error(),
+		failed := &sqlError{state: "55000", message: "the pgraft node was not started: " + e.failed.Error(),
 			hint: "Once the cause is removed, restart the server."}
+		var refused *node.OpenError
+		if errors.As(e.failed, &refused) {
+			failed.message, failed.hint = "the pgraft node was not started: "+refused.Text, refused.Hint
+		}
+		return nil, failed
 	}
 	if e.node == nil {
 		return nil, node.ErrNotRunning

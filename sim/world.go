@@ -78,6 +78,7 @@ func (w *World) newNode(id uint32) *node {
 func (w *World) newLink(a, b *node) *link {
 	ids := []uint64{uint64(a.id), uint64(b.id)}
 	l := &link{from: a, to: b, base: w.shape.latency, latency: For(w.o.Seed, "link", ids...)}
+	l.holds = For(w.o.Seed, "hold", ids...)
 	l.loss.draws = For(w.o.Seed, "loss", ids...)
 	l.duplicate.draws = For(w.o.Seed, "duplicate", ids...)
 	l.reorder.draws = For(w.o.Seed, "reorder", ids...)

@@ -41,7 +41,7 @@ SOURCES_LDFLAGS = -X=github.com/pgraft/pgraft/node/recorder.sources=$(core_sourc
 # PostgreSQL's headers as system headers: the warnings are about our own code.
 C_WARNINGS = -Wall -Wextra -Werror -Wno-unused-parameter
 TEST_TIMEOUT = 15m
-integration = PGRAFT_PG_CONFIG="$(1)" $(GO) test -tags integration -count=1 -timeout $(TEST_TIMEOUT) -v $(2) ./tools/integration/...
+integration = PGRAFT_PG_CONFIG="$(1)" $(GO) test -tags integration -count=1 -timeout $(TEST_TIMEOUT) -v $(2) ./tools/integration
 
 # No target here is a file.
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
@@ -93,7 +93,7 @@ install-chosen:
 demo: deps install-chosen ## build, install into PostgreSQL PG, and show a cluster at work
 	build/pgraft demo --pg-config "$(chosen_pg_config)"
 
-test: test-unit test-browser test-integration test-installcheck ## all tests, on PostgreSQL PG
+test: test-unit test-browser test-integration check-sql test-installcheck ## all tests, on PostgreSQL PG
 
 test-unit:
 	@tools/deps/debian.sh
@@ -144,6 +144,11 @@ test-integration: deps install-chosen ## the tests on real servers of PostgreSQL
 
 test-short: deps install-chosen ## the shorter pass of them, for PG=17 and PG=18
 	$(call integration,$(chosen_pg_config),-short)
+
+REWRITE ?=
+check-sql: deps install-chosen ## the stories of testdata/sql on real servers of PostgreSQL PG (REWRITE=1: write their outputs anew)
+	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout $(TEST_TIMEOUT) -v \
+		./tools/integration/scripts $(if $(REWRITE),-rewrite)
 
 installcheck: deps install-chosen ## PostgreSQL's own kinds of tests: pg_regress, isolation, TAP
 	@tools/deps/debian.sh --tap

@@ -147,3 +147,8 @@ func writePEM(path, kind string, der []byte, mode os.FileMode) error {
 	}
 	return errors.Join(os.Chmod(tmp, mode), os.Rename(tmp, path))
 }
+
+// PEM is the authority's certificate.
+func (a *Authority) PEM() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
+}

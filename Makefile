@@ -11,6 +11,8 @@ PG ?= 15
 PREFIX ?= /usr/local
 ## Put before every path that is installed, for packagers
 DESTDIR ?=
+## 1: make demo with TLS between nodes
+TLS ?=
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -90,8 +92,8 @@ install-chosen:
 		$(MAKE) all PG_CONFIG="$$pg_config"; \
 		$(as_root) $(MAKE) install PG_CONFIG="$$pg_config" PREFIX='$(PREFIX)'
 
-demo: deps install-chosen ## build, install into PostgreSQL PG, and show a cluster at work
-	build/pgraft demo --pg-config "$(chosen_pg_config)"
+demo: deps install-chosen ## build, install into PostgreSQL PG, and show a cluster at work (TLS=1: encrypted)
+	build/pgraft demo $(if $(TLS),--tls )--pg-config "$(chosen_pg_config)"
 
 test: test-unit test-browser test-integration check-sql test-installcheck ## all tests, on PostgreSQL PG
 

@@ -109,6 +109,16 @@ test-browser: ## the page of `pgraft view` in a browser; PGRAFT_SCREENSHOTS=DIR 
 	@tools/deps/debian.sh --browser
 	$(GO) test -tags browser -count=1 -timeout 5m ./tools/internal/view
 
+# With the core that has the bug, which shows what happened. A palette of 256
+# colours takes a third of the bytes.
+view-picture: planted ## docs/images/view.png: the page of `pgraft view`, from testdata/trace
+	@tools/deps/debian.sh --browser
+	@tools/deps/debian.sh --picture
+	@mkdir -p build/picture docs/images
+	PGRAFT_SCREENSHOTS=$(CURDIR)/build/picture $(GO) test -tags browser -count=1 -timeout 5m \
+		-overlay build/planted/lease_kept_in_transfer/overlay.json -run '^TestBrowserPicture$$' ./tools/internal/view
+	pngquant --force --strip --speed 1 --output docs/images/view.png 256 build/picture/view.png
+
 planted: ## plant the bugs of testdata/trace into the core: each replays what its traces show
 	@tools/deps/debian.sh
 	GO="$(GO)" tools/planted.sh

@@ -12,6 +12,7 @@ import (
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/corepb"
 	"github.com/pgraft/pgraft/node/store"
+	"github.com/pgraft/pgraft/node/transport"
 )
 
 // RequestError is a request that the core refused or whose outcome it does not
@@ -125,6 +126,11 @@ func (n *Node) probe(ctx context.Context, nodeID uint32, address string, port ui
 	n.mu.Unlock()
 	where := net.JoinHostPort(address, strconv.Itoa(int(port)))
 	w, err := n.net.Probe(ctx, where, id.Hello(nil, nodeID))
+	if errors.Is(err, transport.ErrTLS) {
+		return replica, &ProbeError{Unreachable: true, Text: fmt.Sprintf("could not agree on TLS with node %d at %s", nodeID, where), Detail: err.Error(),
+			Hint: fmt.Sprintf("All nodes need the same pgraft.ssl_enabled, and certificates by a CA that is in pgraft.ssl_ca_file of all, "+
+				"each for its node's pgraft.address or for the name %s.", transport.NodeName(nodeID))}
+	}
 	if err != nil {
 		return replica, &ProbeError{Unreachable: true, Text: fmt.Sprintf("could not reach node %d at %s", nodeID, where), Detail: err.Error(),
 			Hint: "Check that its server runs, that address and port are its pgraft.address and pgraft.port, and that no firewall is in between."}

@@ -34,6 +34,9 @@ const (
 	checkTransition = "host-order"         // batches come numbered in order
 )
 
+// stopped is no checker: it says that a run was given up, see Options.stop.
+const stopped = "stopped"
+
 // Checks lists the checkers by name.
 func Checks() []string {
 	return []string{checkPanic, checkLeader, checkLog, checkComplete, checkCommitted, checkApplied, checkBack, checkDurable,

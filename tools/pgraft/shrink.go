@@ -23,13 +23,13 @@ func newShrink() *cobra.Command {
 		Long: `shrink runs a failing seed again and again, each time with fewer or simpler
 decisions, as long as the same check fails in the same way. What is left it
 writes to two files: a script that 'go test ./sim' runs once it lies in
-testdata/sim, and the decisions, which 'pgraft sim --decisions FILE --trace'
+testdata/sim/found, and the decisions, which 'pgraft sim --decisions FILE --trace'
 shows step by step.
 
 It takes the seed with the flags that 'pgraft sim' failed with, or a FILE that it
 wrote earlier.`,
 		Example: `  pgraft shrink --seed 42
-  pgraft shrink --seed 42 --nodes 5 --dir testdata/sim`,
+  pgraft shrink --seed 42 --nodes 5 --dir testdata/sim/found`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if o.Faults, err = campaign.Faults(faults); err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -32,10 +33,19 @@ func Command(o sim.Options, seed uint64) string {
 	return s
 }
 
-// FaultList writes a selection of faults as --faults takes it.
+// FaultList writes a selection of faults as --faults takes it, the shorter way.
 func FaultList(l []string) string {
-	if len(l) == 0 {
+	var without []string
+	for _, k := range sim.Kinds() {
+		if !slices.Contains(l, k.Name) {
+			without = append(without, "-"+k.Name)
+		}
+	}
+	switch {
+	case len(l) == 0:
 		return "none"
+	case len(without) > 0 && len(without) < len(l):
+		return strings.Join(without, ",")
 	}
 	return strings.Join(l, ",")
 }

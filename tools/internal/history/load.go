@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/trace"
 	"github.com/pgraft/pgraft/tools/internal/replay"
 )
@@ -38,11 +41,16 @@ func Load(paths ...string) (h *History, warnings []string, err error) {
 	}
 	for _, n := range m.nodes {
 		warnings = append(warnings, n.warnings...)
+		m.where = append(m.where, n.where...)
 	}
 	warnings = append(warnings, m.alignClocks()...)
 	b := m.merge()
 	for _, v := range m.check.Violations {
 		warnings = append(warnings, v.String())
+	}
+	slices.SortStableFunc(m.where, func(a, b address) int { return cmp.Compare(a.at, b.at) })
+	for _, a := range m.where {
+		b.Address(a.node, a.text)
 	}
 	h, err = b.Build(strings.Join(paths, " "))
 	return h, warnings, err
@@ -82,6 +90,7 @@ func find(paths []string) ([]string, error) {
 type nodeTrace struct {
 	id       uint32
 	events   []event
+	where    []address
 	warnings []string
 }
 
@@ -93,8 +102,16 @@ type event struct {
 	played *replay.Event // what the safety checks look at; nil: nothing
 }
 
+// address is where a node was reached, by the clock of who says so.
+type address struct {
+	at   int64
+	node uint32
+	text string
+}
+
 type merger struct {
 	nodes   []*nodeTrace // by node id
+	where   []address
 	check   *replay.Checker
 	cluster [16]byte
 	first   string // the file that cluster is from
@@ -163,6 +180,9 @@ func (t *nodeTrace) play(n *replay.Node) error {
 			end = f
 		}
 		t.frame(&e, c.Player().Restored > restored)
+		if e.Step == nil || e.Step.Output.MembersChanged {
+			t.addresses(last, c.Core())
+		}
 	}
 	if end != nil {
 		t.mark(last, Note, "the record ends: %s", end.Reason)
@@ -201,6 +221,19 @@ func (t *nodeTrace) frame(e *replay.Event, restored bool) {
 		t.events = append(t.events, event{at: at, step: s, played: e})
 	case *trace.Note:
 		t.mark(at, noteKind(f.Class), "%s", f.Text)
+	}
+}
+
+// addresses takes down where the members are that a core knows of.
+func (t *nodeTrace) addresses(at int64, c *core.Core) {
+	if c == nil {
+		return
+	}
+	for _, m := range c.MemberStatuses() {
+		if a := m.Member.GetAddress(); a != "" {
+			where := net.JoinHostPort(a, strconv.Itoa(int(m.Member.GetPort())))
+			t.where = append(t.where, address{at, core.NodeID(m.Member.GetRaftId()), where})
+		}
 	}
 }
 

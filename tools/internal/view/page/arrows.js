@@ -204,16 +204,21 @@ function drawMarks(g, scale, model, colours) {
     row.push(n);
     placed.set(n.m.lane, row);
   }
-  const all = [...placed.values()].flatMap((row) => {
+  const all = [...placed.values()];
+  for (const row of all) {
     row.sort((a, b) => a.x - b.x);
-    row.forEach((n, k) => (n.room = (row[k + 1]?.x ?? scale.width + 40) - n.x - 26));
-    return row;
-  });
-  for (const n of all) n.box = drawMark(g, n, colours);
-  return all;
+    let taken = 0; // up to here, from the left
+    row.forEach((n, k) => {
+      n.room = Math.min((row[k + 1]?.x ?? Infinity) - 26, scale.width - 16) - n.x;
+      n.roomLeft = n.x - taken - 20;
+      n.box = drawMark(g, n, colours);
+      taken = n.box[2];
+    });
+  }
+  return all.flat();
 }
 
-function drawMark(g, { x, y, m, room }, colours) {
+function drawMark(g, { x, y, m, room, roomLeft }, colours) {
   const grave = ["down", "cut", "fault", "alarm", "pause"].includes(m.kind);
   g.beginPath();
   g.arc(x, y, 7.5, 0, 7);
@@ -228,6 +233,13 @@ function drawMark(g, { x, y, m, room }, colours) {
   g.fillStyle = grave ? "#fff" : colours.ink;
   g.fillText(MARKS[m.kind].icon, x, y + 0.5);
   g.font = "11px system-ui, sans-serif";
-  const text = [m.text, MARKS[m.kind].word].find((t) => label(g, t, x + 12, y, room, colours));
-  return [x - 9, y - 9, x + 12 + (text ? g.measureText(text).width : 0), y + 9];
+  const width = (text) => g.measureText(text).width;
+  let box = [x - 9, y - 9, x + 12, y + 9];
+  for (const text of [m.text, MARKS[m.kind].word]) {
+    if (label(g, text, x + 12, y, room, colours)) box[2] += width(text);
+    else if (label(g, text, x - 12, y, roomLeft, colours, { align: "right" })) box[0] -= width(text);
+    else continue;
+    break;
+  }
+  return box;
 }

@@ -4,17 +4,18 @@
 function showGutter(app) {
   const { model, scale, cursor } = app;
   const box = document.getElementById("gutter");
+  box.dataset.room = scale.laneHeight < 84 ? "least" : scale.laneHeight < 106 ? "less" : "all";
   if (box.children.length !== model.lanes.length) {
     box.replaceChildren(...model.lanes.map((lane) => el("div", { class: "card" },
-      el("b", {}, lane.name), el("span", { class: "role" }), el("div", { class: "state" }), el("div", { class: "state" }), el("div", { class: "state" }))));
+      el("b", {}, lane.name), el("span", { class: "role" }), el("div", { class: "state address" }, lane.address), el("div", { class: "state" }), el("div", { class: "state" }), el("div", { class: "state" }))));
   }
   for (const [l, lane] of model.lanes.entries()) {
     const card = box.children[l];
     card.hidden = scale.y[l] < 0;
     if (card.hidden) continue;
-    card.style.top = `${scale.y[l] - Math.min(scale.laneHeight, 92) / 2}px`;
+    card.style.top = `${scale.y[l] - Math.min(scale.laneHeight, 106) / 2}px`;
     const [role, ...lines] = cardText(app, l, lane, model.stateAt(l, cursor));
-    const [, roleBox, ...rest] = card.children;
+    const [, roleBox, , ...rest] = card.children;
     setText(roleBox, role);
     card.dataset.role = role.replace(/[^a-z]/gi, "").toLowerCase();
     rest.forEach((e, i) => setText(e, lines[i] ?? ""));
@@ -146,7 +147,7 @@ function fillMenus(app) {
     if (on) scale.hidden.delete(l);
     else scale.hidden.add(l);
     scale.layout();
-  }, el("span", {}, lane.name), el("span", { class: "quiet" }, `${count(model.laneSteps[l].length)} events`))));
+  }, el("span", {}, lane.name), el("span", { class: "quiet" }, `${lane.address} ${count(model.laneSteps[l].length)} events`))));
 }
 
 const LEGEND = [

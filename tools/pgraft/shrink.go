@@ -77,7 +77,9 @@ func shrinkTo(ctx context.Context, w io.Writer, dir string, o sim.Options, plan 
 	for _, d := range s.Decisions {
 		fmt.Fprintf(w, "  %v\n", d)
 	}
-	fmt.Fprintf(w, "decisions: %s (again: pgraft sim --decisions %[1]s --trace)\nscript: %s\ntraces: %s (see it: pgraft view %[3]s -o x.html)\n",
-		files.Decisions, files.Script, files.Traces)
+	fmt.Fprintf(w, "decisions: %s (again: pgraft sim --decisions %[1]s --trace)\nscript: %s\n", files.Decisions, files.Script)
+	if files.Traces != "" {
+		fmt.Fprintf(w, "traces: %s (see it: pgraft view %[1]s -o x.html)\n", files.Traces)
+	}
 	return nil
 }

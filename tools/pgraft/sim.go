@@ -111,7 +111,11 @@ func (f *simFlags) parse() (err error) {
 		return fmt.Errorf("--faults: %w", err)
 	}
 	if f.shard != "" {
-		if n, err := fmt.Sscanf(f.shard, "%d/%d", &o.Shard, &o.Shards); n != 2 || err != nil || o.Shards == 0 {
+		i, n, _ := strings.Cut(f.shard, "/")
+		var bad, worse error
+		o.Shard, bad = strconv.ParseUint(i, 10, 32)
+		o.Shards, worse = strconv.ParseUint(n, 10, 32)
+		if bad != nil || worse != nil || o.Shards == 0 {
 			return fmt.Errorf("--shard %q: want i/n, such as 0/8", f.shard)
 		}
 	}
@@ -120,10 +124,14 @@ func (f *simFlags) parse() (err error) {
 		return fmt.Errorf("--twice %q: want a share such as 5%%", f.twice)
 	}
 	o.Twice = percent / 100
-	if o.Seeds == 0 && o.For == 0 {
+	single := f.trace || f.record != "" || f.file != ""
+	switch {
+	case single && (o.Seeds > 0 || o.For > 0 || f.asJSON):
+		return fmt.Errorf("--trace, --record and --decisions are for one seed: leave out --seeds, --for and --json")
+	case o.Sim.Nodes == 0 || o.Sim.Rate == 0 || o.Sim.Duration == 0:
+		return fmt.Errorf("--nodes %d, --rate %d, --duration %v: none of them can be 0", o.Sim.Nodes, o.Sim.Rate, o.Sim.Duration)
+	case o.Seeds == 0 && o.For == 0:
 		o.Seeds = 1
-	} else if f.trace || f.record != "" {
-		return fmt.Errorf("--trace and --record are for one seed: leave out --seeds and --for")
 	}
 	return o.Validate()
 }

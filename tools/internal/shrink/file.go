@@ -31,7 +31,7 @@ type file struct {
 type Files struct {
 	Decisions string // for `pgraft sim --decisions` and `pgraft shrink`
 	Script    string // for go test ./sim
-	Traces    string // the directory with each node's trace, for replay, diff and view
+	Traces    string // the directory with each node's trace, for replay, diff and view; "": there are none
 }
 
 // Save writes s to dir: seed-N-CHECK.json with the decisions, seed-N-CHECK.txt,
@@ -54,6 +54,9 @@ func Save(dir string, s sim.Shrunk) (f Files, err error) {
 	o := s.Options
 	o.Record, o.Build = r.Add, recorder.Build()
 	sim.RunWith(o, s.Decisions)
+	if len(r) == 0 { // it failed before any core was there
+		f.Traces = ""
+	}
 	return f, r.Write(f.Traces)
 }
 

@@ -89,6 +89,7 @@ type checks struct {
 	acked     uint64 // the last index that a client was told of
 	newestAt  uint64 // index of the last membership entry that anyone applied
 	promises  []made
+	handed    []candidacy  // of transfers
 	damaged   []*directory // with a record that fails its checksum
 }
 

@@ -83,7 +83,7 @@ func (n *Node) openStore() (bool, error) {
 	if _, err := os.Stat(n.cfg.DataDir); errors.Is(err, os.ErrNotExist) || err == nil && isEmpty(n.cfg.DataDir) {
 		if marked {
 			return false, &OpenError{Text: fmt.Sprintf("%s is empty, but %s says that node %d was initialised: its data is lost", n.cfg.DataDir, n.cfg.MarkerPath, mark.NodeID),
-				Hint: fmt.Sprintf("Remove node %d from the cluster on its leader, delete %s, restart this server, run pgraft_init(), and add it again.", mark.NodeID, n.cfg.MarkerPath)}
+				Hint: fmt.Sprintf("Remove node %d from the cluster on its leader, delete %s, restart this server, run pgraft_init(false), and add it again.", mark.NodeID, n.cfg.MarkerPath)}
 		}
 		return false, nil
 	} else if err != nil {
@@ -122,7 +122,7 @@ func (e *OpenError) Error() string { return "node: " + e.Text + ". " + e.Hint }
 // notOurs is the error for a directory that was copied, moved or exchanged.
 func (n *Node) notOurs(otherwise, text string, a ...any) error {
 	return &OpenError{Text: fmt.Sprintf("%s ", n.cfg.DataDir) + fmt.Sprintf(text, a...),
-		Hint: fmt.Sprintf("If this server is a copy, as a standby or a restored backup is: stop it, empty %s, delete %s, start it and run pgraft_init(). %s",
+		Hint: fmt.Sprintf("If this server is a copy, as a standby or a restored backup is: stop it, empty %s, delete %s, start it and run pgraft_init(false). %s",
 			n.cfg.DataDir, n.cfg.MarkerPath, otherwise)}
 }
 

@@ -75,6 +75,8 @@ var scenarios = []scenario{
 	{"survives its database", false, survivesItsDatabase},
 	{"applies what its log lacks", false, appliesWhatItsLogLacks},
 	{"says what is gone", false, saysWhatIsGone},
+	{"moves, replaces and renames as its page says", false, livesThrough("Change the address or the port of a member", "Copies")},
+	{"refuses copies as its page says", false, livesThrough("Copies", "")},
 	{"applies once across crashes", false, appliesOnceAcrossCrashes},
 }
 

@@ -138,7 +138,7 @@ func (n *Node) probe(ctx context.Context, nodeID uint32, address string, port ui
 	hint := ""
 	switch {
 	case w.GetRefusal() == corepb.Refusal_NOT_INITIALISED:
-		hint = "Run SELECT pgraft_init() on that server first."
+		hint = "Run SELECT pgraft_init(false) on that server first."
 	case w.GetRefusal() == corepb.Refusal_OTHER_CLUSTER_ID:
 		hint = "Set pgraft.cluster_id to the same value on all nodes and restart that server."
 	}
@@ -147,7 +147,7 @@ func (n *Node) probe(ctx context.Context, nodeID uint32, address string, port ui
 	}
 	if w.GetRaftId() != 0 && members.Get(w.GetRaftId()) == nil {
 		return replica, &ProbeError{Text: fmt.Sprintf("node %d at %s still has the data of its former membership", nodeID, where),
-			Hint: "Stop that server, empty its pgraft.data_dir, delete pgraft.initialized in its data directory, start it and run SELECT pgraft_init()."}
+			Hint: "Stop that server, empty its pgraft.data_dir, delete pgraft.initialized in its data directory, start it and run SELECT pgraft_init(false)."}
 	}
 	if len(w.GetReplica()) != len(replica) {
 		return replica, &ProbeError{Text: fmt.Sprintf("node %d at %s says a replica uuid of %d bytes", nodeID, where, len(w.GetReplica()))}

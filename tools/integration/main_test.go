@@ -55,6 +55,8 @@ var scenarios = []scenario{
 	{"saves the trace", false, savesTheTrace},
 	{"recovers from a lost quorum", false, recoversFromLostQuorum},
 	{"documents its settings", true, documentsItsSettings},
+	{"documents its surface", true, documentsItsSurface},
+	{"runs the documents", false, runsTheDocuments},
 	{"reloads its settings", false, reloadsItsSettings},
 	{"works in every transaction", true, worksInTransactions},
 	{"ends a wait when asked to", false, endsAWait},

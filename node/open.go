@@ -38,6 +38,7 @@ func Open(cfg Config) (*Node, error) {
 		}
 	}
 	n := &Node{cfg: cfg, tls: encryption, id: core.Identity{ClusterID: cfg.ClusterID, NodeID: cfg.NodeID}}
+	n.needs.own, n.needs.ended = cfg.Retention.RetainFrom, make(chan struct{})
 	n.rec = recorder.Open(filepath.Join(cfg.DataDir, traceDir), cfg.Trace, cfg.Logger)
 	n.stats.since = time.Now()
 	if err := n.open(); err != nil {
@@ -46,6 +47,7 @@ func Open(cfg Config) (*Node, error) {
 		}
 		return nil, errors.Join(err, n.closeStore())
 	}
+	n.cfg.Go(n.keepTelling)
 	return n, nil
 }
 

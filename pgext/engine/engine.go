@@ -40,9 +40,10 @@ type engine struct {
 	waiting map[uint64]context.CancelFunc
 
 	progress *progress
+	exports  exports
+	imported imported
 
-	applying   sync.Mutex // of a reload; guards retainFrom
-	retainFrom uint64     // as the apply worker has said
+	reloading sync.Mutex
 }
 
 // status is what backends read.
@@ -57,7 +58,7 @@ const openRetry = time.Second
 
 func newEngine(cfg config, r *records, write func(status)) *engine {
 	e := &engine{records: r, write: write, opened: make(chan struct{}), cfg: cfg, waiting: map[uint64]context.CancelFunc{},
-		progress: newProgress(), retainFrom: retainEverything}
+		progress: newProgress()}
 	e.ended, e.end = context.WithCancel(context.Background())
 	e.level.Set(cfg.level)
 	e.logger = slog.New(&logHandler{records: r, level: &e.level})
@@ -92,7 +93,7 @@ func (e *engine) open() {
 	e.publishStatus(node.Status{State: node.Uninitialised})
 	cfg := e.cfg.node
 	cfg.Retention.RetainFrom = retainEverything
-	cfg.Logger, cfg.Publish, cfg.Go = e.logger, e.publishStatus, e.spawn
+	cfg.Logger, cfg.Publish, cfg.Go, cfg.Export = e.logger, e.publishStatus, e.spawn, e.export
 	n, err := node.Open(cfg)
 	for said := false; errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, store.ErrLocked); n, err = node.Open(cfg) {
 		if !said {
@@ -177,8 +178,8 @@ func (e *engine) reload(cfg config) {
 	e.setLevel()
 	e.mu.Unlock()
 	e.spawn(func() {
-		e.applying.Lock()
-		defer e.applying.Unlock()
+		e.reloading.Lock()
+		defer e.reloading.Unlock()
 		n, err := e.running(e.ended)
 		if err != nil {
 			return // it starts with nothing, or never
@@ -186,9 +187,7 @@ func (e *engine) reload(cfg config) {
 		e.mu.Lock()
 		latest := e.cfg
 		e.mu.Unlock()
-		settings := latest.settings()
-		settings.Retention.RetainFrom = e.retainFrom
-		if err := n.Reload(settings); err != nil {
+		if err := n.Reload(latest.settings()); err != nil {
 			e.logger.Error(fmt.Sprintf("the new settings are not in force: %v", err))
 		}
 	})

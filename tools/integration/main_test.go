@@ -71,6 +71,8 @@ var scenarios = []scenario{
 	{"survives its database", false, survivesItsDatabase},
 	{"applies what its log lacks", false, appliesWhatItsLogLacks},
 	{"says what is gone", false, saysWhatIsGone},
+	{"fills a late node", true, fillsALateNode},
+	{"holds a failed import", false, holdsAFailedImport},
 	{"applies once across crashes", false, appliesOnceAcrossCrashes},
 }
 

@@ -79,6 +79,8 @@ var scenarios = []scenario{
 	{"says what is gone", false, saysWhatIsGone},
 	{"moves, replaces and renames as its page says", false, livesThrough("Change the address or the port of a member", "Copies")},
 	{"refuses copies as its page says", false, livesThrough("Copies", "")},
+	{"fills a late node", true, fillsALateNode},
+	{"holds a failed import", false, holdsAFailedImport},
 	{"applies once across crashes", false, appliesOnceAcrossCrashes},
 }
 

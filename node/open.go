@@ -46,6 +46,9 @@ func Open(cfg Config) (*Node, error) {
 		}
 		return nil, errors.Join(err, n.closeStore())
 	}
+	if n.tls != nil {
+		n.sayTLS()
+	}
 	return n, nil
 }
 

@@ -317,7 +317,11 @@ RETURNS TABLE (
     receives_dropped bigint,
     queue_messages bigint,
     queue_bytes bigint,
-    last_error text)
+    last_error text,
+    tls_version text,
+    tls_cipher text,
+    certificate_subject text,
+    certificate_expiry timestamptz)
 AS 'MODULE_PATHNAME', 'pgraft_stat_get_peers'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
 COMMENT ON FUNCTION pgraft_stat_get_peers IS

@@ -34,6 +34,9 @@ const (
 	checkTransition = "host-order"         // batches come numbered in order
 )
 
+// stopped is no checker: it says that a run was given up, see Options.stop.
+const stopped = "stopped"
+
 // Checks lists the checkers by name.
 func Checks() []string {
 	return []string{checkPanic, checkLeader, checkLog, checkComplete, checkCommitted, checkApplied, checkBack, checkDurable,
@@ -86,6 +89,7 @@ type checks struct {
 	acked     uint64 // the last index that a client was told of
 	newestAt  uint64 // index of the last membership entry that anyone applied
 	promises  []made
+	handed    []candidacy  // of transfers
 	damaged   []*directory // with a record that fails its checksum
 }
 

@@ -146,7 +146,7 @@ func (t *Transport) greet(c *conn) (generation uint64, err error) {
 		return 0, err
 	}
 	if err := c.secure(); err != nil {
-		return 0, plain(orAlert(err))
+		return 0, plain(c.orAlert(err))
 	}
 	hello := &corepb.Hello{}
 	if err := readGreeting(c.br, hello); err != nil {

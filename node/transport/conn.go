@@ -165,12 +165,12 @@ func (c *conn) greet(ctx context.Context, address string, hello *corepb.Hello) (
 		return nil, fmt.Errorf("set TCP options: %w", err)
 	}
 	if err := c.nc.SetDeadline(time.Now().Add(c.t.cfg.HandshakeTimeout)); err != nil {
-		return nil, classify(err)
+		return nil, classify(c.orAlert(err))
 	}
 	stop := context.AfterFunc(ctx, func() { c.t.release(c.nc) })
 	defer stop()
 	if err := c.secure(); err != nil {
-		return nil, classify(err)
+		return nil, classify(c.orAlert(err))
 	}
 	if cert := c.peerCertificate(); cert != nil {
 		address, _, err := net.SplitHostPort(address)
@@ -182,17 +182,17 @@ func (c *conn) greet(ctx context.Context, address string, hello *corepb.Hello) (
 		}
 	}
 	if err := writeGreeting(c.rw, hello); err != nil {
-		return nil, classify(err)
+		return nil, classify(c.orAlert(err))
 	}
 	w := &corepb.Welcome{}
 	if err := readGreeting(c.br, w); err != nil {
-		return nil, classify(err)
+		return nil, classify(c.orAlert(err))
 	}
 	if w.GetRefusal() != corepb.Refusal_NONE {
 		return nil, &refusedError{w}
 	}
 	if err := c.nc.SetDeadline(time.Time{}); err != nil {
-		return nil, classify(err)
+		return nil, classify(c.orAlert(err))
 	}
 	return w, nil
 }

@@ -93,7 +93,7 @@ func endsAWait(ctx context.Context, t *testing.T, s *suite) {
 	}
 	s.ledger.record("nobody leads", errors.New("of unknown outcome"))
 
-	waits := []string{"SELECT pgraft_read_barrier()", "SELECT pgraft_wait_applied(1 << 40, '1h')", "SELECT * FROM pgraft_propose('ended')"}
+	waits := []string{"SELECT pgraft_read_barrier()", "SELECT pgraft_wait_applied(1::bigint << 40, '1h')", "SELECT * FROM pgraft_propose('ended')"}
 	for _, sql := range waits {
 		set(ctx, t, conn, "pgraft.propose_timeout", "60s")
 		set(ctx, t, conn, "statement_timeout", "300ms")
@@ -114,7 +114,7 @@ func endsAWait(ctx context.Context, t *testing.T, s *suite) {
 	doomed := connect(ctx, t, lonely)
 	ended := make(chan error, 1)
 	go func() {
-		_, err := doomed.Exec(ctx, "SELECT pgraft_wait_applied(1 << 40, '1h')")
+		_, err := doomed.Exec(ctx, "SELECT pgraft_wait_applied(1::bigint << 40, '1h')")
 		ended <- err
 	}()
 	exec(ctx, t, conn, "SELECT pg_terminate_backend($1)", doomed.PgConn().PID())
@@ -245,7 +245,7 @@ func takesManyClients(ctx context.Context, t *testing.T, s *suite) {
 		conn := connect(ctx, t, server)
 		conns = append(conns, conn)
 		group.Go(func() error {
-			_, err := conn.Exec(ctx, "SELECT pgraft_wait_applied(1 << 40, '60s')")
+			_, err := conn.Exec(ctx, "SELECT pgraft_wait_applied(1::bigint << 40, '60s')")
 			var pgErr *pgconn.PgError
 			if !errors.As(err, &pgErr) || pgErr.Code != "57014" {
 				return fmt.Errorf("a cancelled wait: %w", err)
@@ -260,7 +260,7 @@ func takesManyClients(ctx context.Context, t *testing.T, s *suite) {
 	if v, err := sqlapi.Nodes(ctx, control); err != nil || len(v) != 1 {
 		t.Errorf("while %d sessions wait the nodes are %+v, %v", waiters, v, err)
 	}
-	exec(ctx, t, control, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pgraft_wait_applied(1 << 40%' AND state = 'active'")
+	exec(ctx, t, control, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pgraft_wait_applied(1::bigint << 40%' AND state = 'active'")
 	must(t, group.Wait())
 	must(t, sqlapi.Replicate(ctx, control, "after all"))
 }

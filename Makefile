@@ -83,6 +83,32 @@ install: ## copy what `make` built into the server of PG_CONFIG
 	@install -m 644 pgext/pgraft.control pgext/pgraft--*.sql '$(call pg_dir,sharedir)/extension/'
 	@install -m 755 build/pgraft '$(DESTDIR)$(PREFIX)/bin/'
 
+# The servers' data stays; a server that still names pgraft in
+# shared_preload_libraries does not start any longer.
+uninstall: ## remove what install has put there
+	@rm -f '$(call pg_dir,pkglibdir)/pgraft.so' '$(call pg_dir,pkglibdir)/pgraft_engine.so' \
+		'$(call pg_dir,sharedir)/extension/pgraft.control' '$(DESTDIR)$(PREFIX)/bin/pgraft' \
+		$(foreach sql,$(notdir $(wildcard pgext/pgraft--*.sql)),'$(call pg_dir,sharedir)/extension/$(sql)')
+
+VERSION = $(call once,VERSION,$(shell sed -n 's/^   "version": "\(.*\)",/\1/p' META.json))
+dist: ## build/pgraft-VERSION.zip of the last commit, for PGXN
+	@mkdir -p build
+	git archive --format zip --prefix pgraft-$(VERSION)/ -o build/pgraft-$(VERSION).zip HEAD
+
+deb: deps ## Debian packages of PostgreSQL PG in build/deb/pgNN: the extension, and the command
+	@tools/deps/debian.sh --deb
+	@pg_config=$(chosen_pg_config); $(MAKE) all PG_CONFIG="$$pg_config"; \
+		$(MAKE) package PG_CONFIG="$$pg_config"
+
+package:
+	@rm -rf build/deb/pg$(PG_MAJOR); mkdir -p build/deb/pg$(PG_MAJOR)/source
+	cp -r pgext/debian build/deb/pg$(PG_MAJOR)/source/
+	sed 's/@PG@/$(PG_MAJOR)/g' pgext/debian/control.in > build/deb/pg$(PG_MAJOR)/source/debian/control
+	rm build/deb/pg$(PG_MAJOR)/source/debian/control.in
+	cd build/deb/pg$(PG_MAJOR)/source && MAKEFLAGS= TOP='$(CURDIR)' PG=$(PG_MAJOR) PG_CONFIG='$(abspath $(shell command -v $(PG_CONFIG)))' \
+		dpkg-buildpackage --build=binary --no-sign --no-check-builddeps
+	@ls build/deb/pg$(PG_MAJOR)/*.deb
+
 deps: ## install what is missing for demo and test: tools, Go, PostgreSQL of version PG
 	@tools/deps/debian.sh
 	@pg_config=$(chosen_pg_config); "$$pg_config" --version >/dev/null
@@ -95,7 +121,7 @@ install-chosen:
 demo: deps install-chosen ## build, install into PostgreSQL PG, and show a cluster at work (TLS=1: encrypted)
 	build/pgraft demo $(if $(TLS),--tls )--pg-config "$(chosen_pg_config)"
 
-test: test-unit test-browser test-integration check-sql test-installcheck ## all tests, on PostgreSQL PG
+test: test-unit test-browser test-install test-integration check-sql test-installcheck ## all tests, on PostgreSQL PG
 
 test-unit:
 	@tools/deps/debian.sh
@@ -172,6 +198,13 @@ test-installcheck: deps install-chosen
 	@tools/deps/debian.sh --tap
 	pgext/installcheck.sh --if-there "$(chosen_pg_config)"
 
+test-install: deps install-chosen ## make install DESTDIR=..., and uninstall
+	tools/packaging/test-install.sh "$(chosen_pg_config)"
+
+test-deb: deb ## install, use and remove the packages in a copy of PostgreSQL PG
+	@pg_config=$(chosen_pg_config); major=$$($$pg_config --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/'); \
+		tools/packaging/test-deb.sh build/deb/pg$$major "$$pg_config"
+
 # What a run of one of these prints goes into TESTING.md.
 INCIDENTS ?= 50
 incidents: deps install-chosen ## INCIDENTS (50) incidents on real servers of PostgreSQL PG, recorded and replayed
@@ -205,7 +238,7 @@ lint-c:
 
 lint-shell:
 	@tools/deps/debian.sh --lint
-	shellcheck -x tools/*.sh tools/deps/*.sh pgext/*.sh .ci/run
+	shellcheck -x tools/*.sh tools/*/*.sh pgext/*.sh .ci/run
 
 # core.proto imports the library's raft.proto, which comes with its module.
 protoc = $(GO) build -o build/protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go && \

@@ -38,6 +38,7 @@ func Open(cfg Config) (*Node, error) {
 		}
 	}
 	n := &Node{cfg: cfg, tls: encryption, id: core.Identity{ClusterID: cfg.ClusterID, NodeID: cfg.NodeID}}
+	n.needs.own, n.needs.ended = cfg.Retention.RetainFrom, make(chan struct{})
 	n.rec = recorder.Open(filepath.Join(cfg.DataDir, traceDir), cfg.Trace, cfg.Logger)
 	n.stats.since = time.Now()
 	if err := n.open(); err != nil {
@@ -49,6 +50,7 @@ func Open(cfg Config) (*Node, error) {
 	if n.tls != nil {
 		n.sayTLS()
 	}
+	n.cfg.Go(n.keepTelling)
 	return n, nil
 }
 
@@ -83,7 +85,7 @@ func (n *Node) openStore() (bool, error) {
 	if _, err := os.Stat(n.cfg.DataDir); errors.Is(err, os.ErrNotExist) || err == nil && isEmpty(n.cfg.DataDir) {
 		if marked {
 			return false, &OpenError{Text: fmt.Sprintf("%s is empty, but %s says that node %d was initialised: its data is lost", n.cfg.DataDir, n.cfg.MarkerPath, mark.NodeID),
-				Hint: fmt.Sprintf("Remove node %d from the cluster on its leader, delete %s, restart this server, run pgraft_init(), and add it again.", mark.NodeID, n.cfg.MarkerPath)}
+				Hint: fmt.Sprintf("Remove node %d from the cluster on its leader, delete %s, restart this server, run pgraft_init(false), and add it again.", mark.NodeID, n.cfg.MarkerPath)}
 		}
 		return false, nil
 	} else if err != nil {
@@ -122,7 +124,7 @@ func (e *OpenError) Error() string { return "node: " + e.Text + ". " + e.Hint }
 // notOurs is the error for a directory that was copied, moved or exchanged.
 func (n *Node) notOurs(otherwise, text string, a ...any) error {
 	return &OpenError{Text: fmt.Sprintf("%s ", n.cfg.DataDir) + fmt.Sprintf(text, a...),
-		Hint: fmt.Sprintf("If this server is a copy, as a standby or a restored backup is: stop it, empty %s, delete %s, start it and run pgraft_init(). %s",
+		Hint: fmt.Sprintf("If this server is a copy, as a standby or a restored backup is: stop it, empty %s, delete %s, start it and run pgraft_init(false). %s",
 			n.cfg.DataDir, n.cfg.MarkerPath, otherwise)}
 }
 

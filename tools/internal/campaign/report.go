@@ -118,7 +118,7 @@ func (r *Result) WriteJSON(w io.Writer, o sim.Options) error {
 		EventsPerSecond float64    `json:"events_per_second"`
 		Failures        []Failure  `json:"failures"`
 		Marks           []sim.Mark `json:"marks"`
-	}{r.Stats, o.Describe(), r.SeedsPerHour(), r.EventsPerSecond(), r.Failures, r.Marks.List()})
+	}{r.Stats, o.Describe(), r.SeedsPerHour(), r.EventsPerSecond(), append([]Failure{}, r.Failures...), r.Marks.List()})
 }
 
 // Missing are the marks that have to be reached and were not.

@@ -4,35 +4,27 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/trace"
+	"github.com/pgraft/pgraft/node/recorder"
 	"github.com/pgraft/pgraft/tools/internal/replay"
 )
-
-// traceSuffix is what the recorder's files end in.
-const traceSuffix = ".trace"
 
 // Load reads traces of one cluster, replays and merges them, and runs the safety
 // checks over all. A path is a file, or a directory with all *.trace below it.
 // The warnings are for people: files that are cut off, clocks that were put
-// right, a replay that differs.
+// right, a replay that differs, and first of all if another version recorded them.
 func Load(paths ...string) (h *History, warnings []string, err error) {
-	files, err := find(paths)
+	inc, err := replay.Open(paths...)
 	if err != nil {
 		return nil, nil, err
 	}
-	inc, err := replay.Open(files...)
-	if err != nil {
-		return nil, nil, err
-	}
+	warnings, _ = inc.Versions(recorder.Build())
 	m := merger{check: replay.NewChecker(inc)}
 	for _, n := range inc.Nodes {
 		if err := m.add(n); err != nil {
@@ -54,36 +46,6 @@ func Load(paths ...string) (h *History, warnings []string, err error) {
 	}
 	h, err = b.Build(strings.Join(paths, " "))
 	return h, warnings, err
-}
-
-// find lists the files that paths stand for.
-func find(paths []string) ([]string, error) {
-	var files []string
-	for _, path := range paths {
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, err
-		}
-		if !info.IsDir() {
-			files = append(files, path)
-			continue
-		}
-		before := len(files)
-		err = filepath.WalkDir(path, func(p string, e fs.DirEntry, err error) error {
-			if err == nil && !e.IsDir() && strings.HasSuffix(p, traceSuffix) {
-				files = append(files, p)
-			}
-			return err
-		})
-		if err != nil {
-			return nil, fmt.Errorf("look for traces in %s: %w", path, err)
-		}
-		if len(files) == before {
-			return nil, fmt.Errorf("%s: no *%s in it", path, traceSuffix)
-		}
-	}
-	slices.Sort(files)
-	return slices.Compact(files), nil
 }
 
 // nodeTrace is all that the files of one node say, of all its incarnations.

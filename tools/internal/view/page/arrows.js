@@ -132,19 +132,20 @@ function shortLabel(model, i) {
 
 // labelArrows writes on each arrow where no other text is: taken are the boxes
 // of those, [left, top, right, bottom].
-function labelArrows(g, drawn, model, taken, colours) {
+function labelArrows(g, width, drawn, model, taken, colours) {
   if (drawn.length > MAX_LABELS) return;
   g.font = "11px system-ui, sans-serif";
   g.textBaseline = "middle";
   for (const d of drawn) {
     const text = shortLabel(model, d.i);
-    const width = g.measureText(text).width;
+    const long = g.measureText(text).width;
     const flat = Math.abs(d.x1 - d.x0) > Math.abs(d.y1 - d.y0);
     const rises = (d.y1 - d.y0) * (d.x1 - d.x0) < 0;
     for (const part of [0.4, 0.6, 0.25, 0.75]) {
-      const x = d.x0 + (d.x1 - d.x0) * part + (flat && rises ? -width - 4 : 6);
+      const x = d.x0 + (d.x1 - d.x0) * part + (flat && rises ? -long - 4 : 6);
       const y = d.y0 + (d.y1 - d.y0) * part - (flat ? 7 : 0);
-      const box = [x - 2, y - 7, x + width + 2, y + 7];
+      const box = [x - 2, y - 7, x + long + 2, y + 7];
+      if (box[0] < 0 || box[2] > width) continue;
       if (taken.some((t) => t[0] < box[2] && box[0] < t[2] && t[1] < box[3] && box[1] < t[3])) continue;
       taken.push(box);
       label(g, text, x, y, Infinity, colours);

@@ -33,6 +33,7 @@ function cardText(app, l, lane, step) {
   const now = S.at[cursor];
   if (step < 0) return [lane.recorded ? "not started" : "no record"];
   if (lane.down.some((d) => d.from <= now && (d.to > now || d.open) && S.at[step] <= d.from)) return ["down", `term ${S.term[step]} when it stopped`, `commit ${S.commit[step]}, last index ${S.last[step]}`];
+  if (lane.gaps.some((d) => d.from <= now && d.to > now && S.at[step] <= d.from)) return ["not recorded", "as it was before that:", `term ${S.term[step]}, ${roles[S.role[step]].toLowerCase()}`, `commit ${S.commit[step]}, last index ${S.last[step]}`];
   const paused = lane.paused.some((p) => p.from <= now && p.to > now);
   const lead = S.lead[step] < 0 ? "no leader" : S.lead[step] === l ? "leads" : "follows " + model.lanes[S.lead[step]].id;
   const vote = S.vote[step] < 0 || S.vote[step] >= model.lanes.length ? "" : `, voted ${model.lanes[S.vote[step]].id}`;
@@ -155,7 +156,7 @@ const LEGEND = [
   ["band", "thin band: follower"],
   ["band candidate", "thick band with wide stripes: candidate"],
   ["band learner", "thin band with narrow stripes: learner"],
-  ["band down", "grey stripes: down, or stood still"],
+  ["band down", "grey stripes: down, not recorded, or stood still"],
   ["lease", "black line under a band: the leader's lease"],
 ];
 

@@ -67,6 +67,8 @@ type Node struct {
 	publisher *runner
 
 	history history
+	states  states
+	needs   needs
 }
 
 // Errors that callers test for.
@@ -290,6 +292,7 @@ func (n *Node) Close() error {
 }
 
 func (n *Node) close() error {
+	close(n.needs.ended)
 	n.mu.Lock()
 	run := n.run
 	n.setState(Closed)

@@ -38,6 +38,7 @@ func Open(cfg Config) (*Node, error) {
 		}
 	}
 	n := &Node{cfg: cfg, tls: encryption, id: core.Identity{ClusterID: cfg.ClusterID, NodeID: cfg.NodeID}}
+	n.needs.own, n.needs.ended = cfg.Retention.RetainFrom, make(chan struct{})
 	n.rec = recorder.Open(filepath.Join(cfg.DataDir, traceDir), cfg.Trace, cfg.Logger)
 	n.stats.since = time.Now()
 	if err := n.open(); err != nil {
@@ -49,6 +50,7 @@ func Open(cfg Config) (*Node, error) {
 	if n.tls != nil {
 		n.sayTLS()
 	}
+	n.cfg.Go(n.keepTelling)
 	return n, nil
 }
 

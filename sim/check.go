@@ -31,7 +31,7 @@ const (
 	checkReads      = "log-read"           // an entry read back is the one committed
 	checkLinear     = "linearizable"       // what clients saw has an order
 	checkLiveness   = "liveness"           // without faults, everything comes right
-	checkTransition = "host-order"         // batches come numbered in order
+	checkTransition = "host-order"         // batches come numbered in order, and are on the disk as they were
 )
 
 // stopped is no checker: it says that a run was given up, see Options.stop.

@@ -20,8 +20,12 @@ type made struct {
 	until       time.Duration // by the server's clock
 }
 
-// promised notes a promise that leaves.
+// promised notes a promise that leaves. The disk knows by then how long it lasts,
+// or a restart would not wait for its end.
 func (c *checks) promised(n *node, s *core.Send, i *wireInfo) {
+	if stored := n.disk.dir.promise; stored < i.promise {
+		c.w.fail(checkDurable, "%v promises node %d %d ms, and on its disk are %d ms", n, core.NodeID(s.To), i.promise, stored)
+	}
 	until := n.clock.at(c.w.now) + time.Duration(i.promise)*time.Millisecond
 	for k := range c.promises {
 		if p := &c.promises[k]; p.replica == n.identity.RaftID && p.to == s.To {

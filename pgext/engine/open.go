@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"syscall"
 	"time"
 
@@ -19,8 +20,9 @@ import (
 const openRetry = time.Second
 
 // open opens the node. What may pass is tried again: a port or a directory that
-// another process still has, and files of TLS that somebody has to put right,
-// where the settings of the last reload count. What may not pass is shown as the
+// another process still has, an address that this machine does not have yet, as
+// at boot, and files of TLS that somebody has to put right, where the settings of
+// the last reload count. What may not pass is shown as the
 // worker's state and in the answer to every request.
 func (e *engine) open() {
 	defer close(e.opened)
@@ -31,7 +33,7 @@ func (e *engine) open() {
 		cfg, reloads := e.cfg.node, e.reloads
 		e.mu.Unlock()
 		cfg.Retention.RetainFrom = retainEverything
-		cfg.Logger, cfg.Publish, cfg.Go = e.logger, e.publishStatus, e.spawn
+		cfg.Logger, cfg.Publish, cfg.Go, cfg.Export = e.logger, e.publishStatus, e.spawn, e.export
 		n, err := node.Open(cfg)
 		if !mayPass(err) {
 			if err != nil {
@@ -57,7 +59,14 @@ func (e *engine) open() {
 }
 
 func mayPass(err error) bool {
-	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, store.ErrLocked) || errors.Is(err, transport.ErrTLSFiles)
+	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, store.ErrLocked) || errors.Is(err, transport.ErrTLSFiles) || isNoAddress(err)
+}
+
+// isNoAddress says that the address to listen on is not this machine's, or that
+// nobody knows its name.
+func isNoAddress(err error) bool {
+	var dns *net.DNSError
+	return errors.Is(err, syscall.EADDRNOTAVAIL) || errors.As(err, &dns)
 }
 
 // waitFor remembers why the node cannot be opened yet, if a person has to see to
@@ -66,7 +75,7 @@ func (e *engine) waitFor(err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.cause = nil
-	if errors.Is(err, transport.ErrTLSFiles) {
+	if errors.Is(err, transport.ErrTLSFiles) || isNoAddress(err) {
 		e.cause = err
 	}
 }
@@ -80,8 +89,12 @@ func (e *engine) waitsFor() error {
 // running waits until the node is open.
 func (e *engine) running(ctx context.Context) (*node.Node, error) {
 	if err := e.waitsFor(); err != nil {
-		return nil, &sqlError{state: "55000", message: "the pgraft node was not started: " + err.Error(),
-			hint: "Put the file or the setting right and reload the configuration: the node then starts by itself."}
+		hint := "Put the file or the setting right and reload the configuration: the node then starts by itself."
+		if isNoAddress(err) {
+			hint = "Put pgraft.address or pgraft.listen_address right and restart the server. " +
+				"If this machine has yet to get that address, the node then starts by itself."
+		}
+		return nil, &sqlError{state: "55000", message: "the pgraft node was not started: " + err.Error(), hint: hint}
 	}
 	return e.wait(ctx)
 }

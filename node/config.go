@@ -14,6 +14,7 @@ import (
 	"net"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -83,6 +84,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("node: node id %d is not in 1..2147483647", c.NodeID)
 	case c.ClusterID == "":
 		return fmt.Errorf("node: the cluster id is empty")
+	case !utf8.ValidString(c.ClusterID) || !utf8.ValidString(c.Address):
+		return fmt.Errorf("node: the cluster id %q and the address %q must be UTF-8", c.ClusterID, c.Address)
 	case c.Address == "":
 		return fmt.Errorf("node: the address is empty")
 	case c.Port == 0 || c.Port > 65535:
@@ -94,6 +97,9 @@ func (c Config) Validate() error {
 	}
 	return c.Trace.Validate()
 }
+
+// endpoint is where other members dial this node.
+func (c Config) endpoint() string { return net.JoinHostPort(c.Address, strconv.Itoa(int(c.Port))) }
 
 func (c Config) listen() string {
 	host := c.ListenAddress

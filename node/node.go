@@ -146,7 +146,7 @@ func (n *Node) mint(found bool) error {
 	if err := n.store.SetIdentity(id); err != nil {
 		return err
 	}
-	if err := writeMarker(n.cfg.MarkerPath, id, nil); err != nil {
+	if err := n.writeMarker(id, nil); err != nil {
 		return err
 	}
 	n.id = id

@@ -38,7 +38,7 @@
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
-/* A registration may also come with a restored dump, which wakes nobody. */
+/* A registration may also be written by hand, which wakes nobody. */
 #define PGRAFT_APPLY_IDLE_MS		10000
 
 /* How soon a promotion is noticed. */

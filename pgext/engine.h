@@ -77,11 +77,15 @@ typedef struct PgraftConfig
 	uint64_t	trace_bytes;
 	uint32_t	trace;			/* PGRAFT_TRACE_* */
 	uint32_t	trace_redact;	/* 0 or 1 */
+	uint32_t	ssl_enabled;	/* 0 or 1; as of start only */
 	PgraftBytes cluster_id;
 	PgraftBytes address;
 	PgraftBytes listen_address; /* empty: address */
 	PgraftBytes data_dir;		/* absolute */
 	PgraftBytes marker_path;	/* absolute, outside data_dir */
+	PgraftBytes ssl_cert_file;	/* absolute, or empty */
+	PgraftBytes ssl_key_file;
+	PgraftBytes ssl_ca_file;
 	int			event_fd;		/* written (8 bytes) when pgraft_engine_drain has something */
 } PgraftConfig;
 

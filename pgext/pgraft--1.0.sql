@@ -317,7 +317,11 @@ RETURNS TABLE (
     receives_dropped bigint,
     queue_messages bigint,
     queue_bytes bigint,
-    last_error text)
+    last_error text,
+    tls_version text,
+    tls_cipher text,
+    certificate_subject text,
+    certificate_expiry timestamptz)
 AS 'MODULE_PATHNAME', 'pgraft_stat_get_peers'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
 COMMENT ON FUNCTION pgraft_stat_get_peers IS
@@ -383,8 +387,8 @@ CREATE TABLE pgraft.apply_skipped (
 COMMENT ON TABLE pgraft.apply_skipped IS
 'entries that pgraft_apply_skip() has passed over';
 
--- A dump of the database carries on where its tables are.
-SELECT pg_catalog.pg_extension_config_dump('pgraft.apply_function', '');
+-- A dump says how far its tables are, but not which function is registered:
+-- nothing is to be applied into tables that are half restored.
 SELECT pg_catalog.pg_extension_config_dump('pgraft.apply_progress', '');
 SELECT pg_catalog.pg_extension_config_dump('pgraft.apply_skipped', '');
 

@@ -187,6 +187,10 @@ extern void pgraft_timing_read(PgraftConfig *config);
 extern void pgraft_trace_define(void);
 extern void pgraft_trace_read(PgraftConfig *config);
 
+/* tls.c */
+extern void pgraft_tls_define(void);
+extern void pgraft_tls_read(PgraftConfig *config);
+
 /* pgraft.c */
 extern uint32 pgraft_wait_event_main(void);
 extern uint32 pgraft_wait_event_engine(void);

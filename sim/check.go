@@ -31,8 +31,11 @@ const (
 	checkReads      = "log-read"           // an entry read back is the one committed
 	checkLinear     = "linearizable"       // what clients saw has an order
 	checkLiveness   = "liveness"           // without faults, everything comes right
-	checkTransition = "host-order"         // batches come numbered in order
+	checkTransition = "host-order"         // batches come numbered in order, and are on the disk as they were
 )
+
+// stopped is no checker: it says that a run was given up, see Options.stop.
+const stopped = "stopped"
 
 // Checks lists the checkers by name.
 func Checks() []string {
@@ -86,6 +89,7 @@ type checks struct {
 	acked     uint64 // the last index that a client was told of
 	newestAt  uint64 // index of the last membership entry that anyone applied
 	promises  []made
+	handed    []candidacy  // of transfers
 	damaged   []*directory // with a record that fails its checksum
 }
 

@@ -86,7 +86,7 @@ type Kind struct {
 // Kinds are all kinds of faults.
 func Kinds() []*Kind {
 	return []*Kind{
-		&faultLoss, &faultDuplicate, &faultDelay, &faultReorder, &faultReplay, &faultPartition, &faultOneWay,
+		&faultLoss, &faultDuplicate, &faultDelay, &faultHold, &faultReorder, &faultReplay, &faultPartition, &faultOneWay,
 		&faultIsolate, &faultFlap, &faultSlowLink, &faultSmallOnly, &faultBandwidth, &faultSnapshotCut,
 		&faultSlowSync, &faultStallSync, &faultSyncError, &faultWriteError, &faultDiskFull, &faultCorrupt,
 		&faultDirLost, &faultDirOlder, &faultDirOther,

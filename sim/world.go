@@ -78,6 +78,7 @@ func (w *World) newNode(id uint32) *node {
 func (w *World) newLink(a, b *node) *link {
 	ids := []uint64{uint64(a.id), uint64(b.id)}
 	l := &link{from: a, to: b, base: w.shape.latency, latency: For(w.o.Seed, "link", ids...)}
+	l.holds = For(w.o.Seed, "hold", ids...)
 	l.loss.draws = For(w.o.Seed, "loss", ids...)
 	l.duplicate.draws = For(w.o.Seed, "duplicate", ids...)
 	l.reorder.draws = For(w.o.Seed, "reorder", ids...)
@@ -164,6 +165,9 @@ func (w *World) until(at time.Duration) {
 		w.dispatch(e)
 		if w.steps != nil {
 			w.steps = append(w.steps, uint64(w.hash))
+		}
+		if w.o.stop != nil && w.events%1024 == 0 && w.o.stop(w.events) {
+			w.fail(stopped, "the run was stopped after %d events", w.events)
 		}
 	}
 	if w.failure == nil {

@@ -1419,6 +1419,7 @@ type Hello struct {
 	ToNode        uint32                 `protobuf:"varint,7,opt,name=to_node,json=toNode,proto3" json:"to_node,omitempty"`
 	ToRaftId      uint64                 `protobuf:"varint,8,opt,name=to_raft_id,json=toRaftId,proto3" json:"to_raft_id,omitempty"` // 0: a probe, before the node is added
 	ToReplica     []byte                 `protobuf:"bytes,9,opt,name=to_replica,json=toReplica,proto3" json:"to_replica,omitempty"` // empty: not bound yet
+	Life          []byte                 `protobuf:"bytes,10,opt,name=life,proto3" json:"life,omitempty"`                           // of the process that dials, set by the transport
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1516,6 +1517,13 @@ func (x *Hello) GetToReplica() []byte {
 	return nil
 }
 
+func (x *Hello) GetLife() []byte {
+	if x != nil {
+		return x.Life
+	}
+	return nil
+}
+
 // Welcome answers a Hello. An empty refusal means: go on.
 type Welcome struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1527,6 +1535,7 @@ type Welcome struct {
 	Replica       []byte                 `protobuf:"bytes,6,opt,name=replica,proto3" json:"replica,omitempty"`
 	Refusal       Refusal                `protobuf:"varint,7,opt,name=refusal,proto3,enum=pgraft.core.Refusal" json:"refusal,omitempty"`
 	Reason        string                 `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"` // for people
+	Life          []byte                 `protobuf:"bytes,9,opt,name=life,proto3" json:"life,omitempty"`     // as in Hello, of the process that answers
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1615,6 +1624,13 @@ func (x *Welcome) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *Welcome) GetLife() []byte {
+	if x != nil {
+		return x.Life
+	}
+	return nil
 }
 
 // Input is one core.Input as the flight recorder and the simulator write it.
@@ -3182,7 +3198,7 @@ const file_core_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x01 \x01(\fR\trequestId\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x12\n" +
-	"\x04term\x18\x03 \x01(\x04R\x04term\"\x9d\x02\n" +
+	"\x04term\x18\x03 \x01(\x04R\x04term\"\xb1\x02\n" +
 	"\x05Hello\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x1d\n" +
 	"\n" +
@@ -3196,7 +3212,9 @@ const file_core_proto_rawDesc = "" +
 	"\n" +
 	"to_raft_id\x18\b \x01(\x04R\btoRaftId\x12\x1d\n" +
 	"\n" +
-	"to_replica\x18\t \x01(\fR\ttoReplica\"\xf6\x01\n" +
+	"to_replica\x18\t \x01(\fR\ttoReplica\x12\x12\n" +
+	"\x04life\x18\n" +
+	" \x01(\fR\x04life\"\x8a\x02\n" +
 	"\aWelcome\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x1d\n" +
 	"\n" +
@@ -3206,7 +3224,8 @@ const file_core_proto_rawDesc = "" +
 	"\araft_id\x18\x05 \x01(\x04R\x06raftId\x12\x18\n" +
 	"\areplica\x18\x06 \x01(\fR\areplica\x12.\n" +
 	"\arefusal\x18\a \x01(\x0e2\x14.pgraft.core.RefusalR\arefusal\x12\x16\n" +
-	"\x06reason\x18\b \x01(\tR\x06reason\"\x91\x0f\n" +
+	"\x06reason\x18\b \x01(\tR\x06reason\x12\x12\n" +
+	"\x04life\x18\t \x01(\fR\x04life\"\x91\x0f\n" +
 	"\x05Input\x12-\n" +
 	"\x04tick\x18\x01 \x01(\v2\x17.pgraft.core.Input.TickH\x00R\x04tick\x126\n" +
 	"\areceive\x18\x02 \x01(\v2\x1a.pgraft.core.Input.ReceiveH\x00R\areceive\x126\n" +

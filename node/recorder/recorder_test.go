@@ -350,6 +350,19 @@ func TestSave(t *testing.T) {
 	if _, err := h.rec.Save(saved); !errors.Is(err, os.ErrExist) {
 		t.Errorf("over what is there: %v", err)
 	}
+	// What cannot be made leaves nothing behind.
+	aFile := files(t, saved)[0]
+	for _, bad := range []string{filepath.Join(top, "new", "deep", strings.Repeat("x", 300)), filepath.Join(aFile, "x"), filepath.Join(aFile, "x", "y")} {
+		if _, err := h.rec.Save(bad); err == nil || errors.Is(err, ErrEmpty) {
+			t.Errorf("save to %s: %v", bad, err)
+		}
+	}
+	if _, err := os.Lstat(filepath.Join(top, "new")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a directory was left behind: %v", err)
+	}
+	if info, err := os.Stat(aFile); err != nil || !info.Mode().IsRegular() {
+		t.Errorf("%s: %v, %v", aFile, info, err)
+	}
 	h.rec.Close("the test ends")
 	if p := play(t, files(t, dir)...); p.Seq() != h.rec.tr.Seq() {
 		t.Errorf("%d inputs, want %d", p.Seq(), h.rec.tr.Seq())

@@ -11,10 +11,11 @@ import (
 )
 
 // proxy stands between a node and those who dial it, so that a test can cut
-// their connections.
+// their connections and look at what flows.
 type proxy struct {
 	listener net.Listener
 	to       string
+	tap      io.Writer // gets what flows either way; any number of connections at once
 
 	mu    sync.Mutex
 	down  bool
@@ -23,11 +24,13 @@ type proxy struct {
 	done  sync.WaitGroup
 }
 
-func newProxy(t *testing.T, toPort int) *proxy {
+func newProxy(t *testing.T, toPort int) *proxy { return newTappedProxy(t, toPort, io.Discard) }
+
+func newTappedProxy(t *testing.T, toPort int, tap io.Writer) *proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	p := &proxy{listener: l, to: net.JoinHostPort("127.0.0.1", strconv.Itoa(toPort)), conns: map[net.Conn]bool{}}
+	p := &proxy{listener: l, to: net.JoinHostPort("127.0.0.1", strconv.Itoa(toPort)), tap: tap, conns: map[net.Conn]bool{}}
 	p.done.Go(p.accept)
 	t.Cleanup(func() {
 		p.cut()
@@ -63,7 +66,7 @@ func (p *proxy) serve(in net.Conn) {
 	for _, way := range [][2]net.Conn{{in, out}, {out, in}} {
 		both.Go(func() {
 			// What ends it does not matter: then both ends see the other's close.
-			_, _ = io.Copy(way[0], way[1])
+			_, _ = io.Copy(way[0], io.TeeReader(way[1], p.tap))
 			in.Close()
 			out.Close()
 		})

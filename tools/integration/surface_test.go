@@ -100,7 +100,7 @@ func letsRolesIn(ctx context.Context, t *testing.T, s *suite) {
 	changes := []string{"SELECT pgraft_init()", "SELECT pgraft_add_node(9, '127.0.0.1', 1)", "SELECT pgraft_remove_node(9)",
 		"SELECT pgraft_replicate_entry('not allowed')", "SELECT pgraft_set_debug(false)",
 		"SELECT * FROM pgraft_propose('not allowed')", "SELECT pgraft_transfer_leadership(9)",
-		"SELECT pgraft_recover_from_lost_quorum('x')", "SELECT pgraft_trace_save('not-allowed')"}
+		"SELECT pgraft_recover_from_lost_quorum('x')", "SELECT pgraft_trace_save('/tmp/not-allowed')"}
 	reads := []string{"SELECT * FROM pgraft_get_nodes()", "SELECT * FROM pgraft_get_nodes", "SELECT * FROM pgraft_get_cluster_status()",
 		"SELECT * FROM pgraft_log_get_stats()", "SELECT * FROM pgraft_log_get_replication_status()", "SELECT pgraft_get_leader()",
 		"SELECT pgraft_get_term()", "SELECT pgraft_get_worker_state()", "SELECT pgraft_log_get_entry(1)",

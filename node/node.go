@@ -227,7 +227,7 @@ func (n *Node) failLocked(err error) {
 	}
 	n.failure = fmt.Errorf("node %d stopped: %w", n.id.NodeID, err)
 	n.cfg.Logger.Error(n.failure.Error())
-	n.rec.Note("fault", n.failure.Error())
+	n.rec.Keep("fault", n.failure.Error())
 	if n.run != nil {
 		n.run.stop()
 	}

@@ -401,14 +401,14 @@ CREATE FUNCTION pgraft_set_apply_function(
     import regprocedure DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'pgraft_set_apply_function'
-LANGUAGE C VOLATILE PARALLEL UNSAFE;
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION pgraft_set_apply_function IS
 'has a function called for each committed entry, as its owner; NULL for none; export and import fill one node''s tables from another''s';
 
 CREATE FUNCTION pgraft_apply_skip(index bigint)
 RETURNS void
 AS 'MODULE_PATHNAME', 'pgraft_apply_skip'
-LANGUAGE C VOLATILE PARALLEL UNSAFE;
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION pgraft_apply_skip IS
 'passes over the entry that this node cannot apply';
 

@@ -20,10 +20,6 @@ type ringFile struct {
 const (
 	suffix     = ".trace"
 	nameFormat = "%08d" + suffix
-	keptPrefix = "kept-"
-	// maxKept is how many rings that were put aside at a panic stay; with the
-	// next one the oldest goes.
-	maxKept = 3
 )
 
 // number reads a file's name; 0 for what is none of the recorder's.
@@ -97,32 +93,4 @@ func (r *Recorder) trim() {
 		r.ring = r.ring[1:]
 		r.ringBytes -= oldest.bytes
 	}
-}
-
-// keep puts the closed files aside, as links. The caller holds mu.
-func (r *Recorder) keep() (string, error) {
-	if len(r.ring) == 0 {
-		return "", nil
-	}
-	dir := filepath.Join(r.dir, keptPrefix+r.now().UTC().Format("20060102T150405.000"))
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("recorder: %w", err)
-	}
-	for _, f := range r.ring {
-		if err := os.Link(f.path, filepath.Join(dir, filepath.Base(f.path))); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return "", fmt.Errorf("recorder: %w", err)
-		}
-	}
-	kept, err := filepath.Glob(filepath.Join(r.dir, keptPrefix+"*"))
-	if err != nil {
-		return "", fmt.Errorf("recorder: %w", err)
-	}
-	slices.Sort(kept) // by time
-	for len(kept) > maxKept {
-		if err := os.RemoveAll(kept[0]); err != nil {
-			return "", fmt.Errorf("recorder: %w", err)
-		}
-		kept = kept[1:]
-	}
-	return dir, nil
 }

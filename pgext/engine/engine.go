@@ -78,7 +78,15 @@ func (e *engine) recovered() {
 	e.publish.Lock()
 	e.write(status{worker_state: C.PGRAFT_WORKER_ERROR})
 	e.publish.Unlock()
-	e.records.fatal(fmt.Sprintf("panic: %v\n%s", p, debug.Stack()))
+	why := fmt.Sprintf("panic: %v\n%s", p, debug.Stack())
+	select {
+	case <-e.opened:
+		if e.node != nil {
+			e.node.KeepTrace(why)
+		}
+	default:
+	}
+	e.records.fatal(why)
 }
 
 var workerStates = map[node.State]C.uint32_t{

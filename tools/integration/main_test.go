@@ -82,6 +82,11 @@ var scenarios = []scenario{
 	{"refuses copies as its page says", false, livesThrough("Copies", "")},
 	{"fills a late node", true, fillsALateNode},
 	{"holds a failed import", false, holdsAFailedImport},
+	{"waits on every node", true, waitsOnEveryNode},
+	{"adds a node that is slow", false, addsANodeThatIsSlow},
+	{"applies beside DDL", false, appliesBesideDDL},
+	{"logs what it is told", false, logsWhatItIsTold},
+	{"installs in a schema", false, installsInASchema},
 	{"applies once across crashes", false, appliesOnceAcrossCrashes},
 }
 

@@ -44,13 +44,18 @@ const (
 	smallBytes    = 512
 	narrowBytes   = 20_000 // a second
 	slowLinkTimes = 50
-	// maxDelay bounds what a message can be late by, but for faultDelay and faultHold.
-	maxDelay = 2 * time.Second
+	// maxDelay bounds what a message can be late by, but for faultDelay and
+	// faultHold; once the faults are over, calmDelay does: far less than a lease.
+	maxDelay  = 2 * time.Second
+	calmDelay = 100 * time.Millisecond
 )
 
 // delay is how long the next message takes.
 func (l *link) delay() time.Duration {
 	d := l.latency.Tail(l.base)
+	if l.from.w.settled {
+		return min(d, calmDelay)
+	}
 	if l.slow > 0 {
 		d *= slowLinkTimes
 	}

@@ -51,7 +51,10 @@ back, with breakpoints and search: see the command help there.`,
 			if err != nil {
 				return err
 			}
-			sayBuilds(cmd.ErrOrStderr(), inc.Builds(), recorder.Build())
+			others, unknown := inc.Versions(recorder.Build())
+			for _, v := range append(others, unknown...) {
+				fmt.Fprintf(cmd.ErrOrStderr(), "note: %s\n", v)
+			}
 			switch {
 			case len(o.set) > 0:
 				return o.whatIf(cmd.OutOrStdout(), inc)
@@ -68,26 +71,6 @@ back, with breakpoints and search: see the command help there.`,
 	f.BoolVarP(&o.interactive, "interactive", "i", false, "read commands from the terminal")
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	return cmd
-}
-
-// sayBuilds warns, before anything is compared, if the traces are of a core of
-// other sources.
-func sayBuilds(w io.Writer, recorded []string, own string) {
-	for _, b := range recorded {
-		switch {
-		case b == "" || own == "":
-			fmt.Fprintf(w, "note: it is not known whether the traces are of the same version of the core (recorded by %s, this is %s)\n", unknown(b), unknown(own))
-		case b != own:
-			fmt.Fprintf(w, "note: recorded by another version of the core (%s, this is %s): differences are to be expected\n", b, own)
-		}
-	}
-}
-
-func unknown(build string) string {
-	if build == "" {
-		return "an unknown build"
-	}
-	return "build " + build
 }
 
 // verdictResult is what --json prints.
@@ -137,7 +120,7 @@ func (o *replayOptions) verdict(w io.Writer, inc *replay.Incident) error {
 	case !r.Identical:
 		return errors.New("the replay differs from what was recorded")
 	case len(violations) > 0:
-		return fmt.Errorf("%d safety checks failed", len(violations))
+		return fmt.Errorf("%d violations of the safety checks", len(violations))
 	case damaged:
 		return errors.New("a file is damaged: identical up to there")
 	}

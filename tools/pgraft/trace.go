@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -70,8 +71,8 @@ func newTraceInfo() *cobra.Command {
 						}
 						continue
 					}
-					fmt.Fprintf(w, "  %s: file %d of life %s, cluster %q, %s\n    %s to %s UTC, %d frames in %d bytes%s\n", i.Path, i.File, i.Life, i.Cluster,
-						unknown(i.Build), i.First, i.Last, i.Frames, i.Bytes, map[bool]string{true: ", redacted"}[i.Redacted])
+					fmt.Fprintf(w, "  %s: file %d of life %s, cluster %q, build %s\n    %s to %s UTC, %d frames in %d bytes%s\n", i.Path, i.File, i.Life, i.Cluster,
+						cmp.Or(i.Build, "unknown"), i.First, i.Last, i.Frames, i.Bytes, map[bool]string{true: ", redacted"}[i.Redacted])
 					if i.Damage != "" {
 						fmt.Fprintf(w, "    %s\n", i.Damage)
 					}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pgraft/pgraft/core/trace"
 	"github.com/pgraft/pgraft/tools/internal/history/historytest"
 )
 
@@ -91,5 +92,31 @@ func TestDiff(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(out), &r); err != nil || r.Verdict != "parted" || r.First.What != "input" || len(r.First.Fields) == 0 {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// What another version recorded is said before anything else.
+func TestViewOfAnotherVersion(t *testing.T) {
+	dir := recordRun(t, nil)
+	file := filepath.Join(dir, "node1", "00000001.trace")
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := []byte(trace.Magic)
+	r := trace.NewReader(b)
+	for f, ok := r.Next(); ok; f, ok = r.Next() {
+		if h, ok := f.(*trace.Header); ok {
+			h.Protocol++
+		}
+		out = trace.Append(out, f)
+	}
+	if err := os.WriteFile(file, out, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"view", dir, "-o", filepath.Join(t.TempDir(), "x.html")}, {"diff", dir, dir}, {"replay", dir}} {
+		_, errOut, _ := pgraft(t, args...)
+		first, _, _ := strings.Cut(errOut, "\n")
+		wantAll(t, first, "recorded by another version of the core", "protocol 2")
 	}
 }

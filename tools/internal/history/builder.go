@@ -16,6 +16,7 @@ type Builder struct {
 	steps []raw
 	marks []rawMark
 	tick  map[uint32]uint64
+	where map[uint32]string
 }
 
 type raw struct {
@@ -48,6 +49,14 @@ func (b *Builder) Mark(node uint32, at time.Duration, kind MarkKind, text string
 	b.marks = append(b.marks, rawMark{node, Mark{At: at, Kind: kind, Text: text, Step: None}})
 }
 
+// Address says where a node is reached, as host:port. The last one counts.
+func (b *Builder) Address(node uint32, address string) {
+	if b.where == nil {
+		b.where = map[uint32]string{}
+	}
+	b.where[node] = address
+}
+
 // Build returns the history of all that was added.
 func (b *Builder) Build(name string) (*History, error) {
 	h := &History{Name: name}
@@ -55,7 +64,7 @@ func (b *Builder) Build(name string) (*History, error) {
 	for _, id := range b.nodes() {
 		lanes[id] = len(h.Nodes)
 		millis, recorded := b.tick[id]
-		h.Nodes = append(h.Nodes, Node{ID: id, TickMillis: millis, Recorded: recorded})
+		h.Nodes = append(h.Nodes, Node{ID: id, TickMillis: millis, Address: b.where[id], Recorded: recorded})
 	}
 	states := make([]laneState, len(h.Nodes))
 	last := time.Duration(0)

@@ -23,6 +23,7 @@ type History struct {
 type Node struct {
 	ID         uint32
 	TickMillis uint64 // of its newest start; 0 if nothing was recorded
+	Address    string // host:port, the newest that is known; empty: none is
 	// Recorded is false for a node that is only known by messages to it or from
 	// it: no Step is in its lane.
 	Recorded bool

@@ -4,32 +4,27 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/trace"
+	"github.com/pgraft/pgraft/node/recorder"
 	"github.com/pgraft/pgraft/tools/internal/replay"
 )
-
-// traceSuffix is what the recorder's files end in.
-const traceSuffix = ".trace"
 
 // Load reads traces of one cluster, replays and merges them, and runs the safety
 // checks over all. A path is a file, or a directory with all *.trace below it.
 // The warnings are for people: files that are cut off, clocks that were put
-// right, a replay that differs.
+// right, a replay that differs, and first of all if another version recorded them.
 func Load(paths ...string) (h *History, warnings []string, err error) {
-	files, err := find(paths)
+	inc, err := replay.Open(paths...)
 	if err != nil {
 		return nil, nil, err
 	}
-	inc, err := replay.Open(files...)
-	if err != nil {
-		return nil, nil, err
-	}
+	warnings, _ = inc.Versions(recorder.Build())
 	m := merger{check: replay.NewChecker(inc)}
 	for _, n := range inc.Nodes {
 		if err := m.add(n); err != nil {
@@ -38,50 +33,26 @@ func Load(paths ...string) (h *History, warnings []string, err error) {
 	}
 	for _, n := range m.nodes {
 		warnings = append(warnings, n.warnings...)
+		m.where = append(m.where, n.where...)
 	}
 	warnings = append(warnings, m.alignClocks()...)
 	b := m.merge()
 	for _, v := range m.check.Violations {
 		warnings = append(warnings, v.String())
 	}
+	slices.SortStableFunc(m.where, func(a, b address) int { return cmp.Compare(a.at, b.at) })
+	for _, a := range m.where {
+		b.Address(a.node, a.text)
+	}
 	h, err = b.Build(strings.Join(paths, " "))
 	return h, warnings, err
-}
-
-// find lists the files that paths stand for.
-func find(paths []string) ([]string, error) {
-	var files []string
-	for _, path := range paths {
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, err
-		}
-		if !info.IsDir() {
-			files = append(files, path)
-			continue
-		}
-		before := len(files)
-		err = filepath.WalkDir(path, func(p string, e fs.DirEntry, err error) error {
-			if err == nil && !e.IsDir() && strings.HasSuffix(p, traceSuffix) {
-				files = append(files, p)
-			}
-			return err
-		})
-		if err != nil {
-			return nil, fmt.Errorf("look for traces in %s: %w", path, err)
-		}
-		if len(files) == before {
-			return nil, fmt.Errorf("%s: no *%s in it", path, traceSuffix)
-		}
-	}
-	slices.Sort(files)
-	return slices.Compact(files), nil
 }
 
 // nodeTrace is all that the files of one node say, of all its incarnations.
 type nodeTrace struct {
 	id       uint32
 	events   []event
+	where    []address
 	warnings []string
 }
 
@@ -93,8 +64,16 @@ type event struct {
 	played *replay.Event // what the safety checks look at; nil: nothing
 }
 
+// address is where a node was reached, by the clock of who says so.
+type address struct {
+	at   int64
+	node uint32
+	text string
+}
+
 type merger struct {
 	nodes   []*nodeTrace // by node id
+	where   []address
 	check   *replay.Checker
 	cluster [16]byte
 	first   string // the file that cluster is from
@@ -163,6 +142,9 @@ func (t *nodeTrace) play(n *replay.Node) error {
 			end = f
 		}
 		t.frame(&e, c.Player().Restored > restored)
+		if e.Step == nil || e.Step.Output.MembersChanged {
+			t.addresses(last, c.Core())
+		}
 	}
 	if end != nil {
 		t.mark(last, Note, "the record ends: %s", end.Reason)
@@ -201,6 +183,19 @@ func (t *nodeTrace) frame(e *replay.Event, restored bool) {
 		t.events = append(t.events, event{at: at, step: s, played: e})
 	case *trace.Note:
 		t.mark(at, noteKind(f.Class), "%s", f.Text)
+	}
+}
+
+// addresses takes down where the members are that a core knows of.
+func (t *nodeTrace) addresses(at int64, c *core.Core) {
+	if c == nil {
+		return
+	}
+	for _, m := range c.MemberStatuses() {
+		if a := m.Member.GetAddress(); a != "" {
+			where := net.JoinHostPort(a, strconv.Itoa(int(m.Member.GetPort())))
+			t.where = append(t.where, address{at, core.NodeID(m.Member.GetRaftId()), where})
+		}
 	}
 }
 

@@ -151,7 +151,7 @@ func TestLoadMistakes(t *testing.T) {
 	}
 	for _, c := range []struct{ path, want string }{
 		{filepath.Join(dir, "none"), "no such file"},
-		{t.TempDir(), "no *.trace in it"},
+		{t.TempDir(), "no *.trace in"},
 		{text, "it is not a pgraft trace"},
 	} {
 		if _, _, err := history.Load(c.path); err == nil || !strings.Contains(err.Error(), c.path) || !strings.Contains(err.Error(), c.want) {

@@ -57,6 +57,9 @@ func (s *Session) addBreak(args []string) error {
 			return fmt.Errorf("no role %q: follower, candidate, leader, learner or removed", b.Value)
 		}
 	case "check":
+		if !slices.ContainsFunc(Checks, func(c string) bool { return strings.Contains(c, b.Value) }) {
+			return fmt.Errorf("no check %q: they are %s", b.Value, strings.Join(Checks, ", "))
+		}
 		s.check()
 	case "text":
 		if b.Value == "" {
@@ -87,18 +90,24 @@ func (s *Session) deleteBreak(args []string) error {
 	return nil
 }
 
+// framePlace is one frame of one node: several can come between two inputs.
+type framePlace struct{ node, frame int }
+
+func placeOf(c *MergedCursor) framePlace { return framePlace{c.last, c.Nodes()[c.last].at} }
+
 // check runs the safety checks over everything, once.
 func (s *Session) check() {
 	if s.found != nil {
 		return
 	}
-	s.found = map[int][]Violation{}
+	s.found, s.fails = map[int][]Violation{}, map[framePlace][]Violation{}
 	k := NewChecker(s.inc)
 	for c := s.order.Cursor(); c.Next(); {
 		n := len(k.Violations)
 		k.See(c.Event())
 		if len(k.Violations) > n {
 			s.found[c.N()] = append(s.found[c.N()], k.Violations[n:]...)
+			s.fails[placeOf(c)] = k.Violations[n:]
 		}
 	}
 }
@@ -108,8 +117,12 @@ func (s *Session) checks([]string) error {
 	total := 0
 	for n := 0; n <= s.order.Inputs(); n++ {
 		for _, v := range s.found[n] {
-			s.printf("#%d %v\n", n, v)
 			total++
+			if !s.JSON {
+				s.printf("#%d %v\n", n, v)
+			} else if err := s.encode(map[string]any{"at": n, "violation": v}); err != nil {
+				return err
+			}
 		}
 	}
 	if total == 0 {
@@ -137,7 +150,7 @@ func (s *Session) hits() *Break {
 		case "role":
 			hit = is.Role == core.Role(b.value) && (was.Role != is.Role || was.RaftID == 0) && is.RaftID != 0
 		case "check":
-			hit = e.Step != nil && slices.ContainsFunc(s.found[s.N()], func(v Violation) bool { return strings.Contains(v.Check, b.Value) })
+			hit = slices.ContainsFunc(s.fails[placeOf(s.cur)], func(v Violation) bool { return strings.Contains(v.Check, b.Value) })
 		case "text":
 			hit = e.says(b.Value)
 		}

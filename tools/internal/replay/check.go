@@ -27,6 +27,9 @@ const clock = "15:04:05.000000"
 // Checks are what a Checker looks at.
 var Checks = []string{"one leader per term", "log matching", "applied prefix equal", "nothing goes back", "one lease at a time"}
 
+// checkBack is the number of "nothing goes back".
+const checkBack = 3
+
 // Checker looks at the events of one or more nodes, in causal order.
 type Checker struct {
 	Violations []Violation // the first of each kind, between the same nodes in the same terms
@@ -54,6 +57,7 @@ type nodeCheck struct {
 	durable    core.HardState // that the node was told to be
 	pending    core.HardState
 	pendingSeq uint64
+	told       told
 	tickMillis uint64
 	ticks      [1024]tickTime // by tick, modulo: longer than a lease
 }
@@ -116,10 +120,11 @@ func (k *Checker) boot(e *Event, n *nodeCheck, b *trace.Boot) {
 	h := b.Durable.HardState
 	switch d := n.durable; {
 	case h.Term < d.Term:
-		k.fail(e, 3, h.Term, "it starts in term %d, but had made term %d durable", h.Term, d.Term)
+		k.fail(e, checkBack, h.Term, "it starts in term %d, but had made term %d durable", h.Term, d.Term)
 	case h.Term == d.Term && d.Vote != 0 && h.Vote != d.Vote:
-		k.fail(e, 3, h.Term, "it starts with its vote in term %d for node %d, but had voted for node %d", h.Term, core.NodeID(h.Vote), core.NodeID(d.Vote))
+		k.fail(e, checkBack, h.Term, "it starts with its vote in term %d for node %d, but had voted for node %d", h.Term, core.NodeID(h.Vote), core.NodeID(d.Vote))
 	}
+	k.told(e, &n.told, b)
 	n.status, n.durable, n.tickMillis = e.Status, h, b.Config.TickMillis
 	clear(n.ticks[:])
 	for _, x := range b.Durable.Entries {
@@ -130,7 +135,7 @@ func (k *Checker) boot(e *Event, n *nodeCheck, b *trace.Boot) {
 func (k *Checker) step(e *Event, n *nodeCheck) {
 	s, out := e.Status, e.Step.Output
 	if s.Term < n.status.Term || s.Commit < n.status.Commit || s.Applied < n.status.Applied {
-		k.fail(e, 3, s.Term, "term, commit and applied index were %d, %d, %d and are %d, %d, %d", n.status.Term, n.status.Commit, n.status.Applied,
+		k.fail(e, checkBack, s.Term, "term, commit and applied index were %d, %d, %d and are %d, %d, %d", n.status.Term, n.status.Commit, n.status.Applied,
 			s.Term, s.Commit, s.Applied)
 	}
 	if s.Role == core.RoleLeader {
@@ -150,6 +155,7 @@ func (k *Checker) step(e *Event, n *nodeCheck) {
 	if in, ok := e.Step.Input.(core.Persisted); ok {
 		n.persisted(in.Seq)
 	}
+	n.told.sends(out)
 	for _, a := range out.Apply {
 		k.apply(e, a)
 	}

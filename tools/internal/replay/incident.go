@@ -16,9 +16,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pgraft/pgraft/core"
@@ -66,27 +68,13 @@ type ref struct {
 	input int32 // how many inputs of the node come up to and with it
 }
 
-// Open reads traces: files, and all *.trace files in directories. Files that
-// tell of the same node are put in order; one that is there twice counts once.
+// Open reads traces: files, and all *.trace files in and below directories.
+// Files that tell of the same node are put in order; one that is there twice
+// counts once.
 func Open(paths ...string) (*Incident, error) {
-	var files []string
-	for _, p := range paths {
-		info, err := os.Stat(p)
-		if err != nil {
-			return nil, fmt.Errorf("replay: %w", err)
-		}
-		if !info.IsDir() {
-			files = append(files, p)
-			continue
-		}
-		in, err := filepath.Glob(filepath.Join(p, "*.trace"))
-		if err != nil {
-			return nil, fmt.Errorf("replay: %w", err)
-		}
-		if len(in) == 0 {
-			return nil, fmt.Errorf("replay: no *.trace file in %s", p)
-		}
-		files = append(files, in...)
+	files, err := find(paths)
+	if err != nil {
+		return nil, err
 	}
 	inc := &Incident{}
 	for _, path := range files {
@@ -100,6 +88,39 @@ func Open(paths ...string) (*Incident, error) {
 	}
 	return inc, inc.index()
 }
+
+// find lists the files that paths stand for.
+func find(paths []string) ([]string, error) {
+	var files []string
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, fmt.Errorf("replay: %w; name a file of the flight recorder, or a directory that pgraft_trace_save() made", err)
+		}
+		if !info.IsDir() {
+			files = append(files, path)
+			continue
+		}
+		before := len(files)
+		err = filepath.WalkDir(path, func(p string, e fs.DirEntry, err error) error {
+			if err == nil && !e.IsDir() && strings.HasSuffix(p, traceSuffix) {
+				files = append(files, p)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("replay: look for traces in %s: %w", path, err)
+		}
+		if len(files) == before {
+			return nil, fmt.Errorf("replay: no *%s in %s or below; SELECT pgraft_trace_save('DIRECTORY') on a server writes them", traceSuffix, path)
+		}
+	}
+	slices.Sort(files)
+	return slices.Compact(files), nil
+}
+
+// traceSuffix is what the recorder's files end in.
+const traceSuffix = ".trace"
 
 // OpenBytes is Open for traces in memory; names are for messages.
 func OpenBytes(names []string, data [][]byte) (*Incident, error) {
@@ -251,18 +272,4 @@ func (inc *Incident) Inputs() (n int) {
 		n += x.Inputs
 	}
 	return n
-}
-
-// Builds are the builds that the traces were recorded with, each once.
-func (inc *Incident) Builds() []string {
-	var l []string
-	for _, n := range inc.Nodes {
-		for _, f := range n.Files {
-			if !slices.Contains(l, f.Header.Build) {
-				l = append(l, f.Header.Build)
-			}
-		}
-	}
-	slices.Sort(l)
-	return l
 }

@@ -22,10 +22,11 @@ type Session struct {
 	cur    *MergedCursor
 	breaks []Break
 	nextID int
-	last   string        // command, which an empty line repeats
-	prev   []core.Status // of each node, before the last event
-	now    []core.Status // and after it
-	found  map[int][]Violation
+	last   string              // command, which an empty line repeats
+	prev   []core.Status       // of each node, before the last event
+	now    []core.Status       // and after it
+	found  map[int][]Violation // after how many inputs
+	fails  map[framePlace][]Violation
 }
 
 // NewSession begins before the first input.
@@ -138,7 +139,17 @@ func (s *Session) Do(line string) (quit bool, err error) {
 	return false, fmt.Errorf("%q: %w", name, errUsage)
 }
 
-func (s *Session) printf(f string, a ...any) { fmt.Fprintf(s.out, f, a...) }
+func (s *Session) encode(v any) error { return json.NewEncoder(s.out).Encode(v) }
+
+// printf says something to a person; for a machine that is an object, too.
+func (s *Session) printf(f string, a ...any) {
+	text := fmt.Sprintf(f, a...)
+	if !s.JSON {
+		fmt.Fprint(s.out, text)
+	} else if err := s.encode(map[string]string{"message": strings.TrimSpace(text)}); err != nil {
+		fmt.Fprint(s.out, err) // a text can always be encoded
+	}
+}
 
 func count(args []string) (int, error) {
 	if len(args) == 0 {
@@ -204,7 +215,7 @@ func (s *Session) show([]string) error {
 				JSONEvent
 			}{s.N(), e.JSON()}
 		}
-		return json.NewEncoder(s.out).Encode(v)
+		return s.encode(v)
 	}
 	if e == nil {
 		s.printf("#0 of %d: before the first input\n", s.order.Inputs())
@@ -225,6 +236,9 @@ func (s *Session) show([]string) error {
 			s.printf("    another output than was recorded\n")
 		}
 	}
+	for _, v := range s.fails[placeOf(s.cur)] {
+		s.printf("    VIOLATED  %s: %s\n", v.Check, v.Text)
+	}
 	s.printf("    %s\n", StatusLine(e.Status))
 	return nil
 }
@@ -232,7 +246,7 @@ func (s *Session) show([]string) error {
 func (s *Session) nodes([]string) error {
 	for i, n := range s.inc.Nodes {
 		if s.JSON {
-			if err := json.NewEncoder(s.out).Encode(map[string]any{"node": n.Name, "status": s.now[i], "role": s.now[i].Role.String()}); err != nil {
+			if err := s.encode(map[string]any{"node": n.Name, "status": s.now[i], "role": s.now[i].Role.String()}); err != nil {
 				return err
 			}
 			continue
@@ -252,12 +266,15 @@ func (s *Session) state(args []string) error {
 	}
 	c := s.cur.Nodes()[i]
 	if c.Core() == nil {
+		if s.JSON {
+			return json.NewEncoder(s.out).Encode(map[string]any{"node": s.inc.Nodes[i].Name, "n": c.N(), "status": nil})
+		}
 		s.printf("node %s: not started\n", s.inc.Nodes[i].Name)
 		return nil
 	}
 	members := c.Core().MemberStatuses()
 	if s.JSON {
-		return json.NewEncoder(s.out).Encode(map[string]any{"node": s.inc.Nodes[i].Name, "n": c.N(), "status": c.Core().Status(),
+		return s.encode(map[string]any{"node": s.inc.Nodes[i].Name, "n": c.N(), "status": c.Core().Status(),
 			"role": c.Core().Status().Role.String(), "members": members, "config": c.Config()})
 	}
 	g := c.Config()

@@ -81,7 +81,7 @@ func TestSession(t *testing.T) {
 		t.Errorf("the second leader at %d, the first at %d", after, at)
 	}
 	for _, bad := range []string{"dance", "break", "break color red", "break term x", "break role king", "break text", "break term 3 on 9", "delete 9",
-		"next 0", "next x", "goto", "goto x", "find", "find nothing says this", "rfind nothing says this", "continue", "reverse", "state 9"} {
+		"next 0", "next x", "goto", "goto x", "find", "find nothing says this", "break check colour", "rfind nothing says this", "continue", "reverse", "state 9"} {
 		wants(t, bad, do(bad), "error: ")
 	}
 	if quit, err := s.Do("quit"); !quit || err != nil {
@@ -101,7 +101,7 @@ func TestBreakOnCheck(t *testing.T) {
 	a.nodes[1], a.nodes[2] = b.nodes[1], b.nodes[2]
 	_, do := session(t, a.incident())
 	wants(t, "break", do("break check lease"), "check lease")
-	wants(t, "continue", do("continue"), "breakpoint 1: check lease", "lease until tick")
+	wants(t, "continue", do("continue"), "breakpoint 1: check lease", "lease until tick", "VIOLATED  one lease at a time: it holds")
 	wants(t, "checks", do("checks"), "one lease at a time: node", "applied prefix equal")
 }
 
@@ -109,13 +109,26 @@ func TestSessionJSON(t *testing.T) {
 	s, do := session(t, crashed(t).incident())
 	s.JSON = true
 	do("break role leader")
-	for cmd, want := range map[string]string{"goto 50": "at", "next": "outputs", "state 1": "members", "goto 0": "at"} {
+	for _, step := range [][2]string{{"state 1", "status"}, {"goto 50", "at"}, {"next", "outputs"}, {"state 1", "members"}, {"goto 0", "at"}} {
+		cmd, want := step[0], step[1]
 		var v map[string]any
 		if err := json.Unmarshal([]byte(do(cmd)), &v); err != nil {
 			t.Errorf("%s: %v", cmd, err)
 		}
 		if _, ok := v[want]; !ok && cmd != "next" {
 			t.Errorf("%s: no %s in %v", cmd, want, v)
+		}
+	}
+	// Whatever a command says, a machine can read it.
+	for _, cmd := range []string{"help", "break term 3", "breaks", "goto 0", "continue", "nodes", "state", "checks", "goto end", "next", "find MsgApp", "rfind MsgVote", "delete 2"} {
+		lines := do(cmd)
+		if strings.HasPrefix(lines, "error: ") {
+			continue
+		}
+		for _, line := range strings.Split(strings.TrimSpace(lines), "\n") {
+			if line != "" && !json.Valid([]byte(line)) {
+				t.Errorf("%s prints %q", cmd, line)
+			}
 		}
 	}
 }

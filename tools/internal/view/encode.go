@@ -41,6 +41,7 @@ type lane struct {
 	ID         uint32 `json:"id"`
 	TickMillis uint64 `json:"tick_millis"`
 	Recorded   bool   `json:"recorded"`
+	Address    string `json:"address"`
 }
 
 type mark struct {
@@ -87,7 +88,7 @@ func encode(h *history.History) ([]byte, error) {
 	e := encoder{h: h, kinds: newNames(), inputs: newNames(), texts: newNames("")}
 	head := header{Name: h.Name, Steps: len(h.Steps), Messages: len(h.Messages), Marks: []mark{}}
 	for _, n := range h.Nodes {
-		head.Nodes = append(head.Nodes, lane{n.ID, n.TickMillis, n.Recorded})
+		head.Nodes = append(head.Nodes, lane{n.ID, n.TickMillis, n.Recorded, n.Address})
 	}
 	for _, m := range h.Marks {
 		head.Marks = append(head.Marks, mark{m.Lane + 1, m.At.Microseconds(), m.Kind.String(), m.Text, m.Step + 1})

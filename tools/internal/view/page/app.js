@@ -12,7 +12,7 @@ class App {
     this.tab = "incidents";
     this.places = { drawn: [], marks: [] };
     this.frames = []; // milliseconds of the last frames
-    const first = model.marks.find((m) => m.kind === "alarm") ?? model.marks.find((m) => ["fault", "down", "cut"].includes(m.kind));
+    const first = model.marks.find((m) => m.kind === "alarm") ?? model.marks.find((m) => ["fault", "down", "cut", "pause", "up"].includes(m.kind));
     this.cursor = first ? stepAtTime(model, first.at) : model.S.count - 1;
     this.slider = document.getElementById("scrub");
     this.slider.max = model.S.count - 1;
@@ -61,10 +61,10 @@ class App {
     drawRuler(g, scale, colours);
     this.paintHits(g);
     const messages = drawMessages(g, scale, model, filter, colours);
-    for (const l of scale.shown) drawLane(g, scale, model, l, colours);
+    for (const l of scale.shown) drawLane(g, scale, model, l, colours, messages.dense);
     drawSteps(g, scale, model, colours);
     this.places = { drawn: messages.drawn, marks: drawMarks(g, scale, model, colours) };
-    labelArrows(g, messages.drawn, model, this.places.marks.map((m) => m.box), colours);
+    labelArrows(g, scale.width, messages.drawn, model, this.places.marks.map((m) => m.box), colours);
     this.paintSelected(g);
     this.paintCursor(g);
     const density = document.getElementById("density");

@@ -132,19 +132,20 @@ function shortLabel(model, i) {
 
 // labelArrows writes on each arrow where no other text is: taken are the boxes
 // of those, [left, top, right, bottom].
-function labelArrows(g, drawn, model, taken, colours) {
+function labelArrows(g, width, drawn, model, taken, colours) {
   if (drawn.length > MAX_LABELS) return;
   g.font = "11px system-ui, sans-serif";
   g.textBaseline = "middle";
   for (const d of drawn) {
     const text = shortLabel(model, d.i);
-    const width = g.measureText(text).width;
+    const long = g.measureText(text).width;
     const flat = Math.abs(d.x1 - d.x0) > Math.abs(d.y1 - d.y0);
     const rises = (d.y1 - d.y0) * (d.x1 - d.x0) < 0;
     for (const part of [0.4, 0.6, 0.25, 0.75]) {
-      const x = d.x0 + (d.x1 - d.x0) * part + (flat && rises ? -width - 4 : 6);
+      const x = d.x0 + (d.x1 - d.x0) * part + (flat && rises ? -long - 4 : 6);
       const y = d.y0 + (d.y1 - d.y0) * part - (flat ? 7 : 0);
-      const box = [x - 2, y - 7, x + width + 2, y + 7];
+      const box = [x - 2, y - 7, x + long + 2, y + 7];
+      if (box[0] < 0 || box[2] > width) continue;
       if (taken.some((t) => t[0] < box[2] && box[0] < t[2] && t[1] < box[3] && box[1] < t[3])) continue;
       taken.push(box);
       label(g, text, x, y, Infinity, colours);
@@ -204,16 +205,21 @@ function drawMarks(g, scale, model, colours) {
     row.push(n);
     placed.set(n.m.lane, row);
   }
-  const all = [...placed.values()].flatMap((row) => {
+  const all = [...placed.values()];
+  for (const row of all) {
     row.sort((a, b) => a.x - b.x);
-    row.forEach((n, k) => (n.room = (row[k + 1]?.x ?? scale.width + 40) - n.x - 26));
-    return row;
-  });
-  for (const n of all) n.box = drawMark(g, n, colours);
-  return all;
+    let taken = 0; // up to here, from the left
+    row.forEach((n, k) => {
+      n.room = Math.min((row[k + 1]?.x ?? Infinity) - 26, scale.width - 16) - n.x;
+      n.roomLeft = n.x - taken - 20;
+      n.box = drawMark(g, n, colours);
+      taken = n.box[2];
+    });
+  }
+  return all.flat();
 }
 
-function drawMark(g, { x, y, m, room }, colours) {
+function drawMark(g, { x, y, m, room, roomLeft }, colours) {
   const grave = ["down", "cut", "fault", "alarm", "pause"].includes(m.kind);
   g.beginPath();
   g.arc(x, y, 7.5, 0, 7);
@@ -228,6 +234,13 @@ function drawMark(g, { x, y, m, room }, colours) {
   g.fillStyle = grave ? "#fff" : colours.ink;
   g.fillText(MARKS[m.kind].icon, x, y + 0.5);
   g.font = "11px system-ui, sans-serif";
-  const text = [m.text, MARKS[m.kind].word].find((t) => label(g, t, x + 12, y, room, colours));
-  return [x - 9, y - 9, x + 12 + (text ? g.measureText(text).width : 0), y + 9];
+  const width = (text) => g.measureText(text).width;
+  let box = [x - 9, y - 9, x + 12, y + 9];
+  for (const text of [m.text, MARKS[m.kind].word]) {
+    if (label(g, text, x + 12, y, room, colours)) box[2] += width(text);
+    else if (label(g, text, x - 12, y, roomLeft, colours, { align: "right" })) box[0] -= width(text);
+    else continue;
+    break;
+  }
+  return box;
 }

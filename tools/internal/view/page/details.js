@@ -15,7 +15,7 @@ const nodeName = (model, lane) => model.lanes[lane].name;
 
 // fate says what became of a message that no step received.
 function fate(model, i) {
-  return isLost(model, i) ? "did not arrive" : model.lanes[model.M.to[i]].recorded ? "sent after the end of that node's record" : "not known: no record of that node";
+  return isLost(model, i) ? "did not arrive" : model.lanes[model.M.to[i]].recorded ? "not in that node's record, which has a gap or ends there" : "not known: no record of that node";
 }
 
 // stepTitle says in a few words what a step is.

@@ -78,7 +78,7 @@ function drawCuts(g, scale, model, colours) {
   }
 }
 
-function drawLane(g, scale, model, l, colours) {
+function drawLane(g, scale, model, l, colours, dense) {
   const y = scale.y[l];
   const lane = model.lanes[l];
   g.strokeStyle = colours.line;
@@ -94,14 +94,18 @@ function drawLane(g, scale, model, l, colours) {
     label(g, "no record of this node", 8, y - 9, 300, colours, { ink: colours.quiet });
   }
   for (const d of lane.down) drawDown(g, scale, d, y, "down", colours);
+  for (const d of lane.gaps) drawDown(g, scale, d, y, "not recorded", colours);
   let drawnTo = -1;
   for (const s of lane.spans) drawnTo = drawSpan(g, scale, model, s, y, colours, drawnTo);
   for (const p of lane.paused) drawDown(g, scale, p, y, "stood still", colours);
+  let named = -Infinity; // where the last lease has its name
   for (const s of lane.leases) {
     const at = shadeTimes(g, scale, s, y + BAND / 2 + 3, 4, colours.ink);
-    if (at && at[1] > 40) {
+    const x = at && Math.max(4, at[0] + 4);
+    if (at && !dense && at[1] > 40 && x > named + 200) {
+      named = x;
       g.font = "10px system-ui, sans-serif";
-      label(g, "lease", Math.max(4, at[0] + 4), y + BAND / 2 + 14, at[1] - 8, colours, { ink: colours.quiet });
+      label(g, "lease", x, y + BAND / 2 + 14, at[1] - 8, colours, { ink: colours.quiet });
     }
   }
   drawCommits(g, scale, model, l, y, colours);
@@ -190,7 +194,7 @@ function drawCommits(g, scale, model, l, y, colours) {
       const text = "c" + model.S.commit[commits[i]];
       const width = g.measureText(text).width;
       const next = i + 1 < end ? scale.x(scale.ofStep(commits[i + 1])) : Infinity;
-      if (next - x > width + 10 && label(g, text, x + 6, y + BAND / 2 + 26, width + 1, colours, { ink: colours.quiet })) free = x + width + 8;
+      if (next - x > width + 10 && x + width + 8 < scale.width && label(g, text, x + 6, y + BAND / 2 + 26, width + 1, colours, { ink: colours.quiet })) free = x + width + 8;
     }
   }
 }

@@ -12,6 +12,7 @@ async function main() {
   fillHelp(app);
   listenMouse(app);
   listenControls(app);
+  app.resized(); // the first picture has its size already
   // For tests, and for a look from the browser's console.
   window.pgraftView = { app, arrow: (i) => arrow(app.scale, model, i), loadMillis: performance.now() - begin };
   document.body.dataset.ready = "true";

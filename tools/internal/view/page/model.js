@@ -20,14 +20,18 @@ function makeModel(data) {
   model.received = new Int32Array(S.count).fill(-1);
   for (let i = 0; i < M.count; i++) if (M.got[i] >= 0) model.received[M.got[i]] = i;
 
+  const resumes = data.inputs.indexOf("Checkpoint");
+  model.resumes = (step) => S.input[step] === resumes;
   for (const [l, lane] of model.lanes.entries()) {
     lane.down = downSpans(model, l);
+    lane.gaps = gapSpans(model, l);
     lane.spans = stateSpans(model, l);
     lane.leases = leaseSpans(model, l);
     lane.paused = [...pairs(model, l, "pause", "resume"), ...standstills(model, l)];
     lane.commits = model.laneSteps[l].filter((s, i, all) => i > 0 && S.commit[s] > S.commit[all[i - 1]]);
   }
   model.cuts = pairs(model, -1, "cut", "heal");
+  markSpans(model);
   model.latency = usualLatency(model);
   model.group = groupsOf(data.kinds);
   model.answer = data.kinds.map((k) => /Resp$|Reply$/.test(k));
@@ -58,12 +62,13 @@ function lastAtMost(list, v) {
 }
 
 // isLost says that message i did not arrive although its receiver was recorded
-// for longer than it takes.
+// then, and for longer than it takes.
 function isLost({ S, M, lanes, laneSteps, latency }, i) {
   if (M.got[i] >= 0) return false;
   const own = laneSteps[M.to[i]];
-  if (!own.length) return false;
-  return S.at[M.sent[i]] + latency < S.at[own[own.length - 1]] || lanes[M.to[i]].down.some((d) => d.open);
+  const [at, lane] = [S.at[M.sent[i]], lanes[M.to[i]]];
+  if (!own.length || at < S.at[own[0]] || lane.gaps.some((d) => at + latency > d.from && at < d.to)) return false;
+  return at + latency < S.at[own[own.length - 1]] || lane.down.some((d) => d.open);
 }
 
 // stateSpans are the stretches in which role, term and leader stay the same.
@@ -73,7 +78,7 @@ function stateSpans(model, l) {
   let open = null;
   for (const s of model.laneSteps[l]) {
     if (model.starts(s) && open) {
-      open.to = model.lanes[l].down.find((d) => d.to === S.at[s])?.from ?? S.at[s];
+      open.to = [...model.lanes[l].down, ...model.lanes[l].gaps].find((d) => d.to === S.at[s])?.from ?? S.at[s];
       open.toStep = lastAtMost(S.at, open.to) + 0.5;
       open = null;
     }
@@ -100,15 +105,35 @@ function downSpans(model, l) {
   const spans = [];
   let before = -1;
   for (const s of model.laneSteps[l]) {
-    if (model.starts(s) && before >= 0) {
+    if (model.starts(s) && !model.resumes(s) && before >= 0) {
       const mark = killed.findLast((at) => at >= S.at[before] && at <= S.at[s]);
-      spans.push({ from: mark ?? S.at[before], to: S.at[s] });
+      spans.push({ from: mark ?? S.at[before], to: S.at[s], start: s });
     }
     before = s;
   }
   const last = killed.at(-1);
   if (before >= 0 && last >= S.at[before]) spans.push({ from: last, to: model.end, open: true });
   return spans;
+}
+
+// gapSpans are the times in which a node may have run, and was not recorded.
+function gapSpans(model, l) {
+  const own = model.laneSteps[l];
+  const { S } = model;
+  return [...own.keys()].filter((k) => k > 0 && model.resumes(own[k])).map((k) => ({ from: S.at[own[k - 1]], to: S.at[own[k]], start: own[k] }));
+}
+
+// markSpans lists what the record shows and nobody noted: that a node was
+// started again, stood still, or was not recorded.
+function markSpans(model) {
+  const marks = [];
+  const seconds = (d) => clock(d.to - d.from, 1000);
+  for (const [lane, { down, gaps, paused }] of model.lanes.entries()) {
+    for (const d of down) if (!d.open) marks.push({ lane, at: d.to, kind: "up", text: `starts again, ${seconds(d)} later`, step: d.start });
+    for (const d of gaps) marks.push({ lane, at: d.to, kind: "note", text: `recorded again, ${seconds(d)} are missing`, step: d.start });
+    for (const d of paused) if (d.found) marks.push({ lane, at: d.from, kind: "pause", text: `stood still for ${seconds(d)}`, step: d.step });
+  }
+  model.marks = [...model.marks, ...marks].sort((a, b) => a.at - b.at);
 }
 
 function leaseSpans(model, l) {
@@ -150,7 +175,7 @@ function standstills(model, l) {
   const spans = [];
   let before = -1;
   for (const s of model.laneSteps[l]) {
-    if (before >= 0 && S.at[s] - S.at[before] > least && !model.starts(s)) spans.push({ from: S.at[before], to: S.at[s] });
+    if (before >= 0 && S.at[s] - S.at[before] > least && !model.starts(s)) spans.push({ from: S.at[before], to: S.at[s], step: before, found: true });
     before = s;
   }
   return spans;

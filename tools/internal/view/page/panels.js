@@ -4,17 +4,18 @@
 function showGutter(app) {
   const { model, scale, cursor } = app;
   const box = document.getElementById("gutter");
+  box.dataset.room = scale.laneHeight < 84 ? "least" : scale.laneHeight < 106 ? "less" : "all";
   if (box.children.length !== model.lanes.length) {
     box.replaceChildren(...model.lanes.map((lane) => el("div", { class: "card" },
-      el("b", {}, lane.name), el("span", { class: "role" }), el("div", { class: "state" }), el("div", { class: "state" }), el("div", { class: "state" }))));
+      el("b", {}, lane.name), el("span", { class: "role" }), el("div", { class: "state address" }, lane.address), el("div", { class: "state" }), el("div", { class: "state" }), el("div", { class: "state" }))));
   }
   for (const [l, lane] of model.lanes.entries()) {
     const card = box.children[l];
     card.hidden = scale.y[l] < 0;
     if (card.hidden) continue;
-    card.style.top = `${scale.y[l] - Math.min(scale.laneHeight, 92) / 2}px`;
+    card.style.top = `${scale.y[l] - Math.min(scale.laneHeight, 106) / 2}px`;
     const [role, ...lines] = cardText(app, l, lane, model.stateAt(l, cursor));
-    const [, roleBox, ...rest] = card.children;
+    const [, roleBox, , ...rest] = card.children;
     setText(roleBox, role);
     card.dataset.role = role.replace(/[^a-z]/gi, "").toLowerCase();
     rest.forEach((e, i) => setText(e, lines[i] ?? ""));
@@ -32,6 +33,7 @@ function cardText(app, l, lane, step) {
   const now = S.at[cursor];
   if (step < 0) return [lane.recorded ? "not started" : "no record"];
   if (lane.down.some((d) => d.from <= now && (d.to > now || d.open) && S.at[step] <= d.from)) return ["down", `term ${S.term[step]} when it stopped`, `commit ${S.commit[step]}, last index ${S.last[step]}`];
+  if (lane.gaps.some((d) => d.from <= now && d.to > now && S.at[step] <= d.from)) return ["not recorded", "as it was before that:", `term ${S.term[step]}, ${roles[S.role[step]].toLowerCase()}`, `commit ${S.commit[step]}, last index ${S.last[step]}`];
   const paused = lane.paused.some((p) => p.from <= now && p.to > now);
   const lead = S.lead[step] < 0 ? "no leader" : S.lead[step] === l ? "leads" : "follows " + model.lanes[S.lead[step]].id;
   const vote = S.vote[step] < 0 || S.vote[step] >= model.lanes.length ? "" : `, voted ${model.lanes[S.vote[step]].id}`;
@@ -146,7 +148,7 @@ function fillMenus(app) {
     if (on) scale.hidden.delete(l);
     else scale.hidden.add(l);
     scale.layout();
-  }, el("span", {}, lane.name), el("span", { class: "quiet" }, `${count(model.laneSteps[l].length)} events`))));
+  }, el("span", {}, lane.name), el("span", { class: "quiet" }, `${lane.address} ${count(model.laneSteps[l].length)} events`))));
 }
 
 const LEGEND = [
@@ -154,7 +156,7 @@ const LEGEND = [
   ["band", "thin band: follower"],
   ["band candidate", "thick band with wide stripes: candidate"],
   ["band learner", "thin band with narrow stripes: learner"],
-  ["band down", "grey stripes: down, or stood still"],
+  ["band down", "grey stripes: down, not recorded, or stood still"],
   ["lease", "black line under a band: the leader's lease"],
 ];
 

@@ -8,6 +8,7 @@
 package node
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net"
@@ -55,6 +56,9 @@ type Config struct {
 	Publish func(Status)
 	// Go starts a goroutine; the host may recover from panics in it.
 	Go func(f func())
+	// Export returns the state of the database that applies the log, for another
+	// member: bytes that mean something to the hosts only. nil: there is none.
+	Export func(ctx context.Context) ([]byte, error)
 }
 
 // maxTick bounds the length of a tick from above: the clock's resolution.

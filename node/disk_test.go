@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -73,6 +76,21 @@ func (m *member) wantFailed(t *testing.T) {
 	if s := m.out.status(); s.State != node.Failed {
 		t.Errorf("node %d published state %d after it had failed", m.cfg.NodeID, s.State)
 	}
+	if _, err := os.Stat(m.traceDir()); errors.Is(err, os.ErrNotExist) {
+		return // it had no core yet
+	}
+	kept, err := filepath.Glob(filepath.Join(m.traceDir(), "kept-*"))
+	if err != nil || len(kept) != 1 {
+		t.Fatalf("node %d: kept traces %v, %v", m.cfg.NodeID, kept, err)
+	}
+	// A step that was under way then is in it once it is done.
+	eventually(t, "the failure in the trace that was kept", func() error {
+		p := replayTrace(t, kept[0])
+		if p.inputs == 0 || !strings.Contains(p.notes, errorfs.ErrInjected.Error()) {
+			return fmt.Errorf("%d inputs, notes %q", p.inputs, p.notes)
+		}
+		return nil
+	})
 }
 
 // A node whose disk fails stops and says so; the others go on. With a disk that
@@ -148,7 +166,7 @@ func TestDiskFailureElsewhere(t *testing.T) {
 		disks[1].broken.Store(true)
 		// What is dropped need not be synced, so the next write may be the first to fail.
 		reloaded := c[0].Reload(node.Settings{ElectionTimeout: electionTimeout, HeartbeatInterval: heartbeatInterval,
-			SnapshotEntries: 50, Retention: store.Retention{RetainEntries: 10}})
+			SnapshotEntries: 50, Retention: store.Retention{RetainEntries: 10}, Trace: c[0].cfg.Trace})
 		_, _, err := c[0].Propose(soon(t), request(2, 1), nil)
 		if err == nil || reloaded != nil && !errors.Is(reloaded, errorfs.ErrInjected) {
 			t.Errorf("reload: %v; then propose: %v; want the failure of the disk", reloaded, err)

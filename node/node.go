@@ -67,6 +67,8 @@ type Node struct {
 	publisher *runner
 
 	history history
+	states  states
+	needs   needs
 }
 
 // Errors that callers test for.
@@ -225,7 +227,7 @@ func (n *Node) failLocked(err error) {
 	}
 	n.failure = fmt.Errorf("node %d stopped: %w", n.id.NodeID, err)
 	n.cfg.Logger.Error(n.failure.Error())
-	n.rec.Note("fault", n.failure.Error())
+	n.rec.Keep("fault", n.failure.Error())
 	if n.run != nil {
 		n.run.stop()
 	}
@@ -290,6 +292,7 @@ func (n *Node) Close() error {
 }
 
 func (n *Node) close() error {
+	close(n.needs.ended)
 	n.mu.Lock()
 	run := n.run
 	n.setState(Closed)

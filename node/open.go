@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/pgraft/pgraft/core"
@@ -37,7 +38,16 @@ func Open(cfg Config) (*Node, error) {
 			return nil, err
 		}
 	}
-	n := &Node{cfg: cfg, tls: encryption, id: core.Identity{ClusterID: cfg.ClusterID, NodeID: cfg.NodeID}}
+	start := cfg.Go
+	var n *Node
+	cfg.Go = func(f func()) {
+		start(func() {
+			defer n.panicked()
+			f()
+		})
+	}
+	n = &Node{cfg: cfg, tls: encryption, id: core.Identity{ClusterID: cfg.ClusterID, NodeID: cfg.NodeID}}
+	n.needs.own, n.needs.ended = cfg.Retention.RetainFrom, make(chan struct{})
 	n.rec = recorder.Open(filepath.Join(cfg.DataDir, traceDir), cfg.Trace, cfg.Logger)
 	n.stats.since = time.Now()
 	if err := n.open(); err != nil {
@@ -49,7 +59,22 @@ func Open(cfg Config) (*Node, error) {
 	if n.tls != nil {
 		n.sayTLS()
 	}
+	n.cfg.Go(n.keepTelling)
 	return n, nil
+}
+
+// KeepTrace puts what the flight recorder has aside, so that later incidents do
+// not overwrite it. A node does that by itself when one of its goroutines panics
+// or its store fails; a host that panics calls it. It works in every state.
+func (n *Node) KeepTrace(why string) { n.rec.Keep("panic", why) }
+
+// panicked is deferred by all goroutines of the node. A panic goes on, once what
+// led to it is kept.
+func (n *Node) panicked() {
+	if p := recover(); p != nil {
+		n.KeepTrace(fmt.Sprintf("panic: %v\n%s", p, debug.Stack()))
+		panic(p)
+	}
 }
 
 func (n *Node) open() error {

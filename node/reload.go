@@ -16,7 +16,7 @@ type Settings struct {
 	ElectionTimeout   time.Duration
 	HeartbeatInterval time.Duration
 	SnapshotEntries   uint64
-	Retention         store.Retention
+	Retention         store.Retention // but for RetainFrom
 	Trace             recorder.Settings
 	TLS               transport.TLSFiles // read anew if the node uses TLS
 }
@@ -30,6 +30,7 @@ func (n *Node) Reload(s Settings) error {
 	defer n.reloading.Unlock()
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	s.Retention.RetainFrom = n.cfg.Retention.RetainFrom // as RetainFrom and the members say
 	old, next := n.cfg, n.cfg
 	next.ElectionTimeout, next.HeartbeatInterval = s.ElectionTimeout, s.HeartbeatInterval
 	next.SnapshotEntries, next.Retention, next.Trace = s.SnapshotEntries, s.Retention, s.Trace

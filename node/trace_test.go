@@ -1,11 +1,16 @@
 package node_test
 
 import (
+	"context"
 	"errors"
+	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/pgraft/pgraft/core/trace"
@@ -99,6 +104,70 @@ func TestTrace(t *testing.T) {
 			t.Errorf("%s shows what it should not, %v", path, err)
 		}
 	}
+}
+
+// A panic in a goroutine of the node that has nothing to do with the core keeps
+// the trace, and goes on to the host.
+func TestTraceKeptAtPanic(t *testing.T) {
+	m := newMember(t, 1)
+	panics, died := atomic.Bool{}, make(chan any, 10)
+	m.cfg.Go = func(f func()) {
+		go func() {
+			defer func() {
+				if p := recover(); p != nil {
+					died <- p
+				}
+			}()
+			f()
+		}()
+	}
+	m.cfg.Logger = slog.New(panicHandler{m.cfg.Logger.Handler(), &panics})
+	m.open().init(true)
+	if err := m.AwaitLeader(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	m.propose(request(1, 1), "x")
+	panics.Store(true)
+	// The transport logs that a stranger says nothing it knows.
+	conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(m.cfg.Port))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Write(make([]byte, 4096)); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case p := <-died:
+		if p != "planted" {
+			t.Errorf("died of %v", p)
+		}
+	case <-soon(t).Done():
+		t.Fatal("nothing panicked")
+	}
+	panics.Store(false)
+	if err := conn.Close(); err != nil {
+		t.Error(err)
+	}
+	kept, err := filepath.Glob(filepath.Join(m.traceDir(), "kept-*"))
+	if err != nil || len(kept) != 1 {
+		t.Fatalf("kept %v, %v", kept, err)
+	}
+	if p := replayTrace(t, kept[0]); p.inputs == 0 || !strings.Contains(p.notes, "panic: planted") {
+		t.Errorf("kept %d inputs, notes %q", p.inputs, p.notes)
+	}
+}
+
+// panicHandler panics while it is told to.
+type panicHandler struct {
+	slog.Handler
+	on *atomic.Bool
+}
+
+func (h panicHandler) Handle(ctx context.Context, r slog.Record) error {
+	if h.on.Load() && strings.HasPrefix(r.Message, "closed a connection") {
+		panic("planted")
+	}
+	return h.Handler.Handle(ctx, r)
 }
 
 // A node that was stopped in order has nothing to note, and what exists is not

@@ -186,12 +186,22 @@ enum
 	 * first is about the log: the last of the indexes after a that no member's
 	 * log holds any more (0 = none, else no entries follow), the last that can be read, and
 	 * the cluster's uuid, or NULL if this node is no member (after a comma,
-	 * those that it had before this node recovered it from a lost quorum); then index, term and
-	 * data of each entry, data NULL for Raft's own.
+	 * those that it had before this node recovered it from a lost quorum); the second
+	 * is 1 if another member asks for the exported state of the database, else 0,
+	 * and two NULLs; then index, term and data of each entry, data NULL for Raft's own.
 	 */
 	PGRAFT_OP_APPLY_NEXT = 40,
 	PGRAFT_OP_APPLY_RETAIN = 41,	/* a: entries from here on are kept; 0 = none are
-									 * needed */
+									 * needed; b: 1 = an exported state would do */
+
+	/*
+	 * The exported state of the database, in parts, since it may be large.
+	 * EXPORT: a: offset, b: bytes of the whole (0 = there is none), data: a part.
+	 * IMPORT: a: offset; one row (bytes of the whole, a part), or no row if no
+	 * member has one; offset 0 gets it from a member.
+	 */
+	PGRAFT_OP_APPLY_EXPORT = 42,
+	PGRAFT_OP_APPLY_IMPORT = 43,
 	PGRAFT_OP_TRACE_SAVE = 60	/* data: path of a new directory; one row (bytes) */
 };
 

@@ -361,9 +361,12 @@ CREATE TABLE pgraft.apply_function (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     -- text, since regprocedure would bar pg_upgrade
     apply text NOT NULL,
+    export text,
+    import text,
+    CHECK ((export IS NULL) = (import IS NULL)),
     registered_at timestamptz NOT NULL DEFAULT now());
 COMMENT ON TABLE pgraft.apply_function IS
-'the function that is called for each committed entry';
+'the function that is called for each committed entry, and those that export and import what it has made';
 
 CREATE TABLE pgraft.apply_progress (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
@@ -398,14 +401,14 @@ CREATE FUNCTION pgraft_set_apply_function(
     import regprocedure DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'pgraft_set_apply_function'
-LANGUAGE C VOLATILE PARALLEL UNSAFE;
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION pgraft_set_apply_function IS
-'has a function called for each committed entry, as its owner; NULL for none';
+'has a function called for each committed entry, as its owner; NULL for none; export and import fill one node''s tables from another''s';
 
 CREATE FUNCTION pgraft_apply_skip(index bigint)
 RETURNS void
 AS 'MODULE_PATHNAME', 'pgraft_apply_skip'
-LANGUAGE C VOLATILE PARALLEL UNSAFE;
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION pgraft_apply_skip IS
 'passes over the entry that this node cannot apply';
 

@@ -253,6 +253,7 @@ typedef struct PgraftRows
 
 extern void pgraft_reply_open(PgraftRows *rows, const char *body, size_t len);
 extern char *pgraft_reply_value(PgraftRows *rows, size_t *len);
+extern const char *pgraft_reply_bytes(PgraftRows *rows, size_t *len);
 extern void pgraft_reply_to_set(PgraftRows *rows, FunctionCallInfo fcinfo);
 extern void pgraft_reply_add_to_set(PgraftRows *rows, FunctionCallInfo fcinfo);
 extern char *pgraft_reply_error(size_t *len, const char *sqlstate,

@@ -61,8 +61,8 @@ pgraft_trace_read(PgraftConfig *config)
 
 /*
  * pgraft_trace_save(path): copies the recorder's files into a new directory on
- * the server and returns their bytes.  A relative path starts at the server's
- * data directory.
+ * the server and returns their bytes.  As with COPY, a path is absolute: what a
+ * relative one starts at, the data directory, is no place for copies.
  */
 Datum
 pgraft_trace_save(PG_FUNCTION_ARGS)
@@ -82,14 +82,16 @@ pgraft_trace_save(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to write files on the server"),
 				 errdetail("Only roles with privileges of the \"%s\" role may do so.",
-						   "pg_write_server_files")));
+						   "pg_write_server_files"),
+				 errhint("Ask a superuser to call the function, or for GRANT %s TO %s.",
+						 "pg_write_server_files", quote_identifier(GetUserNameFromId(GetUserId(), false)))));
 	path = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	if (path[0] == '\0')
+	if (!is_absolute_path(path))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must not be empty", "path")));
-	if (!is_absolute_path(path))
-		path = psprintf("%s/%s", DataDir, path);
+				 errmsg("relative path not allowed for the flight recorder's files: \"%s\"", path),
+				 errhint("Name a new directory on the server by its absolute path, such as '/tmp/incident/node%d'.",
+						 pgraft_node_id)));
 	canonicalize_path(path);
 	call.data = path;
 	call.len = strlen(path);

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"slices"
 	"time"
 
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -20,8 +19,12 @@ type made struct {
 	until       time.Duration // by the server's clock
 }
 
-// promised notes a promise that leaves.
+// promised notes a promise that leaves. The disk knows by then how long it lasts,
+// or a restart would not wait for its end.
 func (c *checks) promised(n *node, s *core.Send, i *wireInfo) {
+	if stored := n.disk.dir.promise; stored < i.promise {
+		c.w.fail(checkDurable, "%v promises node %d %d ms, and on its disk are %d ms", n, core.NodeID(s.To), i.promise, stored)
+	}
 	until := n.clock.at(c.w.now) + time.Duration(i.promise)*time.Millisecond
 	for k := range c.promises {
 		if p := &c.promises[k]; p.replica == n.identity.RaftID && p.to == s.To {
@@ -32,20 +35,15 @@ func (c *checks) promised(n *node, s *core.Send, i *wireInfo) {
 	c.promises = append(c.promises, made{n.identity.RaftID, s.To, i.term, n, until})
 }
 
-// candidacy is a node's attempt at a term.
-type candidacy struct{ replica, term uint64 }
-
 // kept: whoever promised gives no vote in a later term to anyone else, and asks
 // for none, until its promise ends; a restart in between changes nothing. Only a
 // transfer does: the leader gave its lease up before it asked for an election.
 func (c *checks) kept(n *node, to uint64, i *wireInfo) {
 	who := candidacy{to, i.term}
 	if i.kind == pb.MsgVote {
-		if who.replica = n.identity.RaftID; i.handed && !slices.Contains(c.handed, who) {
-			c.handed = append(c.handed, who)
-		}
+		who.replica = n.identity.RaftID
 	}
-	if slices.Contains(c.handed, who) {
+	if c.candidates[who].handed {
 		return
 	}
 	now := n.clock.at(c.w.now)

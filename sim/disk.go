@@ -190,6 +190,7 @@ func (d *disk) finish() {
 func (d *disk) settle(n int) {
 	for i := range d.unsynced[:n] {
 		d.dir.write(&d.unsynced[i])
+		d.node.w.checks.stored(d.node, &d.unsynced[i])
 	}
 	rest := copy(d.unsynced, d.unsynced[n:])
 	clear(d.unsynced[rest:])

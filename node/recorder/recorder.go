@@ -73,6 +73,7 @@ type Recorder struct {
 	skipped   bool     // the input of this step was not recorded
 	tick      bool     // the input of this step is a Tick
 	after     []func() // the step
+	crashed   bool     // since the last Boot: all is kept that there will be
 }
 
 // file is what of *os.File is needed.
@@ -103,7 +104,7 @@ func (r *Recorder) Boot(c *core.Core, cfg core.Config, d core.Durable) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.endFile("another core was started")
-	r.core, r.identity, r.life = c, cfg.Identity, cfg.Seed
+	r.core, r.identity, r.life, r.crashed = c, cfg.Identity, cfg.Seed, false
 	r.tr.SetConfig(cfg)
 	if r.settings.Mode == Off {
 		return
@@ -205,11 +206,11 @@ func (r *Recorder) begin(first func()) {
 	if r.flush(); r.file == nil {
 		return
 	}
-	r.base = r.written
-	if r.settings.Mode == Ring && r.base > r.settings.MaxBytes/8*3 {
-		r.fail(fmt.Errorf("recorder: the core's state takes %d bytes, too many for a ring of %d", r.base, r.settings.MaxBytes))
+	if r.settings.Mode == Ring && r.written > r.settings.MaxBytes/8*3 {
+		r.fail(fmt.Errorf("recorder: the core's state takes %d bytes, too many for a ring of %d", r.written, r.settings.MaxBytes))
 		return
 	}
+	r.base = r.written
 	if r.off != nil {
 		r.logger.Info(fmt.Sprintf("the flight recorder records again, in %s", r.dir))
 		r.off = nil
@@ -242,7 +243,14 @@ func (r *Recorder) fail(err error) {
 		r.logger.Warn(fmt.Sprintf("the flight recorder is off: %v; trying again every %v", err, retryAfter))
 	}
 	r.off, r.retry = err, r.now().Add(retryAfter)
+	path, began := r.path, r.base > 0
+	if r.file == nil {
+		path = ""
+	}
 	r.closeFile()
+	if !began && path != "" {
+		r.forget(path)
+	}
 	r.tr.Drop()
 }
 
@@ -255,6 +263,17 @@ func (r *Recorder) endFile(reason string) {
 	if r.flush(); r.file != nil {
 		r.closeFile()
 	}
+}
+
+// forget removes the newest of the ring, which never had a whole beginning: a
+// disk that is full for days must not leave one with every try.
+func (r *Recorder) forget(path string) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return // it stays, and is trimmed with the others
+	}
+	last := len(r.ring) - 1
+	r.ringBytes -= r.ring[last].bytes
+	r.ring = r.ring[:last]
 }
 
 // closeFile makes the open file one of the ring's older ones.
@@ -301,28 +320,6 @@ func (r *Recorder) Note(class, line string) {
 			r.tr.Note(r.clock(), class, line)
 		}
 	})
-}
-
-// Crashed is called when the goroutine that owns the core panics: it records
-// the input that it died of and puts the ring aside. It returns where.
-func (r *Recorder) Crashed(why string) string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.file != nil {
-		r.tr.Unfinished()
-		r.tr.Note(r.clock(), "panic", why)
-		r.endFile("panic")
-	}
-	r.core, r.inStep, r.after = nil, false, nil
-	dir, err := r.keep()
-	if err != nil {
-		r.logger.Error(fmt.Sprintf("the flight recorder's files could not be put aside: %v", err))
-		return ""
-	}
-	if dir != "" {
-		r.logger.Error(fmt.Sprintf("the flight recorder's files of before the panic are in %s", dir))
-	}
-	return dir
 }
 
 // Close ends the trace. The recorder can be booted again.

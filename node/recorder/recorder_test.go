@@ -258,15 +258,11 @@ func TestFullDisk(t *testing.T) {
 	}
 	h.propose(50, "there is room again")
 	h.rec.Close("the test ends")
-	var whole []string
-	for _, f := range files(t, dir) {
-		if info, err := os.Stat(f); err != nil {
-			t.Fatal(err)
-		} else if info.Size() > 0 { // a try of which not a byte could be written
-			whole = append(whole, f)
-		}
+	// Nothing is left of the tries.
+	if l := files(t, dir); len(l) != 2 {
+		t.Errorf("files %v", l)
 	}
-	p := play(t, whole...)
+	p := play(t, files(t, dir)...)
 	if len(p.Gaps) != 1 || p.Gaps[0].Last < p.Gaps[0].First+500 || p.Restored != 1 {
 		t.Errorf("gaps %v, restored %d", p.Gaps, p.Restored)
 	}
@@ -327,6 +323,45 @@ func TestCrash(t *testing.T) {
 	}
 }
 
+// What goes wrong beside the core puts the ring aside, once more each time, and
+// the recorder goes on. After a panic of the core there is nothing to add.
+func TestKeep(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "trace")
+	h := open(t, dir, Settings{Mode: Ring, MaxBytes: 1 << 20})
+	if where := h.rec.Keep("fault", "too early"); where != "" {
+		t.Errorf("kept %s before there was anything", where)
+	}
+	h.boot()
+	h.propose(30, "x")
+	seq := h.rec.tr.Seq()
+	where := h.rec.Keep("fault", "the disk fails")
+	kept := files(t, where)
+	if p := play(t, kept...); p.Seq() != seq || len(p.notes) != 1 || !strings.Contains(p.notes[0], "fault: the disk fails") {
+		t.Errorf("kept %d of %d inputs, notes %q", p.Seq(), seq, p.notes)
+	}
+	h.propose(30, "y")
+	// In the middle of a step, which has no output yet.
+	h.rec.Input(core.Tick{})
+	h.now = h.now.Add(time.Second)
+	if h.rec.Keep("panic", "somewhere else") == "" {
+		t.Error("kept nothing during a step")
+	}
+	h.rec.Output(h.core.Step(core.Tick{}))
+	h.rec.Close("the test ends")
+	if p := play(t, files(t, dir)...); p.Seq() != h.rec.tr.Seq() || len(p.notes) != 2 || p.panicked != "" {
+		t.Errorf("%d of %d inputs, notes %q, panic %q", p.Seq(), h.rec.tr.Seq(), p.notes, p.panicked)
+	}
+	h.boot()
+	before := len(files(t, dir))
+	crashed := h.rec.Crashed("the core panics")
+	if crashed == "" || h.rec.Keep("panic", "the goroutine that had it") != "" {
+		t.Error("kept twice")
+	}
+	if now := files(t, dir); len(now) != before {
+		t.Errorf("%d files, there were %d", len(now), before)
+	}
+}
+
 // Save copies what there is, the file that is being written too, and the
 // recorder goes on.
 func TestSave(t *testing.T) {
@@ -349,6 +384,19 @@ func TestSave(t *testing.T) {
 	}
 	if _, err := h.rec.Save(saved); !errors.Is(err, os.ErrExist) {
 		t.Errorf("over what is there: %v", err)
+	}
+	// What cannot be made leaves nothing behind.
+	aFile := files(t, saved)[0]
+	for _, bad := range []string{filepath.Join(top, "new", "deep", strings.Repeat("x", 300)), filepath.Join(aFile, "x"), filepath.Join(aFile, "x", "y")} {
+		if _, err := h.rec.Save(bad); err == nil || errors.Is(err, ErrEmpty) {
+			t.Errorf("save to %s: %v", bad, err)
+		}
+	}
+	if _, err := os.Lstat(filepath.Join(top, "new")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a directory was left behind: %v", err)
+	}
+	if info, err := os.Stat(aFile); err != nil || !info.Mode().IsRegular() {
+		t.Errorf("%s: %v, %v", aFile, info, err)
 	}
 	h.rec.Close("the test ends")
 	if p := play(t, files(t, dir)...); p.Seq() != h.rec.tr.Seq() {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,10 +20,6 @@ type ringFile struct {
 const (
 	suffix     = ".trace"
 	nameFormat = "%08d" + suffix
-	keptPrefix = "kept-"
-	// maxKept is how many rings that were put aside at a panic stay; with the
-	// next one the oldest goes.
-	maxKept = 3
 )
 
 // number reads a file's name; 0 for what is none of the recorder's.
@@ -98,113 +93,4 @@ func (r *Recorder) trim() {
 		r.ring = r.ring[1:]
 		r.ringBytes -= oldest.bytes
 	}
-}
-
-// keep puts the closed files aside, as links. The caller holds mu.
-func (r *Recorder) keep() (string, error) {
-	if len(r.ring) == 0 {
-		return "", nil
-	}
-	dir := filepath.Join(r.dir, keptPrefix+r.now().UTC().Format("20060102T150405.000"))
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("recorder: %w", err)
-	}
-	for _, f := range r.ring {
-		if err := os.Link(f.path, filepath.Join(dir, filepath.Base(f.path))); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return "", fmt.Errorf("recorder: %w", err)
-		}
-	}
-	kept, err := filepath.Glob(filepath.Join(r.dir, keptPrefix+"*"))
-	if err != nil {
-		return "", fmt.Errorf("recorder: %w", err)
-	}
-	slices.Sort(kept) // by time
-	for len(kept) > maxKept {
-		if err := os.RemoveAll(kept[0]); err != nil {
-			return "", fmt.Errorf("recorder: %w", err)
-		}
-		kept = kept[1:]
-	}
-	return dir, nil
-}
-
-// Save copies the ring as it is now into dir, which it makes, and returns the
-// bytes copied. The recorder goes on meanwhile.
-func (r *Recorder) Save(dir string) (int64, error) {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
-		return 0, fmt.Errorf("recorder: %w", err)
-	}
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return 0, fmt.Errorf("recorder: %w", err)
-	}
-	sources, err := r.sources()
-	if err != nil {
-		return 0, errors.Join(err, os.Remove(dir))
-	}
-	total := int64(0)
-	for i, s := range sources {
-		if err == nil {
-			var n int64
-			n, err = copyTo(filepath.Join(dir, filepath.Base(s.file.Name())), s)
-			total += n
-		}
-		err = errors.Join(err, sources[i].file.Close())
-	}
-	if err != nil {
-		return 0, errors.Join(fmt.Errorf("recorder: save to %s: %w", dir, err), os.RemoveAll(dir))
-	}
-	return total, nil
-}
-
-type source struct {
-	file  *os.File
-	bytes int64
-}
-
-// sources opens all files: they can then go from the ring and stay readable.
-func (r *Recorder) sources() ([]source, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.next == 1 {
-		if err := r.scan(); err != nil {
-			return nil, err
-		}
-	}
-	if !r.inStep {
-		r.flush()
-	}
-	files := slices.Clone(r.ring)
-	if r.file != nil {
-		files = append(files, ringFile{r.path, r.written})
-	}
-	var l []source
-	for _, f := range files {
-		o, err := os.Open(f.path)
-		if errors.Is(err, os.ErrNotExist) {
-			continue // removed by hand
-		}
-		if err != nil {
-			for _, s := range l {
-				err = errors.Join(err, s.file.Close())
-			}
-			return nil, fmt.Errorf("recorder: %w", err)
-		}
-		l = append(l, source{o, f.bytes})
-	}
-	if len(l) == 0 {
-		return nil, ErrEmpty
-	}
-	return l, nil
-}
-
-func copyTo(path string, s source) (n int64, err error) {
-	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, out.Close()) }()
-	if n, err = io.Copy(out, io.LimitReader(s.file, s.bytes)); err != nil {
-		return n, err
-	}
-	return n, out.Sync()
 }

@@ -38,9 +38,10 @@ type engine struct {
 	waiting map[uint64]context.CancelFunc
 
 	progress *progress
+	exports  exports
+	imported imported
 
-	applying   sync.Mutex // of a reload; guards retainFrom
-	retainFrom uint64     // as the apply worker has said
+	reloading sync.Mutex
 }
 
 // status is what backends read.
@@ -51,7 +52,7 @@ const maxRequests = 1024
 
 func newEngine(cfg config, r *records, write func(status)) *engine {
 	e := &engine{records: r, write: write, opened: make(chan struct{}), cfg: cfg, waiting: map[uint64]context.CancelFunc{},
-		progress: newProgress(), retainFrom: retainEverything}
+		progress: newProgress()}
 	e.ended, e.end = context.WithCancel(context.Background())
 	e.level.Set(cfg.level)
 	e.logger = slog.New(&logHandler{records: r, level: &e.level})
@@ -77,7 +78,15 @@ func (e *engine) recovered() {
 	e.publish.Lock()
 	e.write(status{worker_state: C.PGRAFT_WORKER_ERROR})
 	e.publish.Unlock()
-	e.records.fatal(fmt.Sprintf("panic: %v\n%s", p, debug.Stack()))
+	why := fmt.Sprintf("panic: %v\n%s", p, debug.Stack())
+	select {
+	case <-e.opened:
+		if e.node != nil {
+			e.node.KeepTrace(why)
+		}
+	default:
+	}
+	e.records.fatal(why)
 }
 
 var workerStates = map[node.State]C.uint32_t{
@@ -125,8 +134,8 @@ func (e *engine) reload(cfg config) {
 	e.setLevel()
 	e.mu.Unlock()
 	e.spawn(func() {
-		e.applying.Lock()
-		defer e.applying.Unlock()
+		e.reloading.Lock()
+		defer e.reloading.Unlock()
 		n, err := e.wait(e.ended)
 		if err != nil {
 			return // it starts with nothing, or never
@@ -134,9 +143,7 @@ func (e *engine) reload(cfg config) {
 		e.mu.Lock()
 		latest := e.cfg
 		e.mu.Unlock()
-		settings := latest.settings()
-		settings.Retention.RetainFrom = e.retainFrom
-		if err := n.Reload(settings); err != nil {
+		if err := n.Reload(latest.settings()); err != nil {
 			e.logger.Error(fmt.Sprintf("the new settings are not in force: %v", err))
 		}
 	})

@@ -102,6 +102,7 @@ func (f *findings) progress(v node.View, err error) {
 		status = warning
 	}
 	f.add("quorum", fmt.Sprintf("%d of %d voters reachable", reached, voters), status)
+	// of Raft; the shim knows how far the tables have come, and says that instead
 	f.add("apply_lag", fmt.Sprintf("%d entries", v.Core.Commit-v.Core.Applied), lagStatus(v.Core.Commit, v.Core.Applied))
 }
 

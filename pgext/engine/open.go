@@ -33,7 +33,7 @@ func (e *engine) open() {
 		cfg, reloads := e.cfg.node, e.reloads
 		e.mu.Unlock()
 		cfg.Retention.RetainFrom = retainEverything
-		cfg.Logger, cfg.Publish, cfg.Go = e.logger, e.publishStatus, e.spawn
+		cfg.Logger, cfg.Publish, cfg.Go, cfg.Export = e.logger, e.publishStatus, e.spawn, e.export
 		n, err := node.Open(cfg)
 		if !mayPass(err) {
 			if err != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"syscall"
 
 	"github.com/pgraft/pgraft/node"
 	"github.com/pgraft/pgraft/node/recorder"
@@ -21,16 +22,25 @@ func traceSettings(c *C.PgraftConfig) recorder.Settings {
 }
 
 func saveTrace(n *node.Node, q request) (result, error) {
-	switch size, err := n.SaveTrace(string(q.data)); {
-	case errors.Is(err, fs.ErrExist):
-		return result{}, &sqlError{state: "58P02", message: fmt.Sprintf("\"%s\" exists already", q.data), // duplicate_file
-			hint: "Name a directory that is to be made."}
-	case errors.Is(err, recorder.ErrEmpty):
-		return result{}, &sqlError{state: "55000", message: "nothing was recorded yet",
-			hint: "Set \"pgraft.trace\" to \"ring\"; a node that belongs to no cluster yet has nothing to record."}
-	case err != nil:
-		return result{}, &sqlError{state: "58030", message: err.Error()} // io_error
-	default:
+	size, err := n.SaveTrace(string(q.data))
+	if err == nil {
 		return row(size), nil
 	}
+	e := &sqlError{state: "58030", message: err.Error(), // io_error
+		hint: "Name a directory that the server can make; nothing was left of this one."}
+	switch {
+	case errors.Is(err, recorder.ErrEmpty):
+		e = &sqlError{state: "55000", message: "nothing was recorded yet",
+			hint: "Set \"pgraft.trace\" to \"ring\"; a node that belongs to no cluster yet has nothing to record."}
+	case errors.Is(err, fs.ErrExist):
+		e.state, e.message = "58P02", fmt.Sprintf("\"%s\" exists already", q.data) // duplicate_file
+		e.hint = "Name a directory that is to be made."
+	case errors.Is(err, fs.ErrPermission):
+		e.state = "42501" // insufficient_privilege
+		e.hint = "Name a directory in one that the server's operating system user may write to."
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		e.state = "53100" // disk_full
+		e.hint = "Free some space, or name a directory on another file system; nothing was left of this one."
+	}
+	return result{}, e
 }

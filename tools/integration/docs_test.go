@@ -52,9 +52,7 @@ func runsTheDocuments(ctx context.Context, t *testing.T, s *suite) {
 	}
 	// slow elections, so that a busy machine changes no example
 	d.c = s.extraCluster(ctx, t, 4, map[string]string{"pgraft.cluster_id": "orders", "pgraft.election_timeout": "2s"})
-	for _, server := range d.c.Servers[:3] {
-		must(t, server.Start(ctx))
-	}
+	must(t, d.c.Start(ctx))
 	for _, path := range pages.Run {
 		page, err := pages.Read(filepath.Join(docsTop, path))
 		must(t, err)
@@ -154,6 +152,8 @@ func (d *docs) act(ctx context.Context, t *testing.T, what string) error {
 			os.RemoveAll(filepath.Join(server.DataDir, "pgraft.initialized")))
 	case "wait":
 		return d.await(ctx, t, server, sql)
+	case "whole": // it has heard of all members
+		return d.await(ctx, t, server, "SELECT bool_and(state IN ('Leader', 'Follower')) FROM pgraft_get_cluster_status()")
 	case "lead":
 		return d.lead(ctx, t, server)
 	}
@@ -196,7 +196,7 @@ func (d *docs) lead(ctx context.Context, t *testing.T, server *pgcluster.Server)
 	})
 }
 
-var confLine = regexp.MustCompile(`(?m)^([a-z_.]+) *= *('[^']*'|[^ #]+)`)
+var confLine = regexp.MustCompile(`(?m)^([a-z_.]+) *= *('[^']*'|[^ #\n]+)`)
 
 // settings tries the lines of a page's postgresql.conf: those of a server are
 // what it runs with, and others would be taken.
@@ -209,10 +209,9 @@ func (d *docs) settings(ctx context.Context, t *testing.T, nodes []int, text str
 	for _, line := range lines {
 		name, value := line[1], strings.Trim(line[2], "'")
 		if len(nodes) == 0 {
-			for _, sql := range []string{"ALTER SYSTEM SET " + name + " = '" + value + "'"} {
-				if _, err := conn.Exec(ctx, sql); err != nil {
-					return fmt.Errorf("%s: %w", sql, err)
-				}
+			sql := "ALTER SYSTEM SET " + name + " = '" + value + "'"
+			if _, err := conn.Exec(ctx, sql); err != nil {
+				return fmt.Errorf("%s: %w", sql, err)
 			}
 			continue
 		}

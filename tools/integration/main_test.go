@@ -52,7 +52,8 @@ var scenarios = []scenario{
 	{"removes the leader and adds it back", false, removesTheLeader},
 	{"needs its settings", false, needsItsSettings},
 	{"keeps the last voter", false, keepsTheLastVoter},
-	{"saves the trace", false, savesTheTrace},
+	{"saves the trace", true, savesTheTrace},
+	{"saves no trace of nothing", false, savesNoTrace},
 	{"recovers from a lost quorum", false, recoversFromLostQuorum},
 	{"documents its settings", true, documentsItsSettings},
 	{"documents its surface", true, documentsItsSurface},
@@ -79,6 +80,13 @@ var scenarios = []scenario{
 	{"says what is gone", false, saysWhatIsGone},
 	{"moves, replaces and renames as its page says", false, livesThrough("Change the address or the port of a member", "Copies")},
 	{"refuses copies as its page says", false, livesThrough("Copies", "")},
+	{"fills a late node", true, fillsALateNode},
+	{"holds a failed import", false, holdsAFailedImport},
+	{"waits on every node", true, waitsOnEveryNode},
+	{"adds a node that is slow", false, addsANodeThatIsSlow},
+	{"applies beside DDL", false, appliesBesideDDL},
+	{"logs what it is told", false, logsWhatItIsTold},
+	{"installs in a schema", false, installsInASchema},
 	{"applies once across crashes", false, appliesOnceAcrossCrashes},
 }
 

@@ -9,10 +9,13 @@ import (
 	"os"
 	osexec "os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/pgraft/pgraft/tools/internal/history"
 	"github.com/pgraft/pgraft/tools/internal/pgcluster"
+	"github.com/pgraft/pgraft/tools/internal/replay"
 	"github.com/pgraft/pgraft/tools/internal/sqlapi"
 	"github.com/pgraft/pgraft/tools/internal/wait"
 )
@@ -85,6 +88,21 @@ func survivesAPanic(_ context.Context, t *testing.T, s *suite) {
 	log, err := sqlapi.Entries(ctx, session, 1, stats.LastApplied)
 	if err != nil || len(log) != 2 || log[0].Data != "before the panic" || log[1].Data != "after the panic" {
 		t.Errorf("the log holds %+v, %v", log, err)
+	}
+	// What led to it was put aside, and replays.
+	kept, err := filepath.Glob(filepath.Join(server.DataDir, "pgraft", "trace", "kept-*"))
+	if err != nil || len(kept) != 1 {
+		t.Fatalf("kept traces: %v, %v", kept, err)
+	}
+	inc, err := replay.Open(kept[0])
+	must(t, err)
+	if v := inc.Nodes[0].Replay(); !v.Identical || v.Inputs == 0 {
+		t.Error(v)
+	}
+	if h, _, err := history.Load(kept[0]); err != nil || !slices.ContainsFunc(h.Marks, func(m history.Mark) bool {
+		return m.Kind == history.Alarm && strings.Contains(m.Text, "planted by a test")
+	}) {
+		t.Errorf("the panic is not in the kept trace, %v", err)
 	}
 }
 

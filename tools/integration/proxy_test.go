@@ -19,6 +19,7 @@ type proxy struct {
 
 	mu    sync.Mutex
 	down  bool
+	left  int // connections until it is cut; 0: no such limit
 	conns map[net.Conn]bool
 	done  sync.WaitGroup
 }
@@ -88,7 +89,20 @@ func (p *proxy) keep(conns ...net.Conn) bool {
 			p.conns[c] = true
 		}
 	}
-	return !p.down
+	through := !p.down
+	if p.left > 0 {
+		p.left--
+		p.down = p.left == 0
+	}
+	return through
+}
+
+// cutAfter lets n connections through, for as long as they last, and no more
+// until heal.
+func (p *proxy) cutAfter(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.left = n
 }
 
 // cut closes everything and lets nothing through until heal.

@@ -35,6 +35,8 @@ var surface = map[string][2]string{
 	"pgraft_read_barrier":               {"", "bigint"},
 	"pgraft_wait_applied":               {"index bigint, timeout interval DEFAULT '00:00:10'::interval", "boolean"},
 	"pgraft_trace_save":                 {"path text", "bigint"},
+	"pgraft_set_apply_function":         {"apply regprocedure, export regprocedure DEFAULT NULL::regprocedure, import regprocedure DEFAULT NULL::regprocedure", "void"},
+	"pgraft_apply_skip":                 {"index bigint", "void"},
 	"pgraft_health_check":               {"", "TABLE(metric text, value text, status text)"},
 }
 
@@ -52,6 +54,9 @@ func hasTheSurface(ctx context.Context, t *testing.T, s *suite) {
 		var name, arguments, result, parallel string
 		must(t, rows.Scan(&name, &arguments, &result, &parallel))
 		found[name]++
+		if parallel == "u" {
+			t.Errorf("%s is PARALLEL UNSAFE; the contract says RESTRICTED or safer", name)
+		}
 		want, known := surface[name]
 		if !known {
 			t.Logf("not in the contract: %s(%s)", name, arguments)
@@ -95,7 +100,7 @@ func letsRolesIn(ctx context.Context, t *testing.T, s *suite) {
 	changes := []string{"SELECT pgraft_init()", "SELECT pgraft_add_node(9, '127.0.0.1', 1)", "SELECT pgraft_remove_node(9)",
 		"SELECT pgraft_replicate_entry('not allowed')", "SELECT pgraft_set_debug(false)",
 		"SELECT * FROM pgraft_propose('not allowed')", "SELECT pgraft_transfer_leadership(9)",
-		"SELECT pgraft_recover_from_lost_quorum('x')", "SELECT pgraft_trace_save('not-allowed')"}
+		"SELECT pgraft_recover_from_lost_quorum('x')", "SELECT pgraft_trace_save('/tmp/not-allowed')"}
 	reads := []string{"SELECT * FROM pgraft_get_nodes()", "SELECT * FROM pgraft_get_nodes", "SELECT * FROM pgraft_get_cluster_status()",
 		"SELECT * FROM pgraft_log_get_stats()", "SELECT * FROM pgraft_log_get_replication_status()", "SELECT pgraft_get_leader()",
 		"SELECT pgraft_get_term()", "SELECT pgraft_get_worker_state()", "SELECT pgraft_log_get_entry(1)",

@@ -71,3 +71,30 @@ func (m *member) waitLog(words string) {
 		return nil
 	})
 }
+
+// All members moved at once: one recovers the cluster at its new address, which
+// the others then learn.
+func TestRecoverAtAnotherAddress(t *testing.T) {
+	one, two := newMember(t, 1).open().init(true), newMember(t, 2).open().init(false)
+	c := cluster{one}
+	c.add(two)
+	c = cluster{one, two}
+	index := c.leader().propose(request(1, 1), "before")
+	c.wantLogs(map[uint64]string{index: "before"})
+	one.stop()
+	two.stop()
+	two.cfg.Port = freePort(t)
+	must[struct{}](t, "marker")(struct{}{}, os.Remove(two.cfg.MarkerPath))
+	two.open()
+	eventually(t, "a recovery", func() error { return two.RecoverFromLostQuorum(soon(t)) })
+	if l := two.view().Members; len(l) != 1 || l[0].Member.GetPort() != two.cfg.Port {
+		t.Errorf("the members are %+v, want one on port %d", l, two.cfg.Port)
+	}
+	one.empty()
+	must[struct{}](t, "marker")(struct{}{}, os.Remove(one.cfg.MarkerPath))
+	one.cfg.Port = freePort(t)
+	one.open().init(false)
+	cluster{two}.add(one)
+	after := cluster{one, two}.leader().propose(request(2, 1), "after")
+	cluster{one, two}.wantLogs(map[uint64]string{index: "before", after: "after"})
+}

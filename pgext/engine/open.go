@@ -22,8 +22,8 @@ const openRetry = time.Second
 // open opens the node. What may pass is tried again: a port or a directory that
 // another process still has, an address that this machine does not have yet, as
 // at boot, and files of TLS that somebody has to put right, where the settings of
-// the last reload count. What may not pass is shown as the
-// worker's state and in the answer to every request.
+// the last reload count. What may not pass is shown as the worker's state and in
+// the answer to every request.
 func (e *engine) open() {
 	defer close(e.opened)
 	e.publishStatus(node.Status{State: node.Uninitialised})

@@ -139,7 +139,7 @@ func (p *page) run(ctx context.Context, t *testing.T, step pageStep) {
 		_, err := server.Kill9(ctx)
 		must(t, err)
 	case "settings":
-		_, err := server.Shell(ctx, fmt.Sprintf(`echo -e "port = $PGPORT\nunix_socket_directories = ''" >>"$PGDATA/postgresql.conf"`))
+		_, err := server.Shell(ctx, `echo -e "port = $PGPORT\nunix_socket_directories = ''" >>"$PGDATA/postgresql.conf"`)
 		must(t, err)
 	case "wait":
 		must(t, wait.For(ctx, settleLimit, fmt.Sprintf("on node %d: %s", step.node, step.text), func(ctx context.Context) error {

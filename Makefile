@@ -11,6 +11,8 @@ PG ?= 15
 PREFIX ?= /usr/local
 ## Put before every path that is installed, for packagers
 DESTDIR ?=
+## 1: make demo with TLS between nodes
+TLS ?=
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -41,11 +43,10 @@ SOURCES_LDFLAGS = -X=github.com/pgraft/pgraft/node/recorder.sources=$(core_sourc
 # PostgreSQL's headers as system headers: the warnings are about our own code.
 C_WARNINGS = -Wall -Wextra -Werror -Wno-unused-parameter
 TEST_TIMEOUT = 15m
-integration = PGRAFT_PG_CONFIG="$(1)" $(GO) test -tags integration -count=1 -timeout $(TEST_TIMEOUT) -v $(2) ./tools/integration/...
+integration = PGRAFT_PG_CONFIG="$(1)" $(GO) test -tags integration -count=1 -timeout $(TEST_TIMEOUT) -v $(2) ./tools/integration
 
-.PHONY: all pgraft engine shim check-pg install install-chosen deps demo test test-unit test-race \
-	test-integration test-browser view-picture test-short installcheck test-installcheck planted planted-record incidents \
-	bench-recorder bench-sim sim-night mutants mutants-ablation mutants-ci lint lint-go lint-c lint-shell lint-proto proto clean help
+# No target here is a file.
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 all: pgraft engine shim ## build the command, the engine and the extension for PG_CONFIG
 
@@ -82,6 +83,32 @@ install: ## copy what `make` built into the server of PG_CONFIG
 	@install -m 644 pgext/pgraft.control pgext/pgraft--*.sql '$(call pg_dir,sharedir)/extension/'
 	@install -m 755 build/pgraft '$(DESTDIR)$(PREFIX)/bin/'
 
+# The servers' data stays; a server that still names pgraft in
+# shared_preload_libraries does not start any longer.
+uninstall: ## remove what install has put there
+	@rm -f '$(call pg_dir,pkglibdir)/pgraft.so' '$(call pg_dir,pkglibdir)/pgraft_engine.so' \
+		'$(call pg_dir,sharedir)/extension/pgraft.control' '$(DESTDIR)$(PREFIX)/bin/pgraft' \
+		$(foreach sql,$(notdir $(wildcard pgext/pgraft--*.sql)),'$(call pg_dir,sharedir)/extension/$(sql)')
+
+VERSION = $(call once,VERSION,$(shell sed -n 's/^   "version": "\(.*\)",/\1/p' META.json))
+dist: ## build/pgraft-VERSION.zip of the last commit, for PGXN
+	@mkdir -p build
+	git archive --format zip --prefix pgraft-$(VERSION)/ -o build/pgraft-$(VERSION).zip HEAD
+
+deb: deps ## Debian packages of PostgreSQL PG in build/deb/pgNN: the extension, and the command
+	@tools/deps/debian.sh --deb
+	@pg_config=$(chosen_pg_config); $(MAKE) all PG_CONFIG="$$pg_config"; \
+		$(MAKE) package PG_CONFIG="$$pg_config"
+
+package:
+	@rm -rf build/deb/pg$(PG_MAJOR); mkdir -p build/deb/pg$(PG_MAJOR)/source
+	cp -r pgext/debian build/deb/pg$(PG_MAJOR)/source/
+	sed 's/@PG@/$(PG_MAJOR)/g' pgext/debian/control.in > build/deb/pg$(PG_MAJOR)/source/debian/control
+	rm build/deb/pg$(PG_MAJOR)/source/debian/control.in
+	cd build/deb/pg$(PG_MAJOR)/source && MAKEFLAGS= TOP='$(CURDIR)' PG=$(PG_MAJOR) PG_CONFIG='$(abspath $(shell command -v $(PG_CONFIG)))' \
+		dpkg-buildpackage --build=binary --no-sign --no-check-builddeps
+	@ls build/deb/pg$(PG_MAJOR)/*.deb
+
 deps: ## install what is missing for demo and test: tools, Go, PostgreSQL of version PG
 	@tools/deps/debian.sh
 	@pg_config=$(chosen_pg_config); "$$pg_config" --version >/dev/null
@@ -91,10 +118,10 @@ install-chosen:
 		$(MAKE) all PG_CONFIG="$$pg_config"; \
 		$(as_root) $(MAKE) install PG_CONFIG="$$pg_config" PREFIX='$(PREFIX)'
 
-demo: deps install-chosen ## build, install into PostgreSQL PG, and show a cluster at work
-	build/pgraft demo --pg-config "$(chosen_pg_config)"
+demo: deps install-chosen ## build, install into PostgreSQL PG, and show a cluster at work (TLS=1: encrypted)
+	build/pgraft demo $(if $(TLS),--tls )--pg-config "$(chosen_pg_config)"
 
-test: test-unit test-browser test-integration test-installcheck ## all tests, on PostgreSQL PG
+test: test-unit test-browser test-install test-integration check-sql test-installcheck ## all tests, on PostgreSQL PG
 
 test-unit:
 	@tools/deps/debian.sh
@@ -129,6 +156,9 @@ planted-record: ## record those traces anew in the simulator, as a change of the
 bench-sim: pgraft ## the simulator's standard workload: seeds an hour, events a second, allocations
 	build/pgraft sim --seeds 2000
 
+sim-ci: pgraft ## the simulator for CI: fixed seeds and fresh ones of this commit, three minutes at most
+	tools/sim-ci.sh
+
 SIM_FOR ?= 8h
 sim-night: pgraft ## a long campaign of the simulator (SIM_FOR=8h), a twentieth of it run twice
 	build/pgraft sim --for $(SIM_FOR) --seed $$(date +%s)000 --twice 5% --marks
@@ -153,6 +183,11 @@ test-integration: deps install-chosen ## the tests on real servers of PostgreSQL
 test-short: deps install-chosen ## the shorter pass of them, for PG=17 and PG=18
 	$(call integration,$(chosen_pg_config),-short)
 
+REWRITE ?=
+check-sql: deps install-chosen ## the stories of testdata/sql on real servers of PostgreSQL PG (REWRITE=1: write their outputs anew)
+	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout $(TEST_TIMEOUT) -v \
+		./tools/integration/scripts $(if $(REWRITE),-rewrite)
+
 installcheck: deps install-chosen ## PostgreSQL's own kinds of tests: pg_regress, isolation, TAP
 	@tools/deps/debian.sh --tap
 	pgext/installcheck.sh "$(chosen_pg_config)"
@@ -163,11 +198,23 @@ test-installcheck: deps install-chosen
 	@tools/deps/debian.sh --tap
 	pgext/installcheck.sh --if-there "$(chosen_pg_config)"
 
+test-install: deps install-chosen ## make install DESTDIR=..., and uninstall
+	tools/packaging/test-install.sh "$(chosen_pg_config)"
+
+test-deb: deb ## install, use and remove the packages in a copy of PostgreSQL PG
+	@pg_config=$(chosen_pg_config); major=$$($$pg_config --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/'); \
+		tools/packaging/test-deb.sh build/deb/pg$$major "$$pg_config"
+
 # What a run of one of these prints goes into TESTING.md.
 INCIDENTS ?= 50
 incidents: deps install-chosen ## INCIDENTS (50) incidents on real servers of PostgreSQL PG, recorded and replayed
 	PGRAFT_INCIDENTS=$(INCIDENTS) PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 60m -v \
 		-run '^TestIncidents$$' ./tools/integration
+
+KILLS ?= 300
+apply-crashes: deps install-chosen ## kill apply workers and servers KILLS (300) times under load, compare the tables of all nodes
+	PGRAFT_APPLY_KILLS=$(KILLS) PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 110m -v \
+		-run '^TestIntegration$$/^applies_once_across_crashes$$' ./tools/integration
 
 bench-recorder: deps install-chosen ## what the flight recorder costs: on against off, alternating in one run
 	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 15m -run '^$$' \
@@ -191,7 +238,7 @@ lint-c:
 
 lint-shell:
 	@tools/deps/debian.sh --lint
-	shellcheck -x tools/*.sh tools/deps/*.sh pgext/*.sh .ci/run
+	shellcheck -x tools/*.sh tools/*/*.sh pgext/*.sh .ci/run
 
 # core.proto imports the library's raft.proto, which comes with its module.
 protoc = $(GO) build -o build/protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go && \

@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"unicode/utf8"
 
 	"go.etcd.io/raft/v3"
 )
@@ -13,7 +14,7 @@ type Config struct {
 	TickMillis uint64
 	// ElectionTicks is the time without a leader after which a voter campaigns
 	// (plus a random part, below as long again), and for which a promise to the
-	// leader holds. At least 3 heartbeats, see Validate.
+	// leader holds. At least 3 heartbeats and minElectionTicks, see Validate.
 	ElectionTicks  int
 	HeartbeatTicks int
 	// Seed drives the core's only randomness: the election timeouts, and the
@@ -45,6 +46,10 @@ const (
 	requestWindow     = 1 << 16  // log entries for which a request id is remembered
 )
 
+// minElectionTicks is the shortest election timeout whose promises, less their
+// slack and the drift of clocks (see lease.go), leave a lease of a tick.
+const minElectionTicks = 5
+
 // Validate refuses a configuration that cannot work, with the values in it.
 func (c Config) Validate() error {
 	switch {
@@ -52,6 +57,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("core: TickMillis is 0")
 	case c.HeartbeatTicks < 1:
 		return fmt.Errorf("core: HeartbeatTicks is %d, must be at least 1", c.HeartbeatTicks)
+	case c.ElectionTicks < minElectionTicks:
+		return fmt.Errorf("core: ElectionTicks is %d, must be at least %d: in fewer a lease has no room", c.ElectionTicks, minElectionTicks)
 	case c.ElectionTicks < 3*c.HeartbeatTicks:
 		return fmt.Errorf("core: ElectionTicks is %d, must be at least 3 x HeartbeatTicks (%d)", c.ElectionTicks, c.HeartbeatTicks)
 	case c.SnapshotEntries == 0:
@@ -60,6 +67,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("core: MaxEntryBytes is %d", c.MaxEntryBytes)
 	case !c.Identity.Invited():
 		return fmt.Errorf("core: node %d has no Raft id yet", c.Identity.NodeID)
+	case !utf8.ValidString(c.Identity.ClusterID):
+		return fmt.Errorf("core: the cluster id %q is not UTF-8", c.Identity.ClusterID)
 	case NodeID(c.Identity.RaftID) != c.Identity.NodeID:
 		return fmt.Errorf("core: Raft id %x is not of node %d", c.Identity.RaftID, c.Identity.NodeID)
 	}

@@ -39,7 +39,9 @@
 //     once. What is not known is answered Unknown, and nothing else is.
 //   - A read point after everything that was committed before it was asked for.
 //   - All nodes apply the same entries at the same indexes, and agree on who the
-//     members are at each index.
+//     members are at each index. A change of members protects once a quorum
+//     knows that it is committed, a heartbeat after its reply: each goes by the
+//     newest membership that it knows to be committed (as the library does).
 //   - Bounded memory: every queue has a named bound (config.go) and answers Busy
 //     beyond it.
 //

@@ -18,7 +18,7 @@ var pureImports = []string{
 	"go.etcd.io/raft/v3/...", "google.golang.org/protobuf/...", module + "/core/...",
 	"bytes", "cmp", "encoding/binary", "encoding/hex", "errors", "fmt",
 	"hash", "hash/adler32", "hash/crc32", "hash/crc64", "hash/fnv",
-	"maps", "math", "math/bits", "slices", "strconv", "strings",
+	"maps", "math", "math/bits", "slices", "strconv", "strings", "unicode/utf8",
 }
 
 // checkpointImports are for core/checkpoint, which reads the library's

@@ -87,24 +87,3 @@ func committedHere(v View, after, maxEntries, maxBytes uint64) (Committed, error
 	}
 	return c, nil
 }
-
-// RetainFrom keeps the entries from index on in the log store whatever the
-// limits of the retention say; 0 lifts that.
-func (n *Node) RetainFrom(index uint64) error {
-	n.reloading.Lock()
-	defer n.reloading.Unlock()
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.cfg.Retention.RetainFrom == index {
-		return nil
-	}
-	n.cfg.Retention.RetainFrom = index
-	if n.store == nil || n.state != Running && n.state != Waiting {
-		return nil // the store is opened with it, or never used again
-	}
-	if err := n.store.SetRetention(n.cfg.Retention); err != nil {
-		n.failLocked(err)
-		return err
-	}
-	return nil
-}

@@ -8,11 +8,13 @@
 package node
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -54,6 +56,9 @@ type Config struct {
 	Publish func(Status)
 	// Go starts a goroutine; the host may recover from panics in it.
 	Go func(f func())
+	// Export returns the state of the database that applies the log, for another
+	// member: bytes that mean something to the hosts only. nil: there is none.
+	Export func(ctx context.Context) ([]byte, error)
 }
 
 // maxTick bounds the length of a tick from above: the clock's resolution.
@@ -79,6 +84,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("node: node id %d is not in 1..2147483647", c.NodeID)
 	case c.ClusterID == "":
 		return fmt.Errorf("node: the cluster id is empty")
+	case !utf8.ValidString(c.ClusterID) || !utf8.ValidString(c.Address):
+		return fmt.Errorf("node: the cluster id %q and the address %q must be UTF-8", c.ClusterID, c.Address)
 	case c.Address == "":
 		return fmt.Errorf("node: the address is empty")
 	case c.Port == 0 || c.Port > 65535:
@@ -90,6 +97,9 @@ func (c Config) Validate() error {
 	}
 	return c.Trace.Validate()
 }
+
+// endpoint is where other members dial this node.
+func (c Config) endpoint() string { return net.JoinHostPort(c.Address, strconv.Itoa(int(c.Port))) }
 
 func (c Config) listen() string {
 	host := c.ListenAddress

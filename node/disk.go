@@ -20,6 +20,7 @@ type disk struct {
 	wake    sync.Cond
 	queue   []core.Persist
 	stopped bool
+	writing uint64 // the last batch of the write under way; 0: none
 	ended   chan struct{}
 }
 
@@ -55,7 +56,21 @@ func (d *disk) next() []core.Persist {
 	}
 	q := d.queue
 	d.queue = nil
+	d.writing = q[len(q)-1].Seq
 	return q
+}
+
+// underWay names the write under way; 0: there is none.
+func (d *disk) underWay() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.writing
+}
+
+func (d *disk) written() {
+	d.mu.Lock()
+	d.writing = 0
+	d.mu.Unlock()
 }
 
 func (d *disk) loop() {
@@ -69,6 +84,7 @@ func (d *disk) loop() {
 			d.failed(err)
 			return
 		}
+		d.written()
 		d.done(q[len(q)-1].Seq)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/corepb"
@@ -108,7 +109,7 @@ func (n *Node) askHistory(ctx context.Context, self, member, after uint64) (*cor
 	}
 	set(member, answer)
 	defer set(0, nil)
-	if err := n.sendHistory(&corepb.Envelope{From: self, To: member,
+	if err := n.sendHost(&corepb.Envelope{From: self, To: member,
 		Body: &corepb.Envelope_HistoryRequest{HistoryRequest: &corepb.HistoryRequest{After: after}}}); err != nil {
 		return nil, err
 	}
@@ -124,32 +125,37 @@ func (n *Node) askHistory(ctx context.Context, self, member, after uint64) (*cor
 	}
 }
 
-func (n *Node) sendHistory(env *corepb.Envelope) error {
+func (n *Node) sendHost(env *corepb.Envelope) error {
 	data, err := proto.Marshal(env)
 	if err != nil {
-		return fmt.Errorf("node: history for node %d: %w", core.NodeID(env.GetTo()), err)
+		return fmt.Errorf("node: message for node %d: %w", core.NodeID(env.GetTo()), err)
 	}
 	n.net.Send(core.Send{To: env.GetTo(), Data: data})
 	return nil
 }
 
-// The numbers of the fields that isHistory looks for.
+// hostBodies are what messages carry that are no business of the core's: between
+// the hosts of two members.
 var (
-	envelopeFields  = (*corepb.Envelope)(nil).ProtoReflect().Descriptor().Fields()
-	historyQuestion = envelopeFields.ByName("history_request").Number()
-	historyAnswer   = envelopeFields.ByName("history").Number()
-	raftBody        = envelopeFields.ByName("raft").Number()
+	envelopeFields = (*corepb.Envelope)(nil).ProtoReflect().Descriptor().Fields()
+	raftBody       = envelopeFields.ByName("raft").Number()
+	hostBodies     = func() (numbers []protowire.Number) {
+		for _, name := range []protoreflect.Name{"history_request", "history", "apply_needs", "table_state_request", "table_state"} {
+			numbers = append(numbers, envelopeFields.ByName(name).Number())
+		}
+		return numbers
+	}()
 )
 
-// isHistory looks at a message's fields without decoding them, and no further
+// isHosts looks at a message's fields without decoding them, and no further
 // than its body, which in most messages is the library's.
-func isHistory(data []byte) bool {
+func isHosts(data []byte) bool {
 	for len(data) > 0 {
 		field, kind, n := protowire.ConsumeTag(data)
 		switch {
 		case n < 0, field == raftBody:
 			return false
-		case field == historyQuestion, field == historyAnswer:
+		case slices.Contains(hostBodies, field):
 			return true
 		}
 		m := protowire.ConsumeFieldValue(field, kind, data[n:])
@@ -161,8 +167,8 @@ func isHistory(data []byte) bool {
 	return false
 }
 
-// receiveHistory takes a message that isHistory.
-func (n *Node) receiveHistory(from uint64, data []byte) bool {
+// receiveHosts takes a message that isHosts.
+func (n *Node) receiveHosts(from uint64, data []byte) bool {
 	env := new(corepb.Envelope)
 	if err := proto.Unmarshal(data, env); err != nil || env.GetFrom() != from {
 		return false
@@ -174,6 +180,19 @@ func (n *Node) receiveHistory(from uint64, data []byte) bool {
 	if !mine {
 		return false
 	}
+	switch body := env.GetBody().(type) {
+	case *corepb.Envelope_ApplyNeeds:
+		n.receiveNeeds(from, body.ApplyNeeds)
+		return true
+	case *corepb.Envelope_TableState:
+		return n.receiveState(from, body.TableState)
+	case *corepb.Envelope_TableStateRequest:
+		return n.receiveStateRequest(env)
+	}
+	return n.receiveHistory(from, env)
+}
+
+func (n *Node) receiveHistory(from uint64, env *corepb.Envelope) bool {
 	n.history.mu.Lock()
 	defer n.history.mu.Unlock()
 	if h := env.GetHistory(); h != nil {
@@ -215,7 +234,7 @@ func (n *Node) answerHistory(q *corepb.Envelope) {
 	for _, e := range c.Entries {
 		h.Entries = append(h.Entries, &corepb.HistoryEntry{Index: e.Index, Term: e.Term, Own: e.Own, Data: e.Data})
 	}
-	if err := n.sendHistory(&corepb.Envelope{From: q.GetTo(), To: q.GetFrom(), Body: &corepb.Envelope_History{History: h}}); err != nil {
+	if err := n.sendHost(&corepb.Envelope{From: q.GetTo(), To: q.GetFrom(), Body: &corepb.Envelope_History{History: h}}); err != nil {
 		n.cfg.Logger.Warn(err.Error())
 	}
 }

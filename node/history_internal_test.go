@@ -1,6 +1,7 @@
 package node
 
 import (
+	"slices"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -9,9 +10,9 @@ import (
 	"github.com/pgraft/pgraft/core/corepb"
 )
 
-// Every body that a message can have goes to the core but the two that nodes
+// Every body that a message can have goes to the core but those that hosts
 // exchange; none is mistaken for another when fields are added.
-func TestIsHistory(t *testing.T) {
+func TestIsHosts(t *testing.T) {
 	bodies := (*corepb.Envelope)(nil).ProtoReflect().Descriptor().Oneofs().ByName("body").Fields()
 	for i := range bodies.Len() {
 		f := bodies.Get(i)
@@ -22,14 +23,14 @@ func TestIsHistory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := f.Name() == "history" || f.Name() == "history_request"
-		if got := isHistory(data); got != want {
-			t.Errorf("isHistory of a %s is %v", f.Name(), got)
+		want := slices.Contains([]protoreflect.Name{"history", "history_request", "apply_needs", "table_state_request", "table_state"}, f.Name())
+		if got := isHosts(data); got != want {
+			t.Errorf("isHosts of a %s is %v", f.Name(), got)
 		}
 	}
 	for _, data := range [][]byte{nil, {0xff}, {0x08}} {
-		if isHistory(data) {
-			t.Errorf("isHistory(%x) is true", data)
+		if isHosts(data) {
+			t.Errorf("isHosts(%x) is true", data)
 		}
 	}
 }

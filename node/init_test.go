@@ -214,7 +214,8 @@ func TestOpenRefusals(t *testing.T) {
 				t.Fatal(err)
 			}
 		}},
-		{"another cluster id", `"elsewhere"`, func(t *testing.T, m, _ *member) { m.cfg.ClusterID = "elsewhere" }},
+		{"another address", "127.0.0.2:", func(t *testing.T, m, _ *member) { m.cfg.Address = "127.0.0.2" }},
+		{"another port", "If it has moved: remove node 3", func(t *testing.T, m, _ *member) { m.cfg.Port = freePort(t) }},
 		{"damaged marker", "marker", func(t *testing.T, m, _ *member) {
 			if err := os.WriteFile(m.cfg.MarkerPath, []byte(`{"replica_uuid": "xyz"}`), 0o600); err != nil {
 				t.Fatal(err)
@@ -253,6 +254,7 @@ func TestConfigRefusals(t *testing.T) {
 		"node id 2147483648":      func(c *node.Config) { c.NodeID = 1 << 31 },
 		"cluster id":              func(c *node.Config) { c.ClusterID = "" },
 		"address":                 func(c *node.Config) { c.Address = "" },
+		"must be UTF-8":           func(c *node.Config) { c.ClusterID = "caf\xe9" },
 		"port 65536":              func(c *node.Config) { c.Port = 65536 },
 		"heartbeat interval":      func(c *node.Config) { c.HeartbeatInterval = c.ElectionTimeout / 2 },
 		"max entry bytes 0":       func(c *node.Config) { c.MaxEntryBytes = 0 },

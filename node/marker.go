@@ -15,6 +15,9 @@ import (
 type marker struct {
 	NodeID  uint32
 	Replica [16]byte
+	// Address (host:port) is what the node was reached at when it last ran; empty
+	// in files of before it was kept.
+	Address string
 	// Former are the uuids that the cluster had before this replica recovered it
 	// from lost quorums, oldest first: what was applied under them is its own past.
 	Former [][16]byte
@@ -24,6 +27,7 @@ type markerFile struct {
 	Comment string   `json:"comment"`
 	NodeID  uint32   `json:"node_id"`
 	Replica string   `json:"replica_uuid"`
+	Address string   `json:"address,omitempty"`
 	Former  []string `json:"former_cluster_uuids,omitempty"`
 }
 
@@ -39,7 +43,7 @@ func readMarker(path string) (marker, bool, error) {
 	if err := json.Unmarshal(b, &f); err != nil {
 		return marker{}, false, fmt.Errorf("node: marker %s: %w", path, err)
 	}
-	m := marker{NodeID: f.NodeID}
+	m := marker{NodeID: f.NodeID, Address: f.Address}
 	if m.Replica, err = parseUUID(f.Replica); err != nil {
 		return marker{}, false, fmt.Errorf("node: marker %s: replica_uuid: %w", path, err)
 	}
@@ -63,10 +67,12 @@ func parseUUID(s string) (u [16]byte, err error) {
 
 // writeMarker is durable on return: written aside, synced, renamed, and the
 // directory synced.
-func writeMarker(path string, id core.Identity, former [][16]byte) error {
+func (n *Node) writeMarker(id core.Identity, former [][16]byte) error {
+	path := n.cfg.MarkerPath
 	f := markerFile{
 		Comment: "pgraft was initialised on this server. Without this file an emptied pgraft.data_dir would pass for a new node.",
 		NodeID:  id.NodeID, Replica: hex.EncodeToString(id.ReplicaUUID[:]),
+		Address: n.cfg.endpoint(),
 	}
 	for _, u := range former {
 		f.Former = append(f.Former, hex.EncodeToString(u[:]))

@@ -59,7 +59,7 @@ func TestAddNodeRefusals(t *testing.T) {
 	}{
 		{"nobody listens", 5, freePort(t), true, "unreachable", "pgraft.port"},
 		{"no pgraft node", 5, uint32(stranger.Addr().(*net.TCPAddr).Port), true, "not a pgraft node", "firewall"},
-		{"not initialised", 5, uninitialised.cfg.Port, false, "not initialised", "pgraft_init()"},
+		{"not initialised", 5, uninitialised.cfg.Port, false, "not initialised", "pgraft_init(false)"},
 		{"another cluster_id", 5, elsewhere.cfg.Port, false, `"another"`, "pgraft.cluster_id"},
 		{"another cluster of that name", 5, founder.cfg.Port, false, "another cluster", ""},
 		{"another node id", 6, fresh.cfg.Port, false, "node 5 listens here", ""},

@@ -67,6 +67,8 @@ type Node struct {
 	publisher *runner
 
 	history history
+	states  states
+	needs   needs
 }
 
 // Errors that callers test for.
@@ -144,7 +146,7 @@ func (n *Node) mint(found bool) error {
 	if err := n.store.SetIdentity(id); err != nil {
 		return err
 	}
-	if err := writeMarker(n.cfg.MarkerPath, id, nil); err != nil {
+	if err := n.writeMarker(id, nil); err != nil {
 		return err
 	}
 	n.id = id
@@ -290,6 +292,7 @@ func (n *Node) Close() error {
 }
 
 func (n *Node) close() error {
+	close(n.needs.ended)
 	n.mu.Lock()
 	run := n.run
 	n.setState(Closed)

@@ -47,6 +47,7 @@ func Open(cfg Config) (*Node, error) {
 		})
 	}
 	n = &Node{cfg: cfg, tls: encryption, id: core.Identity{ClusterID: cfg.ClusterID, NodeID: cfg.NodeID}}
+	n.needs.own, n.needs.ended = cfg.Retention.RetainFrom, make(chan struct{})
 	n.rec = recorder.Open(filepath.Join(cfg.DataDir, traceDir), cfg.Trace, cfg.Logger)
 	n.stats.since = time.Now()
 	if err := n.open(); err != nil {
@@ -55,6 +56,10 @@ func Open(cfg Config) (*Node, error) {
 		}
 		return nil, errors.Join(err, n.closeStore())
 	}
+	if n.tls != nil {
+		n.sayTLS()
+	}
+	n.cfg.Go(n.keepTelling)
 	return n, nil
 }
 
@@ -102,8 +107,8 @@ func (n *Node) openStore() (bool, error) {
 	}
 	if _, err := os.Stat(n.cfg.DataDir); errors.Is(err, os.ErrNotExist) || err == nil && isEmpty(n.cfg.DataDir) {
 		if marked {
-			return false, fmt.Errorf("node: %s is empty, but %s says that node %d was initialised: its data is lost; "+
-				"remove the node from the cluster, delete %[2]s, then initialise and add it again", n.cfg.DataDir, n.cfg.MarkerPath, mark.NodeID)
+			return false, &OpenError{Text: fmt.Sprintf("%s is empty, but %s says that node %d was initialised: its data is lost", n.cfg.DataDir, n.cfg.MarkerPath, mark.NodeID),
+				Hint: fmt.Sprintf("Remove node %d from the cluster on its leader, delete %s, restart this server, run pgraft_init(false), and add it again.", mark.NodeID, n.cfg.MarkerPath)}
 		}
 		return false, nil
 	} else if err != nil {
@@ -121,25 +126,62 @@ func (n *Node) openStore() (bool, error) {
 		return false, n.closeStore()
 	case !ok:
 		err = fmt.Errorf("node: the log store in %s has no identity, but %s says that node %d was initialised", n.cfg.DataDir, n.cfg.MarkerPath, mark.NodeID)
-	case id.NodeID != n.cfg.NodeID:
-		err = fmt.Errorf("node: %s belongs to node %d, but the node id is set to %d", n.cfg.DataDir, id.NodeID, n.cfg.NodeID)
-	case id.ClusterID != n.cfg.ClusterID:
-		err = fmt.Errorf("node: %s belongs to the cluster %q, but the cluster id is set to %q", n.cfg.DataDir, id.ClusterID, n.cfg.ClusterID)
-	case marked && mark.Replica != id.ReplicaUUID:
-		err = fmt.Errorf("node: %s holds another replica than the one that %s describes: it was copied or exchanged", n.cfg.DataDir, n.cfg.MarkerPath)
-	}
-	switch {
-	case err != nil:
-	case id.Removed && marked:
-		err = os.Remove(n.cfg.MarkerPath) // see removedFromCluster, which did not get to it
-	case !id.Removed && !marked:
-		err = writeMarker(n.cfg.MarkerPath, id, nil)
+	default:
+		err = n.takeOver(id, mark, marked)
 	}
 	if err != nil {
 		return false, errors.Join(err, n.closeStore())
 	}
-	n.id, n.former = id, mark.Former
 	return true, nil
+}
+
+// OpenError says why a directory cannot be taken for this node's, and what an
+// operator can do.
+type OpenError struct {
+	Text string
+	Hint string // sentences
+}
+
+func (e *OpenError) Error() string { return "node: " + e.Text + ". " + e.Hint }
+
+// notOurs is the error for a directory that was copied, moved or exchanged.
+func (n *Node) notOurs(otherwise, text string, a ...any) error {
+	return &OpenError{Text: fmt.Sprintf("%s ", n.cfg.DataDir) + fmt.Sprintf(text, a...),
+		Hint: fmt.Sprintf("If this server is a copy, as a standby or a restored backup is: stop it, empty %s, delete %s, start it and run pgraft_init(false). %s",
+			n.cfg.DataDir, n.cfg.MarkerPath, otherwise)}
+}
+
+// takeOver checks that a store's identity is that of this node, as its settings
+// and its marker have it. The name of the cluster may have changed: what it is
+// known by is its uuid, and members of another name are refused.
+func (n *Node) takeOver(id core.Identity, mark marker, marked bool) error {
+	switch {
+	case id.NodeID != n.cfg.NodeID:
+		return n.notOurs(fmt.Sprintf("Else set the node id back to %d.", id.NodeID),
+			"belongs to node %d, but the node id is set to %d", id.NodeID, n.cfg.NodeID)
+	case marked && mark.Replica != id.ReplicaUUID:
+		return n.notOurs("Else bring the right one back.", "holds another replica than the one that %s describes: it was copied or exchanged", n.cfg.MarkerPath)
+	case marked && mark.Address != "" && mark.Address != n.cfg.endpoint():
+		return n.notOurs(fmt.Sprintf("If it has moved: remove node %d from the cluster, do the same here, then add it again. "+
+			"If this is the same server under another name, and the others reach it under both: delete %s alone, and start it.", id.NodeID, n.cfg.MarkerPath),
+			"belongs to node %d at %s, but its address is set to %s", id.NodeID, mark.Address, n.cfg.endpoint())
+	}
+	if id.ClusterID != n.cfg.ClusterID {
+		n.cfg.Logger.Warn(fmt.Sprintf("node %d: the cluster %q is called %q from now on; members that call it otherwise are refused",
+			id.NodeID, id.ClusterID, n.cfg.ClusterID))
+		id.ClusterID = n.cfg.ClusterID
+		if err := n.store.SetIdentity(id); err != nil {
+			return err
+		}
+	}
+	n.id, n.former = id, mark.Former
+	switch {
+	case id.Removed && marked:
+		return os.Remove(n.cfg.MarkerPath) // see removedFromCluster, which did not get to it
+	case !id.Removed && (!marked || mark.Address == ""):
+		return n.writeMarker(id, mark.Former)
+	}
+	return nil
 }
 
 func (n *Node) storeOptions() store.Options {

@@ -64,8 +64,8 @@ func (p *peers) Greet(hello *corepb.Hello) *corepb.Welcome {
 }
 
 func (p *peers) Receive(from uint64, data []byte) bool {
-	if isHistory(data) {
-		return (*Node)(p).receiveHistory(from, data)
+	if isHosts(data) {
+		return (*Node)(p).receiveHosts(from, data)
 	}
 	r := (*Node)(p).runner()
 	return r != nil && r.offer(core.Receive{From: from, Data: data})

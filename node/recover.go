@@ -85,7 +85,7 @@ func (n *Node) recover(raftID uint64) error {
 		// The identity first: with the log alone this node would take itself for
 		// removed. In between it is no voter, and can be recovered once more.
 		former := append(slices.Clone(n.former), n.id.ClusterUUID)
-		if err := writeMarker(n.cfg.MarkerPath, id, former); err != nil {
+		if err := n.writeMarker(id, former); err != nil {
 			return err
 		}
 		if err := n.store.SetIdentity(id); err != nil {

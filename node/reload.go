@@ -16,7 +16,7 @@ type Settings struct {
 	ElectionTimeout   time.Duration
 	HeartbeatInterval time.Duration
 	SnapshotEntries   uint64
-	Retention         store.Retention
+	Retention         store.Retention // but for RetainFrom
 	Trace             recorder.Settings
 	TLS               transport.TLSFiles // read anew if the node uses TLS
 }
@@ -30,6 +30,7 @@ func (n *Node) Reload(s Settings) error {
 	defer n.reloading.Unlock()
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	s.Retention.RetainFrom = n.cfg.Retention.RetainFrom // as RetainFrom and the members say
 	old, next := n.cfg, n.cfg
 	next.ElectionTimeout, next.HeartbeatInterval = s.ElectionTimeout, s.HeartbeatInterval
 	next.SnapshotEntries, next.Retention, next.Trace = s.SnapshotEntries, s.Retention, s.Trace
@@ -47,9 +48,7 @@ func (n *Node) Reload(s Settings) error {
 	n.cfg.SnapshotEntries, n.cfg.Retention, n.cfg.Trace = s.SnapshotEntries, s.Retention, s.Trace
 	n.rec.Set(s.Trace)
 	if n.tls != nil {
-		if err := n.tls.Reload(s.TLS); err != nil {
-			n.cfg.Logger.Error(fmt.Sprintf("the certificates in force stay: %v", err))
-		}
+		n.reloadTLS(s.TLS)
 	}
 	same := old.ElectionTimeout == next.ElectionTimeout && old.HeartbeatInterval == next.HeartbeatInterval &&
 		old.SnapshotEntries == next.SnapshotEntries
@@ -59,6 +58,37 @@ func (n *Node) Reload(s Settings) error {
 	n.cfg.Logger.Info(fmt.Sprintf("election timeout %v, heartbeat interval %v, snapshot every %d entries from now on",
 		next.ElectionTimeout, next.HeartbeatInterval, next.SnapshotEntries))
 	return n.replaceCore(func() error { return nil })
+}
+
+// reloadTLS reads the certificates anew. The connections there are stay as they
+// are; who connects from now on meets the new ones.
+func (n *Node) reloadTLS(f transport.TLSFiles) {
+	changed, err := n.tls.Reload(f)
+	if err != nil {
+		n.cfg.Logger.Warn(fmt.Sprintf("the certificate and the CA that were read before stay in force: %v", err))
+		return
+	}
+	if changed {
+		n.sayTLS()
+	}
+}
+
+// sayTLS logs what this node shows to others from now on.
+func (n *Node) sayTLS() {
+	n.cfg.Logger.Info(fmt.Sprintf("TLS with the certificate of %q, which expires at %s",
+		n.tls.Leaf().Subject.CommonName, n.tls.Expiry().UTC().Format("2006-01-02 15:04:05+00")))
+	if err := n.tls.Valid(); err != nil {
+		n.cfg.Logger.Warn(fmt.Sprintf("other nodes will refuse this node: %v", err))
+	}
+}
+
+// Certificate says for how long others accept this node's certificate; false
+// without TLS.
+func (n *Node) Certificate() (expiry time.Time, ok bool) {
+	if n.tls == nil {
+		return expiry, false
+	}
+	return n.tls.Expiry(), true
 }
 
 // replaceCore starts another core in place of the running one. The caller holds

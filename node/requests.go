@@ -12,6 +12,7 @@ import (
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/corepb"
 	"github.com/pgraft/pgraft/node/store"
+	"github.com/pgraft/pgraft/node/transport"
 )
 
 // RequestError is a request that the core refused or whose outcome it does not
@@ -70,7 +71,7 @@ func (n *Node) AddNode(ctx context.Context, nodeID uint32, address string, port 
 	voter := false
 	switch m := v.member(nodeID); {
 	case v.Core.Role != core.RoleLeader:
-		return false, &RequestError{core.NotLeader, fmt.Sprintf("node %d does not lead", n.cfg.NodeID)}
+		return false, &RequestError{core.NotLeader, "this node does not lead"}
 	case m == nil:
 	case m.GetAddress() != address || m.GetPort() != port:
 		return false, &RequestError{core.Conflict, fmt.Sprintf("node %d is a member already, at %s", nodeID, endpoint(m))}
@@ -125,6 +126,11 @@ func (n *Node) probe(ctx context.Context, nodeID uint32, address string, port ui
 	n.mu.Unlock()
 	where := net.JoinHostPort(address, strconv.Itoa(int(port)))
 	w, err := n.net.Probe(ctx, where, id.Hello(nil, nodeID))
+	if errors.Is(err, transport.ErrTLS) {
+		return replica, &ProbeError{Unreachable: true, Text: fmt.Sprintf("could not agree on TLS with node %d at %s", nodeID, where), Detail: err.Error(),
+			Hint: fmt.Sprintf("All nodes need the same pgraft.ssl_enabled, and certificates by a CA that is in pgraft.ssl_ca_file of all, "+
+				"each for its node's pgraft.address or for the name %s.", transport.NodeName(nodeID))}
+	}
 	if err != nil {
 		return replica, &ProbeError{Unreachable: true, Text: fmt.Sprintf("could not reach node %d at %s", nodeID, where), Detail: err.Error(),
 			Hint: "Check that its server runs, that address and port are its pgraft.address and pgraft.port, and that no firewall is in between."}
@@ -132,7 +138,7 @@ func (n *Node) probe(ctx context.Context, nodeID uint32, address string, port ui
 	hint := ""
 	switch {
 	case w.GetRefusal() == corepb.Refusal_NOT_INITIALISED:
-		hint = "Run SELECT pgraft_init() on that server first."
+		hint = "Run SELECT pgraft_init(false) on that server first."
 	case w.GetRefusal() == corepb.Refusal_OTHER_CLUSTER_ID:
 		hint = "Set pgraft.cluster_id to the same value on all nodes and restart that server."
 	}
@@ -141,7 +147,7 @@ func (n *Node) probe(ctx context.Context, nodeID uint32, address string, port ui
 	}
 	if w.GetRaftId() != 0 && members.Get(w.GetRaftId()) == nil {
 		return replica, &ProbeError{Text: fmt.Sprintf("node %d at %s still has the data of its former membership", nodeID, where),
-			Hint: "Stop that server, empty its pgraft.data_dir, delete pgraft.initialized in its data directory, start it and run SELECT pgraft_init()."}
+			Hint: "Stop that server, empty its pgraft.data_dir, delete pgraft.initialized in its data directory, start it and run SELECT pgraft_init(false)."}
 	}
 	if len(w.GetReplica()) != len(replica) {
 		return replica, &ProbeError{Text: fmt.Sprintf("node %d at %s says a replica uuid of %d bytes", nodeID, where, len(w.GetReplica()))}

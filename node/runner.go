@@ -42,6 +42,7 @@ type runner struct {
 	known      core.Status // as last published
 	expiry     int64       // of the lease, as last published
 	removed    bool
+	hung       hung
 }
 
 const (
@@ -115,6 +116,7 @@ func (r *runner) loop() {
 			return // whoever waits for a reply sees ended
 		case <-t.C:
 			r.step(core.Tick{})
+			r.watchDisk()
 		case in := <-r.inbox:
 			switch in := in.(type) {
 			case core.Input:
@@ -185,7 +187,11 @@ func (r *runner) do(ctx context.Context, in func(id uint64) core.Input) (rep cor
 	case rep := <-answer:
 		return rep, false
 	default:
-		return core.Reply{ID: id, Code: core.Unknown, Text: "this node stopped before the outcome was known"}, true
+		text := "this node stopped before the outcome was known"
+		if _, failure := r.n.State(); failure != nil {
+			text += ": " + failure.Error()
+		}
+		return core.Reply{ID: id, Code: core.Unknown, Text: text}, true
 	}
 }
 

@@ -50,19 +50,36 @@ pgraft_apply_find_function(const char *signature)
 	return DatumGetObjectId(DirectFunctionCall1(regprocedurein, CStringGetDatum(signature)));
 }
 
+/* How each kind is declared, for who declares it otherwise. */
+static const struct
+{
+	const char *what;
+	const char *like;
+	int			nargs;
+	Oid			args[3];
+	Oid			result;
+}			kinds[] = {
+	[PGRAFT_FUNCTION_APPLY] = {"an apply function",
+	"f(index bigint, term bigint, data text) RETURNS void", 3, {INT8OID, INT8OID, TEXTOID}, VOIDOID},
+	[PGRAFT_FUNCTION_EXPORT] = {"an export function",
+	"f() RETURNS bytea", 0, {InvalidOid}, BYTEAOID},
+	[PGRAFT_FUNCTION_IMPORT] = {"an import function",
+	"f(state bytea) RETURNS void", 1, {BYTEAOID}, VOIDOID},
+};
+
 static void
-wrong_function(Oid function, const char *why)
+wrong_function(Oid function, PgraftApplyKind kind, const char *why)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
-			 errmsg("%s cannot be an apply function", format_procedure(function)),
+			 errmsg("%s cannot be %s", format_procedure(function), kinds[kind].what),
 			 errdetail("%s", why),
-			 errhint("An apply function is declared like CREATE FUNCTION f(index bigint, term bigint, data text) RETURNS void.")));
+			 errhint("It is declared like CREATE FUNCTION %s.", kinds[kind].like)));
 }
 
-/* Raises an error unless it can be an apply function; returns its owner. */
+/* Raises an error unless it can be one of this kind; returns its owner. */
 Oid
-pgraft_apply_check_function(Oid function)
+pgraft_apply_check_function(Oid function, PgraftApplyKind kind)
 {
 	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 	Form_pg_proc proc;
@@ -74,26 +91,29 @@ pgraft_apply_check_function(Oid function)
 				 errmsg("function with OID %u does not exist", function)));
 	proc = (Form_pg_proc) GETSTRUCT(tuple);
 	if (proc->prokind != PROKIND_FUNCTION)
-		wrong_function(function, "It is not a plain function.");
-	if (proc->pronargs != 3 || proc->proargtypes.values[0] != INT8OID ||
-		proc->proargtypes.values[1] != INT8OID || proc->proargtypes.values[2] != TEXTOID)
-		wrong_function(function, "Its arguments are not (bigint, bigint, text).");
-	if (proc->prorettype != VOIDOID || proc->proretset)
-		wrong_function(function, "It does not return void.");
+		wrong_function(function, kind, "It is not a plain function.");
+	if (proc->pronargs != kinds[kind].nargs ||
+		memcmp(proc->proargtypes.values, kinds[kind].args, kinds[kind].nargs * sizeof(Oid)) != 0)
+		wrong_function(function, kind, "Its arguments are others.");
+	if (proc->prorettype != kinds[kind].result || proc->proretset)
+		wrong_function(function, kind, "It returns something else.");
 	owner = proc->proowner;
 	ReleaseSysCache(tuple);
 	return owner;
 }
 
-static void
-call_function(const char *signature, uint64 index, uint64 term, const char *data, size_t len)
+/* Calls it as its owner.  args are as many as its kind has. */
+Datum
+pgraft_apply_invoke(const char *signature, PgraftApplyKind kind,
+					const NullableDatum *args, bool *isnull)
 {
 	Oid			function = pgraft_apply_find_function(signature);
-	Oid			owner = pgraft_apply_check_function(function);
+	Oid			owner = pgraft_apply_check_function(function, kind);
 	FmgrInfo	flinfo;
 	Oid			user;
 	int			context;
 	int			settings;
+	Datum		result;
 
 	LOCAL_FCINFO(fcinfo, 3);
 
@@ -103,14 +123,25 @@ call_function(const char *signature, uint64 index, uint64 term, const char *data
 	settings = NewGUCNestLevel();
 
 	fmgr_info(function, &flinfo);
-	InitFunctionCallInfoData(*fcinfo, &flinfo, 3, DEFAULT_COLLATION_OID, NULL, NULL);
-	fcinfo->args[0] = (NullableDatum) {Int64GetDatum((int64) index), false};
-	fcinfo->args[1] = (NullableDatum) {Int64GetDatum((int64) term), false};
-	fcinfo->args[2] = (NullableDatum) {PointerGetDatum(cstring_to_text_with_len(data, len)), false};
-	(void) FunctionCallInvoke(fcinfo);
+	InitFunctionCallInfoData(*fcinfo, &flinfo, kinds[kind].nargs, DEFAULT_COLLATION_OID, NULL, NULL);
+	for (int i = 0; i < kinds[kind].nargs; i++)
+		fcinfo->args[i] = args[i];
+	result = FunctionCallInvoke(fcinfo);
+	*isnull = fcinfo->isnull;
 
 	AtEOXact_GUC(false, settings);
 	SetUserIdAndSecContext(user, context);
+	return result;
+}
+
+/* Starts the transaction that a function of a site's runs in. */
+void
+pgraft_apply_start(const char *function)
+{
+	SetCurrentStatementStartTimestamp();
+	pgraft_in_apply_function = true;
+	StartTransactionCommand();
+	pgstat_report_activity(STATE_RUNNING, function);
 }
 
 typedef struct EntryContext
@@ -143,18 +174,22 @@ pgraft_apply_entry(PgraftApplySession *session, uint64 index, uint64 term,
 	ErrorContextCallback context = {error_context_stack, entry_context, &entry};
 
 	error_context_stack = &context;
-	SetCurrentStatementStartTimestamp();
-	pgraft_in_apply_function = true;
-	StartTransactionCommand();
-	pgstat_report_activity(STATE_RUNNING, session->function);
+	pgraft_apply_start(session->function);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgraft_apply_move(session, index, term);
 	PopActiveSnapshot();
 	if (data != NULL)
 	{
+		NullableDatum args[] = {
+			{Int64GetDatum((int64) index), false},
+			{Int64GetDatum((int64) term), false},
+			{PointerGetDatum(cstring_to_text_with_len(data, len)), false}
+		};
+		bool		isnull;
+
 		CommandCounterIncrement();
 		PushActiveSnapshot(GetTransactionSnapshot());
-		call_function(session->function, index, term, data, len);
+		(void) pgraft_apply_invoke(session->function, PGRAFT_FUNCTION_APPLY, args, &isnull);
 		PopActiveSnapshot();
 	}
 	CommitTransactionCommand();

@@ -100,21 +100,36 @@ write_table(const char *sql, int nargs, Oid *types, Datum *values)
 	return rows;
 }
 
-static void
-register_function(Oid function)
+/* The signature of a function that the worker may call as its owner. */
+static Datum
+signature_of(Oid function, PgraftApplyKind kind)
 {
-	Oid			owner = pgraft_apply_check_function(function);
+	Oid			owner = pgraft_apply_check_function(function, kind);
 
-	/* it will be called as its owner, with data that others choose */
+	/* with data that others choose */
 	if (!has_privs_of_role(GetUserId(), owner))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to have function %s called as its owner \"%s\"",
 						format_procedure(function), GetUserNameFromId(owner, false)),
 				 errhint("Run this as that role, a member of it, or a superuser.")));
-	write_table("INSERT INTO pgraft.apply_function (apply) VALUES ($1)", 1,
-				(Oid[]) {TEXTOID},
-				(Datum[]) {CStringGetTextDatum(format_procedure_qualified(function))});
+	return CStringGetTextDatum(format_procedure_qualified(function));
+}
+
+static void
+register_functions(FunctionCallInfo fcinfo)
+{
+	Datum		apply = signature_of(PG_GETARG_OID(0), PGRAFT_FUNCTION_APPLY);
+
+	if (PG_ARGISNULL(1))
+		write_table("INSERT INTO pgraft.apply_function (apply) VALUES ($1)", 1,
+					(Oid[]) {TEXTOID}, (Datum[]) {apply});
+	else
+		write_table("INSERT INTO pgraft.apply_function (apply, export, import) VALUES ($1, $2, $3)", 3,
+					(Oid[]) {TEXTOID, TEXTOID, TEXTOID},
+					(Datum[]) {apply,
+								signature_of(PG_GETARG_OID(1), PGRAFT_FUNCTION_EXPORT),
+								signature_of(PG_GETARG_OID(2), PGRAFT_FUNCTION_IMPORT)});
 }
 
 Datum
@@ -123,15 +138,15 @@ pgraft_set_apply_function(PG_FUNCTION_ARGS)
 	pgraft_require_preload();
 	pgraft_refuse_in_apply_function("pgraft_set_apply_function()");
 	require_database();
-	if (!PG_ARGISNULL(1) || !PG_ARGISNULL(2))
+	if (PG_ARGISNULL(1) != PG_ARGISNULL(2) || (PG_ARGISNULL(0) && !PG_ARGISNULL(1)))
 		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("export and import functions are not supported by this version of pgraft"),
-				 errdetail("Entries that this node has still to apply stay in its log, whatever the settings for its size."),
-				 errhint("Give the apply function alone.")));
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("an export function needs an import function, and both an apply function"),
+				 errdetail("What one node exports is what another imports, and the log goes on from there."),
+				 errhint("Give all three on every node, or the apply function alone.")));
 	write_table("DELETE FROM pgraft.apply_function", 0, NULL, NULL);
 	if (!PG_ARGISNULL(0))
-		register_function(PG_GETARG_OID(0));
+		register_functions(fcinfo);
 	wake_worker_at_commit();
 	PG_RETURN_VOID();
 }
@@ -212,18 +227,6 @@ state_name(PgraftApplyState state)
 	return "stopped";
 }
 
-/* How many entries this node has still to apply. */
-static uint64
-lag(const PgraftApplyReport *report)
-{
-	PgraftStatus status;
-
-	if (!pgraft_status_read(&pgraft_shared->status, &status) ||
-		status.applied_index < report->applied)
-		return 0;
-	return status.applied_index - report->applied;
-}
-
 /* A column that is NULL for 0 and for an empty string. */
 static NullableDatum
 number(uint64 value)
@@ -268,7 +271,7 @@ pgraft_stat_apply_for_view(PG_FUNCTION_ARGS)
 			string(state_name(report.state)),
 			string(report.function),
 			number(report.applied),
-			{Int64GetDatum((int64) lag(&report)), report.function[0] == '\0'},
+			{Int64GetDatum((int64) pgraft_apply_lag(&report)), report.function[0] == '\0'},
 			{Int64GetDatum((int64) report.entries), false},
 			moment(report.last_applied),
 			number(report.failing_index),

@@ -26,6 +26,7 @@ volatile uint64 pgraft_apply_at_index = 0;
 
 /* What which engine has been told to keep, and when; -1 = nothing yet. */
 static int64 retained = -1;
+static bool retained_importable;
 static uint32 retained_by;
 static TimestampTz retained_at;
 
@@ -33,63 +34,74 @@ static TimestampTz retained_at;
 static uint64 unflushed_index;
 static XLogRecPtr unflushed_lsn;
 
-/* Asks the engine; false if the worker was disturbed meanwhile. */
-static bool
-ask_engine(PgraftCall *call, PgraftRows *rows)
+/* Asks the engine; NULL if the worker was disturbed meanwhile. */
+char *
+pgraft_apply_ask(PgraftCall *call, size_t *len)
 {
-	size_t		len;
-	char	   *body;
-
 	call->give_up = pgraft_apply_is_disturbed;
 	CurrentResourceOwner = AuxProcessResourceOwner;
-	body = pgraft_call(call, &len);
-	if (body == NULL)
-		return false;
-	pgraft_reply_open(rows, body, len);
-	return true;
+	return pgraft_call(call, len);
 }
 
-/* Has the engine keep the log from index on; 0 = this database needs none. */
-void
-pgraft_apply_retain(int64 index)
+/* The same for rows. */
+static bool
+ask_rows(PgraftCall *call, PgraftRows *rows)
 {
-	PgraftCall	call = {.op = PGRAFT_OP_APPLY_RETAIN,.a = index};
+	size_t		len;
+	char	   *body = pgraft_apply_ask(call, &len);
+
+	if (body != NULL)
+		pgraft_reply_open(rows, body, len);
+	return body != NULL;
+}
+
+/*
+ * Has the engine keep the log from index on; 0 = this database needs none.
+ * importable says that another node's exported state would do as well.
+ */
+void
+pgraft_apply_retain(int64 index, bool importable)
+{
+	PgraftCall	call = {.op = PGRAFT_OP_APPLY_RETAIN,.a = index,.b = importable};
 	PgraftRows	rows;
 	TimestampTz now = GetCurrentTimestamp();
 	uint32		epoch = pg_atomic_read_u32(&pgraft_shared->epoch);
 
 	if (index == 0)
 		unflushed_lsn = InvalidXLogRecPtr;
-	if (epoch != retained_by)
+	if (epoch != retained_by || importable != retained_importable)
 		retained = -1;			/* a new engine keeps everything */
 	if (index == retained)
 		return;
 	if (retained > 0 && index > 0 &&
 		!TimestampDifferenceExceeds(retained_at, now, PGRAFT_APPLY_RETAIN_MS))
 		return;
-	if (!ask_engine(&call, &rows))
+	if (!ask_rows(&call, &rows))
 		return;
 	retained = index;
+	retained_importable = importable;
 	retained_by = epoch;
 	retained_at = now;
 }
 
-/* Everything up to index is done with; on disk it is later. */
+/* Everything up to the session's index is done with; on disk it is later. */
 void
-pgraft_apply_retain_after(uint64 index)
+pgraft_apply_retain_after(const PgraftApplySession *session)
 {
+	bool		importable = session->import != NULL;
+
 	if (unflushed_lsn == InvalidXLogRecPtr)
 	{
-		unflushed_index = index;
+		unflushed_index = session->index;
 		unflushed_lsn = GetXLogInsertRecPtr();
 	}
 	if (GetFlushRecPtr(NULL) >= unflushed_lsn)
 	{
 		unflushed_lsn = InvalidXLogRecPtr;
-		pgraft_apply_retain((int64) unflushed_index + 1);
+		pgraft_apply_retain((int64) unflushed_index + 1, importable);
 	}
 	else if (retained <= 0)
-		pgraft_apply_retain(1); /* the engine may cut the log just now */
+		pgraft_apply_retain(1, importable); /* the engine may cut the log just now */
 }
 
 static uint64
@@ -103,11 +115,27 @@ take_number(PgraftRows *rows)
 	return strtou64(value, NULL, 10);
 }
 
+/* Entries up to missing are in no log. */
+static void
+report_missing(const PgraftApplySession *session, uint64 missing)
+{
+	pgraft_apply_at_index = missing;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("entries " UINT64_FORMAT " to " UINT64_FORMAT " are no longer in the log of any node",
+					session->index + 1, missing),
+			 session->import == NULL ?
+			 errdetail("They were not applied to database \"%s\".", pgraft_database) :
+			 errdetail("They were not applied to database \"%s\", and no node that can be reached exports its state.", pgraft_database),
+			 errhint("Restore a dump of that database from another node, which brings its progress along. To do without these entries, run pgraft_apply_skip(" UINT64_FORMAT ").",
+					 missing)));
+}
+
 /*
- * Reads the first row of a reply; false if this node is no member yet.  Raises
- * an error if no member has what follows the progress.
+ * Reads the first two rows of a reply.  If no member has what follows the
+ * progress, another node's exported state has to do, or there is an error.
  */
-static bool
+static PgraftNext
 check_log(PgraftApplySession *session, PgraftRows *rows)
 {
 	uint64		missing = take_number(rows);
@@ -118,7 +146,7 @@ check_log(PgraftApplySession *session, PgraftRows *rows)
 	(void) take_number(rows);
 	cluster = pgraft_reply_value(rows, &len);
 	if (cluster == NULL)
-		return false;
+		return PGRAFT_NEXT_NO_MEMBER;
 	former = strchr(cluster, ',');
 	if (former != NULL)
 		*former++ = '\0';
@@ -133,18 +161,15 @@ check_log(PgraftApplySession *session, PgraftRows *rows)
 				 errdetail("pgraft.apply_progress has cluster %s; this node is a member of %s.",
 						   session->cluster, cluster),
 				 errhint("To apply this cluster's log from its beginning, empty the tables that the apply function writes and pgraft.apply_progress in one transaction.")));
-	if (missing != 0)
-	{
-		pgraft_apply_at_index = missing;
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("entries " UINT64_FORMAT " to " UINT64_FORMAT " are no longer in the log of any node",
-						session->index + 1, missing),
-				 errdetail("They were not applied to database \"%s\".", pgraft_database),
-				 errhint("Restore a dump of that database from another node, which brings its progress along. To do without these entries, run pgraft_apply_skip(" UINT64_FORMAT ").",
-						 missing)));
-	}
-	return true;
+	if (take_number(rows) != 0)
+		pgraft_apply_export(session);
+	(void) pgraft_reply_value(rows, &len);
+	(void) pgraft_reply_value(rows, &len);
+	if (missing == 0)
+		return PGRAFT_NEXT_ENTRIES;
+	if (session->import == NULL || !pgraft_apply_import(session))
+		report_missing(session, missing);
+	return PGRAFT_NEXT_DISTURBED;
 }
 
 /* Waits for entries after the session's progress; rows are then open at them. */
@@ -159,10 +184,10 @@ pgraft_apply_next(PgraftApplySession *session, PgraftRows *rows)
 		.timeout_ms = 2 * PGRAFT_APPLY_POLL_MS
 	};
 
-	if (!ask_engine(&call, rows))
+	if (!ask_rows(&call, rows))
 		return PGRAFT_NEXT_DISTURBED;
 	session->asked = true;
-	return check_log(session, rows) ? PGRAFT_NEXT_ENTRIES : PGRAFT_NEXT_NO_MEMBER;
+	return check_log(session, rows);
 }
 
 /* Applies the entries of a reply; false if there were none of a user. */
@@ -173,7 +198,7 @@ pgraft_apply_rows(PgraftApplySession *session, PgraftRows *rows)
 	uint64		term = 0;
 	bool		any = false;
 
-	for (uint32 row = 1; row < rows->nrows; row++)
+	for (uint32 row = 2; row < rows->nrows; row++)	/* after those about the log */
 	{
 		size_t		len;
 		char	   *data;

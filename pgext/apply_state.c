@@ -184,3 +184,15 @@ pgraft_apply_get(PgraftApplyReport *report)
 	SpinLockRelease(&shared->mutex);
 	report->applied = pg_atomic_read_u64(&shared->applied);
 }
+
+/* How many committed entries this node has still to apply. */
+uint64
+pgraft_apply_lag(const PgraftApplyReport *report)
+{
+	PgraftStatus status;
+
+	if (!pgraft_status_read(&pgraft_shared->status, &status) ||
+		status.commit_index < report->applied)
+		return 0;
+	return status.commit_index - report->applied;
+}

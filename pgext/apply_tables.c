@@ -27,7 +27,7 @@
 #include "utils/uuid.h"
 
 static const char *const load_sql =
-"SELECT f.apply, p.index, p.cluster"
+"SELECT f.apply, p.index, p.cluster, f.export, f.import"
 " FROM (SELECT 1) one"
 " LEFT JOIN pgraft.apply_function f ON true"
 " LEFT JOIN pgraft.apply_progress p ON true";
@@ -43,7 +43,11 @@ static const char *const begin_sql =
 static const char *const recovered_sql =
 "UPDATE pgraft.apply_progress SET cluster = $1 WHERE cluster OPERATOR(pg_catalog.=) $2";
 
+static const char *const progress_sql =
+"SELECT index, term FROM pgraft.apply_progress";
+
 static SPIPlanPtr load_plan = NULL;
+static SPIPlanPtr progress_plan = NULL;
 static SPIPlanPtr recovered_plan = NULL;
 static SPIPlanPtr move_plan = NULL;
 static SPIPlanPtr begin_plan = NULL;
@@ -98,6 +102,8 @@ read_tables(PgraftApplySession *session)
 	context = MemoryContextSwitchTo(GetMemoryChunkContext(session));
 	session->function = SPI_getvalue(tuple, desc, 1);
 	session->cluster = SPI_getvalue(tuple, desc, 3);
+	session->export = SPI_getvalue(tuple, desc, 4);
+	session->import = SPI_getvalue(tuple, desc, 5);
 	MemoryContextSwitchTo(context);
 	index = SPI_getvalue(tuple, desc, 2);
 	session->index = index ? strtou64(index, NULL, 10) : 0;
@@ -127,6 +133,25 @@ pgraft_apply_load(PgraftApplySession *session)
 	}
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(caller);
+}
+
+/* How far the database has come, in the caller's snapshot; false: nowhere yet. */
+bool
+pgraft_apply_progress(uint64 *index, uint64 *term)
+{
+	bool		found;
+
+	SPI_connect();
+	if (SPI_execute_plan(plan_for(&progress_plan, progress_sql, 0, NULL), NULL, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read pgraft.apply_progress");
+	found = SPI_processed == 1;
+	if (found)
+	{
+		*index = strtou64(SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1), NULL, 10);
+		*term = strtou64(SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2), NULL, 10);
+	}
+	SPI_finish();
+	return found;
 }
 
 /* Runs a statement that writes one row, in the caller's transaction. */

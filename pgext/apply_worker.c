@@ -38,7 +38,7 @@
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
-/* A registration may also come with a restored dump, which wakes nobody. */
+/* A registration may also be written by hand, which wakes nobody. */
 #define PGRAFT_APPLY_IDLE_MS		10000
 
 /* How soon a promotion is noticed. */
@@ -129,14 +129,14 @@ turn(MemoryContext batch)
 	if (session->function == NULL)
 	{
 		pgraft_apply_set_state(PGRAFT_APPLY_IDLE, NULL);
-		pgraft_apply_retain(0);
+		pgraft_apply_retain(0, false);
 		return PGRAFT_APPLY_IDLE_MS;
 	}
 	pgraft_apply_set_applied(session->index, false);
 	if (RecoveryInProgress())
 	{
 		pgraft_apply_set_state(PGRAFT_APPLY_STANDBY, session->function);
-		pgraft_apply_retain((int64) session->index + 1);
+		pgraft_apply_retain((int64) session->index + 1, session->import != NULL);
 		return PGRAFT_APPLY_STANDBY_MS;
 	}
 	if (failed_at != 0 && failed_at <= session->index)
@@ -149,7 +149,7 @@ turn(MemoryContext batch)
 
 		MemoryContextReset(batch);
 		MemoryContextSwitchTo(batch);
-		pgraft_apply_retain_after(session->index);
+		pgraft_apply_retain_after(session);
 		pgstat_report_stat(false);
 		pgstat_report_activity(STATE_IDLE, NULL);
 		switch (pgraft_apply_next(session, &rows))

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 /* Checked right after loading: a shim and an engine of different builds do not mix. */
-#define PGRAFT_ENGINE_ABI 2
+#define PGRAFT_ENGINE_ABI 3
 
 /* log levels, of pgraft.log_level and of PgraftRecord */
 enum
@@ -77,11 +77,15 @@ typedef struct PgraftConfig
 	uint64_t	trace_bytes;
 	uint32_t	trace;			/* PGRAFT_TRACE_* */
 	uint32_t	trace_redact;	/* 0 or 1 */
+	uint32_t	ssl_enabled;	/* 0 or 1; as of start only */
 	PgraftBytes cluster_id;
 	PgraftBytes address;
 	PgraftBytes listen_address; /* empty: address */
 	PgraftBytes data_dir;		/* absolute */
 	PgraftBytes marker_path;	/* absolute, outside data_dir */
+	PgraftBytes ssl_cert_file;	/* absolute, or empty */
+	PgraftBytes ssl_key_file;
+	PgraftBytes ssl_ca_file;
 	int			event_fd;		/* written (8 bytes) when pgraft_engine_drain has something */
 } PgraftConfig;
 
@@ -182,12 +186,22 @@ enum
 	 * first is about the log: the last of the indexes after a that no member's
 	 * log holds any more (0 = none, else no entries follow), the last that can be read, and
 	 * the cluster's uuid, or NULL if this node is no member (after a comma,
-	 * those that it had before this node recovered it from a lost quorum); then index, term and
-	 * data of each entry, data NULL for Raft's own.
+	 * those that it had before this node recovered it from a lost quorum); the second
+	 * is 1 if another member asks for the exported state of the database, else 0,
+	 * and two NULLs; then index, term and data of each entry, data NULL for Raft's own.
 	 */
 	PGRAFT_OP_APPLY_NEXT = 40,
 	PGRAFT_OP_APPLY_RETAIN = 41,	/* a: entries from here on are kept; 0 = none are
-									 * needed */
+									 * needed; b: 1 = an exported state would do */
+
+	/*
+	 * The exported state of the database, in parts, since it may be large.
+	 * EXPORT: a: offset, b: bytes of the whole (0 = there is none), data: a part.
+	 * IMPORT: a: offset; one row (bytes of the whole, a part), or no row if no
+	 * member has one; offset 0 gets it from a member.
+	 */
+	PGRAFT_OP_APPLY_EXPORT = 42,
+	PGRAFT_OP_APPLY_IMPORT = 43,
 	PGRAFT_OP_TRACE_SAVE = 60	/* data: path of a new directory; one row (bytes) */
 };
 

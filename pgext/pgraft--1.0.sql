@@ -317,7 +317,11 @@ RETURNS TABLE (
     receives_dropped bigint,
     queue_messages bigint,
     queue_bytes bigint,
-    last_error text)
+    last_error text,
+    tls_version text,
+    tls_cipher text,
+    certificate_subject text,
+    certificate_expiry timestamptz)
 AS 'MODULE_PATHNAME', 'pgraft_stat_get_peers'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
 COMMENT ON FUNCTION pgraft_stat_get_peers IS
@@ -357,6 +361,9 @@ CREATE TABLE pgraft.apply_function (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     -- text, since regprocedure would bar pg_upgrade
     apply text NOT NULL,
+    export text,
+    import text,
+    CHECK ((export IS NULL) = (import IS NULL)),
     registered_at timestamptz NOT NULL DEFAULT now());
 COMMENT ON TABLE pgraft.apply_function IS
 'the function that is called for each committed entry';
@@ -380,8 +387,8 @@ CREATE TABLE pgraft.apply_skipped (
 COMMENT ON TABLE pgraft.apply_skipped IS
 'entries that pgraft_apply_skip() has passed over';
 
--- A dump of the database carries on where its tables are.
-SELECT pg_catalog.pg_extension_config_dump('pgraft.apply_function', '');
+-- A dump says how far its tables are, but not which function is registered:
+-- nothing is to be applied into tables that are half restored.
 SELECT pg_catalog.pg_extension_config_dump('pgraft.apply_progress', '');
 SELECT pg_catalog.pg_extension_config_dump('pgraft.apply_skipped', '');
 
@@ -394,14 +401,14 @@ CREATE FUNCTION pgraft_set_apply_function(
     import regprocedure DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'pgraft_set_apply_function'
-LANGUAGE C VOLATILE PARALLEL UNSAFE;
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION pgraft_set_apply_function IS
-'has a function called for each committed entry, as its owner; NULL for none';
+'has a function called for each committed entry, as its owner; NULL for none; export and import fill one node''s tables from another''s';
 
 CREATE FUNCTION pgraft_apply_skip(index bigint)
 RETURNS void
 AS 'MODULE_PATHNAME', 'pgraft_apply_skip'
-LANGUAGE C VOLATILE PARALLEL UNSAFE;
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION pgraft_apply_skip IS
 'passes over the entry that this node cannot apply';
 

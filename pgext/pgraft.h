@@ -187,6 +187,10 @@ extern void pgraft_timing_read(PgraftConfig *config);
 extern void pgraft_trace_define(void);
 extern void pgraft_trace_read(PgraftConfig *config);
 
+/* tls.c */
+extern void pgraft_tls_define(void);
+extern void pgraft_tls_read(PgraftConfig *config);
+
 /* pgraft.c */
 extern uint32 pgraft_wait_event_main(void);
 extern uint32 pgraft_wait_event_engine(void);
@@ -249,6 +253,7 @@ typedef struct PgraftRows
 
 extern void pgraft_reply_open(PgraftRows *rows, const char *body, size_t len);
 extern char *pgraft_reply_value(PgraftRows *rows, size_t *len);
+extern const char *pgraft_reply_bytes(PgraftRows *rows, size_t *len);
 extern void pgraft_reply_to_set(PgraftRows *rows, FunctionCallInfo fcinfo);
 extern void pgraft_reply_add_to_set(PgraftRows *rows, FunctionCallInfo fcinfo);
 extern char *pgraft_reply_error(size_t *len, const char *sqlstate,

@@ -113,6 +113,13 @@ pgraft_reply_open(PgraftRows *rows, const char *body, size_t len)
 	rows->ncols = take_uint32(rows);
 }
 
+/* The next value as it is, in the reply; NULL for NULL. */
+const char *
+pgraft_reply_bytes(PgraftRows *rows, size_t *len)
+{
+	return take_string(rows, len);
+}
+
 /*
  * The next value, palloc'd and zero-terminated, or NULL.  It must be text that
  * this database can hold: an entry may come from a database of another encoding.

@@ -251,6 +251,7 @@ pgraft_settings_define(void)
 	define_limits();
 	pgraft_timing_define();
 	pgraft_trace_define();
+	pgraft_tls_define();
 	MarkGUCPrefixReserved("pgraft");
 }
 
@@ -279,6 +280,7 @@ pgraft_settings_read(PgraftConfig *config)
 	config->port = port;
 	pgraft_timing_read(config);
 	pgraft_trace_read(config);
+	pgraft_tls_read(config);
 	config->max_entry_bytes = (uint32) pgraft_max_entry_size * 1024;
 	config->snapshot_entries = snapshot_entries;
 	config->log_level = log_level;

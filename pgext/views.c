@@ -5,9 +5,10 @@
  *
  * A view does not lend its reader the right to execute its functions.  So those
  * here are open to all, and ask for SELECT on the view instead.  Reads
- * PgraftShared's epoch (atomic) and last_error (under its spinlock).
+ * PgraftShared's epoch (atomic) and last_error (under its spinlock), and its part
+ * apply through apply_state.c.
  */
-#include "pgraft.h"
+#include "apply.h"
 
 #include "funcapi.h"
 #include "utils/builtins.h"
@@ -49,34 +50,102 @@ pgraft_stat_get_peers(PG_FUNCTION_ARGS)
 	return rows_of_view(fcinfo, "pgraft_stat_peers", PGRAFT_OP_STAT_PEERS);
 }
 
-/* The one finding while there is no engine to ask. */
-static Datum
-report_no_engine(FunctionCallInfo fcinfo)
+/* Entries that are committed and not applied, before there is a warning. */
+#define PGRAFT_APPLY_LAG_WARNING	1000
+
+static void
+add_finding(FunctionCallInfo fcinfo, const char *metric, const char *value, const char *status)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	Datum		values[3] = {CStringGetTextDatum(metric), (Datum) 0, CStringGetTextDatum(status)};
+	bool		nulls[3] = {false, value == NULL, false};
+
+	if (value != NULL)
+		values[1] = CStringGetTextDatum(value);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/*
+ * How far the tables are behind the log.  The engine only knows how far Raft has
+ * come.
+ */
+static void
+add_apply_lag(FunctionCallInfo fcinfo)
+{
+	PgraftApplyReport report;
+	uint64		lag;
+	char	   *value;
+	const char *status;
+
+	pgraft_apply_get(&report);
+	lag = pgraft_apply_lag(&report);
+	value = psprintf(UINT64_FORMAT " entries", lag);
+	status = lag > PGRAFT_APPLY_LAG_WARNING ? "warning" : "ok";
+	switch (report.state)
+	{
+		case PGRAFT_APPLY_IDLE:
+			value = "no apply function is registered";
+			status = "ok";
+			break;
+		case PGRAFT_APPLY_STANDBY:
+			value = "in recovery: the tables arrive by streaming";
+			status = "ok";
+			break;
+		case PGRAFT_APPLY_CONNECTING:
+		case PGRAFT_APPLY_STOPPED:
+			value = psprintf("the apply worker is not connected to database \"%s\"", pgraft_database);
+			status = "warning";
+			break;
+		case PGRAFT_APPLY_FAILED:
+			value = psprintf("%s; it fails with: %s", value, report.last_error);
+			status = "critical";
+			break;
+		case PGRAFT_APPLY_WAITING:
+		case PGRAFT_APPLY_RUNNING:
+			break;
+	}
+	add_finding(fcinfo, "apply_lag", value, status);
+}
+
+/* The one finding while there is no engine to ask. */
+static void
+add_no_engine(FunctionCallInfo fcinfo)
+{
 	char		last_error[PGRAFT_LAST_ERROR_SIZE];
 	char	   *value = "the engine worker does not run";
-	Datum		values[3];
-	bool		nulls[3] = {false};
 
 	pgraft_last_error_get(last_error);
 	if (last_error[0] != '\0')
 		value = psprintf("the engine worker does not run: %s", last_error);
-	InitMaterializedSRF(fcinfo, 0);
-	values[0] = CStringGetTextDatum("worker_state");
-	values[1] = CStringGetTextDatum(value);
-	values[2] = CStringGetTextDatum("critical");
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-	return (Datum) 0;
+	add_finding(fcinfo, "worker_state", value, "critical");
 }
 
 Datum
 pgraft_health_check(PG_FUNCTION_ARGS)
 {
 	PgraftCall	call = {.op = PGRAFT_OP_HEALTH_CHECK, .timeout_ms = PGRAFT_MONITOR_TIMEOUT_MS};
+	PgraftRows	rows;
 
 	pgraft_require_node();
 	if (!PGRAFT_ENGINE_UP(pg_atomic_read_u32(&pgraft_shared->epoch)))
-		return report_no_engine(fcinfo);
-	return pgraft_ask_rows(fcinfo, &call);
+	{
+		InitMaterializedSRF(fcinfo, 0);
+		add_no_engine(fcinfo);
+		return (Datum) 0;
+	}
+	pgraft_ask(&call, &rows);
+	InitMaterializedSRF(fcinfo, 0);
+	for (uint32 row = 0; row < rows.nrows; row++)
+	{
+		size_t		len;
+		char	   *metric = pgraft_reply_value(&rows, &len);
+		char	   *value = pgraft_reply_value(&rows, &len);
+		char	   *status = pgraft_reply_value(&rows, &len);
+
+		if (strcmp(metric, "apply_lag") == 0 && value != NULL)
+			add_apply_lag(fcinfo);
+		else
+			add_finding(fcinfo, metric, value, status);
+	}
+	return (Datum) 0;
 }

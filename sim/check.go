@@ -12,9 +12,9 @@ import (
 // can look after every event.
 const (
 	checkPanic      = "panic"              // a broken invariant of the core's or the disk's own
-	checkLeader     = "one-leader"         // one leader per term
+	checkLeader     = "one-leader"         // one leader per term, whom a quorum voted for
 	checkLog        = "log-matching"       // same index and term: same log up to there
-	checkComplete   = "leader-complete"    // a leader has every entry committed before its term
+	checkComplete   = "leader-complete"    // a leader has every entry committed before its term; votes go to logs up to date
 	checkCommitted  = "committed-same"     // all commit the same log
 	checkApplied    = "applied-same"       // all apply the same entries in the same order
 	checkBack       = "went-back"          // term, vote and commit index never do, across a crash either
@@ -31,8 +31,11 @@ const (
 	checkReads      = "log-read"           // an entry read back is the one committed
 	checkLinear     = "linearizable"       // what clients saw has an order
 	checkLiveness   = "liveness"           // without faults, everything comes right
-	checkTransition = "host-order"         // batches come numbered in order
+	checkTransition = "host-order"         // batches come numbered in order, and are on the disk as they were
 )
+
+// stopped is no checker: it says that a run was given up, see Options.stop.
+const stopped = "stopped"
 
 // Checks lists the checkers by name.
 func Checks() []string {
@@ -58,8 +61,11 @@ type view struct {
 	term   uint64
 	commit uint64
 	role   core.Role
-	pos    int // how many of the entries applied by anyone it has applied
-	before core.Members
+	pos    int       // how many of the entries applied by anyone it has applied
+	gave   candidacy // whom its newest vote went to
+	// The members before a step, and the joint configuration then and now.
+	before          core.Members
+	wasJoint, joint *jointChange
 }
 
 func (v *view) last() uint64 { return v.base + uint64(len(v.slots)) - 1 }
@@ -71,22 +77,24 @@ func (v *view) has(i uint64) bool { return len(v.slots) > 0 && i >= v.base && i 
 
 // checks is what is known of the one true log.
 type checks struct {
-	w         *World
-	cluster   [16]byte // its uuid; servers that founded another are not looked at
-	first     []slot   // by index: the first log that had it
-	others    map[slotKey]digest
-	committed []committed     // by index
-	leaders   []uint64        // by term: Raft id, 0 = none known
-	order     []appliedEntry  // as first applied by anyone
-	byKey     map[int][]int   // key -> positions in applied of its writes
-	votes     map[vote]uint64 // whom a replica voted for
-	replicas  []replica
-	agreed    map[uint64]digest // by index of the last membership entry
-	newest    core.Members
-	acked     uint64 // the last index that a client was told of
-	newestAt  uint64 // index of the last membership entry that anyone applied
-	promises  []made
-	damaged   []*directory // with a record that fails its checksum
+	w          *World
+	cluster    [16]byte // its uuid; servers that founded another are not looked at
+	first      []slot   // by index: the first log that had it
+	others     map[slotKey]digest
+	committed  []committed     // by index
+	leaders    []uint64        // by term: Raft id, 0 = none known
+	order      []appliedEntry  // as first applied by anyone
+	byKey      map[int][]int   // key -> positions in applied of its writes
+	votes      map[vote]uint64 // whom a replica voted for
+	candidates map[candidacy]candidate
+	replicas   []replica
+	agreed     map[uint64]digest // by index of the last membership entry
+	newest     core.Members
+	acked      uint64 // the last index that a client was told of
+	newestAt   uint64 // index of the last membership entry that anyone applied
+	promises   []made
+	joints     map[slotKey]*jointChange
+	damaged    []*directory // with a record that fails its checksum
 }
 
 type slotKey struct{ index, term uint64 }
@@ -119,7 +127,7 @@ func (c *checks) found(n *node) {
 }
 
 // before remembers what a step may change.
-func (c *checks) before(n *node) { n.view.before = n.members }
+func (c *checks) before(n *node) { n.view.before, n.view.wasJoint = n.members, n.view.joint }
 
 // started takes over what a node's core starts from.
 func (c *checks) started(n *node, d core.Durable) {
@@ -134,8 +142,10 @@ func (c *checks) started(n *node, d core.Durable) {
 		c.w.fail(checkDurable, "%v starts from a directory with a damaged record, with a log that ends at %d", n, n.disk.dir.last())
 	}
 	v := &n.view
-	*v = view{term: n.status.Term, commit: n.status.Commit, slots: v.slots[:0], confs: v.confs[:0]}
+	*v = view{term: n.status.Term, commit: n.status.Commit, slots: v.slots[:0], confs: v.confs[:0],
+		gave: candidacy{d.HardState.Vote, d.HardState.Term}}
 	c.startLog(n, d)
+	c.follow(n)
 	c.restarted(n, d)
 	c.members0(n)
 }
@@ -179,6 +189,9 @@ func (c *checks) persist(n *node, b *core.Persist) {
 		c.w.fail(checkTransition, "%v hands out batch %d after %d", n, b.Seq, v.seq)
 	}
 	v.seq = b.Seq
+	if b.HardState != nil {
+		c.gives(n, b.HardState)
+	}
 	c.appended(n, b)
 	if b.PromiseMillis > 0 {
 		c.w.marks.add(markPromiseStored)
@@ -201,6 +214,7 @@ func (c *checks) sent(n *node, s *core.Send, i *wireInfo) {
 		c.spoken(n, core.Send{To: s.To}, i)
 		c.kept(n, s.To, i)
 	case pb.MsgVote:
+		c.stands(n, i)
 		c.kept(n, s.To, i)
 	case pb.MsgHeartbeatResp:
 		if i.promise > 0 {
@@ -215,6 +229,7 @@ func (c *checks) stepped(n *node) {
 		return
 	}
 	v, s := &n.view, &n.status
+	c.follow(n)
 	if s.Term < v.term || s.Commit < v.commit {
 		c.w.fail(checkBack, "%v went from term %d, commit %d to term %d, commit %d", n, v.term, v.commit, s.Term, s.Commit)
 	}
@@ -234,6 +249,7 @@ func (c *checks) roleChanged(n *node, was core.Role) {
 	case n.status.Role == core.RoleLeader:
 		c.w.marks.add(markElected)
 		c.oneLeader(n)
+		c.elected(n)
 		c.leaderComplete(n)
 	case was == core.RoleLeader:
 		c.w.marks.add(markDeposed)

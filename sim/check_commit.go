@@ -2,7 +2,6 @@ package sim
 
 import (
 	"github.com/pgraft/pgraft/core"
-	"github.com/pgraft/pgraft/core/corepb"
 )
 
 // commitMoved: what a node commits is what everyone commits, and when it is the
@@ -35,23 +34,16 @@ func (c *checks) commitMoved(n *node) {
 	if t := v.at(to).term; n.status.Role == core.RoleLeader && v.role == core.RoleLeader && t != n.status.Term {
 		c.w.fail(checkQuorum, "%v leads in term %d and commits entry %d of term %d: only entries of its own term are committed by counting", n, n.status.Term, to, t)
 	}
-	if n.status.Role == core.RoleLeader && !c.quorumHas(v.before, to, v.at(to).term) && !c.quorumHas(n.members, to, v.at(to).term) {
+	if n.status.Role == core.RoleLeader && !c.quorumHas(v.before, v.wasJoint, to, v.at(to).term) && !c.quorumHas(n.members, v.joint, to, v.at(to).term) {
 		c.w.fail(checkQuorum, "%v commits entry %d of term %d, which no quorum has on its disks", n, to, v.at(to).term)
 	}
 }
 
 // quorumHas says whether a majority of the voters has, or had until its disk was
-// lost, an entry durably.
-func (c *checks) quorumHas(m core.Members, index, term uint64) bool {
-	voters, have := 0, 0
-	for _, x := range m.List {
-		if x.GetRole() != corepb.Role_VOTER {
-			continue
-		}
-		voters++
-		if d := c.replica(x.GetRaftId()); d != nil && (d.termAt(index) == term || d.snapshot != nil && d.snapshot.Index >= index) {
-			have++
-		}
-	}
-	return have > voters/2
+// lost, an entry durably; of the old ones too while the configuration is joint.
+func (c *checks) quorumHas(m core.Members, j *jointChange, index, term uint64) bool {
+	return quorum(m, j, func(id uint64) bool {
+		d := c.replica(id)
+		return d != nil && (d.termAt(index) == term || d.snapshot != nil && d.snapshot.Index >= index)
+	})
 }

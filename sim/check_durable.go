@@ -38,6 +38,14 @@ func (c *checks) spoken(n *node, s core.Send, i *wireInfo) {
 	}
 }
 
+// stored: after a batch the log on the disk ends where the batch does. What stood
+// behind it is of another leader, and would come back at a restart.
+func (c *checks) stored(n *node, b *core.Persist) {
+	if k := len(b.Entries); k > 0 && n.disk.dir.last() != b.Entries[k-1].Index {
+		c.w.fail(checkTransition, "on %v's disk the log ends at %d, after a batch that ends at %d", n, n.disk.dir.last(), b.Entries[k-1].Index)
+	}
+}
+
 // restarted: a node comes back with the term, vote and commit index that its
 // disk had.
 func (c *checks) restarted(n *node, d core.Durable) {

@@ -79,6 +79,7 @@ func (c *checks) appendEntry(n *node, e *core.Entry) {
 	c.know(n, e.Index, s)
 	if e.Kind != core.EntryNormal {
 		v.confs = append(v.confs, e.Index)
+		c.learn(e)
 	}
 }
 

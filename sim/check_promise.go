@@ -14,34 +14,43 @@ import (
 // not end it.
 type made struct {
 	replica, to uint64 // Raft ids
+	term        uint64 // of the leader, when it was made last
 	server      *node
 	until       time.Duration // by the server's clock
 }
 
-// promised notes a promise that leaves.
+// promised notes a promise that leaves. The disk knows by then how long it lasts,
+// or a restart would not wait for its end.
 func (c *checks) promised(n *node, s *core.Send, i *wireInfo) {
+	if stored := n.disk.dir.promise; stored < i.promise {
+		c.w.fail(checkDurable, "%v promises node %d %d ms, and on its disk are %d ms", n, core.NodeID(s.To), i.promise, stored)
+	}
 	until := n.clock.at(c.w.now) + time.Duration(i.promise)*time.Millisecond
 	for k := range c.promises {
 		if p := &c.promises[k]; p.replica == n.identity.RaftID && p.to == s.To {
-			p.until = max(p.until, until)
+			p.until, p.term = max(p.until, until), max(p.term, i.term)
 			return
 		}
 	}
-	c.promises = append(c.promises, made{n.identity.RaftID, s.To, n, until})
+	c.promises = append(c.promises, made{n.identity.RaftID, s.To, i.term, n, until})
 }
 
-// kept: while a leader holds a lease, whoever promised it gives no vote to
-// anyone else, and asks for none. Before a transfer the lease is given up.
+// kept: whoever promised gives no vote in a later term to anyone else, and asks
+// for none, until its promise ends; a restart in between changes nothing. Only a
+// transfer does: the leader gave its lease up before it asked for an election.
 func (c *checks) kept(n *node, to uint64, i *wireInfo) {
+	who := candidacy{to, i.term}
+	if i.kind == pb.MsgVote {
+		who.replica = n.identity.RaftID
+	}
+	if c.candidates[who].handed {
+		return
+	}
 	now := n.clock.at(c.w.now)
 	for _, p := range c.promises {
-		if p.replica != n.identity.RaftID || p.until <= now || i.kind == pb.MsgVoteResp && p.to == to {
-			continue
-		}
-		l := c.w.nodes[core.NodeID(p.to)-1]
-		if l.identity.RaftID == p.to && l.lease.term < i.term && l.holdsLease() {
-			c.w.fail(checkPromise, "%v takes part in the election of term %d by %v, and promised %v, which holds the lease of term %d, to wait for another %v",
-				n, i.term, i.kind, l, l.lease.term, p.until-now)
+		if p.replica == n.identity.RaftID && p.to != who.replica && p.term < i.term && p.until > now {
+			c.w.fail(checkPromise, "%v takes part in the election of term %d by %v, and promised node %d, which leads term %d, to wait for another %v",
+				n, i.term, i.kind, core.NodeID(p.to), p.term, p.until-now)
 		}
 	}
 }

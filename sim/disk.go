@@ -31,6 +31,14 @@ func (d *directory) empty() bool { return !d.hasIdentity && d.snapshot == nil }
 // last is the index that the log ends at.
 func (d *directory) last() uint64 { return d.first + uint64(len(d.log)) - 1 }
 
+// commit is the index up to which a start takes the log for committed.
+func (d *directory) commit() uint64 {
+	if d.snapshot == nil {
+		return 0
+	}
+	return max(d.hard.Commit, d.snapshot.Index)
+}
+
 // termAt is the term of the entry at index i; 0 if the directory has none.
 func (d *directory) termAt(i uint64) uint64 {
 	switch {
@@ -182,6 +190,7 @@ func (d *disk) finish() {
 func (d *disk) settle(n int) {
 	for i := range d.unsynced[:n] {
 		d.dir.write(&d.unsynced[i])
+		d.node.w.checks.stored(d.node, &d.unsynced[i])
 	}
 	rest := copy(d.unsynced, d.unsynced[n:])
 	clear(d.unsynced[rest:])

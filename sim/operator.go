@@ -219,13 +219,20 @@ func (w *World) adminAnswered(q *request, r core.Reply) {
 
 // mayLose says whether the cluster outlives that n's replica is lost for good:
 // no change is under way, every voter's replica but few is sound, and those
-// left are still a quorum.
+// left are still a quorum, and know that they are. A member goes by the newest
+// membership that it knows to be committed, so until a change has reached the
+// others, those who made it are needed.
 func (w *World) mayLose(n *node) bool {
 	if len(w.operator.asked) > 0 || !w.operator.formed || !w.checks.membershipRests() {
 		return false
 	}
 	for _, id := range w.operator.unsure {
 		if w.checks.newest.Get(id) != nil {
+			return false
+		}
+	}
+	for _, m := range w.checks.newest.List {
+		if x := w.nodes[core.NodeID(m.GetRaftId())-1]; x != n && x.disk.dir.commit() < w.checks.newestAt {
 			return false
 		}
 	}

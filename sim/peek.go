@@ -20,6 +20,7 @@ type wireInfo struct {
 	entries int
 	reject  bool
 	promise uint64 // milliseconds, beside a MsgHeartbeatResp
+	handed  bool   // a vote asked for because leadership is handed over
 }
 
 const (
@@ -33,6 +34,9 @@ const (
 	lastBody                          = bodyReadReply
 
 	leasePromise protowire.Number = 11
+
+	// transferContext is the library's campaignTransfer.
+	transferContext = "CampaignTransfer"
 )
 
 // peek reads an encoded corepb.Envelope.
@@ -55,7 +59,7 @@ func peek(data []byte) (i wireInfo) {
 	return i
 }
 
-func (i *wireInfo) field(num protowire.Number, v uint64, _ []byte) {
+func (i *wireInfo) field(num protowire.Number, v uint64, b []byte) {
 	switch num {
 	case 1:
 		i.kind = pb.MessageType(v)
@@ -71,6 +75,8 @@ func (i *wireInfo) field(num protowire.Number, v uint64, _ []byte) {
 		i.commit = v
 	case 10:
 		i.reject = v != 0
+	case 12:
+		i.handed = string(b) == transferContext
 	}
 }
 

@@ -27,6 +27,8 @@ type Options struct {
 	// frames of package trace; Build is what their headers say.
 	Record func(node uint32, frames []byte)
 	Build  string
+	// stop ends a run that shrinking has no use for any more.
+	stop func(events uint64) bool
 }
 
 // The standard workload.

@@ -30,6 +30,10 @@ func Shrink(o Options, plan []Decision, more func() bool) (s Shrunk, ok bool) {
 	if first.Failure == nil {
 		return Shrunk{Options: o, Decisions: plan, Runs: 1}, false
 	}
+	// A smaller run that fails in the same way does not take much longer. One
+	// that turns in a circle would eat up all the time.
+	o.stop = func(events uint64) bool { return events > 2*first.Events+20_000 || !more() }
+	defer func() { s.Options.stop = nil }()
 	x := &shrinker{Shrunk{o, slices.Clone(plan), first.Failure, len(plan), 1}, first.Failure.Signature(), more}
 	x.withoutLater()
 	x.options()

@@ -1,61 +1,12 @@
 package sim
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/datadriven"
 )
-
-// Every script of testdata/sim is a run with decisions of its own; `run` prints
-// the verdict, with `struck` also how often each fault struck.
-func TestScripts(t *testing.T) {
-	datadriven.Walk(t, "../testdata/sim", func(t *testing.T, path string) {
-		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			if d.Cmd != "run" {
-				return fmt.Sprintf("no command is called %q\n", d.Cmd)
-			}
-			return runScript(d)
-		})
-	})
-}
-
-func runScript(d *datadriven.TestData) string {
-	var o Options
-	struck := false
-	for _, a := range d.CmdArgs {
-		if a.Key == "struck" {
-			struck = true
-			continue
-		}
-		if len(a.Vals) != 1 {
-			return fmt.Sprintf("%s: want one value\n", a.Key)
-		}
-		if err := o.setOption(a.Key, a.Vals[0]); err != nil {
-			return err.Error() + "\n"
-		}
-	}
-	plan, err := ParsePlan(d.Input)
-	if err == nil {
-		err = o.Validate()
-	}
-	if err != nil {
-		return err.Error() + "\n"
-	}
-	r := RunWith(o, plan)
-	var b strings.Builder
-	for _, k := range Kinds() {
-		if n := r.Marks.faults[k.Name]; n > 0 && struck {
-			fmt.Fprintf(&b, "%s struck %d times\n", k.Name, n)
-		}
-	}
-	if r.Failure != nil {
-		return b.String() + r.Failure.Error() + "\n"
-	}
-	return b.String() + "no violation\n"
-}
 
 // A run that does not fail stays as it is.
 func TestShrinkNothing(t *testing.T) {

@@ -23,10 +23,13 @@ type link struct {
 	reorder   chance
 	replay    chance
 
-	extra time.Duration // that every message takes more
-	busy  time.Duration // until when the narrow link is
-	old   [8]packet     // what replay may send once more
-	olds  int
+	extra     time.Duration // that every message takes more
+	heldFrom  time.Duration // what is sent from then on ...
+	heldUntil time.Duration // ... does not arrive before
+	holds     Stream
+	busy      time.Duration // until when the narrow link is
+	old       [8]packet     // what replay may send once more
+	olds      int
 }
 
 // chance is a fault that strikes single messages.
@@ -41,17 +44,26 @@ const (
 	smallBytes    = 512
 	narrowBytes   = 20_000 // a second
 	slowLinkTimes = 50
-	// maxDelay bounds what a message can be late by, but for faultDelay.
-	maxDelay = 2 * time.Second
+	// maxDelay bounds what a message can be late by, but for faultDelay and
+	// faultHold; once the faults are over, calmDelay does: far less than a lease.
+	maxDelay  = 2 * time.Second
+	calmDelay = 100 * time.Millisecond
 )
 
 // delay is how long the next message takes.
 func (l *link) delay() time.Duration {
 	d := l.latency.Tail(l.base)
+	if l.from.w.settled {
+		return min(d, calmDelay)
+	}
 	if l.slow > 0 {
 		d *= slowLinkTimes
 	}
-	return min(d, maxDelay) + l.extra
+	d = min(d, maxDelay) + l.extra
+	if now := l.from.w.now; now >= l.heldFrom {
+		d = max(d, l.heldUntil-now)
+	}
+	return d
 }
 
 // packet is a message on its way.

@@ -10,17 +10,18 @@ import (
 
 // World is one run: everything in it happens in one goroutine.
 type World struct {
-	o       Options
-	shape   shape
-	now     time.Duration
-	seq     uint64
-	events  uint64
-	queue   queue
-	kinds   map[string]*Kind
-	nodes   []*node // by node id - 1
-	links   []*link // by from, to
-	strikes []*strike
-	settled bool // the faults are over
+	o        Options
+	shape    shape
+	now      time.Duration
+	seq      uint64
+	events   uint64
+	queue    queue
+	kinds    map[string]*Kind
+	nodes    []*node // by node id - 1
+	links    []*link // by from, to
+	strikes  []*strike
+	watching []*strike // those whose Kind.watch waits for something
+	settled  bool      // the faults are over
 
 	clients  []*client
 	ops      []*op
@@ -78,6 +79,7 @@ func (w *World) newNode(id uint32) *node {
 func (w *World) newLink(a, b *node) *link {
 	ids := []uint64{uint64(a.id), uint64(b.id)}
 	l := &link{from: a, to: b, base: w.shape.latency, latency: For(w.o.Seed, "link", ids...)}
+	l.holds = For(w.o.Seed, "hold", ids...)
 	l.loss.draws = For(w.o.Seed, "loss", ids...)
 	l.duplicate.draws = For(w.o.Seed, "duplicate", ids...)
 	l.reorder.draws = For(w.o.Seed, "reorder", ids...)
@@ -164,6 +166,9 @@ func (w *World) until(at time.Duration) {
 		w.dispatch(e)
 		if w.steps != nil {
 			w.steps = append(w.steps, uint64(w.hash))
+		}
+		if w.o.stop != nil && w.events%1024 == 0 && w.o.stop(w.events) {
+			w.fail(stopped, "the run was stopped after %d events", w.events)
 		}
 	}
 	if w.failure == nil {

@@ -270,6 +270,9 @@ type Envelope struct {
 	//	*Envelope_ReadReply
 	//	*Envelope_HistoryRequest
 	//	*Envelope_History
+	//	*Envelope_ApplyNeeds
+	//	*Envelope_TableStateRequest
+	//	*Envelope_TableState
 	Body          isEnvelope_Body `protobuf_oneof:"body"`
 	LeaseRound    *LeaseRound     `protobuf:"bytes,10,opt,name=lease_round,json=leaseRound,proto3" json:"lease_round,omitempty"`       // beside a MsgHeartbeat
 	LeasePromise  *LeasePromise   `protobuf:"bytes,11,opt,name=lease_promise,json=leasePromise,proto3" json:"lease_promise,omitempty"` // beside a MsgHeartbeatResp
@@ -410,6 +413,33 @@ func (x *Envelope) GetHistory() *History {
 	return nil
 }
 
+func (x *Envelope) GetApplyNeeds() *ApplyNeeds {
+	if x != nil {
+		if x, ok := x.Body.(*Envelope_ApplyNeeds); ok {
+			return x.ApplyNeeds
+		}
+	}
+	return nil
+}
+
+func (x *Envelope) GetTableStateRequest() *TableStateRequest {
+	if x != nil {
+		if x, ok := x.Body.(*Envelope_TableStateRequest); ok {
+			return x.TableStateRequest
+		}
+	}
+	return nil
+}
+
+func (x *Envelope) GetTableState() *TableState {
+	if x != nil {
+		if x, ok := x.Body.(*Envelope_TableState); ok {
+			return x.TableState
+		}
+	}
+	return nil
+}
+
 func (x *Envelope) GetLeaseRound() *LeaseRound {
 	if x != nil {
 		return x.LeaseRound
@@ -472,6 +502,18 @@ type Envelope_History struct {
 	History *History `protobuf:"bytes,14,opt,name=history,proto3,oneof"`
 }
 
+type Envelope_ApplyNeeds struct {
+	ApplyNeeds *ApplyNeeds `protobuf:"bytes,15,opt,name=apply_needs,json=applyNeeds,proto3,oneof"`
+}
+
+type Envelope_TableStateRequest struct {
+	TableStateRequest *TableStateRequest `protobuf:"bytes,16,opt,name=table_state_request,json=tableStateRequest,proto3,oneof"`
+}
+
+type Envelope_TableState struct {
+	TableState *TableState `protobuf:"bytes,17,opt,name=table_state,json=tableState,proto3,oneof"`
+}
+
 func (*Envelope_Raft) isEnvelope_Body() {}
 
 func (*Envelope_Forward) isEnvelope_Body() {}
@@ -489,6 +531,12 @@ func (*Envelope_ReadReply) isEnvelope_Body() {}
 func (*Envelope_HistoryRequest) isEnvelope_Body() {}
 
 func (*Envelope_History) isEnvelope_Body() {}
+
+func (*Envelope_ApplyNeeds) isEnvelope_Body() {}
+
+func (*Envelope_TableStateRequest) isEnvelope_Body() {}
+
+func (*Envelope_TableState) isEnvelope_Body() {}
 
 // KnownCommit says that the entry of that index and term is committed.
 type KnownCommit struct {
@@ -1371,6 +1419,7 @@ type Hello struct {
 	ToNode        uint32                 `protobuf:"varint,7,opt,name=to_node,json=toNode,proto3" json:"to_node,omitempty"`
 	ToRaftId      uint64                 `protobuf:"varint,8,opt,name=to_raft_id,json=toRaftId,proto3" json:"to_raft_id,omitempty"` // 0: a probe, before the node is added
 	ToReplica     []byte                 `protobuf:"bytes,9,opt,name=to_replica,json=toReplica,proto3" json:"to_replica,omitempty"` // empty: not bound yet
+	Life          []byte                 `protobuf:"bytes,10,opt,name=life,proto3" json:"life,omitempty"`                           // of the process that dials, set by the transport
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1468,6 +1517,13 @@ func (x *Hello) GetToReplica() []byte {
 	return nil
 }
 
+func (x *Hello) GetLife() []byte {
+	if x != nil {
+		return x.Life
+	}
+	return nil
+}
+
 // Welcome answers a Hello. An empty refusal means: go on.
 type Welcome struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1479,6 +1535,7 @@ type Welcome struct {
 	Replica       []byte                 `protobuf:"bytes,6,opt,name=replica,proto3" json:"replica,omitempty"`
 	Refusal       Refusal                `protobuf:"varint,7,opt,name=refusal,proto3,enum=pgraft.core.Refusal" json:"refusal,omitempty"`
 	Reason        string                 `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"` // for people
+	Life          []byte                 `protobuf:"bytes,9,opt,name=life,proto3" json:"life,omitempty"`     // as in Hello, of the process that answers
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1567,6 +1624,13 @@ func (x *Welcome) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *Welcome) GetLife() []byte {
+	if x != nil {
+		return x.Life
+	}
+	return nil
 }
 
 // Input is one core.Input as the flight recorder and the simulator write it.
@@ -2044,6 +2108,176 @@ func (x *HistoryEntry) GetData() []byte {
 	return nil
 }
 
+// ApplyNeeds tells the other members what the sender's database has still to
+// apply: the entries from this index on; 0 = nothing, or nothing that an
+// exported state would not bring it.
+type ApplyNeeds struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          uint64                 `protobuf:"varint,1,opt,name=from,proto3" json:"from,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApplyNeeds) Reset() {
+	*x = ApplyNeeds{}
+	mi := &file_core_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApplyNeeds) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApplyNeeds) ProtoMessage() {}
+
+func (x *ApplyNeeds) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApplyNeeds.ProtoReflect.Descriptor instead.
+func (*ApplyNeeds) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ApplyNeeds) GetFrom() uint64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+// TableStateRequest asks for a part of the exported state of a member's database. A
+// ticket of 0 has a new one exported.
+type TableStateRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ticket        uint64                 `protobuf:"varint,1,opt,name=ticket,proto3" json:"ticket,omitempty"`
+	Offset        uint64                 `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"` // bytes
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TableStateRequest) Reset() {
+	*x = TableStateRequest{}
+	mi := &file_core_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TableStateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TableStateRequest) ProtoMessage() {}
+
+func (x *TableStateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TableStateRequest.ProtoReflect.Descriptor instead.
+func (*TableStateRequest) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *TableStateRequest) GetTicket() uint64 {
+	if x != nil {
+		return x.Ticket
+	}
+	return 0
+}
+
+func (x *TableStateRequest) GetOffset() uint64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+// TableState answers it.
+type TableState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ticket        uint64                 `protobuf:"varint,1,opt,name=ticket,proto3" json:"ticket,omitempty"`
+	Total         uint64                 `protobuf:"varint,2,opt,name=total,proto3" json:"total,omitempty"` // bytes; 0 = there is none to be had here
+	Offset        uint64                 `protobuf:"varint,3,opt,name=offset,proto3" json:"offset,omitempty"`
+	Data          []byte                 `protobuf:"bytes,4,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TableState) Reset() {
+	*x = TableState{}
+	mi := &file_core_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TableState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TableState) ProtoMessage() {}
+
+func (x *TableState) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TableState.ProtoReflect.Descriptor instead.
+func (*TableState) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *TableState) GetTicket() uint64 {
+	if x != nil {
+		return x.Ticket
+	}
+	return 0
+}
+
+func (x *TableState) GetTotal() uint64 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+func (x *TableState) GetOffset() uint64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *TableState) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 type Input_Tick struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -2052,7 +2286,7 @@ type Input_Tick struct {
 
 func (x *Input_Tick) Reset() {
 	*x = Input_Tick{}
-	mi := &file_core_proto_msgTypes[22]
+	mi := &file_core_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2064,7 +2298,7 @@ func (x *Input_Tick) String() string {
 func (*Input_Tick) ProtoMessage() {}
 
 func (x *Input_Tick) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[22]
+	mi := &file_core_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2090,7 +2324,7 @@ type Input_Receive struct {
 
 func (x *Input_Receive) Reset() {
 	*x = Input_Receive{}
-	mi := &file_core_proto_msgTypes[23]
+	mi := &file_core_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2102,7 +2336,7 @@ func (x *Input_Receive) String() string {
 func (*Input_Receive) ProtoMessage() {}
 
 func (x *Input_Receive) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[23]
+	mi := &file_core_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2143,7 +2377,7 @@ type Input_Propose struct {
 
 func (x *Input_Propose) Reset() {
 	*x = Input_Propose{}
-	mi := &file_core_proto_msgTypes[24]
+	mi := &file_core_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2155,7 +2389,7 @@ func (x *Input_Propose) String() string {
 func (*Input_Propose) ProtoMessage() {}
 
 func (x *Input_Propose) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[24]
+	mi := &file_core_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2205,7 +2439,7 @@ type Input_AddNode struct {
 
 func (x *Input_AddNode) Reset() {
 	*x = Input_AddNode{}
-	mi := &file_core_proto_msgTypes[25]
+	mi := &file_core_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2217,7 +2451,7 @@ func (x *Input_AddNode) String() string {
 func (*Input_AddNode) ProtoMessage() {}
 
 func (x *Input_AddNode) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[25]
+	mi := &file_core_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2278,7 +2512,7 @@ type Input_RemoveNode struct {
 
 func (x *Input_RemoveNode) Reset() {
 	*x = Input_RemoveNode{}
-	mi := &file_core_proto_msgTypes[26]
+	mi := &file_core_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2290,7 +2524,7 @@ func (x *Input_RemoveNode) String() string {
 func (*Input_RemoveNode) ProtoMessage() {}
 
 func (x *Input_RemoveNode) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[26]
+	mi := &file_core_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2334,7 +2568,7 @@ type Input_ReplaceNode struct {
 
 func (x *Input_ReplaceNode) Reset() {
 	*x = Input_ReplaceNode{}
-	mi := &file_core_proto_msgTypes[27]
+	mi := &file_core_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2346,7 +2580,7 @@ func (x *Input_ReplaceNode) String() string {
 func (*Input_ReplaceNode) ProtoMessage() {}
 
 func (x *Input_ReplaceNode) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[27]
+	mi := &file_core_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2414,7 +2648,7 @@ type Input_TransferLeader struct {
 
 func (x *Input_TransferLeader) Reset() {
 	*x = Input_TransferLeader{}
-	mi := &file_core_proto_msgTypes[28]
+	mi := &file_core_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2426,7 +2660,7 @@ func (x *Input_TransferLeader) String() string {
 func (*Input_TransferLeader) ProtoMessage() {}
 
 func (x *Input_TransferLeader) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[28]
+	mi := &file_core_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2465,7 +2699,7 @@ type Input_ReadBarrier struct {
 
 func (x *Input_ReadBarrier) Reset() {
 	*x = Input_ReadBarrier{}
-	mi := &file_core_proto_msgTypes[29]
+	mi := &file_core_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2477,7 +2711,7 @@ func (x *Input_ReadBarrier) String() string {
 func (*Input_ReadBarrier) ProtoMessage() {}
 
 func (x *Input_ReadBarrier) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[29]
+	mi := &file_core_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2509,7 +2743,7 @@ type Input_ConfirmLeader struct {
 
 func (x *Input_ConfirmLeader) Reset() {
 	*x = Input_ConfirmLeader{}
-	mi := &file_core_proto_msgTypes[30]
+	mi := &file_core_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2521,7 +2755,7 @@ func (x *Input_ConfirmLeader) String() string {
 func (*Input_ConfirmLeader) ProtoMessage() {}
 
 func (x *Input_ConfirmLeader) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[30]
+	mi := &file_core_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2554,7 +2788,7 @@ type Input_WaitApplied struct {
 
 func (x *Input_WaitApplied) Reset() {
 	*x = Input_WaitApplied{}
-	mi := &file_core_proto_msgTypes[31]
+	mi := &file_core_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2566,7 +2800,7 @@ func (x *Input_WaitApplied) String() string {
 func (*Input_WaitApplied) ProtoMessage() {}
 
 func (x *Input_WaitApplied) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[31]
+	mi := &file_core_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2605,7 +2839,7 @@ type Input_Cancel struct {
 
 func (x *Input_Cancel) Reset() {
 	*x = Input_Cancel{}
-	mi := &file_core_proto_msgTypes[32]
+	mi := &file_core_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2617,7 +2851,7 @@ func (x *Input_Cancel) String() string {
 func (*Input_Cancel) ProtoMessage() {}
 
 func (x *Input_Cancel) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[32]
+	mi := &file_core_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2649,7 +2883,7 @@ type Input_Persisted struct {
 
 func (x *Input_Persisted) Reset() {
 	*x = Input_Persisted{}
-	mi := &file_core_proto_msgTypes[33]
+	mi := &file_core_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2661,7 +2895,7 @@ func (x *Input_Persisted) String() string {
 func (*Input_Persisted) ProtoMessage() {}
 
 func (x *Input_Persisted) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[33]
+	mi := &file_core_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2693,7 +2927,7 @@ type Input_Applied struct {
 
 func (x *Input_Applied) Reset() {
 	*x = Input_Applied{}
-	mi := &file_core_proto_msgTypes[34]
+	mi := &file_core_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2705,7 +2939,7 @@ func (x *Input_Applied) String() string {
 func (*Input_Applied) ProtoMessage() {}
 
 func (x *Input_Applied) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[34]
+	mi := &file_core_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2737,7 +2971,7 @@ type Input_PeerUnreachable struct {
 
 func (x *Input_PeerUnreachable) Reset() {
 	*x = Input_PeerUnreachable{}
-	mi := &file_core_proto_msgTypes[35]
+	mi := &file_core_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2749,7 +2983,7 @@ func (x *Input_PeerUnreachable) String() string {
 func (*Input_PeerUnreachable) ProtoMessage() {}
 
 func (x *Input_PeerUnreachable) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[35]
+	mi := &file_core_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2782,7 +3016,7 @@ type Input_SnapshotSent struct {
 
 func (x *Input_SnapshotSent) Reset() {
 	*x = Input_SnapshotSent{}
-	mi := &file_core_proto_msgTypes[36]
+	mi := &file_core_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2794,7 +3028,7 @@ func (x *Input_SnapshotSent) String() string {
 func (*Input_SnapshotSent) ProtoMessage() {}
 
 func (x *Input_SnapshotSent) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[36]
+	mi := &file_core_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2832,7 +3066,7 @@ type Input_RemovedByPeer struct {
 
 func (x *Input_RemovedByPeer) Reset() {
 	*x = Input_RemovedByPeer{}
-	mi := &file_core_proto_msgTypes[37]
+	mi := &file_core_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2844,7 +3078,7 @@ func (x *Input_RemovedByPeer) String() string {
 func (*Input_RemovedByPeer) ProtoMessage() {}
 
 func (x *Input_RemovedByPeer) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[37]
+	mi := &file_core_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2866,7 +3100,7 @@ const file_core_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
 	"core.proto\x12\vpgraft.core\x1a\n" +
-	"raft.proto\"\xe2\x05\n" +
+	"raft.proto\"\xac\a\n" +
 	"\bEnvelope\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\x04R\x02to\x12%\n" +
@@ -2879,7 +3113,12 @@ const file_core_proto_rawDesc = "" +
 	"\n" +
 	"read_reply\x18\t \x01(\v2\x16.pgraft.core.ReadReplyH\x00R\treadReply\x12F\n" +
 	"\x0fhistory_request\x18\r \x01(\v2\x1b.pgraft.core.HistoryRequestH\x00R\x0ehistoryRequest\x120\n" +
-	"\ahistory\x18\x0e \x01(\v2\x14.pgraft.core.HistoryH\x00R\ahistory\x128\n" +
+	"\ahistory\x18\x0e \x01(\v2\x14.pgraft.core.HistoryH\x00R\ahistory\x12:\n" +
+	"\vapply_needs\x18\x0f \x01(\v2\x17.pgraft.core.ApplyNeedsH\x00R\n" +
+	"applyNeeds\x12P\n" +
+	"\x13table_state_request\x18\x10 \x01(\v2\x1e.pgraft.core.TableStateRequestH\x00R\x11tableStateRequest\x12:\n" +
+	"\vtable_state\x18\x11 \x01(\v2\x17.pgraft.core.TableStateH\x00R\n" +
+	"tableState\x128\n" +
 	"\vlease_round\x18\n" +
 	" \x01(\v2\x17.pgraft.core.LeaseRoundR\n" +
 	"leaseRound\x12>\n" +
@@ -2959,7 +3198,7 @@ const file_core_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x01 \x01(\fR\trequestId\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x12\n" +
-	"\x04term\x18\x03 \x01(\x04R\x04term\"\x9d\x02\n" +
+	"\x04term\x18\x03 \x01(\x04R\x04term\"\xb1\x02\n" +
 	"\x05Hello\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x1d\n" +
 	"\n" +
@@ -2973,7 +3212,9 @@ const file_core_proto_rawDesc = "" +
 	"\n" +
 	"to_raft_id\x18\b \x01(\x04R\btoRaftId\x12\x1d\n" +
 	"\n" +
-	"to_replica\x18\t \x01(\fR\ttoReplica\"\xf6\x01\n" +
+	"to_replica\x18\t \x01(\fR\ttoReplica\x12\x12\n" +
+	"\x04life\x18\n" +
+	" \x01(\fR\x04life\"\x8a\x02\n" +
 	"\aWelcome\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x1d\n" +
 	"\n" +
@@ -2983,7 +3224,8 @@ const file_core_proto_rawDesc = "" +
 	"\araft_id\x18\x05 \x01(\x04R\x06raftId\x12\x18\n" +
 	"\areplica\x18\x06 \x01(\fR\areplica\x12.\n" +
 	"\arefusal\x18\a \x01(\x0e2\x14.pgraft.core.RefusalR\arefusal\x12\x16\n" +
-	"\x06reason\x18\b \x01(\tR\x06reason\"\x91\x0f\n" +
+	"\x06reason\x18\b \x01(\tR\x06reason\x12\x12\n" +
+	"\x04life\x18\t \x01(\fR\x04life\"\x91\x0f\n" +
 	"\x05Input\x12-\n" +
 	"\x04tick\x18\x01 \x01(\v2\x17.pgraft.core.Input.TickH\x00R\x04tick\x126\n" +
 	"\areceive\x18\x02 \x01(\v2\x1a.pgraft.core.Input.ReceiveH\x00R\areceive\x126\n" +
@@ -3061,6 +3303,18 @@ const file_core_proto_rawDesc = "" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x10\n" +
 	"\x03own\x18\x03 \x01(\bR\x03own\x12\x12\n" +
+	"\x04data\x18\x04 \x01(\fR\x04data\" \n" +
+	"\n" +
+	"ApplyNeeds\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\x04R\x04from\"C\n" +
+	"\x11TableStateRequest\x12\x16\n" +
+	"\x06ticket\x18\x01 \x01(\x04R\x06ticket\x12\x16\n" +
+	"\x06offset\x18\x02 \x01(\x04R\x06offset\"f\n" +
+	"\n" +
+	"TableState\x12\x16\n" +
+	"\x06ticket\x18\x01 \x01(\x04R\x06ticket\x12\x14\n" +
+	"\x05total\x18\x02 \x01(\x04R\x05total\x12\x16\n" +
+	"\x06offset\x18\x03 \x01(\x04R\x06offset\x12\x12\n" +
 	"\x04data\x18\x04 \x01(\fR\x04data*+\n" +
 	"\x04Role\x12\t\n" +
 	"\x05VOTER\x10\x00\x12\v\n" +
@@ -3095,7 +3349,7 @@ func file_core_proto_rawDescGZIP() []byte {
 }
 
 var file_core_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_core_proto_goTypes = []any{
 	(Role)(0),                     // 0: pgraft.core.Role
 	(Refusal)(0),                  // 1: pgraft.core.Refusal
@@ -3123,26 +3377,29 @@ var file_core_proto_goTypes = []any{
 	(*HistoryRequest)(nil),        // 23: pgraft.core.HistoryRequest
 	(*History)(nil),               // 24: pgraft.core.History
 	(*HistoryEntry)(nil),          // 25: pgraft.core.HistoryEntry
-	(*Input_Tick)(nil),            // 26: pgraft.core.Input.Tick
-	(*Input_Receive)(nil),         // 27: pgraft.core.Input.Receive
-	(*Input_Propose)(nil),         // 28: pgraft.core.Input.Propose
-	(*Input_AddNode)(nil),         // 29: pgraft.core.Input.AddNode
-	(*Input_RemoveNode)(nil),      // 30: pgraft.core.Input.RemoveNode
-	(*Input_ReplaceNode)(nil),     // 31: pgraft.core.Input.ReplaceNode
-	(*Input_TransferLeader)(nil),  // 32: pgraft.core.Input.TransferLeader
-	(*Input_ReadBarrier)(nil),     // 33: pgraft.core.Input.ReadBarrier
-	(*Input_ConfirmLeader)(nil),   // 34: pgraft.core.Input.ConfirmLeader
-	(*Input_WaitApplied)(nil),     // 35: pgraft.core.Input.WaitApplied
-	(*Input_Cancel)(nil),          // 36: pgraft.core.Input.Cancel
-	(*Input_Persisted)(nil),       // 37: pgraft.core.Input.Persisted
-	(*Input_Applied)(nil),         // 38: pgraft.core.Input.Applied
-	(*Input_PeerUnreachable)(nil), // 39: pgraft.core.Input.PeerUnreachable
-	(*Input_SnapshotSent)(nil),    // 40: pgraft.core.Input.SnapshotSent
-	(*Input_RemovedByPeer)(nil),   // 41: pgraft.core.Input.RemovedByPeer
-	(*raftpb.Message)(nil),        // 42: raftpb.Message
+	(*ApplyNeeds)(nil),            // 26: pgraft.core.ApplyNeeds
+	(*TableStateRequest)(nil),     // 27: pgraft.core.TableStateRequest
+	(*TableState)(nil),            // 28: pgraft.core.TableState
+	(*Input_Tick)(nil),            // 29: pgraft.core.Input.Tick
+	(*Input_Receive)(nil),         // 30: pgraft.core.Input.Receive
+	(*Input_Propose)(nil),         // 31: pgraft.core.Input.Propose
+	(*Input_AddNode)(nil),         // 32: pgraft.core.Input.AddNode
+	(*Input_RemoveNode)(nil),      // 33: pgraft.core.Input.RemoveNode
+	(*Input_ReplaceNode)(nil),     // 34: pgraft.core.Input.ReplaceNode
+	(*Input_TransferLeader)(nil),  // 35: pgraft.core.Input.TransferLeader
+	(*Input_ReadBarrier)(nil),     // 36: pgraft.core.Input.ReadBarrier
+	(*Input_ConfirmLeader)(nil),   // 37: pgraft.core.Input.ConfirmLeader
+	(*Input_WaitApplied)(nil),     // 38: pgraft.core.Input.WaitApplied
+	(*Input_Cancel)(nil),          // 39: pgraft.core.Input.Cancel
+	(*Input_Persisted)(nil),       // 40: pgraft.core.Input.Persisted
+	(*Input_Applied)(nil),         // 41: pgraft.core.Input.Applied
+	(*Input_PeerUnreachable)(nil), // 42: pgraft.core.Input.PeerUnreachable
+	(*Input_SnapshotSent)(nil),    // 43: pgraft.core.Input.SnapshotSent
+	(*Input_RemovedByPeer)(nil),   // 44: pgraft.core.Input.RemovedByPeer
+	(*raftpb.Message)(nil),        // 45: raftpb.Message
 }
 var file_core_proto_depIdxs = []int32{
-	42, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
+	45, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
 	9,  // 1: pgraft.core.Envelope.forward:type_name -> pgraft.core.Forward
 	10, // 2: pgraft.core.Envelope.forward_reply:type_name -> pgraft.core.ForwardReply
 	11, // 3: pgraft.core.Envelope.removed:type_name -> pgraft.core.Removed
@@ -3151,40 +3408,43 @@ var file_core_proto_depIdxs = []int32{
 	14, // 6: pgraft.core.Envelope.read_reply:type_name -> pgraft.core.ReadReply
 	23, // 7: pgraft.core.Envelope.history_request:type_name -> pgraft.core.HistoryRequest
 	24, // 8: pgraft.core.Envelope.history:type_name -> pgraft.core.History
-	6,  // 9: pgraft.core.Envelope.lease_round:type_name -> pgraft.core.LeaseRound
-	8,  // 10: pgraft.core.Envelope.lease_promise:type_name -> pgraft.core.LeasePromise
-	5,  // 11: pgraft.core.Envelope.known_commit:type_name -> pgraft.core.KnownCommit
-	7,  // 12: pgraft.core.LeaseRound.contacts:type_name -> pgraft.core.Contact
-	15, // 13: pgraft.core.Forward.command:type_name -> pgraft.core.Command
-	2,  // 14: pgraft.core.ForwardReply.verdict:type_name -> pgraft.core.ForwardReply.Verdict
-	0,  // 15: pgraft.core.Member.role:type_name -> pgraft.core.Role
-	3,  // 16: pgraft.core.MemberChange.step:type_name -> pgraft.core.MemberChange.Step
-	16, // 17: pgraft.core.MemberChange.member:type_name -> pgraft.core.Member
-	16, // 18: pgraft.core.State.members:type_name -> pgraft.core.Member
-	19, // 19: pgraft.core.State.requests:type_name -> pgraft.core.Request
-	1,  // 20: pgraft.core.Welcome.refusal:type_name -> pgraft.core.Refusal
-	26, // 21: pgraft.core.Input.tick:type_name -> pgraft.core.Input.Tick
-	27, // 22: pgraft.core.Input.receive:type_name -> pgraft.core.Input.Receive
-	28, // 23: pgraft.core.Input.propose:type_name -> pgraft.core.Input.Propose
-	29, // 24: pgraft.core.Input.add_node:type_name -> pgraft.core.Input.AddNode
-	30, // 25: pgraft.core.Input.remove_node:type_name -> pgraft.core.Input.RemoveNode
-	31, // 26: pgraft.core.Input.replace_node:type_name -> pgraft.core.Input.ReplaceNode
-	32, // 27: pgraft.core.Input.transfer_leader:type_name -> pgraft.core.Input.TransferLeader
-	33, // 28: pgraft.core.Input.read_barrier:type_name -> pgraft.core.Input.ReadBarrier
-	34, // 29: pgraft.core.Input.confirm_leader:type_name -> pgraft.core.Input.ConfirmLeader
-	35, // 30: pgraft.core.Input.wait_applied:type_name -> pgraft.core.Input.WaitApplied
-	36, // 31: pgraft.core.Input.cancel:type_name -> pgraft.core.Input.Cancel
-	37, // 32: pgraft.core.Input.persisted:type_name -> pgraft.core.Input.Persisted
-	38, // 33: pgraft.core.Input.applied:type_name -> pgraft.core.Input.Applied
-	39, // 34: pgraft.core.Input.peer_unreachable:type_name -> pgraft.core.Input.PeerUnreachable
-	40, // 35: pgraft.core.Input.snapshot_sent:type_name -> pgraft.core.Input.SnapshotSent
-	41, // 36: pgraft.core.Input.removed_by_peer:type_name -> pgraft.core.Input.RemovedByPeer
-	25, // 37: pgraft.core.History.entries:type_name -> pgraft.core.HistoryEntry
-	38, // [38:38] is the sub-list for method output_type
-	38, // [38:38] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	26, // 9: pgraft.core.Envelope.apply_needs:type_name -> pgraft.core.ApplyNeeds
+	27, // 10: pgraft.core.Envelope.table_state_request:type_name -> pgraft.core.TableStateRequest
+	28, // 11: pgraft.core.Envelope.table_state:type_name -> pgraft.core.TableState
+	6,  // 12: pgraft.core.Envelope.lease_round:type_name -> pgraft.core.LeaseRound
+	8,  // 13: pgraft.core.Envelope.lease_promise:type_name -> pgraft.core.LeasePromise
+	5,  // 14: pgraft.core.Envelope.known_commit:type_name -> pgraft.core.KnownCommit
+	7,  // 15: pgraft.core.LeaseRound.contacts:type_name -> pgraft.core.Contact
+	15, // 16: pgraft.core.Forward.command:type_name -> pgraft.core.Command
+	2,  // 17: pgraft.core.ForwardReply.verdict:type_name -> pgraft.core.ForwardReply.Verdict
+	0,  // 18: pgraft.core.Member.role:type_name -> pgraft.core.Role
+	3,  // 19: pgraft.core.MemberChange.step:type_name -> pgraft.core.MemberChange.Step
+	16, // 20: pgraft.core.MemberChange.member:type_name -> pgraft.core.Member
+	16, // 21: pgraft.core.State.members:type_name -> pgraft.core.Member
+	19, // 22: pgraft.core.State.requests:type_name -> pgraft.core.Request
+	1,  // 23: pgraft.core.Welcome.refusal:type_name -> pgraft.core.Refusal
+	29, // 24: pgraft.core.Input.tick:type_name -> pgraft.core.Input.Tick
+	30, // 25: pgraft.core.Input.receive:type_name -> pgraft.core.Input.Receive
+	31, // 26: pgraft.core.Input.propose:type_name -> pgraft.core.Input.Propose
+	32, // 27: pgraft.core.Input.add_node:type_name -> pgraft.core.Input.AddNode
+	33, // 28: pgraft.core.Input.remove_node:type_name -> pgraft.core.Input.RemoveNode
+	34, // 29: pgraft.core.Input.replace_node:type_name -> pgraft.core.Input.ReplaceNode
+	35, // 30: pgraft.core.Input.transfer_leader:type_name -> pgraft.core.Input.TransferLeader
+	36, // 31: pgraft.core.Input.read_barrier:type_name -> pgraft.core.Input.ReadBarrier
+	37, // 32: pgraft.core.Input.confirm_leader:type_name -> pgraft.core.Input.ConfirmLeader
+	38, // 33: pgraft.core.Input.wait_applied:type_name -> pgraft.core.Input.WaitApplied
+	39, // 34: pgraft.core.Input.cancel:type_name -> pgraft.core.Input.Cancel
+	40, // 35: pgraft.core.Input.persisted:type_name -> pgraft.core.Input.Persisted
+	41, // 36: pgraft.core.Input.applied:type_name -> pgraft.core.Input.Applied
+	42, // 37: pgraft.core.Input.peer_unreachable:type_name -> pgraft.core.Input.PeerUnreachable
+	43, // 38: pgraft.core.Input.snapshot_sent:type_name -> pgraft.core.Input.SnapshotSent
+	44, // 39: pgraft.core.Input.removed_by_peer:type_name -> pgraft.core.Input.RemovedByPeer
+	25, // 40: pgraft.core.History.entries:type_name -> pgraft.core.HistoryEntry
+	41, // [41:41] is the sub-list for method output_type
+	41, // [41:41] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_core_proto_init() }
@@ -3202,6 +3462,9 @@ func file_core_proto_init() {
 		(*Envelope_ReadReply)(nil),
 		(*Envelope_HistoryRequest)(nil),
 		(*Envelope_History)(nil),
+		(*Envelope_ApplyNeeds)(nil),
+		(*Envelope_TableStateRequest)(nil),
+		(*Envelope_TableState)(nil),
 	}
 	file_core_proto_msgTypes[18].OneofWrappers = []any{
 		(*Input_Tick_)(nil),
@@ -3227,7 +3490,7 @@ func file_core_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_core_proto_rawDesc), len(file_core_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   38,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

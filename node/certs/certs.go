@@ -73,7 +73,7 @@ func Open(dir, name string, validFor time.Duration) (a *Authority, made bool, er
 	}
 	keyPEM, err := os.ReadFile(filepath.Join(dir, caKey))
 	if err != nil {
-		return nil, false, fmt.Errorf("certs: %w", err)
+		return nil, false, fmt.Errorf("certs: %s holds a CA without its key, so it can sign nothing: %w", dir, err)
 	}
 	cb, _ := pem.Decode(certPEM)
 	kb, _ := pem.Decode(keyPEM)
@@ -86,6 +86,12 @@ func Open(dir, name string, validFor time.Duration) (a *Authority, made bool, er
 	}
 	if a.key, err = x509.ParseECPrivateKey(kb.Bytes); err != nil {
 		return nil, false, fmt.Errorf("certs: %s: %w", caKey, err)
+	}
+	switch pub, ok := a.cert.PublicKey.(*ecdsa.PublicKey); {
+	case !ok || !pub.Equal(a.key.Public()):
+		return nil, false, fmt.Errorf("certs: %s and %s in %s do not belong together", caCert, caKey, dir)
+	case time.Now().After(a.cert.NotAfter):
+		return nil, false, fmt.Errorf("certs: the CA in %s expired at %s: make another in a new directory", dir, a.cert.NotAfter.UTC().Format(time.DateTime))
 	}
 	return a, false, nil
 }
@@ -146,4 +152,13 @@ func writePEM(path, kind string, der []byte, mode os.FileMode) error {
 		return err
 	}
 	return errors.Join(os.Chmod(tmp, mode), os.Rename(tmp, path))
+}
+
+// Expiry is when the authority's certificate expires, and with it those that it
+// has signed.
+func (a *Authority) Expiry() time.Time { return a.cert.NotAfter }
+
+// PEM is the authority's certificate.
+func (a *Authority) PEM() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
 }

@@ -100,7 +100,8 @@ func (t *Transport) admit(c *conn) bool {
 }
 
 // twins raises the alarm when c took the place of a live connection of the same
-// replica from elsewhere: a data directory that was copied looks like that.
+// process from elsewhere: a machine that was copied while it ran looks like that.
+// See rival for a data directory that was copied.
 func (t *Transport) twins(c *conn) {
 	old := c.replaces
 	c.replaces = nil
@@ -145,7 +146,7 @@ func (t *Transport) greet(c *conn) (generation uint64, err error) {
 		return 0, err
 	}
 	if err := c.secure(); err != nil {
-		return 0, plain(orAlert(err))
+		return 0, plain(c.orAlert(err))
 	}
 	hello := &corepb.Hello{}
 	if err := readGreeting(c.br, hello); err != nil {
@@ -164,8 +165,14 @@ func (t *Transport) greet(c *conn) (generation uint64, err error) {
 	if w == nil {
 		return 0, fmt.Errorf("this node has no answer for node %d now", hello.GetFromNode())
 	}
-	if w.GetRefusal() == corepb.Refusal_NONE && hello.GetToRaftId() != 0 && t.twoOfOne(hello) {
-		w.Refusal, w.Reason = corepb.Refusal_DUPLICATE, errTwoOfOne.Error()
+	w.Life = t.life
+	if w.GetRefusal() == corepb.Refusal_NONE && hello.GetToRaftId() != 0 {
+		t.mu.Lock()
+		rival := t.rival(hello.GetFromRaftId(), string(hello.GetFromReplica()), string(hello.GetLife()))
+		t.mu.Unlock()
+		if rival != nil {
+			w.Refusal, w.Reason = corepb.Refusal_DUPLICATE, rival.Error()
+		}
 	}
 	if err := writeGreeting(c.rw, w); err != nil {
 		return 0, fmt.Errorf("answer node %d: %w", hello.GetFromNode(), plain(err))
@@ -179,7 +186,7 @@ func (t *Transport) greet(c *conn) (generation uint64, err error) {
 	if hello.GetToRaftId() == 0 {
 		return 0, errAnswered
 	}
-	c.from, c.replica = hello.GetFromRaftId(), string(hello.GetFromReplica())
+	c.from, c.replica, c.life = hello.GetFromRaftId(), string(hello.GetFromReplica()), string(hello.GetLife())
 	return generation, c.nc.SetDeadline(time.Time{})
 }
 
@@ -224,12 +231,32 @@ func (t *Transport) certified(c *conn, hello *corepb.Hello) error {
 	return certifies(cert, hello.GetFromNode(), addresses...)
 }
 
-// twoOfOne says that hello comes from a second replica with one Raft id.
-func (t *Transport) twoOfOne(hello *corepb.Hello) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	p := t.peers[hello.GetFromRaftId()]
-	return p != nil && p.in != nil && p.in.replica != string(hello.GetFromReplica())
+// lifeBytes is the length of what tells one process from another. Two have the
+// same data when one of them was copied.
+const lifeBytes = 16
+
+// rival says, of a new connection, that the member is connected already and that
+// whoever opens this one is somebody else: another replica, or another process
+// with the same one. The first stays. A member that died without a word, and is
+// back sooner than TCP gives its old connection up (Config.DeadTimeout), waits
+// for that. Under t.mu.
+func (t *Transport) rival(raftID uint64, replica, life string) error {
+	p := t.peers[raftID]
+	if p == nil {
+		return nil
+	}
+	for _, c := range []*conn{p.in, p.out} {
+		switch {
+		case c == nil:
+		case c.replica != replica:
+			return errTwoOfOne
+		case c.life != life:
+			return fmt.Errorf("node %d is connected already, from %s, by another process with the same data: if its data_dir was copied, "+
+				"stop the copy and empty its data_dir; if it has just restarted, this passes within %v",
+				core.NodeID(raftID), host(c.nc.RemoteAddr()), t.cfg.DeadTimeout)
+		}
+	}
+	return nil
 }
 
 // attachAccepted makes c the accepted connection of its peer. generation is the
@@ -242,8 +269,9 @@ func (t *Transport) attachAccepted(c *conn, generation uint64) error {
 		return ErrClosed
 	case t.generation != generation && (p == nil || p.member == nil):
 		return errChanged
-	case p != nil && p.in != nil && p.in.replica != c.replica:
-		return errTwoOfOne
+	}
+	if err := t.rival(c.from, c.replica, c.life); err != nil {
+		return err
 	}
 	if p == nil || p.retiring {
 		if t.unlisted() >= maxUnlistedPeers {

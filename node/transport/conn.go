@@ -32,6 +32,7 @@ type conn struct {
 	dialled bool
 	from    uint64 // Raft id of the other end, as the handshake said
 	replica string // its replica uuid
+	life    string // of the process there, see Transport.rival
 	peer    *peer  // set by attached
 
 	replaces *conn // the accepted connection of the same member that this one ended
@@ -140,6 +141,8 @@ func (t *Transport) open(ctx context.Context, address string, hello *corepb.Hell
 		return nil, nil, ErrClosed
 	}
 	c := newConn(t, nc, true)
+	hello = proto.CloneOf(hello)
+	hello.Life = t.life
 	w, err := c.greet(ctx, address, hello)
 	if err != nil {
 		c.close(err)
@@ -162,12 +165,12 @@ func (c *conn) greet(ctx context.Context, address string, hello *corepb.Hello) (
 		return nil, fmt.Errorf("set TCP options: %w", err)
 	}
 	if err := c.nc.SetDeadline(time.Now().Add(c.t.cfg.HandshakeTimeout)); err != nil {
-		return nil, classify(err)
+		return nil, classify(c.orAlert(err))
 	}
 	stop := context.AfterFunc(ctx, func() { c.t.release(c.nc) })
 	defer stop()
 	if err := c.secure(); err != nil {
-		return nil, classify(err)
+		return nil, classify(c.orAlert(err))
 	}
 	if cert := c.peerCertificate(); cert != nil {
 		address, _, err := net.SplitHostPort(address)
@@ -179,17 +182,17 @@ func (c *conn) greet(ctx context.Context, address string, hello *corepb.Hello) (
 		}
 	}
 	if err := writeGreeting(c.rw, hello); err != nil {
-		return nil, classify(err)
+		return nil, classify(c.orAlert(err))
 	}
 	w := &corepb.Welcome{}
 	if err := readGreeting(c.br, w); err != nil {
-		return nil, classify(err)
+		return nil, classify(c.orAlert(err))
 	}
 	if w.GetRefusal() != corepb.Refusal_NONE {
 		return nil, &refusedError{w}
 	}
 	if err := c.nc.SetDeadline(time.Time{}); err != nil {
-		return nil, classify(err)
+		return nil, classify(c.orAlert(err))
 	}
 	return w, nil
 }

@@ -97,11 +97,11 @@ func (p *peer) connect(ctx context.Context, m *corepb.Member) (*conn, error) {
 		return nil, err
 	}
 	if err = rightMember(m, w); err == nil {
-		c.from, c.replica = p.id, string(w.GetReplica())
+		c.from, c.replica, c.life = p.id, string(w.GetReplica()), string(w.GetLife())
 		p.t.mu.Lock()
 		if p.ctx.Err() != nil || p.member == nil || !sameEndpoint(p.member, m) {
 			err = errChanged
-		} else {
+		} else if err = p.t.rival(p.id, c.replica, c.life); err == nil {
 			p.out = c
 			p.attached(c)
 		}

@@ -152,7 +152,7 @@ func isHTTP(b []byte) bool {
 // a word, as a PostgreSQL server does, is no pgraft node.
 func classify(err error) error {
 	var ne net.Error
-	err = plain(orAlert(err))
+	err = plain(err)
 	switch {
 	case errors.Is(err, ErrNotPgraft), errors.Is(err, ErrWireVersion), errors.Is(err, ErrTLS):
 		return err

@@ -101,8 +101,9 @@ func TestChangedAddress(t *testing.T) {
 	a, b := pair(t)
 	moved := newNode(t, 2)
 	a.tr.SetPeers([]*corepb.Member{moved.member()})
+	waitFor(t, "node 1 gone from the old address", func() bool { return !b.tr.look(raftID(1), func(p *peer) bool { return p.in != nil }) })
+	b.close(t) // until then the other is taken for a copy
 	waitFor(t, "node 1 at the new address", func() bool { return moved.stat(raftID(1)).Connected })
-	waitFor(t, "node 1 gone from the old", func() bool { return !b.tr.look(raftID(1), func(p *peer) bool { return p.in != nil }) })
 	a.waitConnected(t, raftID(2))
 	a.send(raftID(2), "here")
 	moved.waitGot(t, raftID(1), "here")
@@ -177,8 +178,8 @@ func TestRemovedAndBack(t *testing.T) {
 	b.waitGot(t, raftID(1), "back")
 }
 
-// TestNewerConnection: a member that restarted replaces its connection; another
-// replica with its Raft id does not.
+// TestNewerConnection: a member's next connection takes the place of the one
+// before; one of another replica with its Raft id does not.
 func TestNewerConnection(t *testing.T) {
 	n := newNode(t, 1)
 	older := join(t, n, identity(2))
@@ -204,8 +205,31 @@ func TestNewerConnection(t *testing.T) {
 	}
 }
 
-// TestCopiedDirectory: one replica from two hosts raises the alarm.
+// TestCopiedDirectory: a second process with the same replica is refused on
+// either way to it, and told so, until the first is gone.
 func TestCopiedDirectory(t *testing.T) {
+	original, copied := newNode(t, 2), newNode(t, 2)
+	n := newNode(t, 1, func(_ *fakeNode, c *Config) { c.RefusedBackoffMin, c.RefusedBackoffMax = c.BackoffMin, c.BackoffMax })
+	n.tr.SetPeers([]*corepb.Member{original.member()})
+	n.waitConnected(t, raftID(2))
+	const words = "node 2 is connected already, from 127.0.0.1, by another process with the same data"
+	copied.tr.SetPeers([]*corepb.Member{n.member()})
+	n.log.wait(t, words)
+	copied.log.wait(t, words)
+	if copied.stat(raftID(1)).Connected {
+		t.Error("the copy is connected")
+	}
+	n.send(raftID(2), "to the original")
+	original.waitGot(t, raftID(1), "to the original")
+
+	n.tr.SetPeers([]*corepb.Member{copied.member()}) // as if the copy had its address
+	n.waitConnected(t, raftID(2))
+	original.tr.Close()
+	copied.waitConnected(t, raftID(1))
+}
+
+// TestCopiedMachine: one process from two hosts raises the alarm.
+func TestCopiedMachine(t *testing.T) {
 	n := newNode(t, 1, func(_ *fakeNode, c *Config) { c.Listen = "0.0.0.0:0" })
 	_, port, _ := strings.Cut(strings.TrimPrefix(n.tr.Addr().String(), "[::]"), ":")
 	hello := greeting(t, identity(2).Hello(&corepb.Member{RaftId: raftID(1)}, 1))

@@ -5,115 +5,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
-	"os"
 	"strings"
-	"sync/atomic"
-	"syscall"
 	"time"
 )
-
-// TLSFiles are what a node proves itself with, in PEM. CA holds the certificates
-// of those who may sign nodes' certificates.
-type TLSFiles struct{ Cert, Key, CA string }
-
-// TLS is mutual TLS 1.3 between nodes. Both ends show a certificate, signed by
-// the CA, for the address that the cluster knows the node by or for its name,
-// see NodeName. Safe for concurrent use.
-type TLS struct {
-	current atomic.Pointer[credentials]
-}
-
-// credentials belong together and are exchanged together.
-type credentials struct {
-	cert tls.Certificate
-	ca   *x509.CertPool
-}
-
-// NodeName is the DNS name by which a certificate can be for a node whatever its
-// address.
-func NodeName(nodeID uint32) string { return fmt.Sprintf("pgraft-node-%d", nodeID) }
-
-// LoadTLS reads the files. The error says which one is wrong, and how.
-func LoadTLS(f TLSFiles) (*TLS, error) {
-	t := &TLS{}
-	if err := t.Reload(f); err != nil {
-		return nil, err
-	}
-	return t, nil
-}
-
-// Reload reads all files anew, for connections made from now on. On an error
-// those read before stay in force.
-func (t *TLS) Reload(f TLSFiles) error {
-	c, err := readCredentials(f)
-	if err != nil {
-		return err
-	}
-	t.current.Store(c)
-	return nil
-}
-
-// Leaf is this node's own certificate.
-func (t *TLS) Leaf() *x509.Certificate { return t.current.Load().cert.Leaf }
-
-func readCredentials(f TLSFiles) (*credentials, error) {
-	for _, x := range []struct{ setting, path string }{
-		{"ssl_cert_file", f.Cert}, {"ssl_key_file", f.Key}, {"ssl_ca_file", f.CA},
-	} {
-		if x.path == "" {
-			return nil, fmt.Errorf("transport: TLS needs pgraft.%s, which is empty", x.setting)
-		}
-	}
-	if err := privateFile(f.Key); err != nil {
-		return nil, err
-	}
-	cert, err := tls.LoadX509KeyPair(f.Cert, f.Key)
-	if err != nil {
-		return nil, fmt.Errorf("transport: certificate %s with key %s: %w", f.Cert, f.Key, err)
-	}
-	pem, err := os.ReadFile(f.CA)
-	if err != nil {
-		return nil, fmt.Errorf("transport: CA: %w", err)
-	}
-	ca := x509.NewCertPool()
-	if !ca.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("transport: CA: no certificate in %s", f.CA)
-	}
-	c := &credentials{cert: cert, ca: ca}
-	if err := c.verify(cert.Leaf, nil); err != nil {
-		return nil, fmt.Errorf("transport: certificate %s by the CA in %s: %w", f.Cert, f.CA, err)
-	}
-	return c, nil
-}
-
-// privateFile wants what PostgreSQL wants of its own key: nobody else reads it.
-// One that root owns may be readable by a group.
-func privateFile(path string) error {
-	s, err := os.Stat(path)
-	if err != nil {
-		return fmt.Errorf("transport: key: %w", err)
-	}
-	allowed := fs.FileMode(0o600)
-	if st, ok := s.Sys().(*syscall.Stat_t); ok && st.Uid == 0 && os.Geteuid() != 0 {
-		allowed = 0o640
-	}
-	if extra := s.Mode().Perm() &^ (allowed | 0o100); extra != 0 {
-		return fmt.Errorf("transport: key %s has mode %04o: others may read it; make it %04o", path, s.Mode().Perm(), allowed)
-	}
-	return nil
-}
-
-// verify checks that the CA signed leaf and that it is valid now.
-func (c *credentials) verify(leaf *x509.Certificate, chain []*x509.Certificate) error {
-	between := x509.NewCertPool()
-	for _, x := range chain {
-		between.AddCert(x)
-	}
-	_, err := leaf.Verify(x509.VerifyOptions{Roots: c.ca, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
-	return err
-}
 
 // config is for one connection.
 func (t *TLS) config() *tls.Config {
@@ -125,7 +20,10 @@ func (t *TLS) config() *tls.Config {
 		InsecureSkipVerify:     true, // VerifyConnection does it, alike on both sides
 		SessionTicketsDisabled: true, // so that every connection is checked by today's CA
 		VerifyConnection: func(s tls.ConnectionState) error {
-			return c.verify(s.PeerCertificates[0], s.PeerCertificates[1:])
+			if err := c.verify(s.PeerCertificates[0], s.PeerCertificates[1:]); err != nil {
+				return tlsError("its certificate is refused: " + err.Error())
+			}
+			return nil
 		},
 	}
 }
@@ -142,8 +40,8 @@ func certifies(cert *x509.Certificate, nodeID uint32, addresses ...string) error
 	for _, ip := range cert.IPAddresses {
 		names = append(names, ip.String())
 	}
-	return fmt.Errorf("the certificate of %q is for %s, not for node %d at %s",
-		cert.Subject.CommonName, strings.Join(names, ", "), nodeID, strings.Join(addresses, ", "))
+	return tlsError(fmt.Sprintf("the certificate of %q is for %s, not for node %d at %s",
+		cert.Subject.CommonName, strings.Join(names, ", "), nodeID, strings.Join(addresses, ", ")))
 }
 
 // tlsError is an ErrTLS.
@@ -161,13 +59,18 @@ const (
 	errSpeaksTLS = tlsError("it speaks TLS: pgraft.ssl_enabled is on there and off here")
 )
 
-// orAlert says it if err is the other end's refusal.
-func orAlert(err error) error {
+// orAlert says it if err is the other end's refusal. An alert has no reason that
+// can be relied upon, so this says what this end knows of it.
+func (c *conn) orAlert(err error) error {
 	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "remote error" { // crypto/tls says so of an alert
-		return tlsError("it refuses our certificate: " + op.Err.Error())
+	if !errors.As(err, &op) || op.Op != "remote error" { // crypto/tls says so of an alert
+		return err
 	}
-	return err
+	own := c.t.cfg.TLS.Leaf()
+	if late := inTime(own); late != nil {
+		return tlsError("it refuses our certificate: " + late.Error())
+	}
+	return tlsError(fmt.Sprintf("it refuses our certificate, of %q; its log says why (%v)", own.Subject.CommonName, op.Err))
 }
 
 // secure makes c a TLS connection if the transport uses TLS. The deadline of the

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -81,6 +82,21 @@ func TestTLSRefusals(t *testing.T) {
 	// One that was valid when it was read.
 	expired := load(t, nodeFiles(t, ca, 2, time.Second, NodeName(2)))
 	waitFor(t, "the certificate to expire", func() bool { return time.Now().After(expired.Leaf().NotAfter) })
+	// One that trusts node 1's CA, which has not signed its own certificate.
+	foreign := nodeFiles(t, authority(t), 2, time.Hour, NodeName(2))
+	trusted := nodeFiles(t, ca, 2, time.Hour).CA
+	both, err := os.ReadFile(foreign.CA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, err := os.ReadFile(trusted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(foreign.CA, append(both, more...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	stranger := load(t, foreign)
 	for _, x := range []struct {
 		name       string
 		one, two   *TLS
@@ -88,8 +104,12 @@ func TestTLSRefusals(t *testing.T) {
 		onTwo      string
 		onlyDialed bool // node 2 dials; node 1 does not
 	}{
-		{"expired", good(1), expired, "expired", "it refuses our certificate", false},
-		{"another CA", good(1), load(t, nodeFiles(t, authority(t), 2, time.Hour, NodeName(2))), "unknown authority", "unknown authority", false},
+		{"expired", good(1), expired, `its certificate is refused: the certificate of "pgraft-node-2" expired at `,
+			`it refuses our certificate: the certificate of "pgraft-node-2" expired at `, false},
+		{"another CA", good(1), load(t, nodeFiles(t, authority(t), 2, time.Hour, NodeName(2))),
+			"its certificate is refused: x509: certificate signed by unknown authority", "its certificate is refused: x509: certificate signed by unknown authority", false},
+		{"another CA, seen by who accepts", good(1), stranger, "its certificate is refused: x509: certificate signed by unknown authority",
+			`it refuses our certificate, of "pgraft-node-2"; its log says why`, true},
 		{"another node", good(1), load(t, nodeFiles(t, ca, 3, time.Hour, NodeName(3), "10.9.8.7")),
 			"is for pgraft-node-3, 10.9.8.7, not for node 2 at 127.0.0.1", "is for pgraft-node-3, 10.9.8.7, not for node 2 at 127.0.0.1", false},
 		{"plain text to TLS", good(1), nil, "it speaks no TLS", "pgraft.ssl_enabled is on there and off here", true},
@@ -121,10 +141,17 @@ func TestTLSFiles(t *testing.T) {
 	if err := os.Chmod(open.Key, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	empty := filepath.Join(t.TempDir(), "empty")
-	if err := os.WriteFile(empty, nil, 0o600); err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
 	}
+	empty := write("empty", "")
+	broken := write("broken", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+	secret := write("secret", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n")
 	c := load(t, good)
 	before := c.Leaf()
 	for _, x := range []struct {
@@ -132,23 +159,54 @@ func TestTLSFiles(t *testing.T) {
 		files TLSFiles
 		want  string
 	}{
-		{"no key set", TLSFiles{Cert: good.Cert, CA: good.CA}, "pgraft.ssl_key_file"},
-		{"missing key", TLSFiles{good.Cert, good.Key + ".no", good.CA}, "no such file"},
-		{"readable key", open, "mode 0644"},
-		{"key of another certificate", TLSFiles{good.Cert, other.Key, good.CA}, "private key does not match"},
-		{"empty certificate", TLSFiles{empty, good.Key, good.CA}, "failed to find any PEM data"},
-		{"empty CA", TLSFiles{good.Cert, good.Key, empty}, "no certificate in"},
-		{"another CA", TLSFiles{good.Cert, good.Key, other.CA}, "unknown authority"},
+		{"no key set", TLSFiles{Cert: good.Cert, CA: good.CA}, "TLS is on, but pgraft.ssl_key_file is not set"},
+		{"missing key", TLSFiles{good.Cert, good.Key + ".no", good.CA}, "pgraft.ssl_key_file " + good.Key + ".no: no such file"},
+		{"missing CA", TLSFiles{good.Cert, good.Key, good.CA + ".no"}, "pgraft.ssl_ca_file " + good.CA + ".no: no such file"},
+		{"readable key", open, "pgraft.ssl_key_file " + open.Key + ": its mode is 0644, so that others may use the key: run chmod 0600 on it"},
+		{"a directory", TLSFiles{good.Cert, dir, good.CA}, "pgraft.ssl_key_file " + dir + ": is a directory"},
+		{"key with a passphrase", TLSFiles{good.Cert, secret, good.CA}, "the key has a passphrase"},
+		{"key of another certificate", TLSFiles{good.Cert, other.Key, good.CA}, "pgraft.ssl_cert_file " + good.Cert + " with pgraft.ssl_key_file " + other.Key + ": tls: private key does not match"},
+		{"certificate and key exchanged", TLSFiles{good.Key, good.Cert, good.CA}, "there is no certificate in it"},
+		{"certificate for a key", TLSFiles{good.Cert, write("cert", string(before.Raw)), good.CA}, "there is no private key in it"},
+		{"empty certificate", TLSFiles{empty, good.Key, good.CA}, "pgraft.ssl_cert_file " + empty + ": there is no certificate in it"},
+		{"empty CA", TLSFiles{good.Cert, good.Key, empty}, "pgraft.ssl_ca_file " + empty + ": there is no certificate in it"},
+		{"broken CA", TLSFiles{good.Cert, good.Key, broken}, "pgraft.ssl_ca_file " + broken + ": no certificate in it can be read"},
+		{"another CA", TLSFiles{good.Cert, good.Key, other.CA}, "by the CA in pgraft.ssl_ca_file " + other.CA + ": x509: certificate signed by unknown authority"},
 	} {
-		if _, err := LoadTLS(x.files); err == nil || !strings.Contains(err.Error(), x.want) {
+		if _, err := LoadTLS(x.files); !errors.Is(err, ErrTLSFiles) || !strings.Contains(err.Error(), x.want) {
 			t.Errorf("%s: error %v, want %q in it", x.name, err, x.want)
 		}
-		if err := c.Reload(x.files); err == nil || c.Leaf() != before {
+		if _, err := c.Reload(x.files); !errors.Is(err, ErrTLSFiles) || c.Leaf() != before {
 			t.Errorf("%s: reloaded, error %v", x.name, err)
 		}
 	}
-	if err := c.Reload(nodeFiles(t, ca, 1, time.Hour, NodeName(1))); err != nil || c.Leaf() == before {
-		t.Errorf("not reloaded: %v", err)
+	if changed, err := c.Reload(good); err != nil || changed {
+		t.Errorf("the same again: changed %v, %v", changed, err)
+	}
+	if changed, err := c.Reload(nodeFiles(t, ca, 1, time.Hour, NodeName(1))); err != nil || !changed || c.Leaf() == before {
+		t.Errorf("not reloaded: changed %v, %v", changed, err)
+	}
+}
+
+// TestTLSExpired: a node starts with a certificate that has expired, since the
+// others say so; a reload does not put one in place of a good one. A CA that
+// expires first counts.
+func TestTLSExpired(t *testing.T) {
+	ca := authority(t)
+	late := nodeFiles(t, ca, 1, -time.Minute, NodeName(1))
+	c := load(t, late)
+	if err := c.Valid(); err == nil || !strings.Contains(err.Error(), `the certificate of "pgraft-node-1" expired at `+c.Leaf().NotAfter.UTC().Format("2006-01-02")) {
+		t.Errorf("valid: %v", err)
+	}
+	if _, err := c.Reload(nodeFiles(t, ca, 1, 2*time.Hour, NodeName(1))); err != nil || c.Valid() != nil {
+		t.Fatal(err, c.Valid())
+	}
+	before := c.Leaf()
+	if left := time.Until(c.Expiry()); left > time.Hour || left < time.Minute {
+		t.Errorf("expires in %v, and the CA in 1 h", left)
+	}
+	if _, err := c.Reload(late); !errors.Is(err, ErrTLSFiles) || !strings.Contains(err.Error(), "expired at") || c.Leaf() != before {
+		t.Errorf("reloaded, error %v", err)
 	}
 }
 
@@ -162,7 +220,7 @@ func TestTLSReload(t *testing.T) {
 	b.waitGot(t, raftID(1), "before")
 	since := a.stat(raftID(2)).Since
 	for node, c := range map[uint32]*TLS{1: one, 2: two} {
-		if err := c.Reload(nodeFiles(t, next, node, time.Hour, NodeName(node))); err != nil {
+		if _, err := c.Reload(nodeFiles(t, next, node, time.Hour, NodeName(node))); err != nil {
 			t.Fatal(err)
 		}
 	}

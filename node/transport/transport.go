@@ -3,6 +3,7 @@ package transport
 import (
 	"cmp"
 	"context"
+	crand "crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -24,6 +25,7 @@ type Transport struct {
 	ln      *net.TCPListener
 	reports *reports
 	limit   *logLimit
+	life    []byte          // tells this process from any other with the same data
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 	running sync.WaitGroup // every goroutine but reports.run
@@ -78,7 +80,8 @@ func Listen(cfg Config) (*Transport, error) {
 		return nil, fmt.Errorf("transport: listen on %s: %w", cfg.Listen, plain(err))
 	}
 	t := &Transport{cfg: cfg, ln: ln.(*net.TCPListener), reports: newReports(cfg.Handler), limit: newLogLimit(),
-		peers: map[uint64]*peer{}, lost: map[uint64]bool{}}
+		life: make([]byte, lifeBytes), peers: map[uint64]*peer{}, lost: map[uint64]bool{}}
+	crand.Read(t.life) // never fails (crypto/rand)
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.last.Add(1)
 	cfg.Go(func() {

@@ -122,7 +122,11 @@ func (e *engine) do(ctx context.Context, q request) (result, error) {
 	case C.PGRAFT_OP_APPLY_NEXT:
 		return e.applyNext(ctx, n, q)
 	case C.PGRAFT_OP_APPLY_RETAIN:
-		return result{}, e.applyRetain(n, q)
+		return result{}, applyRetain(n, q)
+	case C.PGRAFT_OP_APPLY_EXPORT:
+		return result{}, e.exports.take(q)
+	case C.PGRAFT_OP_APPLY_IMPORT:
+		return e.importState(ctx, n, q)
 	case C.PGRAFT_OP_LOG_ENTRY:
 		return logEntry(ctx, n, q)
 	case C.PGRAFT_OP_LOG_ENTRIES:

@@ -54,6 +54,14 @@ func (p *progress) publish(s node.Status) {
 	p.grown = make(chan struct{})
 }
 
+// poke wakes who waits for the log to grow without that it has.
+func (p *progress) poke() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	close(p.grown)
+	p.grown = make(chan struct{})
+}
+
 // applyNext answers with the committed entries after q.a, as soon as there are
 // any, or with none after q.b milliseconds. What the rows are stands in engine.h.
 func (e *engine) applyNext(ctx context.Context, n *node.Node, q request) (result, error) {
@@ -72,20 +80,21 @@ func (e *engine) applyNext(ctx context.Context, n *node.Node, q request) (result
 		if after := max(uint64(q.a), core.FoundingIndex); after < c.Last && after+1 < c.First && len(c.Entries) == 0 {
 			missing = c.First - 1
 		}
-		if len(c.Entries) > 0 || missing > 0 {
-			return applyRows(c, missing), nil
+		wanted := e.exports.hand()
+		if len(c.Entries) > 0 || missing > 0 || wanted {
+			return applyRows(c, missing, wanted), nil
 		}
 		select {
 		case <-grown:
 		case <-timeout.C:
-			return applyRows(c, 0), nil
+			return applyRows(c, 0, false), nil
 		case <-ctx.Done():
 			return result{}, ctx.Err()
 		}
 	}
 }
 
-func applyRows(c node.Committed, missing uint64) result {
+func applyRows(c node.Committed, missing uint64, export bool) result {
 	var cluster any
 	if c.ClusterUUID != [16]byte{} {
 		names := uuidText(c.ClusterUUID)
@@ -94,7 +103,11 @@ func applyRows(c node.Committed, missing uint64) result {
 		}
 		cluster = names
 	}
-	r := result{rows: [][]any{{missing, c.Last, cluster}}}
+	wanted := 0
+	if export {
+		wanted = 1
+	}
+	r := result{rows: [][]any{{missing, c.Last, cluster}, {wanted, nil, nil}}}
 	for _, entry := range c.Entries {
 		var data any
 		if !entry.Own {
@@ -112,12 +125,9 @@ func uuidText(id [16]byte) string {
 
 // applyRetain keeps the entries from q.a on in the log store; 0 means that the
 // database applies nothing.
-func (e *engine) applyRetain(n *node.Node, q request) error {
+func applyRetain(n *node.Node, q request) error {
 	if q.a < 0 {
 		return fmt.Errorf("the log is to be kept from index %d on", q.a)
 	}
-	e.applying.Lock() // a reload carries the last word on
-	defer e.applying.Unlock()
-	e.retainFrom = uint64(q.a)
-	return n.RetainFrom(e.retainFrom)
+	return n.RetainFrom(uint64(q.a), q.b != 0)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pgraft/pgraft/node"
 	"github.com/pgraft/pgraft/node/store"
+	"github.com/pgraft/pgraft/node/transport"
 )
 
 const (
@@ -43,12 +44,25 @@ func readConfig(c *C.PgraftConfig) config {
 			MaxEntryBytes:     maxEntryBytes,
 			SnapshotEntries:   uint64(c.snapshot_entries),
 			Trace:             traceSettings(c),
+			TLS:               tlsFiles(c),
 			Retention:         store.Retention{RetainEntries: uint64(c.retain_entries), RetainBytes: uint64(c.retain_bytes)},
 		},
 	}
 }
 
+// tlsFiles is nil without TLS.
+func tlsFiles(c *C.PgraftConfig) *transport.TLSFiles {
+	if c.ssl_enabled == 0 {
+		return nil
+	}
+	return &transport.TLSFiles{Cert: goString(c.ssl_cert_file), Key: goString(c.ssl_key_file), CA: goString(c.ssl_ca_file)}
+}
+
 func (c config) settings() node.Settings {
-	return node.Settings{ElectionTimeout: c.node.ElectionTimeout, HeartbeatInterval: c.node.HeartbeatInterval,
+	s := node.Settings{ElectionTimeout: c.node.ElectionTimeout, HeartbeatInterval: c.node.HeartbeatInterval,
 		SnapshotEntries: c.node.SnapshotEntries, Retention: c.node.Retention, Trace: c.node.Trace}
+	if c.node.TLS != nil {
+		s.TLS = *c.node.TLS
+	}
+	return s
 }

@@ -5,18 +5,14 @@ import "C"
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
-	"syscall"
-	"time"
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/node"
-	"github.com/pgraft/pgraft/node/store"
 )
 
 // engine is a node and the requests under way to it.
@@ -36,13 +32,16 @@ type engine struct {
 
 	mu      sync.Mutex
 	cfg     config // as of the last reload
-	debug   bool   // by pgraft_set_debug
+	reloads uint64
+	cause   error // why the node cannot be opened yet; nil: none that a person has to remove
+	debug   bool  // by pgraft_set_debug
 	waiting map[uint64]context.CancelFunc
 
 	progress *progress
+	exports  exports
+	imported imported
 
-	applying   sync.Mutex // of a reload; guards retainFrom
-	retainFrom uint64     // as the apply worker has said
+	reloading sync.Mutex
 }
 
 // status is what backends read.
@@ -51,13 +50,9 @@ type status = C.PgraftStatus
 // maxRequests bounds the requests under way; over it the client gets `busy`.
 const maxRequests = 1024
 
-// openRetry is how often a port or a directory that another process still has
-// is tried again.
-const openRetry = time.Second
-
 func newEngine(cfg config, r *records, write func(status)) *engine {
 	e := &engine{records: r, write: write, opened: make(chan struct{}), cfg: cfg, waiting: map[uint64]context.CancelFunc{},
-		progress: newProgress(), retainFrom: retainEverything}
+		progress: newProgress()}
 	e.ended, e.end = context.WithCancel(context.Background())
 	e.level.Set(cfg.level)
 	e.logger = slog.New(&logHandler{records: r, level: &e.level})
@@ -92,53 +87,6 @@ func (e *engine) recovered() {
 	default:
 	}
 	e.records.fatal(why)
-}
-
-// open opens the node. What may pass by itself is tried again; what may not is
-// shown as the worker's state and in the answer to every request.
-func (e *engine) open() {
-	e.publishStatus(node.Status{State: node.Uninitialised})
-	cfg := e.cfg.node
-	cfg.Retention.RetainFrom = retainEverything
-	cfg.Logger, cfg.Publish, cfg.Go = e.logger, e.publishStatus, e.spawn
-	n, err := node.Open(cfg)
-	for said := false; errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, store.ErrLocked); n, err = node.Open(cfg) {
-		if !said {
-			e.logger.Error(fmt.Sprintf("%v; trying again every %v", err, openRetry))
-			said = true
-		}
-		e.publishStatus(node.Status{State: node.Failed})
-		select {
-		case <-time.After(openRetry):
-		case <-e.ended.Done():
-			close(e.opened)
-			return
-		}
-	}
-	if err != nil {
-		e.logger.Error(fmt.Sprintf("the node was not started: %v", err))
-		e.publishStatus(node.Status{State: node.Failed})
-	}
-	e.node, e.failed = n, err
-	close(e.opened)
-}
-
-// running waits until the node is open.
-func (e *engine) running(ctx context.Context) (*node.Node, error) {
-	select {
-	case <-e.opened:
-	case <-ctx.Done():
-		return nil, &sqlError{state: "57P03", message: "the pgraft engine is still starting",
-			hint: "The server log says what it waits for."}
-	}
-	if e.failed != nil {
-		return nil, &sqlError{state: "55000", message: "the pgraft node was not started: " + e.failed.Error(),
-			hint: "Once the cause is removed, restart the server."}
-	}
-	if e.node == nil {
-		return nil, node.ErrNotRunning
-	}
-	return e.node, nil
 }
 
 var workerStates = map[node.State]C.uint32_t{
@@ -182,21 +130,20 @@ func (e *engine) publishStatus(s node.Status) {
 func (e *engine) reload(cfg config) {
 	e.mu.Lock()
 	e.cfg = cfg
+	e.reloads++
 	e.setLevel()
 	e.mu.Unlock()
 	e.spawn(func() {
-		e.applying.Lock()
-		defer e.applying.Unlock()
-		n, err := e.running(e.ended)
+		e.reloading.Lock()
+		defer e.reloading.Unlock()
+		n, err := e.wait(e.ended)
 		if err != nil {
 			return // it starts with nothing, or never
 		}
 		e.mu.Lock()
 		latest := e.cfg
 		e.mu.Unlock()
-		settings := latest.settings()
-		settings.Retention.RetainFrom = e.retainFrom
-		if err := n.Reload(settings); err != nil {
+		if err := n.Reload(latest.settings()); err != nil {
 			e.logger.Error(fmt.Sprintf("the new settings are not in force: %v", err))
 		}
 	})
@@ -294,8 +241,11 @@ func (e *engine) workerState() string {
 		case <-e.opened:
 			return "error"
 		default:
-			return "initializing"
 		}
+		if e.waitsFor() != nil {
+			return "error"
+		}
+		return "initializing"
 	}
 	state, _ := n.State()
 	return map[node.State]string{node.Uninitialised: "initializing", node.Waiting: "running", node.Running: "running",

@@ -56,7 +56,7 @@ var hints = map[core.Code]string{
 	core.RemovedMember: removedHint,
 }
 
-const removedHint = "To have it back: stop the server, empty pgraft.data_dir, start it, run pgraft_init(), and add it on the leader."
+const removedHint = "To have it back: stop the server, empty pgraft.data_dir, start it, run SELECT pgraft_init(false), and add it on the leader."
 
 // sqlError finds the way to say err.
 func (e *engine) sqlError(err error) *sqlError {

@@ -18,7 +18,11 @@ const (
 	entriesWarning      = 1000 // not committed, or not applied
 	diskWarningPercent  = 10   // free
 	diskCriticalPercent = 3
+	certificateWarning  = 30 * day // until this node's certificate expires
+	certificateCritical = 7 * day
 )
+
+const day = 24 * time.Hour
 
 // A finding's status.
 const (
@@ -49,6 +53,7 @@ func (e *engine) health(ctx context.Context) result {
 	f.progress(v, err)
 	f.disk(n)
 	f.syncs(n, e.config().node)
+	f.certificate(n)
 	return f.result
 }
 
@@ -97,6 +102,7 @@ func (f *findings) progress(v node.View, err error) {
 		status = warning
 	}
 	f.add("quorum", fmt.Sprintf("%d of %d voters reachable", reached, voters), status)
+	// of Raft; the shim knows how far the tables have come, and says that instead
 	f.add("apply_lag", fmt.Sprintf("%d entries", v.Core.Commit-v.Core.Applied), lagStatus(v.Core.Commit, v.Core.Applied))
 }
 
@@ -149,6 +155,33 @@ func (f *findings) syncs(n *node.Node, cfg node.Config) {
 		text += fmt.Sprintf("; another has lasted %.1f ms", milliseconds(s.SyncFor))
 	}
 	f.add("last_fsync", text, status)
+}
+
+// certificate tells when others will begin to refuse this node. What they show
+// to this one is their own to watch: a connection goes on with the certificate
+// that it began with, though there may be a newer one.
+func (f *findings) certificate(n *node.Node) {
+	if n == nil {
+		f.add("certificate", nil, unknown)
+		return
+	}
+	expiry, ok := n.Certificate()
+	if !ok {
+		f.add("certificate", "none: pgraft.ssl_enabled is off", fine)
+		return
+	}
+	left := time.Until(expiry)
+	text := "expires " + expiry.UTC().Format("2006-01-02 15:04:05+00")
+	status := fine
+	switch {
+	case left <= 0:
+		text, status = "expired "+expiry.UTC().Format("2006-01-02 15:04:05+00"), critical
+	case left < certificateCritical:
+		status = critical
+	case left < certificateWarning:
+		status = warning
+	}
+	f.add("certificate", text, status)
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -6,6 +6,7 @@ import "C"
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/pgraft/pgraft/core"
@@ -60,6 +61,14 @@ func leaseLeft(v node.View) any {
 	return nil
 }
 
+// tlsColumns are NULL without TLS. A subject need not be UTF-8.
+func tlsColumns(s transport.TLSStat) []any {
+	if s.Version == "" {
+		return []any{nil, nil, nil, nil}
+	}
+	return []any{s.Version, s.Cipher, strings.ToValidUTF8(s.Subject, "?"), timestamp(s.Expiry)}
+}
+
 // statPeers has a row for each other member; what only a connection knows is
 // NULL for one that there never was a try to reach.
 func statPeers(v node.View, peers []transport.PeerStat) result {
@@ -79,15 +88,16 @@ func statPeers(v node.View, peers []transport.PeerStat) result {
 		}
 		p, ok := known[id]
 		if !ok {
-			r.rows = append(r.rows, append(out, false, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil))
+			r.rows = append(r.rows, append(out, false, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil))
 			continue
 		}
 		var lastError any
 		if p.LastError != "" {
 			lastError = p.LastError
 		}
-		r.rows = append(r.rows, append(out, p.Connected, timestamp(p.Since), p.MessagesOut, p.MessagesIn, p.BytesOut, p.BytesIn,
-			p.DroppedOut, p.DroppedIn, p.QueueMessages, p.QueueBytes, lastError))
+		out = append(out, p.Connected, timestamp(p.Since), p.MessagesOut, p.MessagesIn, p.BytesOut, p.BytesIn,
+			p.DroppedOut, p.DroppedIn, p.QueueMessages, p.QueueBytes, lastError)
+		r.rows = append(r.rows, append(out, tlsColumns(p.TLS)...))
 	}
 	return r
 }

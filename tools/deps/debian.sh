@@ -2,7 +2,8 @@
 # Installs what building and testing need beside PostgreSQL (see postgres.sh):
 # git, make, patch, a C compiler and Go. With --lint also what `make lint` needs, with
 # --browser what `make test-browser` needs, with --picture what `make view-picture`
-# needs, with --tap what PostgreSQL's TAP tests need.
+# needs, with --tap what PostgreSQL's TAP tests need, with --deb what `make deb` and
+# `make test-deb` need.
 # Quiet when nothing is missing.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -16,6 +17,8 @@ elif [ "${1:-}" = --browser ]; then
 	needed+=(chromium:chromium)
 elif [ "${1:-}" = --picture ]; then
 	needed+=(pngquant:pngquant)
+elif [ "${1:-}" = --deb ]; then
+	needed+=(dh:debhelper dpkg-buildpackage:dpkg-dev fakeroot:fakeroot lintian:lintian)
 fi
 
 missing=()

@@ -37,8 +37,8 @@ func writeEntries(ctx context.Context, t *testing.T, server *pgcluster.Server, n
 	must(t, group.Wait())
 }
 
-// The log is cut to what the settings say, but not before what this node's
-// database has still to apply.
+// The log is cut to what the settings say, but on no node before what any
+// member's database has still to apply.
 func keepsWhatItHasToApply(ctx context.Context, t *testing.T, s *suite) {
 	const kept, written = 100, 1000
 	c := s.applyCluster(ctx, t, nodes, map[string]string{
@@ -49,36 +49,45 @@ func keepsWhatItHasToApply(ctx context.Context, t *testing.T, s *suite) {
 	must(t, sqlapi.Replicate(ctx, connect(ctx, t, c.Servers[0]), "poison"))
 	failing := *waitForState(ctx, t, conn, "failed", nil).Failing
 	writeEntries(ctx, t, c.Servers[0], "first", written)
+	waitApplied(ctx, t, c.Servers[0], c.Servers[2])
 
-	// The others have cut their logs once they have said what they need.
-	for _, server := range []*pgcluster.Server{c.Servers[0], c.Servers[2]} {
-		conn := connect(ctx, t, server)
-		must(t, wait.For(ctx, settleLimit, fmt.Sprintf("node %d to cut its log", server.NodeID), func(ctx context.Context) error {
-			err := sqlapi.Replicate(ctx, conn, "to have it look")
-			if err != nil {
-				return err
-			}
-			if _, err = conn.Exec(ctx, "SELECT pgraft_log_get_entry($1)", failing); err == nil {
-				err = fmt.Errorf("it still has entry %d", failing)
-			} else if !isState(err, "22003") {
-				return err
-			} else {
-				err = nil
-			}
-			return err
-		}))
+	for _, server := range c.Servers {
+		must(t, server.Restart(ctx)) // the engine is up long before it hears what is needed
 	}
-	if got := text(ctx, t, conn, "SELECT pgraft_log_get_entry($1)", failing); got != "poison" {
-		t.Errorf("entry %d is %q on the node that has still to apply it", failing, got)
+	s.leader(ctx, t, c.Servers...)
+	writeEntries(ctx, t, c.Servers[0], "second", written)
+	for _, server := range c.Servers {
+		if got := text(ctx, t, connect(ctx, t, server), "SELECT pgraft_log_get_entry($1)", failing); got != "poison" {
+			t.Errorf("entry %d is %q on node %d, and node %d has still to apply it", failing, got, server.NodeID, behind.NodeID)
+		}
 	}
-	must(t, behind.Restart(ctx)) // the engine is up long before it hears what is needed
 	conn = connect(ctx, t, behind)
-	if got := text(ctx, t, conn, "SELECT pgraft_log_get_entry($1)", failing); got != "poison" {
-		t.Errorf("entry %d is %q after a restart", failing, got)
-	}
 	exec(ctx, t, conn, "ALTER TABLE applied DROP CONSTRAINT no_poison")
 	exec(ctx, t, conn, "SELECT pgraft_set_apply_function('apply_entry(bigint,bigint,text)')")
 	sameTables(ctx, t, c.Servers...)
+	for _, server := range c.Servers {
+		s.waitCut(ctx, t, server, failing)
+	}
+}
+
+// waitCut waits until a node's log no longer holds an entry. Logs are looked at
+// when they grow.
+func (s *suite) waitCut(ctx context.Context, t *testing.T, server *pgcluster.Server, index int64) {
+	t.Helper()
+	conn := connect(ctx, t, server)
+	must(t, wait.For(ctx, settleLimit, fmt.Sprintf("node %d to cut its log", server.NodeID), func(ctx context.Context) error {
+		if err := sqlapi.Replicate(ctx, conn, "to have it look"); err != nil {
+			return err
+		}
+		_, err := conn.Exec(ctx, "SELECT pgraft_log_get_entry($1)", index)
+		switch {
+		case err == nil:
+			return fmt.Errorf("it still has entry %d", index)
+		case isState(err, "22003"):
+			return nil
+		}
+		return err
+	}))
 }
 
 func isState(err error, state string) bool {

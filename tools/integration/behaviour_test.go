@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/pgraft/pgraft/tools/internal/pgcluster"
 	"github.com/pgraft/pgraft/tools/internal/sqlapi"
 	"github.com/pgraft/pgraft/tools/internal/wait"
 )
@@ -93,7 +95,7 @@ func endsAWait(ctx context.Context, t *testing.T, s *suite) {
 	}
 	s.ledger.record("nobody leads", errors.New("of unknown outcome"))
 
-	waits := []string{"SELECT pgraft_read_barrier()", "SELECT pgraft_wait_applied(1 << 40, '1h')", "SELECT * FROM pgraft_propose('ended')"}
+	waits := []string{"SELECT pgraft_read_barrier()", "SELECT pgraft_wait_applied(1::bigint << 40, '1h')", "SELECT * FROM pgraft_propose('ended')"}
 	for _, sql := range waits {
 		set(ctx, t, conn, "pgraft.propose_timeout", "60s")
 		set(ctx, t, conn, "statement_timeout", "300ms")
@@ -114,7 +116,7 @@ func endsAWait(ctx context.Context, t *testing.T, s *suite) {
 	doomed := connect(ctx, t, lonely)
 	ended := make(chan error, 1)
 	go func() {
-		_, err := doomed.Exec(ctx, "SELECT pgraft_wait_applied(1 << 40, '1h')")
+		_, err := doomed.Exec(ctx, "SELECT pgraft_wait_applied(1::bigint << 40, '1h')")
 		ended <- err
 	}()
 	exec(ctx, t, conn, "SELECT pg_terminate_backend($1)", doomed.PgConn().PID())
@@ -195,18 +197,32 @@ func waitsFor(ctx context.Context, t *testing.T, conn *pgx.Conn, pid uint32) {
 
 // More sessions than there are request slots write and wait at once. All get
 // their turn, and sessions that wait for an entry do not keep it from being
-// written.
+// written. So it is on the leader and on a follower.
 func takesManyClients(ctx context.Context, t *testing.T, s *suite) {
-	s.whole(ctx, t)
-	const clients, waiters = 150, 80 // slots: 128, of which 64 for waits
-	c := s.extraCluster(ctx, t, 1, map[string]string{"max_connections": "400"})
-	server := c.Servers[0]
-	must(t, server.Start(ctx))
-	initialise(ctx, t, server)
-	s.leader(ctx, t, server)
-	_, stats, err := look(ctx, server)
+	c := s.extraCluster(ctx, t, 2, map[string]string{"max_connections": "400"})
+	must(t, c.Start(ctx))
+	for _, server := range c.Servers {
+		initialise(ctx, t, server)
+	}
+	addNode(ctx, t, connect(ctx, t, s.leader(ctx, t, c.Servers[0])), c.Servers[1])
+	leader := s.leader(ctx, t, c.Servers...)
+	servers := append([]*pgcluster.Server{leader}, slices.DeleteFunc(slices.Clone(c.Servers), func(x *pgcluster.Server) bool { return x == leader })...)
+	ledger := newLedger()
+	for _, server := range servers {
+		crowd(ctx, t, server, ledger)
+		ledger.check(ctx, t, c.Servers...)
+	}
+}
+
+// crowd sends more sessions to a server than it has slots: 128, of which 64 are
+// for waits.
+func crowd(ctx context.Context, t *testing.T, server *pgcluster.Server, ledger *ledger) {
+	t.Helper()
+	const clients, waiters = 150, 80
+	control := connect(ctx, t, server)
+	point, err := sqlapi.ReadBarrier(ctx, control)
 	must(t, err)
-	target := stats.LastApplied + clients
+	target := point + clients
 	var group errgroup.Group
 	for i := range waiters {
 		conn := connect(ctx, t, server)
@@ -221,11 +237,10 @@ func takesManyClients(ctx context.Context, t *testing.T, s *suite) {
 			return nil
 		})
 	}
-	ledger := newLedger()
 	for i := range clients {
 		conn := connect(ctx, t, server)
 		group.Go(func() error {
-			data := fmt.Sprintf("client %d", i)
+			data := fmt.Sprintf("client %d of node %d", i, server.NodeID)
 			err := sqlapi.Replicate(ctx, conn, data)
 			ledger.record(data, err)
 			if err != nil {
@@ -235,7 +250,6 @@ func takesManyClients(ctx context.Context, t *testing.T, s *suite) {
 		})
 	}
 	must(t, group.Wait())
-	ledger.check(ctx, t, server)
 
 	// while all slots for waits are taken, one more waits for a slot, and can be
 	// cancelled there
@@ -245,7 +259,7 @@ func takesManyClients(ctx context.Context, t *testing.T, s *suite) {
 		conn := connect(ctx, t, server)
 		conns = append(conns, conn)
 		group.Go(func() error {
-			_, err := conn.Exec(ctx, "SELECT pgraft_wait_applied(1 << 40, '60s')")
+			_, err := conn.Exec(ctx, "SELECT pgraft_wait_applied(1::bigint << 40, '60s')")
 			var pgErr *pgconn.PgError
 			if !errors.As(err, &pgErr) || pgErr.Code != "57014" {
 				return fmt.Errorf("a cancelled wait: %w", err)
@@ -253,14 +267,13 @@ func takesManyClients(ctx context.Context, t *testing.T, s *suite) {
 			return nil
 		})
 	}
-	control := connect(ctx, t, server)
 	for _, conn := range conns {
 		waitsFor(ctx, t, control, conn.PgConn().PID())
 	}
-	if v, err := sqlapi.Nodes(ctx, control); err != nil || len(v) != 1 {
+	if v, err := sqlapi.Nodes(ctx, control); err != nil || len(v) != 2 {
 		t.Errorf("while %d sessions wait the nodes are %+v, %v", waiters, v, err)
 	}
-	exec(ctx, t, control, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pgraft_wait_applied(1 << 40%' AND state = 'active'")
+	exec(ctx, t, control, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pgraft_wait_applied(1::bigint << 40%' AND state = 'active'")
 	must(t, group.Wait())
-	must(t, sqlapi.Replicate(ctx, control, "after all"))
+	ledger.replicate(ctx, t, control, fmt.Sprintf("after all on node %d", server.NodeID))
 }

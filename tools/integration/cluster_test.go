@@ -208,7 +208,7 @@ func (s *suite) others(not ...*pgcluster.Server) []*pgcluster.Server {
 // connect opens a connection that lives as long as the test.
 func connect(ctx context.Context, t *testing.T, server *pgcluster.Server) *pgx.Conn {
 	t.Helper()
-	conn, err := server.Conn(ctx)
+	conn, err := dial(ctx, server)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, server.LogTail(10))
 	}
@@ -218,6 +218,21 @@ func connect(ctx context.Context, t *testing.T, server *pgcluster.Server) *pgx.C
 		conn.Close(closeCtx) // its server may be gone by now, and that is fine
 	})
 	return conn
+}
+
+// dial connects once the server is there: a process of it that was killed takes
+// all others along, and the server is in recovery for a moment.
+func dial(ctx context.Context, server *pgcluster.Server) (conn *pgx.Conn, err error) {
+	err = wait.For(ctx, settleLimit, fmt.Sprintf("node %d to take a connection", server.NodeID), func(ctx context.Context) error {
+		if conn, err = server.Conn(ctx); err != nil {
+			return err
+		}
+		if err = conn.Ping(ctx); err != nil {
+			conn.Close(context.WithoutCancel(ctx))
+		}
+		return err
+	})
+	return conn, err
 }
 
 func must(t *testing.T, err error) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/pgraft/pgraft/tools/internal/pgcluster"
 	"github.com/pgraft/pgraft/tools/internal/sqlapi"
+	"github.com/pgraft/pgraft/tools/internal/wait"
 )
 
 // wantState checks an error's SQLSTATE and returns the error, nil if there is
@@ -225,6 +226,19 @@ func needsItsSettings(ctx context.Context, t *testing.T, s *suite) {
 	}
 
 	must(t, server.Unset("pgraft.node_id"))
+	must(t, server.Set(map[string]string{"pgraft.listen_address": "192.0.2.1"})) // of the network for documentation
+	must(t, server.Restart(ctx))
+	conn = connect(ctx, t, server)
+	must(t, wait.For(ctx, settleLimit, "the worker state error", func(ctx context.Context) error {
+		state, err := sqlapi.WorkerState(ctx, conn)
+		if err == nil && state != "error" {
+			err = fmt.Errorf("it is %q", state)
+		}
+		return err
+	}))
+	call{sql: "SELECT pgraft_init()", state: "55000", words: []string{"192.0.2.1"}, hint: []string{"pgraft.listen_address", "by itself"}}.check(ctx, t, conn)
+
+	must(t, server.Unset("pgraft.listen_address"))
 	must(t, server.Restart(ctx))
 	conn = connect(ctx, t, server)
 	for _, c := range []call{

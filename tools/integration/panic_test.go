@@ -135,6 +135,12 @@ func privateInstall(t *testing.T, in pgcluster.Install, to string) pgcluster.Ins
 			t.Fatalf("copy %s: %v\n%s", d, err, out)
 		}
 	}
+	// a PostgreSQL that brings its own libraries has them beside that directory
+	libraries, err := filepath.Glob(filepath.Join(filepath.Dir(in.PkgLibDir), "lib*.so*"))
+	must(t, err)
+	for _, l := range libraries {
+		must(t, os.Symlink(l, filepath.Join(to, strings.TrimPrefix(l, root))))
+	}
 	copied, err := pgcluster.Find(filepath.Join(to, strings.TrimPrefix(in.BinDir, root), "pg_config"))
 	must(t, err)
 	if !strings.HasPrefix(copied.PkgLibDir, to) {

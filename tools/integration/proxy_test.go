@@ -11,22 +11,26 @@ import (
 )
 
 // proxy stands between a node and those who dial it, so that a test can cut
-// their connections.
+// their connections and look at what flows.
 type proxy struct {
 	listener net.Listener
 	to       string
+	tap      io.Writer // gets what flows either way; any number of connections at once
 
 	mu    sync.Mutex
 	down  bool
+	left  int // connections until it is cut; 0: no such limit
 	conns map[net.Conn]bool
 	done  sync.WaitGroup
 }
 
-func newProxy(t *testing.T, toPort int) *proxy {
+func newProxy(t *testing.T, toPort int) *proxy { return newTappedProxy(t, toPort, io.Discard) }
+
+func newTappedProxy(t *testing.T, toPort int, tap io.Writer) *proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	p := &proxy{listener: l, to: net.JoinHostPort("127.0.0.1", strconv.Itoa(toPort)), conns: map[net.Conn]bool{}}
+	p := &proxy{listener: l, to: net.JoinHostPort("127.0.0.1", strconv.Itoa(toPort)), tap: tap, conns: map[net.Conn]bool{}}
 	p.done.Go(p.accept)
 	t.Cleanup(func() {
 		p.cut()
@@ -62,7 +66,7 @@ func (p *proxy) serve(in net.Conn) {
 	for _, way := range [][2]net.Conn{{in, out}, {out, in}} {
 		both.Go(func() {
 			// What ends it does not matter: then both ends see the other's close.
-			_, _ = io.Copy(way[0], way[1])
+			_, _ = io.Copy(way[0], io.TeeReader(way[1], p.tap))
 			in.Close()
 			out.Close()
 		})
@@ -85,7 +89,20 @@ func (p *proxy) keep(conns ...net.Conn) bool {
 			p.conns[c] = true
 		}
 	}
-	return !p.down
+	through := !p.down
+	if p.left > 0 {
+		p.left--
+		p.down = p.left == 0
+	}
+	return through
+}
+
+// cutAfter lets n connections through, for as long as they last, and no more
+// until heal.
+func (p *proxy) cutAfter(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.left = n
 }
 
 // cut closes everything and lets nothing through until heal.

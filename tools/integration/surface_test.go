@@ -35,6 +35,8 @@ var surface = map[string][2]string{
 	"pgraft_read_barrier":               {"", "bigint"},
 	"pgraft_wait_applied":               {"index bigint, timeout interval DEFAULT '00:00:10'::interval", "boolean"},
 	"pgraft_trace_save":                 {"path text", "bigint"},
+	"pgraft_set_apply_function":         {"apply regprocedure, export regprocedure DEFAULT NULL::regprocedure, import regprocedure DEFAULT NULL::regprocedure", "void"},
+	"pgraft_apply_skip":                 {"index bigint", "void"},
 	"pgraft_health_check":               {"", "TABLE(metric text, value text, status text)"},
 }
 
@@ -52,6 +54,9 @@ func hasTheSurface(ctx context.Context, t *testing.T, s *suite) {
 		var name, arguments, result, parallel string
 		must(t, rows.Scan(&name, &arguments, &result, &parallel))
 		found[name]++
+		if parallel == "u" {
+			t.Errorf("%s is PARALLEL UNSAFE; the contract says RESTRICTED or safer", name)
+		}
 		want, known := surface[name]
 		if !known {
 			t.Logf("not in the contract: %s(%s)", name, arguments)

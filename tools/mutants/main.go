@@ -4,6 +4,7 @@
 //	go run ./tools/mutants                    all of them, a table at the end
 //	go run ./tools/mutants -only lease -v     those whose name or class matches
 //	go run ./tools/mutants -ablate            which get away without a fault kind, or a checker
+//	go run ./tools/mutants -build build/mutants -only read-before-applied
 //
 // A mutant is a replacement of text in core, in the simulator's model of a host
 // and its disk, or in the raft library; it is built with an overlay, or with a
@@ -24,6 +25,7 @@ import (
 	"time"
 
 	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
 )
 
 // options are the command line.
@@ -38,7 +40,7 @@ type options struct {
 	ablate  bool
 	shrink  time.Duration
 	verbose bool
-	out     string
+	build   string
 }
 
 func main() {
@@ -53,6 +55,7 @@ func main() {
 	flag.BoolVar(&o.ablate, "ablate", false, "then leave out one kind of fault, or one checker, at a time")
 	flag.DurationVar(&o.shrink, "shrink", 0, "shrink what the first base finds, for so long at most")
 	flag.BoolVar(&o.verbose, "v", false, "print each kill with its seed and what the checker said")
+	flag.StringVar(&o.build, "build", "", "only build the command pgraft with each mutant, into this `directory`")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -93,10 +96,12 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	if o.build != "" {
+		return src.commands(ctx, list, dir, o.build)
+	}
 	debug.SetGCPercent(50) // the trials need the memory more
 	results := make([]result, len(list))
-	bar := progressbar.NewOptions(len(list), progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetWidth(20),
-		progressbar.OptionShowCount(), progressbar.OptionSetRenderBlankState(true), progressbar.OptionClearOnFinish())
+	show, done := progress(len(list))
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	next := make(chan int)
@@ -106,8 +111,7 @@ func run(ctx context.Context, o options) error {
 				r := src.try(ctx, list[i], dir, o)
 				mu.Lock()
 				results[i] = r
-				bar.Describe(r.mutant.name)
-				bar.Add(1) // an error here is one of the terminal
+				show(r)
 				mu.Unlock()
 			}
 		})
@@ -117,9 +121,25 @@ func run(ctx context.Context, o options) error {
 	}
 	close(next)
 	wg.Wait()
-	bar.Finish()
+	done()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	return report(results, o)
+}
+
+// progress shows what is through: a bar on a terminal, elsewhere a line for each
+// mutant, so that a run that is stopped was not for nothing.
+func progress(n int) (show func(result), done func()) {
+	if !term.IsTerminal(int(os.Stderr.Fd())) {
+		return func(r result) {
+			fmt.Fprintf(os.Stderr, "%s\t%s\t%s\t%s\t%s\t%s\n", r.mutant.name, r.mutant.class, r.verdict(), r.counts(), r.seconds(), r.checks())
+		}, func() {}
+	}
+	bar := progressbar.NewOptions(n, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetWidth(20),
+		progressbar.OptionShowCount(), progressbar.OptionSetRenderBlankState(true), progressbar.OptionClearOnFinish())
+	return func(r result) {
+		bar.Describe(r.mutant.name)
+		bar.Add(1) // an error here is one of the terminal
+	}, func() { bar.Finish() }
 }

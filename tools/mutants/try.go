@@ -51,7 +51,8 @@ func findSource(ctx context.Context) (s source, err error) {
 // try builds a mutant and runs its seeds.
 func (s source) try(ctx context.Context, m mutant, tmp string, o options) result {
 	r := result{mutant: m}
-	bin, err := s.build(ctx, m, tmp)
+	bin := filepath.Join(tmp, m.name+".trial")
+	err := s.build(ctx, m, tmp, "./tools/mutants/trial", bin)
 	if err != nil {
 		r.err = err
 		return r
@@ -96,23 +97,40 @@ func trial(ctx context.Context, bin string, args ...string) (k kill, err error) 
 	return k, nil
 }
 
-// build builds a mutant's trial.
-func (s source) build(ctx context.Context, m mutant, tmp string) (bin string, err error) {
+// commands builds pgraft with each mutant, as to/NAME.
+func (s source) commands(ctx context.Context, list []mutant, tmp, to string) error {
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	for _, m := range list {
+		bin, err := filepath.Abs(filepath.Join(to, m.name))
+		if err != nil {
+			return err
+		}
+		if err := s.build(ctx, m, tmp, "./tools/pgraft", bin); err != nil {
+			return err
+		}
+		fmt.Println(filepath.Join(to, m.name))
+	}
+	return nil
+}
+
+// build builds a package with a mutant, as the file bin.
+func (s source) build(ctx context.Context, m mutant, tmp, pkg, bin string) error {
 	dir := filepath.Join(tmp, m.name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
+		return err
 	}
 	defer os.RemoveAll(dir)
 	flags, err := s.write(m, dir)
 	if err != nil {
-		return "", err
+		return err
 	}
-	bin = filepath.Join(tmp, m.name+".trial")
 	args := append([]string{"build", "-p", "1", "-ldflags=-s -w", "-o", bin}, flags...)
-	cmd := exec.CommandContext(ctx, "go", append(args, "./tools/mutants/trial")...)
+	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...)
 	cmd.Dir = s.root
 	if b, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("mutant %s does not build: %w\n%s", m.name, err, b)
+		return fmt.Errorf("mutant %s does not build: %w\n%s", m.name, err, b)
 	}
-	return bin, nil
+	return nil
 }

@@ -28,6 +28,7 @@ the PostgreSQL that pg_config names (make install PG_CONFIG=...). Run by root,
 the servers run as user postgres.`, demo.MaxNodes),
 		Example: `  pgraft demo
   pgraft demo --nodes 5
+  pgraft demo --tls
   pgraft demo --pg-config /usr/lib/postgresql/17/bin/pg_config
   pgraft demo --json > result.json
 
@@ -58,6 +59,7 @@ the servers run as user postgres.`, demo.MaxNodes),
 		"`path` of the pg_config of the PostgreSQL to use (default: $PG_CONFIG, then the search path)")
 	flags.StringVar(&options.Dir, "dir", "",
 		"`directory` to make for the servers' files (default: a temporary one)")
+	flags.BoolVar(&options.TLS, "tls", false, "encrypt traffic between nodes, with certificates made for the run")
 	flags.BoolVar(&options.Keep, "keep", false, "leave the cluster running at the end")
 	flags.BoolVar(&asJSON, "json", false, "print the result as JSON on standard output, progress on standard error")
 	cmd.AddCommand(newDemoStop())

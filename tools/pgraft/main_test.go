@@ -37,7 +37,7 @@ func TestHelp(t *testing.T) {
 	}{
 		{[]string{"--help"}, []string{"Raft consensus inside PostgreSQL", "demo", "version", "Examples:"}},
 		{nil, []string{"Usage:", "demo"}},
-		{[]string{"demo", "--help"}, []string{"Examples:", "pgraft demo --nodes 5", "--keep", "--json", "--dir directory",
+		{[]string{"demo", "--help"}, []string{"Examples:", "pgraft demo --nodes 5", "--keep", "--json", "--tls", "--dir directory",
 			"--pg-config path", "servers to run, 3 to 9", "SIGKILL", "pgraft demo stop /tmp/try-pgraft"}},
 		{[]string{"demo", "stop", "--help"}, []string{"pgraft demo stop DIR", "Examples:"}},
 	} {

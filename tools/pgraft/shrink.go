@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"time"
@@ -22,14 +23,15 @@ func newShrink() *cobra.Command {
 		Short: "Make a failing seed of the simulator small",
 		Long: `shrink runs a failing seed again and again, each time with fewer or simpler
 decisions, as long as the same check fails in the same way. What is left it
-writes to two files: a script that 'go test ./sim' runs once it lies in
-testdata/sim, and the decisions, which 'pgraft sim --decisions FILE --trace'
-shows step by step.
+writes: a script that 'go test ./sim' runs once it lies in testdata/sim/found;
+the decisions, which 'pgraft sim --decisions FILE --trace' shows step by step;
+and a directory with what each node recorded, for 'pgraft replay' and 'pgraft
+view'.
 
 It takes the seed with the flags that 'pgraft sim' failed with, or a FILE that it
 wrote earlier.`,
 		Example: `  pgraft shrink --seed 42
-  pgraft shrink --seed 42 --nodes 5 --dir testdata/sim`,
+  pgraft shrink --seed 42 --nodes 5 --dir testdata/sim/found`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if o.Faults, err = campaign.Faults(faults); err != nil {
@@ -44,7 +46,7 @@ wrote earlier.`,
 					return err
 				}
 			}
-			return shrinkTo(cmd.OutOrStdout(), dir, o, plan, limit)
+			return shrinkTo(cmd.Context(), cmd.OutOrStdout(), dir, o, plan, limit)
 		},
 	}
 	flags := cmd.Flags()
@@ -60,13 +62,13 @@ wrote earlier.`,
 }
 
 // shrinkTo shrinks a run, prints what is left, and saves it.
-func shrinkTo(w io.Writer, dir string, o sim.Options, plan []sim.Decision, limit time.Duration) error {
+func shrinkTo(ctx context.Context, w io.Writer, dir string, o sim.Options, plan []sim.Decision, limit time.Duration) error {
 	began := time.Now()
-	s := shrink.Plan(o, plan, limit)
+	s := shrink.Plan(ctx, o, plan, limit)
 	if s.Failure == nil {
 		return fmt.Errorf("seed %d does not fail with these %d decisions: there is nothing to shrink", o.Seed, len(plan))
 	}
-	decisions, script, err := shrink.Save(dir, s)
+	files, err := shrink.Save(dir, s)
 	if err != nil {
 		return err
 	}
@@ -75,6 +77,9 @@ func shrinkTo(w io.Writer, dir string, o sim.Options, plan []sim.Decision, limit
 	for _, d := range s.Decisions {
 		fmt.Fprintf(w, "  %v\n", d)
 	}
-	fmt.Fprintf(w, "decisions: %s (again: pgraft sim --decisions %s --trace)\nscript: %s\n", decisions, decisions, script)
+	fmt.Fprintf(w, "decisions: %s (again: pgraft sim --decisions %[1]s --trace)\nscript: %s\n", files.Decisions, files.Script)
+	if files.Traces != "" {
+		fmt.Fprintf(w, "traces: %s (see it: pgraft view %[1]s -o x.html)\n", files.Traces)
+	}
 	return nil
 }

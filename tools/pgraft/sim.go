@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -78,7 +79,7 @@ and exits with status 1.`,
 	flags.StringVar(&f.record, "record", "", "with one seed: make `directory` and write each node's trace into it, for replay, diff and view")
 	flags.StringVar(&f.file, "decisions", "", "run what `pgraft shrink` wrote to this `file`, in place of a seed's own decisions")
 	flags.StringVar(&f.save, "save", "sim-failures", "where shrunk failures go")
-	flags.DurationVar(&f.shrink, "shrink", shrink.Limit, "how long to shrink the first seed that fails; 0 = not at all")
+	flags.DurationVar(&f.shrink, "shrink", shrink.Limit, "how long to shrink a seed that fails, the first of each checker; 0 = not at all")
 	flags.BoolVar(&f.marks, "marks", false, "fail if something that a long campaign has to reach was not reached")
 	cmd.AddCommand(newSimFaults())
 	return cmd
@@ -110,7 +111,11 @@ func (f *simFlags) parse() (err error) {
 		return fmt.Errorf("--faults: %w", err)
 	}
 	if f.shard != "" {
-		if n, err := fmt.Sscanf(f.shard, "%d/%d", &o.Shard, &o.Shards); n != 2 || err != nil || o.Shards == 0 {
+		i, n, _ := strings.Cut(f.shard, "/")
+		var bad, worse error
+		o.Shard, bad = strconv.ParseUint(i, 10, 32)
+		o.Shards, worse = strconv.ParseUint(n, 10, 32)
+		if bad != nil || worse != nil || o.Shards == 0 {
 			return fmt.Errorf("--shard %q: want i/n, such as 0/8", f.shard)
 		}
 	}
@@ -119,10 +124,14 @@ func (f *simFlags) parse() (err error) {
 		return fmt.Errorf("--twice %q: want a share such as 5%%", f.twice)
 	}
 	o.Twice = percent / 100
-	if o.Seeds == 0 && o.For == 0 {
+	single := f.trace || f.record != "" || f.file != ""
+	switch {
+	case single && (o.Seeds > 0 || o.For > 0 || f.asJSON):
+		return fmt.Errorf("--trace, --record and --decisions are for one seed: leave out --seeds, --for and --json")
+	case o.Sim.Nodes == 0 || o.Sim.Rate == 0 || o.Sim.Duration == 0:
+		return fmt.Errorf("--nodes %d, --rate %d, --duration %v: none of them can be 0", o.Sim.Nodes, o.Sim.Rate, o.Sim.Duration)
+	case o.Seeds == 0 && o.For == 0:
 		o.Seeds = 1
-	} else if f.trace || f.record != "" {
-		return fmt.Errorf("--trace and --record are for one seed: leave out --seeds and --for")
 	}
 	return o.Validate()
 }
@@ -134,11 +143,12 @@ func (f *simFlags) run(cmd *cobra.Command) error {
 	if f.campaign.Seeds == 1 && !f.asJSON {
 		return f.one(cmd)
 	}
-	screen := cmd.OutOrStdout()
-	if f.asJSON {
-		screen = cmd.ErrOrStderr()
+	screen := cmd.ErrOrStderr()
+	show, pause, done := progressOn(screen, f.campaign.Seeds)
+	f.campaign.Failed = func(x campaign.Failure) {
+		pause()
+		f.shrinkFailure(cmd.Context(), screen, x)
 	}
-	show, done := progressOn(screen, f.campaign.Seeds)
 	r, err := campaign.Run(cmd.Context(), f.campaign, show)
 	done()
 	if err != nil {
@@ -153,8 +163,9 @@ func (f *simFlags) run(cmd *cobra.Command) error {
 	case err != nil:
 		return fmt.Errorf("write the result: %w", err)
 	case r.Failed > 0:
-		f.shrinkFirst(screen, r)
 		return fmt.Errorf("%d of %d seeds failed; again: %s", r.Failed, r.Seeds, r.Failures[0].Command)
+	case cmd.Context().Err() != nil:
+		return fmt.Errorf("interrupted after %d seeds", r.Seeds)
 	case f.marks && len(missing) > 0:
 		return fmt.Errorf("never reached: %s", strings.Join(missing, ", "))
 	}
@@ -178,12 +189,12 @@ func (f *simFlags) one(cmd *cobra.Command) error {
 	if f.trace {
 		o.Trace = func(line string) { fmt.Fprintln(w, line) }
 	}
-	traces := recordings{}
+	traces := shrink.Recordings{}
 	if f.record != "" {
-		o.Record, o.Build = traces.add, recorder.Build()
+		o.Record, o.Build = traces.Add, recorder.Build()
 	}
 	r := sim.RunWith(o, plan)
-	if err := traces.write(f.record); err != nil {
+	if err := traces.Write(f.record); err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "%d events, %v simulated, hash %016x\n", r.Events, r.Time, r.Hash)
@@ -195,32 +206,30 @@ func (f *simFlags) one(cmd *cobra.Command) error {
 	if f.file != "" {
 		again = "pgraft sim --decisions " + f.file
 	} else if !f.trace && f.shrink > 0 {
-		if err := shrinkTo(w, f.save, o, plan, f.shrink); err != nil {
+		if err := shrinkTo(cmd.Context(), w, f.save, o, plan, f.shrink); err != nil {
 			return err
 		}
 	}
 	return fmt.Errorf("seed %d: %w; everything that happened: %s --trace", o.Seed, r.Failure, again)
 }
 
-// shrinkFirst makes the first failure of a campaign small. A seed that hung, or
-// that two runs of differed in, cannot be shrunk.
-func (f *simFlags) shrinkFirst(w io.Writer, r *campaign.Result) {
-	for _, x := range r.Failures {
-		if !slices.Contains(sim.Checks(), x.Check) || f.shrink == 0 {
-			continue
-		}
-		o := f.campaign.Sim
-		o.Seed = x.Seed
-		if err := shrinkTo(w, f.save, o, sim.Plan(o), f.shrink); err != nil {
-			fmt.Fprintf(w, "shrink seed %d: %v\n", x.Seed, err)
-		}
+// shrinkFailure makes a failing seed of a campaign small and saves it. A seed
+// that hung, or that two runs of differed in, cannot be shrunk.
+func (f *simFlags) shrinkFailure(ctx context.Context, w io.Writer, x campaign.Failure) {
+	fmt.Fprintf(w, "seed %d: %s at %s: %s\n", x.Seed, x.Check, x.At, x.Detail)
+	if !slices.Contains(sim.Checks(), x.Check) || f.shrink == 0 {
 		return
+	}
+	o := f.campaign.Sim
+	o.Seed = x.Seed
+	if err := shrinkTo(ctx, w, f.save, o, sim.Plan(o), f.shrink); err != nil {
+		fmt.Fprintf(w, "shrink seed %d: %v\n", x.Seed, err)
 	}
 }
 
 // progressOn shows a campaign: a bar on a terminal, a line now and then
-// elsewhere.
-func progressOn(w io.Writer, seeds uint64) (show func(campaign.Stats), done func()) {
+// elsewhere. pause makes room for other lines, until show is called again.
+func progressOn(w io.Writer, seeds uint64) (show func(campaign.Stats), pause, done func()) {
 	file, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		last := time.Duration(0)
@@ -229,7 +238,7 @@ func progressOn(w io.Writer, seeds uint64) (show func(campaign.Stats), done func
 				last = s.Elapsed
 				fmt.Fprintln(w, s.Line())
 			}
-		}, func() {}
+		}, func() {}, func() {}
 	}
 	most := int64(seeds)
 	if most == 0 {
@@ -240,5 +249,5 @@ func progressOn(w io.Writer, seeds uint64) (show func(campaign.Stats), done func
 	return func(s campaign.Stats) {
 		bar.Describe(s.Line())
 		bar.Set64(int64(s.Seeds)) // an error here is one of the terminal, which the next line meets too
-	}, func() { bar.Finish(); bar.Clear() }
+	}, func() { bar.Clear() }, func() { bar.Finish(); bar.Clear() }
 }

@@ -90,7 +90,11 @@ func TestSimMistakes(t *testing.T) {
 		{[]string{"--twice", "often"}, "--twice"},
 		{[]string{"--nodes", "12"}, "12 nodes"},
 		{[]string{"--duration", "1s"}, "a run of 1s"},
-		{[]string{"--seeds", "2", "--trace"}, "--trace and --record are for one seed"},
+		{[]string{"--seeds", "2", "--trace"}, "are for one seed"},
+		{[]string{"--decisions", "x", "--for", "1s"}, "are for one seed"},
+		{[]string{"--decisions", "x"}, "open x: no such file"},
+		{[]string{"--nodes", "0"}, "none of them can be 0"},
+		{[]string{"--seeds", "2", "--shard", "1/3x"}, "want i/n"},
 	} {
 		_, errOut, err := pgraft(t, append([]string{"sim"}, c.args...)...)
 		if err == nil || !strings.Contains(errOut, c.want) {

@@ -8,7 +8,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 
 our @EXPORT = qw(raft_settings raft_server raft_init raft_add raft_leads raft_log
-  raft_wait raft_engine raft_kill);
+  raft_wait raft_engine raft_kill apply_tables);
 
 # The settings that make a server a node, with a port of its own.
 sub raft_settings
@@ -119,12 +119,26 @@ sub raft_kill
 	return;
 }
 
+# SQL that makes a table, and a function that makes each entry a row of it: one
+# that is applied twice, or in another order, shows.
+sub apply_tables
+{
+	return <<'EOS';
+CREATE TABLE applied (place bigserial, index bigint, term bigint, data text);
+CREATE FUNCTION apply_entry(index bigint, term bigint, data text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO applied (index, term, data) VALUES (index, term, data);
+END $$;
+EOS
+}
+
 # The data in the log, as far as everything committed before is applied.
 sub raft_log
 {
-	my ($server) = @_;
-	$server->safe_psql('postgres', 'SELECT pgraft_read_barrier()');
-	return $server->safe_psql('postgres',
+	my ($server, $database) = @_;
+	$database //= 'postgres';
+	$server->safe_psql($database, 'SELECT pgraft_read_barrier()');
+	return $server->safe_psql($database,
 		"SELECT data FROM pgraft_log_entries(1, 1000000) WHERE kind = 'data' ORDER BY index");
 }
 

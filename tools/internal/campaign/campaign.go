@@ -24,7 +24,14 @@ type Options struct {
 	Shard   uint64        // of Shards, from 0: this campaign runs the seeds that are its
 	Shards  uint64        // 0 means 1
 	Twice   float64       // share of the seeds that are run twice and compared, 0 to 1
+	// Failed, when not nil, is called at once with the first seed that each
+	// checker stops, maxFailedCalls at most, one call at a time. The other
+	// workers go on meanwhile.
+	Failed func(Failure)
 }
+
+// maxFailedCalls bounds the calls of Options.Failed.
+const maxFailedCalls = 5
 
 // maxFailures bounds the failures that are kept; all are counted.
 const maxFailures = 100
@@ -112,8 +119,9 @@ func Run(ctx context.Context, o Options, progress func(Stats)) (*Result, error) 
 				seed := o.Sim.Seed + o.Shard + k*o.Shards
 				c.begin(i, seed)
 				c.add(c.runSeed(seed))
+				c.begin(i, 0)
+				c.tellFailed()
 			}
-			c.begin(i, 0)
 		})
 	}
 	done := make(chan struct{})
@@ -149,6 +157,8 @@ type collector struct {
 	mu      sync.Mutex
 	r       Result
 	running []runningSeed // by worker
+	told    []string      // the checks that Options.Failed was called for
+	telling bool          // it is being called
 }
 
 type runningSeed struct {
@@ -181,6 +191,24 @@ func (c *collector) stuck() bool {
 		return true
 	}
 	return false
+}
+
+// tellFailed calls Options.Failed for a failure of a check that it was not called
+// for, if there is one.
+func (c *collector) tellFailed() {
+	c.mu.Lock()
+	i := slices.IndexFunc(c.r.Failures, func(f Failure) bool { return !slices.Contains(c.told, f.Check) })
+	if c.o.Failed == nil || i < 0 || c.telling || len(c.told) >= maxFailedCalls {
+		c.mu.Unlock()
+		return
+	}
+	f := c.r.Failures[i]
+	c.told, c.telling = append(c.told, f.Check), true
+	c.mu.Unlock()
+	c.o.Failed(f)
+	c.mu.Lock()
+	c.telling = false
+	c.mu.Unlock()
 }
 
 type outcome struct {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -32,10 +33,19 @@ func Command(o sim.Options, seed uint64) string {
 	return s
 }
 
-// FaultList writes a selection of faults as --faults takes it.
+// FaultList writes a selection of faults as --faults takes it, the shorter way.
 func FaultList(l []string) string {
-	if len(l) == 0 {
+	var without []string
+	for _, k := range sim.Kinds() {
+		if !slices.Contains(l, k.Name) {
+			without = append(without, "-"+k.Name)
+		}
+	}
+	switch {
+	case len(l) == 0:
 		return "none"
+	case len(without) > 0 && len(without) < len(l):
+		return strings.Join(without, ",")
 	}
 	return strings.Join(l, ",")
 }
@@ -108,7 +118,7 @@ func (r *Result) WriteJSON(w io.Writer, o sim.Options) error {
 		EventsPerSecond float64    `json:"events_per_second"`
 		Failures        []Failure  `json:"failures"`
 		Marks           []sim.Mark `json:"marks"`
-	}{r.Stats, o.Describe(), r.SeedsPerHour(), r.EventsPerSecond(), r.Failures, r.Marks.List()})
+	}{r.Stats, o.Describe(), r.SeedsPerHour(), r.EventsPerSecond(), append([]Failure{}, r.Failures...), r.Marks.List()})
 }
 
 // Missing are the marks that have to be reached and were not.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -44,6 +45,7 @@ type Options struct {
 	PGConfig string // empty: $PG_CONFIG, then the search path
 	Dir      string // of the servers' files, made by the run; empty: a temporary one
 	Keep     bool   // leave the cluster running at the end
+	TLS      bool   // between nodes, with certificates made for the run
 	Progress io.Writer
 }
 
@@ -56,6 +58,8 @@ type Result struct {
 	Steps    []StepTime `json:"steps"`
 	// rows of pgraft_get_cluster_status() as each node answered, by node
 	Status []NodeStatus `json:"status"`
+	// rows of pgraft_stat_peers about TLS, with --tls
+	TLS []PeerTLS `json:"tls,omitempty"`
 	// entries compared on every node; those written after the crash included
 	Entries        int     `json:"entries"`
 	Killed         int     `json:"killed_node"`
@@ -149,24 +153,39 @@ func (d *demo) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return d.ui.all(
-		step{"start them", func(*progress) (string, error) { return d.start(ctx) }},
-		step{"CREATE EXTENSION pgraft; SELECT pgraft_init(); on each", func(*progress) (string, error) { return d.initialise(ctx) }},
-		step{"pgraft_add_node() on the leader", func(*progress) (string, error) { return d.addNodes(ctx) }},
-		step{"pgraft_get_cluster_status() on each node", func(*progress) (string, error) { return d.status(ctx) }},
-		step{fmt.Sprintf("replicate %d entries", entriesBefore), func(p *progress) (string, error) {
+	if d.options.TLS {
+		if err := d.ui.step("make a certificate for each", func(*progress) (string, error) { return d.certify() }); err != nil {
+			return err
+		}
+	}
+	return d.ui.all(d.steps(ctx)...)
+}
+
+// steps are those once the servers are made.
+func (d *demo) steps(ctx context.Context) []step {
+	steps := []step{
+		{"start them", func(*progress) (string, error) { return d.start(ctx) }},
+		{"CREATE EXTENSION pgraft; SELECT pgraft_init(); on each", func(*progress) (string, error) { return d.initialise(ctx) }},
+		{"pgraft_add_node() on the leader", func(*progress) (string, error) { return d.addNodes(ctx) }},
+		{"pgraft_get_cluster_status() on each node", func(*progress) (string, error) { return d.status(ctx) }},
+		{fmt.Sprintf("replicate %d entries", entriesBefore), func(p *progress) (string, error) {
 			return d.write(ctx, p, "entry", entriesBefore)
 		}},
-		step{"read them back on every node", func(*progress) (string, error) { return d.readBack(ctx) }},
-		step{"watch the idle workers", func(*progress) (string, error) { return d.idle(ctx) }},
-		step{"kill the leader's server with SIGKILL", func(*progress) (string, error) { return d.failover(ctx) }},
-		step{fmt.Sprintf("replicate %d more entries without it", entriesAfter), func(p *progress) (string, error) {
+		{"read them back on every node", func(*progress) (string, error) { return d.readBack(ctx) }},
+		{"watch the idle workers", func(*progress) (string, error) { return d.idle(ctx) }},
+		{"kill the leader's server with SIGKILL", func(*progress) (string, error) { return d.failover(ctx) }},
+		{fmt.Sprintf("replicate %d more entries without it", entriesAfter), func(p *progress) (string, error) {
 			return d.write(ctx, p, "after the crash", entriesAfter)
 		}},
-		step{"start the killed server again", func(*progress) (string, error) { return d.rejoin(ctx) }},
-		step{"read everything back on every node", func(*progress) (string, error) { return d.readBack(ctx) }},
-		step{"pgraft_get_cluster_status() on each node", func(*progress) (string, error) { return d.status(ctx) }},
-	)
+		{"start the killed server again", func(*progress) (string, error) { return d.rejoin(ctx) }},
+		{"read everything back on every node", func(*progress) (string, error) { return d.readBack(ctx) }},
+		{"pgraft_get_cluster_status() on each node", func(*progress) (string, error) { return d.status(ctx) }},
+	}
+	if d.options.TLS {
+		const afterStatus = 4
+		steps = slices.Insert(steps, afterStatus, step{"SELECT ... FROM pgraft_stat_peers on each node", func(*progress) (string, error) { return d.showTLS(ctx) }})
+	}
+	return steps
 }
 
 // cleanUp stops and removes everything, unless it is to be kept.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pgraft/pgraft/tools/internal/sqlapi"
 )
@@ -56,6 +57,18 @@ func TestScreenWithoutATerminal(t *testing.T) {
 	}
 	if len(s.steps) != 1 || s.steps[0].Detail != "all of it" {
 		t.Errorf("steps %+v", s.steps)
+	}
+}
+
+func TestTLSTable(t *testing.T) {
+	at := time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC)
+	got := tlsTable([]PeerTLS{{1, 2, "TLS 1.3", "TLS_X", "CN=b", at}, {1, 3, "TLS 1.3", "TLS_X", "CN=c", at}, {2, 1, "TLS 1.3", "TLS_X", "CN=a", at}})
+	want := "  asked   peer  tls_version  tls_cipher  certificate_subject  certificate_expiry\n" +
+		"  node 1  2     TLS 1.3      TLS_X       CN=b                 2027-01-02 03:04:05+00\n" +
+		"          3     TLS 1.3      TLS_X       CN=c                 2027-01-02 03:04:05+00\n" +
+		"  node 2  1     TLS 1.3      TLS_X       CN=a                 2027-01-02 03:04:05+00\n"
+	if got != want {
+		t.Errorf("table\n%s\nwant\n%s", got, want)
 	}
 }
 

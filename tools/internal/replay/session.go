@@ -266,6 +266,9 @@ func (s *Session) state(args []string) error {
 	}
 	c := s.cur.Nodes()[i]
 	if c.Core() == nil {
+		if s.JSON {
+			return json.NewEncoder(s.out).Encode(map[string]any{"node": s.inc.Nodes[i].Name, "n": c.N(), "status": nil})
+		}
 		s.printf("node %s: not started\n", s.inc.Nodes[i].Name)
 		return nil
 	}

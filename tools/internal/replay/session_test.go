@@ -109,7 +109,8 @@ func TestSessionJSON(t *testing.T) {
 	s, do := session(t, crashed(t).incident())
 	s.JSON = true
 	do("break role leader")
-	for cmd, want := range map[string]string{"goto 50": "at", "next": "outputs", "state 1": "members", "goto 0": "at"} {
+	for _, step := range [][2]string{{"state 1", "status"}, {"goto 50", "at"}, {"next", "outputs"}, {"state 1", "members"}, {"goto 0", "at"}} {
+		cmd, want := step[0], step[1]
 		var v map[string]any
 		if err := json.Unmarshal([]byte(do(cmd)), &v); err != nil {
 			t.Errorf("%s: %v", cmd, err)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pgraft/pgraft/node/recorder"
 	"github.com/pgraft/pgraft/sim"
 )
 
@@ -26,9 +27,40 @@ type file struct {
 	Decisions []string `json:"decisions"`
 }
 
-// Save writes s to dir: seed-N-CHECK.json with the decisions, for `pgraft sim
-// --decisions` and `pgraft shrink`, and seed-N-CHECK.txt, a script.
-func Save(dir string, s sim.Shrunk) (decisions, script string, err error) {
+// Files are where Save put a shrunk run.
+type Files struct {
+	Decisions string // for `pgraft sim --decisions` and `pgraft shrink`
+	Script    string // for go test ./sim
+	Traces    string // the directory with each node's trace, for replay, diff and view; "": there are none
+}
+
+// Save writes s to dir: seed-N-CHECK.json with the decisions, seed-N-CHECK.txt,
+// a script, and in seed-N-CHECK what each node recorded when it failed.
+func Save(dir string, s sim.Shrunk) (f Files, err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return f, fmt.Errorf("shrink: %w", err)
+	}
+	name := filepath.Join(dir, fmt.Sprintf("seed-%d-%s", s.Options.Seed, s.Failure.Check))
+	f = Files{Decisions: name + ".json", Script: name + ".txt", Traces: name}
+	if err := saveDecisions(f.Decisions, s); err != nil {
+		return f, fmt.Errorf("shrink: seed %d: %w", s.Options.Seed, err)
+	}
+	detail := strings.Join(strings.Fields(s.Failure.Detail), " ")
+	story := fmt.Sprintf("Seed %d, shrunk from %d decisions to %d. It failed the check %s:\n%s", s.Options.Seed, s.Before, len(s.Decisions), s.Failure.Check, detail)
+	if err := os.WriteFile(f.Script, []byte(sim.Script(story, s.Options, s.Decisions)), 0o644); err != nil {
+		return f, fmt.Errorf("shrink: %w", err)
+	}
+	r := Recordings{}
+	o := s.Options
+	o.Record, o.Build = r.Add, recorder.Build()
+	sim.RunWith(o, s.Decisions)
+	if len(r) == 0 { // it failed before any core was there
+		f.Traces = ""
+	}
+	return f, r.Write(f.Traces)
+}
+
+func saveDecisions(path string, s sim.Shrunk) error {
 	o := s.Options
 	f := file{Seed: o.Seed, Nodes: o.Nodes, Rate: o.Rate, Faults: o.Faults, Without: o.Without, Check: s.Failure.Check,
 		At: s.Failure.At.String(), Detail: s.Failure.Detail, Before: s.Before}
@@ -40,22 +72,9 @@ func Save(dir string, s sim.Shrunk) (decisions, script string, err error) {
 	}
 	b, err := json.MarshalIndent(f, "", "  ")
 	if err != nil {
-		return "", "", fmt.Errorf("shrink: seed %d: %w", o.Seed, err)
+		return err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", "", fmt.Errorf("shrink: %w", err)
-	}
-	name := filepath.Join(dir, fmt.Sprintf("seed-%d-%s", o.Seed, s.Failure.Check))
-	decisions, script = name+".json", name+".txt"
-	if err := os.WriteFile(decisions, append(b, '\n'), 0o644); err != nil {
-		return "", "", fmt.Errorf("shrink: %w", err)
-	}
-	detail := strings.Join(strings.Fields(s.Failure.Detail), " ")
-	story := fmt.Sprintf("Seed %d, shrunk from %d decisions to %d. It failed the check %s:\n%s", o.Seed, s.Before, len(s.Decisions), s.Failure.Check, detail)
-	if err := os.WriteFile(script, []byte(sim.Script(story, o, s.Decisions)), 0o644); err != nil {
-		return "", "", fmt.Errorf("shrink: %w", err)
-	}
-	return decisions, script, nil
+	return os.WriteFile(path, append(b, '\n'), 0o644)
 }
 
 // Load reads what Save wrote.

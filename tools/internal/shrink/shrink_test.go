@@ -19,17 +19,20 @@ func TestSaveAndLoad(t *testing.T) {
 		{Seed: 6, Nodes: 5, Duration: 40 * time.Second, Rate: 7, Faults: []string{}, Without: []string{"bounds"}},
 	} {
 		s := sim.Shrunk{Options: o, Decisions: plan, Before: 40, Failure: &sim.Failure{Check: "one-lease", Detail: "node 1\nholds", At: time.Second}}
-		decisions, script, err := Save(filepath.Join(t.TempDir(), "new"), s)
+		files, err := Save(filepath.Join(t.TempDir(), "new"), s)
 		if err != nil {
 			t.Fatal(err)
 		}
-		gotO, gotPlan, err := Load(decisions)
+		gotO, gotPlan, err := Load(files.Decisions)
 		if err != nil || !reflect.DeepEqual(gotO, o) || !reflect.DeepEqual(gotPlan, plan) {
 			t.Errorf("%+v was read as %+v, %d decisions as %d, %v", o, gotO, len(plan), len(gotPlan), err)
 		}
-		text, err := os.ReadFile(script)
+		text, err := os.ReadFile(files.Script)
 		if err != nil || !strings.Contains(string(text), "# node 1 holds\nrun seed=") || !strings.HasSuffix(string(text), "----\nno violation\n") {
 			t.Errorf("%v, the script is\n%s", err, text)
+		}
+		if x, err := os.Stat(filepath.Join(files.Traces, "node1.trace")); err != nil || x.Size() == 0 {
+			t.Errorf("the trace of node 1: %v", err)
 		}
 	}
 }
@@ -53,7 +56,7 @@ func TestLoadRefuses(t *testing.T) {
 // A seed that does not fail is left as it is.
 func TestSeedWithoutFailure(t *testing.T) {
 	o := sim.Options{Seed: 1, Duration: 20 * time.Second}
-	if s := Seed(o, time.Minute); s.Failure != nil || s.Runs != 1 {
+	if s := Seed(t.Context(), o, time.Minute); s.Failure != nil || s.Runs != 1 {
 		t.Errorf("%d runs, %v", s.Runs, s.Failure)
 	}
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -67,7 +68,7 @@ func main() {
 		if k.Killed && *small > 0 && k.Check != "hang" {
 			o.Seed = k.Seed
 			began := time.Now()
-			s := shrink.Seed(o, *small)
+			s := shrink.Seed(context.Background(), o, *small)
 			k.Shrink, k.Before = time.Since(began), len(sim.Plan(o))
 			for _, d := range s.Decisions {
 				k.Shrunk = append(k.Shrunk, d.String())

@@ -1,0 +1,44 @@
+package pgcluster
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// shellDelay is how long what a script leaves running may hold on to its output.
+const shellDelay = 5 * time.Second
+
+// Release frees the server's ports, for a server that is started by Shell and
+// never by Start.
+func (s *Server) Release() {
+	for _, p := range s.ports {
+		p.release()
+	}
+}
+
+// Shell runs a script with bash, as an operator would type it on the server: as
+// the server's account, beside its data directory, with PGDATA and the client's
+// variables set, and PostgreSQL's programs on the path. It returns what the
+// script prints; the error is that of its last command.
+func (s *Server) Shell(ctx context.Context, script string, env ...string) (string, error) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		return "", fmt.Errorf("pgcluster: %w", err)
+	}
+	cmd := exec.CommandContext(ctx, bash, "-c", script)
+	cmd.Dir, cmd.WaitDelay = filepath.Dir(s.DataDir), shellDelay
+	cmd.Env = os.Environ()
+	s.cluster.account.prepare(cmd)
+	cmd.Env = append(append(cmd.Env, "PATH="+filepath.Dir(s.cluster.config.Install.bin("psql"))+":"+os.Getenv("PATH"),
+		"PGDATA="+s.DataDir, "PGHOST="+loopback, "PGPORT="+strconv.Itoa(s.Port), "PGUSER=postgres", "PGDATABASE=postgres"), env...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("on node %d: %w", s.NodeID, err)
+	}
+	return string(out), err
+}

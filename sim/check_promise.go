@@ -17,6 +17,7 @@ type made struct {
 	term        uint64 // of the leader, when it was made last
 	server      *node
 	until       time.Duration // by the server's clock
+	over        bool          // another one, to the leader of a later term, took its place
 }
 
 // promised notes a promise that leaves. The disk knows by then how long it lasts,
@@ -26,13 +27,22 @@ func (c *checks) promised(n *node, s *core.Send, i *wireInfo) {
 		c.w.fail(checkDurable, "%v promises node %d %d ms, and on its disk are %d ms", n, core.NodeID(s.To), i.promise, stored)
 	}
 	until := n.clock.at(c.w.now) + time.Duration(i.promise)*time.Millisecond
+	known := false
 	for k := range c.promises {
-		if p := &c.promises[k]; p.replica == n.identity.RaftID && p.to == s.To {
-			p.until, p.term = max(p.until, until), max(p.term, i.term)
-			return
+		switch p := &c.promises[k]; {
+		case p.replica != n.identity.RaftID:
+		case p.to == s.To:
+			known = true
+			p.until, p.term, p.over = max(p.until, until), max(p.term, i.term), false
+		case p.term < i.term:
+			// A later leader was elected, so the lease of this one is at its end:
+			// it was given up, or somebody else's promise to it had ended.
+			p.over = true
 		}
 	}
-	c.promises = append(c.promises, made{n.identity.RaftID, s.To, i.term, n, until})
+	if !known {
+		c.promises = append(c.promises, made{n.identity.RaftID, s.To, i.term, n, until, false})
+	}
 }
 
 // kept: whoever promised gives no vote in a later term to anyone else, and asks
@@ -46,7 +56,7 @@ func (c *checks) kept(n *node, to uint64, i *wireInfo) {
 	handed := c.candidates[who].handed
 	now := n.clock.at(c.w.now)
 	for _, p := range c.promises {
-		if p.replica != n.identity.RaftID || p.to == who.replica || p.term >= i.term || p.until <= now {
+		if p.replica != n.identity.RaftID || p.to == who.replica || p.over || p.term >= i.term || p.until <= now {
 			continue
 		}
 		l := c.w.nodes[core.NodeID(p.to)-1]

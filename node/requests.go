@@ -71,7 +71,7 @@ func (n *Node) AddNode(ctx context.Context, nodeID uint32, address string, port 
 	voter := false
 	switch m := v.member(nodeID); {
 	case v.Core.Role != core.RoleLeader:
-		return false, &RequestError{core.NotLeader, fmt.Sprintf("node %d does not lead", n.cfg.NodeID)}
+		return false, &RequestError{core.NotLeader, "this node does not lead"}
 	case m == nil:
 	case m.GetAddress() != address || m.GetPort() != port:
 		return false, &RequestError{core.Conflict, fmt.Sprintf("node %d is a member already, at %s", nodeID, endpoint(m))}

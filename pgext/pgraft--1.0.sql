@@ -366,7 +366,7 @@ CREATE TABLE pgraft.apply_function (
     CHECK ((export IS NULL) = (import IS NULL)),
     registered_at timestamptz NOT NULL DEFAULT now());
 COMMENT ON TABLE pgraft.apply_function IS
-'the function that is called for each committed entry, and those that export and import what it has made';
+'the function that is called for each committed entry';
 
 CREATE TABLE pgraft.apply_progress (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),

@@ -57,6 +57,7 @@ func TestCheckersFire(t *testing.T) {
 		checkComplete: func(t *testing.T, w *World, l, f *node) {
 			f.view.slots = f.view.slots[:len(f.view.slots)-20]
 			f.status.Role, f.status.Term = core.RoleLeader, f.status.Term+1
+			w.checks.votes[vote{l.identity.RaftID, f.status.Term}] = f.identity.RaftID
 			w.checks.stepped(f)
 		},
 		checkCommitted: func(t *testing.T, w *World, l, f *node) {
@@ -173,6 +174,29 @@ func TestCheckersFireToo(t *testing.T) {
 			l.view.commit--
 			l.view.at(l.status.Commit).term--
 			w.checks.stepped(l)
+		}},
+		"a leader for whom nobody voted": {checkLeader, func(w *World, l, f *node) {
+			f.status.Role, f.status.Term = core.RoleLeader, f.status.Term+1
+			w.checks.stepped(f)
+		}},
+		"a leader of the new voters alone": {checkLeader, func(w *World, l, f *node) {
+			f.status.Role, f.status.Term = core.RoleLeader, f.status.Term+1
+			w.checks.votes[vote{l.identity.RaftID, f.status.Term}] = f.identity.RaftID
+			f.view.joint = &jointChange{in: []uint64{l.identity.RaftID, f.identity.RaftID}}
+			f.view.wasJoint = f.view.joint
+			w.checks.elected(f)
+		}},
+		"a vote for a log that is behind": {checkComplete, func(w *World, l, f *node) {
+			id, term := l.identity.RaftID, f.status.Term+1
+			w.checks.candidates = map[candidacy]candidate{{id, term}: {logTerm: f.status.Term, index: f.status.Last - 1}}
+			w.checks.gives(f, &core.HardState{Term: term, Vote: id})
+		}},
+		"a promise that is not stored": {checkDurable, func(w *World, l, f *node) {
+			w.checks.sent(f, &core.Send{To: l.identity.RaftID},
+				&wireInfo{body: bodyRaft, kind: pb.MsgHeartbeatResp, term: f.status.Term, promise: f.disk.dir.promise + 1})
+		}},
+		"entries left behind a batch": {checkTransition, func(w *World, l, f *node) {
+			w.checks.stored(f, &core.Persist{Entries: []core.Entry{{Index: f.disk.dir.last() - 1}}})
 		}},
 		"an answer to a removed member": {checkMembers, func(w *World, l, f *node) {
 			f.gone = true

@@ -79,6 +79,9 @@ type Kind struct {
 	begin func(w *World, s *strike) string
 	// end takes it back after For; nil if there is nothing to take back.
 	end func(w *World, s *strike)
+	// watch is called after each step of a node's core, from when begin put the
+	// strike into World.watching until its end; nil for most.
+	watch func(w *World, s *strike, n *node)
 	// most is how many a seed draws at most.
 	most int
 }
@@ -87,12 +90,12 @@ type Kind struct {
 func Kinds() []*Kind {
 	return []*Kind{
 		&faultLoss, &faultDuplicate, &faultDelay, &faultHold, &faultReorder, &faultReplay, &faultPartition, &faultOneWay,
-		&faultIsolate, &faultFlap, &faultSlowLink, &faultSmallOnly, &faultBandwidth, &faultSnapshotCut,
+		&faultIsolate, &faultFlap, &faultTurns, &faultSlowLink, &faultSmallOnly, &faultBandwidth, &faultSnapshotCut,
 		&faultSlowSync, &faultStallSync, &faultSyncError, &faultWriteError, &faultDiskFull, &faultCorrupt,
 		&faultDirLost, &faultDirOlder, &faultDirOther,
 		&faultCrash, &faultCrashInStep, &faultAllDown, &faultPause, &faultSleep, &faultSettings, &faultUpgrade,
 		&faultDrift,
-		&faultAdd, &faultRemove, &faultReplace, &faultReplaceBy, &faultTwoChanges, &faultTransfer, &faultCompact, &faultBootstrap,
+		&faultAdd, &faultRemove, &faultReplace, &faultReplaceBy, &faultReplaceCut, &faultTwoChanges, &faultTransfer, &faultCompact, &faultBootstrap,
 	}
 }
 
@@ -116,6 +119,7 @@ type strike struct {
 	cut  bool // flap: the link is away at the moment
 	// dir-older: the copy that was made
 	copied *directory
+	apart  []*node // turns, replace-cut: who is cut from the others
 }
 
 // Plan draws the decisions of a seed: which kinds are on, how often, and each
@@ -187,6 +191,7 @@ func (w *World) finish(s *strike) {
 	}
 	s.over = true
 	w.strikes = slices.DeleteFunc(w.strikes, func(x *strike) bool { return x == s })
+	w.watching = slices.DeleteFunc(w.watching, func(x *strike) bool { return x == s })
 	s.kind.end(w, s)
 	w.say(s.node, "end of %s", s.Kind)
 }
@@ -202,6 +207,29 @@ func (w *World) strikeLinks(s *strike, f func(*link)) {
 		if n != s.node {
 			f(w.link(s.node, n))
 			f(w.link(n, s.node))
+		}
+	}
+}
+
+// watch shows a node that has stepped to the strikes that wait for something.
+func (w *World) watch(n *node) {
+	for _, s := range w.watching {
+		s.kind.watch(w, s, n)
+	}
+}
+
+// cutOff cuts the links between some nodes and all others, or mends them.
+func (w *World) cutOff(group []*node, by int) {
+	for _, a := range group {
+		for _, b := range w.nodes {
+			if slices.Contains(group, b) {
+				continue
+			}
+			for _, l := range [2]*link{w.link(a, b), w.link(b, a)} {
+				if l.cut += by; by > 0 {
+					w.breakLater(l)
+				}
+			}
 		}
 	}
 }

@@ -230,6 +230,7 @@ func (n *node) input(in core.Input) {
 		return
 	}
 	n.w.checks.stepped(n)
+	n.w.watch(n)
 	if n.status.Role == core.RoleRemoved {
 		n.leave()
 	}

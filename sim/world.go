@@ -10,17 +10,18 @@ import (
 
 // World is one run: everything in it happens in one goroutine.
 type World struct {
-	o       Options
-	shape   shape
-	now     time.Duration
-	seq     uint64
-	events  uint64
-	queue   queue
-	kinds   map[string]*Kind
-	nodes   []*node // by node id - 1
-	links   []*link // by from, to
-	strikes []*strike
-	settled bool // the faults are over
+	o        Options
+	shape    shape
+	now      time.Duration
+	seq      uint64
+	events   uint64
+	queue    queue
+	kinds    map[string]*Kind
+	nodes    []*node // by node id - 1
+	links    []*link // by from, to
+	strikes  []*strike
+	watching []*strike // those whose Kind.watch waits for something
+	settled  bool      // the faults are over
 
 	clients  []*client
 	ops      []*op

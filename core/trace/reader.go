@@ -53,8 +53,11 @@ func (r *Reader) Next() (Frame, bool) {
 		offset := r.at
 		r.at += frameHeaderBytes + len(body)
 		f := newFrame(body[0])
-		if f == nil && body[0] >= kindOptional {
+		if f == nil && body[0] >= kindOptional && r.began {
 			continue
+		}
+		if f == nil && !r.began {
+			return r.fail(offset, "it begins with a frame of kind %d, not with its header", body[0])
 		}
 		if f == nil {
 			return r.fail(offset, "a frame of kind %d, which format %d does not have: written by a newer pgraft", body[0], Format)

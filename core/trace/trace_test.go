@@ -149,6 +149,7 @@ func TestReaderSaysWhatIsWrong(t *testing.T) {
 		{"a length of none", header + "\x00\x00\x00\x00\x00\x00\x00\x00", "a frame of 0 bytes"},
 		{"a length too large", header + "\xff\xff\xff\xff\x00\x00\x00\x00", "a frame of 4294967295 bytes"},
 		{"an optional kind", header + string(frame(200, 1, 2, 3)) + end, ""},
+		{"an optional kind first", trace.Magic + string(frame(200, 1, 2, 3)), "not with its header"},
 	} {
 		_, _, err := read([]byte(c.b))
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {

@@ -22,8 +22,8 @@ const openRetry = time.Second
 // open opens the node. What may pass is tried again: a port or a directory that
 // another process still has, an address that this machine does not have yet, as
 // at boot, and files of TLS that somebody has to put right, where the settings of
-// the last reload count. What may not pass is shown as the
-// worker's state and in the answer to every request.
+// the last reload count. What may not pass is shown as the worker's state and in
+// the answer to every request.
 func (e *engine) open() {
 	defer close(e.opened)
 	e.publishStatus(node.Status{State: node.Uninitialised})
@@ -86,7 +86,11 @@ func (e *engine) waitsFor() error {
 	return e.cause
 }
 
-// running waits until the node is open.
+// openWait is how long a request waits for the node: a log store that was not
+// closed is read first, and a port that another process has may stay taken.
+const openWait = 10 * time.Second
+
+// running waits until the node is open, for openWait at most.
 func (e *engine) running(ctx context.Context) (*node.Node, error) {
 	if err := e.waitsFor(); err != nil {
 		hint := "Put the file or the setting right and reload the configuration: the node then starts by itself."
@@ -96,6 +100,8 @@ func (e *engine) running(ctx context.Context) (*node.Node, error) {
 		}
 		return nil, &sqlError{state: "55000", message: "the pgraft node was not started: " + err.Error(), hint: hint}
 	}
+	ctx, done := context.WithTimeout(ctx, openWait)
+	defer done()
 	return e.wait(ctx)
 }
 

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -34,9 +35,15 @@ var (
 	psqlPlace   = regexp.MustCompile(`(?m)^LOCATION: .*\n`)
 )
 
+// docsLimit is for all pages: they are many, and each example is a session.
+const docsLimit = 4 * time.Minute
+
+// pageFiles is where the pages' servers write files for people. The tests' have a
+// directory of their own each.
+const pageFiles = "/var/tmp/"
+
 // docs are the servers that the pages' examples run on.
 type docs struct {
-	s    *suite
 	c    *pgcluster.Cluster
 	psql string
 }
@@ -44,12 +51,14 @@ type docs struct {
 // The examples in the documents run as they stand, in their order, and print
 // what the pages say.
 func runsTheDocuments(ctx context.Context, t *testing.T, s *suite) {
-	d := &docs{s: s, psql: filepath.Join(s.install.BinDir, "psql")}
+	d := &docs{psql: filepath.Join(s.install.BinDir, "psql")}
 	if _, err := os.Stat(d.psql); err != nil {
 		if d.psql, err = osexec.LookPath("psql"); err != nil {
 			t.Fatalf("the examples are run by psql: %v", err)
 		}
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), docsLimit)
+	t.Cleanup(cancel)
 	// slow elections, so that a busy machine changes no example
 	d.c = s.extraCluster(ctx, t, 4, map[string]string{"pgraft.cluster_id": "orders", "pgraft.election_timeout": "2s"})
 	must(t, d.c.Start(ctx))
@@ -101,6 +110,8 @@ func (d *docs) sql(ctx context.Context, node int, item, next pages.Item) error {
 		}
 		return fmt.Sprintf("'127.0.0.1', %d", d.c.Servers[peer-1].RaftPort)
 	})
+	files := filepath.Dir(server.DataDir) + string(filepath.Separator)
+	text = strings.ReplaceAll(text, pageFiles, files)
 	cmd := osexec.CommandContext(ctx, d.psql, "-X", "-h", "127.0.0.1", "-p", strconv.Itoa(server.Port),
 		"-U", "postgres", "-d", "postgres", "-v", "VERBOSITY=verbose", "-f", "-")
 	cmd.Stdin = strings.NewReader(text)
@@ -118,6 +129,7 @@ func (d *docs) sql(ctx context.Context, node int, item, next pages.Item) error {
 		}
 		return m
 	})
+	got = strings.ReplaceAll(got, files, pageFiles)
 	switch {
 	case next.Lang == "text" && next.After && !pages.Matches(next.Text, got):
 		return fmt.Errorf("node %d prints\n%s\nbut the page says\n%s", node, got, next.Text)

@@ -97,7 +97,7 @@ func (w *wiretap) start(n int) []byte {
 // with whom it speaks. Without TLS the same entry can be read on the wire.
 func encryptsBetweenNodes(ctx context.Context, t *testing.T, s *suite) {
 	x := s.tlsCluster(ctx, t)
-	leader := x.leader(ctx, t)
+	leader := x.leaderAcross(ctx, t)
 	const secret = "the password of the treasury"
 	x.ledger.replicate(ctx, t, connect(ctx, t, leader), secret)
 	x.ledger.replicate(ctx, t, connect(ctx, t, x.others(leader)[0]), secret+" again")
@@ -132,7 +132,7 @@ func encryptsBetweenNodes(ctx context.Context, t *testing.T, s *suite) {
 	}
 	must(t, x.cluster.Start(ctx))
 	x.settle(ctx, t)
-	conn := connect(ctx, t, x.leader(ctx, t))
+	conn := connect(ctx, t, x.leaderAcross(ctx, t))
 	x.ledger.replicate(ctx, t, conn, "the weather in the treasury")
 	x.settle(ctx, t)
 	if !x.wire.saw("treasury") || !x.wire.saw("pgraft\n") {
@@ -144,6 +144,19 @@ func encryptsBetweenNodes(ctx context.Context, t *testing.T, s *suite) {
 	if none != nodes-1 {
 		t.Errorf("without TLS %d peers have no TLS", none)
 	}
+}
+
+// leaderAcross is a leader that reaches node 3 through the proxy.
+func (x *tlsCluster) leaderAcross(ctx context.Context, t *testing.T) *pgcluster.Server {
+	t.Helper()
+	if x.leader(ctx, t) == x.third {
+		moved, err := sqlapi.TransferLeadership(ctx, connect(ctx, t, x.third), 1)
+		if err != nil || !moved {
+			t.Fatalf("pgraft_transfer_leadership(1) = %v, %v", moved, err)
+		}
+		x.settle(ctx, t)
+	}
+	return x.leader(ctx, t, x.cluster.Servers[:2]...)
 }
 
 // Certificates are renewed on one node after the other, then the authority is

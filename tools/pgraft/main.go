@@ -8,9 +8,12 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/pgraft/pgraft/node/recorder"
 )
 
 // version is the release of the command, and of the extension it was built with.
@@ -32,11 +35,29 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	begun := false
+	mark(root, &begun)
+	cmd, err := root.ExecuteContextC(ctx)
+	if help := fmt.Sprintf("`%s --help`", cmd.CommandPath()); err != nil && !begun && !strings.Contains(err.Error(), help) {
+		err = fmt.Errorf("%w; see %s", err, help) // of the command line itself
+	}
 	if err != nil {
 		fmt.Fprintf(stderr, "pgraft: %v\n", err)
 	}
 	return err
+}
+
+// mark makes every command say that its command line could be read.
+func mark(cmd *cobra.Command, begun *bool) {
+	if f := cmd.RunE; f != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			*begun = true
+			return f(cmd, args)
+		}
+	}
+	for _, c := range cmd.Commands() {
+		mark(c, begun)
+	}
 }
 
 func newRoot() *cobra.Command {
@@ -82,6 +103,9 @@ func newVersion() *cobra.Command {
 					if s.Key == "vcs.revision" {
 						text += ", commit " + s.Value
 					}
+				}
+				if b := recorder.Build(); b != "" {
+					text += ", build " + b // as `trace info` names it
 				}
 				text += ")"
 			}

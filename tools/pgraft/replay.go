@@ -133,15 +133,24 @@ func (o *replayOptions) whatIf(w io.Writer, inc *replay.Incident) error {
 		return err
 	}
 	var all []replay.WhatIf
+	refused := 0
 	for _, n := range inc.Nodes {
 		r := n.WhatIf(set)
 		all = append(all, r)
+		if r.Refused() {
+			refused++
+		}
 		if !o.json {
 			fmt.Fprint(w, r)
 		}
 	}
 	if o.json {
-		return json.NewEncoder(w).Encode(all)
+		if err := json.NewEncoder(w).Encode(all); err != nil {
+			return fmt.Errorf("write the result: %w", err)
+		}
+	}
+	if refused == len(all) {
+		return fmt.Errorf("no core starts with %s: %s", strings.Join(o.set, " "), all[0].Ends)
 	}
 	return nil
 }

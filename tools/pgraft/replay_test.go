@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -105,6 +106,59 @@ func TestReplayCommand(t *testing.T) {
 	for _, args := range [][]string{{"--at", "1000"}, {"--commands", "dance"}, {"--set", "color=red"}} {
 		if _, _, ok := command(t, append([]string{"replay", path}, args...)...); ok {
 			t.Errorf("%v succeeds", args)
+		}
+	}
+}
+
+// Every setting that --set names can be changed, alone and with others; what
+// cannot be right says what can.
+func TestReplaySet(t *testing.T) {
+	path := sampleTrace(t)
+	names := map[string]string{"election_timeout": "3s", "heartbeat_interval": "2", "max_entry_bytes": "2000", "max_tail_bytes": "100000",
+		"seed": "0x2a", "snapshot_entries": "7"}
+	help, _, _ := command(t, "replay", "--help")
+	_, errOut, ok := command(t, "replay", path, "--set", "colour=red")
+	if ok {
+		t.Error("--set colour=red succeeds")
+	}
+	args := []string{"replay", path}
+	for name, value := range names {
+		wantAll(t, help, name)
+		wantAll(t, errOut, name)
+		args = append(args, "--set", name+"="+value)
+		out, errOut, ok := command(t, "replay", path, "--set", name+"="+value)
+		if !ok || !strings.Contains(out, "node 1: the same") && !strings.Contains(out, "node 1: another run from input") {
+			t.Errorf("--set %s=%s: %s%s", name, value, out, errOut)
+		}
+	}
+	out, errOut, ok := command(t, append(args, "--json")...)
+	var result []struct {
+		Node   string
+		Parted *struct{ Input int }
+	}
+	if err := json.Unmarshal([]byte(out), &result); err != nil || !ok || len(result) != 1 || result[0].Node != "1" || result[0].Parted == nil {
+		t.Errorf("all of them, as JSON: %v, %s%s", err, out, errOut)
+	}
+	for _, bad := range []struct{ set, want string }{
+		{"election_timeout", "NAME=VALUE"}, {"election_timeout=soon", "neither a number of ticks nor a time"}, {"seed=x", "seed"},
+		{"election_timeout=-5", "no core starts with election_timeout=-5"}, {"heartbeat_interval=0", "must be at least 1"},
+	} {
+		if out, errOut, ok := command(t, "replay", path, "--set", bad.set); ok || !strings.Contains(errOut, bad.want) {
+			t.Errorf("--set %s: %s%s", bad.set, out, errOut)
+		}
+	}
+}
+
+// Every command has examples, and a mistake on its line points to its help.
+func TestTraceHelp(t *testing.T) {
+	for _, cmd := range [][]string{{"replay"}, {"diff"}, {"view"}, {"trace", "info"}, {"trace", "cut"}, {"trace", "merge"}, {"trace", "to-json"}} {
+		out, _, ok := command(t, append(slices.Clone(cmd), "--help")...)
+		if !ok || !strings.Contains(out, "Examples:") {
+			t.Errorf("%v --help: %s", cmd, out)
+		}
+		_, errOut, ok := command(t, cmd...)
+		if want := "see `pgraft " + strings.Join(cmd, " ") + " --help`"; ok || !strings.Contains(errOut, want) {
+			t.Errorf("%v: no %q in %q", cmd, want, errOut)
 		}
 	}
 }

@@ -122,9 +122,14 @@ func (n *Node) WhatIf(set func(*core.Config)) WhatIf {
 	return w
 }
 
+// Refused says that the settings make no core at all: Ends says why.
+func (w WhatIf) Refused() bool { return w.Ends != "" && w.Inputs == 0 }
+
 func (w WhatIf) String() string {
 	var b strings.Builder
-	if w.Parted == nil {
+	if w.Refused() {
+		fmt.Fprintf(&b, "node %s: no run to compare with\n", w.Name)
+	} else if w.Parted == nil {
 		fmt.Fprintf(&b, "node %s: the same, %d inputs\n", w.Name, w.Inputs)
 	} else {
 		p := w.Parted

@@ -37,18 +37,20 @@ func (c *checks) promised(n *node, s *core.Send, i *wireInfo) {
 
 // kept: whoever promised gives no vote in a later term to anyone else, and asks
 // for none, until its promise ends; a restart in between changes nothing. Only a
-// transfer does: the leader gave its lease up before it asked for an election.
+// transfer does, and then the leader has given its lease up before.
 func (c *checks) kept(n *node, to uint64, i *wireInfo) {
 	who := candidacy{to, i.term}
 	if i.kind == pb.MsgVote {
 		who.replica = n.identity.RaftID
 	}
-	if c.candidates[who].handed {
-		return
-	}
+	handed := c.candidates[who].handed
 	now := n.clock.at(c.w.now)
 	for _, p := range c.promises {
-		if p.replica == n.identity.RaftID && p.to != who.replica && p.term < i.term && p.until > now {
+		if p.replica != n.identity.RaftID || p.to == who.replica || p.term >= i.term || p.until <= now {
+			continue
+		}
+		l := c.w.nodes[core.NodeID(p.to)-1]
+		if !handed || l.identity.RaftID == p.to && l.lease.term < i.term && l.holdsLease() {
 			c.w.fail(checkPromise, "%v takes part in the election of term %d by %v, and promised node %d, which leads term %d, to wait for another %v",
 				n, i.term, i.kind, core.NodeID(p.to), p.term, p.until-now)
 		}

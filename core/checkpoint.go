@@ -37,6 +37,10 @@ func (c *Core) checkpointWith(rewrite func(proto.Message)) ([]byte, error) {
 		c.library = l
 	}
 	size := 4096 + c.log.bytesBetween(c.log.base().Index, c.last) + uint64(32*len(c.requests.order))
+	size += 16 * (c.last - c.log.base().Index)
+	for _, m := range c.log.marks {
+		size += uint64(len(m.GetData())) + 256
+	}
 	k := checkpoint.Writer(append(make([]byte, 0, size), checkpointMagic...))
 	k.Rewrite(rewrite)
 	c.state(k)

@@ -1,6 +1,8 @@
 package trace
 
 import (
+	"slices"
+
 	"github.com/pgraft/pgraft/core"
 )
 
@@ -68,9 +70,13 @@ func (r *Recorder) Checkpoint(now int64, c *core.Core) error {
 	if r.fresh {
 		r.chain, r.fresh = core.Chain{}, false
 	}
+	r.b = slices.Grow(r.b, len(data)+checkpointRoom)
 	r.b = Append(r.b, &Checkpoint{Seq: r.seq, Sum: r.chain.Sum, Time: now, Config: r.config, Data: data})
 	return nil
 }
+
+// checkpointRoom is what a frame needs beside the state itself, in bytes.
+const checkpointRoom = 4096
 
 // Input records an input before its Step, which may change it.
 func (r *Recorder) Input(now int64, in core.Input) {

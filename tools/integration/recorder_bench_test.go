@@ -25,13 +25,14 @@ import (
 const (
 	// benchPairsEnv says how many pairs of windows BenchmarkRecorder measures.
 	benchPairsEnv = "PGRAFT_BENCH_PAIRS"
-	benchPairs    = 40
+	benchPairs    = 25
 	benchSessions = 8
 	benchEntry    = 200 // bytes
-	benchWindow   = 2 * time.Second
+	benchWindow   = 4 * time.Second
 	// benchSettle is left out after the recorder was turned on or off: a file
-	// begins with a checkpoint.
-	benchSettle = 500 * time.Millisecond
+	// begins with a checkpoint of some 10 MB, which otherwise comes every minute
+	// or two, and the disk has to take those of three nodes at once.
+	benchSettle = 2 * time.Second
 )
 
 // window is what was measured with the recorder on or off.

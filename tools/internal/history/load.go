@@ -152,7 +152,11 @@ func (t *nodeTrace) play(n *replay.Node) error {
 	for _, f := range n.Files {
 		if f.Damage != nil {
 			t.warn("%s: %v", f.Path, f.Damage)
-			t.mark(f.Last.UnixNano(), Note, "%v", f.Damage)
+			kind := Alarm
+			if f.Damage.Cut { // as a killed server leaves it
+				kind = Note
+			}
+			t.mark(f.Last.UnixNano(), kind, "%v", f.Damage)
 		}
 	}
 	if len(t.events) == before {

@@ -8,7 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 
 	"github.com/pgraft/pgraft/tools/internal/history"
 	"github.com/pgraft/pgraft/tools/internal/replay"
@@ -35,6 +38,47 @@ func TestBrowserPicture(t *testing.T) {
 	p.shot("view")
 }
 
+// A page that is not whole says so, whether its end is missing or its middle is
+// another; and so does the page of a trace that is not.
+func TestBrowserDamage(t *testing.T) {
+	var html bytes.Buffer
+	if err := Write(&html, incident(t)); err != nil {
+		t.Fatal(err)
+	}
+	p := openPage(t, html.Bytes()[:html.Len()/2])
+	p.wantText("#loading", "the file is not whole", "pgraft view")
+	p.shot("cut-light")
+	at := bytes.Index(html.Bytes(), []byte(`id="data">`)) + 5000
+	p = openPage(t, slices.Concat(html.Bytes()[:at], []byte("AAAAAAAA"), html.Bytes()[at+8:]))
+	p.do(chromedp.WaitReady(chromedp.CSS(`body[data-ready="failed"]`)))
+	p.wantText("body", "This page cannot show its data", "Make it again")
+
+	file, err := os.ReadFile("../../../testdata/trace/lease_kept_in_transfer/node1.trace")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	bad := bytes.Clone(file)
+	bad[len(bad)/2] ^= 1
+	for name, c := range map[string]struct {
+		b    []byte
+		want string
+	}{"cut.trace": {file[:len(file)/2], "cut off at byte"}, "damaged.trace": {bad, "damaged at byte"}} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, c.b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		h, warnings, err := history.Load(path)
+		if err != nil || len(warnings) != 1 {
+			t.Fatalf("%s: %v, warnings %q", name, err, warnings)
+		}
+		p = open(t, h)
+		p.wantText("#incidents", c.want)
+		p.wantText("#gutter", "no record") // of the others
+		p.shot(name + "-light")
+	}
+}
+
 // Nobody notes on a real server that it was killed or stood still, or that its
 // recorder was off: the page finds that in the steps, and does not take for lost
 // what came to a node that was not recorded then.
@@ -43,6 +87,9 @@ func TestBrowserRealServers(t *testing.T) {
 	h.Marks = slices.DeleteFunc(h.Marks, func(m history.Mark) bool { return m.Kind != history.Leader })
 	p := open(t, h)
 	p.wantText("#incidents", "node 1: starts again, ", "leads term 3")
+	if h = incident(t); strings.Count(p.text("#incidents"), "starts again") != 1 || strings.Count(open(t, h).text("#incidents"), "starts again") != 1 {
+		t.Error("one start is not told once, noted or not")
+	}
 	resumed := false
 	seen := map[int]bool{}
 	for i := range h.Steps {

@@ -45,8 +45,23 @@ func open(t *testing.T, h *history.History) *tab {
 	if err := Write(&html, h); err != nil {
 		t.Fatal(err)
 	}
+	p := openPage(t, html.Bytes())
+	t.Cleanup(func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for _, b := range p.bad {
+			t.Errorf("the page says: %s", b)
+		}
+	})
+	p.do(chromedp.WaitReady(chromedp.CSS(`body[data-ready="true"]`)))
+	return p
+}
+
+// openPage opens what a file holds, whatever the page complains of.
+func openPage(t *testing.T, html []byte) *tab {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "run.html")
-	if err := os.WriteFile(path, html.Bytes(), 0o644); err != nil {
+	if err := os.WriteFile(path, html, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.WindowSize(width, height))
@@ -57,15 +72,7 @@ func open(t *testing.T, h *history.History) *tab {
 	p := &tab{T: t}
 	p.ctx, stop = chromedp.NewContext(ctx, chromedp.WithListener(p.listen))
 	t.Cleanup(stop)
-	t.Cleanup(func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		for _, b := range p.bad {
-			t.Errorf("the page says: %s", b)
-		}
-	})
-	p.do(chromedp.EmulateViewport(width, height), scheme("light"),
-		chromedp.Navigate("file://"+path), chromedp.WaitReady(chromedp.CSS(`body[data-ready="true"]`)))
+	p.do(chromedp.EmulateViewport(width, height), scheme("light"), chromedp.Navigate("file://"+path))
 	return p
 }
 
@@ -100,7 +107,7 @@ func (p *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 // eval runs JavaScript in the page, with app in its scope, into out.
 func eval[T any](p *tab, js string) T {
 	p.Helper()
-	out, err := chromedp.Run(p.ctx, chromedp.Evaluate[T]("(() => { const { app, arrow, loadMillis } = pgraftView; return "+js+"; })()"))
+	out, err := chromedp.Run(p.ctx, chromedp.Evaluate[T]("(() => { const { app, arrow, loadMillis } = window.pgraftView ?? {}; return "+js+"; })()"))
 	if err != nil {
 		p.Fatalf("in the page: %s: %v", js, err)
 	}
@@ -110,11 +117,11 @@ func eval[T any](p *tab, js string) T {
 // until waits for JavaScript to be true.
 func (p *tab) until(js string) {
 	p.Helper()
-	p.do(chromedp.Poll[chromedp.Void]("(() => { const { app } = pgraftView; return "+js+"; })()", chromedp.WithPollingTimeout(10*time.Second)))
+	p.do(chromedp.Poll[chromedp.Void]("(() => { const { app } = window.pgraftView ?? {}; return "+js+"; })()", chromedp.WithPollingTimeout(10*time.Second)))
 }
 
 // painted waits until what was asked for is on the screen.
-func (p *tab) painted() { p.Helper(); p.until("!app.pending") }
+func (p *tab) painted() { p.Helper(); p.until("!app?.pending") }
 
 func (p *tab) text(selector string) string {
 	p.Helper()

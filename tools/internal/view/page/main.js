@@ -22,7 +22,7 @@ main().catch((err) => {
   document.body.dataset.ready = "failed";
   document.body.prepend(Object.assign(document.createElement("p"), {
     className: "failed",
-    textContent: `This page cannot show its data: ${err.message}. It needs a browser of 2023 or later.`,
+    textContent: `This page cannot show its data: ${err.message}. Make it again with pgraft view, or take a browser of 2023 or later.`,
   }));
   throw err;
 });

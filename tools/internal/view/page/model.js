@@ -129,7 +129,8 @@ function markSpans(model) {
   const marks = [];
   const seconds = (d) => clock(d.to - d.from, 1000);
   for (const [lane, { down, gaps, paused }] of model.lanes.entries()) {
-    for (const d of down) if (!d.open) marks.push({ lane, at: d.to, kind: "up", text: `starts again, ${seconds(d)} later`, step: d.start });
+    const noted = (d) => model.marks.some((m) => m.kind === "up" && m.lane === lane && m.at >= d.from && m.at <= d.to);
+    for (const d of down) if (!d.open && !noted(d)) marks.push({ lane, at: d.to, kind: "up", text: `starts again, ${seconds(d)} later`, step: d.start });
     for (const d of gaps) marks.push({ lane, at: d.to, kind: "note", text: `recorded again, ${seconds(d)} are missing`, step: d.start });
     for (const d of paused) if (d.found) marks.push({ lane, at: d.from, kind: "pause", text: `stood still for ${seconds(d)}`, step: d.step });
   }

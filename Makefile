@@ -54,8 +54,9 @@ all: pgraft engine shim ## build the command, the engine and the extension for P
 pgraft:
 	$(GO) build $(GOFLAGS_BUILD) -ldflags='$(SOURCES_LDFLAGS)' -o build/pgraft ./tools/pgraft
 
+# Pebble's Go zstd: Go builds C packages anew each time for a C library.
 engine:
-	$(GO) build $(GOFLAGS_BUILD) -buildmode=c-shared -ldflags='$(ENGINE_LDFLAGS) $(SOURCES_LDFLAGS)' \
+	$(GO) build $(GOFLAGS_BUILD) -tags=pebblegozstd -buildmode=c-shared -ldflags='$(ENGINE_LDFLAGS) $(SOURCES_LDFLAGS)' \
 		-o build/pgraft_engine.so ./pgext/engine
 
 shim: check-pg

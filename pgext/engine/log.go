@@ -46,7 +46,8 @@ func sameEntry(ctx context.Context, n *node.Node, index uint64, q request) error
 	case errors.As(err, &gone):
 		return nil
 	case err != nil:
-		return fmt.Errorf("look at entry %d, which request %s became: %w", index, uuidText(q.requestID), err)
+		// It is committed, so this must not read like a plain failure.
+		return &proposeError{q.requestID, &node.RequestError{Code: core.Unknown, Text: fmt.Sprintf("look at entry %d, which it became: %v", index, err)}}
 	case !ok || !bytes.Equal(data, q.data):
 		return &sqlError{state: "22023", message: fmt.Sprintf("request_id %s stands for other data", uuidText(q.requestID)),
 			detail: fmt.Sprintf("The entry at index %d has this request_id and %d bytes of other data.", index, len(data)),

@@ -99,10 +99,12 @@ func isState(err error, state string) bool {
 // there to compare with.
 func sameTables(ctx context.Context, t *testing.T, servers ...*pgcluster.Server) {
 	t.Helper()
-	first, err := appliedRows(ctx, servers[0])
-	must(t, err)
 	for _, server := range servers[1:] {
 		must(t, wait.For(ctx, settleLimit, fmt.Sprintf("node %d to have the rows of node %d", server.NodeID, servers[0].NodeID), func(ctx context.Context) error {
+			first, err := appliedRows(ctx, servers[0]) // which may have to catch up itself
+			if err != nil {
+				return err
+			}
 			rows, err := appliedRows(ctx, server)
 			if err == nil && !slices.Equal(rows, first) {
 				err = fmt.Errorf("%d rows and %d: %s", len(rows), len(first), difference(first, rows))

@@ -159,7 +159,7 @@ func buildEngine(t *testing.T, dir, source, output string) {
 	b, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, "pgext/engine/planted.go"): file}})
 	must(t, err)
 	must(t, os.WriteFile(overlay, b, 0o644))
-	cmd := osexec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-buildmode=c-shared", "-overlay", overlay,
+	cmd := osexec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-tags=pebblegozstd", "-buildmode=c-shared", "-overlay", overlay,
 		"-ldflags=-X=runtime.godebugDefault=asyncpreemptoff=1", "-o", output, "./pgext/engine")
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {

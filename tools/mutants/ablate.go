@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/pgraft/pgraft/sim"
 )
@@ -13,7 +14,11 @@ import (
 // stays as it was, so the seeds that killed the mutant are tried first; only if
 // none of them does any more, fresh ones.
 func (r *result) ablate(ctx context.Context, bin string, o options) error {
+	asked := func(name string) bool { return o.parts == "" || slices.Contains(strings.Split(o.parts, ","), name) }
 	for _, k := range sim.Kinds() {
+		if !asked(k.Name) {
+			continue
+		}
 		gone, err := r.escapes(ctx, bin, o, func(x kill) bool {
 			// Drift changes every seed's clocks.
 			return k.Name == "drift" || slices.Contains(x.Kinds, k.Name)
@@ -26,6 +31,9 @@ func (r *result) ablate(ctx context.Context, bin string, o options) error {
 		}
 	}
 	for _, c := range sim.Checks() {
+		if !asked(c) {
+			continue
+		}
 		gone, err := r.escapes(ctx, bin, o, func(x kill) bool { return x.Check == c }, "-without="+c)
 		if err != nil {
 			return err

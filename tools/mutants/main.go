@@ -38,6 +38,7 @@ type options struct {
 	workers int
 	asJSON  bool
 	ablate  bool
+	parts   string
 	shrink  time.Duration
 	verbose bool
 	build   string
@@ -53,6 +54,7 @@ func main() {
 	flag.IntVar(&o.workers, "workers", 2, "mutants side by side")
 	flag.BoolVar(&o.asJSON, "json", false, "print the result as JSON")
 	flag.BoolVar(&o.ablate, "ablate", false, "then leave out one kind of fault, or one checker, at a time")
+	flag.StringVar(&o.parts, "parts", "", "with -ablate: only these kinds of faults and checkers, with commas")
 	flag.DurationVar(&o.shrink, "shrink", 0, "shrink what the first base finds, for so long at most")
 	flag.BoolVar(&o.verbose, "v", false, "print each kill with its seed and what the checker said")
 	flag.StringVar(&o.build, "build", "", "only build the command pgraft with each mutant, into this `directory`")

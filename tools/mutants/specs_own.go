@@ -119,7 +119,12 @@ var ownMutants = []mutant{
 	},
 	{
 		name: "known-commit-without-term", class: "own", doc: "a candidate believes a commit index without comparing the term of the entry there",
-		edits: []edit{{"core/known_commit.go", "err != nil || term != k.GetTerm() {", "err != nil || term == 0 {"}},
+		edits: []edit{
+			{"core/known_commit.go", "	if term, err := c.log.Term(k.GetIndex()); err != nil || term != k.GetTerm() {\n", "	term, err := c.log.Term(k.GetIndex())\n	if err != nil {\n"},
+			{"core/known_commit.go", "	if !c.log.changesMembers(c.hard.Commit, k.GetIndex()) {\n		return\n	}\n", ""},
+			// The library compares the term, too.
+			{"core/known_commit.go", "LogTerm: new(k.GetTerm()),", "LogTerm: new(term),"},
+		},
 	},
 	{
 		name: "joint-commit-by-one-quorum", class: "own", doc: "in a joint configuration the new quorum commits alone",

@@ -42,7 +42,7 @@ core_sources = $(call once,core_sources,$(shell cat go.mod go.sum $$(ls core/*.g
 SOURCES_LDFLAGS = -X=github.com/pgraft/pgraft/node/recorder.sources=$(core_sources)
 # PostgreSQL's headers as system headers: the warnings are about our own code.
 C_WARNINGS = -Wall -Wextra -Werror -Wno-unused-parameter
-TEST_TIMEOUT = 15m
+TEST_TIMEOUT = 25m
 integration = PGRAFT_PG_CONFIG="$(1)" $(GO) test -tags integration -count=1 -timeout $(TEST_TIMEOUT) -v $(2) ./tools/integration
 
 # No target here is a file.

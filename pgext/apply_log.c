@@ -127,7 +127,7 @@ report_missing(const PgraftApplySession *session, uint64 missing)
 			 session->import == NULL ?
 			 errdetail("They were not applied to database \"%s\".", pgraft_database) :
 			 errdetail("They were not applied to database \"%s\", and no node that can be reached exports its state.", pgraft_database),
-			 errhint("Restore a dump of that database from another node, which brings its progress along. To do without these entries, run pgraft_apply_skip(" UINT64_FORMAT ").",
+			 errhint("Restore a dump of that database from another node, which brings its progress along, and register the function again. To do without these entries, run pgraft_apply_skip(" UINT64_FORMAT ").",
 					 missing)));
 }
 

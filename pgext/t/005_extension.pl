@@ -80,8 +80,9 @@ is(raft_engine($node), $engine, 'with the same engine worker');
 my $updated = members();
 
 sql('DROP EXTENSION pgraft');
+$node->stop;
 my $log = -s $node->logfile;
-$node->restart;
+$node->start;
 raft_wait('the node to lead', sub { slurp_file($node->logfile, $log) =~ /this node leads/ });
 ok(raft_engine($node), 'without the extension the node goes on');
 unlike(slurp_file($node->logfile, $log), qr/ (ERROR|FATAL|PANIC):/, 'and nothing complains');

@@ -19,6 +19,9 @@ var faultDirOther = Kind{
 		if s.peer == nil || n.state != running || !s.peer.disk.dir.hasIdentity || !w.mayLose(n) {
 			return ""
 		}
+		if s.peer.disk.dir.identity.NodeID == n.id {
+			return "" // the peer has a copy of n's: n would get its own of then, as by dir-older
+		}
 		w.checks.lost(n)
 		n.crash(surviveAll)
 		n.disk.dir = s.peer.disk.dir.clone()

@@ -44,6 +44,8 @@ const (
 	smallBytes    = 512
 	narrowBytes   = 20_000 // a second
 	slowLinkTimes = 50
+	// narrowQueue is how far behind a narrow link may be: what comes then is lost.
+	narrowQueue = 2 * time.Second
 	// maxDelay bounds what a message can be late by, but for faultDelay and
 	// faultHold; once the faults are over, calmDelay does: far less than a lease.
 	maxDelay  = 2 * time.Second
@@ -114,6 +116,10 @@ func (n *node) transmit(c *conn, s core.Send, info wireInfo) {
 	}
 	at := w.now + l.delay()
 	if l.narrow > 0 {
+		if l.busy > w.now+narrowQueue {
+			w.marks.add(markLost)
+			return
+		}
 		l.busy = max(l.busy, w.now) + time.Duration(len(s.Data))*time.Second/narrowBytes
 		at += l.busy - w.now
 		w.marks.add(markNarrow)

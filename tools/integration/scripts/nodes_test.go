@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -189,7 +190,8 @@ func (s *script) formed() error {
 	})
 }
 
-// add-server: one more, with the next number. Input: settings.
+// add-server: one more, with the next number, whose engine answers other nodes.
+// Input: settings.
 func (s *script) addServer() error {
 	settings, err := settingsOf(s.d.Input)
 	if err != nil {
@@ -199,7 +201,17 @@ func (s *script) addServer() error {
 	if err != nil {
 		return err
 	}
-	return server.Start(s.ctx)
+	if err := server.Start(s.ctx); err != nil {
+		return err
+	}
+	return wait.For(s.ctx, settleLimit, "the engine to listen", func(ctx context.Context) error {
+		var d net.Dialer
+		c, err := d.DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(server.RaftPort)))
+		if err != nil {
+			return err
+		}
+		return c.Close()
+	})
 }
 
 // standby of=1: one more server, a hot standby. That of the copied node is taken

@@ -81,6 +81,9 @@ const (
 	keys    = 3 // in use at a time
 	// maxPatience is how long the last operations wait for an answer.
 	maxPatience = quietTime - 100*time.Millisecond
+	// lastTry is how long before the end nothing is sent once more: what comes
+	// then may not be applied everywhere in time.
+	lastTry = quietTime / 2
 )
 
 func (w *World) newClients() {
@@ -290,7 +293,7 @@ func (w *World) answered(q *request, r core.Reply) {
 // the operation.
 func (w *World) tryAgain(o *op) {
 	c := w.clients[o.client]
-	if o.retry && o.tries < maxTries && c.op == o {
+	if o.retry && o.tries < maxTries && c.op == o && w.now < w.o.Duration-lastTry {
 		w.arrange(event{at: w.now + c.draws.Between(0, 500*time.Millisecond), kind: evRetry, ref: o})
 		return
 	}

@@ -192,16 +192,20 @@ func (c *Core) drain() {
 		for _, s := range rd.ReadStates {
 			c.readConfirmed(s)
 		}
+		var calls []*pb.Message
 		for _, m := range rd.Messages {
-			switch m.GetTo() {
-			case raft.LocalAppendThread:
+			switch {
+			case m.GetTo() == raft.LocalAppendThread:
 				c.persist(m)
-			case raft.LocalApplyThread:
+			case m.GetTo() == raft.LocalApplyThread:
 				c.applyCommitted(m)
+			case m.GetType() == pb.MsgVote:
+				calls = append(calls, m)
 			default:
 				c.sendRaft(m)
 			}
 		}
+		c.callForVotes(calls)
 	}
 }
 

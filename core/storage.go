@@ -68,6 +68,17 @@ func (c *Core) persist(m *pb.Message) {
 	c.emit(p, m.GetResponses())
 }
 
+// callForVotes holds a candidate's requests until its new term and its vote for
+// itself are durable. The library lets them out at once and only does not count
+// the vote: elected by the others alone, and crashed, it would know nothing of
+// that term and could win it a second time (testdata/core/vote_request_after_sync.txt).
+func (c *Core) callForVotes(ms []*pb.Message) {
+	if len(ms) > 0 {
+		b := &c.storage.batches[len(c.storage.batches)-1] // the term and vote, of the same Ready
+		b.responses = append(b.responses, ms...)
+	}
+}
+
 // restoreSnapshot takes over the state that the leader sent in place of a log.
 func (c *Core) restoreSnapshot(s *pb.Snapshot) {
 	if err := c.machine.restore(s); err != nil {

@@ -214,6 +214,7 @@ func (c *checks) sent(n *node, s *core.Send, i *wireInfo) {
 		c.spoken(n, core.Send{To: s.To}, i)
 		c.kept(n, s.To, i)
 	case pb.MsgVote:
+		c.spoken(n, core.Send{To: s.To}, i)
 		c.stands(n, i)
 		c.kept(n, s.To, i)
 	case pb.MsgHeartbeatResp:

@@ -6,12 +6,17 @@ import (
 	"github.com/pgraft/pgraft/core"
 )
 
-// spoken: a vote granted, and entries acknowledged, are on the disk by then, and
-// a replica votes for one candidate in a term (Raft paper, section 5.2; etcd
-// issue 14370).
+// spoken: a vote granted, a candidate's vote for itself, and entries acknowledged
+// are on the disk by then, and a replica votes for one candidate in a term (Raft
+// paper, section 5.2; etcd issue 14370).
 func (c *checks) spoken(n *node, s core.Send, i *wireInfo) {
 	d := n.disk.dir
 	switch i.kind {
+	case pb.MsgVote:
+		if id := n.identity.RaftID; d.hard.Term < i.term || d.hard.Term == i.term && d.hard.Vote != id {
+			c.w.fail(checkDurable, "%v calls for votes in term %d, but on its disk are term %d and a vote for node %d",
+				n, i.term, d.hard.Term, core.NodeID(d.hard.Vote))
+		}
 	case pb.MsgVoteResp:
 		if n.warned {
 			c.w.fail(checkDurable, "%v grants node %d its vote in term %d, and knows that it lost acknowledged entries", n, core.NodeID(s.To), i.term)

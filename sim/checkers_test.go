@@ -110,6 +110,7 @@ func TestCheckersFire(t *testing.T) {
 			w.checks.leased(f)
 		},
 		checkPromise: func(t *testing.T, w *World, l, f *node) {
+			f.disk.dir.hard = core.HardState{Term: f.status.Term + 1, Vote: f.identity.RaftID}
 			w.checks.sent(f, &core.Send{To: 1 << 40}, &wireInfo{body: bodyRaft, kind: pb.MsgVote, term: f.status.Term + 1})
 		},
 		checkBounds: func(t *testing.T, w *World, l, f *node) {

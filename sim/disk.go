@@ -20,6 +20,7 @@ type directory struct {
 	hard        core.HardState
 	promise     uint64 // milliseconds
 	corrupt     string // what a start finds damaged; empty: nothing
+	had         uint64 // where the log ended before this older copy took its place
 }
 
 // retainEntries is how many entries before the newest snapshot a directory

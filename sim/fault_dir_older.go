@@ -40,6 +40,7 @@ var faultDirOlder = Kind{
 		}
 		w.marks.add(markDirOlder)
 		w.say(n, "is started on an older copy: its log ended at %d, and ends at %d", n.disk.dir.last(), s.copied.last())
+		s.copied.had = n.disk.dir.last()
 		n.disk.dir = s.copied
 		w.restartLater(n, 100*time.Millisecond)
 	},

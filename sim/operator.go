@@ -263,7 +263,7 @@ func (w *World) count(n *node) (voters, sound int) {
 		voters++
 		x := w.nodes[core.NodeID(m.GetRaftId())-1]
 		d := x.disk.dir
-		if x != n && x.state != broken && d.corrupt == "" && d.hasIdentity && d.identity.RaftID == m.GetRaftId() &&
+		if x != n && x.state != broken && !x.warned && d.last() >= d.had && d.corrupt == "" && d.hasIdentity && d.identity.RaftID == m.GetRaftId() &&
 			string(d.identity.ReplicaUUID[:]) == string(m.GetReplicaUuid()) {
 			sound++
 		}

@@ -24,6 +24,12 @@ var durableMutants = []mutant{
 `}},
 	},
 	{
+		name: "vote-called-before-sync", class: "1", doc: "a candidate calls for votes before its own is durable, as the library does by itself",
+		edits: []edit{{"core/storage.go",
+			"		b := &c.storage.batches[len(c.storage.batches)-1] // the term and vote, of the same Ready\n		b.responses = append(b.responses, ms...)\n",
+			"		for _, m := range ms {\n			c.sendRaft(m)\n		}\n"}},
+	},
+	{
 		name: "term-needs-no-sync", class: "1", doc: "a batch with only a term and a vote is answered without a sync",
 		edits: []edit{{"core/storage.go",
 			"p := Persist{Sync: len(m.GetResponses()) > 0}",

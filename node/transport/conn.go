@@ -25,7 +25,7 @@ const writeChunkBytes = 256 << 10
 type conn struct {
 	t       *Transport
 	nc      *net.TCPConn
-	rw      net.Conn             // nc, or TLS over it
+	rw      net.Conn             // quiet(nc), or TLS over it
 	state   *tls.ConnectionState // nil without TLS
 	br      *bufio.Reader
 	bw      *bufio.Writer
@@ -46,7 +46,7 @@ type conn struct {
 
 func newConn(t *Transport, nc *net.TCPConn, dialled bool) *conn {
 	c := &conn{t: t, nc: nc, dialled: dialled}
-	c.use(nc)
+	c.use(quiet(nc))
 	return c
 }
 

@@ -84,7 +84,7 @@ func (c *conn) secure() error {
 	if c.dialled {
 		side = tls.Client
 	}
-	s := side(c.nc, t.config())
+	s := side(c.rw, t.config())
 	err := s.Handshake()
 	var header tls.RecordHeaderError
 	if errors.As(err, &header) && strings.HasPrefix(magic, string(header.RecordHeader[:])) {

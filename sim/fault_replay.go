@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// faultReplay: a message of long ago arrives once more, on whatever connection there is now. Param is how many in a million.
+// faultReplay: a message of long ago arrives once more, on whatever connection
+// there is now. Param is how many in a million.
 var faultReplay = Kind{
 	Name: "replay", Group: "network", most: 6,
 	Doc: "messages of long ago arrive once more",
@@ -15,7 +16,7 @@ var faultReplay = Kind{
 		} else {
 			d.anyone(s, o)
 		}
-		d.For = s.Between(500*time.Millisecond, 15*time.Second)
+		d.For = s.Between(500*time.Millisecond, Pick(s, 15*time.Second, 40*time.Second))
 		d.Param = int64(Pick(s, 10_000, 50_000, 200_000))
 	},
 	begin: func(w *World, s *strike) string {

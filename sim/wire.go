@@ -3,6 +3,8 @@ package sim
 import (
 	"time"
 
+	pb "go.etcd.io/raft/v3/raftpb"
+
 	"github.com/pgraft/pgraft/core"
 )
 
@@ -29,7 +31,7 @@ type link struct {
 	holds     Stream
 	busy      time.Duration // until when the narrow link is
 	old       [8]packet     // what replay may send once more
-	olds      int
+	olds      int           // how many of them there are
 }
 
 // chance is a fault that strikes single messages.
@@ -137,16 +139,32 @@ func (n *node) transmit(c *conn, s core.Send, info wireInfo) {
 		w.deliverAt(at+l.duplicate.draws.Between(0, 100*l.base), pk)
 	}
 	if l.replay.strikes() && l.olds > 0 {
-		old := l.old[l.replay.draws.Below(min(l.olds, len(l.old)))]
+		old := l.old[l.replay.draws.Below(l.olds)]
 		if old.from == pk.from && old.dest == pk.dest {
 			w.marks.add(markReplayed)
 			old.c = c
 			w.deliverAt(w.now+l.replay.draws.Between(0, time.Second), old)
 		}
 	}
-	if l.replay.perMillion > 0 && l.replay.draws.Below(8) == 0 {
-		l.old[l.olds%len(l.old)] = pk
+	if l.replay.perMillion > 0 {
+		l.remember(pk)
+	}
+}
+
+// remember keeps some messages for replay, some of them for long. Heartbeats are
+// many, and one is like the other.
+func (l *link) remember(pk packet) {
+	one := 4
+	if k := pk.info.kind; pk.info.body == bodyRaft && (k == pb.MsgHeartbeat || k == pb.MsgHeartbeatResp) {
+		one = 64
+	}
+	switch {
+	case l.replay.draws.Below(one) > 0:
+	case l.olds < len(l.old):
+		l.old[l.olds] = pk
 		l.olds++
+	default:
+		l.old[l.replay.draws.Below(len(l.old))] = pk
 	}
 }
 

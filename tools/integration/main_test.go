@@ -89,6 +89,7 @@ var scenarios = []scenario{
 	{"installs in a schema", false, installsInASchema},
 	{"survives with a witness", true, survivesWithAWitness},
 	{"keeps nothing for a witness", false, keepsNothingForAWitness},
+	{"runs the page of the witness", false, runsTheWitnessPage},
 	{"applies once across crashes", false, appliesOnceAcrossCrashes},
 }
 

@@ -38,7 +38,7 @@ type witnessNode struct {
 const witnessID = 3
 
 // runWitness runs one in dir, on a port of its own if port is 0.
-func runWitness(ctx context.Context, t *testing.T, dir string, port int) *witnessNode {
+func runWitness(ctx context.Context, t *testing.T, dir, cluster string, port int) *witnessNode {
 	t.Helper()
 	if port == 0 {
 		port = portForLong(t)
@@ -49,7 +49,7 @@ func runWitness(ctx context.Context, t *testing.T, dir string, port int) *witnes
 	listening := make(chan string, 1)
 	cfg := witness.Config{Dir: dir, HTTP: "127.0.0.1:0", Version: "test", Logger: slog.New(slog.NewTextHandler(log, nil)),
 		Listening: func(a net.Addr) { listening <- "http://" + a.String() },
-		Node: raftnode.Config{ClusterID: clusterID, NodeID: witnessID, Address: "127.0.0.1", Port: uint32(port),
+		Node: raftnode.Config{ClusterID: cluster, NodeID: witnessID, Address: "127.0.0.1", Port: uint32(port),
 			ElectionTimeout: time.Second, HeartbeatInterval: 100 * time.Millisecond, SnapshotEntries: 10000,
 			Retention: store.Retention{RetainEntries: 1000000, RetainBytes: 1 << 30},
 			Trace:     recorder.Settings{Mode: recorder.Ring, MaxBytes: recorder.MinBytes}}}
@@ -120,7 +120,7 @@ func (s *suite) twoAndAWitness(ctx context.Context, t *testing.T, settings map[s
 		initialise(ctx, t, server)
 	}
 	dir := t.TempDir()
-	w := runWitness(ctx, t, dir, 0)
+	w := runWitness(ctx, t, dir, clusterID, 0)
 	conn := connect(ctx, t, x.leader(ctx, t))
 	addNode(ctx, t, conn, x.cluster.Servers[1])
 	added, err := sqlapi.AddNode(ctx, conn, witnessID, "127.0.0.1", w.port)
@@ -161,7 +161,7 @@ func survivesWithAWitness(ctx context.Context, t *testing.T, s *suite) {
 	// While it is away the two servers go on, and it comes back with its data.
 	w.end(t)
 	x.ledger.replicate(ctx, t, connect(ctx, t, leader), "without the witness")
-	w = runWitness(ctx, t, dir, w.port)
+	w = runWitness(ctx, t, dir, clusterID, w.port)
 	x.allWell(ctx, t, w)
 	for _, server := range x.cluster.Servers {
 		x.ledger.check(ctx, t, server)
@@ -223,6 +223,18 @@ func answers(ctx context.Context, t *testing.T, url string, code int, words ...s
 			t.Errorf("%s does not answer %q:\n%s", url, word, body)
 		}
 	}
+}
+
+// The page of the witness, on two servers.
+func runsTheWitnessPage(ctx context.Context, t *testing.T, s *suite) {
+	d := s.newDocs(t)
+	d.c = s.extraCluster(ctx, t, 2, map[string]string{"pgraft.cluster_id": "orders"})
+	must(t, d.c.Start(ctx))
+	for _, server := range d.c.Servers {
+		initialise(ctx, t, server)
+	}
+	addNode(ctx, t, connect(ctx, t, s.leader(ctx, t, d.c.Servers[0])), d.c.Servers[1])
+	d.walk(ctx, t, "docs/witness.md")
 }
 
 // A witness applies nothing, so nothing is kept for its sake: the log is trimmed

@@ -13,6 +13,8 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 ## 1: make demo with TLS between nodes
 TLS ?=
+## More options of make demo: DEMO='--nodes 5 --keep'
+DEMO ?=
 
 # Neither make nor PostgreSQL's build system can work with such names.
 with_space = $(strip $(foreach v,CURDIR PG_CONFIG PGRAFT_CACHE,$(if $(word 2,$($(v))),$(v))))
@@ -124,7 +126,7 @@ install-chosen:
 		$(as_root) $(MAKE) install PG_CONFIG="$$pg_config" PREFIX='$(PREFIX)'
 
 demo: deps install-chosen ## build, install into PostgreSQL PG, and show a cluster at work (TLS=1: encrypted)
-	build/pgraft demo $(if $(TLS),--tls )--pg-config "$(chosen_pg_config)"
+	build/pgraft demo $(if $(filter-out 0,$(TLS)),--tls )--pg-config "$(chosen_pg_config)" $(DEMO)
 
 test: test-unit test-browser test-install test-integration check-sql test-installcheck ## all tests, on PostgreSQL PG
 

@@ -86,7 +86,7 @@ and explains what recorded nodes did.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())
 	})
-	root.AddCommand(newDemo(), newSim(), newShrink(), newReplay(), newTrace(), newView(), newDiff(), newCerts(), newVersion())
+	root.AddCommand(newDemo(), newSim(), newShrink(), newRewind(), newReplay(), newTrace(), newView(), newDiff(), newCerts(), newVersion())
 	return root
 }
 

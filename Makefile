@@ -173,6 +173,10 @@ mutants-ablation: ## which of them get away without one kind of fault, or one ch
 	@tools/deps/debian.sh
 	nice $(GO) run ./tools/mutants -ablate -within 5m $(MUTANTS)
 
+mutants-alone: ## for each kind of fault, and each checker, a mutant that it finds by itself
+	@tools/deps/debian.sh
+	nice $(GO) run ./tools/mutants -alone -seeds 100 -within 2m $(MUTANTS)
+
 # One each of the library, the core and the disk; all die within a few seeds.
 mutants-ci: ## three of them, for CI
 	@tools/deps/debian.sh

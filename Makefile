@@ -179,6 +179,10 @@ mutants-ablation: ## which of them get away without one kind of fault, or one ch
 	@tools/deps/debian.sh
 	nice $(GO) run ./tools/mutants -ablate -within 5m $(MUTANTS)
 
+mutants-alone: ## for each kind of fault, and each checker, a mutant that it finds by itself
+	@tools/deps/debian.sh
+	nice $(GO) run ./tools/mutants -alone -seeds 100 -within 2m $(MUTANTS)
+
 # One each of the library, the core and the disk; all die within a few seeds.
 mutants-ci: ## three of them, for CI
 	@tools/deps/debian.sh
@@ -232,6 +236,7 @@ lint: lint-go lint-c lint-shell lint-proto ## gofmt, go vet, staticcheck, C warn
 lint-go:
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $$(git ls-files '*.go')); test -z "$$unformatted" || { \
 		echo >&2 "gofmt -w is due:" $$unformatted; exit 1; }
+	$(GO) mod tidy -diff
 	$(GO) vet ./...
 	$(GO) vet -tags integration,browser ./tools/...
 	$(GO) tool staticcheck ./...

@@ -182,9 +182,10 @@ func (m *machine) state(k *checkpoint.Codec) {
 		r.at.state(k)
 	})
 	if !k.Writing() {
-		m.requests.byID = map[[16]byte]place{}
-		for _, r := range m.requests.order {
-			m.requests.byID[r.id] = r.at
+		order := m.requests.order
+		m.requests = requests{byID: map[[16]byte]place{}}
+		for _, r := range order {
+			m.requests.add(r.id, r.at)
 		}
 	}
 }

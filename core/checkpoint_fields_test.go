@@ -12,13 +12,14 @@ import (
 
 // derived are the fields that a checkpoint leaves out, and why.
 var derived = map[string]string{
-	"Config.Seed":    "looked at when a core starts, never later",
-	"Core.library":   "code, not state",
-	"Core.out":       "empty between two Steps",
-	"Core.rn":        "compared by the test in core/checkpoint",
-	"requests.byID":  "made of order",
-	"proposals.open": "made of order",
-	"tail.bytes":     "made of entries and dropped",
+	"Config.Seed":      "looked at when a core starts, never later",
+	"Core.library":     "code, not state",
+	"Core.out":         "empty between two Steps",
+	"Core.rn":          "compared by the test in core/checkpoint",
+	"requests.byID":    "made of order",
+	"requests.encoded": "made of order",
+	"proposals.open":   "made of order",
+	"tail.bytes":       "made of entries and dropped",
 }
 
 // filler puts a value into every field of the core's own state, in order, and

@@ -24,35 +24,6 @@ type machine struct {
 	requests    requests
 }
 
-// requests remembers committed request ids for requestWindow log entries: the
-// bound is a distance in the log, so every node forgets at the same entry.
-type requests struct {
-	byID  map[[16]byte]place
-	order []request // by index
-}
-
-type place struct{ index, term uint64 }
-
-type request struct {
-	id [16]byte
-	at place
-}
-
-func (r *requests) add(id [16]byte, at place) {
-	r.byID[id] = at
-	r.order = append(r.order, request{id, at})
-}
-
-// forget drops what lies further back than the window.
-func (r *requests) forget(index uint64) {
-	n := 0
-	for n < len(r.order) && r.order[n].at.index+requestWindow <= index {
-		delete(r.byID, r.order[n].id)
-		n++
-	}
-	r.order = r.order[n:] // append moves what is left when it runs out of room
-}
-
 // restore replaces the machine by what a snapshot holds.
 func (m *machine) restore(s *pb.Snapshot) error {
 	var st corepb.State
@@ -73,20 +44,6 @@ func (m *machine) restore(s *pb.Snapshot) error {
 		m.requests.add([16]byte(r.GetRequestId()), place{r.GetIndex(), r.GetTerm()})
 	}
 	return nil
-}
-
-// snapshot is the machine as it is now.
-func (m *machine) snapshot() *pb.Snapshot {
-	st := &corepb.State{
-		ClusterUuid:     m.members.ClusterUUID[:],
-		LastIncarnation: uint64(m.members.LastIncarnation),
-		Members:         m.members.List,
-	}
-	for _, r := range m.requests.order {
-		st.Requests = append(st.Requests, &corepb.Request{RequestId: r.id[:], Index: r.at.index, Term: r.at.term})
-	}
-	return &pb.Snapshot{Data: marshal(st), Metadata: &pb.SnapshotMetadata{
-		ConfState: m.conf, Index: new(m.index), Term: new(m.term)}}
 }
 
 // applied is what an entry did.
@@ -266,7 +223,8 @@ func Bootstrap(id Identity, address string, port uint32) Durable {
 		members: Members{ClusterUUID: id.ClusterUUID, LastIncarnation: Incarnation(id.RaftID),
 			List: []*corepb.Member{{RaftId: id.RaftID, Address: address, Port: port,
 				ReplicaUuid: bytes.Clone(id.ReplicaUUID[:]), Role: corepb.Role_VOTER}}}}
-	return Durable{Snapshot: fromRaftSnapshot(m.snapshot()), HardState: HardState{Term: FoundingTerm, Commit: FoundingIndex}}
+	_, s := m.snapshot()
+	return Durable{Snapshot: s, HardState: HardState{Term: FoundingTerm, Commit: FoundingIndex}}
 }
 
 // voters calls f with the voters of each of the configuration's quorums: one,

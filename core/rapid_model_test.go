@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"testing"
@@ -52,8 +53,19 @@ func TestRapidRequests(t *testing.T) {
 			},
 			"snapshot": func(*rapid.T) {
 				restored := &machine{}
-				if err := restored.restore(m.snapshot()); err != nil {
+				s, stored := m.snapshot()
+				if err := restored.restore(s); err != nil {
 					t.Fatal(err)
+				}
+				if want := marshal(s); !bytes.Equal(stored.Data, want) {
+					t.Fatalf("the snapshot is stored as %x, not %x", stored.Data, want)
+				}
+				var st corepb.State
+				if err := unmarshal(s.GetData(), &st); err != nil {
+					t.Fatal(err)
+				}
+				if want := marshal(&st); !bytes.Equal(s.GetData(), want) {
+					t.Fatalf("the state is written as %x, not %x", s.GetData(), want)
 				}
 				m = restored
 			},

@@ -90,7 +90,7 @@ explains what recorded nodes did.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())
 	})
-	root.AddCommand(newDemo(), newNode(), newStatus(), newBench(), newSim(), newShrink(), newReplay(), newTrace(), newView(), newDiff(), newCerts(), newVersion())
+	root.AddCommand(newDemo(), newNode(), newStatus(), newBench(), newSim(), newShrink(), newRewind(), newReplay(), newTrace(), newView(), newDiff(), newCerts(), newVersion())
 	return root
 }
 

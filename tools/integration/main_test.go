@@ -87,6 +87,9 @@ var scenarios = []scenario{
 	{"applies beside DDL", false, appliesBesideDDL},
 	{"logs what it is told", false, logsWhatItIsTold},
 	{"installs in a schema", false, installsInASchema},
+	{"survives with a witness", true, survivesWithAWitness},
+	{"keeps nothing for a witness", false, keepsNothingForAWitness},
+	{"runs the page of the witness", false, runsTheWitnessPage},
 	{"applies once across crashes", false, appliesOnceAcrossCrashes},
 }
 

@@ -27,6 +27,7 @@
 #include "utils/regproc.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(pgraft_set_apply_function);
 PG_FUNCTION_INFO_V1(pgraft_apply_skip);

@@ -71,7 +71,7 @@ handle_sigterm(SIGNAL_ARGS)
 {
 	ShutdownRequestPending = true;
 	if (pgraft_in_apply_function)
-		die(postgres_signal_arg);
+		pgraft_die();
 	else
 	{
 		int			save_errno = errno;

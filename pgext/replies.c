@@ -8,6 +8,7 @@
  */
 #include "pgraft.h"
 
+#include "access/htup_details.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "utils/tuplestore.h"

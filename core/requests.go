@@ -1,6 +1,8 @@
 package core
 
 import (
+	"bytes"
+
 	pb "go.etcd.io/raft/v3/raftpb"
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -64,10 +66,8 @@ func (m *machine) snapshot() (*pb.Snapshot, *Snapshot) {
 	s := &pb.Snapshot{Metadata: &pb.SnapshotMetadata{ConfState: m.conf, Index: new(m.index), Term: new(m.term)}}
 	meta := marshal(s.Metadata)
 	size := len(head) + len(m.requests.encoded)
-	b := make([]byte, 0, 2+protowire.SizeBytes(size)+protowire.SizeBytes(len(meta)))
-	b = protowire.AppendVarint(protowire.AppendTag(b, 1, protowire.BytesType), uint64(size))
-	b = append(append(b, head...), m.requests.encoded...)
-	s.Data = b[len(b)-size : len(b) : len(b)]
-	b = protowire.AppendBytes(protowire.AppendTag(b, 2, protowire.BytesType), meta)
+	before, between := putNested(nil, 1, size), putNested(nil, 2, len(meta))
+	b := bytes.Join([][]byte{before, head, m.requests.encoded, between, meta}, nil)
+	s.Data = b[len(before) : len(before)+size : len(before)+size]
 	return s, &Snapshot{Index: m.index, Term: m.term, Data: b}
 }

@@ -46,6 +46,24 @@ func (m *machine) restore(s *pb.Snapshot) error {
 	return nil
 }
 
+// snapshot is the machine as it is now, for the log and for the host: the bytes
+// that marshal would make of it, written once. The two share them.
+func (m *machine) snapshot() (*pb.Snapshot, *Snapshot) {
+	state := marshal(&corepb.State{
+		ClusterUuid:     m.members.ClusterUUID[:],
+		LastIncarnation: uint64(m.members.LastIncarnation),
+		Members:         m.members.List,
+	})
+	requests := m.requests.encoded
+	meta := &pb.SnapshotMetadata{ConfState: m.conf, Index: new(m.index), Term: new(m.term)}
+	encoded := marshal(meta)
+	size := len(state) + len(requests)
+	before, between := putNested(nil, 1, size), putNested(nil, 2, len(encoded))
+	b := bytes.Join([][]byte{before, state, requests, between, encoded}, nil)
+	data := b[len(before) : len(before)+size : len(before)+size]
+	return &pb.Snapshot{Data: data, Metadata: meta}, &Snapshot{Index: meta.GetIndex(), Term: meta.GetTerm(), Data: b}
+}
+
 // applied is what an entry did.
 type applied struct {
 	user      []byte // the user's data, when first is set

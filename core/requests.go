@@ -1,13 +1,6 @@
 package core
 
-import (
-	"bytes"
-
-	pb "go.etcd.io/raft/v3/raftpb"
-	"google.golang.org/protobuf/encoding/protowire"
-
-	"github.com/pgraft/pgraft/core/corepb"
-)
+import "google.golang.org/protobuf/encoding/protowire"
 
 // requests remembers committed request ids for requestWindow log entries: the
 // bound is a distance in the log, so every node forgets at the same entry.
@@ -57,17 +50,4 @@ func (x request) appendTo(b []byte) []byte {
 	b = protowire.AppendBytes(protowire.AppendTag(b, 1, protowire.BytesType), x.id[:])
 	b = protowire.AppendVarint(protowire.AppendTag(b, 2, protowire.VarintType), x.at.index)
 	return protowire.AppendVarint(protowire.AppendTag(b, 3, protowire.VarintType), x.at.term)
-}
-
-// snapshot is the machine as it is now, for the log and for the host: the bytes
-// that marshal would make of it, written once. The two share them.
-func (m *machine) snapshot() (*pb.Snapshot, *Snapshot) {
-	head := marshal(&corepb.State{ClusterUuid: m.members.ClusterUUID[:], LastIncarnation: uint64(m.members.LastIncarnation), Members: m.members.List})
-	s := &pb.Snapshot{Metadata: &pb.SnapshotMetadata{ConfState: m.conf, Index: new(m.index), Term: new(m.term)}}
-	meta := marshal(s.Metadata)
-	size := len(head) + len(m.requests.encoded)
-	before, between := putNested(nil, 1, size), putNested(nil, 2, len(meta))
-	b := bytes.Join([][]byte{before, head, m.requests.encoded, between, meta}, nil)
-	s.Data = b[len(before) : len(before)+size : len(before)+size]
-	return s, &Snapshot{Index: m.index, Term: m.term, Data: b}
 }

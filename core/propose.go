@@ -256,11 +256,10 @@ func (c *Core) cancel(id uint64) {
 	}
 }
 
-// failAll answers everything that is open.
-func (c *Core) failAll(code Code, text string) {
+// failProposals is for a node that is removed. What it had sent to a leader may
+// be committed, and it will not hear of that.
+func (c *Core) failProposals(text string) {
 	for _, p := range slices.Clone(c.proposed.order) {
-		c.finish(p, code, "%s", text)
+		c.finish(p, Unknown, "%s before the outcome was known", text)
 	}
-	c.failChangesWith(code, text)
-	c.failReads(code, text)
 }

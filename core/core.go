@@ -40,13 +40,10 @@ type Core struct {
 
 	out Output
 
-	// Scratch space: the message that comes in, the envelope of the one that goes
-	// out, the library's view of the members. Nothing looks at what is left in
-	// it between two steps.
-	received received
-	sent     corepb.Envelope
-	sentRaft corepb.Envelope_Raft
-	progress []progress
+	// Scratch space: the envelopes of the message that comes in and the one that
+	// goes out. Nothing points to them between two steps.
+	received, sent corepb.Envelope
+	sentRaft       corepb.Envelope_Raft
 }
 
 // New starts a core from what the log store holds. It does nothing by itself:

@@ -7,25 +7,14 @@ import (
 	"github.com/pgraft/pgraft/core/corepb"
 )
 
-// received is the message that came in last. Its memory serves the next one too,
-// but for what a core keeps of it: what lies in these fields, and not beyond
-// pointers or slices, is gone then.
-type received struct {
-	corepb.Envelope
-	raft    corepb.Envelope_Raft
-	message pb.Message
-	round   corepb.LeaseRound
-	promise corepb.LeasePromise
-	commit  corepb.KnownCommit
-}
-
-// decode is unmarshal of b. The envelope shares no memory with b.
-func (r *received) decode(b []byte) error {
-	r.Reset()
-	if eachField(b, r.field) && r.Body != nil {
+// decodeEnvelope is unmarshal of b into env, which it resets. env shares no
+// memory with b.
+func decodeEnvelope(b []byte, env *corepb.Envelope) error {
+	env.Reset()
+	if eachField(b, func(f field) bool { return f.envelope(env) }) && env.Body != nil {
 		return nil
 	}
-	return unmarshal(b, &r.Envelope) // a rare body, or damaged: protobuf says which
+	return unmarshal(b, env) // a rare body, or damaged: protobuf says which
 }
 
 // field is one field on the wire: v for a number, b for bytes.
@@ -74,50 +63,49 @@ func (f field) bytes(p *[]byte) bool {
 	return f.typ == protowire.BytesType
 }
 
-// field takes a field of an envelope. Nothing is merged: what comes twice is left
-// to protobuf.
-func (r *received) field(f field) bool {
+// envelope takes a field of an envelope. Nothing is merged: what comes twice is
+// left to protobuf.
+func (f field) envelope(env *corepb.Envelope) bool {
 	switch f.number {
 	case 1:
-		return f.uint(&r.From)
+		return f.uint(&env.From)
 	case 2:
-		return f.uint(&r.To)
+		return f.uint(&env.To)
 	}
 	if f.typ != protowire.BytesType {
 		return false
 	}
 	switch {
-	case f.number == 3 && r.Body == nil:
-		r.message.Reset()
-		r.raft.Raft, r.Body = &r.message, &r.raft
-		m := raftMessage{&r.message, new(raftNumbers)}
+	case f.number == 3 && env.Body == nil:
+		m := new(raftMessage)
+		env.Body = &m.body
+		m.body.Raft = &m.Message
 		return eachField(f.b, m.field)
-	case f.number == 4 && r.Body == nil:
+	case f.number == 4 && env.Body == nil:
+		cmd := &corepb.Command{}
 		x := &corepb.Forward{}
-		r.Body = &corepb.Envelope_Forward{Forward: x}
+		env.Body = &corepb.Envelope_Forward{Forward: x}
 		return eachField(f.b, func(f field) bool {
-			if f.number != 1 || f.typ != protowire.BytesType || x.Command != nil {
-				return false
-			}
-			x.Command = &corepb.Command{}
-			return eachField(f.b, func(f field) bool { return f.command(x.Command) })
+			again := x.Command != nil
+			x.Command = cmd
+			return f.number == 1 && f.typ == protowire.BytesType && !again && eachField(f.b, func(f field) bool { return f.command(cmd) })
 		})
-	case f.number == 5 && r.Body == nil:
-		x := &corepb.ForwardReply{}
-		r.Body = &corepb.Envelope_ForwardReply{ForwardReply: x}
-		return eachField(f.b, func(f field) bool { return f.forwardReply(x) })
-	case f.number == 10 && r.LeaseRound == nil:
-		r.round.Reset()
-		r.LeaseRound = &r.round
-		return eachField(f.b, func(f field) bool { return f.leaseRound(&r.round) })
-	case f.number == 11 && r.LeasePromise == nil:
-		r.promise.Reset()
-		r.LeasePromise = &r.promise
-		return eachField(f.b, func(f field) bool { return f.two(&r.promise.Round, &r.promise.Millis) })
-	case f.number == 12 && r.KnownCommit == nil:
-		r.commit.Reset()
-		r.KnownCommit = &r.commit
-		return eachField(f.b, func(f field) bool { return f.two(&r.commit.Index, &r.commit.Term) })
+	case f.number == 5 && env.Body == nil:
+		r := &corepb.ForwardReply{}
+		env.Body = &corepb.Envelope_ForwardReply{ForwardReply: r}
+		return eachField(f.b, func(f field) bool { return f.forwardReply(r) })
+	case f.number == 10 && env.LeaseRound == nil:
+		r := &corepb.LeaseRound{}
+		env.LeaseRound = r
+		return eachField(f.b, func(f field) bool { return f.leaseRound(r) })
+	case f.number == 11 && env.LeasePromise == nil:
+		p := &corepb.LeasePromise{}
+		env.LeasePromise = p
+		return eachField(f.b, func(f field) bool { return f.two(&p.Round, &p.Millis) })
+	case f.number == 12 && env.KnownCommit == nil:
+		k := &corepb.KnownCommit{}
+		env.KnownCommit = k
+		return eachField(f.b, func(f field) bool { return f.two(&k.Index, &k.Term) })
 	}
 	return false
 }
@@ -176,62 +164,55 @@ func (f field) leaseRound(r *corepb.LeaseRound) bool {
 	return false
 }
 
-// raftMessage fills a message. What its fields point to lies together, in one
-// piece of memory of its own: the library takes over pointers.
+// raftMessage is a message with the numbers that its fields point to, so that it
+// takes one piece of memory.
 type raftMessage struct {
-	*pb.Message
-	*raftNumbers
+	pb.Message
+	body    corepb.Envelope_Raft
+	typ     pb.MessageType
+	numbers [14]uint64 // by field number
+	flag    bool
 }
 
-type raftNumbers struct {
-	to, from, term, logTerm, index, commit, rejectHint, vote uint64
-	typ                                                      pb.MessageType
-	reject                                                   bool
-}
-
-func (m raftMessage) field(f field) bool {
+func (m *raftMessage) field(f field) bool {
 	switch f.number {
 	case 1:
 		m.typ, m.Type = pb.MessageType(f.v), &m.typ
 		return f.typ == protowire.VarintType
 	case 2:
-		m.To = &m.to
-		return f.uint(m.To)
+		return m.number(f, &m.To)
 	case 3:
-		m.From = &m.from
-		return f.uint(m.From)
+		return m.number(f, &m.From)
 	case 4:
-		m.Term = &m.term
-		return f.uint(m.Term)
+		return m.number(f, &m.Term)
 	case 5:
-		m.LogTerm = &m.logTerm
-		return f.uint(m.LogTerm)
+		return m.number(f, &m.LogTerm)
 	case 6:
-		m.Index = &m.index
-		return f.uint(m.Index)
+		return m.number(f, &m.Index)
 	case 7:
 		e := new(raftEntry)
 		m.Entries = append(m.Entries, &e.Entry)
 		return f.typ == protowire.BytesType && eachField(f.b, e.field)
 	case 8:
-		m.Commit = &m.commit
-		return f.uint(m.Commit)
+		return m.number(f, &m.Commit)
 	case 10:
-		m.reject, m.Reject = protowire.DecodeBool(f.v), &m.reject
+		m.flag, m.Reject = protowire.DecodeBool(f.v), &m.flag
 		return f.typ == protowire.VarintType
 	case 11:
-		m.RejectHint = &m.rejectHint
-		return f.uint(m.RejectHint)
+		return m.number(f, &m.RejectHint)
 	case 12:
 		return f.bytes(&m.Context)
 	case 13:
-		m.Vote = &m.vote
-		return f.uint(m.Vote)
+		return m.number(f, &m.Vote)
 	}
 	return false
 }
 
-// raftEntry is an entry with the numbers that its fields point to.
+func (m *raftMessage) number(f field, p **uint64) bool {
+	*p = &m.numbers[f.number]
+	return f.uint(*p)
+}
+
 type raftEntry struct {
 	pb.Entry
 	typ         pb.EntryType

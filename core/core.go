@@ -270,7 +270,7 @@ func (c *Core) lostLeadership() {
 func (c *Core) send(env *corepb.Envelope) {
 	env.From = c.self
 	c.decorate(env)
-	c.out.Send = append(c.out.Send, Send{To: env.GetTo(), Data: encodeEnvelope(env), Snapshot: env.GetRaft().GetType() == pb.MsgSnap})
+	c.out.Send = append(c.out.Send, Send{To: env.GetTo(), Data: marshal(env), Snapshot: env.GetRaft().GetType() == pb.MsgSnap})
 }
 
 // sendRaft sends a message of the library's.

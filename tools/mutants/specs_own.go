@@ -106,7 +106,8 @@ var ownMutants = []mutant{
 	},
 	{
 		name: "own-proposal-done-when-appended", class: "own", doc: "a leader's own client is answered when the entry is in the leader's log",
-		edits: []edit{{"core/propose.go", "			p.at, p.sent = at, true\n", "			c.finishAt(p, at)\n"}},
+		edits: []edit{{"core/propose.go", "		p.at, p.sent = at, verdict != corepb.ForwardReply_NOT_LEADER // busy: again in time\n",
+			"		p.at, p.sent = at, verdict != corepb.ForwardReply_NOT_LEADER\n		if verdict == corepb.ForwardReply_ACCEPTED {\n			c.finishAt(p, at)\n		}\n"}},
 	},
 	{
 		name: "given-up-is-refused", class: "own", doc: "a proposal that may still commit is answered as if nothing had happened",

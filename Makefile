@@ -248,6 +248,10 @@ lint-c:
 		$(MAKE) -C $$dir -f $(CURDIR)/pgext/Makefile PG_CONFIG="$$pg_config" \
 			COPT="-isystem $$($$pg_config --includedir-server) $(C_WARNINGS)" pgraft.so
 
+lint-next: ## compile the shim against the headers of PostgreSQL 19, from Debian experimental
+	@tools/deps/debian.sh
+	tools/lint-next.sh
+
 lint-shell:
 	@tools/deps/debian.sh --lint
 	shellcheck -x tools/*.sh tools/*/*.sh pgext/*.sh .ci/run

@@ -85,6 +85,7 @@ var scenarios = []scenario{
 	{"waits on every node", true, waitsOnEveryNode},
 	{"adds a node that is slow", false, addsANodeThatIsSlow},
 	{"applies beside DDL", false, appliesBesideDDL},
+	{"applies whatever is set", true, appliesWhateverIsSet},
 	{"logs what it is told", false, logsWhatItIsTold},
 	{"installs in a schema", false, installsInASchema},
 	{"survives with a witness", true, survivesWithAWitness},

@@ -106,7 +106,16 @@ var ownMutants = []mutant{
 	},
 	{
 		name: "own-proposal-done-when-appended", class: "own", doc: "a leader's own client is answered when the entry is in the leader's log",
-		edits: []edit{{"core/propose.go", "			p.at, p.sent = at, true\n", "			c.finishAt(p, at)\n"}},
+		edits: []edit{{"core/propose.go", "		p.at, p.sent = at, verdict != corepb.ForwardReply_NOT_LEADER // busy: again in time\n",
+			"		if p.sent = verdict != corepb.ForwardReply_NOT_LEADER; verdict == corepb.ForwardReply_ACCEPTED {\n			c.finishAt(p, at)\n		}\n"}},
+	},
+	{
+		name: "removed-refuses-what-it-sent", class: "own", doc: "a node that is removed answers what it had sent to a leader as if nothing had happened",
+		edits: []edit{{"core/propose.go", "		c.finish(p, Unknown, \"%s before the outcome was known\", text)\n", "		c.finish(p, RemovedMember, \"%s\", text)\n"}},
+	},
+	{
+		name: "lost-stands-when-told", class: "own", doc: "a member that lost acknowledged data stands for election when leadership is handed to it",
+		edits: []edit{{"core/door.go", "	if m.GetType() == pb.MsgTimeoutNow && c.lost {\n", "	if false {\n"}},
 	},
 	{
 		name: "given-up-is-refused", class: "own", doc: "a proposal that may still commit is answered as if nothing had happened",

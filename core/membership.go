@@ -88,7 +88,8 @@ func (c *Core) enqueue(ch *change) {
 	c.changes.waiting = append(c.changes.waiting, ch)
 }
 
-// leaderDuties proposes the next membership entry that is due.
+// leaderDuties proposes the next membership entry that is due. What is asked for
+// waits while a member is LEAVING.
 func (c *Core) leaderDuties() {
 	if c.role != raft.StateLeader || c.removed || c.transfer.target != 0 || c.joint() || c.storage.libApplied < c.changes.confIndex {
 		return
@@ -129,10 +130,6 @@ func (c *Core) start(ch *change) bool {
 		c.answer(ch, OK, "")
 		return false
 	}
-	if m.GetRole() == corepb.Role_LEAVING { // under way already: wait with the others
-		ch.started = true
-		return false
-	}
 	if code, text := c.mayRemove(m); code != OK {
 		c.answer(ch, code, "%s", text)
 		return false
@@ -166,9 +163,6 @@ func (c *Core) startAdd(ch *change) bool {
 		case NodeID(m.GetRaftId()) != node:
 		case !same:
 			c.answer(ch, Conflict, "node %d is a member already, at %s:%d", node, m.GetAddress(), m.GetPort())
-			return false
-		case m.GetRole() == corepb.Role_LEAVING:
-			c.answer(ch, NotPossible, "node %d is being removed", node)
 			return false
 		case !bytes.Equal(m.GetReplicaUuid(), ch.add.GetReplicaUuid()):
 			c.answer(ch, NotPossible, "node %d is a member, but not with the data that it has now: remove it, then add it again", node)

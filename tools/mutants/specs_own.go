@@ -114,10 +114,6 @@ var ownMutants = []mutant{
 		edits: []edit{{"core/propose.go", "		c.finish(p, Unknown, \"%s before the outcome was known\", text)\n", "		c.finish(p, RemovedMember, \"%s\", text)\n"}},
 	},
 	{
-		name: "lost-stands-when-told", class: "own", doc: "a member that lost acknowledged data stands for election when leadership is handed to it",
-		edits: []edit{{"core/door.go", "	if m.GetType() == pb.MsgTimeoutNow && c.lost {\n", "	if false {\n"}},
-	},
-	{
 		name: "given-up-is-refused", class: "own", doc: "a proposal that may still commit is answered as if nothing had happened",
 		edits: []edit{{"core/propose.go", "			c.reply(id, Unknown, \"given up\")\n			if len(p.ids) == 0 {\n", "			c.reply(id, Busy, \"given up\")\n			if len(p.ids) == 0 {\n"}},
 	},

@@ -43,10 +43,12 @@ type Core struct {
 	// Scratch space: the message that comes in, the envelope of the one that goes
 	// out, the library's view of the members. Nothing looks at what is left in
 	// it between two steps.
-	received received
-	sent     corepb.Envelope
-	sentRaft corepb.Envelope_Raft
-	progress []progress
+	received    received
+	sent        corepb.Envelope
+	sentRaft    corepb.Envelope_Raft
+	sentRound   corepb.LeaseRound
+	sentPromise corepb.LeasePromise
+	progress    []progress
 }
 
 // New starts a core from what the log store holds. It does nothing by itself:
@@ -191,6 +193,7 @@ func (c *Core) settle() {
 func (c *Core) drain() {
 	for c.rn.HasReady() {
 		rd := c.rn.Ready()
+		c.sentRound.Round = 0 // the heartbeats of one Ready say the same
 		c.observe(rd)
 		for _, s := range rd.ReadStates {
 			c.readConfirmed(s)

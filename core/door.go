@@ -203,25 +203,37 @@ func checkSnapshot(s *pb.Snapshot) error {
 	return m.restore(s)
 }
 
-// contacts is what a leader tells all members about each of them.
-func (c *Core) contacts() []*corepb.Contact {
-	l := make([]*corepb.Contact, 0, len(c.members.List))
+// contacts appends to l what a leader tells all members about each of them.
+func (c *Core) contacts(l []*corepb.Contact) []*corepb.Contact {
 	c.lookAtProgress()
 	for _, m := range c.members.List {
-		id := m.GetRaftId()
-		if id == c.self {
-			continue
+		if id := m.GetRaftId(); id != c.self {
+			var k *corepb.Contact
+			l, k = another(l)
+			k.RaftId, k.SilentMillis, k.Match = id, c.silentMillis(id), c.seen(id).match
 		}
-		l = append(l, &corepb.Contact{RaftId: id, SilentMillis: c.silentMillis(id), Match: c.seen(id).match})
 	}
 	return l
+}
+
+// another appends one more contact to l: one that lay there before, if there is.
+func another(l []*corepb.Contact) ([]*corepb.Contact, *corepb.Contact) {
+	if n := len(l); n < cap(l) && l[:n+1][n] != nil {
+		return l[:n+1], l[:n+1][n]
+	}
+	k := &corepb.Contact{}
+	return append(l, k), k
 }
 
 func (c *Core) noteContacts(env *corepb.Envelope) {
 	for _, k := range env.GetLeaseRound().GetContacts() {
 		if c.members.Get(k.GetRaftId()) != nil && k.GetRaftId() != c.self {
 			p := c.peer(k.GetRaftId())
-			p.contact, p.contactAt = k, c.now
+			if p.contact == nil {
+				p.contact = &corepb.Contact{}
+			}
+			p.contact.RaftId, p.contact.SilentMillis, p.contact.Match = k.GetRaftId(), k.GetSilentMillis(), k.GetMatch()
+			p.contactAt = c.now
 		}
 	}
 }

@@ -107,8 +107,9 @@ func (r *received) field(f field) bool {
 		r.Body = &corepb.Envelope_ForwardReply{ForwardReply: x}
 		return eachField(f.b, func(f field) bool { return f.forwardReply(x) })
 	case f.number == 10 && r.LeaseRound == nil:
+		before := r.round.Contacts[:0]
 		r.round.Reset()
-		r.LeaseRound = &r.round
+		r.round.Contacts, r.LeaseRound = before, &r.round
 		return eachField(f.b, func(f field) bool { return f.leaseRound(&r.round) })
 	case f.number == 11 && r.LeasePromise == nil:
 		r.promise.Reset()
@@ -164,8 +165,9 @@ func (f field) leaseRound(r *corepb.LeaseRound) bool {
 	case f.number == 1:
 		return f.uint(&r.Round)
 	case f.number == 2 && f.typ == protowire.BytesType:
-		k := &corepb.Contact{}
-		r.Contacts = append(r.Contacts, k)
+		var k *corepb.Contact
+		r.Contacts, k = another(r.Contacts)
+		k.Reset()
 		return eachField(f.b, func(f field) bool {
 			if f.number == 3 {
 				return f.uint(&k.Match)

@@ -71,7 +71,10 @@ func (c *Core) openRound() *corepb.LeaseRound {
 		l.rounds[l.round] = c.now
 		delete(l.rounds, l.round-maxOpenRounds)
 	}
-	return &corepb.LeaseRound{Round: l.round, Contacts: c.contacts()}
+	if r := &c.sentRound; r.Round != l.round {
+		r.Round, r.Contacts = l.round, c.contacts(r.Contacts[:0])
+	}
+	return &c.sentRound
 }
 
 // makePromise answers the lease round of a heartbeat. It is called when the
@@ -92,7 +95,8 @@ func (c *Core) makePromise(env *corepb.Envelope) *corepb.LeasePromise {
 		return nil
 	}
 	p.to, p.until = env.GetTo(), c.now+uint64(c.cfg.ElectionTicks)
-	return &corepb.LeasePromise{Round: round, Millis: c.promiseMillis()}
+	c.sentPromise.Round, c.sentPromise.Millis = round, c.promiseMillis()
+	return &c.sentPromise
 }
 
 // electsAnother says whether m asks this node to break a promise. A vote for

@@ -322,12 +322,15 @@ func (c *Core) failChanges() {
 }
 
 // failChangesWith is for a node that is removed: for one who asked for that it
-// is success.
+// is success, and what was proposed may still happen.
 func (c *Core) failChangesWith(code Code, text string) {
 	for _, ch := range slices.Clone(c.changes.waiting) {
-		if c.replacesSelf(ch) {
+		switch {
+		case c.replacesSelf(ch):
 			c.answer(ch, OK, "")
-		} else {
+		case ch.started:
+			c.answer(ch, Unknown, "%s; the change may still be made", text)
+		default:
 			c.answer(ch, code, "%s", text)
 		}
 	}

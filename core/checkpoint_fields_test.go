@@ -12,10 +12,9 @@ import (
 
 // derived are the fields that a checkpoint leaves out, and why.
 var derived = map[string]string{
-	"Config.Seed":   "looked at when a core starts, never later",
-	"Core.library":  "code, not state",
-	"Core.out":      "empty between two Steps",
-	"Core.received": "scratch space", "Core.sent": "scratch space", "Core.sentRaft": "scratch space", "Core.sentRound": "scratch space", "Core.sentPromise": "scratch space", "Core.progress": "scratch space",
+	"Config.Seed":      "looked at when a core starts, never later",
+	"Core.library":     "code, not state",
+	"Core.out":         "empty between two Steps",
 	"Core.rn":          "compared by the test in core/checkpoint",
 	"requests.byID":    "made of order",
 	"requests.encoded": "made of order",

@@ -40,15 +40,10 @@ type Core struct {
 
 	out Output
 
-	// Scratch space: the message that comes in, the envelope of the one that goes
-	// out, the library's view of the members. Nothing looks at what is left in
-	// it between two steps.
-	received    received
-	sent        corepb.Envelope
-	sentRaft    corepb.Envelope_Raft
-	sentRound   corepb.LeaseRound
-	sentPromise corepb.LeasePromise
-	progress    []progress
+	// Scratch space: the envelopes of the message that comes in and the one that
+	// goes out. Nothing points to them between two steps.
+	received, sent corepb.Envelope
+	sentRaft       corepb.Envelope_Raft
 }
 
 // New starts a core from what the log store holds. It does nothing by itself:
@@ -193,7 +188,6 @@ func (c *Core) settle() {
 func (c *Core) drain() {
 	for c.rn.HasReady() {
 		rd := c.rn.Ready()
-		c.sentRound.Round = 0 // the heartbeats of one Ready say the same
 		c.observe(rd)
 		for _, s := range rd.ReadStates {
 			c.readConfirmed(s)
@@ -276,7 +270,7 @@ func (c *Core) lostLeadership() {
 func (c *Core) send(env *corepb.Envelope) {
 	env.From = c.self
 	c.decorate(env)
-	c.out.Send = append(c.out.Send, Send{To: env.GetTo(), Data: encodeEnvelope(env), Snapshot: env.GetRaft().GetType() == pb.MsgSnap})
+	c.out.Send = append(c.out.Send, Send{To: env.GetTo(), Data: marshal(env), Snapshot: env.GetRaft().GetType() == pb.MsgSnap})
 }
 
 // sendRaft sends a message of the library's.

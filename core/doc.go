@@ -51,10 +51,10 @@
 // elections: election.go; the lease: lease.go; reads: read.go; proposals:
 // propose.go; request ids: requests.go; membership: membership.go, replace.go,
 // members.go; handing leadership over: transfer.go; identity: identity.go;
-// messages at the door: door.go; their bytes: envelope_encode.go and _decode.go;
-// storage: storage.go; the log in memory: log.go; the replicated state machine and
-// snapshots of it: machine.go; a lost quorum: recover.go; checkpoints of a running
-// core: checkpoint.go; the hash chain: chain.go.
+// messages at the door: door.go; storage: storage.go; the log in memory: log.go;
+// the replicated state machine and snapshots of it: machine.go; a lost quorum:
+// recover.go; checkpoints of a running core: checkpoint.go; the hash chain:
+// chain.go.
 //
 // Sources: Ongaro, Consensus: Bridging Theory and Practice (2014), "the thesis"
 // in comments; Ongaro and Ousterhout, In Search of an Understandable Consensus

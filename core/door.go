@@ -31,8 +31,8 @@ func (c *Core) peer(id uint64) *peer {
 // receive is the door for messages: what passes here cannot make the library
 // panic, break a promise, or come from someone who is no member any more.
 func (c *Core) receive(in Receive) {
-	env := &c.received.Envelope
-	if err := c.received.decode(in.Data); err != nil {
+	env := &c.received
+	if err := unmarshal(in.Data, env); err != nil { // resets it
 		c.event(Warning, "message of node %d dropped: %v", NodeID(in.From), err)
 		return
 	}
@@ -109,7 +109,7 @@ func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
 // one, or its sender lost entries. The library would answer the second kind with
 // the same append at once, and so on without end.
 func (c *Core) rejectsAcknowledged(m *pb.Message) bool {
-	return m.GetReject() && c.role == raft.StateLeader && m.GetTerm() == c.hard.Term && m.GetIndex() <= c.progressOf(m.GetFrom()).match
+	return m.GetReject() && c.role == raft.StateLeader && m.GetTerm() == c.hard.Term && m.GetIndex() <= c.progress()[m.GetFrom()].match
 }
 
 // checkEnvelope refuses everything that a correct member never sends.
@@ -203,37 +203,25 @@ func checkSnapshot(s *pb.Snapshot) error {
 	return m.restore(s)
 }
 
-// contacts appends to l what a leader tells all members about each of them.
-func (c *Core) contacts(l []*corepb.Contact) []*corepb.Contact {
-	c.lookAtProgress()
+// contacts is what a leader tells all members about each of them.
+func (c *Core) contacts() []*corepb.Contact {
+	var l []*corepb.Contact
+	progress := c.progress()
 	for _, m := range c.members.List {
-		if id := m.GetRaftId(); id != c.self {
-			var k *corepb.Contact
-			l, k = another(l)
-			k.RaftId, k.SilentMillis, k.Match = id, c.silentMillis(id), c.seen(id).match
+		id := m.GetRaftId()
+		if id == c.self {
+			continue
 		}
+		l = append(l, &corepb.Contact{RaftId: id, SilentMillis: c.silentMillis(id), Match: progress[id].match})
 	}
 	return l
-}
-
-// another appends one more contact to l: one that lay there before, if there is.
-func another(l []*corepb.Contact) ([]*corepb.Contact, *corepb.Contact) {
-	if n := len(l); n < cap(l) && l[:n+1][n] != nil {
-		return l[:n+1], l[:n+1][n]
-	}
-	k := &corepb.Contact{}
-	return append(l, k), k
 }
 
 func (c *Core) noteContacts(env *corepb.Envelope) {
 	for _, k := range env.GetLeaseRound().GetContacts() {
 		if c.members.Get(k.GetRaftId()) != nil && k.GetRaftId() != c.self {
 			p := c.peer(k.GetRaftId())
-			if p.contact == nil {
-				p.contact = &corepb.Contact{}
-			}
-			p.contact.RaftId, p.contact.SilentMillis, p.contact.Match = k.GetRaftId(), k.GetSilentMillis(), k.GetMatch()
-			p.contactAt = c.now
+			p.contact, p.contactAt = k, c.now
 		}
 	}
 }

@@ -71,10 +71,7 @@ func (c *Core) openRound() *corepb.LeaseRound {
 		l.rounds[l.round] = c.now
 		delete(l.rounds, l.round-maxOpenRounds)
 	}
-	if r := &c.sentRound; r.Round != l.round {
-		r.Round, r.Contacts = l.round, c.contacts(r.Contacts[:0])
-	}
-	return &c.sentRound
+	return &corepb.LeaseRound{Round: l.round, Contacts: c.contacts()}
 }
 
 // makePromise answers the lease round of a heartbeat. It is called when the
@@ -95,8 +92,7 @@ func (c *Core) makePromise(env *corepb.Envelope) *corepb.LeasePromise {
 		return nil
 	}
 	p.to, p.until = env.GetTo(), c.now+uint64(c.cfg.ElectionTicks)
-	c.sentPromise.Round, c.sentPromise.Millis = round, c.promiseMillis()
-	return &c.sentPromise
+	return &corepb.LeasePromise{Round: round, Millis: c.promiseMillis()}
 }
 
 // electsAnother says whether m asks this node to break a promise. A vote for

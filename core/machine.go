@@ -46,22 +46,16 @@ func (m *machine) restore(s *pb.Snapshot) error {
 	return nil
 }
 
-// snapshot is the machine as it is now, for the log and for the host: the bytes
-// that marshal would make of it, written once. The two share them.
-func (m *machine) snapshot() (*pb.Snapshot, *Snapshot) {
+// snapshot is the machine as it is now.
+func (m *machine) snapshot() *pb.Snapshot {
 	state := marshal(&corepb.State{
 		ClusterUuid:     m.members.ClusterUUID[:],
 		LastIncarnation: uint64(m.members.LastIncarnation),
 		Members:         m.members.List,
 	})
 	requests := m.requests.encoded
-	meta := &pb.SnapshotMetadata{ConfState: m.conf, Index: new(m.index), Term: new(m.term)}
-	encoded := marshal(meta)
-	size := len(state) + len(requests)
-	before, between := putNested(nil, 1, size), putNested(nil, 2, len(encoded))
-	b := bytes.Join([][]byte{before, state, requests, between, encoded}, nil)
-	data := b[len(before) : len(before)+size : len(before)+size]
-	return &pb.Snapshot{Data: data, Metadata: meta}, &Snapshot{Index: meta.GetIndex(), Term: meta.GetTerm(), Data: b}
+	return &pb.Snapshot{Data: slices.Concat(state, requests), Metadata: &pb.SnapshotMetadata{
+		ConfState: m.conf, Index: new(m.index), Term: new(m.term)}}
 }
 
 // applied is what an entry did.
@@ -241,8 +235,7 @@ func Bootstrap(id Identity, address string, port uint32) Durable {
 		members: Members{ClusterUUID: id.ClusterUUID, LastIncarnation: Incarnation(id.RaftID),
 			List: []*corepb.Member{{RaftId: id.RaftID, Address: address, Port: port,
 				ReplicaUuid: bytes.Clone(id.ReplicaUUID[:]), Role: corepb.Role_VOTER}}}}
-	_, s := m.snapshot()
-	return Durable{Snapshot: s, HardState: HardState{Term: FoundingTerm, Commit: FoundingIndex}}
+	return Durable{Snapshot: fromRaftSnapshot(m.snapshot()), HardState: HardState{Term: FoundingTerm, Commit: FoundingIndex}}
 }
 
 // voters calls f with the voters of each of the configuration's quorums: one,

@@ -111,8 +111,7 @@ func (c *Core) leaderDuties() {
 }
 
 func (c *Core) caughtUp(id uint64) bool {
-	match := c.progressOf(id).match
-	return c.reachable(id) && match+promoteLag >= c.last && match > 0
+	return c.reachable(id) && c.progress()[id].match+promoteLag >= c.last && c.progress()[id].match > 0
 }
 
 // reachable says that a member was heard from within an election timeout.

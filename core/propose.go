@@ -101,7 +101,7 @@ func (c *Core) appendCommand(cmd *corepb.Command) (place, corepb.ForwardReply_Ve
 	if c.transfer.target != 0 || c.removed || c.last+1 > cmd.GetSince()+requestWindow {
 		return place{}, corepb.ForwardReply_NOT_LEADER // the last: its proposer gives up, see route
 	}
-	if err := c.rn.Propose(encodeCommand(cmd)); err != nil {
+	if err := c.rn.Propose(marshal(cmd)); err != nil {
 		return place{}, corepb.ForwardReply_BUSY
 	}
 	c.last++

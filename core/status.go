@@ -75,7 +75,7 @@ type MemberStatus struct {
 // MemberStatuses is ordered by node id.
 func (c *Core) MemberStatuses() []MemberStatus {
 	l := make([]MemberStatus, 0, len(c.members.List))
-	c.lookAtProgress()
+	progress := c.progress()
 	for _, m := range c.members.List {
 		id := m.GetRaftId()
 		s := MemberStatus{Member: m, SilentMillis: c.silentMillis(id)}
@@ -86,7 +86,7 @@ func (c *Core) MemberStatuses() []MemberStatus {
 				s.SilentMillis = c.silentMillis(c.lead)
 			}
 		case c.role == raft.StateLeader:
-			p := c.seen(id)
+			p := progress[id]
 			s.Match, s.Next, s.Replicating = p.match, p.next, p.replicating && c.reachable(id)
 		case id == c.lead:
 			s.Match = c.last
@@ -108,32 +108,17 @@ func (c *Core) MemberStatuses() []MemberStatus {
 }
 
 type progress struct {
-	id, match, next uint64
-	replicating     bool
+	match, next uint64
+	replicating bool
 }
 
-// lookAtProgress takes down the library's view of every member's log, on a
-// leader; on others it is empty.
-func (c *Core) lookAtProgress() {
-	c.progress = c.progress[:0]
+// progress is the library's view of every member's log, on a leader.
+func (c *Core) progress() map[uint64]progress {
+	ps := map[uint64]progress{}
 	if c.role == raft.StateLeader {
 		c.rn.WithProgress(func(id uint64, _ raft.ProgressType, p tracker.Progress) {
-			c.progress = append(c.progress, progress{id, p.Match, p.Next, p.State == tracker.StateReplicate})
+			ps[id] = progress{p.Match, p.Next, p.State == tracker.StateReplicate}
 		})
 	}
-}
-
-// seen is a member's progress, as of the last look; zero if the library has none.
-func (c *Core) seen(id uint64) progress {
-	for _, p := range c.progress {
-		if p.id == id {
-			return p
-		}
-	}
-	return progress{}
-}
-
-func (c *Core) progressOf(id uint64) progress {
-	c.lookAtProgress()
-	return c.seen(id)
+	return ps
 }

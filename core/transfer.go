@@ -56,9 +56,9 @@ func (c *Core) transferLeader(in TransferLeader) {
 // on its way out would hand leadership on, maybe back; 0 if there is none.
 func (c *Core) successor() uint64 {
 	best := uint64(0)
-	c.lookAtProgress()
+	progress := c.progress()
 	for _, v := range c.conf.GetVoters() {
-		if v != c.self && c.reachable(v) && !c.goes(v) && (best == 0 || c.seen(v).match > c.seen(best).match) {
+		if v != c.self && c.reachable(v) && !c.goes(v) && (best == 0 || progress[v].match > progress[best].match) {
 			best = v
 		}
 	}

@@ -60,7 +60,7 @@ func (c *checks) kept(n *node, to uint64, i *wireInfo) {
 			continue
 		}
 		l := c.w.nodes[core.NodeID(p.to)-1]
-		if !handed || l.identity.RaftID == p.to && l.lease.term < i.term && l.holdsLease() {
+		if !handed || l.identity.RaftID == p.to && !l.foreign() && l.lease.term < i.term && l.holdsLease() {
 			c.w.fail(checkPromise, "%v takes part in the election of term %d by %v, and promised node %d, which leads term %d, to wait for another %v",
 				n, i.term, i.kind, core.NodeID(p.to), p.term, p.until-now)
 		}

@@ -81,6 +81,9 @@ const (
 	keys    = 3 // in use at a time
 	// maxPatience is how long the last operations wait for an answer.
 	maxPatience = quietTime - 100*time.Millisecond
+	// maxPause is how late a client sends a request once more: as one does that
+	// had to be started again itself.
+	maxPause = 30 * time.Second
 	// lastTry is how long before the end nothing is sent once more: what comes
 	// then may not be applied everywhere in time.
 	lastTry = quietTime / 2
@@ -293,7 +296,12 @@ func (w *World) answered(q *request, r core.Reply) {
 func (w *World) tryAgain(o *op) {
 	c := w.clients[o.client]
 	if o.retry && o.tries < maxTries && c.op == o && w.now < w.o.Duration-lastTry {
-		w.arrange(event{at: w.now + c.draws.Between(0, 500*time.Millisecond), kind: evRetry, ref: o})
+		pause := 500 * time.Millisecond
+		if c.draws.Below(16) == 0 {
+			pause = maxPause
+		}
+		at := min(w.now+c.draws.Between(0, pause), w.o.Duration-lastTry)
+		w.arrange(event{at: at, kind: evRetry, ref: o})
 		return
 	}
 	w.giveUp(o)

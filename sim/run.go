@@ -29,6 +29,7 @@ type Options struct {
 	Build  string
 	// stop ends a run that shrinking has no use for any more.
 	stop func(events uint64) bool
+	fork fork
 }
 
 // The standard workload.

@@ -145,6 +145,9 @@ func (w *World) run(plan []Decision) {
 
 // prepare arranges what a run begins with.
 func (w *World) prepare(plan []Decision) {
+	if w.o.fork.salt != 0 {
+		w.arrange(event{at: w.o.fork.at, kind: evFork})
+	}
 	for i := range plan {
 		w.arrange(event{at: plan[i].At, kind: evBegin, ref: &plan[i]})
 	}
@@ -251,6 +254,8 @@ func (w *World) dispatchOutside(e event) {
 		w.upgrade(e.ref.(*node))
 	case evSettle:
 		w.settle()
+	case evFork:
+		w.reseed()
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/pgraft/pgraft/sim"
 )
@@ -14,9 +13,8 @@ import (
 // stays as it was, so the seeds that killed the mutant are tried first; only if
 // none of them does any more, fresh ones.
 func (r *result) ablate(ctx context.Context, bin string, o options) error {
-	asked := func(name string) bool { return o.parts == "" || slices.Contains(strings.Split(o.parts, ","), name) }
 	for _, k := range sim.Kinds() {
-		if !asked(k.Name) {
+		if !o.asked(k.Name) {
 			continue
 		}
 		gone, err := r.escapes(ctx, bin, o, func(x kill) bool {
@@ -31,7 +29,7 @@ func (r *result) ablate(ctx context.Context, bin string, o options) error {
 		}
 	}
 	for _, c := range sim.Checks() {
-		if !asked(c) {
+		if !o.asked(c) {
 			continue
 		}
 		gone, err := r.escapes(ctx, bin, o, func(x kill) bool { return x.Check == c }, "-without="+c)

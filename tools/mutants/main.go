@@ -4,6 +4,7 @@
 //	go run ./tools/mutants                    all of them, a table at the end
 //	go run ./tools/mutants -only lease -v     those whose name or class matches
 //	go run ./tools/mutants -ablate            which get away without a fault kind, or a checker
+//	go run ./tools/mutants -alone -seeds 40   what each fault kind and each checker finds by itself
 //	go run ./tools/mutants -build build/mutants -only read-before-applied
 //
 // A mutant is a replacement of text in core, in the simulator's model of a host
@@ -38,6 +39,7 @@ type options struct {
 	workers int
 	asJSON  bool
 	ablate  bool
+	alone   bool
 	parts   string
 	shrink  time.Duration
 	verbose bool
@@ -54,7 +56,8 @@ func main() {
 	flag.IntVar(&o.workers, "workers", 2, "mutants side by side")
 	flag.BoolVar(&o.asJSON, "json", false, "print the result as JSON")
 	flag.BoolVar(&o.ablate, "ablate", false, "then leave out one kind of fault, or one checker, at a time")
-	flag.StringVar(&o.parts, "parts", "", "with -ablate: only these kinds of faults and checkers, with commas")
+	flag.BoolVar(&o.alone, "alone", false, "instead: for each kind of fault, and for each checker, a mutant that it finds alone")
+	flag.StringVar(&o.parts, "parts", "", "with -ablate and -alone: only these kinds of faults and checkers, with commas")
 	flag.DurationVar(&o.shrink, "shrink", 0, "shrink what the first base finds, for so long at most")
 	flag.BoolVar(&o.verbose, "v", false, "print each kill with its seed and what the checker said")
 	flag.StringVar(&o.build, "build", "", "only build the command pgraft with each mutant, into this `directory`")
@@ -70,6 +73,11 @@ func main() {
 
 // mutants are all of them, in the order of the table.
 func mutants() []mutant { return slices.Concat(durableMutants, raftMutants, ownMutants) }
+
+// asked says whether -parts asks for a kind of fault or a checker.
+func (o options) asked(part string) bool {
+	return o.parts == "" || slices.Contains(strings.Split(o.parts, ","), part)
+}
 
 // chosen are those that -only asks for.
 func chosen(only string) (l []mutant) {
@@ -102,6 +110,9 @@ func run(ctx context.Context, o options) error {
 		return src.commands(ctx, list, dir, o.build)
 	}
 	debug.SetGCPercent(50) // the trials need the memory more
+	if o.alone {
+		return (&alone{o: o, src: src, dir: dir}).run(ctx, list)
+	}
 	results := make([]result, len(list))
 	show, done := progress(len(list))
 	var mu sync.Mutex

@@ -107,7 +107,7 @@ var ownMutants = []mutant{
 	{
 		name: "own-proposal-done-when-appended", class: "own", doc: "a leader's own client is answered when the entry is in the leader's log",
 		edits: []edit{{"core/propose.go", "		p.at, p.sent = at, verdict != corepb.ForwardReply_NOT_LEADER // busy: again in time\n",
-			"		if p.sent = verdict != corepb.ForwardReply_NOT_LEADER; verdict == corepb.ForwardReply_ACCEPTED {\n			c.finishAt(p, at)\n		}\n"}},
+			"		p.at, p.sent = at, verdict != corepb.ForwardReply_NOT_LEADER\n		if verdict == corepb.ForwardReply_ACCEPTED {\n			c.finishAt(p, at)\n		}\n"}},
 	},
 	{
 		name: "removed-refuses-what-it-sent", class: "own", doc: "a node that is removed answers what it had sent to a leader as if nothing had happened",

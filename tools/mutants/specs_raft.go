@@ -55,16 +55,16 @@ var raftMutants = []mutant{
 	},
 	{
 		name: "snapshot-without-members", class: "9", doc: "a snapshot lacks the voters",
-		edits: []edit{{"core/machine.go", "ConfState: m.conf, Index: new(m.index), Term: new(m.term)}\n	encoded", "ConfState: &pb.ConfState{}, Index: new(m.index), Term: new(m.term)}\n	encoded"}},
+		edits: []edit{{"core/machine.go", "		ConfState: m.conf, Index: new(m.index), Term: new(m.term)}}", "		ConfState: &pb.ConfState{}, Index: new(m.index), Term: new(m.term)}}"}},
 	},
 	{
 		name: "snapshot-one-off", class: "9", doc: "a snapshot says one index less than it holds",
-		edits: []edit{{"core/machine.go", "ConfState: m.conf, Index: new(m.index), Term: new(m.term)}\n	encoded", "ConfState: m.conf, Index: new(m.index - 1), Term: new(m.term)}\n	encoded"}},
+		edits: []edit{{"core/machine.go", "		ConfState: m.conf, Index: new(m.index), Term: new(m.term)}}", "		ConfState: m.conf, Index: new(m.index - 1), Term: new(m.term)}}"}},
 	},
 	{
 		name: "snapshot-with-old-members", class: "9", doc: "a snapshot carries the voters of the snapshot before it",
-		edits: []edit{{"core/storage.go", "	s, stored := c.machine.snapshot()\n	c.log.mark(s)\n",
-			"	s, _ := c.machine.snapshot()\n	s.Metadata.ConfState = c.log.marks[len(c.log.marks)-1].GetMetadata().GetConfState()\n	stored := fromRaftSnapshot(s)\n	c.log.mark(s)\n"}},
+		edits: []edit{{"core/storage.go", "	s := c.machine.snapshot()\n	c.log.mark(s)\n",
+			"	s := c.machine.snapshot()\n	s.Metadata.ConfState = c.log.marks[len(c.log.marks)-1].GetMetadata().GetConfState()\n	c.log.mark(s)\n"}},
 	},
 	{
 		name: "snapshot-makes-a-voter", class: "9", doc: "a new member counts itself a voter from the snapshot on",

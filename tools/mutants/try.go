@@ -86,7 +86,7 @@ func trial(ctx context.Context, bin string, args ...string) (k kill, err error) 
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(ctx, bin, args...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GOGC=400")
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GOGC=1600")
 	if err := cmd.Run(); err != nil {
 		text := errs.String()
 		return k, fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, text[:min(len(text), 2000)])

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/pgraft/pgraft/sim"
 	"github.com/pgraft/pgraft/tools/internal/campaign"
@@ -14,8 +15,7 @@ import (
 )
 
 func newShrink() *cobra.Command {
-	var o sim.Options
-	var faults []string
+	f := &runFlags{}
 	var dir string
 	limit := shrink.Limit
 	cmd := &cobra.Command{
@@ -33,32 +33,50 @@ wrote earlier.`,
 		Example: `  pgraft shrink --seed 42
   pgraft shrink --seed 42 --nodes 5 --dir testdata/sim/found`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if o.Faults, err = campaign.Faults(faults); err != nil {
-				return fmt.Errorf("--faults: %w", err)
-			}
-			if err := o.Validate(); err != nil {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o, plan, err := f.load(args)
+			if err != nil {
 				return err
-			}
-			plan := sim.Plan(o)
-			if len(args) == 1 {
-				if o, plan, err = shrink.Load(args[0]); err != nil {
-					return err
-				}
 			}
 			return shrinkTo(cmd.Context(), cmd.OutOrStdout(), dir, o, plan, limit)
 		},
 	}
 	flags := cmd.Flags()
-	flags.Uint64Var(&o.Seed, "seed", 1, "the seed")
-	flags.IntVar(&o.Nodes, "nodes", sim.DefaultNodes, "nodes that form the cluster, 1 to 9")
-	flags.DurationVar(&o.Duration, "duration", sim.DefaultDuration, "virtual time of a run")
-	flags.IntVar(&o.Rate, "rate", sim.DefaultRate, "operations of the clients in a second")
-	flags.StringSliceVar(&faults, "faults", nil, "as of pgraft sim")
-	flags.StringSliceVar(&o.Without, "without", nil, "checkers that are off")
+	f.add(flags)
 	flags.StringVar(&dir, "dir", ".", "where the files go")
 	flags.DurationVar(&limit, "limit", limit, "for how long to try")
 	return cmd
+}
+
+// runFlags name a run of the simulator: a seed with its flags, or a file that
+// shrink wrote.
+type runFlags struct {
+	o      sim.Options
+	faults []string
+}
+
+func (f *runFlags) add(flags *pflag.FlagSet) {
+	flags.Uint64Var(&f.o.Seed, "seed", 1, "the seed")
+	flags.IntVar(&f.o.Nodes, "nodes", sim.DefaultNodes, "nodes that form the cluster, 1 to 9")
+	flags.DurationVar(&f.o.Duration, "duration", sim.DefaultDuration, "virtual time of a run")
+	flags.IntVar(&f.o.Rate, "rate", sim.DefaultRate, "operations of the clients in a second")
+	flags.StringSliceVar(&f.faults, "faults", nil, "as of pgraft sim")
+	flags.StringSliceVar(&f.o.Without, "without", nil, "checkers that are off")
+}
+
+// load returns the run; args may name the file.
+func (f *runFlags) load(args []string) (o sim.Options, plan []sim.Decision, err error) {
+	if len(args) == 1 {
+		return shrink.Load(args[0])
+	}
+	o = f.o
+	if o.Faults, err = campaign.Faults(f.faults); err != nil {
+		return o, nil, fmt.Errorf("--faults: %w", err)
+	}
+	if err := o.Validate(); err != nil {
+		return o, nil, err
+	}
+	return o, sim.Plan(o), nil
 }
 
 // shrinkTo shrinks a run, prints what is left, and saves it.

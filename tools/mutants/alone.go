@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"text/tabwriter"
+
+	"github.com/pgraft/pgraft/sim"
+)
+
+// witness is a mutant that one part of the simulator finds with all others of
+// its sort taken away.
+type witness struct {
+	mutant string
+	seeds  uint64
+	check  string
+}
+
+// alone looks for a witness for every kind of fault and for every checker: the
+// opposite of the ablation. Most mutants are found in several ways, so that
+// taking one away shows little; a part that finds nothing by itself is of no use
+// that anyone has seen.
+//
+// For a kind of fault, the mutant must be one that is not found in o.seeds seeds
+// without any fault. For a checker, all the others are off.
+type alone struct {
+	o       options
+	src     source
+	dir     string
+	mu      sync.Mutex
+	faults  map[string]witness
+	checks  map[string]witness
+	trouble []string
+}
+
+// run tries the mutants of list until every part has its witness.
+func (a *alone) run(ctx context.Context, list []mutant) error {
+	a.faults, a.checks = map[string]witness{}, map[string]witness{}
+	next := make(chan mutant)
+	var wg sync.WaitGroup
+	for range a.o.workers {
+		wg.Go(func() {
+			for m := range next {
+				if err := a.try(ctx, m); err != nil {
+					a.mu.Lock()
+					a.trouble = append(a.trouble, fmt.Sprintf("mutant %s: %v", m.name, err))
+					a.mu.Unlock()
+				}
+			}
+		})
+	}
+	for _, m := range list {
+		if !m.control && ctx.Err() == nil {
+			next <- m
+		}
+	}
+	close(next)
+	wg.Wait()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return a.report()
+}
+
+// try looks for what finds m alone, among the parts that have no witness yet.
+func (a *alone) try(ctx context.Context, m mutant) error {
+	kinds, checks := a.open()
+	if len(kinds)+len(checks) == 0 {
+		return nil
+	}
+	bin := filepath.Join(a.dir, m.name+".trial")
+	if err := a.src.build(ctx, m, a.dir, "./tools/mutants/trial", bin); err != nil {
+		return err
+	}
+	defer os.Remove(bin)
+	with := func(flag string) (kill, error) {
+		return trial(ctx, bin, "-seed", fmt.Sprint(a.o.seed), "-seeds", fmt.Sprint(a.o.seeds), "-within", fmt.Sprint(a.o.within), flag)
+	}
+	for _, c := range checks {
+		others := slices.DeleteFunc(sim.Checks(), func(x string) bool { return x == c })
+		k, err := with("-without=" + strings.Join(others, ","))
+		if err != nil {
+			return err
+		}
+		a.found(a.checks, c, m, k)
+	}
+	if len(kinds) == 0 {
+		return nil
+	}
+	if k, err := with("-faults=none"); err != nil || k.Killed {
+		return err
+	}
+	for _, f := range kinds {
+		k, err := with("-faults=" + f)
+		if err != nil {
+			return err
+		}
+		a.found(a.faults, f, m, k)
+	}
+	return nil
+}
+
+// open are the parts that have no witness yet and that -parts asks for.
+func (a *alone) open() (kinds, checks []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, k := range sim.Kinds() {
+		if _, ok := a.faults[k.Name]; !ok && a.o.asked(k.Name) {
+			kinds = append(kinds, k.Name)
+		}
+	}
+	for _, c := range sim.Checks() {
+		if _, ok := a.checks[c]; !ok && a.o.asked(c) {
+			checks = append(checks, c)
+		}
+	}
+	return kinds, checks
+}
+
+func (a *alone) found(in map[string]witness, part string, m mutant, k kill) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, ok := in[part]; ok || !k.Killed {
+		return
+	}
+	in[part] = witness{m.name, k.Seeds, k.Check}
+	fmt.Fprintf(os.Stderr, "%s\t%s\t%d\t%s\n", part, m.name, k.Seeds, k.Check)
+}
+
+// report prints a row for every part; the error names those without a witness.
+func (a *alone) report() error {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	var none []string
+	row := func(sort, part string, in map[string]witness) {
+		if !a.o.asked(part) {
+			return
+		}
+		x, ok := in[part]
+		if !ok {
+			none = append(none, sort+" "+part)
+			return
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t\n", sort, part, x.mutant, x.seeds, x.check)
+	}
+	fmt.Fprintln(w, "\tALONE\tFINDS\tSEEDS\tCHECKER\t")
+	for _, k := range sim.Kinds() {
+		row("fault", k.Name, a.faults)
+	}
+	for _, c := range sim.Checks() {
+		row("checker", c, a.checks)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if len(none) > 0 {
+		a.trouble = append(a.trouble, "found nothing alone: "+strings.Join(none, ", "))
+	}
+	if len(a.trouble) > 0 {
+		return fmt.Errorf("%s", strings.Join(a.trouble, "\n  "))
+	}
+	return nil
+}

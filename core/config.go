@@ -43,6 +43,7 @@ const (
 	maxInflightBytes  = 32 << 20 // bytes of them
 	maxCommittedBytes = 4 << 20  // of committed entries applied in one go
 	defaultTailBytes  = 8 << 20  // of log before the newest snapshot
+	maxMarkBytes      = 16 << 20 // of snapshots among that log
 	requestWindow     = 1 << 16  // log entries for which a request id is remembered
 )
 

@@ -23,8 +23,9 @@
 //     number of times, in any order: a host must check who is at the other end
 //     (Greet), not more. SnapshotSent is owed for a Send with Snapshot set,
 //     in every outcome.
-//   - Ticks come no faster than one per Config.TickMillis by a clock whose rate
-//     is right within 10 %. A late tick is dropped, never made up for.
+//   - Ticks come no faster than one per Config.TickMillis, by clocks of which none
+//     runs more than 10 % faster than another member's. A late tick is dropped,
+//     never made up for.
 //   - Applied(Index) once everything up to Index in Output.Apply is taken over.
 //   - A restart begins with what is durable: Durable, with Config.Seed drawn
 //     anew. The identity is durable before the first contact with anyone.
@@ -47,12 +48,13 @@
 //
 // # Where to find what
 //
-// elections: election.go; the lease: lease.go; reads: read.go; proposals and
-// request ids: propose.go; membership: membership.go, replace.go, members.go;
-// handing leadership over: transfer.go; identity: identity.go; messages at the
-// door: door.go; storage: storage.go; the log in memory: log.go; the replicated
-// state machine and snapshots of it: machine.go; a lost quorum: recover.go;
-// checkpoints of a running core: checkpoint.go; the hash chain: chain.go.
+// elections: election.go; the lease: lease.go; reads: read.go; proposals:
+// propose.go; request ids: requests.go; membership: membership.go, replace.go,
+// members.go; handing leadership over: transfer.go; identity: identity.go;
+// messages at the door: door.go; storage: storage.go; the log in memory: log.go;
+// the replicated state machine and snapshots of it: machine.go; a lost quorum:
+// recover.go; checkpoints of a running core: checkpoint.go; the hash chain:
+// chain.go.
 //
 // Sources: Ongaro, Consensus: Bridging Theory and Practice (2014), "the thesis"
 // in comments; Ongaro and Ousterhout, In Search of an Understandable Consensus

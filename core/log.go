@@ -15,7 +15,9 @@ import (
 //
 // marks are this node's own snapshots, the base first. When the log before the
 // newest mark grows over a bound, the base moves on to the next mark: a member
-// that needs older entries gets the base snapshot instead.
+// that needs older entries gets the base snapshot instead. Each mark has all
+// request ids in it, so over a bound of their own some are dropped, and the base
+// moves in longer steps.
 type tail struct {
 	hard    *pb.HardState
 	marks   []*pb.Snapshot // ascending by index; never empty
@@ -181,6 +183,28 @@ func (t *tail) mark(s *pb.Snapshot) {
 		panic(fmt.Sprintf("mark at %d after one at %d", i, t.newest()))
 	}
 	t.marks = append(t.marks, s)
+	for len(t.marks) > 2 && t.markBytes() > maxMarkBytes {
+		t.dropMark()
+	}
+}
+
+// dropMark drops one between the first and the last: where they are closest.
+func (t *tail) dropMark() {
+	at := func(i int) uint64 { return t.marks[i].GetMetadata().GetIndex() }
+	closest := 1
+	for i := 2; i < len(t.marks)-1; i++ {
+		if at(i+1)-at(i-1) < at(closest+1)-at(closest-1) {
+			closest = i
+		}
+	}
+	t.marks = slices.Delete(t.marks, closest, closest+1)
+}
+
+func (t *tail) markBytes() (n int) {
+	for _, m := range t.marks {
+		n += len(m.GetData())
+	}
+	return n
 }
 
 // compact moves the base on while the log before the newest durable mark is

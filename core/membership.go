@@ -88,7 +88,8 @@ func (c *Core) enqueue(ch *change) {
 	c.changes.waiting = append(c.changes.waiting, ch)
 }
 
-// leaderDuties proposes the next membership entry that is due.
+// leaderDuties proposes the next membership entry that is due. What is asked for
+// waits while a member is LEAVING.
 func (c *Core) leaderDuties() {
 	if c.role != raft.StateLeader || c.removed || c.transfer.target != 0 || c.joint() || c.storage.libApplied < c.changes.confIndex {
 		return
@@ -128,10 +129,6 @@ func (c *Core) start(ch *change) bool {
 		c.answer(ch, OK, "")
 		return false
 	}
-	if m.GetRole() == corepb.Role_LEAVING { // under way already: wait with the others
-		ch.started = true
-		return false
-	}
 	if code, text := c.mayRemove(m); code != OK {
 		c.answer(ch, code, "%s", text)
 		return false
@@ -165,9 +162,6 @@ func (c *Core) startAdd(ch *change) bool {
 		case NodeID(m.GetRaftId()) != node:
 		case !same:
 			c.answer(ch, Conflict, "node %d is a member already, at %s:%d", node, m.GetAddress(), m.GetPort())
-			return false
-		case m.GetRole() == corepb.Role_LEAVING:
-			c.answer(ch, NotPossible, "node %d is being removed", node)
 			return false
 		case !bytes.Equal(m.GetReplicaUuid(), ch.add.GetReplicaUuid()):
 			c.answer(ch, NotPossible, "node %d is a member, but not with the data that it has now: remove it, then add it again", node)
@@ -327,12 +321,15 @@ func (c *Core) failChanges() {
 }
 
 // failChangesWith is for a node that is removed: for one who asked for that it
-// is success.
+// is success, and what was proposed may still happen.
 func (c *Core) failChangesWith(code Code, text string) {
 	for _, ch := range slices.Clone(c.changes.waiting) {
-		if c.replacesSelf(ch) {
+		switch {
+		case c.replacesSelf(ch):
 			c.answer(ch, OK, "")
-		} else {
+		case ch.started:
+			c.answer(ch, Unknown, "%s; the change may still be made", text)
+		default:
 			c.answer(ch, code, "%s", text)
 		}
 	}

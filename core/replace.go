@@ -56,8 +56,6 @@ func (c *Core) mayReplace(add *corepb.Member) (Code, string) {
 		return NoSuchNode, fmt.Sprintf("node %d is no longer a member", oldNode)
 	case node == oldNode:
 		return Conflict, fmt.Sprintf("node %d cannot take its own place: remove it, then add it again", node)
-	case old.GetRole() == corepb.Role_LEAVING:
-		return NotPossible, fmt.Sprintf("node %d is being removed", oldNode)
 	case old.GetRole() != corepb.Role_VOTER:
 		return NotPossible, fmt.Sprintf("node %d is not a voter: remove it, then add node %d", oldNode, node)
 	case other >= 0:

@@ -110,6 +110,10 @@ var ownMutants = []mutant{
 			"		p.at, p.sent = at, verdict != corepb.ForwardReply_NOT_LEADER\n		if verdict == corepb.ForwardReply_ACCEPTED {\n			c.finishAt(p, at)\n		}\n"}},
 	},
 	{
+		name: "removed-refuses-what-it-sent", class: "own", doc: "a node that is removed answers what it had sent to a leader as if nothing had happened",
+		edits: []edit{{"core/propose.go", "		c.finish(p, Unknown, \"%s before the outcome was known\", text)\n", "		c.finish(p, RemovedMember, \"%s\", text)\n"}},
+	},
+	{
 		name: "given-up-is-refused", class: "own", doc: "a proposal that may still commit is answered as if nothing had happened",
 		edits: []edit{{"core/propose.go", "			c.reply(id, Unknown, \"given up\")\n			if len(p.ids) == 0 {\n", "			c.reply(id, Busy, \"given up\")\n			if len(p.ids) == 0 {\n"}},
 	},

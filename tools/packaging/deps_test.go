@@ -67,7 +67,7 @@ func TestNoSudo(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(bin, "id"), []byte("#!/bin/sh\necho 1000\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"bash", "env", "dirname"} {
+	for _, name := range []string{"bash", "env"} {
 		path, err := exec.LookPath(name)
 		if err != nil {
 			t.Fatal(err)
@@ -76,8 +76,8 @@ func TestNoSudo(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command(filepath.Join(top, "tools/deps/as-root.sh"), "make", "install")
-	cmd.Env = []string{"PATH=" + bin}
+	cmd := exec.Command("tools/deps/as-root.sh", "make", "install")
+	cmd.Dir, cmd.Env = top, []string{"PATH=" + bin}
 	out, err := cmd.CombinedOutput()
 	if want := "deps: cannot run as root (no sudo here): make install\n"; err == nil || string(out) != want {
 		t.Errorf("%v, prints %q, want %q", err, out, want)

@@ -69,6 +69,8 @@ wait_for_engine(TimestampTz call_deadline)
 					 errmsg("the pgraft engine is not running"),
 					 last_error[0] == '\0' ? 0 :
 					 errdetail("Its last error: %s", last_error),
+					 epoch == 0 && last_error[0] == '\0' ?
+					 errhint("The server has never started it: raise \"max_worker_processes\" by two and restart the server.") :
 					 errhint("It is restarted every second; see the server log for what stops it.")));
 		}
 		ConditionVariableTimedSleep(&pgraft_shared->engine_cv, left,

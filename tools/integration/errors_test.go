@@ -213,6 +213,7 @@ func needsItsSettings(ctx context.Context, t *testing.T, s *suite) {
 		"SELECT pgraft_transfer_leadership()", "SELECT pgraft_recover_from_lost_quorum('x')", "SELECT * FROM pgraft_propose('x')", "SELECT pgraft_confirm_leader()",
 		"SELECT * FROM pgraft_log_entries(1, 2)", "SELECT pgraft_read_barrier()", "SELECT pgraft_wait_applied(1)", "SELECT pgraft_trace_save('x')",
 		"SELECT * FROM pgraft_health_check()", "SELECT * FROM pgraft_stat_node", "SELECT * FROM pgraft_stat_peers",
+		"SELECT pgraft_set_apply_function(NULL)", "SELECT pgraft_apply_skip(1)", "SELECT * FROM pgraft_stat_apply",
 	} {
 		call{sql: sql, state: "55000", hint: []string{"shared_preload_libraries", "restart"}}.check(ctx, t, conn)
 	}
@@ -226,6 +227,12 @@ func needsItsSettings(ctx context.Context, t *testing.T, s *suite) {
 	}
 
 	must(t, server.Unset("pgraft.node_id"))
+	must(t, server.Set(map[string]string{"max_worker_processes": "0"}))
+	must(t, server.Restart(ctx))
+	conn = connect(ctx, t, server)
+	call{sql: "SELECT pgraft_init()", state: "57P03", words: []string{"not running"}, hint: []string{"max_worker_processes"}}.check(ctx, t, conn)
+	must(t, server.Unset("max_worker_processes"))
+
 	must(t, server.Set(map[string]string{"pgraft.listen_address": "192.0.2.1"})) // of the network for documentation
 	must(t, server.Restart(ctx))
 	conn = connect(ctx, t, server)

@@ -15,6 +15,7 @@ var derived = map[string]string{
 	"Config.Seed":      "looked at when a core starts, never later",
 	"Core.library":     "code, not state",
 	"Core.out":         "empty between two Steps",
+	"Core.said":        "forgotten before each Ready",
 	"Core.rn":          "compared by the test in core/checkpoint",
 	"requests.byID":    "made of order",
 	"requests.encoded": "made of order",

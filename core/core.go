@@ -44,6 +44,7 @@ type Core struct {
 	// goes out. Nothing points to them between two steps.
 	received, sent corepb.Envelope
 	sentRaft       corepb.Envelope_Raft
+	said           *corepb.LeaseRound // beside the heartbeats of one Ready
 }
 
 // New starts a core from what the log store holds. It does nothing by itself:
@@ -188,6 +189,7 @@ func (c *Core) settle() {
 func (c *Core) drain() {
 	for c.rn.HasReady() {
 		rd := c.rn.Ready()
+		c.said = nil // the heartbeats of one Ready say the same
 		c.observe(rd)
 		for _, s := range rd.ReadStates {
 			c.readConfirmed(s)

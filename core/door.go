@@ -109,7 +109,7 @@ func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
 // one, or its sender lost entries. The library would answer the second kind with
 // the same append at once, and so on without end.
 func (c *Core) rejectsAcknowledged(m *pb.Message) bool {
-	return m.GetReject() && c.role == raft.StateLeader && m.GetTerm() == c.hard.Term && m.GetIndex() <= c.progress()[m.GetFrom()].match
+	return m.GetReject() && c.role == raft.StateLeader && m.GetTerm() == c.hard.Term && m.GetIndex() <= c.progress().of(m.GetFrom()).match
 }
 
 // checkEnvelope refuses everything that a correct member never sends.
@@ -205,14 +205,14 @@ func checkSnapshot(s *pb.Snapshot) error {
 
 // contacts is what a leader tells all members about each of them.
 func (c *Core) contacts() []*corepb.Contact {
-	var l []*corepb.Contact
+	l := make([]*corepb.Contact, 0, len(c.members.List))
 	progress := c.progress()
 	for _, m := range c.members.List {
 		id := m.GetRaftId()
 		if id == c.self {
 			continue
 		}
-		l = append(l, &corepb.Contact{RaftId: id, SilentMillis: c.silentMillis(id), Match: progress[id].match})
+		l = append(l, &corepb.Contact{RaftId: id, SilentMillis: c.silentMillis(id), Match: progress.of(id).match})
 	}
 	return l
 }

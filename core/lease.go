@@ -71,7 +71,10 @@ func (c *Core) openRound() *corepb.LeaseRound {
 		l.rounds[l.round] = c.now
 		delete(l.rounds, l.round-maxOpenRounds)
 	}
-	return &corepb.LeaseRound{Round: l.round, Contacts: c.contacts()}
+	if c.said.GetRound() != l.round {
+		c.said = &corepb.LeaseRound{Round: l.round, Contacts: c.contacts()}
+	}
+	return c.said
 }
 
 // makePromise answers the lease round of a heartbeat. It is called when the

@@ -111,7 +111,8 @@ func (c *Core) leaderDuties() {
 }
 
 func (c *Core) caughtUp(id uint64) bool {
-	return c.reachable(id) && c.progress()[id].match+promoteLag >= c.last && c.progress()[id].match > 0
+	match := c.progress().of(id).match
+	return c.reachable(id) && match+promoteLag >= c.last && match > 0
 }
 
 // reachable says that a member was heard from within an election timeout.

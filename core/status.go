@@ -86,7 +86,7 @@ func (c *Core) MemberStatuses() []MemberStatus {
 				s.SilentMillis = c.silentMillis(c.lead)
 			}
 		case c.role == raft.StateLeader:
-			p := progress[id]
+			p := progress.of(id)
 			s.Match, s.Next, s.Replicating = p.match, p.next, p.replicating && c.reachable(id)
 		case id == c.lead:
 			s.Match = c.last
@@ -108,17 +108,31 @@ func (c *Core) MemberStatuses() []MemberStatus {
 }
 
 type progress struct {
-	match, next uint64
-	replicating bool
+	id, match, next uint64
+	replicating     bool
+}
+
+// progresses are in no particular order; a map would cost more than looking.
+type progresses []progress
+
+// of is a member's, zero if the library has none.
+func (ps progresses) of(id uint64) progress {
+	for _, p := range ps {
+		if p.id == id {
+			return p
+		}
+	}
+	return progress{}
 }
 
 // progress is the library's view of every member's log, on a leader.
-func (c *Core) progress() map[uint64]progress {
-	ps := map[uint64]progress{}
-	if c.role == raft.StateLeader {
-		c.rn.WithProgress(func(id uint64, _ raft.ProgressType, p tracker.Progress) {
-			ps[id] = progress{p.Match, p.Next, p.State == tracker.StateReplicate}
-		})
+func (c *Core) progress() progresses {
+	if c.role != raft.StateLeader {
+		return nil
 	}
+	ps := make(progresses, 0, len(c.members.List))
+	c.rn.WithProgress(func(id uint64, _ raft.ProgressType, p tracker.Progress) {
+		ps = append(ps, progress{id, p.Match, p.Next, p.State == tracker.StateReplicate})
+	})
 	return ps
 }

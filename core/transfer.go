@@ -58,7 +58,7 @@ func (c *Core) successor() uint64 {
 	best := uint64(0)
 	progress := c.progress()
 	for _, v := range c.conf.GetVoters() {
-		if v != c.self && c.reachable(v) && !c.goes(v) && (best == 0 || progress[v].match > progress[best].match) {
+		if v != c.self && c.reachable(v) && !c.goes(v) && (best == 0 || progress.of(v).match > progress.of(best).match) {
 			best = v
 		}
 	}

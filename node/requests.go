@@ -56,8 +56,17 @@ func (n *Node) ask(ctx context.Context, in func(id uint64) core.Input) (core.Rep
 		if stopped && r.wasReplaced(ctx) {
 			continue
 		}
-		return rep, failure(rep)
+		return rep, failure(askedBefore(rep, again))
 	}
+}
+
+// askedBefore is what a reply means that another core may have been asked for
+// before: a refusal does not say that nothing happens.
+func askedBefore(rep core.Reply, again bool) core.Reply {
+	if again && rep.Code == core.Busy {
+		rep.Code, rep.Text = core.Unknown, "asked again after a change of settings: "+rep.Text
+	}
+	return rep
 }
 
 // AddNode makes a node a member, after a look at it. It returns once the node

@@ -20,7 +20,7 @@ const (
 	// BenchmarkRecorder: sessions, bytes, and entries between two changes.
 	recorderProposers = 8
 	recorderEntry     = 200
-	recorderWindow    = 4000
+	recorderWindow    = 16000
 )
 
 // BenchmarkRecorder is what the flight recorder costs three nodes in this
@@ -60,7 +60,7 @@ func BenchmarkRecorder(b *testing.B) {
 			all.Wait()
 			asked += n
 		}
-		run(recorderWindow / 8) // the checkpoint that a file begins with comes once in many windows
+		run(recorderWindow / 4) // the checkpoint that a file begins with comes once in many windows
 		used, began := processorTime(b), time.Now()
 		run(recorderWindow)
 		return (processorTime(b) - used).Seconds() * 1e6 / recorderWindow, time.Since(began).Seconds() * 1e6 / recorderWindow

@@ -13,6 +13,12 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 ## 1: make demo with TLS between nodes
 TLS ?=
+## More options of make demo: DEMO='--nodes 5 --keep'
+DEMO ?=
+
+# Neither make nor PostgreSQL's build system can work with such names.
+with_space = $(strip $(foreach v,CURDIR PG_CONFIG PGRAFT_CACHE,$(if $(word 2,$($(v))),$(v))))
+$(if $(with_space),$(error $(foreach v,$(with_space),$(v) is "$($(v))":) make cannot work with a space in it, choose another place))
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -32,7 +38,7 @@ pg_dir = $(DESTDIR)$(shell $(PG_CONFIG) --$(1))
 
 # What demo and the tests run with: the PG_CONFIG that was given, else version PG.
 chosen_pg_config = $(if $(filter file,$(origin PG_CONFIG)),$$(tools/deps/postgres.sh $(PG)),$(PG_CONFIG))
-as_root = $(if $(filter 0,$(shell id -u)),,sudo)
+as_root = $(if $(filter 0,$(shell id -u)),,tools/deps/as-root.sh)
 
 GOFLAGS_BUILD = -trimpath -buildvcs=false
 # Go's async preemption would take PostgreSQL's SIGURG: see pgext/engine.
@@ -111,7 +117,7 @@ package:
 	@ls build/deb/pg$(PG_MAJOR)/*.deb
 
 deps: ## install what is missing for demo and test: tools, Go, PostgreSQL of version PG
-	@tools/deps/debian.sh
+	@tools/deps/debian.sh $(if $(filter file,$(origin PG_CONFIG)),--postgres $(PG))
 	@pg_config=$(chosen_pg_config); "$$pg_config" --version >/dev/null
 
 install-chosen:
@@ -120,7 +126,7 @@ install-chosen:
 		$(as_root) $(MAKE) install PG_CONFIG="$$pg_config" PREFIX='$(PREFIX)'
 
 demo: deps install-chosen ## build, install into PostgreSQL PG, and show a cluster at work (TLS=1: encrypted)
-	build/pgraft demo $(if $(TLS),--tls )--pg-config "$(chosen_pg_config)"
+	build/pgraft demo $(if $(filter-out 0,$(TLS)),--tls )--pg-config "$(chosen_pg_config)" $(DEMO)
 
 test: test-unit test-browser test-install test-integration check-sql test-installcheck ## all tests, on PostgreSQL PG
 
@@ -241,6 +247,10 @@ lint-c:
 		rm -rf $$dir; mkdir -p $$dir; \
 		$(MAKE) -C $$dir -f $(CURDIR)/pgext/Makefile PG_CONFIG="$$pg_config" \
 			COPT="-isystem $$($$pg_config --includedir-server) $(C_WARNINGS)" pgraft.so
+
+lint-next: ## compile the shim against the headers of PostgreSQL 19, from Debian experimental
+	@tools/deps/debian.sh
+	tools/lint-next.sh
 
 lint-shell:
 	@tools/deps/debian.sh --lint

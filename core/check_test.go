@@ -25,6 +25,7 @@ type history struct {
 	voters    [2][]uint64             // of the newest configuration applied, and the one before
 	votersAt  uint64                  // index
 	open      map[uint64]uint32       // reply id of a proposal -> node that owes the reply
+	refused   map[[16]byte]bool       // request id -> nothing happened, says the answer to all who asked
 	acked     map[[16]byte]spot       // request id -> place told to whoever asked
 }
 
@@ -39,7 +40,7 @@ type entry struct {
 
 func newHistory() history {
 	return history{leaders: map[uint64]uint64{}, entries: map[spot]entry{}, applied: map[uint64]core.Apply{}, requests: map[[16]byte]uint64{},
-		asked: map[uint64]core.Propose{}, marks: map[uint64]string{}, acked: map[[16]byte]spot{}, open: map[uint64]uint32{},
+		asked: map[uint64]core.Propose{}, marks: map[uint64]string{}, acked: map[[16]byte]spot{}, open: map[uint64]uint32{}, refused: map[[16]byte]bool{},
 		appliedIn: map[uint64]uint64{}, reads: map[uint64]uint64{}}
 }
 
@@ -170,6 +171,9 @@ func (c *cluster) checkApply(n *node, a core.Apply) {
 	if at, ok := h.requests[id]; ok && at+requestWindow > a.Index {
 		c.fail("request %x is applied at %d and at %d", id[:2], at, a.Index)
 	}
+	if h.refused[id] {
+		c.fail("node %d applies request %x at %d, whose refusal said that nothing happened", n.key, id[:4], a.Index)
+	}
 	h.requests[id] = a.Index
 	c.checkQuorum(n, a)
 }
@@ -231,6 +235,25 @@ func (c *cluster) checkAck(n *node, r core.Reply) {
 	}
 	h.acked[asked.RequestID] = spot{r.Index, r.Term}
 	h.newest = max(h.newest, r.Index)
+}
+
+// checkRefusal: nothing happens to a proposal that was refused, unless someone else
+// asked for the same.
+func (c *cluster) checkRefusal(n *node, r core.Reply) {
+	h := &c.history
+	in, ok := h.asked[r.ID]
+	if !ok || r.Code == core.Unknown {
+		return
+	}
+	for id, other := range h.asked {
+		if id != r.ID && other.RequestID == in.RequestID {
+			return
+		}
+	}
+	if at, ok := h.requests[in.RequestID]; ok {
+		c.fail("node %d refuses request %x, which was applied at %d", n.key, in.RequestID[:4], at)
+	}
+	h.refused[in.RequestID] = true
 }
 
 // checkRead: a read misses nothing that was acknowledged before it was asked.

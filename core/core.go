@@ -316,5 +316,8 @@ func (c *Core) becomeRemoved(why string) {
 	c.event(Warning, "node %d was removed from the cluster (%s): it votes and campaigns no more; to have it back, empty its data_dir and add it again",
 		c.cfg.Identity.NodeID, why)
 	c.lease = lease{}
-	c.failAll(RemovedMember, "this node was removed from the cluster")
+	const text = "this node was removed from the cluster"
+	c.failProposals(text)
+	c.failChangesWith(RemovedMember, text)
+	c.failReads(RemovedMember, text)
 }

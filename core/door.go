@@ -80,6 +80,10 @@ func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
 		c.event(Debug, "node %d rejects entry %d, which it has acknowledged", NodeID(m.GetFrom()), m.GetIndex())
 		return
 	}
+	if m.GetType() == pb.MsgTimeoutNow && c.lost {
+		c.event(Warning, "%v of node %d ignored: this node lost acknowledged data, it elects nobody", m.GetType(), NodeID(m.GetFrom()))
+		return
+	}
 	if m.GetType() == pb.MsgHeartbeat && m.GetCommit() > c.last {
 		if !c.lost { // once is enough
 			c.event(Warning, "node %d says that entry %d is durable here, but the log ends at %d: this node lost acknowledged data; remove it, empty its data_dir, add it again",

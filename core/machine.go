@@ -46,6 +46,18 @@ func (m *machine) restore(s *pb.Snapshot) error {
 	return nil
 }
 
+// snapshot is the machine as it is now.
+func (m *machine) snapshot() *pb.Snapshot {
+	state := marshal(&corepb.State{
+		ClusterUuid:     m.members.ClusterUUID[:],
+		LastIncarnation: uint64(m.members.LastIncarnation),
+		Members:         m.members.List,
+	})
+	requests := m.requests.encoded
+	return &pb.Snapshot{Data: slices.Concat(state, requests), Metadata: &pb.SnapshotMetadata{
+		ConfState: m.conf, Index: new(m.index), Term: new(m.term)}}
+}
+
 // applied is what an entry did.
 type applied struct {
 	user      []byte // the user's data, when first is set
@@ -223,8 +235,7 @@ func Bootstrap(id Identity, address string, port uint32) Durable {
 		members: Members{ClusterUUID: id.ClusterUUID, LastIncarnation: Incarnation(id.RaftID),
 			List: []*corepb.Member{{RaftId: id.RaftID, Address: address, Port: port,
 				ReplicaUuid: bytes.Clone(id.ReplicaUUID[:]), Role: corepb.Role_VOTER}}}}
-	_, s := m.snapshot()
-	return Durable{Snapshot: s, HardState: HardState{Term: FoundingTerm, Commit: FoundingIndex}}
+	return Durable{Snapshot: fromRaftSnapshot(m.snapshot()), HardState: HardState{Term: FoundingTerm, Commit: FoundingIndex}}
 }
 
 // voters calls f with the voters of each of the configuration's quorums: one,

@@ -203,6 +203,7 @@ func (n *node) Reply(r core.Reply) {
 	case r.Code == core.OK:
 		n.c.printf("%d: reply %d: ok\n", n.key, r.ID)
 	default:
+		n.c.checkRefusal(n, r)
 		n.c.printf("%d: reply %d: %s: %s\n", n.key, r.ID, codeNames[r.Code], r.Text)
 	}
 }

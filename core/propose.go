@@ -63,30 +63,30 @@ func (c *Core) propose(in Propose) {
 	ps.open[p.request] = p
 	ps.order = append(ps.order, p)
 	ps.bytes += len(in.Data)
-	c.route(p)
+	if c.route(p) == corepb.ForwardReply_BUSY { // it is in no log, and was on its way to none
+		c.finish(p, Busy, "this leader holds more than %d bytes of uncommitted entries", maxUncommitted)
+	}
 }
 
-// route gives p to the leader, if one is known.
-func (c *Core) route(p *proposal) {
+// route gives p to the leader, if one is known. The verdict is this node's own
+// if it leads.
+func (c *Core) route(p *proposal) corepb.ForwardReply_Verdict {
 	p.at, p.sent, p.sentAt = place{}, false, c.now
 	if c.machine.index > p.command.GetSince()+requestWindow/2 {
 		// Sent once more it could be too old to be told from a new one.
 		c.finish(p, Unknown, "not seen committed within %d log entries", requestWindow/2)
-		return
+		return corepb.ForwardReply_NOT_LEADER
 	}
-	switch {
-	case c.role == raft.StateLeader:
+	if c.role == raft.StateLeader {
 		at, verdict := c.appendCommand(p.command)
-		switch verdict {
-		case corepb.ForwardReply_ACCEPTED:
-			p.at, p.sent = at, true
-		case corepb.ForwardReply_BUSY:
-			c.finishBusy(p)
-		}
-	case c.lead != 0:
+		p.at, p.sent = at, verdict != corepb.ForwardReply_NOT_LEADER // busy: again in time
+		return verdict
+	}
+	if c.lead != 0 {
 		p.sent = true
 		c.send(&corepb.Envelope{To: c.lead, Body: &corepb.Envelope_Forward{Forward: &corepb.Forward{Command: p.command}}})
 	}
+	return corepb.ForwardReply_NOT_LEADER
 }
 
 // appendCommand puts a command into the leader's log, unless it is there.
@@ -156,7 +156,8 @@ func (c *Core) forwardReply(r *corepb.ForwardReply) {
 	case corepb.ForwardReply_NOT_LEADER:
 		p.sent = false // sent again at the next tick
 	case corepb.ForwardReply_BUSY:
-		c.finishBusy(p)
+		// Asked again in time. It is not refused: another copy of the question,
+		// late or early, may have found room.
 	}
 }
 
@@ -232,10 +233,6 @@ func (c *Core) finish(p *proposal, code Code, text string, a ...any) {
 	c.forget(p)
 }
 
-func (c *Core) finishBusy(p *proposal) {
-	c.finish(p, Busy, "the leader holds more than %d bytes of uncommitted entries", maxUncommitted)
-}
-
 func (c *Core) forget(p *proposal) {
 	delete(c.proposed.open, p.request)
 	c.proposed.bytes -= len(p.command.GetData())
@@ -259,11 +256,10 @@ func (c *Core) cancel(id uint64) {
 	}
 }
 
-// failAll answers everything that is open.
-func (c *Core) failAll(code Code, text string) {
+// failProposals is for a node that is removed. What it had sent to a leader may
+// be committed, and it will not hear of that.
+func (c *Core) failProposals(text string) {
 	for _, p := range slices.Clone(c.proposed.order) {
-		c.finish(p, code, "%s", text)
+		c.finish(p, Unknown, "%s before the outcome was known", text)
 	}
-	c.failChangesWith(code, text)
-	c.failReads(code, text)
 }

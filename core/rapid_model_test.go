@@ -53,12 +53,9 @@ func TestRapidRequests(t *testing.T) {
 			},
 			"snapshot": func(*rapid.T) {
 				restored := &machine{}
-				s, stored := m.snapshot()
+				s := m.snapshot()
 				if err := restored.restore(s); err != nil {
 					t.Fatal(err)
-				}
-				if want := marshal(s); !bytes.Equal(stored.Data, want) {
-					t.Fatalf("the snapshot is stored as %x, not %x", stored.Data, want)
 				}
 				var st corepb.State
 				if err := unmarshal(s.GetData(), &st); err != nil {

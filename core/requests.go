@@ -1,7 +1,8 @@
 package core
 
 import (
-	pb "go.etcd.io/raft/v3/raftpb"
+	"fmt"
+
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/pgraft/pgraft/core/corepb"
@@ -12,7 +13,7 @@ import (
 type requests struct {
 	byID    map[[16]byte]place
 	order   []request // by index
-	encoded []byte    // order as a corepb.State has it: snapshots are many, and it is most of each
+	encoded []byte    // order as the last field of a corepb.State: snapshots are many, and it is most of each
 }
 
 type place struct{ index, term uint64 }
@@ -23,51 +24,23 @@ type request struct {
 }
 
 func (r *requests) add(id [16]byte, at place) {
-	x := request{id, at}
 	r.byID[id] = at
-	r.order = append(r.order, x)
-	r.encoded = x.appendTo(r.encoded)
+	r.order = append(r.order, request{id, at})
+	one := &corepb.State{Requests: []*corepb.Request{{RequestId: id[:], Index: at.index, Term: at.term}}}
+	r.encoded = append(r.encoded, marshal(one)...)
 }
 
 // forget drops what lies further back than the window.
 func (r *requests) forget(index uint64) {
-	n, size := 0, 0
+	n := 0
 	for n < len(r.order) && r.order[n].at.index+requestWindow <= index {
 		delete(r.byID, r.order[n].id)
-		size += protowire.SizeTag(requestsField) + protowire.SizeBytes(r.order[n].size())
+		_, _, size := protowire.ConsumeField(r.encoded)
+		if size < 0 {
+			panic(fmt.Sprintf("request %d of %d is not in what is encoded: %v", n, len(r.order), protowire.ParseError(size)))
+		}
+		r.encoded = r.encoded[size:]
 		n++
 	}
-	r.order, r.encoded = r.order[n:], r.encoded[size:] // append moves what is left when it runs out of room
-}
-
-// requestsField is the number of corepb.State's requests, its last field.
-const requestsField protowire.Number = 4
-
-// size is that of x as a corepb.Request, without its length before it. No entry
-// has index or term 0, which protobuf would leave out.
-func (x request) size() int {
-	return 3 + protowire.SizeBytes(len(x.id)) + protowire.SizeVarint(x.at.index) + protowire.SizeVarint(x.at.term)
-}
-
-// appendTo writes x as protobuf would.
-func (x request) appendTo(b []byte) []byte {
-	b = protowire.AppendVarint(protowire.AppendTag(b, requestsField, protowire.BytesType), uint64(x.size()))
-	b = protowire.AppendBytes(protowire.AppendTag(b, 1, protowire.BytesType), x.id[:])
-	b = protowire.AppendVarint(protowire.AppendTag(b, 2, protowire.VarintType), x.at.index)
-	return protowire.AppendVarint(protowire.AppendTag(b, 3, protowire.VarintType), x.at.term)
-}
-
-// snapshot is the machine as it is now, for the log and for the host: the bytes
-// that marshal would make of it, written once. The two share them.
-func (m *machine) snapshot() (*pb.Snapshot, *Snapshot) {
-	head := marshal(&corepb.State{ClusterUuid: m.members.ClusterUUID[:], LastIncarnation: uint64(m.members.LastIncarnation), Members: m.members.List})
-	s := &pb.Snapshot{Metadata: &pb.SnapshotMetadata{ConfState: m.conf, Index: new(m.index), Term: new(m.term)}}
-	meta := marshal(s.Metadata)
-	size := len(head) + len(m.requests.encoded)
-	b := make([]byte, 0, 2+protowire.SizeBytes(size)+protowire.SizeBytes(len(meta)))
-	b = protowire.AppendVarint(protowire.AppendTag(b, 1, protowire.BytesType), uint64(size))
-	b = append(append(b, head...), m.requests.encoded...)
-	s.Data = b[len(b)-size : len(b) : len(b)]
-	b = protowire.AppendBytes(protowire.AppendTag(b, 2, protowire.BytesType), meta)
-	return s, &Snapshot{Index: m.index, Term: m.term, Data: b}
+	r.order = r.order[n:] // append moves what is left when it runs out of room
 }

@@ -64,5 +64,6 @@ func (c *cluster) propose(n *node, request int, data string) {
 		in.RequestID = [16]byte{0: byte(request)}
 	}
 	c.history.asked[in.ID], c.history.open[in.ID] = in, n.key
+	delete(c.history.refused, in.RequestID)
 	n.step(in)
 }

@@ -199,10 +199,10 @@ func (c *Core) markWhenDue() {
 	if n == c.storage.marked || n-c.storage.marked < c.cfg.SnapshotEntries && c.log.bytesBetween(c.log.newest(), n) < c.cfg.MaxTailBytes/2 {
 		return
 	}
-	s, stored := c.machine.snapshot()
+	s := c.machine.snapshot()
 	c.log.mark(s)
 	c.storage.marked = n
-	c.emit(Persist{Mark: stored}, nil)
+	c.emit(Persist{Mark: fromRaftSnapshot(s)}, nil)
 }
 
 // snapshotSent reports a snapshot's transfer in every outcome: without it the

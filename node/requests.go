@@ -266,6 +266,22 @@ func (v View) Reachable(m core.MemberStatus) bool {
 	return m.Member.GetRaftId() == v.Core.RaftID || m.Heard && m.SilentMillis < v.electionMillis
 }
 
+// StateOf is a member's state as people read it.
+func (v View) StateOf(m core.MemberStatus) string {
+	id := m.Member.GetRaftId()
+	switch {
+	case id == v.Core.RaftID && v.Core.Role == core.RoleCandidate:
+		return "Candidate"
+	case !v.Reachable(m):
+		return "Unreachable"
+	case id == v.Core.Lead:
+		return "Leader"
+	case m.Member.GetRole() != corepb.Role_VOTER:
+		return "Learner"
+	}
+	return "Follower"
+}
+
 func endpoint(m *corepb.Member) string {
 	return net.JoinHostPort(m.GetAddress(), strconv.Itoa(int(m.GetPort())))
 }

@@ -16,7 +16,7 @@ extern uint32 pgraft_apply_wakeups(void);
 extern void pgraft_apply_wake(void);
 
 /* apply_state.c, the worker's side */
-extern void pgraft_apply_attach(void);
+extern int	pgraft_apply_attach(uint64 *failed_at, TimestampTz *next_retry);
 extern int	pgraft_apply_connect_begin(void);
 extern void pgraft_apply_connect_end(void);
 extern void pgraft_apply_set_state(PgraftApplyState state, const char *function);

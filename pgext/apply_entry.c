@@ -161,8 +161,8 @@ entry_context(void *arg)
 }
 
 /*
- * Applies an entry; data NULL is one of Raft's own, which only moves the
- * progress.  On an error the transaction, and pgraft_in_apply_function, are the
+ * Applies an entry, its data as in the log; NULL is one of Raft's own, which only
+ * moves the progress.  On an error the transaction, and pgraft_in_apply_function, are the
  * caller's to end.
  */
 void
@@ -180,10 +180,11 @@ pgraft_apply_entry(PgraftApplySession *session, uint64 index, uint64 term,
 	PopActiveSnapshot();
 	if (data != NULL)
 	{
+		const char *text = pgraft_text_from_log(data, &len);
 		NullableDatum args[] = {
 			{Int64GetDatum((int64) index), false},
 			{Int64GetDatum((int64) term), false},
-			{PointerGetDatum(cstring_to_text_with_len(data, len)), false}
+			{PointerGetDatum(cstring_to_text_with_len(text, (int) len)), false}
 		};
 		bool		isnull;
 

@@ -20,12 +20,14 @@
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(pgraft_set_apply_function);
 PG_FUNCTION_INFO_V1(pgraft_apply_skip);
@@ -37,6 +39,11 @@ static bool wake_at_commit = false;
 static void
 at_transaction_end(XactEvent event, void *arg pg_attribute_unused())
 {
+	/* nobody would wake the worker when another session commits it */
+	if (event == XACT_EVENT_PRE_PREPARE && wake_at_commit)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot PREPARE a transaction that has registered an apply function or passed over an entry")));
 	if (event == XACT_EVENT_COMMIT && wake_at_commit)
 		pgraft_apply_wake();
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT)
@@ -69,9 +76,19 @@ require_database(void)
 						 pgraft_database)));
 }
 
+/* What both of the operator's functions that write ask for. */
+static void
+require_writable(const char *what)
+{
+	pgraft_require_preload();
+	pgraft_refuse_in_apply_function(what);
+	require_database();
+	PreventCommandIfReadOnly(what);
+}
+
 /* Runs a statement as the owner of the tables; returns how many rows it was. */
 static uint64
-write_table(const char *sql, int nargs, Oid *types, Datum *values)
+write_table(const char *sql, int nargs, Oid *types, Datum *values, const char *nulls)
 {
 	Oid			table = pgraft_apply_table("apply_function");
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
@@ -91,7 +108,7 @@ write_table(const char *sql, int nargs, Oid *types, Datum *values)
 	GetUserIdAndSecContext(&user, &context);
 	SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE);
 	SPI_connect();
-	done = SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0);
+	done = SPI_execute_with_args(sql, nargs, types, values, nulls, false, 0);
 	if (done < 0)
 		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(done));
 	rows = SPI_processed;
@@ -116,36 +133,40 @@ signature_of(Oid function, PgraftApplyKind kind)
 	return CStringGetTextDatum(format_procedure_qualified(function));
 }
 
+/* In one statement, so that two sessions can do it at once: the second stays. */
+static const char *const register_sql =
+"INSERT INTO pgraft.apply_function (apply, export, import) VALUES ($1, $2, $3)"
+" ON CONFLICT (only_row) DO UPDATE SET apply = excluded.apply, export = excluded.export,"
+" import = excluded.import, registered_at = excluded.registered_at";
+
 static void
 register_functions(FunctionCallInfo fcinfo)
 {
-	Datum		apply = signature_of(PG_GETARG_OID(0), PGRAFT_FUNCTION_APPLY);
+	Datum		values[3] = {signature_of(PG_GETARG_OID(0), PGRAFT_FUNCTION_APPLY)};
+	const char *nulls = " nn";
 
-	if (PG_ARGISNULL(1))
-		write_table("INSERT INTO pgraft.apply_function (apply) VALUES ($1)", 1,
-					(Oid[]) {TEXTOID}, (Datum[]) {apply});
-	else
-		write_table("INSERT INTO pgraft.apply_function (apply, export, import) VALUES ($1, $2, $3)", 3,
-					(Oid[]) {TEXTOID, TEXTOID, TEXTOID},
-					(Datum[]) {apply,
-								signature_of(PG_GETARG_OID(1), PGRAFT_FUNCTION_EXPORT),
-								signature_of(PG_GETARG_OID(2), PGRAFT_FUNCTION_IMPORT)});
+	if (!PG_ARGISNULL(1))
+	{
+		values[1] = signature_of(PG_GETARG_OID(1), PGRAFT_FUNCTION_EXPORT);
+		values[2] = signature_of(PG_GETARG_OID(2), PGRAFT_FUNCTION_IMPORT);
+		nulls = NULL;
+	}
+	(void) write_table(register_sql, 3, (Oid[]) {TEXTOID, TEXTOID, TEXTOID}, values, nulls);
 }
 
 Datum
 pgraft_set_apply_function(PG_FUNCTION_ARGS)
 {
-	pgraft_require_preload();
-	pgraft_refuse_in_apply_function("pgraft_set_apply_function()");
-	require_database();
+	require_writable("pgraft_set_apply_function()");
 	if (PG_ARGISNULL(1) != PG_ARGISNULL(2) || (PG_ARGISNULL(0) && !PG_ARGISNULL(1)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("an export function needs an import function, and both an apply function"),
 				 errdetail("What one node exports is what another imports, and the log goes on from there."),
 				 errhint("Give all three on every node, or the apply function alone.")));
-	write_table("DELETE FROM pgraft.apply_function", 0, NULL, NULL);
-	if (!PG_ARGISNULL(0))
+	if (PG_ARGISNULL(0))
+		(void) write_table("DELETE FROM pgraft.apply_function", 0, NULL, NULL, NULL);
+	else
 		register_functions(fcinfo);
 	wake_worker_at_commit();
 	PG_RETURN_VOID();
@@ -173,9 +194,7 @@ pgraft_apply_skip(PG_FUNCTION_ARGS)
 	PgraftApplyReport report;
 	int64		index;
 
-	pgraft_require_preload();
-	pgraft_refuse_in_apply_function("pgraft_apply_skip()");
-	require_database();
+	require_writable("pgraft_apply_skip()");
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -185,17 +204,17 @@ pgraft_apply_skip(PG_FUNCTION_ARGS)
 	require_failing(index, &report);
 	if (write_table("UPDATE pgraft.apply_progress SET index = $1, applied_at = pg_catalog.now()"
 					" WHERE index OPERATOR(pg_catalog.<) $1", 1,
-					(Oid[]) {INT8OID}, (Datum[]) {Int64GetDatum(index)}) != 1)
+					(Oid[]) {INT8OID}, (Datum[]) {Int64GetDatum(index)}, NULL) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("entry " INT64_FORMAT " has been applied meanwhile", index)));
-	write_table("INSERT INTO pgraft.apply_skipped (index, skipped_by, sqlstate, error)"
+	(void) write_table("INSERT INTO pgraft.apply_skipped (index, skipped_by, sqlstate, error)"
 				" VALUES ($1, $2, $3, $4)", 4,
 				(Oid[]) {INT8OID, TEXTOID, TEXTOID, TEXTOID},
 				(Datum[]) {Int64GetDatum(index),
 							CStringGetTextDatum(GetUserNameFromId(GetUserId(), false)),
 							CStringGetTextDatum(report.last_error_sqlstate),
-							CStringGetTextDatum(report.last_error)});
+							CStringGetTextDatum(report.last_error)}, NULL);
 	ereport(LOG,
 			(errmsg("role \"%s\" passes over entry " INT64_FORMAT ", which this node has not applied",
 					GetUserNameFromId(GetUserId(), false), index),

@@ -201,16 +201,15 @@ pgraft_apply_rows(PgraftApplySession *session, PgraftRows *rows)
 	for (uint32 row = 2; row < rows->nrows; row++)	/* after those about the log */
 	{
 		size_t		len;
-		char	   *data;
+		const char *data;
 
 		pgraft_apply_at_index = index = take_number(rows);
 		term = take_number(rows);
-		data = pgraft_reply_value(rows, &len);
+		data = pgraft_reply_bytes(rows, &len);
 		if (data != NULL)
 		{
 			pgraft_apply_entry(session, index, term, data, len);
 			any = true;
-			pfree(data);
 		}
 		if (pgraft_apply_is_disturbed())
 			break;

@@ -14,6 +14,9 @@
  */
 #include "apply.h"
 
+#include <limits.h>
+
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
@@ -60,16 +63,28 @@ detach(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
 	SpinLockRelease(&shared->mutex);
 }
 
-/* This process is the worker from now on, until it exits. */
-void
-pgraft_apply_attach(void)
+/*
+ * This process is the worker from now on, until it exits.  Returns how many
+ * attempts of its predecessors' have failed in a row at one entry, at which, and
+ * when the next one is due.
+ */
+int
+pgraft_apply_attach(uint64 *failed_at, TimestampTz *next_retry)
 {
+	PgraftApplyReport *report = &shared->report;
+	int			failures = 0;
+
 	before_shmem_exit(detach, (Datum) 0);
 	pg_atomic_write_u64(&shared->worker_latch, (uint64) (uintptr_t) &MyProc->procLatch);
 	SpinLockAcquire(&shared->mutex);
-	shared->report.state = PGRAFT_APPLY_CONNECTING;
-	shared->report.pid = MyProcPid;
+	report->state = PGRAFT_APPLY_CONNECTING;
+	report->pid = MyProcPid;
+	*failed_at = report->failing_index;
+	*next_retry = report->next_retry;
+	if (report->failing_index != 0)
+		failures = (int) Min(report->retries, INT_MAX - 1) + 1;
 	SpinLockRelease(&shared->mutex);
+	return failures;
 }
 
 /*
@@ -96,15 +111,6 @@ pgraft_apply_connect_end(void)
 }
 
 static void
-copy(char *to, size_t size, const char *from)
-{
-	size_t		len = strnlen(from, size - 1);
-
-	memcpy(to, from, len);
-	to[len] = '\0';
-}
-
-static void
 end_failure(PgraftApplyReport *report)
 {
 	report->failing_since = 0;
@@ -118,10 +124,12 @@ void
 pgraft_apply_set_state(PgraftApplyState state, const char *function)
 {
 	PgraftApplyReport *report = &shared->report;
+	int			encoding = GetDatabaseEncoding();
 
 	SpinLockAcquire(&shared->mutex);
 	report->state = state;
-	copy(report->function, sizeof(report->function), function ? function : "");
+	report->encoding = encoding;
+	pgraft_text_copy(report->function, sizeof(report->function), function ? function : "", encoding);
 	if (state != PGRAFT_APPLY_FAILED)
 		end_failure(report);
 	SpinLockRelease(&shared->mutex);
@@ -157,6 +165,7 @@ pgraft_apply_set_error(const ErrorData *error, uint64 index, TimestampTz next_re
 	PgraftApplyReport *report = &shared->report;
 	TimestampTz now = GetCurrentTimestamp();
 	const char *sqlstate = unpack_sql_state(error->sqlerrcode);
+	int			encoding = GetDatabaseEncoding();
 
 	SpinLockAcquire(&shared->mutex);
 	if (report->failing_since == 0 || report->failing_index != index)
@@ -170,9 +179,10 @@ pgraft_apply_set_error(const ErrorData *error, uint64 index, TimestampTz next_re
 	report->state = PGRAFT_APPLY_FAILED;
 	report->next_retry = next_retry;
 	report->last_error_time = now;
-	copy(report->last_error, sizeof(report->last_error),
-		 error->message ? error->message : "missing error text");
-	copy(report->last_error_sqlstate, sizeof(report->last_error_sqlstate), sqlstate);
+	report->encoding = encoding;
+	pgraft_text_copy(report->last_error, sizeof(report->last_error),
+					 error->message ? error->message : "missing error text", encoding);
+	memcpy(report->last_error_sqlstate, sqlstate, sizeof(report->last_error_sqlstate));
 	SpinLockRelease(&shared->mutex);
 }
 
@@ -182,6 +192,8 @@ pgraft_apply_get(PgraftApplyReport *report)
 	SpinLockAcquire(&shared->mutex);
 	*report = shared->report;
 	SpinLockRelease(&shared->mutex);
+	pgraft_text_show(report->function, report->encoding);
+	pgraft_text_show(report->last_error, report->encoding);
 	report->applied = pg_atomic_read_u64(&shared->applied);
 }
 

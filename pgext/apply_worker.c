@@ -12,8 +12,9 @@
  *
  * On any error it starts again from its tables: at once if it was woken, else
  * after a pause that doubles from one second to a minute.  Nothing is passed
- * over.  An error of the worker's own never ends it; a SIGTERM does, and the
- * postmaster starts it again after a second.
+ * over.  An error of the worker's own never ends it; a SIGTERM does, and so does
+ * one that is FATAL: the postmaster starts it again after a second, and it goes on
+ * with what shared memory says of its last attempt.
  *
  * Shared memory: PgraftShared's part apply, see apply_state.c.  The statics are
  * this process's own.
@@ -55,6 +56,11 @@ static uint32 seen_wakeups;
 static int	failures;
 static uint64 failed_at;
 
+/* Attempts to connect in a row, until one succeeds. */
+static int	connecting = 0;
+
+static emit_log_hook_type prev_emit_log_hook = NULL;
+
 /*
  * Within an entry's transaction it is a termination like any backend's, so that
  * no function can catch it.  Outside it only ends whatever wait there is, and
@@ -65,7 +71,7 @@ handle_sigterm(SIGNAL_ARGS)
 {
 	ShutdownRequestPending = true;
 	if (pgraft_in_apply_function)
-		die(postgres_signal_arg);
+		pgraft_die();
 	else
 	{
 		int			save_errno = errno;
@@ -75,6 +81,30 @@ handle_sigterm(SIGNAL_ARGS)
 		SetLatch(MyLatch);
 		errno = save_errno;
 	}
+}
+
+static long
+backoff(int failed)
+{
+	return Min((long) PGRAFT_APPLY_MAX_RETRY_MS,
+			   (long) PGRAFT_APPLY_MIN_RETRY_MS << Min(failed - 1, 10));
+}
+
+/*
+ * An error that ends the process, as one of an entry's function may, or a database
+ * that is not there: the next process, and pgraft_stat_apply, know of it.
+ */
+static void
+note_fatal(ErrorData *error)
+{
+	int			failed = failed_at == pgraft_apply_at_index ? failures + 1 : 1;
+
+	if (error->elevel >= FATAL && !ShutdownRequestPending)
+		pgraft_apply_set_error(error, pgraft_apply_at_index,
+							   TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+														   backoff(connecting > 0 ? connecting : failed)));
+	if (prev_emit_log_hook)
+		prev_emit_log_hook(error);
 }
 
 static void
@@ -107,13 +137,6 @@ pause_for(long ms)
 		exit_if_asked();
 		CHECK_FOR_INTERRUPTS();
 	}
-}
-
-static long
-backoff(int failed)
-{
-	return Min((long) PGRAFT_APPLY_MAX_RETRY_MS,
-			   (long) PGRAFT_APPLY_MIN_RETRY_MS << Min(failed - 1, 10));
 }
 
 /*
@@ -212,7 +235,8 @@ after_error(MemoryContext context)
 
 /*
  * What a DBA may have set for sessions of this database must not get into the
- * way, and neither must a flush per entry.
+ * way, nor have triggers fire on one node and not on another; and neither must a
+ * flush per entry.
  */
 static void
 override_settings(void)
@@ -225,6 +249,10 @@ override_settings(void)
 		{"statement_timeout", "0"},
 		{"lock_timeout", "0"},
 		{"idle_in_transaction_session_timeout", "0"},
+		{"session_replication_role", "origin"},
+#if PG_VERSION_NUM >= 170000
+		{"transaction_timeout", "0"},
+#endif
 	};
 
 	for (int i = 0; i < (int) lengthof(settings); i++)
@@ -238,13 +266,13 @@ override_settings(void)
 static void
 connect_database(void)
 {
-	int			failed = pgraft_apply_connect_begin();
-
-	if (failed > 0)
-		pause_for(backoff(failed));
+	connecting = pgraft_apply_connect_begin() + 1;
+	if (connecting > 1)
+		pause_for(backoff(connecting - 1));
 	exit_if_asked();
 	BackgroundWorkerInitializeConnection(pgraft_database, NULL, 0);
 	pgraft_apply_connect_end();
+	connecting = 0;
 	override_settings();
 	CreateAuxProcessResourceOwner();
 }
@@ -254,13 +282,18 @@ pgraft_apply_main(Datum arg pg_attribute_unused())
 {
 	MemoryContext context;
 	MemoryContext batch;
+	TimestampTz next_retry;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, handle_sigterm);
+	prev_emit_log_hook = emit_log_hook;
+	emit_log_hook = note_fatal;
 	seen_wakeups = pgraft_apply_wakeups();
-	pgraft_apply_attach();
+	failures = pgraft_apply_attach(&failed_at, &next_retry);
 	BackgroundWorkerUnblockSignals();
 	connect_database();
+	if (failures > 0)
+		pause_for(Max(pgraft_remaining_ms(next_retry), 0));
 
 	context = AllocSetContextCreate(TopMemoryContext, "pgraft apply", ALLOCSET_DEFAULT_SIZES);
 	batch = AllocSetContextCreate(TopMemoryContext, "pgraft apply batch", ALLOCSET_DEFAULT_SIZES);

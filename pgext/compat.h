@@ -43,6 +43,15 @@
 #define pgraft_guc_extra(size)			malloc(size)
 #endif
 
+/* 19 tells a signal handler who sent the signal */
+#if PG_VERSION_NUM >= 190000
+#define PGRAFT_SIG_IGN					PG_SIG_IGN
+#define pgraft_die()					die(postgres_signal_arg, pg_siginfo)
+#else
+#define PGRAFT_SIG_IGN					SIG_IGN
+#define pgraft_die()					die(postgres_signal_arg)
+#endif
+
 #if PG_VERSION_NUM >= 180000
 #define PGRAFT_MODULE_MAGIC(v) \
 	PG_MODULE_MAGIC_EXT(.name = "pgraft", .version = (v))

@@ -300,10 +300,10 @@ install_signal_handlers(void)
 {
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
-	pqsignal(SIGINT, SIG_IGN);
-	pqsignal(SIGPIPE, SIG_IGN);
+	pqsignal(SIGINT, PGRAFT_SIG_IGN);
+	pqsignal(SIGPIPE, PGRAFT_SIG_IGN);
 	pqsignal(SIGUSR1, procsignal_sigusr1_handler);
-	pqsignal(SIGUSR2, SIG_IGN);
+	pqsignal(SIGUSR2, PGRAFT_SIG_IGN);
 	/* Go forwards a SIGFPE of C code to this; forwarded to SIG_IGN, it spins */
 	pqsignal(SIGFPE, FloatExceptionHandler);
 	BackgroundWorkerUnblockSignals();

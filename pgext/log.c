@@ -19,26 +19,32 @@ PG_FUNCTION_INFO_V1(pgraft_log_entries);
 
 StaticAssertDecl(UUID_LEN == PGRAFT_REQUEST_ID_BYTES, "a request id is a uuid");
 
-/* The entry that argument 0 is, in *call, unless it is too large. */
 static void
-entry_arg(FunctionCallInfo fcinfo, PgraftCall *call)
+require_size(Size size)
 {
 	Size		max = (Size) pgraft_max_entry_size * 1024;
-	Size		size;
-	text	   *data;
 
-	pgraft_require_argument(fcinfo, 0, "data");
-	/* before it is decompressed or copied */
-	size = toast_raw_datum_size(PG_GETARG_DATUM(0)) - VARHDRSZ;
 	if (size > max)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("the entry is too large"),
 				 errdetail("It has %zu bytes; \"pgraft.max_entry_size\" allows %zu.", size, max),
 				 errhint("Raise \"pgraft.max_entry_size\" on all nodes, or replicate less at once.")));
+}
+
+/* The entry that argument 0 is, in *call, unless it is too large. */
+static void
+entry_arg(FunctionCallInfo fcinfo, PgraftCall *call)
+{
+	text	   *data;
+
+	pgraft_require_argument(fcinfo, 0, "data");
+	/* before it is decompressed or copied, and as it is in the log */
+	require_size(toast_raw_datum_size(PG_GETARG_DATUM(0)) - VARHDRSZ);
 	data = PG_GETARG_TEXT_PP(0);
-	call->data = VARDATA_ANY(data);
 	call->len = VARSIZE_ANY_EXHDR(data);
+	call->data = pgraft_text_to_log(VARDATA_ANY(data), &call->len);
+	require_size(call->len);
 }
 
 /* A random uuid, version 4. */

@@ -118,7 +118,7 @@ RETURNS TABLE (
     port int,
     is_leader boolean)
 AS 'MODULE_PATHNAME', 'pgraft_get_nodes'
-LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
 COMMENT ON FUNCTION pgraft_get_nodes IS
 'members of the cluster, ordered by node_id';
 
@@ -134,7 +134,7 @@ RETURNS TABLE (
     last_log_index bigint,
     last_heartbeat text)
 AS 'MODULE_PATHNAME', 'pgraft_get_cluster_status'
-LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
 COMMENT ON FUNCTION pgraft_get_cluster_status IS
 'members of the cluster with their state, as this node sees them';
 
@@ -164,7 +164,7 @@ RETURNS TABLE (
     is_replicating boolean,
     last_heartbeat text)
 AS 'MODULE_PATHNAME', 'pgraft_log_get_replication_status'
-LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
 COMMENT ON FUNCTION pgraft_log_get_replication_status IS
 'progress of each follower on the leader; no rows elsewhere';
 
@@ -249,7 +249,7 @@ RETURNS TABLE (
     port int,
     is_leader boolean)
 AS 'MODULE_PATHNAME', 'pgraft_get_nodes_for_view'
-LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
 COMMENT ON FUNCTION pgraft_get_nodes_for_view IS
 'serves the view pgraft_get_nodes';
 
@@ -355,7 +355,13 @@ COMMENT ON FUNCTION pgraft_get_version IS
 -- Applying committed entries
 --
 
-CREATE SCHEMA pgraft;
+-- There already for who wants the functions in it too.
+DO $$
+BEGIN
+    IF pg_catalog.current_schema() <> 'pgraft' THEN
+        CREATE SCHEMA pgraft;
+    END IF;
+END $$;
 
 CREATE TABLE pgraft.apply_function (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),

@@ -121,6 +121,7 @@ typedef struct PgraftApplyReport
 	uint64		retries;
 	TimestampTz next_retry;
 	TimestampTz last_error_time;
+	int			encoding;		/* of the texts that follow: the database's */
 	char		function[PGRAFT_APPLY_FUNCTION_SIZE];
 	char		last_error_sqlstate[6];
 	char		last_error[PGRAFT_LAST_ERROR_SIZE];
@@ -241,6 +242,12 @@ extern void pgraft_require_select(FunctionCallInfo fcinfo, const char *view);
 extern void pgraft_require_argument(FunctionCallInfo fcinfo, int argno, const char *name);
 extern int32 pgraft_node_id_arg(FunctionCallInfo fcinfo, int argno);
 extern PgraftStatus pgraft_read_status(void);
+
+/* text.c */
+extern const char *pgraft_text_to_log(const char *text, size_t *len);
+extern const char *pgraft_text_from_log(const char *data, size_t *len);
+extern void pgraft_text_copy(char *to, size_t size, const char *from, int encoding);
+extern char *pgraft_text_show(char *text, int encoding);
 
 /* replies.c */
 typedef struct PgraftRows

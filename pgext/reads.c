@@ -134,7 +134,7 @@ wait_arg(FunctionCallInfo fcinfo, int argno)
 	wait = PG_GETARG_INTERVAL_P(argno);
 	ms = ((int64) wait->month * DAYS_PER_MONTH + wait->day) * SECS_PER_DAY * 1000 +
 		wait->time / 1000;
-	if (ms < 0 || wait->time < 0)
+	if (ms < 0 || (ms == 0 && wait->time < 0))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("timeout must not be negative")));

@@ -8,6 +8,7 @@
  */
 #include "pgraft.h"
 
+#include "access/htup_details.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "utils/tuplestore.h"
@@ -52,26 +53,14 @@ take_string(PgraftRows *rows, size_t *len)
 	return at;
 }
 
-/*
- * A text of the engine's own, for people to read: never refused, so bytes that
- * the database's encoding does not know become question marks.
- */
+/* A text of the engine's own, for people to read. */
 static char *
 take_message(PgraftRows *rows)
 {
 	size_t		len;
 	const char *at = take_string(rows, &len);
-	char	   *message;
 
-	if (at == NULL)
-		return NULL;
-	message = pnstrdup(at, len);
-	len = strlen(message);
-	if (!pg_verify_mbstr(GetDatabaseEncoding(), message, len, true))
-		for (char *c = message; *c != '\0'; c++)
-			if (IS_HIGHBIT_SET(*c))
-				*c = '?';
-	return message;
+	return at == NULL ? NULL : pgraft_text_show(pnstrdup(at, len), PG_UTF8);
 }
 
 static void
@@ -121,26 +110,21 @@ pgraft_reply_bytes(PgraftRows *rows, size_t *len)
 }
 
 /*
- * The next value, palloc'd and zero-terminated, or NULL.  It must be text that
- * this database can hold: an entry may come from a database of another encoding.
+ * The next value, palloc'd and zero-terminated, or NULL: text in this database's
+ * encoding.  Only ASCII is to be had outside a transaction.
  */
 char *
 pgraft_reply_value(PgraftRows *rows, size_t *len)
 {
 	const char *at = take_string(rows, len);
+	const char *text;
 	char	   *value;
 
 	if (at == NULL)
 		return NULL;
-	if (!pg_verify_mbstr(GetDatabaseEncoding(), at, (int) *len, true))
-		ereport(ERROR,
-				(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
-				 errmsg("the value is not valid text in this database's encoding \"%s\"",
-						GetDatabaseEncodingName()),
-				 errdetail("It has %zu bytes, replicated from a database of another encoding.", *len),
-				 errhint("Read it in a database of the encoding that it was written in.")));
+	text = pgraft_text_from_log(at, len);
 	value = palloc(*len + 1);
-	memcpy(value, at, *len);
+	memcpy(value, text, *len);
 	value[*len] = '\0';
 	return value;
 }

@@ -25,7 +25,7 @@
  *
  *	word			atomic, compare-and-swap only; see pgraft.h.
  *	client, epoch, op, max_entry_bytes, timeout_ms, request_id, a, b, data_len,
-	data_dsm, data
+ *	data_dsm, data
  *					written by the backend that owns the slot, in state OWNED.
  *					The worker copies them in state REQUEST, and what it copied
  *					counts only if its compare-and-swap from that very word to
@@ -44,6 +44,7 @@
  */
 #include "pgraft.h"
 
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
@@ -103,11 +104,8 @@ pgraft_shmem_install(void)
 void
 pgraft_last_error_set(const char *message)
 {
-	size_t		len = strnlen(message, PGRAFT_LAST_ERROR_SIZE - 1);
-
 	SpinLockAcquire(&pgraft_shared->mutex);
-	memcpy(pgraft_shared->last_error, message, len);
-	pgraft_shared->last_error[len] = '\0';
+	pgraft_text_copy(pgraft_shared->last_error, PGRAFT_LAST_ERROR_SIZE, message, PG_UTF8);
 	SpinLockRelease(&pgraft_shared->mutex);
 }
 
@@ -118,6 +116,7 @@ pgraft_last_error_get(char *buf)
 	SpinLockAcquire(&pgraft_shared->mutex);
 	memcpy(buf, pgraft_shared->last_error, PGRAFT_LAST_ERROR_SIZE);
 	SpinLockRelease(&pgraft_shared->mutex);
+	pgraft_text_show(buf, PG_UTF8);
 }
 
 /* Moves a slot on; false if somebody else did so first. */

@@ -12,6 +12,7 @@
 
 #include "funcapi.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(pgraft_get_nodes_for_view);
@@ -107,37 +108,53 @@ add_apply_lag(FunctionCallInfo fcinfo)
 	add_finding(fcinfo, "apply_lag", value, status);
 }
 
-/* The one finding while there is no engine to ask. */
-static void
-add_no_engine(FunctionCallInfo fcinfo)
+/* The one finding while no engine answers. */
+static Datum
+report_no_engine(FunctionCallInfo fcinfo, const char *value)
 {
-	char		last_error[PGRAFT_LAST_ERROR_SIZE];
-	char	   *value = "the engine worker does not run";
-
-	pgraft_last_error_get(last_error);
-	if (last_error[0] != '\0')
-		value = psprintf("the engine worker does not run: %s", last_error);
+	InitMaterializedSRF(fcinfo, 0);
 	add_finding(fcinfo, "worker_state", value, "critical");
+	return (Datum) 0;
+}
+
+static TimestampTz health_deadline;
+
+/* An engine that hangs is a finding, not an error. */
+static bool
+health_is_late(void)
+{
+	return GetCurrentTimestamp() >= health_deadline;
 }
 
 Datum
 pgraft_health_check(PG_FUNCTION_ARGS)
 {
-	PgraftCall	call = {.op = PGRAFT_OP_HEALTH_CHECK, .timeout_ms = PGRAFT_MONITOR_TIMEOUT_MS};
+	PgraftCall	call = {
+		.op = PGRAFT_OP_HEALTH_CHECK,
+		.timeout_ms = PGRAFT_MONITOR_TIMEOUT_MS,
+		.give_up = health_is_late
+	};
 	PgraftRows	rows;
+	char	   *body;
+	size_t		len;
 
 	pgraft_require_node();
 	if (!PGRAFT_ENGINE_UP(pg_atomic_read_u32(&pgraft_shared->epoch)))
 	{
-		InitMaterializedSRF(fcinfo, 0);
-		add_no_engine(fcinfo);
-		return (Datum) 0;
+		char		last_error[PGRAFT_LAST_ERROR_SIZE];
+
+		pgraft_last_error_get(last_error);
+		return report_no_engine(fcinfo, last_error[0] == '\0' ? "the engine worker does not run" :
+								psprintf("the engine worker does not run: %s", last_error));
 	}
-	pgraft_ask(&call, &rows);
+	health_deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), call.timeout_ms);
+	body = pgraft_call(&call, &len);
+	if (body == NULL)
+		return report_no_engine(fcinfo, "the engine worker does not answer");
+	pgraft_reply_open(&rows, body, len);
 	InitMaterializedSRF(fcinfo, 0);
 	for (uint32 row = 0; row < rows.nrows; row++)
 	{
-		size_t		len;
 		char	   *metric = pgraft_reply_value(&rows, &len);
 		char	   *value = pgraft_reply_value(&rows, &len);
 		char	   *status = pgraft_reply_value(&rows, &len);

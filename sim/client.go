@@ -283,9 +283,8 @@ func (w *World) answered(q *request, r core.Reply) {
 		}
 		return
 	case r.Code == core.Unknown, r.Code == core.RemovedMember:
-		// A node that is removed answers so what it had sent to the leader too.
-		o.maybe = true
-		o.gone = o.gone || r.Code == core.RemovedMember
+		o.maybe = o.maybe || r.Code == core.Unknown
+		o.gone = o.gone || q.node.status.Role == core.RoleRemoved
 	}
 	if o.outcome == undecided && o.open == 0 {
 		w.tryAgain(o)

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/pgraft/pgraft/core"
-	"github.com/pgraft/pgraft/core/corepb"
 	"github.com/pgraft/pgraft/node"
 )
 
@@ -219,24 +218,9 @@ func clusterStatus(v node.View) result {
 			commit = min(commit, m.Match)
 		}
 		r.rows = append(r.rows, []any{core.NodeID(m.Member.GetRaftId()), m.Member.GetAddress(), m.Member.GetPort(), v.Leads(m),
-			stateOf(v, m), v.Core.Term, commit, m.Match, heartbeat(m)})
+			v.StateOf(m), v.Core.Term, commit, m.Match, heartbeat(m)})
 	}
 	return r
-}
-
-func stateOf(v node.View, m core.MemberStatus) string {
-	id := m.Member.GetRaftId()
-	switch {
-	case id == v.Core.RaftID && v.Core.Role == core.RoleCandidate:
-		return "Candidate"
-	case !v.Reachable(m):
-		return "Unreachable"
-	case id == v.Core.Lead:
-		return "Leader"
-	case m.Member.GetRole() != corepb.Role_VOTER:
-		return "Learner"
-	}
-	return "Follower"
 }
 
 // heartbeat is how long ago a member was heard from, like 0.042s.

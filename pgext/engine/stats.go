@@ -82,7 +82,7 @@ func statPeers(v node.View, peers []transport.PeerStat) result {
 		if id == v.Core.RaftID {
 			continue
 		}
-		out := []any{core.NodeID(id), fmt.Sprintf("%s:%d", m.Member.GetAddress(), m.Member.GetPort()), stateOf(v, m), m.Match, nil}
+		out := []any{core.NodeID(id), fmt.Sprintf("%s:%d", m.Member.GetAddress(), m.Member.GetPort()), v.StateOf(m), m.Match, nil}
 		if m.Heard {
 			out[4] = interval(time.Duration(m.SilentMillis) * time.Millisecond)
 		}

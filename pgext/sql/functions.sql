@@ -43,6 +43,8 @@ SELECT pgraft_read_barrier() = commit_index AS read_point FROM pgraft_log_get_st
 SELECT pgraft_confirm_leader() = pgraft_get_term() AS confirmed;
 SELECT pgraft_wait_applied(1), pgraft_wait_applied(1000000, '0'), pgraft_wait_applied(1000000, '10ms');
 SELECT pgraft_wait_applied(1, '-1 day');
+SELECT pgraft_wait_applied(1, '-1 microsecond');
+SELECT pgraft_wait_applied(1, '1 day -1 hour');
 SELECT pgraft_wait_applied(0);
 
 -- members

@@ -3,7 +3,9 @@
 # git, make, patch, a C compiler and Go. With --lint also what `make lint` needs, with
 # --browser what `make test-browser` needs, with --picture what `make view-picture`
 # needs, with --tap what PostgreSQL's TAP tests need, with --deb what `make deb` and
-# `make test-deb` need.
+# `make test-deb` need. With --postgres 17 it installs the same as without, as
+# PostgreSQL is postgres.sh's; but elsewhere than on Debian, where it only lists what
+# is missing, the list is then complete.
 # Quiet when nothing is missing.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -33,11 +35,17 @@ fi
 echo '#include <stdio.h>' | gcc -E - >/dev/null 2>&1 || missing+=(libc6-dev)
 [ -s /etc/ssl/certs/ca-certificates.crt ] || [ -s /etc/pki/tls/certs/ca-bundle.crt ] || missing+=(ca-certificates)
 
-if [ ${#missing[@]} -gt 0 ]; then
-	if on_debian; then
-		apt_install "${missing[@]}"
-	else
-		die "this is no Debian; please install: ${missing[*]} (Debian's names)"
+if ! on_debian; then
+	if ! tools/deps/go.sh --find >/dev/null; then
+		missing+=("Go $(sed -n 's/^go //p' go.mod) or newer (or any Go from 1.21 on, with GOTOOLCHAIN=auto), on PATH")
 	fi
+	if [ "${1:-}" = --postgres ] && ! tools/deps/postgres.sh --find "$2" >/dev/null; then
+		missing+=("PostgreSQL with its headers for extensions (postgresql-$2, postgresql-server-dev-$2); then name it: make PG_CONFIG=/path/to/pg_config ...")
+	fi
+	[ ${#missing[@]} = 0 ] && exit
+	die "this is no Debian; please install (Debian's names):$(printf '\n  %s' "${missing[@]}")"
+fi
+if [ ${#missing[@]} -gt 0 ]; then
+	apt_install "${missing[@]}"
 fi
 tools/deps/go.sh --install >/dev/null

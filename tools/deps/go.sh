@@ -2,7 +2,8 @@
 # Prints the go command that can build this project: a Go of at least 1.21 on
 # PATH (with GOTOOLCHAIN=auto it fetches the version that go.mod asks for), or
 # the private one below PGRAFT_CACHE that `go.sh --install` puts there. With
-# neither it prints "go", so that the caller's error names the missing command.
+# neither it prints "go", so that the caller's error names the missing command;
+# `go.sh --find` fails instead.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tools/deps/lib.sh
@@ -30,6 +31,10 @@ find_go() {
 	return 1
 }
 
+if [ "${1:-}" = --find ]; then
+	find_go
+	exit
+fi
 if [ "${1:-}" != --install ]; then
 	find_go || echo go
 	exit

@@ -23,10 +23,13 @@ as_root() {
 	fi
 }
 
+# What says which system this is; a test names another one.
+PGRAFT_OS_RELEASE=${PGRAFT_OS_RELEASE:-/etc/os-release}
+
 # on_debian tells whether apt can be used and its newer suites fit.
 on_debian() {
-	command -v apt-get >/dev/null && [ -r /etc/os-release ] &&
-		[ "$(sed -n 's/^ID=//p' /etc/os-release)" = debian ]
+	command -v apt-get >/dev/null && [ -r "$PGRAFT_OS_RELEASE" ] &&
+		[ "$(sed -n 's/^ID=//p' "$PGRAFT_OS_RELEASE")" = debian ]
 }
 
 package_installed() {
@@ -54,7 +57,7 @@ apt_install() {
 debian_archive() {
 	# shellcheck disable=SC2016 # apt's variables, not the shell's
 	apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Created-By: Packages' |
-		awk -v release="$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)" \
+		awk -v release="$(sed -n 's/^VERSION_CODENAME=//p' "$PGRAFT_OS_RELEASE")" \
 			'$1 == release && !seen++ { print $2 }'
 }
 

@@ -146,7 +146,10 @@ func survivesItsDatabase(ctx context.Context, t *testing.T, s *suite) {
 		}
 	}
 	must(t, sqlapi.Replicate(ctx, conn, "one"))
-	waitForState(ctx, t, conn, "connecting", nil)
+	away := waitForState(ctx, t, conn, "connecting", func(a applyState) bool { return a.Error != nil })
+	if *away.Code != "3D000" || !strings.Contains(*away.Error, `"app" does not exist`) {
+		t.Errorf("the worker that cannot connect shows %s %s", *away.Code, *away.Error)
+	}
 	exec(ctx, t, conn, "CREATE DATABASE app")
 	waitForState(ctx, t, conn, "idle", nil)
 	set()

@@ -303,6 +303,7 @@ func guardsTheApplyFunction(ctx context.Context, t *testing.T, s *suite) {
 	if got := text(ctx, t, conn, "SELECT rolsuper::text FROM pg_roles WHERE rolname = 'app'"); got != "false" {
 		t.Error("the apply function made its owner a superuser")
 	}
+	registersAtOnce(ctx, t, server)
 	exec(ctx, t, conn, "SELECT pgraft_set_apply_function(NULL)")
 	waitForState(ctx, t, conn, "idle", nil)
 	exec(ctx, t, conn, "DROP EXTENSION pgraft")

@@ -234,8 +234,8 @@ func logsWhatItIsTold(ctx context.Context, t *testing.T, s *suite) {
 	wantState(t, "22004", err, "pgraft_set_debug(NULL)")
 }
 
-// The functions go to the schema that CREATE EXTENSION picks; the tables are in
-// schema pgraft in any case.
+// The functions go to the schema that CREATE EXTENSION picks, which may be pgraft;
+// the tables are in schema pgraft in any case.
 func installsInASchema(ctx context.Context, t *testing.T, s *suite) {
 	s.whole(ctx, t)
 	conn := connect(ctx, t, s.cluster.Servers[0])
@@ -260,4 +260,10 @@ func installsInASchema(ctx context.Context, t *testing.T, s *suite) {
 	if got := text(ctx, t, other, "SELECT count(*)::text FROM pg_namespace WHERE nspname = 'pgraft'"); got != "0" {
 		t.Error("DROP EXTENSION leaves schema pgraft behind")
 	}
+	exec(ctx, t, other, "CREATE SCHEMA pgraft")
+	exec(ctx, t, other, "CREATE EXTENSION pgraft SCHEMA pgraft")
+	if got := text(ctx, t, other, "SELECT state || ' ' || (SELECT count(*) FROM pgraft.apply_progress) FROM pgraft.pgraft_stat_apply"); got != "idle 0" {
+		t.Errorf("all in schema pgraft, applying is %s", got)
+	}
+	exec(ctx, t, other, "DROP EXTENSION pgraft")
 }

@@ -84,6 +84,11 @@ func pausesTheLeader(ctx context.Context, t *testing.T, s *suite) {
 	if leads, err := sqlapi.IsLeader(ctx, paused); err != nil || leads {
 		t.Errorf("node %d leads, and pgraft_is_leader() on the paused node %d is %v, %v", next.NodeID, leader.NodeID, leads, err)
 	}
+	// monitoring hears of it as a finding, not as an error
+	found, err := sqlapi.HealthCheck(ctx, paused)
+	if err != nil || len(found) != 1 || found[0].Metric != "worker_state" || found[0].Status != "critical" {
+		t.Errorf("pgraft_health_check() on the paused node is %+v, %v", found, err)
+	}
 	if _, err := paused.Exec(ctx, "SET statement_timeout = '300ms'"); err != nil {
 		t.Fatal(err)
 	}

@@ -44,35 +44,59 @@ const pageFiles = "/var/tmp/"
 
 // docs are the servers that the pages' examples run on.
 type docs struct {
-	c    *pgcluster.Cluster
-	psql string
+	c       *pgcluster.Cluster
+	psql    string
+	witness int // its port; 0: there is none
 }
 
-// The examples in the documents run as they stand, in their order, and print
-// what the pages say.
-func runsTheDocuments(ctx context.Context, t *testing.T, s *suite) {
+func (s *suite) newDocs(t *testing.T) *docs {
+	t.Helper()
 	d := &docs{psql: filepath.Join(s.install.BinDir, "psql")}
 	if _, err := os.Stat(d.psql); err != nil {
 		if d.psql, err = osexec.LookPath("psql"); err != nil {
 			t.Fatalf("the examples are run by psql: %v", err)
 		}
 	}
+	return d
+}
+
+// raftPort is where a node is that a page has at 10.0.0.N; 0: there is none.
+func (d *docs) raftPort(node int) int {
+	switch {
+	case node <= len(d.c.Servers):
+		return d.c.Servers[node-1].RaftPort
+	case node == witnessID:
+		return d.witness
+	}
+	return 0
+}
+
+// The examples in the documents run as they stand, in their order, and print
+// what the pages say.
+func runsTheDocuments(ctx context.Context, t *testing.T, s *suite) {
+	d := s.newDocs(t)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), docsLimit)
 	t.Cleanup(cancel)
 	// slow elections, so that a busy machine changes no example
 	d.c = s.extraCluster(ctx, t, 4, map[string]string{"pgraft.cluster_id": "orders", "pgraft.election_timeout": "2s"})
 	must(t, d.c.Start(ctx))
 	for _, path := range pages.Run {
-		page, err := pages.Read(filepath.Join(docsTop, path))
-		must(t, err)
-		for i, item := range page.Items {
-			next := pages.Item{}
-			if i+1 < len(page.Items) {
-				next = page.Items[i+1]
-			}
-			if err := d.try(ctx, t, item, next); err != nil {
-				t.Fatalf("%s:%d: %v", path, item.Line, err)
-			}
+		d.walk(ctx, t, path)
+	}
+}
+
+// walk does all that a page says.
+func (d *docs) walk(ctx context.Context, t *testing.T, path string) {
+	t.Helper()
+	page, err := pages.Read(filepath.Join(docsTop, path))
+	must(t, err)
+	for i, item := range page.Items {
+		next := pages.Item{}
+		if i+1 < len(page.Items) {
+			next = page.Items[i+1]
+		}
+		if err := d.try(ctx, t, item, next); err != nil {
+			t.Fatalf("%s:%d: %v", path, item.Line, err)
 		}
 	}
 }
@@ -105,10 +129,10 @@ func (d *docs) sql(ctx context.Context, node int, item, next pages.Item) error {
 	server := d.c.Servers[node-1]
 	text := pageAddress.ReplaceAllStringFunc(item.Text, func(m string) string {
 		peer := int(pageAddress.FindStringSubmatch(m)[1][0] - '0')
-		if peer > len(d.c.Servers) {
+		if d.raftPort(peer) == 0 {
 			return m
 		}
-		return fmt.Sprintf("'127.0.0.1', %d", d.c.Servers[peer-1].RaftPort)
+		return fmt.Sprintf("'127.0.0.1', %d", d.raftPort(peer))
 	})
 	files := filepath.Dir(server.DataDir) + string(filepath.Separator)
 	text = strings.ReplaceAll(text, pageFiles, files)
@@ -144,6 +168,10 @@ func (d *docs) act(ctx context.Context, t *testing.T, what string) error {
 	verb, rest, _ := strings.Cut(what, " ")
 	word, sql, _ := strings.Cut(rest, " ")
 	node, err := strconv.Atoi(word)
+	if verb == "witness" && node == witnessID {
+		d.witness = runWitness(ctx, t, t.TempDir(), "orders", 0).port
+		return nil
+	}
 	if err != nil || node < 1 || node > len(d.c.Servers) {
 		return fmt.Errorf("no server in %q", what)
 	}
@@ -191,6 +219,9 @@ func (d *docs) lead(ctx context.Context, t *testing.T, server *pgcluster.Server)
 		leader, err := sqlapi.Leader(ctx, own)
 		if err != nil || leader == 0 {
 			return errors.Join(errors.New("nobody leads"), err)
+		}
+		if int(leader) > len(d.c.Servers) {
+			return errors.New("the witness leads") // and hands over
 		}
 		if int(leader) != server.NodeID {
 			conn, err := d.c.Servers[leader-1].Conn(ctx)

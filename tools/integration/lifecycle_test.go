@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -85,8 +86,36 @@ func pageSteps(t *testing.T, part string) (steps []pageStep) {
 // here, nodes 1 to 3 its members; 4 and 5 are servers without a use yet.
 type page struct {
 	cluster   *pgcluster.Cluster
-	otherPort int // stands for 7002
+	otherPort int    // stands for 7002
+	prelude   string // of every script
 }
+
+// baseBackup stands in for PostgreSQL's command where make's PostgreSQL comes
+// without it: the same, by the functions that it calls.
+const baseBackup = `pg_basebackup() {
+	local primary="host=$PGHOST port=$PGPORT" dir='' standby=''
+	while [ $# -gt 0 ]; do
+		case $1 in
+		-d) primary=$2; shift ;;
+		-D) dir=$2; shift ;;
+		--write-recovery-conf) standby=yes ;;
+		esac
+		shift
+	done
+	local from; from=$(psql -X -d "$primary" -Atc "SHOW data_directory")
+	psql -X -q -d "$primary" -At >/dev/null <<END
+SELECT pg_backup_start('copy', true);
+\! cp -a "$from" "$dir" 2>"$dir.errors" || grep -v 'No such file' "$dir.errors" # files come and go
+\! rm -f "$dir"/postmaster.*
+SELECT labelfile FROM pg_backup_stop(false) \g "$dir/backup_label"
+END
+	cp -a "$from"/pg_wal/0* "$dir/pg_wal/"
+	if [ "$standby" ]; then
+		touch "$dir/standby.signal"
+		echo "primary_conninfo = '$primary'" >>"$dir/postgresql.auto.conf"
+	fi
+}
+`
 
 func (s *suite) newPage(ctx context.Context, t *testing.T) *page {
 	t.Helper()
@@ -97,6 +126,9 @@ func (s *suite) newPage(ctx context.Context, t *testing.T) *page {
 		server.Release()
 	}
 	p := &page{cluster: c}
+	if _, err := os.Stat(filepath.Join(s.install.BinDir, "pg_basebackup")); errors.Is(err, os.ErrNotExist) {
+		p.prelude = baseBackup
+	}
 	for _, server := range c.Servers {
 		must(t, server.Set(map[string]string{"pgraft.address": fmt.Sprintf("127.0.0.%d", server.NodeID), "pgraft.port": strconv.Itoa(p.port())}))
 	}
@@ -172,7 +204,7 @@ func (p *page) shell(ctx context.Context, t *testing.T, server *pgcluster.Server
 		must(t, os.RemoveAll(server.DataDir))
 	}
 	primary := fmt.Sprintf("PRIMARY=host=127.0.0.1 port=%d user=postgres", p.cluster.Servers[0].Port)
-	out, err := server.Shell(ctx, "set -eo pipefail\n"+p.here(step.text), primary)
+	out, err := server.Shell(ctx, "set -eo pipefail\n"+p.prelude+p.here(step.text), primary)
 	out = pgctlLine.ReplaceAllString(out, "")
 	fails := step.prints != nil && strings.HasPrefix(*step.prints, "ERROR:")
 	if (err != nil) != fails {

@@ -85,8 +85,12 @@ var scenarios = []scenario{
 	{"waits on every node", true, waitsOnEveryNode},
 	{"adds a node that is slow", false, addsANodeThatIsSlow},
 	{"applies beside DDL", false, appliesBesideDDL},
+	{"applies whatever is set", true, appliesWhateverIsSet},
 	{"logs what it is told", false, logsWhatItIsTold},
 	{"installs in a schema", false, installsInASchema},
+	{"survives with a witness", true, survivesWithAWitness},
+	{"keeps nothing for a witness", false, keepsNothingForAWitness},
+	{"runs the page of the witness", false, runsTheWitnessPage},
 	{"applies once across crashes", false, appliesOnceAcrossCrashes},
 }
 

@@ -80,7 +80,7 @@ var ownMutants = []mutant{
 	},
 	{
 		name: "request-ids-not-in-snapshot", class: "12", doc: "a snapshot lacks the request ids",
-		edits: []edit{{"core/machine.go", "	for _, r := range m.requests.order {\n", "	for _, r := range m.requests.order[:0] {\n"}},
+		edits: []edit{{"core/machine.go", "	requests := m.requests.encoded\n", "	requests := m.requests.encoded[:0]\n"}},
 	},
 	{
 		name: "request-ids-not-checked", class: "12", doc: "a request id that is in the log is appended and committed again",
@@ -106,7 +106,8 @@ var ownMutants = []mutant{
 	},
 	{
 		name: "own-proposal-done-when-appended", class: "own", doc: "a leader's own client is answered when the entry is in the leader's log",
-		edits: []edit{{"core/propose.go", "			p.at, p.sent = at, true\n", "			c.finishAt(p, at)\n"}},
+		edits: []edit{{"core/propose.go", "		p.at, p.sent = at, verdict != corepb.ForwardReply_NOT_LEADER // busy: again in time\n",
+			"		p.at, p.sent = at, verdict != corepb.ForwardReply_NOT_LEADER\n		if verdict == corepb.ForwardReply_ACCEPTED {\n			c.finishAt(p, at)\n		}\n"}},
 	},
 	{
 		name: "given-up-is-refused", class: "own", doc: "a proposal that may still commit is answered as if nothing had happened",

@@ -67,13 +67,17 @@ func newRoot() *cobra.Command {
 		Long: `pgraft puts Raft consensus inside PostgreSQL: leader election, a replicated
 log and split-brain prevention, run from SQL, with no outside service.
 
-This command shows what the extension does, on servers that it starts itself,
-and explains what recorded nodes did.`,
+This command shows what the extension does, on servers that it starts itself;
+runs a node without PostgreSQL, as a witness; asks and measures a cluster; and
+explains what recorded nodes did.`,
 		Example: `  # three real servers, a crash of the leader, everything removed at the end
   pgraft demo
 
   # the same with another PostgreSQL, left running to try things out
   pgraft demo --pg-config /usr/lib/postgresql/17/bin/pg_config --keep
+
+  # how is the cluster? (exit status 1 if something is critical)
+  pgraft status host=10.0.0.1 host=10.0.0.2 host=10.0.0.3
 
   # look at the traces of an incident
   pgraft view incident/ -o incident.html`,
@@ -86,7 +90,7 @@ and explains what recorded nodes did.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())
 	})
-	root.AddCommand(newDemo(), newSim(), newShrink(), newRewind(), newReplay(), newTrace(), newView(), newDiff(), newCerts(), newVersion())
+	root.AddCommand(newDemo(), newNode(), newStatus(), newBench(), newSim(), newShrink(), newRewind(), newReplay(), newTrace(), newView(), newDiff(), newCerts(), newVersion())
 	return root
 }
 

@@ -32,6 +32,7 @@ func open(ctx context.Context, server *pgcluster.Server, database string, notice
 	if database != "" {
 		config.Database = database
 	}
+	config.RuntimeParams["client_encoding"] = "UTF8" // as the scripts are
 	config.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
 		notice(report(n.Severity, n.Code, n.Message, n.Detail, n.Hint))
 	}

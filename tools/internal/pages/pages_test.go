@@ -16,6 +16,7 @@ const top = "../../.."
 // runElsewhere are pages whose SQL a test of their own runs.
 var runElsewhere = map[string]string{
 	"pgext/examples/config_store/README.md": "TestIntegration/walks_through_the_config_store",
+	"docs/witness.md":                       "TestIntegration/runs_the_page_of_the_witness",
 }
 
 // everyPage reads all pages of the project, by their paths from its top.

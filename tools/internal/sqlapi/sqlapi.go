@@ -142,9 +142,9 @@ type LogRow struct {
 
 // Finding is a row of pgraft_health_check.
 type Finding struct {
-	Metric string  `db:"metric"`
-	Value  *string `db:"value"`
-	Status string  `db:"status"`
+	Metric string  `db:"metric" json:"metric"`
+	Value  *string `db:"value" json:"value"` // nil: unknown
+	Status string  `db:"status" json:"status"`
 }
 
 // Propose calls pgraft_propose; an empty request id stands for NULL.

@@ -1,0 +1,58 @@
+package status
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/pgraft/pgraft/tools/internal/sqlapi"
+)
+
+// Write prints a report for people: a row for each node that was asked, then the
+// members as the best informed of them knows them, then what is wrong.
+func (r Report) Write(out io.Writer) error {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "asked\tnode\tworker\tleads\tterm\tcommit\tapplied\thealth")
+	for _, n := range r.Nodes {
+		if n.Error != "" {
+			fmt.Fprintf(w, "%s\t-\t-\t-\t-\t-\t-\tno answer\n", n.Asked)
+			continue
+		}
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%d\t%d\t%d\t%s\n", n.Asked, n.NodeID, n.WorkerState,
+			map[bool]string{true: "yes", false: "no"}[n.Leader], n.Term, n.CommitIndex, n.AppliedIndex, n.Worst())
+	}
+	if by, members := r.members(); by != 0 {
+		fmt.Fprintf(w, "\nmembers, as node %d knows them\n", by)
+		fmt.Fprintln(w, "node\taddress\tstate\tlast index\theard")
+		for _, m := range members {
+			heard := "-"
+			if m.LastHeartbeat != nil {
+				heard = *m.LastHeartbeat
+			}
+			fmt.Fprintf(w, "%d\t%s:%d\t%s\t%d\t%s\n", m.NodeID, m.Address, m.Port, m.State, m.LastLogIndex, heard)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(&b, "\n%s\n", r.Status)
+	for _, p := range r.Problems {
+		fmt.Fprintf(&b, "  %s\n", p)
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+// members are those that the leader knows or, without it, the node with the
+// latest term.
+func (r Report) members() (by int, members []sqlapi.Status) {
+	best := Node{Term: -1}
+	for _, n := range r.Nodes {
+		if len(n.Members) > 0 && (n.Leader && !best.Leader || n.Leader == best.Leader && n.Term > best.Term) {
+			best = n
+		}
+	}
+	return best.NodeID, best.Members
+}

@@ -23,46 +23,78 @@ const (
 	recorderWindow    = 16000
 )
 
-// BenchmarkRecorder is what the flight recorder costs three nodes in this
-// process, of which all do the same but record or do not, in windows that
-// alternate (on off off on ...). A window is the processor's time per entry, so
-// that what else the machine does counts little. Each iteration is a pair: say
-// -benchtime 25x.
-func BenchmarkRecorder(b *testing.B) {
+// recorderLoad is three nodes in this process, and proposals to their leader.
+type recorderLoad struct {
+	cluster
+	leader *member
+	asked  int
+}
+
+func newRecorderLoad(b *testing.B) *recorderLoad {
 	c := newCluster(b, 3, func(m *member) {
 		m.cfg.ElectionTimeout, m.cfg.HeartbeatInterval = 5*time.Second, 100*time.Millisecond
 		m.cfg.SnapshotEntries, m.cfg.Trace.MaxBytes = 10_000, 128<<20
 		m.cfg.Logger = nil
 	})
-	leader, asked := c.leader(), 0
+	return &recorderLoad{cluster: c, leader: c.leader()}
+}
+
+func (l *recorderLoad) set(b *testing.B, mode recorder.Mode) {
+	for _, m := range l.cluster {
+		s := node.Settings{ElectionTimeout: m.cfg.ElectionTimeout, HeartbeatInterval: m.cfg.HeartbeatInterval, SnapshotEntries: m.cfg.SnapshotEntries,
+			Retention: m.cfg.Retention, Trace: recorder.Settings{Mode: mode, MaxBytes: m.cfg.Trace.MaxBytes}}
+		if err := m.Reload(s); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func (l *recorderLoad) propose(b *testing.B, n int) {
 	data := []byte(strings.Repeat("x", recorderEntry))
+	var all sync.WaitGroup
+	for p := range recorderProposers {
+		first := l.asked
+		all.Go(func() {
+			for i := p; i < n; i += recorderProposers {
+				if _, _, err := l.leader.Propose(b.Context(), request(7, first+i), data); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	l.asked += n
+}
+
+// BenchmarkEntries is what an entry costs three nodes and their clients. With
+// -benchtime 160000x -cpuprofile cpu.out, `go tool pprof -top -cum -focus
+// 'recorder\.\(' cpu.out` says how much of it is the recorder's.
+func BenchmarkEntries(b *testing.B) {
+	for name, mode := range map[string]recorder.Mode{"off": recorder.Off, "ring": recorder.Ring} {
+		b.Run(name, func(b *testing.B) {
+			l := newRecorderLoad(b)
+			l.set(b, mode)
+			used := processorTime(b)
+			b.ResetTimer()
+			l.propose(b, b.N)
+			b.StopTimer()
+			b.ReportMetric(float64((processorTime(b)-used).Microseconds())/float64(b.N), "cpu-us/op")
+		})
+	}
+}
+
+// BenchmarkRecorder compares three nodes with themselves, in windows that alternate
+// (on off off on ...): all record, or none. A window is the processor's time per
+// entry, so that what else the machine does counts less. Each iteration is a pair:
+// say -benchtime 25x.
+func BenchmarkRecorder(b *testing.B) {
+	l := newRecorderLoad(b)
 	window := func(mode recorder.Mode) (cpu, wall float64) {
-		for _, m := range c {
-			s := node.Settings{ElectionTimeout: m.cfg.ElectionTimeout, HeartbeatInterval: m.cfg.HeartbeatInterval,
-				SnapshotEntries: m.cfg.SnapshotEntries, Retention: m.cfg.Retention, Trace: recorder.Settings{Mode: mode, MaxBytes: m.cfg.Trace.MaxBytes}}
-			if err := m.Reload(s); err != nil {
-				b.Fatal(err)
-			}
-		}
-		run := func(n int) {
-			var all sync.WaitGroup
-			for p := range recorderProposers {
-				first := asked
-				all.Go(func() {
-					for i := p; i < n; i += recorderProposers {
-						if _, _, err := leader.Propose(b.Context(), request(7, first+i), data); err != nil {
-							b.Error(err)
-							return
-						}
-					}
-				})
-			}
-			all.Wait()
-			asked += n
-		}
-		run(recorderWindow / 4) // the checkpoint that a file begins with comes once in many windows
+		l.set(b, mode)
+		l.propose(b, recorderWindow/4) // the checkpoint that a file begins with comes once in many windows
 		used, began := processorTime(b), time.Now()
-		run(recorderWindow)
+		l.propose(b, recorderWindow)
 		return (processorTime(b) - used).Seconds() * 1e6 / recorderWindow, time.Since(began).Seconds() * 1e6 / recorderWindow
 	}
 	window(recorder.Off)

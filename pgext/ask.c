@@ -124,22 +124,15 @@ pgraft_ask_done(const PgraftCall *call)
 	PG_RETURN_BOOL(true);
 }
 
-/* What is known without asking; never for longer than a few copies of it. */
+/* What is known without asking, whatever the engine does or does not do. */
 PgraftStatus
 pgraft_read_status(void)
 {
 	PgraftStatus status;
 
 	pgraft_require_node();
-	for (int tries = 0; tries < 1000; tries++)
-	{
-		if (pgraft_status_read(&pgraft_shared->status, &status))
-			return status;
+	while (!pgraft_status_read(&pgraft_shared->status, &status))
 		CHECK_FOR_INTERRUPTS();
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_CANNOT_CONNECT_NOW),
-			 errmsg("the pgraft engine stopped while it published its status"),
-			 errhint("It is restarted within a second; try again.")));
+	return status;
 }
 

@@ -24,7 +24,7 @@
 #include "storage/spin.h"
 
 #include "compat.h"
-#include "engine.h"
+#include "engine/engine.h"
 
 #define PGRAFT_VERSION			"1.0.0"
 

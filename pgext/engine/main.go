@@ -1,5 +1,5 @@
 // Command engine is pgraft_engine.so, the Go side of the extension: it runs a
-// node inside the engine worker of a PostgreSQL server. pgext/engine.h is its
+// node inside the engine worker of a PostgreSQL server. engine.h is its
 // whole interface; it knows nothing else of PostgreSQL.
 //
 // The rules of the house (measured, see ARCHITECTURE.md):
@@ -14,7 +14,7 @@
 package main
 
 /*
-#cgo CFLAGS: -I${SRCDIR}/.. -DPGRAFT_ENGINE_IMPLEMENTATION
+#cgo CFLAGS: -DPGRAFT_ENGINE_IMPLEMENTATION
 #include "engine.h"
 */
 import "C"

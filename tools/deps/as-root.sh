@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # as-root.sh COMMAND... runs it as root: as it is, or with sudo; and says so if
-# there is neither.
+# there is neither. From the top of the project.
 set -euo pipefail
-. "$(dirname "$0")/lib.sh"
+. tools/deps/lib.sh
 as_root "$@"

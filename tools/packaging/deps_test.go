@@ -60,3 +60,53 @@ func TestNoDebian(t *testing.T) {
 		t.Errorf("PostgreSQL was not asked for: %v\n%s", err, out)
 	}
 }
+
+// Who is not root and has no sudo is told what should have been done.
+func TestNoSudo(t *testing.T) {
+	bin := t.TempDir()
+	if err := os.WriteFile(filepath.Join(bin, "id"), []byte("#!/bin/sh\necho 1000\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"bash", "env"} {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(path, filepath.Join(bin, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("tools/deps/as-root.sh", "make", "install")
+	cmd.Dir, cmd.Env = top, []string{"PATH=" + bin}
+	out, err := cmd.CombinedOutput()
+	if want := "deps: cannot run as root (no sudo here): make install\n"; err == nil || string(out) != want {
+		t.Errorf("%v, prints %q, want %q", err, out, want)
+	}
+}
+
+// make says at once that it cannot work with a space in a path.
+func TestSpaceInAPath(t *testing.T) {
+	makefile, err := os.ReadFile(filepath.Join(top, "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "a b")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "Makefile"), makefile, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ dir, arg, want string }{
+		{dir, "PREFIX=/usr", "CURDIR is \""}, {top, "PG_CONFIG=/c d/pg_config", "PG_CONFIG is \"/c d/pg_config\""},
+		{top, "PGRAFT_CACHE=/e f", "PGRAFT_CACHE is \"/e f\""}, {top, "PREFIX=/usr", ""},
+	} {
+		cmd := exec.Command("make", "-n", "clean", c.arg)
+		cmd.Dir = c.dir
+		out, err := cmd.CombinedOutput()
+		if (err != nil) != (c.want != "") || !strings.Contains(string(out), c.want) ||
+			c.want != "" && !strings.Contains(string(out), "cannot work with a space in it") {
+			t.Errorf("in %q with %s: %v\n%s", c.dir, c.arg, err, out)
+		}
+	}
+}

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -216,6 +218,16 @@ func (d *demo) closeConns() {
 	}
 }
 
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_/.,:=@+-]+$`)
+
+// shellWord is text as a shell takes it for one word.
+func shellWord(text string) string {
+	if plainWord.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
+
 func (d *demo) summary() {
 	r := d.result
 	d.ui.printf("\n%s\n", d.ui.bold("Done in %.1f s.", r.Seconds))
@@ -230,5 +242,5 @@ func (d *demo) summary() {
 	for _, k := range r.Kept {
 		d.ui.printf("  %s\n", k.Psql)
 	}
-	d.ui.printf("Stop and remove it with\n  pgraft demo stop %s\n", r.Dir)
+	d.ui.printf("Stop and remove it with\n  pgraft demo stop %s\n", shellWord(r.Dir))
 }

@@ -60,6 +60,14 @@ func TestScreenWithoutATerminal(t *testing.T) {
 	}
 }
 
+func TestShellWord(t *testing.T) {
+	for text, want := range map[string]string{"/tmp/pgraft-123": "/tmp/pgraft-123", "/tmp/a b": "'/tmp/a b'", "it's": `'it'\''s'`, "$x": "'$x'"} {
+		if got := shellWord(text); got != want {
+			t.Errorf("shellWord(%q) = %s, want %s", text, got, want)
+		}
+	}
+}
+
 func TestTLSTable(t *testing.T) {
 	at := time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC)
 	got := tlsTable([]PeerTLS{{1, 2, "TLS 1.3", "TLS_X", "CN=b", at}, {1, 3, "TLS 1.3", "TLS_X", "CN=c", at}, {2, 1, "TLS 1.3", "TLS_X", "CN=a", at}})

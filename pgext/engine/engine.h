@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 /* Checked right after loading: a shim and an engine of different builds do not mix. */
-#define PGRAFT_ENGINE_ABI 3
+#define PGRAFT_ENGINE_ABI 4
 
 /* log levels, of pgraft.log_level and of PgraftRecord */
 enum
@@ -108,46 +108,63 @@ typedef struct PgraftStatus
 	char		leader_address[256];	/* zero-terminated, cut if longer */
 } PgraftStatus;
 
+/*
+ * Two copies, so that a reader never waits for the writer, which may stand still
+ * at any instant: it is stopped, or its machine is.
+ */
 typedef struct PgraftStatusBlock
 {
-	uint64_t	seq;			/* odd while being written */
-	PgraftStatus status;
+	uint64_t	seq;			/* odd while copies[0] is being written: read copies[1] */
+	PgraftStatus copies[2];
 } PgraftStatusBlock;
 
 /* Words, so that a torn read is impossible and the sequence check suffices. */
 #define PGRAFT_STATUS_WORDS (sizeof(PgraftStatus) / sizeof(uint64_t))
 
 static inline void
-pgraft_status_write(PgraftStatusBlock *block, const PgraftStatus *from)
+pgraft_status_copy(PgraftStatus *to, const PgraftStatus *from)
 {
-	uint64_t	seq = __atomic_load_n(&block->seq, __ATOMIC_RELAXED);
-	uint64_t   *to = (uint64_t *) &block->status;
+	uint64_t   *dst = (uint64_t *) to;
 	const uint64_t *src = (const uint64_t *) from;
 
-	/* a writer that was killed half-way left seq odd */
-	seq |= 1;
-	__atomic_store_n(&block->seq, seq, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
 	for (size_t i = 0; i < PGRAFT_STATUS_WORDS; i++)
-		__atomic_store_n(&to[i], src[i], __ATOMIC_RELAXED);
+		__atomic_store_n(&dst[i], __atomic_load_n(&src[i], __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+}
+
+/* From here on readers look at copies[1]; returns the odd seq. */
+static inline uint64_t
+pgraft_status_begin(PgraftStatusBlock *block)
+{
+	uint64_t	seq = __atomic_load_n(&block->seq, __ATOMIC_RELAXED);
+
+	if (seq & 1)
+		return seq;				/* a writer was killed half-way: copies[1] is whole */
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	pgraft_status_copy(&block->copies[1], &block->copies[0]);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	__atomic_store_n(&block->seq, seq + 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	return seq + 1;
+}
+
+static inline void
+pgraft_status_write(PgraftStatusBlock *block, const PgraftStatus *from)
+{
+	uint64_t	seq = pgraft_status_begin(block);
+
+	pgraft_status_copy(&block->copies[0], from);
 	__atomic_store_n(&block->seq, seq + 1, __ATOMIC_RELEASE);
 }
 
-/* 1 = *to is a whole status, 0 = a writer was at work all the time: try again */
+/* 1 = *to is a whole status, 0 = it was written anew during each of many tries */
 static inline int
 pgraft_status_read(PgraftStatusBlock *block, PgraftStatus *to)
 {
-	uint64_t   *dst = (uint64_t *) to;
-	uint64_t   *from = (uint64_t *) &block->status;
-
 	for (int tries = 0; tries < 1000; tries++)
 	{
 		uint64_t	seq = __atomic_load_n(&block->seq, __ATOMIC_ACQUIRE);
 
-		if (seq & 1)
-			continue;
-		for (size_t i = 0; i < PGRAFT_STATUS_WORDS; i++)
-			dst[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+		pgraft_status_copy(to, &block->copies[seq & 1]);
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 		if (__atomic_load_n(&block->seq, __ATOMIC_RELAXED) == seq)
 			return 1;

@@ -1,0 +1,123 @@
+/*
+ * What backends read of the status block while the engine writes, or stands still
+ * within a write: status_test.go builds and runs it.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "engine.h"
+
+#define WRITES	200000
+#define READERS	3
+
+static PgraftStatusBlock block;
+
+/* Every word of the status says n. */
+static PgraftStatus
+filled(uint64_t n)
+{
+	PgraftStatus status;
+
+	for (size_t i = 0; i < PGRAFT_STATUS_WORDS; i++)
+		((uint64_t *) &status)[i] = n;
+	return status;
+}
+
+static void
+put(uint64_t n)
+{
+	PgraftStatus status = filled(n);
+
+	pgraft_status_write(&block, &status);
+}
+
+/* Begins to write, and stands still. */
+static void
+put_half(uint64_t n)
+{
+	(void) pgraft_status_begin(&block);
+	for (size_t i = 0; i < PGRAFT_STATUS_WORDS / 2; i++)
+		__atomic_store_n(&((uint64_t *) &block.copies[0])[i], n, __ATOMIC_RELAXED);
+}
+
+static uint64_t
+get(void)
+{
+	PgraftStatus status;
+	uint64_t   *words = (uint64_t *) &status;
+
+	if (!pgraft_status_read(&block, &status))
+	{
+		printf("the status block cannot be read\n");
+		exit(1);
+	}
+	for (size_t i = 1; i < PGRAFT_STATUS_WORDS; i++)
+		if (words[i] != words[0])
+		{
+			printf("torn: word 0 says %lu, word %zu says %lu\n", words[0], i, words[i]);
+			exit(1);
+		}
+	return words[0];
+}
+
+static void
+want(uint64_t n)
+{
+	uint64_t	got = get();
+
+	if (got != n)
+	{
+		printf("read %lu, want %lu\n", got, n);
+		exit(1);
+	}
+}
+
+/* Never anything older than what was read before. */
+static void *
+read_all(void *arg)
+{
+	for (uint64_t last = 0; last < WRITES;)
+	{
+		uint64_t	got = get();
+
+		if (got < last)
+		{
+			printf("read %lu after %lu\n", got, last);
+			exit(1);
+		}
+		last = got;
+	}
+	return arg;
+}
+
+int
+main(void)
+{
+	pthread_t	readers[READERS];
+
+	/* stopped, or killed, within a write: what was said before counts */
+	want(0);
+	put_half(1);
+	want(0);
+	put(2);
+	want(2);
+	put(3);
+	put_half(4);
+	want(3);
+	put_half(5);
+	want(3);
+	put(6);
+	want(6);
+
+	put(0);
+	for (int i = 0; i < READERS; i++)
+		if (pthread_create(&readers[i], NULL, read_all, NULL) != 0)
+			return 1;
+	for (uint64_t n = 1; n <= WRITES; n++)
+		put(n);
+	for (int i = 0; i < READERS; i++)
+		pthread_join(readers[i], NULL);
+	printf("ok\n");
+	return 0;
+}

@@ -17,11 +17,11 @@ import (
 	"github.com/pgraft/pgraft/core/corepb"
 )
 
-// chainOf runs a random cluster and sums up every input and output in it.
+// chainOf runs a random cluster and sums up every output in it.
 func chainOf(seed uint64, steps int) core.Chain {
 	x := newRandom(seed)
 	var chain core.Chain
-	x.onStep = func(_ *node, in core.Input, out core.Output) { chain.Add(in, out) }
+	x.onStep = func(_ *node, _ core.Input, out core.Output) { chain.Add(&out) }
 	x.steps(steps)
 	x.settle()
 	return chain
@@ -82,8 +82,8 @@ func sameChain(a, b core.Chain) bool { return a.Sum == b.Sum && a.Steps == b.Ste
 
 // A chain differs when one byte, or the order, does; and can be resumed.
 func TestChainSeesDifferences(t *testing.T) {
-	base := func() (core.Input, core.Output) {
-		return core.Propose{ID: 1, RequestID: [16]byte{2}, Data: []byte("ab")}, core.Output{
+	base := func() core.Output {
+		return core.Output{
 			Persist: []core.Persist{{Seq: 1, Entries: []core.Entry{{Index: 3, Term: 2, Data: []byte("x")}}, HardState: &core.HardState{Term: 2}, Sync: true}},
 			Send:    []core.Send{{To: 5, Data: []byte("m")}},
 			Apply:   []core.Apply{{Index: 3, Term: 2, Data: []byte("x")}},
@@ -92,48 +92,39 @@ func TestChainSeesDifferences(t *testing.T) {
 		}
 	}
 	sums := map[uint64]string{}
-	for name, change := range map[string]func(*core.Input, *core.Output){
-		"as it is": func(*core.Input, *core.Output) {},
-		"input": func(in *core.Input, _ *core.Output) {
-			*in = core.Propose{ID: 1, RequestID: [16]byte{2}, Data: []byte("ac")}
-		},
-		"input type": func(in *core.Input, _ *core.Output) { *in = core.Tick{} },
-		"seq":        func(_ *core.Input, o *core.Output) { o.Persist[0].Seq++ },
-		"entry":      func(_ *core.Input, o *core.Output) { o.Persist[0].Entries[0].Data = []byte("y") },
-		"kind":       func(_ *core.Input, o *core.Output) { o.Persist[0].Entries[0].Kind = core.EntryConfChangeV2 },
-		"commit":     func(_ *core.Input, o *core.Output) { o.Persist[0].HardState.Commit++ },
-		"no state":   func(_ *core.Input, o *core.Output) { o.Persist[0].HardState = nil },
-		"promise":    func(_ *core.Input, o *core.Output) { o.Persist[0].PromiseMillis = 1 },
-		"sync":       func(_ *core.Input, o *core.Output) { o.Persist[0].Sync = false },
-		"snapshot":   func(_ *core.Input, o *core.Output) { o.Persist[0].Snapshot = &core.Snapshot{Index: 1} },
-		"mark":       func(_ *core.Input, o *core.Output) { o.Persist[0].Mark = &core.Snapshot{Index: 1} },
-		"two":        func(_ *core.Input, o *core.Output) { o.Send = append(o.Send, o.Send[0]) },
-		"to":         func(_ *core.Input, o *core.Output) { o.Send[0].To++ },
-		"message":    func(_ *core.Input, o *core.Output) { o.Send[0].Data = []byte("n") },
-		"is snap":    func(_ *core.Input, o *core.Output) { o.Send[0].Snapshot = true },
-		"applied":    func(_ *core.Input, o *core.Output) { o.Apply[0].Data = []byte("y") },
-		"code":       func(_ *core.Input, o *core.Output) { o.Reply[0].Code = core.Busy },
-		"text":       func(_ *core.Input, o *core.Output) { o.Reply[0].Text = "u" },
-		"event":      func(_ *core.Input, o *core.Output) { o.Events[0].Level = core.Debug },
-		"members":    func(_ *core.Input, o *core.Output) { o.MembersChanged = true },
-		"nothing":    func(_ *core.Input, o *core.Output) { *o = core.Output{} },
+	for name, change := range map[string]func(*core.Output){
+		"as it is": func(*core.Output) {},
+		"seq":      func(o *core.Output) { o.Persist[0].Seq++ },
+		"entry":    func(o *core.Output) { o.Persist[0].Entries[0].Data = []byte("y") },
+		"kind":     func(o *core.Output) { o.Persist[0].Entries[0].Kind = core.EntryConfChangeV2 },
+		"commit":   func(o *core.Output) { o.Persist[0].HardState.Commit++ },
+		"no state": func(o *core.Output) { o.Persist[0].HardState = nil },
+		"promise":  func(o *core.Output) { o.Persist[0].PromiseMillis = 1 },
+		"sync":     func(o *core.Output) { o.Persist[0].Sync = false },
+		"snapshot": func(o *core.Output) { o.Persist[0].Snapshot = &core.Snapshot{Index: 1} },
+		"mark":     func(o *core.Output) { o.Persist[0].Mark = &core.Snapshot{Index: 1} },
+		"two":      func(o *core.Output) { o.Send = append(o.Send, o.Send[0]) },
+		"to":       func(o *core.Output) { o.Send[0].To++ },
+		"message":  func(o *core.Output) { o.Send[0].Data = []byte("n") },
+		"is snap":  func(o *core.Output) { o.Send[0].Snapshot = true },
+		"applied":  func(o *core.Output) { o.Apply[0].Data = []byte("y") },
+		"code":     func(o *core.Output) { o.Reply[0].Code = core.Busy },
+		"text":     func(o *core.Output) { o.Reply[0].Text = "u" },
+		"event":    func(o *core.Output) { o.Events[0].Level = core.Debug },
+		"members":  func(o *core.Output) { o.MembersChanged = true },
+		"nothing":  func(o *core.Output) { *o = core.Output{} },
 	} {
-		in, out := base()
-		change(&in, &out)
+		out := base()
+		change(&out)
 		var c core.Chain
-		c.Add(in, out)
+		c.Add(&out)
 		if other, ok := sums[c.Sum]; ok {
 			t.Errorf("%s and %s have one sum", name, other)
 		}
 		sums[c.Sum] = name
-		encoded := core.Chain{}
-		encoded.AddEncoded(core.EncodeInput(nil, in), out)
-		if !sameChain(encoded, c) {
-			t.Errorf("%s: %+v encoded before, %+v otherwise", name, encoded, c)
-		}
-		c.Add(core.Tick{}, core.Output{})
-		resumed := core.Chain{Sum: encoded.Sum, Steps: encoded.Steps}
-		if resumed.Add(core.Tick{}, core.Output{}); !sameChain(resumed, c) {
+		resumed := core.Chain{Sum: c.Sum, Steps: c.Steps}
+		c.Add(&core.Output{})
+		if resumed.Add(&core.Output{}); !sameChain(resumed, c) {
 			t.Errorf("%s: %+v resumed, %+v otherwise", name, resumed, c)
 		}
 	}
@@ -183,27 +174,13 @@ func TestInputBytes(t *testing.T) {
 
 // A host pays for a chain by the step.
 func BenchmarkChain(b *testing.B) {
-	type step struct {
-		in  core.Input
-		out core.Output
-	}
-	var steps []step
+	var steps []core.Output
 	x := newRandom(1)
-	x.onStep = func(_ *node, in core.Input, out core.Output) { steps = append(steps, step{in, out}) }
+	x.onStep = func(_ *node, _ core.Input, out core.Output) { steps = append(steps, out) }
 	x.steps(3000)
-	b.Run("Add", func(b *testing.B) {
-		b.ReportAllocs()
-		var c core.Chain
-		for i := 0; b.Loop(); i++ {
-			c.Add(steps[i%len(steps)].in, steps[i%len(steps)].out)
-		}
-	})
-	b.Run("AddEncoded", func(b *testing.B) {
-		b.ReportAllocs()
-		var c core.Chain
-		in := core.EncodeInput(nil, core.Tick{})
-		for i := 0; b.Loop(); i++ {
-			c.AddEncoded(in, steps[i%len(steps)].out)
-		}
-	})
+	b.ReportAllocs()
+	var c core.Chain
+	for i := 0; b.Loop(); i++ {
+		c.Add(&steps[i%len(steps)])
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -26,28 +27,38 @@ var ErrCheckpointVersion = errors.New("core: checkpoint of another version")
 // is the host's to keep.
 //
 // It fails only if the linked raft library is not the one that it knows.
-func (c *Core) Checkpoint() ([]byte, error) { return c.checkpointWith(nil) }
+func (c *Core) Checkpoint() ([]byte, error) { return c.AppendCheckpoint(nil, nil) }
 
-func (c *Core) checkpointWith(rewrite func(proto.Message)) ([]byte, error) {
+// AppendCheckpoint appends Checkpoint to b; if stand is not nil, with stand for
+// each piece of user data in it. When it fails, b is as it was.
+func (c *Core) AppendCheckpoint(b []byte, stand func([]byte) []byte) ([]byte, error) {
 	if c.library == nil {
 		l, err := checkpoint.Open()
 		if err != nil {
-			return nil, fmt.Errorf("core: %w", err)
+			return b, fmt.Errorf("core: %w", err)
 		}
 		c.library = l
 	}
-	size := 4096 + c.log.bytesBetween(c.log.base().Index, c.last) + uint64(32*len(c.requests.order))
-	size += 16 * (c.last - c.log.base().Index)
+	at := len(b)
+	k := checkpoint.Writer(append(slices.Grow(b, c.checkpointSize()), checkpointMagic...))
+	if stand != nil {
+		k.Rewrite(func(m proto.Message) { redactInPlace(m, stand) })
+	}
+	c.state(k)
+	if err := k.Err(); err != nil {
+		return b, fmt.Errorf("core: %w", err)
+	}
+	return binary.LittleEndian.AppendUint32(k.Bytes(), crc(k.Bytes()[at:])), nil
+}
+
+// checkpointSize is about how many bytes a checkpoint takes, rather more.
+func (c *Core) checkpointSize() int {
+	base := c.log.base().Index
+	size := 4096 + c.log.bytesBetween(base, c.last) + 16*(c.last-base) + uint64(32*len(c.requests.order))
 	for _, m := range c.log.marks {
 		size += uint64(len(m.GetData())) + 256
 	}
-	k := checkpoint.Writer(append(make([]byte, 0, size), checkpointMagic...))
-	k.Rewrite(rewrite)
-	c.state(k)
-	if err := k.Err(); err != nil {
-		return nil, fmt.Errorf("core: %w", err)
-	}
-	return binary.LittleEndian.AppendUint32(k.Bytes(), crc(k.Bytes())), nil
+	return int(size)
 }
 
 // Restore makes the core that b was taken of. cfg must be as it was then; only

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -66,7 +67,6 @@ func (s *shadows) compareStates(a, b *core.Core) {
 
 // step gives the input to all shadows of n, each its own copy.
 func (s *shadows) step(n *node, in core.Input, out core.Output) {
-	want := core.EncodeOutput(nil, out)
 	kept := s.of[n][:0]
 	for _, x := range s.of[n] {
 		if x.of != n.core { // n crashed
@@ -77,7 +77,7 @@ func (s *shadows) step(n *node, in core.Input, out core.Output) {
 			s.t.Fatal(err)
 		}
 		got := x.core.Step(mine)
-		if !bytes.Equal(core.EncodeOutput(nil, got), want) || x.core.Status() != n.core.Status() {
+		if !reflect.DeepEqual(got, out) || x.core.Status() != n.core.Status() {
 			s.t.Fatalf("seed %d: node %d, %d steps after a checkpoint, %T %+v:\n%+v %+v\nwant\n%+v %+v", s.seed, n.id.NodeID, x.steps, in, in,
 				got, x.core.Status(), out, n.core.Status())
 		}

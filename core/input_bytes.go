@@ -10,89 +10,102 @@ import (
 	"github.com/pgraft/pgraft/core/corepb"
 )
 
-// inputField is one field of a corepb.Input's body: bytes if b is not nil,
-// otherwise a number.
-type inputField struct {
-	v uint64
-	b []byte
+// inputBytes appends the fields of a corepb.Input's body, as protobuf does: none
+// that is zero.
+type inputBytes []byte
+
+func (b *inputBytes) number(field protowire.Number, v uint64) {
+	if v != 0 {
+		*b = protowire.AppendVarint(protowire.AppendTag(*b, field, protowire.VarintType), v)
+	}
 }
 
-// inputFields are the fields of one input, the first with number 1.
-type inputFields [6]inputField
+func (b *inputBytes) bytes(field protowire.Number, v []byte) {
+	if len(v) > 0 {
+		*b = protowire.AppendBytes(protowire.AppendTag(*b, field, protowire.BytesType), v)
+	}
+}
 
 // EncodeInput appends in to b, as a corepb.Input: the bytes that protobuf
 // writes, without its allocations. They depend on in alone.
 func EncodeInput(b []byte, in Input) []byte {
-	var f inputFields
-	number := f.fill(in)
-	size := 0
-	for i, x := range f {
-		switch {
-		case len(x.b) > 0:
-			size += protowire.SizeTag(protowire.Number(i+1)) + protowire.SizeBytes(len(x.b))
-		case x.v != 0:
-			size += protowire.SizeTag(protowire.Number(i+1)) + protowire.SizeVarint(x.v)
-		}
+	at := len(b) + 2
+	x := inputBytes(append(b, 0, 0)) // for the kind and a short length
+	kind := x.body(in)
+	n := len(x) - at
+	head := protowire.SizeTag(kind) + protowire.SizeVarint(uint64(n))
+	for range head - 2 {
+		x = append(x, 0)
 	}
-	b = protowire.AppendVarint(protowire.AppendTag(b, number, protowire.BytesType), uint64(size))
-	for i, x := range f {
-		switch {
-		case len(x.b) > 0:
-			b = protowire.AppendBytes(protowire.AppendTag(b, protowire.Number(i+1), protowire.BytesType), x.b)
-		case x.v != 0:
-			b = protowire.AppendVarint(protowire.AppendTag(b, protowire.Number(i+1), protowire.VarintType), x.v)
-		}
+	if head > 2 {
+		copy(x[at-2+head:], x[at:at+n])
 	}
-	return b
+	protowire.AppendVarint(protowire.AppendTag(x[:at-2], kind, protowire.BytesType), uint64(n))
+	return x
 }
 
-// fill sets the fields of in and returns the number of its kind.
-func (f *inputFields) fill(in Input) protowire.Number {
+// body appends the fields of in and returns the number of its kind.
+func (b *inputBytes) body(in Input) protowire.Number {
 	switch in := in.(type) {
 	case Tick:
 		return 1
 	case Receive:
-		f[0].v, f[1].b = in.From, in.Data
+		b.number(1, in.From)
+		b.bytes(2, in.Data)
 		return 2
 	case Propose:
-		f[0].v, f[1].b, f[2].b = in.ID, in.RequestID[:], in.Data
+		b.number(1, in.ID)
+		b.bytes(2, in.RequestID[:])
+		b.bytes(3, in.Data)
 		return 3
 	case AddNode:
-		f[0].v, f[1].v, f[2].b, f[3].v, f[4].b = in.ID, uint64(in.NodeID), []byte(in.Address), uint64(in.Port), in.ReplicaUUID[:]
+		b.number(1, in.ID)
+		b.number(2, uint64(in.NodeID))
+		b.bytes(3, []byte(in.Address))
+		b.number(4, uint64(in.Port))
+		b.bytes(5, in.ReplicaUUID[:])
 		return 4
 	case RemoveNode:
-		f[0].v, f[1].v = in.ID, uint64(in.NodeID)
+		b.number(1, in.ID)
+		b.number(2, uint64(in.NodeID))
 		return 5
 	case ReplaceNode:
-		f[0].v, f[1].v, f[2].v = in.ID, uint64(in.OldNodeID), uint64(in.NodeID)
-		f[3].b, f[4].v, f[5].b = []byte(in.Address), uint64(in.Port), in.ReplicaUUID[:]
+		b.number(1, in.ID)
+		b.number(2, uint64(in.OldNodeID))
+		b.number(3, uint64(in.NodeID))
+		b.bytes(4, []byte(in.Address))
+		b.number(5, uint64(in.Port))
+		b.bytes(6, in.ReplicaUUID[:])
 		return 6
 	case TransferLeader:
-		f[0].v, f[1].v = in.ID, uint64(in.NodeID)
+		b.number(1, in.ID)
+		b.number(2, uint64(in.NodeID))
 		return 7
 	case ReadBarrier:
-		f[0].v = in.ID
+		b.number(1, in.ID)
 		return 8
 	case ConfirmLeader:
-		f[0].v = in.ID
+		b.number(1, in.ID)
 		return 9
 	case WaitApplied:
-		f[0].v, f[1].v = in.ID, in.Index
+		b.number(1, in.ID)
+		b.number(2, in.Index)
 		return 10
 	case Cancel:
-		f[0].v = in.ID
+		b.number(1, in.ID)
 		return 11
 	case Persisted:
-		f[0].v = in.Seq
+		b.number(1, in.Seq)
 		return 12
 	case Applied:
-		f[0].v = in.Index
+		b.number(1, in.Index)
 		return 13
 	case PeerUnreachable:
-		f[0].v = in.RaftID
+		b.number(1, in.RaftID)
 		return 14
 	case SnapshotSent:
-		f[0].v, f[1].v = in.RaftID, protowire.EncodeBool(in.OK)
+		b.number(1, in.RaftID)
+		b.number(2, protowire.EncodeBool(in.OK))
 		return 15
 	case RemovedByPeer:
 		return 16

@@ -55,11 +55,6 @@ func RedactDurable(d Durable, stand func([]byte) []byte) Durable {
 	return d
 }
 
-// RedactedCheckpoint is Checkpoint with stand for each piece of user data in it.
-func (c *Core) RedactedCheckpoint(stand func([]byte) []byte) ([]byte, error) {
-	return c.checkpointWith(func(m proto.Message) { redactInPlace(m, stand) })
-}
-
 func redactEntries(es []Entry, stand func([]byte) []byte) []Entry {
 	var l []Entry
 	for _, e := range es {

@@ -24,12 +24,7 @@ type tapes struct {
 }
 
 func (s *tapes) take(p *tape) {
-	if err := p.rec.Take(func(b []byte) error {
-		p.files[len(p.files)-1] = append(p.files[len(p.files)-1], b...)
-		return nil
-	}); err != nil {
-		s.t.Fatal(err)
-	}
+	p.files[len(p.files)-1] = append(p.files[len(p.files)-1], p.rec.Take(nil)...)
 }
 
 func (s *tapes) begin(p *tape, id core.Identity) {

@@ -48,7 +48,7 @@ func Open(cfg Config) (*Node, error) {
 	}
 	n = &Node{cfg: cfg, tls: encryption, id: core.Identity{ClusterID: cfg.ClusterID, NodeID: cfg.NodeID}}
 	n.needs.own, n.needs.ended = cfg.Retention.RetainFrom, make(chan struct{})
-	n.rec = recorder.Open(filepath.Join(cfg.DataDir, traceDir), cfg.Trace, cfg.Logger)
+	n.rec = recorder.Open(filepath.Join(cfg.DataDir, traceDir), cfg.Trace, cfg.Logger, cfg.Go)
 	n.stats.since = time.Now()
 	if err := n.open(); err != nil {
 		if n.net != nil { // without mu: it waits for those who greet

@@ -73,7 +73,8 @@ type node struct {
 	lateBy   time.Duration
 
 	recorder trace.Recorder
-	inStep   bool // between RecordInput and RecordOutput
+	recorded []byte // used again for what it gives away
+	inStep   bool   // between RecordInput and RecordOutput
 
 	lease      lease
 	leaseTerm  uint64        // the last one counted

@@ -39,10 +39,8 @@ func (n *node) RecordOutput(out core.Output) {
 }
 
 func (n *node) takeRecord() {
-	_ = n.recorder.Take(func(frames []byte) error { // which returns nil
-		n.w.o.Record(n.id, frames)
-		return nil
-	})
+	n.recorded = n.recorder.Take(n.recorded)
+	n.w.o.Record(n.id, n.recorded)
 }
 
 // note writes a line into the record of n, or of all nodes if n is nil, where a

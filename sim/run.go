@@ -24,7 +24,8 @@ type Options struct {
 	// Trace, when not nil, gets a line for everything that happens.
 	Trace func(line string)
 	// Record, when not nil, gets the recorded inputs of every node's cores, whole
-	// frames of package trace; Build is what their headers say.
+	// frames of package trace, which it must not keep; Build is what their headers
+	// say.
 	Record func(node uint32, frames []byte)
 	Build  string
 	// stop ends a run that shrinking has no use for any more.

@@ -240,7 +240,11 @@ func (w *World) dispatchOutside(e event) {
 		w.operate()
 	case evBegin:
 		d := e.ref.(*Decision)
-		w.note(w.byID(d.Node), "fault", "%s %v", d.Kind, d.For)
+		what := d.Kind
+		if d.For > 0 {
+			what += fmt.Sprintf(" %v", d.For)
+		}
+		w.note(w.byID(d.Node), "fault", "%s", what)
 		w.begin(d)
 	case evEnd:
 		w.finish(e.ref.(*strike))

@@ -19,6 +19,22 @@ func (c *Codec) Raw(b []byte) {
 	c.b = c.b[len(b):]
 }
 
+// Run codes bytes whose number is known otherwise: n of them are read, none as
+// nil. What is read is a copy.
+func (c *Codec) Run(p *[]byte, n int) {
+	if c.write {
+		c.b = append(c.b, *p...)
+		return
+	}
+	*p = nil
+	switch {
+	case n > len(c.b):
+		c.Fail("%d bytes with %d left", n, len(c.b))
+	case n > 0:
+		*p, c.b = append(make([]byte, 0, n), c.b[:n]...), c.b[n:]
+	}
+}
+
 // Rewrite makes f change a copy of every protobuf message before it is written.
 func (c *Codec) Rewrite(f func(proto.Message)) { c.rewrite = f }
 

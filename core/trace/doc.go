@@ -3,7 +3,7 @@
 // does the same again, to the byte. A node and the simulator write it with a
 // Recorder; Reader reads it.
 //
-// # Format 1
+// # Format 2
 //
 // A trace begins with the 16 bytes of Magic. Frames follow, each
 //
@@ -23,12 +23,14 @@
 //	                  id, cluster uuid, replica uuid, life, file number, time,
 //	                  redacted
 //	2     Boot        time, configuration, durable state
-//	3     Input       sequence number, time, the input as core.EncodeInput wrote
-//	                  it, as bytes, flag "summed"; if so the sum, and for each of
-//	                  the six fields of core.Output its count and, unless that is
-//	                  0, its CRC32C (core.Parts), 4 bytes
-//	4     Checkpoint  sequence number, sum, time, configuration, bytes of
-//	                  core.Checkpoint
+//	3     Input       the input as core.EncodeInput wrote it, behind its length
+//	                  of 4 bytes; sequence number and time, 8 bytes each; flags, 1
+//	                  byte: 128 if it is summed, 1 to 32 for each field of
+//	                  core.Output that is not empty; if it is summed, the sum, and
+//	                  for each of these fields how many it has, and 4 bytes of sum
+//	                  over it (core.Parts); all fixed lengths little endian
+//	4     Checkpoint  sequence number, sum, time, configuration, then to the end
+//	                  of the frame what core.Checkpoint wrote
 //	5     Note        time, sequence number, class, text
 //	6     End         time, sequence number, reason
 //
@@ -39,10 +41,10 @@
 // Header, then a Boot (the core was started) or a Checkpoint (it was running),
 // so that each replays alone. The sequence number of an input is 1 more than
 // that of the one before it, also over a file's end; it is 0 at a Boot. The sum
-// is the core.Chain over all inputs and outputs since the Boot, or since the
-// last Checkpoint whose sum is 0: those follow a gap. An input that is not
-// summed is one that the core never came back from. Life is the Config.Seed: it
-// tells the starts of one node apart.
+// is the core.Chain over all outputs since the Boot, or since the last Checkpoint
+// whose sum is 0: those follow a gap. An input that is not summed is one that the
+// core never came back from. Life is the Config.Seed: it tells the starts of one
+// node apart.
 //
 // A file that is cut off, as a killed process leaves it, is read up to its last
 // whole frame. A damaged one is read up to the damage: Reader.Err says where.
@@ -56,7 +58,7 @@ package trace
 const Magic = "pgraft trace\r\n\x1a\n"
 
 // Format is the version of the format that this package writes and reads.
-const Format = 1
+const Format = 2
 
 // maxFrameBytes bounds what a reader believes of a length.
 const maxFrameBytes = 1 << 28

@@ -99,62 +99,89 @@ const frameHeaderBytes = 8
 func Append(b []byte, f Frame) []byte {
 	at := len(b)
 	b = append(b, 0, 0, 0, 0, 0, 0, 0, 0, f.kind())
-	if in, ok := f.(*Input); ok {
-		b = in.append(b)
-	} else {
-		k := checkpoint.Writer(b)
-		f.walk(k)
-		b = k.Bytes()
-	}
+	k := checkpoint.Writer(b)
+	f.walk(k)
+	b = k.Bytes()
 	seal(b[at:])
 	return b
 }
 
 // seal fills in the length and the checksum of a frame.
 func seal(frame []byte) {
-	body := frame[frameHeaderBytes:]
-	binary.LittleEndian.PutUint32(frame, uint32(len(body)))
-	binary.LittleEndian.PutUint32(frame[4:], crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
+	binary.LittleEndian.PutUint32(frame, uint32(len(frame)-frameHeaderBytes))
+	binary.LittleEndian.PutUint32(frame[4:], crc(frame[frameHeaderBytes:]))
 }
 
-// append is walk for the one kind that there are many of.
-func (i *Input) append(b []byte) []byte {
-	b = binary.AppendUvarint(b, i.Seq)
-	b = binary.AppendUvarint(b, uint64(i.Time))
-	if i.Data == nil {
+func crc(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
+
+// beginInput appends a frame as far as the input, before it is stepped.
+func beginInput(b []byte, in core.Input) []byte {
+	at := len(b) + frameHeaderBytes + 1
+	b = core.EncodeInput(append(b, 0, 0, 0, 0, 0, 0, 0, 0, kindInput, 0, 0, 0, 0), in)
+	binary.LittleEndian.PutUint32(b[at:], uint32(len(b)-at-4))
+	return b
+}
+
+// summed is the flag of an input that the core came back from. The others are of
+// the parts that there are.
+const summed = 1 << 7
+
+// endInput completes the frame that began at b[at:]. Without parts the core never
+// came back.
+func endInput(b []byte, at int, seq uint64, now int64, sum uint64, parts *core.Parts) []byte {
+	b = binary.LittleEndian.AppendUint64(b, seq)
+	b = binary.LittleEndian.AppendUint64(b, uint64(now))
+	if parts == nil {
 		b = append(b, 0)
 	} else {
-		b = append(binary.AppendUvarint(b, uint64(len(i.Data))+1), i.Data...)
-	}
-	if !i.Summed {
-		return append(b, 0)
-	}
-	b = binary.LittleEndian.AppendUint64(append(b, 1), i.Sum)
-	for n := range i.Parts {
-		b = binary.AppendUvarint(b, i.Parts[n].Count)
-		if i.Parts[n].Count > 0 {
-			b = binary.LittleEndian.AppendUint32(b, i.Parts[n].Sum)
+		flags := len(b)
+		b = binary.LittleEndian.AppendUint64(append(b, summed), sum)
+		for i := range parts {
+			if p := &parts[i]; p.Count > 0 {
+				b[flags] |= 1 << i
+				b = binary.LittleEndian.AppendUint32(binary.AppendUvarint(b, p.Count), p.Sum)
+			}
 		}
 	}
+	seal(b[at:])
 	return b
 }
 
 func (i *Input) walk(k *checkpoint.Codec) {
-	k.Uint(&i.Seq)
-	instant(k, &i.Time)
-	k.Blob(&i.Data)
-	if k.Flag(&i.Summed); !i.Summed {
+	n := uint32(len(i.Data))
+	word(k, &n)
+	k.Run(&i.Data, int(n))
+	sum(k, &i.Seq)
+	at := uint64(i.Time)
+	sum(k, &at)
+	i.Time = int64(at)
+	var flags [1]byte
+	if i.Summed {
+		flags[0] = summed
+	}
+	for n, p := range i.Parts {
+		if p.Count > 0 {
+			flags[0] |= 1 << n
+		}
+	}
+	k.Raw(flags[:])
+	if i.Summed = flags[0]&summed != 0; !i.Summed {
+		if flags[0] != 0 {
+			k.Fail("flags %02x", flags[0])
+		}
 		return
 	}
 	sum(k, &i.Sum)
 	for n := range i.Parts {
-		p := &i.Parts[n]
-		if k.Uint(&p.Count); p.Count > 0 {
-			var b [4]byte
-			binary.LittleEndian.PutUint32(b[:], p.Sum)
-			k.Raw(b[:])
-			p.Sum = binary.LittleEndian.Uint32(b[:])
+		if p := &i.Parts[n]; flags[0]&(1<<n) != 0 {
+			if k.Uint(&p.Count); p.Count == 0 {
+				k.Fail("a count of 0")
+			}
+			word(k, &p.Sum)
 		}
+	}
+	if flags[0]&(1<<len(i.Parts)) != 0 {
+		k.Fail("flags %02x", flags[0])
 	}
 }
 
@@ -200,7 +227,7 @@ func (c *Checkpoint) walk(k *checkpoint.Codec) {
 	sum(k, &c.Sum)
 	instant(k, &c.Time)
 	config(k, &c.Config)
-	k.Blob(&c.Data)
+	k.Run(&c.Data, len(k.Bytes()))
 }
 
 func (n *Note) walk(k *checkpoint.Codec) {
@@ -251,7 +278,15 @@ func text(k *checkpoint.Codec, s *string) {
 	*s = string(b)
 }
 
-// sum codes 8 bytes: sums are as long as a number can be.
+// word codes 4 bytes.
+func word(k *checkpoint.Codec, v *uint32) {
+	var b [4]byte
+	binary.LittleEndian.PutUint32(b[:], *v)
+	k.Raw(b[:])
+	*v = binary.LittleEndian.Uint32(b[:])
+}
+
+// sum codes 8 bytes, for what there is one of in each input, and for sums.
 func sum(k *checkpoint.Codec, v *uint64) {
 	var b [8]byte
 	binary.LittleEndian.PutUint64(b[:], *v)

@@ -145,8 +145,8 @@ func (p *Player) input(f *Input) (*Step, error) {
 		p.dead = true
 		return s, nil
 	}
-	p.chain.AddEncoded(f.Data, s.Output)
-	s.Status, s.Sum, s.Parts = p.core.Status(), p.chain.Sum, p.chain.Parts()
+	p.chain.Add(&s.Output)
+	s.Status, s.Sum, s.Parts = p.core.Status(), p.chain.Sum, *p.chain.Parts()
 	return s, nil
 }
 

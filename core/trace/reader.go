@@ -3,7 +3,6 @@ package trace
 import (
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 
 	"github.com/pgraft/pgraft/core/checkpoint"
 )
@@ -119,7 +118,7 @@ func (r *Reader) body() ([]byte, bool) {
 		r.cut("a frame of %d bytes of which %d are there", n, len(left))
 		return nil, false
 	}
-	if got := crc32.Checksum(left[:n], crc32.MakeTable(crc32.Castagnoli)); got != want {
+	if got := crc(left[:n]); got != want {
 		r.fail(r.at, "a frame of kind %d and %d bytes has checksum %08x, not %08x", left[0], n, got, want)
 		return nil, false
 	}

@@ -1,14 +1,14 @@
 package trace
 
 import (
-	"slices"
+	"fmt"
 
 	"github.com/pgraft/pgraft/core"
 )
 
 // Recorder turns what one core does into frames. The host calls Begin and Boot,
 // then Input before and Output after every Step, and takes the bytes away with
-// Take whenever it likes.
+// Take whenever it likes but between the two.
 //
 // A recorder that missed steps calls Checkpoint before the next Input, in a file
 // of its own: Begin, Skip, Checkpoint.
@@ -22,14 +22,15 @@ type Recorder struct {
 	seq    uint64
 	fresh  bool // the next Checkpoint begins a new sum
 	b      []byte
-	input  Input
-	open   bool // between Input and Output
+	open   bool  // between Input and Output
+	at     int   // where the open frame begins in b
+	now    int64 // its time
 }
 
 // Begin starts a file.
 func (r *Recorder) Begin(h Header) {
 	h.Format, h.Protocol, h.Redacted = Format, core.Protocol, r.Redact != nil
-	r.b = Append(append(r.b, Magic...), &h)
+	r.add(Magic, &h)
 }
 
 // Boot records how the core was started.
@@ -38,7 +39,7 @@ func (r *Recorder) Boot(now int64, cfg core.Config, d core.Durable) {
 	if r.Redact != nil {
 		d = core.RedactDurable(d, r.Redact)
 	}
-	r.b = Append(r.b, &Boot{Time: now, Config: cfg, Durable: d})
+	r.add("", &Boot{Time: now, Config: cfg, Durable: d})
 }
 
 // Skip says that an input was not recorded. The next frame but notes must be a
@@ -57,26 +58,23 @@ func (r *Recorder) SetConfig(cfg core.Config) { r.config, r.seq, r.fresh = cfg, 
 
 // Checkpoint records the whole state of the core.
 func (r *Recorder) Checkpoint(now int64, c *core.Core) error {
-	var data []byte
-	var err error
-	if r.Redact != nil {
-		data, err = c.RedactedCheckpoint(r.Redact)
-	} else {
-		data, err = c.Checkpoint()
+	sum := r.chain.Sum
+	if r.fresh {
+		sum = 0
 	}
+	at := len(r.b)
+	b := Append(r.b, &Checkpoint{Seq: r.seq, Sum: sum, Time: now, Config: r.config})
+	b, err := c.AppendCheckpoint(b, r.Redact)
 	if err != nil {
 		return err
 	}
 	if r.fresh {
 		r.chain, r.fresh = core.Chain{}, false
 	}
-	r.b = slices.Grow(r.b, len(data)+checkpointRoom)
-	r.b = Append(r.b, &Checkpoint{Seq: r.seq, Sum: r.chain.Sum, Time: now, Config: r.config, Data: data})
+	r.b = b
+	seal(b[at:])
 	return nil
 }
-
-// checkpointRoom is what a frame needs beside the state itself, in bytes.
-const checkpointRoom = 4096
 
 // Input records an input before its Step, which may change it.
 func (r *Recorder) Input(now int64, in core.Input) {
@@ -84,7 +82,8 @@ func (r *Recorder) Input(now int64, in core.Input) {
 	if r.Redact != nil {
 		in = core.RedactInput(in, r.Redact)
 	}
-	r.open, r.input.Seq, r.input.Time, r.input.Data = true, r.seq, now, core.EncodeInput(r.input.Data[:0], in)
+	r.open, r.at, r.now = true, len(r.b), now
+	r.b = beginInput(r.b, in)
 }
 
 // Output completes the frame of the input that led to it.
@@ -92,36 +91,36 @@ func (r *Recorder) Output(out core.Output) {
 	if r.Redact != nil {
 		out = core.RedactOutput(out, r.Redact)
 	}
-	r.chain.AddEncoded(r.input.Data, out)
-	r.input.Summed, r.input.Sum, r.input.Parts = true, r.chain.Sum, r.chain.Parts()
-	r.close()
+	r.chain.Add(&out)
+	r.b = endInput(r.b, r.at, r.seq, r.now, r.chain.Sum, r.chain.Parts())
+	r.open = false
 }
 
 // Unfinished completes the frame of an input that the core did not come back
 // from.
 func (r *Recorder) Unfinished() {
 	if r.open {
-		r.input.Summed = false
-		r.close()
+		r.b = endInput(r.b, r.at, r.seq, r.now, 0, nil)
+		r.open = false
 	}
 }
 
-func (r *Recorder) close() {
-	r.b = Append(r.b, &r.input)
-	r.open = false
-	if cap(r.input.Data) > maxKeptBuffer {
-		r.input.Data = nil
+// add appends a frame, between two steps.
+func (r *Recorder) add(before string, f Frame) {
+	if r.open {
+		panic(fmt.Sprintf("trace: %T between Input and Output", f))
 	}
+	r.b = Append(append(r.b, before...), f)
 }
 
 // Note records a line for people.
 func (r *Recorder) Note(now int64, class, line string) {
-	r.b = Append(r.b, &Note{Time: now, Seq: r.seq, Class: class, Text: line})
+	r.add("", &Note{Time: now, Seq: r.seq, Class: class, Text: line})
 }
 
 // End ends the file.
 func (r *Recorder) End(now int64, reason string) {
-	r.b = Append(r.b, &End{Time: now, Seq: r.seq, Reason: reason})
+	r.add("", &End{Time: now, Seq: r.seq, Reason: reason})
 }
 
 // Drop forgets what was recorded and not taken. The next frame must be a
@@ -136,18 +135,13 @@ func (r *Recorder) Len() int { return len(r.b) }
 // Seq is the number of the last input.
 func (r *Recorder) Seq() uint64 { return r.seq }
 
-// maxKeptBuffer is how large a buffer is kept for the next frames, in bytes.
-const maxKeptBuffer = 1 << 20
-
-// Take calls f with what was recorded since the last time: whole frames. They
-// are gone once f returns, in any case.
-func (r *Recorder) Take(f func(frames []byte) error) error {
+// Take returns what was recorded since the last time, whole frames, and goes on
+// in spare, whose memory is the recorder's from then on: nil will do.
+func (r *Recorder) Take(spare []byte) []byte {
 	if r.open {
 		panic("trace: Take between Input and Output")
 	}
-	err := f(r.b)
-	if r.b = r.b[:0]; cap(r.b) > maxKeptBuffer {
-		r.b = nil
-	}
-	return err
+	b := r.b
+	r.b = spare[:0]
+	return b
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 )
 
 const (
@@ -20,13 +21,13 @@ const (
 // aside. It returns where.
 func (r *Recorder) Crashed(why string) string {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.file != nil {
+	if r.open {
 		r.tr.Unfinished()
 		r.tr.Note(r.clock(), "panic", why)
 		r.endFile("panic")
 	}
 	r.core, r.inStep, r.after, r.crashed = nil, false, nil, true
+	r.mu.Unlock()
 	return r.keep("the panic")
 }
 
@@ -35,42 +36,57 @@ func (r *Recorder) Crashed(why string) string {
 // as the newest of them is written to. After Crashed it does nothing.
 func (r *Recorder) Keep(class, why string) string {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	if r.crashed {
+		r.mu.Unlock()
 		return ""
 	}
 	r.between(func() {
-		if r.file != nil {
+		if r.open {
 			r.tr.Note(r.clock(), class, why)
 			r.flush()
 		}
 	})
+	r.mu.Unlock()
 	return r.keep("the failure")
 }
 
-// keep puts the files aside, as links, and says so in the log. It returns where;
-// empty if there is nothing, or if it failed. The caller holds mu.
+// keep puts the files aside, as links, once what was recorded is written, and says
+// so in the log. It returns where; empty if there is nothing, or if it failed.
 func (r *Recorder) keep(before string) string {
-	dir, err := r.link()
-	if err != nil {
-		r.logger.Error(fmt.Sprintf("the flight recorder's files could not be put aside: %v", err))
+	type result struct {
+		dir string
+		err error
+	}
+	now, linked := r.now(), make(chan result, 1)
+	r.ring.do(func() {
+		dir, err := r.ring.link(now)
+		linked <- result{dir, err}
+	})
+	var got result
+	late := time.NewTimer(r.ring.patience)
+	defer late.Stop()
+	select {
+	case got = <-linked:
+	case <-late.C:
+		got.err = fmt.Errorf("recorder: %s takes nothing", r.ring.dir)
+	}
+	switch {
+	case got.err != nil:
+		r.logger.Error(fmt.Sprintf("the flight recorder's files could not be put aside: %v", got.err))
 		return ""
+	case got.dir != "":
+		r.logger.Error(fmt.Sprintf("the flight recorder's files of before %s are in %s", before, got.dir))
 	}
-	if dir != "" {
-		r.logger.Error(fmt.Sprintf("the flight recorder's files of before %s are in %s", before, dir))
-	}
-	return dir
+	return got.dir
 }
 
-func (r *Recorder) link() (string, error) {
-	files := slices.Clone(r.ring)
-	if r.file != nil {
-		files = append(files, ringFile{path: r.path})
-	}
+// link makes links to all files.
+func (r *ring) link(now time.Time) (string, error) {
+	files := r.list()
 	if len(files) == 0 {
 		return "", nil
 	}
-	dir := filepath.Join(r.dir, keptPrefix+r.now().UTC().Format("20060102T150405.000"))
+	dir := filepath.Join(r.dir, keptPrefix+now.UTC().Format("20060102T150405.000"))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("recorder: %w", err)
 	}

@@ -2,18 +2,20 @@
 // in a ring of files, in the format of package trace, so that an incident can be
 // replayed.
 //
-//	rec := recorder.Open(dir, recorder.Settings{Mode: recorder.Ring, MaxBytes: 64 << 20}, logger)
+//	rec := recorder.Open(dir, recorder.Settings{Mode: recorder.Ring, MaxBytes: 128 << 20}, logger, start)
 //	rec.Boot(c, cfg, durable)  // once for each core
 //	rec.Input(in)              // before each Step
 //	rec.Output(out)            // after it
 //
-// Frames are gathered in memory and written to the operating system with every
-// tick, so a process that is killed loses at most a tick of them. Nothing is
-// synced: a machine that loses power loses more.
+// Frames are gathered in memory and given, with every tick, to a goroutine that
+// writes them to the operating system, so a process that is killed loses a tick of
+// them and what the disk has not taken yet. Nothing is synced: a machine that
+// loses power loses more.
 //
-// The recorder never fails its node. When a write fails it is off until a later
-// try succeeds, says both in the log, and begins again with a checkpoint: the
-// inputs in between are missing, and the trace says so.
+// The recorder never fails its node, and the node never waits for it. When a write
+// fails, or the disk takes nothing for long, it is off until a later try succeeds,
+// says both in the log, and begins again with a checkpoint: the inputs in between
+// are missing, and the trace says so.
 //
 // Each file begins with how the core was started or with a checkpoint of it, so
 // the oldest ones can go at any time, and each replays alone. Files of earlier
@@ -33,13 +35,15 @@ import (
 )
 
 const (
-	// flushBytes is how much is gathered at most until it is written, unless one
-	// step alone is more.
+	// flushBytes is how much is gathered at most until it is to be written, unless
+	// one step alone is more.
 	flushBytes = 256 << 10
 	// retryAfter is how long after a failed write the recorder tries again.
 	retryAfter = 10 * time.Second
 	// ringFiles is into how many files a ring is cut, if checkpoints are small.
 	ringFiles = 8
+	// patience is how long one who ends waits for the disk.
+	patience = 5 * time.Second
 	// fullFileBytes is how large a file grows when nothing goes.
 	fullFileBytes = 32 << 20
 )
@@ -47,11 +51,10 @@ const (
 // Recorder is safe for concurrent use; Boot, Input and Output belong to the
 // goroutine that owns the core.
 type Recorder struct {
-	dir    string
 	build  string
 	logger *slog.Logger
 	now    func() time.Time
-	open   func(path string) (file, error)
+	ring   *ring
 
 	mu       sync.Mutex
 	settings Settings
@@ -60,34 +63,26 @@ type Recorder struct {
 	life     uint64
 	core     *core.Core // nil before Boot
 
-	file      file // nil: none is open
-	path      string
-	written   int64 // to file
-	base      int64 // bytes of the checkpoint or boot that it begins with
-	next      uint64
-	ring      []ringFile // whole and older files, oldest first
-	ringBytes int64      // of them
-	off       error      // why nothing is recorded, nil unless a write failed
-	retry     time.Time
-	inStep    bool
-	skipped   bool     // the input of this step was not recorded
-	tick      bool     // the input of this step is a Tick
-	after     []func() // the step
-	crashed   bool     // since the last Boot: all is kept that there will be
+	open    bool // a file is
+	number  uint64
+	written int   // bytes of it that were recorded
+	base    int   // bytes of the checkpoint or boot that it begins with
+	off     error // why nothing is recorded, nil unless a write failed
+	retry   time.Time
+	inStep  bool
+	skipped bool     // the input of this step was not recorded
+	tick    bool     // the input of this step is a Tick
+	after   []func() // the step
+	crashed bool     // since the last Boot: all is kept that there will be
 }
 
-// file is what of *os.File is needed.
-type file interface {
-	Write([]byte) (int, error)
-	Close() error
-}
-
-// Open never fails: a directory that cannot be used is a reason to be off.
-func Open(dir string, s Settings, logger *slog.Logger) *Recorder {
-	r := &Recorder{dir: dir, build: Build(), logger: logger, now: time.Now, settings: s, next: 1,
-		open: func(path string) (file, error) {
+// Open never fails: a directory that cannot be used is a reason to be off. start
+// starts a goroutine.
+func Open(dir string, s Settings, logger *slog.Logger, start func(func())) *Recorder {
+	r := &Recorder{build: Build(), logger: logger, now: time.Now, settings: s,
+		ring: &ring{dir: dir, logger: logger, start: start, patience: patience, open: func(path string) (file, error) {
 			return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		}}
+		}}}
 	r.redact()
 	return r
 }
@@ -109,7 +104,10 @@ func (r *Recorder) Boot(c *core.Core, cfg core.Config, d core.Durable) {
 	if r.settings.Mode == Off {
 		return
 	}
-	r.begin(func() { r.tr.Boot(r.clock(), cfg, d) })
+	r.begin(func() error {
+		r.tr.Boot(r.clock(), cfg, d)
+		return nil
+	})
 }
 
 func (r *Recorder) clock() int64 { return r.now().UnixNano() }
@@ -146,7 +144,7 @@ func (r *Recorder) Output(out core.Output) {
 		if r.tick || r.tr.Len() >= flushBytes {
 			r.flush()
 		}
-		if r.file != nil && r.full() {
+		if r.open && r.full() {
 			r.endFile("the file is full")
 		}
 	}
@@ -168,73 +166,77 @@ func (r *Recorder) between(f func()) {
 // recording says whether the next input can be recorded. If no file is open,
 // it opens one.
 func (r *Recorder) recording() bool {
+	if err := r.ring.failure(); r.open && err != nil {
+		r.fail(err)
+	}
 	switch {
-	case r.file != nil:
+	case r.open:
+		if r.off != nil && r.ring.begun.Load() == r.number {
+			r.logger.Info(fmt.Sprintf("the flight recorder records again, in %s", r.ring.dir))
+			r.off = nil
+		}
 		return true
 	case r.settings.Mode == Off || r.off != nil && r.now().Before(r.retry):
 		return false
 	}
-	var err error
-	r.begin(func() { err = r.tr.Checkpoint(r.clock(), r.core) })
-	if err != nil {
-		r.fail(err)
-	}
-	return r.file != nil
+	r.begin(func() error { return r.tr.Checkpoint(r.clock(), r.core) })
+	return r.open
 }
 
 // full says that it is time for another file: what it begins with shall be the
 // smaller part of it.
 func (r *Recorder) full() bool {
 	if r.settings.Mode == Full {
-		return r.written >= max(fullFileBytes, 3*r.base)
+		return r.written >= max(fullFileBytes, 7*r.base)
 	}
 	// At half of the ring, the next one can begin before this one has to go.
-	size := r.settings.MaxBytes
-	return r.written >= max(size/ringFiles, min(3*r.base, size/2))
+	size := int(r.settings.MaxBytes)
+	return r.written >= max(size/ringFiles, min(7*r.base, size/2))
 }
 
-// begin opens a file and has first write the frame after its header.
-func (r *Recorder) begin(first func()) {
-	if err := r.create(); err != nil {
+// begin opens a file and has first record the frame after its header.
+func (r *Recorder) begin(first func() error) {
+	if err := r.ring.again(); err != nil {
+		r.fail(err)
+		return
+	}
+	n, err := r.ring.take()
+	if err != nil {
 		r.fail(err)
 		return
 	}
 	id := r.identity
 	r.tr.Begin(trace.Header{Build: r.build, ClusterID: id.ClusterID, NodeID: id.NodeID, RaftID: id.RaftID,
-		ClusterUUID: id.ClusterUUID, ReplicaUUID: id.ReplicaUUID, Life: r.life, File: r.next - 1, Time: r.clock()})
-	first()
-	if r.flush(); r.file == nil {
+		ClusterUUID: id.ClusterUUID, ReplicaUUID: id.ReplicaUUID, Life: r.life, File: n, Time: r.clock()})
+	if err := first(); err != nil {
+		r.fail(err)
 		return
 	}
-	if r.settings.Mode == Ring && r.written > r.settings.MaxBytes/8*3 {
-		r.fail(fmt.Errorf("recorder: the core's state takes %d bytes, too many for a ring of %d", r.written, r.settings.MaxBytes))
+	if r.base = r.tr.Len(); r.settings.Mode == Ring && r.base > int(r.settings.MaxBytes/8*3) {
+		r.fail(fmt.Errorf("recorder: the core's state takes %d bytes, too many for a ring of %d", r.base, r.settings.MaxBytes))
 		return
 	}
-	r.base = r.written
-	if r.off != nil {
-		r.logger.Info(fmt.Sprintf("the flight recorder records again, in %s", r.dir))
-		r.off = nil
+	r.open, r.number, r.written = true, n, 0
+	r.put(job{begin: n})
+}
+
+// put gives what was recorded to the ring, with what else is to be done.
+func (r *Recorder) put(j job) {
+	j.frames = r.tr.Take(r.ring.reuse())
+	r.written += len(j.frames)
+	if r.settings.Mode == Ring {
+		j.maxBytes = r.settings.MaxBytes
+	}
+	if err := r.ring.put(j); err != nil {
+		r.fail(err)
 	}
 }
 
-// flush writes what was gathered.
+// flush gives what was gathered to the ring.
 func (r *Recorder) flush() {
-	if r.file == nil {
-		return
+	if r.open && r.tr.Len() > 0 {
+		r.put(job{})
 	}
-	err := r.tr.Take(func(frames []byte) error {
-		if len(frames) == 0 {
-			return nil
-		}
-		n, err := r.file.Write(frames)
-		r.written += int64(n)
-		return err
-	})
-	if err != nil {
-		r.fail(fmt.Errorf("recorder: write %s: %w", r.path, err))
-		return
-	}
-	r.trim()
 }
 
 // fail turns the recorder off until retryAfter has passed.
@@ -242,51 +244,20 @@ func (r *Recorder) fail(err error) {
 	if r.off == nil {
 		r.logger.Warn(fmt.Sprintf("the flight recorder is off: %v; trying again every %v", err, retryAfter))
 	}
-	r.off, r.retry = err, r.now().Add(retryAfter)
-	path, began := r.path, r.base > 0
-	if r.file == nil {
-		path = ""
+	if r.open {
+		r.ring.stop(err)
 	}
-	r.closeFile()
-	if !began && path != "" {
-		r.forget(path)
-	}
+	r.off, r.retry, r.open = err, r.now().Add(retryAfter), false
 	r.tr.Drop()
 }
 
 // endFile ends the open file in order.
 func (r *Recorder) endFile(reason string) {
-	if r.file == nil {
-		return
+	if r.open {
+		r.tr.End(r.clock(), reason)
+		r.put(job{end: true})
+		r.open = false
 	}
-	r.tr.End(r.clock(), reason)
-	if r.flush(); r.file != nil {
-		r.closeFile()
-	}
-}
-
-// forget removes the newest of the ring, which never had a whole beginning: a
-// disk that is full for days must not leave one with every try.
-func (r *Recorder) forget(path string) {
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return // it stays, and is trimmed with the others
-	}
-	last := len(r.ring) - 1
-	r.ringBytes -= r.ring[last].bytes
-	r.ring = r.ring[:last]
-}
-
-// closeFile makes the open file one of the ring's older ones.
-func (r *Recorder) closeFile() {
-	if r.file == nil {
-		return
-	}
-	if err := r.file.Close(); err != nil {
-		r.logger.Warn(fmt.Sprintf("flight recorder: close %s: %v", r.path, err))
-	}
-	r.ring = append(r.ring, ringFile{r.path, r.written})
-	r.ringBytes += r.written
-	r.file, r.written, r.base = nil, 0, 0
 }
 
 // Set takes over new settings.
@@ -308,7 +279,7 @@ func (r *Recorder) set(s Settings) {
 	}
 	r.settings = s
 	r.redact()
-	r.trim()
+	r.put(job{})
 }
 
 // Note records a line for people.
@@ -316,24 +287,31 @@ func (r *Recorder) Note(class, line string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.between(func() {
-		if r.file != nil {
+		if r.open {
 			r.tr.Note(r.clock(), class, line)
 		}
 	})
 }
 
-// Close ends the trace. The recorder can be booted again.
+// Close ends the trace, and waits a moment until it is written. The recorder can be
+// booted again.
 func (r *Recorder) Close(reason string) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.endFile(reason)
 	r.core = nil
+	r.mu.Unlock()
+	if !r.ring.wait() {
+		r.logger.Warn(fmt.Sprintf("the end of the flight recorder's trace was not written: %s takes nothing", r.ring.dir))
+	}
 }
 
 // Off says why nothing is recorded although it should be; nil if it is.
 func (r *Recorder) Off() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.off == nil {
+		return r.ring.failure()
+	}
 	return r.off
 }
 

@@ -32,7 +32,7 @@ type host struct {
 
 func open(t testing.TB, dir string, s Settings) *host {
 	h := &host{t: t, log: &bytes.Buffer{}, now: time.Unix(1e9, 0), tail: 1 << 12, marks: 50}
-	h.rec = Open(dir, s, slog.New(slog.NewTextHandler(h.log, nil)))
+	h.rec = Open(dir, s, slog.New(slog.NewTextHandler(h.log, nil)), func(f func()) { f() }) // at once
 	h.rec.now = func() time.Time { return h.now }
 	return h
 }
@@ -164,10 +164,10 @@ func play(t *testing.T, paths ...string) *played {
 // after the other, over the end of a process too.
 func TestRing(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "trace")
-	const size = 800_000
+	const size = 1_600_000
 	h := open(t, dir, Settings{Mode: Ring, MaxBytes: size})
 	h.boot()
-	h.propose(1500, strings.Repeat("x", 1000))
+	h.propose(1800, strings.Repeat("x", 1000))
 	first := files(t, dir)
 	if len(first) < 3 || filepath.Base(first[0]) == fmt.Sprintf(nameFormat, 1) {
 		t.Fatalf("the ring did not go round: %v", first)
@@ -233,8 +233,8 @@ func TestFullDisk(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "trace")
 	h := open(t, dir, Settings{Mode: Ring, MaxBytes: 1 << 20})
 	room := 20_000
-	plain := h.rec.open
-	h.rec.open = func(path string) (file, error) {
+	plain := h.rec.ring.open
+	h.rec.ring.open = func(path string) (file, error) {
 		f, err := plain(path)
 		return tight{f, &room}, err
 	}
@@ -265,6 +265,78 @@ func TestFullDisk(t *testing.T) {
 	p := play(t, files(t, dir)...)
 	if len(p.Gaps) != 1 || p.Gaps[0].Last < p.Gaps[0].First+500 || p.Restored != 1 {
 		t.Errorf("gaps %v, restored %d", p.Gaps, p.Restored)
+	}
+}
+
+// stuck is a disk that takes nothing until it is let go.
+type stuck struct {
+	file
+	arrived chan<- struct{}
+	letGo   <-chan struct{}
+}
+
+func (f stuck) Write(b []byte) (int, error) {
+	select {
+	case f.arrived <- struct{}{}:
+	default:
+	}
+	<-f.letGo
+	return f.file.Write(b)
+}
+
+// A disk that hangs holds up nobody: the core goes on, and so does one who wants
+// the trace saved or put aside, without it. Too much that waits turns the recorder
+// off, until the disk is back.
+func TestDiskHangs(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "trace")
+	h := open(t, dir, Settings{Mode: Full})
+	arrived, letGo := make(chan struct{}, 1), make(chan struct{})
+	plain := h.rec.ring.open
+	h.rec.ring.start, h.rec.ring.patience = func(f func()) { go f() }, 10*time.Millisecond
+	h.rec.ring.open = func(path string) (file, error) {
+		f, err := plain(path)
+		return stuck{f, arrived, letGo}, err
+	}
+	h.boot()
+	<-arrived
+	data := strings.Repeat("x", 100_000)
+	for range 20 {
+		h.propose(20, data)
+	}
+	for range 200 { // over the bound, and several tries that find it still hanging
+		h.tick()
+	}
+	if err := h.rec.Off(); err == nil || !strings.Contains(err.Error(), "wait for "+dir) {
+		t.Errorf("off: %v", err)
+	}
+	if n := strings.Count(h.log.String(), "the flight recorder is off"); n != 1 {
+		t.Errorf("%d log lines: %s", n, h.log)
+	}
+	if _, err := h.rec.Save(filepath.Join(t.TempDir(), "saved")); err == nil || !strings.Contains(err.Error(), "takes nothing") {
+		t.Errorf("save: %v", err)
+	}
+	if where := h.rec.Keep("fault", "the disk hangs"); where != "" || !strings.Contains(h.log.String(), "could not be put aside") {
+		t.Errorf("kept in %q: %s", where, h.log)
+	}
+	close(letGo)
+	h.rec.ring.patience = patience
+	if !h.rec.ring.wait() {
+		t.Fatal("the disk is back, and what waited was not written")
+	}
+	for range 150 {
+		h.tick()
+	}
+	h.propose(10, "the disk is back")
+	if !h.rec.ring.wait() {
+		t.Fatal("the recorder did not go on")
+	}
+	h.tick()
+	h.rec.Close("the test ends")
+	if h.rec.Off() != nil || !strings.Contains(h.log.String(), "records again") {
+		t.Errorf("off: %v, %s", h.rec.Off(), h.log)
+	}
+	if p := play(t, files(t, dir)...); len(p.Gaps) != 1 || p.Seq() != h.rec.tr.Seq() {
+		t.Errorf("gaps %v, %d inputs of %d", p.Gaps, p.Seq(), h.rec.tr.Seq())
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 )
 
 // Save copies the ring as it is now into dir, which it makes, and returns the
@@ -67,19 +66,9 @@ type source struct {
 
 // sources opens all files: they can then go from the ring and stay readable.
 func (r *Recorder) sources() ([]source, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.next == 1 {
-		if err := r.scan(); err != nil {
-			return nil, err
-		}
-	}
-	if !r.inStep {
-		r.flush()
-	}
-	files := slices.Clone(r.ring)
-	if r.file != nil {
-		files = append(files, ringFile{r.path, r.written})
+	files, err := r.recorded()
+	if err != nil {
+		return nil, err
 	}
 	var l []source
 	for _, f := range files {
@@ -99,6 +88,25 @@ func (r *Recorder) sources() ([]source, error) {
 		return nil, ErrEmpty
 	}
 	return l, nil
+}
+
+// recorded is the files, with all that was recorded in them.
+func (r *Recorder) recorded() ([]ringFile, error) {
+	r.mu.Lock()
+	if !r.ring.scanned {
+		if err := r.ring.scan(); err != nil {
+			r.mu.Unlock()
+			return nil, err
+		}
+	}
+	if !r.inStep {
+		r.flush()
+	}
+	r.mu.Unlock()
+	if !r.ring.wait() {
+		return nil, fmt.Errorf("recorder: %s takes nothing, so what was recorded is not in its files", r.ring.dir)
+	}
+	return r.ring.list(), nil
 }
 
 func copyTo(path string, s source) (n int64, err error) {

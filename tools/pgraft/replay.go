@@ -212,7 +212,7 @@ func terminal(s *replay.Session, inc *replay.Incident) (err error) {
 		io.Writer
 	}{os.Stdin, os.Stdout}, "")
 	s.SetOutput(t)
-	if width, height, err := term.GetSize(fd); err == nil {
+	if width, height, err := term.GetSize(fd); err == nil && width > 0 { // 0: nobody said
 		if err := t.SetSize(width, height); err != nil {
 			return fmt.Errorf("terminal: %w", err)
 		}

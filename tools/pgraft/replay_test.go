@@ -61,7 +61,7 @@ func sampleTrace(t *testing.T) string {
 	}
 	l.rec.End(0, "done")
 	path := filepath.Join(t.TempDir(), "sample.trace")
-	if err := l.rec.Take(func(b []byte) error { return os.WriteFile(path, b, 0o600) }); err != nil {
+	if err := os.WriteFile(path, l.rec.Take(nil), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -33,8 +34,8 @@ as those that pgraft_trace_save() wrote.`,
 			if err != nil {
 				return err
 			}
-			if title != "" {
-				h.Name = title
+			if h.Name = title; title == "" {
+				h.Name = fileNames(args)
 			}
 			if output == "-" {
 				return view.Write(cmd.OutOrStdout(), h)
@@ -53,6 +54,15 @@ as those that pgraft_trace_save() wrote.`,
 		panic(err) // the flag is defined above
 	}
 	return cmd
+}
+
+// fileNames is what a page is called: not where its files are here.
+func fileNames(paths []string) string {
+	names := make([]string, len(paths))
+	for i, p := range paths {
+		names[i] = filepath.Base(p)
+	}
+	return strings.Join(names, " ")
 }
 
 // load reads traces and tells warnings to a person.

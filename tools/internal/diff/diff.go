@@ -165,8 +165,10 @@ func compareNode(a, b lane) (n Node) {
 		}
 		x, y := &a.h.Steps[as[i]], &b.h.Steps[bs[i]]
 		if x.Start != nil && y.Start != nil {
-			if f := unequal(*x.Start, *y.Start); len(n.Started) < maxFields {
-				n.Started = append(n.Started, f[:min(len(f), maxFields-len(n.Started))]...)
+			for _, f := range unequal(*x.Start, *y.Start) {
+				if len(n.Started) < maxFields && !slices.Contains(n.Started, f) {
+					n.Started = append(n.Started, f)
+				}
 			}
 			continue
 		}

@@ -135,3 +135,23 @@ func TestOtherNodes(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// What is empty on one side and not there on the other is no difference to show.
+func TestUnequalLeavesOutEmpty(t *testing.T) {
+	a, b := core.Output{}, core.Output{Reply: []core.Reply{{ID: 1}}}
+	for _, f := range append(unequal(a, b), unequal(b, a)...) {
+		if f.A == f.B {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
+// A record that begins late does not know for whom a node voted before: that is
+// no difference.
+func TestUnknownVote(t *testing.T) {
+	a := &history.Step{In: core.Tick{}, Vote: 1 << 33}
+	b := &history.Step{In: core.Tick{}, Vote: history.UnknownVote}
+	if what, fields := compareStep(a, b); what != "" {
+		t.Errorf("another %s: %v", what, fields)
+	}
+}

@@ -25,7 +25,7 @@ func compareStep(a, b *history.Step) (what string, fields []Field) {
 			return c.what, f
 		}
 	}
-	if a.Vote != b.Vote {
+	if a.Vote != b.Vote && a.Vote != history.UnknownVote && b.Vote != history.UnknownVote {
 		return "state", []Field{{"Vote", history.NodeName(a.Vote), history.NodeName(b.Vote)}}
 	}
 	return "", nil
@@ -43,12 +43,12 @@ func unequal(a, b any) []Field {
 	seen := make(map[string]bool, len(fa))
 	for _, f := range fa {
 		seen[f.Path] = true
-		if v, ok := inB[f.Path]; !ok || v != f.Value {
+		if v := inB[f.Path]; v != f.Value { // what is empty is not there
 			l = append(l, Field{f.Path, f.Value, v})
 		}
 	}
 	for _, f := range fb {
-		if !seen[f.Path] {
+		if !seen[f.Path] && f.Value != "" {
 			l = append(l, Field{f.Path, "", f.Value})
 		}
 	}

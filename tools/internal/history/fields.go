@@ -11,6 +11,7 @@ import (
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/corepb"
+	"github.com/pgraft/pgraft/tools/internal/replay"
 )
 
 // Field is one value inside an input, an output or a status, and where it is:
@@ -135,7 +136,7 @@ func scalar(name string, v reflect.Value) string {
 		return s.String()
 	}
 	if c, ok := v.Interface().(core.Code); ok {
-		return CodeName(c)
+		return replay.CodeName(c)
 	}
 	return fmt.Sprint(v.Interface())
 }
@@ -149,17 +150,6 @@ func NodeName(raftID uint64) string {
 		return fmt.Sprintf("node %d", core.NodeID(raftID))
 	}
 	return fmt.Sprintf("node %d (incarnation %d)", core.NodeID(raftID), core.Incarnation(raftID))
-}
-
-var codeNames = [...]string{"OK", "NotLeader", "Busy", "TooLarge", "Unknown", "NoSuchNode", "Conflict", "LastVoter",
-	"QuorumAtRisk", "NotPossible", "RemovedMember"}
-
-// CodeName is the name of a reply's code in package core.
-func CodeName(c core.Code) string {
-	if int(c) < len(codeNames) {
-		return codeNames[c]
-	}
-	return fmt.Sprintf("code %d", c)
 }
 
 // showBytes prints text as text and the rest as hexadecimal digits, short.

@@ -74,13 +74,6 @@ func TestFields(t *testing.T) {
 	}
 }
 
-// Every code of a reply has its name.
-func TestCodeNames(t *testing.T) {
-	if CodeName(core.RemovedMember) != "RemovedMember" || CodeName(core.OK) != "OK" || CodeName(core.RemovedMember+1) != "code 11" {
-		t.Errorf("%s, %s, %s", CodeName(core.RemovedMember), CodeName(core.OK), CodeName(core.RemovedMember+1))
-	}
-}
-
 func TestWords(t *testing.T) {
 	out := core.Output{Persist: []core.Persist{{Seq: 4, Entries: []core.Entry{{Index: 5, Term: 2}, {Index: 6, Term: 2}}, Sync: true}},
 		Apply: []core.Apply{{Index: 3}, {Index: 4}}, Reply: []core.Reply{{ID: 1, Index: 4, Term: 2}}, MembersChanged: true}

@@ -197,7 +197,7 @@ func (m *merger) put(b *Builder, node uint32, e event, begin int64) {
 }
 
 // unite makes one mark of the whole cluster of what several nodes noted alike at
-// the same time.
+// the same time. What a lane shows, such as that its node is down, stays with it.
 func (b *Builder) unite() {
 	type alike struct {
 		at   time.Duration
@@ -206,17 +206,18 @@ func (b *Builder) unite() {
 	}
 	count := map[alike]int{}
 	of := func(m rawMark) alike { return alike{m.At, m.Kind, m.Text} }
+	ofNode := func(m rawMark) bool { return m.Kind >= Down && m.Kind <= Resume }
 	for _, m := range b.marks {
 		count[of(m)]++
 	}
 	var l []rawMark
 	for _, m := range b.marks {
 		switch n := count[of(m)]; {
-		case n > 1:
+		case n > 1 && !ofNode(m):
 			m.node = 0
 			count[of(m)] = 0
 			l = append(l, m)
-		case n == 1:
+		case n > 0:
 			l = append(l, m)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/tools/internal/replay"
 )
 
 func fnv64(b []byte) uint64 {
@@ -81,7 +82,7 @@ func OutputText(out core.Output) string {
 		say("apply %d to %d", out.Apply[0].Index, out.Apply[n-1].Index)
 	}
 	for _, r := range out.Reply {
-		text := fmt.Sprintf("reply to %d: %s", r.ID, CodeName(r.Code))
+		text := fmt.Sprintf("reply to %d: %s", r.ID, replay.CodeName(r.Code))
 		if r.Index > 0 {
 			text += fmt.Sprintf(" at %d/%d", r.Index, r.Term)
 		}

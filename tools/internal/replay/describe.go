@@ -157,12 +157,23 @@ func Outputs(out core.Output) (l []string) {
 		add("apply   %d/%d: %s", a.Index, a.Term, shown(a.Data))
 	}
 	for _, r := range out.Reply {
-		add("reply   %d: code %d at %d/%d %s", r.ID, r.Code, r.Index, r.Term, r.Text)
+		add("reply   %d: %s at %d/%d %s", r.ID, CodeName(r.Code), r.Index, r.Term, r.Text)
 	}
 	if out.MembersChanged {
 		add("members changed")
 	}
 	return l
+}
+
+var codeNames = [...]string{"OK", "NotLeader", "Busy", "TooLarge", "Unknown", "NoSuchNode", "Conflict", "LastVoter",
+	"QuorumAtRisk", "NotPossible", "RemovedMember"}
+
+// CodeName is the name of a reply's code in package core.
+func CodeName(c core.Code) string {
+	if int(c) < len(codeNames) {
+		return codeNames[c]
+	}
+	return fmt.Sprintf("code %d", c)
 }
 
 func persist(p core.Persist) string {

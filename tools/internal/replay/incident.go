@@ -86,7 +86,7 @@ func Open(paths ...string) (*Incident, error) {
 			return nil, err
 		}
 	}
-	return inc, inc.index()
+	return inc, inc.index(files)
 }
 
 // find lists the files that paths stand for.
@@ -130,7 +130,7 @@ func OpenBytes(names []string, data [][]byte) (*Incident, error) {
 			return nil, err
 		}
 	}
-	return inc, inc.index()
+	return inc, inc.index(names)
 }
 
 // add puts one file to its node. A file of several traces, one after another,
@@ -189,9 +189,9 @@ func (inc *Incident) node(h trace.Header) *Node {
 }
 
 // index finds all frames, and names the nodes.
-func (inc *Incident) index() error {
+func (inc *Incident) index(names []string) error {
 	if len(inc.Nodes) == 0 {
-		return errors.New("replay: no trace")
+		return fmt.Errorf("replay: %s: it ends before its first frame, as a killed server leaves it: there is nothing to replay", strings.Join(names, ", "))
 	}
 	slices.SortStableFunc(inc.Nodes, func(a, b *Node) int {
 		return cmp.Or(cmp.Compare(a.NodeID, b.NodeID), cmp.Compare(a.RaftID, b.RaftID))

@@ -308,10 +308,17 @@ func TestOpenRefuses(t *testing.T) {
 	if _, err := OpenBytes([]string{"x"}, [][]byte{[]byte("something else, not a trace")}); err == nil {
 		t.Error("read what is no trace")
 	}
-	if _, err := OpenBytes([]string{"x"}, [][]byte{[]byte(trace.Magic)}); err == nil {
-		t.Error("read an empty trace")
+	if _, err := OpenBytes([]string{"x", "y"}, [][]byte{[]byte(trace.Magic), nil}); err == nil || !strings.Contains(err.Error(), "x, y: it ends before its first frame") {
+		t.Errorf("an empty trace: %v", err)
 	}
 	if _, err := Open(t.TempDir()); err == nil {
 		t.Error("read an empty directory")
+	}
+}
+
+// Every code of a reply has its name.
+func TestCodeNames(t *testing.T) {
+	if CodeName(core.RemovedMember) != "RemovedMember" || CodeName(core.OK) != "OK" || CodeName(core.RemovedMember+1) != "code 11" {
+		t.Errorf("%s, %s, %s", CodeName(core.RemovedMember), CodeName(core.OK), CodeName(core.RemovedMember+1))
 	}
 }

@@ -69,12 +69,7 @@ func (n *sampleNode) clock() int64 {
 }
 
 func (n *sampleNode) take() {
-	if err := n.rec.Take(func(b []byte) error {
-		n.files[len(n.files)-1] = append(n.files[len(n.files)-1], b...)
-		return nil
-	}); err != nil {
-		n.s.t.Fatal(err)
-	}
+	n.files[len(n.files)-1] = append(n.files[len(n.files)-1], n.rec.Take(nil)...)
 }
 
 func (n *sampleNode) file() {

@@ -108,7 +108,7 @@ func (n *Node) WhatIf(set func(*core.Config)) WhatIf {
 		}
 		if w.Parted == nil {
 			w.Inputs = x.N
-			if y.Step.Panic == "" && slices.Equal(core.EncodeOutput(nil, x.Step.Output), core.EncodeOutput(nil, y.Step.Output)) {
+			if y.Step.Panic == "" && x.Step.Parts == y.Step.Parts {
 				continue
 			}
 			w.Parted = &Parting{N: x.N, Input: x.Line(), Was: Outputs(x.Step.Output), Is: Outputs(y.Step.Output),

@@ -52,7 +52,7 @@ func (n *node) recorded() {
 }
 
 func (n *node) take() {
-	if err := n.recorder.Take(n.append); err != nil {
+	if err := n.append(n.recorder.Take(nil)); err != nil {
 		n.err = err
 	}
 }

@@ -112,7 +112,8 @@ function downSpans(model, l) {
     before = s;
   }
   const last = killed.at(-1);
-  if (before >= 0 && last >= S.at[before]) spans.push({ from: last, to: model.end, open: true });
+  // It can start again at the very time that it was killed.
+  if (before >= 0 && (last > S.at[before] || last === S.at[before] && !model.starts(before))) spans.push({ from: last, to: model.end, open: true });
   return spans;
 }
 

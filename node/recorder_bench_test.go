@@ -33,7 +33,7 @@ type recorderLoad struct {
 func newRecorderLoad(b *testing.B) *recorderLoad {
 	c := newCluster(b, 3, func(m *member) {
 		m.cfg.ElectionTimeout, m.cfg.HeartbeatInterval = 5*time.Second, 100*time.Millisecond
-		m.cfg.SnapshotEntries, m.cfg.Trace.MaxBytes = 10_000, 128<<20
+		m.cfg.SnapshotEntries, m.cfg.Trace.MaxBytes = 10_000, 64<<20
 		m.cfg.Logger = nil
 	})
 	return &recorderLoad{cluster: c, leader: c.leader()}

@@ -18,7 +18,7 @@
 PG_FUNCTION_INFO_V1(pgraft_trace_save);
 
 static int	trace = PGRAFT_TRACE_RING;
-static int	trace_size = 128;
+static int	trace_size = 64;
 static bool trace_redact = false;
 
 /* MB; a file of the ring begins with the core's whole state */
@@ -42,7 +42,7 @@ pgraft_trace_define(void)
 	DefineCustomIntVariable("pgraft.trace_size",
 							"The size of the flight recorder's ring of files.",
 							NULL,
-							&trace_size, 128, PGRAFT_MIN_TRACE_SIZE, INT_MAX,
+							&trace_size, 64, PGRAFT_MIN_TRACE_SIZE, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_MB, NULL, NULL, NULL);
 	DefineCustomBoolVariable("pgraft.trace_redact",
 							 "Leaves the data of entries out of the flight recorder's files.",

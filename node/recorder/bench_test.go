@@ -8,7 +8,7 @@ import (
 // What a proposal of 200 bytes and the inputs that follow from it cost a node
 // alone, with and without a recorder.
 func BenchmarkSteps(b *testing.B) {
-	for name, s := range map[string]Settings{"off": {}, "ring": {Mode: Ring, MaxBytes: 128 << 20}, "redacted": {Mode: Ring, MaxBytes: 128 << 20, Redact: true}} {
+	for name, s := range map[string]Settings{"off": {}, "ring": {Mode: Ring, MaxBytes: 64 << 20}, "redacted": {Mode: Ring, MaxBytes: 64 << 20, Redact: true}} {
 		b.Run(name, func(b *testing.B) {
 			h := open(b, b.TempDir(), s)
 			h.tail, h.marks = 8<<20, 10000

@@ -2,7 +2,7 @@
 // in a ring of files, in the format of package trace, so that an incident can be
 // replayed.
 //
-//	rec := recorder.Open(dir, recorder.Settings{Mode: recorder.Ring, MaxBytes: 128 << 20}, logger, start)
+//	rec := recorder.Open(dir, recorder.Settings{Mode: recorder.Ring, MaxBytes: 64 << 20}, logger, start)
 //	rec.Boot(c, cfg, durable)  // once for each core
 //	rec.Input(in)              // before each Step
 //	rec.Output(out)            // after it

@@ -97,7 +97,7 @@ with 1 it could not go on, and the last line says why. On --http it answers:
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warning or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	flags.StringVar(&f.trace, "trace", "ring", "the flight recorder: off, ring or full")
-	flags.IntVar(&f.traceMB, "trace-size", 128, "`MB` of its ring")
+	flags.IntVar(&f.traceMB, "trace-size", 64, "`MB` of its ring")
 	flags.BoolVar(&n.Trace.Redact, "trace-redact", false, "leave out of the trace what users replicate")
 	for _, name := range []string{"node-id", "address", "data-dir"} {
 		if err := cmd.MarkFlagRequired(name); err != nil {

@@ -19,6 +19,7 @@ var derived = map[string]string{
 	"Core.rn":          "compared by the test in core/checkpoint",
 	"requests.byID":    "made of order",
 	"requests.encoded": "made of order",
+	"requests.pending": "made of order",
 	"proposals.open":   "made of order",
 	"tail.bytes":       "made of entries and dropped",
 }

@@ -53,7 +53,7 @@ func (m *machine) snapshot() *pb.Snapshot {
 		LastIncarnation: uint64(m.members.LastIncarnation),
 		Members:         m.members.List,
 	})
-	requests := m.requests.encoded
+	requests := m.requests.encode()
 	return &pb.Snapshot{Data: slices.Concat(state, requests), Metadata: &pb.SnapshotMetadata{
 		ConfState: m.conf, Index: new(m.index), Term: new(m.term)}}
 }

@@ -11,9 +11,12 @@ import (
 // requests remembers committed request ids for requestWindow log entries: the
 // bound is a distance in the log, so every node forgets at the same entry.
 type requests struct {
-	byID    map[[16]byte]place
-	order   []request // by index
-	encoded []byte    // order as the last field of a corepb.State: snapshots are many, and it is most of each
+	byID  map[[16]byte]place
+	order []request // by index
+	// encoded is order but for its last pending ones, as the last field of a
+	// corepb.State: snapshots are many, and it is most of each.
+	encoded []byte
+	pending int
 }
 
 type place struct{ index, term uint64 }
@@ -26,21 +29,33 @@ type request struct {
 func (r *requests) add(id [16]byte, at place) {
 	r.byID[id] = at
 	r.order = append(r.order, request{id, at})
-	one := &corepb.State{Requests: []*corepb.Request{{RequestId: id[:], Index: at.index, Term: at.term}}}
-	r.encoded = append(r.encoded, marshal(one)...)
+	r.pending++
+}
+
+// encode returns order as the last field of a corepb.State.
+func (r *requests) encode() []byte {
+	st := &corepb.State{}
+	for _, x := range r.order[len(r.order)-r.pending:] {
+		st.Requests = append(st.Requests, &corepb.Request{RequestId: x.id[:], Index: x.at.index, Term: x.at.term})
+	}
+	r.encoded, r.pending = append(r.encoded, marshal(st)...), 0
+	return r.encoded
 }
 
 // forget drops what lies further back than the window.
 func (r *requests) forget(index uint64) {
 	n := 0
-	for n < len(r.order) && r.order[n].at.index+requestWindow <= index {
+	for ; n < len(r.order) && r.order[n].at.index+requestWindow <= index; n++ {
 		delete(r.byID, r.order[n].id)
+		if n == len(r.order)-r.pending {
+			r.pending--
+			continue
+		}
 		_, _, size := protowire.ConsumeField(r.encoded)
 		if size < 0 {
 			panic(fmt.Sprintf("request %d of %d is not in what is encoded: %v", n, len(r.order), protowire.ParseError(size)))
 		}
 		r.encoded = r.encoded[size:]
-		n++
 	}
 	r.order = r.order[n:] // append moves what is left when it runs out of room
 }

@@ -80,7 +80,7 @@ var ownMutants = []mutant{
 	},
 	{
 		name: "request-ids-not-in-snapshot", class: "12", doc: "a snapshot lacks the request ids",
-		edits: []edit{{"core/machine.go", "	requests := m.requests.encoded\n", "	requests := m.requests.encoded[:0]\n"}},
+		edits: []edit{{"core/machine.go", "	requests := m.requests.encode()\n", "	requests := m.requests.encode()[:0]\n"}},
 	},
 	{
 		name: "request-ids-not-checked", class: "12", doc: "a request id that is in the log is appended and committed again",

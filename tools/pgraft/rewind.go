@@ -81,6 +81,9 @@ func writeRewound(cmd *cobra.Command, o sim.Options, r *sim.Rewound) error {
 		return w.Flush()
 	}
 	fmt.Fprintf(w, "\nIt became inevitable after %v, by %v. What happened there:\n", r.Before, r.From)
+	if len(r.Between) == 0 {
+		fmt.Fprintln(w, "  nothing that the trace has a line for: it lies in what was drawn there")
+	}
 	for _, line := range r.Between {
 		fmt.Fprintf(w, "  %s\n", line)
 	}

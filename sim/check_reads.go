@@ -4,7 +4,7 @@ package sim
 // and compares it with what was committed.
 func (c *checks) readLog(n *node, s *Stream) {
 	d := n.disk.dir
-	to := min(d.last(), n.status.Applied)
+	to := min(d.last(), n.readable)
 	if len(d.log) == 0 || to < d.first {
 		return
 	}

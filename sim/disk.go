@@ -187,6 +187,17 @@ func (d *disk) finish() {
 	}
 }
 
+// installing says that a leader's snapshot is on its way to the disk: what it
+// applied is not there yet.
+func (d *disk) installing() bool {
+	for _, bs := range [][]core.Persist{d.queue, d.writing, d.unsynced} {
+		if slices.ContainsFunc(bs, func(b core.Persist) bool { return b.Snapshot != nil }) {
+			return true
+		}
+	}
+	return false
+}
+
 // settle makes the first n unsynced batches durable.
 func (d *disk) settle(n int) {
 	for i := range d.unsynced[:n] {

@@ -63,6 +63,7 @@ type node struct {
 	members  core.Members
 	moments  [moments]moment
 	toApply  uint64
+	readable uint64 // as of node's runner: up to where the log may be read
 	peers    []*peer
 	waits    []*request // whose Reply is due, by arrival
 	paused   int
@@ -201,6 +202,7 @@ func (n *node) begin() {
 	}
 	n.core, n.state, n.why = c, running, ""
 	n.status, n.members = c.Status(), c.Members()
+	n.readable = n.status.Applied
 	n.moments = [moments]moment{}
 	n.recordBoot(cfg, d)
 	n.w.checks.started(n, d)
@@ -229,6 +231,9 @@ func (n *node) input(in core.Input) {
 		n.crash(n.survives)
 		n.w.restartLater(n, n.lateBy)
 		return
+	}
+	if n.readable != n.status.Applied && !n.disk.installing() {
+		n.readable = n.status.Applied
 	}
 	n.w.checks.stepped(n)
 	n.w.watch(n)

@@ -114,6 +114,14 @@ var ownMutants = []mutant{
 		edits: []edit{{"core/propose.go", "		c.finish(p, Unknown, \"%s before the outcome was known\", text)\n", "		c.finish(p, RemovedMember, \"%s\", text)\n"}},
 	},
 	{
+		name: "large-entries-are-taken", class: "own", doc: "an entry over the bound is replicated",
+		edits: []edit{{"core/propose.go", "len(in.Data) > c.cfg.MaxEntryBytes", "len(in.Data) > 2*c.cfg.MaxEntryBytes"}},
+	},
+	{
+		name: "snapshots-come-late", class: "own", doc: "the log after the newest snapshot grows over its bound",
+		edits: []edit{{"core/storage.go", "n-c.storage.marked < c.cfg.SnapshotEntries &&", "n-c.storage.marked < 2*c.cfg.SnapshotEntries &&"}},
+	},
+	{
 		name: "given-up-is-refused", class: "own", doc: "a proposal that may still commit is answered as if nothing had happened",
 		edits: []edit{{"core/propose.go", "			c.reply(id, Unknown, \"given up\")\n			if len(p.ids) == 0 {\n", "			c.reply(id, Busy, \"given up\")\n			if len(p.ids) == 0 {\n"}},
 	},

@@ -1,5 +1,14 @@
 package main
 
+import "slices"
+
+// smallWindow has request ids remembered for 300 entries only, so that a simulated
+// minute reaches the end of it. No client may send a request again so late, then.
+var smallWindow = []edit{
+	{"core/config.go", "	requestWindow     = 1 << 16", "	requestWindow     = 300"},
+	{"sim/client.go", "	maxPause = 30 * time.Second\n", "	maxPause = 500 * time.Millisecond\n"},
+}
+
 // Reads, the lease, request ids (classes 10 to 12), and what else pgraft has of
 // its own.
 var ownMutants = []mutant{
@@ -89,16 +98,14 @@ var ownMutants = []mutant{
 	},
 	{
 		name: "small-window", class: "12", control: true, doc: "request ids are remembered for 300 entries: nothing is wrong with that",
-		edits: []edit{{"core/config.go", "	requestWindow     = 1 << 16", "	requestWindow     = 300"}},
+		edits: smallWindow,
 	},
 	{
 		name: "expired-requests-commit", class: "12", doc: "with the small window: a request too old to be told from a new one counts as new",
-		edits: []edit{
-			{"core/config.go", "	requestWindow     = 1 << 16", "	requestWindow     = 300"},
-			{"core/machine.go", "	if m.index > cmd.since+requestWindow {\n", "	if m.index > cmd.since+1<<40 {\n"},
-			{"core/propose.go", " || c.last+1 > cmd.GetSince()+requestWindow {", " {"},
-			{"core/propose.go", "	if c.machine.index > p.command.GetSince()+requestWindow/2 {\n", "	if c.machine.index > p.command.GetSince()+1<<40 {\n"},
-		},
+		edits: append(slices.Clone(smallWindow),
+			edit{"core/machine.go", "	if m.index > cmd.since+requestWindow {\n", "	if m.index > cmd.since+1<<40 {\n"},
+			edit{"core/propose.go", " || c.last+1 > cmd.GetSince()+requestWindow {", " {"},
+			edit{"core/propose.go", "	if c.machine.index > p.command.GetSince()+requestWindow/2 {\n", "	if c.machine.index > p.command.GetSince()+1<<40 {\n"}),
 	},
 	{
 		name: "acknowledged-when-appended", class: "own", doc: "a client is answered when the leader has put its entry into the log",

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +20,7 @@ import (
 	"github.com/pgraft/pgraft/node/store"
 	"github.com/pgraft/pgraft/tools/internal/bench"
 	"github.com/pgraft/pgraft/tools/internal/pgcluster"
+	"github.com/pgraft/pgraft/tools/internal/printed"
 	"github.com/pgraft/pgraft/tools/internal/sqlapi"
 	"github.com/pgraft/pgraft/tools/internal/status"
 	"github.com/pgraft/pgraft/tools/internal/wait"
@@ -43,7 +43,7 @@ func runWitness(ctx context.Context, t *testing.T, dir, cluster string, port int
 	if port == 0 {
 		port = portForLong(t)
 	}
-	log := &lines{}
+	log := &printed.Text{}
 	ctx, stop := context.WithCancel(ctx)
 	w := &witnessNode{port: port, ended: make(chan error, 1), stop: stop}
 	listening := make(chan string, 1)
@@ -90,24 +90,6 @@ func (w *witnessNode) end(t *testing.T) {
 	w.stop()
 	must(t, <-w.ended)
 	w.ended <- nil // for the cleanup
-}
-
-// lines is a log.
-type lines struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(b)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // twoAndAWitness is a cluster of two servers and a witness.

@@ -1,39 +1,20 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/pgraft/pgraft/node/certs"
 	"github.com/pgraft/pgraft/node/transport"
+	"github.com/pgraft/pgraft/tools/internal/printed"
 	"github.com/pgraft/pgraft/tools/internal/wait"
 )
-
-// written is what a running command has printed so far.
-type written struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (w *written) Write(b []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.b.Write(b)
-}
-
-func (w *written) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.b.String()
-}
 
 func TestNodeMistakes(t *testing.T) {
 	for _, c := range []struct {
@@ -87,7 +68,7 @@ func TestNode(t *testing.T) {
 	f := renew(20 * day)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	var out, log written
+	var out, log printed.Text
 	ended := make(chan error, 1)
 	go func() {
 		ended <- run(ctx, []string{"node", "--node-id", "3", "--address", "127.0.0.1", "--port", "12999", "--data-dir", filepath.Join(dir, "data"),

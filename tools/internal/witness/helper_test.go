@@ -10,13 +10,13 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/pgraft/pgraft/node"
 	"github.com/pgraft/pgraft/node/store"
 	"github.com/pgraft/pgraft/node/transport"
+	"github.com/pgraft/pgraft/tools/internal/printed"
 	"github.com/pgraft/pgraft/tools/internal/wait"
 )
 
@@ -116,14 +116,14 @@ type process struct {
 	url    string
 	stop   context.CancelFunc
 	reload chan struct{}
-	log    *journal
+	log    *printed.Text
 	ended  chan error
 }
 
 func (x *trial) run(cfg Config) *process {
 	x.t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
-	r := &process{stop: stop, reload: make(chan struct{}), log: &journal{}, ended: make(chan error, 1)}
+	r := &process{stop: stop, reload: make(chan struct{}), log: &printed.Text{}, ended: make(chan error, 1)}
 	urls := make(chan string, 1)
 	cfg.HTTP, cfg.Reload, cfg.Version = "127.0.0.1:0", r.reload, "1.2.3"
 	cfg.Logger = slog.New(slog.NewTextHandler(r.log, nil))
@@ -158,24 +158,6 @@ func (r *process) end(t *testing.T) error {
 		t.Fatal("it goes on")
 		return nil
 	}
-}
-
-// journal is a log that is read while it is written.
-type journal struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (j *journal) Write(b []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.Write(b)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.String()
 }
 
 func (x *trial) logs(r *process, words string) {

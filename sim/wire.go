@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"math/bits"
 	"time"
 
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -151,12 +152,17 @@ func (n *node) transmit(c *conn, s core.Send, info wireInfo) {
 	}
 }
 
-// remember keeps some messages for replay, some of them for long. Heartbeats are
-// many, and one is like the other.
+// remember keeps some messages for replay, each place twice as long as the one
+// before it: what a link carries in a second would drive all that is old out of
+// places that are alike. The library's messages are many, and heartbeats are all
+// alike; pgraft's own are few, and each says something of its own.
 func (l *link) remember(pk packet) {
-	one := 4
-	if k := pk.info.kind; pk.info.body == bodyRaft && (k == pb.MsgHeartbeat || k == pb.MsgHeartbeatResp) {
-		one = 64
+	one := 1
+	if pk.info.body == bodyRaft {
+		one = 16
+		if k := pk.info.kind; k == pb.MsgHeartbeat || k == pb.MsgHeartbeatResp {
+			one = 64
+		}
 	}
 	switch {
 	case l.replay.draws.Below(one) > 0:
@@ -164,7 +170,8 @@ func (l *link) remember(pk packet) {
 		l.old[l.olds] = pk
 		l.olds++
 	default:
-		l.old[l.replay.draws.Below(len(l.old))] = pk
+		place := bits.TrailingZeros64(l.replay.draws.Uint64())
+		l.old[min(place, len(l.old)-1)] = pk
 	}
 }
 

@@ -2,11 +2,12 @@ package main
 
 import "slices"
 
-// smallWindow has request ids remembered for 300 entries only, so that a simulated
+// smallWindow has request ids remembered for 200 entries only, so that a simulated
 // minute reaches the end of it. No client may send a request again so late, then.
 var smallWindow = []edit{
-	{"core/config.go", "	requestWindow     = 1 << 16", "	requestWindow     = 300"},
+	{"core/config.go", "	requestWindow     = 1 << 16", "	requestWindow     = 200"},
 	{"sim/client.go", "	maxPause = 30 * time.Second\n", "	maxPause = 500 * time.Millisecond\n"},
+	{"sim/client.go", "	maxTries = 4\n", "	maxTries = 2\n"},
 }
 
 // Reads, the lease, request ids (classes 10 to 12), and what else pgraft has of

@@ -12,6 +12,7 @@
 #define READERS	3
 
 static PgraftStatusBlock block;
+static int	writing;			/* set before there are readers: without a pause */
 
 /* Every word of the status says n. */
 static PgraftStatus
@@ -47,11 +48,13 @@ get(void)
 	PgraftStatus status;
 	uint64_t   *words = (uint64_t *) &status;
 
-	if (!pgraft_status_read(&block, &status))
-	{
-		printf("the status block cannot be read\n");
-		exit(1);
-	}
+	/* as in ask.c: only a writer that never rests can make it try again */
+	while (!pgraft_status_read(&block, &status))
+		if (!writing)
+		{
+			printf("the status block cannot be read\n");
+			exit(1);
+		}
 	for (size_t i = 1; i < PGRAFT_STATUS_WORDS; i++)
 		if (words[i] != words[0])
 		{
@@ -111,6 +114,7 @@ main(void)
 	want(6);
 
 	put(0);
+	writing = 1;
 	for (int i = 0; i < READERS; i++)
 		if (pthread_create(&readers[i], NULL, read_all, NULL) != 0)
 			return 1;

@@ -8,7 +8,7 @@ import (
 // faultBandwidth: a link carries narrowBytes a second.
 var faultBandwidth = Kind{
 	Name: "bandwidth", Group: "network", most: 4,
-	Doc: "a link carries 20 kB a second",
+	Doc: "a link carries 2 kB a second",
 	draw: func(s *Stream, o *Options, d *Decision) {
 		if s.Below(2) == 0 {
 			d.pair(s, o)

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// faultSnapshotCut: the connection breaks in the middle of a snapshot.
+// faultSnapshotCut: the connection breaks in the middle of a snapshot. It is in
+// force for long, as snapshots are rare.
 var faultSnapshotCut = Kind{
 	Name: "snapshot-cut", Group: "network", most: 4,
 	Doc: "the connection breaks in the middle of a snapshot",
@@ -15,7 +16,7 @@ var faultSnapshotCut = Kind{
 		} else {
 			d.anyone(s, o)
 		}
-		d.For = s.Between(500*time.Millisecond, 20*time.Second)
+		d.For = s.Between(5*time.Second, 45*time.Second)
 	},
 	begin: func(w *World, s *strike) string {
 		w.strikeLinks(s, func(l *link) { l.snapCut++ })

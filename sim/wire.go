@@ -45,7 +45,7 @@ func (c *chance) strikes() bool { return c.perMillion > 0 && c.draws.Chance(c.pe
 
 const (
 	smallBytes    = 512
-	narrowBytes   = 20_000 // a second
+	narrowBytes   = 2_000 // a second: less than a link has to carry
 	slowLinkTimes = 50
 	// narrowQueue is how far behind a narrow link may be: what comes then is lost.
 	narrowQueue = 2 * time.Second

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"text/tabwriter"
+	"time"
 
 	"github.com/pgraft/pgraft/sim"
 )
@@ -26,8 +27,10 @@ type witness struct {
 // taking one away shows little; a part that finds nothing by itself is of no use
 // that anyone has seen.
 //
-// For a kind of fault, the mutant must be one that is not found in o.seeds seeds
-// without any fault. For a checker, all the others are off.
+// For a kind of fault, the mutant must be one that is not found in three times as
+// many seeds without any fault. Some kinds are nothing by themselves: a snapshot
+// cannot be cut where none is sent. For them o.with names faults that are on in
+// both cases. For a checker, all the others are off.
 type alone struct {
 	o       options
 	src     source
@@ -78,12 +81,13 @@ func (a *alone) try(ctx context.Context, m mutant) error {
 		return err
 	}
 	defer os.Remove(bin)
-	with := func(flag string) (kill, error) {
-		return trial(ctx, bin, "-seed", fmt.Sprint(a.o.seed), "-seeds", fmt.Sprint(a.o.seeds), "-within", fmt.Sprint(a.o.within), flag)
+	with := func(flag string, times uint64) (kill, error) {
+		return trial(ctx, bin, "-seed", fmt.Sprint(a.o.seed), "-seeds", fmt.Sprint(times*a.o.seeds),
+			"-within", fmt.Sprint(time.Duration(times)*a.o.within), flag)
 	}
 	for _, c := range checks {
 		others := slices.DeleteFunc(sim.Checks(), func(x string) bool { return x == c })
-		k, err := with("-without=" + strings.Join(others, ","))
+		k, err := with("-without="+strings.Join(others, ","), 1)
 		if err != nil {
 			return err
 		}
@@ -94,11 +98,15 @@ func (a *alone) try(ctx context.Context, m mutant) error {
 	if len(kinds) == 0 {
 		return nil
 	}
-	if k, err := with("-faults=none"); err != nil || k.Killed {
+	if k, err := with("-faults="+a.o.with, 3); err != nil || k.Killed {
 		return err
 	}
 	for _, f := range kinds {
-		k, err := with("-faults=" + f)
+		flag := "-faults=" + f
+		if a.o.with != "none" {
+			flag += "," + a.o.with
+		}
+		k, err := with(flag, 1)
 		if err != nil {
 			return err
 		}

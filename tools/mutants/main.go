@@ -41,6 +41,7 @@ type options struct {
 	ablate  bool
 	alone   bool
 	parts   string
+	with    string
 	shrink  time.Duration
 	verbose bool
 	build   string
@@ -58,6 +59,7 @@ func main() {
 	flag.BoolVar(&o.ablate, "ablate", false, "then leave out one kind of fault, or one checker, at a time")
 	flag.BoolVar(&o.alone, "alone", false, "instead: for each kind of fault, and for each checker, a mutant that it finds alone")
 	flag.StringVar(&o.parts, "parts", "", "with -ablate and -alone: only these kinds of faults and checkers, with commas")
+	flag.StringVar(&o.with, "with", "none", "with -alone: kinds of faults that are on anyway, with commas")
 	flag.DurationVar(&o.shrink, "shrink", 0, "shrink what the first base finds, for so long at most")
 	flag.BoolVar(&o.verbose, "v", false, "print each kill with its seed and what the checker said")
 	flag.StringVar(&o.build, "build", "", "only build the command pgraft with each mutant, into this `directory`")

@@ -69,6 +69,14 @@ var durableMutants = []mutant{
 			"func(b core.Persist) bool { return b.Sync && len(b.Entries) == 0 })"}},
 	},
 	{
+		name: "queue-of-four", class: "3", doc: "of more than four batches under way the oldest is taken for stored",
+		edits: []edit{{"core/core.go", "	c.now++\n	if c.removed {\n", "	c.now++\n	if len(c.storage.batches) > 4 {\n		c.persisted(c.storage.batches[0].seq)\n	}\n	if c.removed {\n"}},
+	},
+	{
+		name: "queue-of-eighty", class: "3", doc: "of more than 80 batches under way the oldest is taken for stored",
+		edits: []edit{{"core/core.go", "	c.now++\n	if c.removed {\n", "	c.now++\n	if len(c.storage.batches) > 80 {\n		c.persisted(c.storage.batches[0].seq)\n	}\n	if c.removed {\n"}},
+	},
+	{
 		name: "leader-counts-itself-early", class: "3", doc: "a leader counts its own copy of an entry before it is synced",
 		edits: []edit{{"core/storage.go",
 			"	c.emit(p, m.GetResponses())\n",

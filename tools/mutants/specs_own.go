@@ -10,6 +10,12 @@ var smallWindow = []edit{
 	{"sim/client.go", "	maxTries = 4\n", "	maxTries = 2\n"},
 }
 
+// idsNotChecked has request ids looked at by nobody.
+var idsNotChecked = []edit{
+	{"core/machine.go", "	if at, ok := m.requests.byID[a.requestID]; ok {\n", "	if at, ok := m.requests.byID[a.requestID]; ok && at.index == m.index {\n"},
+	{"core/propose.go", "	if at, ok := c.proposed.appended[id]; ok {\n", "	if at, ok := c.proposed.appended[id]; ok && at.index == 0 {\n"},
+}
+
 // Reads, the lease, request ids (classes 10 to 12), and what else pgraft has of
 // its own.
 var ownMutants = []mutant{
@@ -74,6 +80,10 @@ var ownMutants = []mutant{
 		edits: []edit{{"core/lease.go", "grants[:len(ids)/2+1]", "grants[:max(1, len(ids)/2)]"}},
 	},
 	{
+		name: "lease-of-two", class: "11", doc: "the lease rests on two promises, as in the three nodes that it was tried with",
+		edits: []edit{{"core/lease.go", "grants[:len(ids)/2+1]", "grants[:min(len(ids)/2+1, 2)]"}},
+	},
+	{
 		name: "lease-of-a-later-round", class: "11", doc: "the lease is counted from the newest promise that it rests on, not from the oldest",
 		edits: []edit{{"core/lease.go", "	l.from, l.ticks = from, 0\n	if until > c.now {\n		l.ticks = until - from\n", "	l.from, l.ticks = c.now, 0\n	if until > c.now {\n		l.ticks = until - from\n"}},
 	},
@@ -94,11 +104,15 @@ var ownMutants = []mutant{
 	},
 	{
 		name: "request-ids-not-checked", class: "12", doc: "a request id that is in the log is appended and committed again",
-		edits: []edit{{"core/machine.go", "	if at, ok := m.requests.byID[a.requestID]; ok {\n", "	if at, ok := m.requests.byID[a.requestID]; ok && at.index == m.index {\n"},
-			{"core/propose.go", "	if at, ok := c.proposed.appended[id]; ok {\n", "	if at, ok := c.proposed.appended[id]; ok && at.index == 0 {\n"}},
+		edits: idsNotChecked,
 	},
 	{
-		name: "small-window", class: "12", control: true, doc: "request ids are remembered for 300 entries: nothing is wrong with that",
+		name: "one-try-is-one-message", class: "12", doc: "the same, with clients that never send a request again: nothing but the network says it twice",
+		edits: append(slices.Clone(idsNotChecked),
+			edit{"sim/client.go", "retry: c.draws.Below(4) > 0, request", "retry: c.draws.Below(4) > 4, request"}),
+	},
+	{
+		name: "small-window", class: "12", control: true, doc: "request ids are remembered for 200 entries: nothing is wrong with that",
 		edits: smallWindow,
 	},
 	{
@@ -167,6 +181,10 @@ var ownMutants = []mutant{
 	{
 		name: "snapshot-never-reported", class: "own", live: true, doc: "the library does not hear what became of a snapshot",
 		edits: []edit{{"core/storage.go", "	c.rn.ReportSnapshot(in.RaftID, st)\n", "	_ = st\n"}},
+	},
+	{
+		name: "cut-snapshot-not-reported", class: "own", live: true, doc: "the library does not hear that a snapshot did not arrive",
+		edits: []edit{{"core/storage.go", "	if !in.OK {\n		st = raft.SnapshotFailure\n	}\n", "	if !in.OK {\n		return\n	}\n"}},
 	},
 	{
 		name: "proposals-not-retried", class: "own", live: true, doc: "a forwarded proposal is sent once",

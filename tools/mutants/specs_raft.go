@@ -33,6 +33,19 @@ var raftMutants = []mutant{
 			"return their.term > our.term || their.index >= our.index"}},
 	},
 	{
+		name: "old-append-believed", class: "own", doc: "an append that came late takes the commit index back",
+		edits: []edit{
+			{library + "log.go", "	if l.committed < tocommit {\n		if l.lastIndex()", "	if l.committed != tocommit {\n		if l.lastIndex()"},
+			{library + "raft.go", "	if a.prev.index < r.raftLog.committed {\n", "	if a.prev.index < r.raftLog.committed && m.GetTerm() != r.Term {\n"},
+			{library + "raft.go", "	r.raftLog.commitTo(m.GetCommit())\n	r.send(&pb.Message{To: m.From, Type: pb.MsgHeartbeatResp",
+				"	r.raftLog.commitTo(max(m.GetCommit(), r.raftLog.committed))\n	r.send(&pb.Message{To: m.From, Type: pb.MsgHeartbeatResp"},
+		},
+	},
+	{
+		name: "lost-append-stays-lost", class: "own", live: true, doc: "a follower that answers heartbeats is not sent again what it may have missed, unless it is a learner",
+		edits: []edit{{library + "raft.go", "		pr.MsgAppFlowPaused = false\n\n		// NB: if the follower is paused", "		if pr.IsLearner {\n			pr.MsgAppFlowPaused = false\n		}\n\n		// NB: if the follower is paused"}},
+	},
+	{
 		name: "two-changes-at-once", class: "8", doc: "a membership change is proposed before the one before it is applied",
 		edits: []edit{
 			{"core/membership.go", " || c.storage.libApplied < c.changes.confIndex {", " {"},

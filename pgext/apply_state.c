@@ -203,8 +203,9 @@ pgraft_apply_lag(const PgraftApplyReport *report)
 {
 	PgraftStatus status;
 
-	if (!pgraft_status_read(&pgraft_shared->status, &status) ||
-		status.commit_index < report->applied)
-		return 0;
+	while (!pgraft_status_read(&pgraft_shared->status, &status))
+		CHECK_FOR_INTERRUPTS();
+	if (status.commit_index < report->applied)
+		return 0;				/* a status of before */
 	return status.commit_index - report->applied;
 }

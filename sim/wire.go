@@ -47,7 +47,8 @@ const (
 	smallBytes    = 512
 	narrowBytes   = 2_000 // a second: less than a link has to carry
 	slowLinkTimes = 50
-	// narrowQueue is how far behind a narrow link may be: what comes then is lost.
+	// narrowQueue is how long a narrow link may take to have it all through: what
+	// does not fit is lost, and nothing comes long after the fault.
 	narrowQueue = 2 * time.Second
 	// maxDelay bounds what a message can be late by, but for faultDelay and
 	// faultHold; once the faults are over, calmDelay does: far less than a lease.
@@ -119,11 +120,12 @@ func (n *node) transmit(c *conn, s core.Send, info wireInfo) {
 	}
 	at := w.now + l.delay()
 	if l.narrow > 0 {
-		if l.busy > w.now+narrowQueue {
+		through := max(l.busy, w.now) + time.Duration(len(s.Data))*time.Second/narrowBytes
+		if through > w.now+narrowQueue {
 			w.marks.add(markLost)
 			return
 		}
-		l.busy = max(l.busy, w.now) + time.Duration(len(s.Data))*time.Second/narrowBytes
+		l.busy = through
 		at += l.busy - w.now
 		w.marks.add(markNarrow)
 	}

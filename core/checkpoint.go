@@ -230,6 +230,7 @@ func (p *peer) state(k *checkpoint.Codec) {
 	k.Uint(&p.round)
 	checkpoint.Message(k, &p.contact)
 	k.Uint(&p.contactAt)
+	k.Flag(&p.leaves)
 }
 
 func (s *storage) state(k *checkpoint.Codec) {

@@ -17,6 +17,7 @@ type peer struct {
 	round     uint64          // as its follower: the lease round last answered
 	contact   *corepb.Contact // as the leader's follower: what the leader says of it
 	contactAt uint64          // tick
+	leaves    bool            // it has asked to be removed
 }
 
 func (c *Core) peer(id uint64) *peer {

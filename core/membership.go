@@ -68,8 +68,13 @@ func (c *Core) removeNode(in RemoveNode) {
 }
 
 // removeOnRequest serves a former leader that gave up leadership to be removed.
+// Whoever does not lead keeps it in mind: it may be about to.
 func (c *Core) removeOnRequest(from uint64) {
-	if c.role != raft.StateLeader || c.members.Get(from) == nil {
+	if c.members.Get(from) == nil {
+		return
+	}
+	c.peer(from).leaves = true
+	if c.role != raft.StateLeader {
 		return
 	}
 	for _, ch := range c.changes.waiting {

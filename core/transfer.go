@@ -53,12 +53,23 @@ func (c *Core) transferLeader(in TransferLeader) {
 }
 
 // successor is the reachable voter with the longest log, of those that stay: one
-// on its way out would hand leadership on, maybe back; 0 if there is none.
+// on its way out would hand leadership on, maybe back; 0 if there is none. One
+// that has asked to be removed is the last choice: it may have been restarted and
+// have forgotten it.
 func (c *Core) successor() uint64 {
 	best := uint64(0)
 	progress := c.progress()
+	better := func(v uint64) bool {
+		if best == 0 {
+			return true
+		}
+		if l := c.peer(v).leaves; l != c.peer(best).leaves {
+			return !l
+		}
+		return progress.of(v).match > progress.of(best).match
+	}
 	for _, v := range c.conf.GetVoters() {
-		if v != c.self && c.reachable(v) && !c.goes(v) && (best == 0 || progress.of(v).match > progress.of(best).match) {
+		if v != c.self && c.reachable(v) && !c.goes(v) && better(v) {
 			best = v
 		}
 	}

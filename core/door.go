@@ -81,7 +81,7 @@ func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
 		c.event(Debug, "node %d rejects entry %d, which it has acknowledged", NodeID(m.GetFrom()), m.GetIndex())
 		return
 	}
-	if m.GetType() == pb.MsgTimeoutNow && c.lost {
+	if c.lost && (m.GetType() == pb.MsgTimeoutNow || elects(m)) {
 		c.event(Warning, "%v of node %d ignored: this node lost acknowledged data, it elects nobody", m.GetType(), NodeID(m.GetFrom()))
 		return
 	}

@@ -51,6 +51,17 @@ func (c *Core) campaignWhenDue() {
 	}
 }
 
+// elects says whether m asks for a vote or grants one.
+func elects(m *pb.Message) bool {
+	switch m.GetType() {
+	case pb.MsgVote, pb.MsgPreVote:
+		return true
+	case pb.MsgVoteResp, pb.MsgPreVoteResp:
+		return !m.GetReject()
+	}
+	return false
+}
+
 // heardFromLeader is called for a message that the current leader sent.
 func (c *Core) heardFromLeader(m *pb.Message) {
 	switch m.GetType() {

@@ -139,8 +139,12 @@ func (c *Core) compact() {
 	c.log.compact(min(c.storage.durableMark, c.storage.libApplied), c.cfg.MaxTailBytes)
 }
 
-// respond delivers a response of the library's: to itself, or to a member.
+// respond delivers a response of the library's: to itself, or to a member. A vote
+// that waited for the disk while this node heard that it lost data stays here.
 func (c *Core) respond(m *pb.Message) {
+	if c.lost && elects(m) {
+		return
+	}
 	if m.GetTo() == c.self {
 		c.step(m)
 		return

@@ -13,6 +13,9 @@ func (c *checks) spoken(n *node, s core.Send, i *wireInfo) {
 	d := n.disk.dir
 	switch i.kind {
 	case pb.MsgVote:
+		if n.warned {
+			c.w.fail(checkDurable, "%v calls for votes in term %d, and knows that it lost acknowledged entries", n, i.term)
+		}
 		if id := n.identity.RaftID; d.hard.Term < i.term || d.hard.Term == i.term && d.hard.Vote != id {
 			c.w.fail(checkDurable, "%v calls for votes in term %d, but on its disk are term %d and a vote for node %d",
 				n, i.term, d.hard.Term, core.NodeID(d.hard.Vote))

@@ -116,6 +116,8 @@ var raftMutants = []mutant{
 		edits: []edit{
 			{"core/lease.go", "	if c.lost { // its vote could make a leader without the entries that it lost\n		return true\n	}\n", ""},
 			{"core/election.go", "	if c.lost || !c.isVoter(c.self) {\n", "	if !c.isVoter(c.self) {\n"},
+			{"core/storage.go", "	if c.lost && elects(m) {\n		return\n	}\n", ""},
+			{"core/door.go", "	if c.lost && (m.GetType() == pb.MsgTimeoutNow || elects(m)) {\n", "	if c.lost && m.GetType() == pb.MsgTimeoutNow {\n"},
 		},
 	},
 	{

@@ -50,7 +50,9 @@ $new->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()') or die 'not
 is($new->safe_psql('postgres', "SELECT pgraft_replicate_entry('without the old one')"), 't', 'the cluster goes on');
 raft_wait('the new primary to apply', sub { $new->safe_psql('postgres', $applied) eq 'with all three, without the old one' });
 
-# What only the old primary has: pg_rewind takes it back.
+# What only the old primary has: pg_rewind takes it back. Until the checkpoint after
+# the promotion is done, pg_rewind before 16 sees no new timeline and does nothing.
+$new->safe_psql('postgres', 'CHECKPOINT');
 my $data = $old->data_dir;
 my $aside = PostgreSQL::Test::Utils::tempdir();
 copy("$data/postgresql.conf", "$aside/postgresql.conf") or die "settings: $!";

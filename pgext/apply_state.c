@@ -201,10 +201,8 @@ pgraft_apply_get(PgraftApplyReport *report)
 uint64
 pgraft_apply_lag(const PgraftApplyReport *report)
 {
-	PgraftStatus status;
+	PgraftStatus status = pgraft_last_status();
 
-	while (!pgraft_status_read(&pgraft_shared->status, &status))
-		CHECK_FOR_INTERRUPTS();
 	if (status.commit_index < report->applied)
 		return 0;				/* a status of before */
 	return status.commit_index - report->applied;

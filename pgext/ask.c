@@ -128,9 +128,16 @@ pgraft_ask_done(const PgraftCall *call)
 PgraftStatus
 pgraft_read_status(void)
 {
+	pgraft_require_node();
+	return pgraft_last_status();
+}
+
+/* The same, for a caller that has made sure of the node. */
+PgraftStatus
+pgraft_last_status(void)
+{
 	PgraftStatus status;
 
-	pgraft_require_node();
 	while (!pgraft_status_read(&pgraft_shared->status, &status))
 		CHECK_FOR_INTERRUPTS();
 	return status;

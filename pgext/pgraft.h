@@ -242,6 +242,7 @@ extern void pgraft_require_select(FunctionCallInfo fcinfo, const char *view);
 extern void pgraft_require_argument(FunctionCallInfo fcinfo, int argno, const char *name);
 extern int32 pgraft_node_id_arg(FunctionCallInfo fcinfo, int argno);
 extern PgraftStatus pgraft_read_status(void);
+extern PgraftStatus pgraft_last_status(void);
 
 /* text.c */
 extern const char *pgraft_text_to_log(const char *text, size_t *len);

@@ -1,5 +1,14 @@
 package main
 
+import "fmt"
+
+// queueOf has the oldest of more than n batches under way taken for stored.
+func queueOf(n int) []edit {
+	const tick = "	c.now++\n"
+	return []edit{{"core/core.go", tick + "	if c.removed {\n",
+		tick + fmt.Sprintf("	if len(c.storage.batches) > %d {\n		c.persisted(c.storage.batches[0].seq)\n	}\n	if c.removed {\n", n)}}
+}
+
 // What is said before it is durable, and disks that lie (classes 1 to 4 and 7).
 var durableMutants = []mutant{
 	{
@@ -70,11 +79,11 @@ var durableMutants = []mutant{
 	},
 	{
 		name: "queue-of-four", class: "3", doc: "of more than four batches under way the oldest is taken for stored",
-		edits: []edit{{"core/core.go", "	c.now++\n	if c.removed {\n", "	c.now++\n	if len(c.storage.batches) > 4 {\n		c.persisted(c.storage.batches[0].seq)\n	}\n	if c.removed {\n"}},
+		edits: queueOf(4),
 	},
 	{
 		name: "queue-of-eighty", class: "3", doc: "of more than 80 batches under way the oldest is taken for stored",
-		edits: []edit{{"core/core.go", "	c.now++\n	if c.removed {\n", "	c.now++\n	if len(c.storage.batches) > 80 {\n		c.persisted(c.storage.batches[0].seq)\n	}\n	if c.removed {\n"}},
+		edits: queueOf(80),
 	},
 	{
 		name: "leader-counts-itself-early", class: "3", doc: "a leader counts its own copy of an entry before it is synced",

@@ -26,6 +26,7 @@ func (c *checks) live() {
 	}
 	for _, n := range w.nodes {
 		c.liveNode(leader, n)
+		c.answersAll(n)
 	}
 	for _, o := range w.ops {
 		if o.began > w.lastOps() && o.outcome != done && o.outcome != refused && !o.gone && o.kind != opWait {
@@ -34,6 +35,16 @@ func (c *checks) live() {
 	}
 	if !leader.holdsLease() && w.sameTiming() {
 		w.fail(checkLiveness, "%v leads, and holds no lease", leader)
+	}
+}
+
+// answersAll: a member that is to stay one has answered whatever it was asked
+// before the last operations.
+func (c *checks) answersAll(n *node) {
+	for _, q := range n.waits {
+		if c.w.operator.want[n.id-1] && q.op != nil && q.began < c.w.lastOps() {
+			c.w.fail(checkLiveness, "%v was asked at %v for %v, and has not answered", n, q.began.Round(time.Millisecond), q.op)
+		}
 	}
 }
 

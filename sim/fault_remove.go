@@ -7,7 +7,7 @@ var faultRemove = Kind{
 	Doc:  "a member is removed under load, the leader as often as not",
 	draw: func(s *Stream, o *Options, d *Decision) { d.anyone(s, o) },
 	begin: func(w *World, s *strike) string {
-		if !w.operator.want[s.node.id-1] || w.wanted() <= 2 {
+		if !w.operator.want[s.node.id-1] || w.wanted() <= 1 {
 			return ""
 		}
 		w.operator.want[s.node.id-1] = false

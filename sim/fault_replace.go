@@ -15,7 +15,7 @@ var faultReplace = Kind{
 		d.For = s.Between(100*time.Millisecond, 8*time.Second)
 	},
 	begin: func(w *World, s *strike) string {
-		if !w.operator.want[s.node.id-1] || w.wanted() <= 2 {
+		if !w.operator.want[s.node.id-1] || w.wanted() <= 1 {
 			return ""
 		}
 		w.operator.want[s.node.id-1] = false

@@ -49,6 +49,6 @@ func (w *World) reseed() {
 		turn(&l.latency, &l.holds, &l.loss.draws, &l.duplicate.draws, &l.reorder.draws, &l.replay.draws)
 	}
 	for _, c := range w.clients {
-		turn(&c.draws)
+		turn(&c.draws, &c.waits)
 	}
 }

@@ -60,11 +60,11 @@ func (r *result) escapes(ctx context.Context, bin string, o options, touches fun
 		return false, nil
 	}
 	for _, k := range r.kills {
-		if x, err := trial(ctx, bin, "-seed", fmt.Sprint(k.Seed), "-seeds", "1", flag); err != nil || x.Killed {
+		if x, err := r.mutant.trial(ctx, bin, "-seed", fmt.Sprint(k.Seed), "-seeds", "1", flag); err != nil || x.Killed {
 			return false, err
 		}
 	}
 	// Three times what it took with everything on.
-	x, err := trial(ctx, bin, "-seed", fmt.Sprint(o.seed+900_000), "-seeds", fmt.Sprint(3*most+20), "-within", fmt.Sprint(o.within), flag)
+	x, err := r.mutant.trial(ctx, bin, "-seed", fmt.Sprint(o.seed+900_000), "-seeds", fmt.Sprint(3*most+20), "-within", fmt.Sprint(o.within), flag)
 	return !x.Killed, err
 }

@@ -82,7 +82,7 @@ func (a *alone) try(ctx context.Context, m mutant) error {
 	}
 	defer os.Remove(bin)
 	with := func(flag string, times uint64) (kill, error) {
-		return trial(ctx, bin, "-seed", fmt.Sprint(a.o.seed), "-seeds", fmt.Sprint(times*a.o.seeds),
+		return m.trial(ctx, bin, "-seed", fmt.Sprint(a.o.seed), "-seeds", fmt.Sprint(times*a.o.seeds),
 			"-within", fmt.Sprint(time.Duration(times)*a.o.within), flag)
 	}
 	for _, c := range checks {

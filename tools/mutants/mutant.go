@@ -18,7 +18,9 @@ type mutant struct {
 	// control: not wrong, so it has to survive. It makes a bound small that no
 	// simulated minute reaches; a mutant that needs it says so in its edits.
 	control bool
-	edits   []edit
+	// nodes form the cluster in its runs; 0: as many as in the standard workload.
+	nodes int
+	edits []edit
 }
 
 // edit replaces a piece of a file that must occur in it exactly once, so that a

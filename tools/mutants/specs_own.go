@@ -199,7 +199,7 @@ var ownMutants = []mutant{
 		edits: []edit{{"core/membership.go", "	for _, ch := range c.changes.waiting {\n		ch.started = false\n	}\n", ""}},
 	},
 	{
-		name: "commit-not-learned", class: "own", live: true, doc: "a candidate does not learn what others know to be committed",
+		name: "commit-not-learned", class: "own", live: true, nodes: 2, doc: "a candidate does not learn what others know to be committed",
 		edits: []edit{{"core/door.go", "	c.commitKnown(env.GetKnownCommit())\n", ""}},
 	},
 }

@@ -68,7 +68,7 @@ func (s source) try(ctx context.Context, m mutant, tmp string, o options) result
 		if b > 0 && o.shrink > 0 {
 			args = args[:6]
 		}
-		k, err := trial(ctx, bin, args...)
+		k, err := m.trial(ctx, bin, args...)
 		if err != nil {
 			r.err = fmt.Errorf("mutant %s: %w", m.name, err)
 			return r
@@ -81,8 +81,9 @@ func (s source) try(ctx context.Context, m mutant, tmp string, o options) result
 	return r
 }
 
-// trial runs a built mutant once.
-func trial(ctx context.Context, bin string, args ...string) (k kill, err error) {
+// trial runs the mutant, built as bin, once.
+func (m mutant) trial(ctx context.Context, bin string, args ...string) (k kill, err error) {
+	args = append(args, "-nodes", fmt.Sprint(m.nodes))
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(ctx, bin, args...)
 	cmd.Stdout, cmd.Stderr = &out, &errs

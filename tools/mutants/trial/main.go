@@ -47,11 +47,12 @@ func main() {
 	within := flag.Duration("within", time.Minute, "and no longer than so")
 	bases := flag.Uint64("bases", 1, "how often, each with seeds of its own")
 	stride := flag.Uint64("stride", 1_000_000, "from base to base")
+	nodes := flag.Int("nodes", 0, "that form the cluster; 0 = as many as in the standard workload")
 	faults := flag.String("faults", "", "as of pgraft sim")
 	without := flag.String("without", "", "checkers that are off")
 	small := flag.Duration("shrink", 0, "shrink what killed, for so long at most")
 	flag.Parse()
-	o := sim.Options{}
+	o := sim.Options{Nodes: *nodes}
 	var err error
 	if *faults != "" {
 		if o.Faults, err = campaign.Faults(strings.Split(*faults, ",")); err != nil {

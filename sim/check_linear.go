@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/anishathalye/porcupine"
 )
@@ -85,13 +84,4 @@ var logModel = porcupine.Model{
 	},
 	Equal:             func(a, b any) bool { return a.(logState) == b.(logState) },
 	DescribeOperation: func(input, output any) string { return fmt.Sprint(input.(*op), output) },
-}
-
-func (o *op) String() string {
-	kind := [...]string{"write", "read", "read behind a barrier", "confirm", "wait"}[o.kind]
-	if o.kind.reads() {
-		kind = fmt.Sprintf("%s %d,", kind, o.read)
-	}
-	return fmt.Sprintf("op %d of client %d: %s key %d from %v to %v, applied %v", o.id, o.client, kind, o.key,
-		o.began.Round(time.Millisecond), o.ended.Round(time.Millisecond), o.applied != nil)
 }

@@ -35,6 +35,8 @@ const (
 	// linearizability has to look at in one piece.
 	keyLife = 80
 	keys    = 3 // in use at a time
+	// patience is how long most wait for an answer at most.
+	patience = 4 * time.Second
 	// maxPatience is how long the last operations wait for an answer.
 	maxPatience = quietTime - 100*time.Millisecond
 	// maxPause is how late a client sends a request once more: as one does that
@@ -154,12 +156,12 @@ func (c *client) try(n *node) {
 		c.op.gone = true // it can have been removed before it ever heard of anyone
 	}
 	if q := c.w.propose(n, c.op); !q.over {
-		patience := c.draws.Between(500*time.Millisecond, 4*time.Second)
+		waits := c.draws.Between(500*time.Millisecond, patience)
 		if c.op.began > c.w.lastOps() {
-			patience = maxPatience
+			waits = maxPatience
 		}
 		if c.waits.Below(16) > 0 || c.op.kind == opWait {
-			c.w.arrange(event{at: c.w.now + patience, kind: evTimeout, ref: q})
+			c.w.arrange(event{at: c.w.now + waits, kind: evTimeout, ref: q})
 		}
 	}
 }
@@ -235,6 +237,9 @@ func (w *World) answered(q *request, r core.Reply) {
 	o.open--
 	switch {
 	case r.Code == core.OK:
+		if w.now-q.began > patience && o.began < w.lastOps() {
+			w.marks.add(markPatient)
+		}
 		w.checks.acknowledged(q, r)
 		if o.outcome != done && o.outcome != unknown {
 			o.outcome, o.index, o.ended = done, r.Index, w.now

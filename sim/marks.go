@@ -54,6 +54,7 @@ const (
 	markUnknownCommitted
 	markUnknownLost
 	markRetried
+	markPatient
 	markRequestTwice
 	markReadOK
 	markBarrierOK
@@ -88,7 +89,7 @@ var markNames = [markCount]string{
 	"message reordered", "old message replayed", "message into a partition", "message too large for its link",
 	"message over a narrow link", "snapshot cut in the middle", "elected", "deposed", "lease taken",
 	"lease outlived its process", "is_leader true", "is_leader false", "write acknowledged", "outcome unknown",
-	"unknown outcome: committed", "unknown outcome: not committed", "request retried", "request answered twice alike",
+	"unknown outcome: committed", "unknown outcome: not committed", "request retried", "request answered after a long wait", "request answered twice alike",
 	"read done", "read behind a barrier", "leadership confirmed", "wait for an index done", "log entry read", "entry too large refused", "snapshot of own state", "snapshot installed", "log truncated",
 	"promise stored", "member added", "learner promoted", "voter demoted", "member removed", "node knows that it is removed",
 	"founded another cluster", "leadership transferred", "transfer failed", "node repaired by the operator", "node restarted with state",

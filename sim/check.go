@@ -92,6 +92,7 @@ type checks struct {
 	newest     core.Members
 	acked      uint64 // the last index that a client was told of
 	newestAt   uint64 // index of the last membership entry that anyone applied
+	members    []membership
 	promises   []made
 	joints     map[slotKey]*jointChange
 	damaged    []*directory // with a record that fails its checksum
@@ -105,6 +106,12 @@ type committed struct {
 }
 
 type vote struct{ replica, term uint64 }
+
+// membership is who belongs to the cluster from an index on.
+type membership struct {
+	from uint64
+	core.Members
+}
 
 // replica is what a member ever had on its disk: the directory can get lost
 // later, but what it acknowledged was there.
@@ -123,6 +130,7 @@ func (n *node) foreign() bool {
 func (c *checks) found(n *node) {
 	c.cluster = n.identity.ClusterUUID
 	c.agreed, c.votes, c.byKey, c.others = map[uint64]digest{}, map[vote]uint64{}, map[int][]int{}, map[slotKey]digest{}
+	c.members = []membership{{0, n.members}}
 	c.started(n, core.Durable{Snapshot: n.disk.dir.snapshot, HardState: n.disk.dir.hard})
 }
 

@@ -65,7 +65,17 @@ func (c *checks) sameMembers(n *node, m core.Members) {
 	c.agreed[at] = h
 	if at > c.newestAt {
 		c.newestAt, c.newest = at, m
+		c.members = append(c.members, membership{at, m})
 	}
+}
+
+// membersAt is who belonged to the cluster at an index.
+func (c *checks) membersAt(i uint64) core.Members {
+	at := len(c.members) - 1
+	for c.members[at].from > i {
+		at--
+	}
+	return c.members[at].Members
 }
 
 // countsItself: a node takes itself for a voter if, and only if, its members say

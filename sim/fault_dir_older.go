@@ -12,7 +12,8 @@ import (
 // faultDirOlder: a copy of the data directory is made, and For later put in its
 // place. Nothing in it tells that it is old: what was synced is gone, as with a
 // disk that lies. So it is done only when the others can do without what is
-// lost: it voted for nobody meanwhile, and a quorum of others has its entries.
+// lost: it voted for nobody meanwhile, a quorum of others has its entries, and
+// those that have not elect nobody with it.
 // The leader notices, and the operator removes and empties it as the log says.
 var faultDirOlder = Kind{
 	Name: "dir-older", Group: "disk", most: 4,
@@ -65,5 +66,31 @@ func (w *World) mayForget(n *node, copied *directory) bool {
 			have++
 		}
 	}
-	return have >= voters/2+1
+	return have >= voters/2+1 && !w.elect(n, copied, d.last(), d.termAt(d.last()))
+}
+
+// elect says whether the nodes that lack an entry could elect one of them, n with
+// an older copy of its directory among them: whether they are a quorum in a
+// configuration that one of them goes by. Such a copy of the only member is one by
+// itself, whoever came after it.
+func (w *World) elect(n *node, copied *directory, index, term uint64) bool {
+	lacks, by := map[uint64]bool{}, []core.Members{}
+	for _, x := range w.nodes {
+		d := x.disk.dir
+		if x == n {
+			d = copied
+		} else if !d.hasIdentity || d.identity.ClusterUUID != w.checks.cluster || d.termAt(index) == term {
+			continue
+		} else if x.state == running {
+			by = append(by, x.members)
+		}
+		lacks[d.identity.RaftID] = true
+		by = append(by, w.checks.membersAt(d.commit()))
+	}
+	for _, m := range by {
+		if quorum(m, nil, func(id uint64) bool { return lacks[id] }) {
+			return true
+		}
+	}
+	return false
 }

@@ -44,6 +44,13 @@ func (c *Core) receive(in Receive) {
 	if c.removed || c.members.WasRemoved(in.From) {
 		return
 	}
+	if c.addedByOther(in.From) {
+		c.event(Warning, "node %d is a member, but this node, which leads as the only voter, never added it: this node lost acknowledged data; remove it, empty its data_dir, add it again",
+			NodeID(in.From))
+		c.lost = true
+		c.abdicate()
+		return
+	}
 	p := c.peer(in.From)
 	p.heard, p.lastHeard = true, c.now
 	switch b := env.GetBody().(type) {
@@ -62,6 +69,14 @@ func (c *Core) receive(in Receive) {
 	case *corepb.Envelope_ReadReply:
 		c.readReplied(b.ReadReply)
 	}
+}
+
+// addedByOther says that from became a member by a change that this node has not,
+// though it leads and nobody else could make one: its log is an old copy. That is
+// certain only once it has applied all that was committed before its term.
+func (c *Core) addedByOther(from uint64) bool {
+	return c.role == raft.StateLeader && c.onlyVoter() && c.machine.term == c.hard.Term &&
+		Incarnation(from) > c.members.LastIncarnation
 }
 
 func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {

@@ -10,20 +10,21 @@ import (
 
 // doorVerbs bring a node what no correct member sends, and strangers.
 var doorVerbs = map[string]func(*script){
-	// raw node=2 from=1 [bytes]: a message, its input an Envelope as text (from
-	// and to are filled in where they miss), or arbitrary bytes
+	// raw node=2 from=1 [incarnation=4] [bytes]: a message, its input an Envelope as
+	// text (from and to are filled in where they miss), or arbitrary bytes
 	"raw": func(s *script) {
 		n, from := s.node(), s.nodeAt("from")
+		sender := core.RaftID(uint32(s.num("incarnation", int(core.Incarnation(from.id.RaftID)))), from.key)
 		data := []byte(s.d.Input)
 		if !s.has("bytes") {
 			var env corepb.Envelope
 			if err := prototext.Unmarshal(data, &env); err != nil {
 				s.d.Fatalf(s.t, "%v", err)
 			}
-			fill(&env, from.id.RaftID, n.id.RaftID)
+			fill(&env, sender, n.id.RaftID)
 			data = mustMarshal(&env)
 		}
-		n.step(core.Receive{From: from.id.RaftID, Data: data})
+		n.step(core.Receive{From: sender, Data: data})
 		s.settle()
 	},
 	// unreachable node=1 peer=2: a message could not be sent

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -106,6 +107,55 @@ func TestVoterThatLostItsData(t *testing.T) {
 	if got := m.memberIDs(); len(got) != 3 {
 		t.Errorf("voters %x; want three", got)
 	}
+}
+
+// The worst of old copies: the first node's directory from before it added the
+// others. It needs nobody's vote, so it leads, in the others' own term, until one of
+// them reaches it; then it says what happened, and leads no more.
+func TestOldCopyOfOnlyMember(t *testing.T) {
+	one := newMember(t, 1).open().init(true)
+	cluster{one}.leader()
+	one.stop()
+	copied := filepath.Join(t.TempDir(), "copy")
+	if err := os.CopyFS(copied, os.DirFS(one.cfg.DataDir)); err != nil {
+		t.Fatal(err)
+	}
+	one.open()
+	c := cluster{one}
+	for _, id := range []uint32{2, 3} {
+		m := newMember(t, id).open().init(false)
+		c.add(m)
+		c = append(c, m)
+	}
+	index := c.leader().propose(request(1, 1), "before")
+	one.stop()
+	others := c[1:]
+	after := others.leader().propose(request(2, 1), "after")
+	one.empty()
+	if err := os.Rename(copied, one.cfg.DataDir); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range others {
+		m.stop()
+	}
+	cluster{one.open()}.leader()
+	for _, m := range others {
+		m.open()
+	}
+	one.waitLog("this node lost acknowledged data")
+	eventually(t, "the old copy to lead no more", func() error {
+		if s := one.out.status(); s.LeaseExpiry != 0 || s.LeaderNode == 1 {
+			return fmt.Errorf("it publishes %+v", s)
+		}
+		return nil
+	})
+	others.asLeader("its removal", func(leader *member) error { return leader.RemoveNode(soon(t), 1) })
+	one.wantRemoved(t)
+	one.stop()
+	one.empty()
+	one.open().init(false)
+	others.add(one)
+	c.wantLogs(map[uint64]string{index: "before", after: "after"})
 }
 
 func TestRemoveNodeRefusals(t *testing.T) {

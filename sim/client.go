@@ -144,8 +144,8 @@ func (c *client) begin(k opKind) {
 const opHeader = 8
 
 // try sends the client's op to a node. One attempt in sixteen waits until it is
-// answered, as a session without a statement_timeout does: checks.live demands
-// that. An index, though, may never be reached.
+// answered, as a session with a very long pgraft.propose_timeout does:
+// checks.answersAll demands that. An index, though, may never be reached.
 func (c *client) try(n *node) {
 	if c.op == nil || n.state != running || n.foreign() {
 		return

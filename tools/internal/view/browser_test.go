@@ -54,6 +54,7 @@ func open(t *testing.T, h *history.History) *tab {
 		}
 	})
 	p.do(chromedp.WaitReady(chromedp.CSS(`body[data-ready="true"]`)))
+	p.painted()
 	return p
 }
 

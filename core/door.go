@@ -45,9 +45,7 @@ func (c *Core) receive(in Receive) {
 		return
 	}
 	if c.addedByOther(in.From) {
-		c.event(Warning, "node %d is a member, but this node, which leads as the only voter, never added it: this node lost acknowledged data; remove it, empty its data_dir, add it again",
-			NodeID(in.From))
-		c.lost = true
+		c.lostData("node %d is a member, but this node, which leads as the only voter, never added it", NodeID(in.From))
 		c.abdicate()
 		return
 	}
@@ -79,6 +77,15 @@ func (c *Core) addedByOther(from uint64) bool {
 		Incarnation(from) > c.members.LastIncarnation
 }
 
+// lostData notes that this node's log is not all that it acknowledged: from here on
+// it elects nobody. It says how that is known once.
+func (c *Core) lostData(how string, a ...any) {
+	if !c.lost {
+		c.event(Warning, how+": this node lost acknowledged data; remove it, empty its data_dir, add it again", a...)
+	}
+	c.lost = true
+}
+
 func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
 	if c.electsAnother(m) {
 		c.event(Debug, "%v of node %d for term %d ignored: promised not to elect another leader yet", m.GetType(), NodeID(m.GetFrom()), m.GetTerm())
@@ -101,11 +108,7 @@ func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
 		return
 	}
 	if m.GetType() == pb.MsgHeartbeat && m.GetCommit() > c.last {
-		if !c.lost { // once is enough
-			c.event(Warning, "node %d says that entry %d is durable here, but the log ends at %d: this node lost acknowledged data; remove it, empty its data_dir, add it again",
-				NodeID(m.GetFrom()), m.GetCommit(), c.last)
-		}
-		c.lost = true
+		c.lostData("node %d says that entry %d is durable here, but the log ends at %d", NodeID(m.GetFrom()), m.GetCommit(), c.last)
 		return
 	}
 	if m.GetType() == pb.MsgHeartbeat {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/pgraft/pgraft/core"
-	"github.com/pgraft/pgraft/core/corepb"
 )
 
 // faultDirOlder: a copy of the data directory is made, and For later put in its
@@ -55,18 +54,11 @@ func (w *World) mayForget(n *node, copied *directory) bool {
 		d.hard.Term != copied.hard.Term || d.hard.Vote != copied.hard.Vote || d.promise != copied.promise {
 		return false
 	}
-	have, voters := 0, 0
-	for _, m := range w.checks.newest.List {
-		if m.GetRole() != corepb.Role_VOTER {
-			continue
-		}
-		voters++
-		x := w.nodes[core.NodeID(m.GetRaftId())-1].disk.dir
-		if x != d && bytes.Equal(x.identity.ReplicaUUID[:], m.GetReplicaUuid()) && x.termAt(d.last()) == d.termAt(d.last()) {
-			have++
-		}
-	}
-	return have >= voters/2+1 && !w.elect(n, copied, d.last(), d.termAt(d.last()))
+	last := d.last()
+	return quorum(w.checks.newest, nil, func(id uint64) bool {
+		x := w.nodes[core.NodeID(id)-1].disk.dir
+		return x != d && bytes.Equal(x.identity.ReplicaUUID[:], w.checks.newest.Get(id).GetReplicaUuid()) && x.termAt(last) == d.termAt(last)
+	}) && !w.elect(n, copied, last, d.termAt(last))
 }
 
 // elect says whether the nodes that lack an entry could elect one of them, n with

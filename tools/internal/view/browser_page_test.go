@@ -19,7 +19,6 @@ func TestBrowser(t *testing.T) {
 	h := incident(t)
 	h.Name = "incident.trace"
 	p := open(t, h)
-	p.painted()
 	p.shot("first-light")
 	p.wantText("#gutter", "node 1", "Leader", "term 2", "node 3", "follows 1")
 	p.wantText("#size", "3 nodes", fmt.Sprintf("%d,", len(h.Steps)/1000))
@@ -178,7 +177,6 @@ func TestBrowserLarge(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := open(t, h)
-	p.painted()
 	p.shot("large-light")
 	load := eval[float64](p, "loadMillis")
 	frames := func(what string, zoom float64) float64 {

@@ -56,9 +56,11 @@ integration = PGRAFT_PG_CONFIG="$(1)" $(GO) test -tags integration -count=1 -tim
 
 all: pgraft engine shim ## build the command, the engine and the extension for PG_CONFIG
 
-# Go knows by itself what is up to date.
+# Go knows by itself what is up to date. Position independent, as distributions ask.
 pgraft:
-	$(GO) build $(GOFLAGS_BUILD) -ldflags='$(SOURCES_LDFLAGS)' -o build/pgraft ./tools/pgraft
+	$(GO) build $(GOFLAGS_BUILD) -buildmode=pie -ldflags='$(SOURCES_LDFLAGS)' -o build/pgraft ./tools/pgraft
+	@rm -rf build/man
+	@build/pgraft manual build/man
 
 # Pebble's Go zstd: Go builds C packages anew each time for a C library.
 engine:
@@ -89,12 +91,15 @@ install: ## copy what `make` built into the server of PG_CONFIG
 	@install -m 755 $(PG_BUILD)/pgraft.so build/pgraft_engine.so '$(call pg_dir,pkglibdir)/'
 	@install -m 644 pgext/pgraft.control pgext/pgraft--*.sql '$(call pg_dir,sharedir)/extension/'
 	@install -m 755 build/pgraft '$(DESTDIR)$(PREFIX)/bin/'
+	@install -d '$(DESTDIR)$(PREFIX)/share/man/man1'
+	@install -m 644 build/man/*.1 '$(DESTDIR)$(PREFIX)/share/man/man1/'
 
 # The servers' data stays; a server that still names pgraft in
 # shared_preload_libraries does not start any longer.
 uninstall: ## remove what install has put there
 	@rm -f '$(call pg_dir,pkglibdir)/pgraft.so' '$(call pg_dir,pkglibdir)/pgraft_engine.so' \
 		'$(call pg_dir,sharedir)/extension/pgraft.control' '$(DESTDIR)$(PREFIX)/bin/pgraft' \
+		'$(DESTDIR)$(PREFIX)/share/man/man1/'pgraft{,-*}.1 \
 		$(foreach sql,$(notdir $(wildcard pgext/pgraft--*.sql)),'$(call pg_dir,sharedir)/extension/$(sql)')
 
 VERSION = $(call once,VERSION,$(shell sed -n 's/^   "version": "\(.*\)",/\1/p' META.json))

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 const top = "../.."
@@ -125,6 +126,17 @@ func TestMeta(t *testing.T) {
 		for _, path := range []string{p.File, p.Docfile} {
 			read(t, path)
 		}
+	}
+}
+
+// The manual pages bear the day that the changelog gives the release.
+func TestReleased(t *testing.T) {
+	changed, err := time.Parse(time.RFC1123Z, find(t, "pgext/debian/changelog", `(?m)^ -- .*>  (.*)$`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if released := find(t, "tools/pgraft/main.go", `(?m)^const released = "(.*)"$`); released != changed.Format(time.DateOnly) {
+		t.Errorf("tools/pgraft/main.go: released on %s; pgext/debian/changelog: %s", released, changed.Format(time.DateOnly))
 	}
 }
 

@@ -89,5 +89,5 @@ out=$(pkg -P "postgresql-$major-pgraft" pgraft) || fail "$out"
 left=$(find "$root" -name '*pgraft*' -not -path "$root/data/*")
 [ -z "$left" ] || fail "left after the removal:" "$left"
 
-lintian --fail-on error --suppress-tags initial-upload-closes-no-bugs --tag-display-limit 0 "$debs"/*.deb
+lintian --fail-on error,warning --suppress-tags initial-upload-closes-no-bugs --tag-display-limit 0 "$debs"/*.deb
 echo "test-deb: installed, used and removed ${files[*]##*/}"

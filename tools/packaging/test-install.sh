@@ -13,6 +13,7 @@ run install >/dev/null
 expected=$(
 	{
 		echo 755 /opt/pgraft/bin/pgraft
+		for page in build/man/*.1; do echo "644 /opt/pgraft/share/man/man1/${page##*/}"; done
 		printf "755 $("$pg_config" --pkglibdir)/%s\n" pgraft.so pgraft_engine.so
 		printf "644 $("$pg_config" --sharedir)/extension/%s\n" pgraft.control pgraft--1.0.sql
 	} | sort

@@ -19,6 +19,9 @@ import (
 // version is the release of the command, and of the extension it was built with.
 const version = "1.0.0"
 
+// released is the day of that release, for the manual pages.
+const released = "2026-11-24"
+
 func main() {
 	// Until everything is cleaned up, a second Ctrl-C changes nothing.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -90,7 +93,7 @@ explains what recorded nodes did.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())
 	})
-	root.AddCommand(newDemo(), newNode(), newStatus(), newBench(), newSim(), newShrink(), newRewind(), newReplay(), newTrace(), newView(), newDiff(), newCerts(), newVersion())
+	root.AddCommand(newDemo(), newNode(), newStatus(), newBench(), newSim(), newShrink(), newRewind(), newReplay(), newTrace(), newView(), newDiff(), newCerts(), newVersion(), newManual())
 	return root
 }
 

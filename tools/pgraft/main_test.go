@@ -56,6 +56,33 @@ func TestVersion(t *testing.T) {
 	}
 }
 
+// Every command that --help lists has a manual page with its options and examples.
+func TestManual(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "man")
+	if out, errOut, err := pgraft(t, "manual", dir); err != nil || out+errOut != "" {
+		t.Fatalf("pgraft manual: %q, %q, %v", out, errOut, err)
+	}
+	root := newRoot()
+	for _, cmd := range root.Commands() {
+		page, err := os.ReadFile(filepath.Join(dir, "pgraft-"+cmd.Name()+".1"))
+		if cmd.Hidden {
+			if err == nil {
+				t.Errorf("a page of %s, which --help hides", cmd.Name())
+			}
+			continue
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		wantAll(t, string(page), ".SH SYNOPSIS", cmd.Short, released[:4])
+	}
+	whole, err := os.ReadFile(filepath.Join(dir, "pgraft.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantAll(t, string(whole), "pgraft - Raft consensus inside PostgreSQL", "pgraft demo", "SEE ALSO")
+}
+
 // A mistake on the command line is named, with the way out, on standard error
 // only.
 func TestMistakes(t *testing.T) {

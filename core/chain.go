@@ -99,6 +99,9 @@ func (p *Parts) sum(out *Output) {
 			d.number(r.Index)
 			d.number(r.Term)
 			d.bytes([]byte(r.Text))
+			if r.Detail != "" {
+				d.bytes([]byte(r.Detail))
+			}
 		}
 		set(3, n, d)
 	}

@@ -219,6 +219,7 @@ func (l *lease) state(k *checkpoint.Codec) {
 		k.Uint(&g.opened)
 		k.Uint(&g.ticks)
 	})
+	checkpoint.ByID(k, &l.answered, k.Uint)
 	k.Uint(&l.from)
 	k.Uint(&l.ticks)
 	k.Uint(&l.forfeit)
@@ -279,8 +280,10 @@ func (cs *changes) state(k *checkpoint.Codec) {
 			checkpoint.Message(k, &ch.add)
 			k.Uint(&ch.raftID)
 			k.Flag(&ch.started)
+			ch.wait.state(k)
 		})
 	})
+	checkpoint.ByID(k, &cs.promotions, func(w *roundWait) { w.state(k) })
 	k.Uint(&cs.confIndex)
 	k.Flag(&cs.proposed)
 }
@@ -291,6 +294,15 @@ func (t *transfer) state(k *checkpoint.Codec) {
 	k.Flag(&t.leaving)
 	checkpoint.List(k, &t.leavingIDs, k.Uint)
 	k.Uint(&t.askedAt)
+	k.Flag(&t.wish.open)
+	k.Uint(&t.wish.id)
+	k.Uint(&t.wish.target)
+	t.wish.wait.state(k)
+}
+
+func (w *roundWait) state(k *checkpoint.Codec) {
+	k.Uint(&w.round)
+	k.Uint(&w.opened)
 }
 
 func (r *reads) state(k *checkpoint.Codec) {

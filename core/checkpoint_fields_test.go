@@ -16,6 +16,7 @@ var derived = map[string]string{
 	"Core.library":     "code, not state",
 	"Core.out":         "empty between two Steps",
 	"Core.said":        "forgotten before each Ready",
+	"Core.cause":       "forgotten at the start of each Step",
 	"Core.rn":          "compared by the test in core/checkpoint",
 	"requests.byID":    "made of order",
 	"requests.encoded": "made of order",

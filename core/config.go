@@ -35,6 +35,7 @@ type Config struct {
 const (
 	maxProposals      = 4096     // open proposals of this node
 	maxProposalBytes  = 64 << 20 // bytes of them
+	maxWaiters        = 64       // calls of this node that wait for one request id
 	maxChanges        = 16       // membership changes waiting for their turn
 	maxReads          = 4096     // open reads of this node
 	maxUncommitted    = 32 << 20 // bytes in the leader's log beyond the commit index

@@ -45,6 +45,7 @@ type Core struct {
 	received, sent corepb.Envelope
 	sentRaft       corepb.Envelope_Raft
 	said           *corepb.LeaseRound // beside the heartbeats of one Ready
+	cause          string             // why this node may stop leading in this Step
 }
 
 // New starts a core from what the log store holds. It does nothing by itself:
@@ -110,7 +111,7 @@ func (c *Core) onlyVoter() bool {
 // Step is the one door: it takes one input and returns everything that the host
 // has to do about it.
 func (c *Core) Step(in Input) Output {
-	c.out = Output{}
+	c.out, c.cause = Output{}, ""
 	switch in := in.(type) {
 	case Tick:
 		c.tick()
@@ -225,23 +226,36 @@ func (c *Core) observe(rd raft.Ready) {
 		c.leaderKnown()
 	}
 	if c.hard.Term != beforeTerm || c.role != before {
-		c.roleChanged(before)
+		c.roleChanged(before, beforeTerm)
 	} else if c.hard.Vote != beforeVote {
 		c.resetTimer()
 	}
 }
 
 // roleChanged starts everything anew that belongs to a role or a term.
-func (c *Core) roleChanged(before raft.StateType) {
+func (c *Core) roleChanged(before raft.StateType, beforeTerm uint64) {
 	c.resetTimer()
 	if c.role == raft.StateLeader && before != raft.StateLeader {
 		c.event(Info, "this node leads in term %d", c.hard.Term)
 		c.becameLeader()
 	}
 	if c.role != raft.StateLeader && before == raft.StateLeader {
-		c.event(Info, "this node no longer leads: term is %d", c.hard.Term)
+		c.event(Info, "this node no longer leads: %s; term is %d", c.whyNotLeader(beforeTerm), c.hard.Term)
 		c.lostLeadership()
 	}
+}
+
+// whyNotLeader says why this node, which led in the term before, does not any more.
+func (c *Core) whyNotLeader(before uint64) string {
+	switch {
+	case c.cause != "":
+		return c.cause
+	case c.hard.Term != before:
+		return "a later term began"
+	case !c.isVoter(c.self):
+		return "it votes no more"
+	}
+	return "it heard from no quorum of the voters within an election timeout"
 }
 
 // leaderKnown is called when this node learns who leads, itself included.
@@ -255,7 +269,7 @@ func (c *Core) leaderKnown() {
 }
 
 func (c *Core) becameLeader() {
-	c.lease = lease{rounds: map[uint64]uint64{}, granted: map[uint64]grant{}}
+	c.lease = lease{rounds: map[uint64]uint64{}, granted: map[uint64]grant{}, answered: map[uint64]uint64{}}
 	c.changes.confIndex = c.last // the library allows no change before this is applied
 	c.rememberAppended()
 }
@@ -264,6 +278,7 @@ func (c *Core) lostLeadership() {
 	c.lease = lease{}
 	c.proposed.appended = map[[16]byte]place{}
 	c.failChanges()
+	c.endWish(NotLeader, "this node no longer leads")
 	c.failConfirms()
 }
 
@@ -299,6 +314,10 @@ func (c *Core) decorate(env *corepb.Envelope) {
 	case pb.MsgSnap:
 		m.Snapshot = forRecipient(m.GetSnapshot(), m.GetTo())
 	}
+}
+
+func (c *Core) refuse(id uint64, r refusal) {
+	c.out.Reply = append(c.out.Reply, Reply{ID: id, Code: r.code, Text: r.text, Detail: r.detail})
 }
 
 func (c *Core) reply(id uint64, code Code, text string, a ...any) {

@@ -46,7 +46,7 @@ func (c *Core) receive(in Receive) {
 	}
 	if c.addedByOther(in.From) {
 		c.lostData("node %d is a member, but this node, which leads as the only voter, never added it", NodeID(in.From))
-		c.abdicate()
+		c.abdicate("it lost acknowledged data")
 		return
 	}
 	p := c.peer(in.From)
@@ -87,6 +87,10 @@ func (c *Core) lostData(how string, a ...any) {
 }
 
 func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
+	if c.lost && (m.GetType() == pb.MsgVote || m.GetType() == pb.MsgPreVote) {
+		c.event(Debug, "%v of node %d for term %d ignored: this node lost acknowledged data, it elects nobody", m.GetType(), NodeID(m.GetFrom()), m.GetTerm())
+		return
+	}
 	if c.electsAnother(m) {
 		c.event(Debug, "%v of node %d for term %d ignored: promised not to elect another leader yet", m.GetType(), NodeID(m.GetFrom()), m.GetTerm())
 		return
@@ -115,12 +119,24 @@ func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
 		c.peer(m.GetFrom()).round = env.GetLeaseRound().GetRound()
 		c.noteContacts(env)
 	}
+	c.noteTerm(m)
 	c.step(m)
 	c.drain()
 	c.commitKnown(env.GetKnownCommit())
 	c.heardFromLeader(m)
 	if p := env.GetLeasePromise(); p != nil && m.GetType() == pb.MsgHeartbeatResp && m.GetTerm() == c.hard.Term {
 		c.promised(m.GetFrom(), p)
+	}
+}
+
+// noteTerm notes why a message of a later term ends this node's leadership.
+func (c *Core) noteTerm(m *pb.Message) {
+	if c.role != raft.StateLeader || m.GetTerm() <= c.hard.Term {
+		return
+	}
+	c.cause = fmt.Sprintf("node %d is in term %d", NodeID(m.GetFrom()), m.GetTerm())
+	if m.GetFrom() == c.transfer.target {
+		c.cause = fmt.Sprintf("leadership is handed to node %d", NodeID(m.GetFrom()))
 	}
 }
 

@@ -42,12 +42,16 @@ func (c *Core) campaignWhenDue() {
 		return
 	}
 	c.resetTimer()
-	if c.lost || !c.isVoter(c.self) {
-		return
+	if !c.lost && c.isVoter(c.self) {
+		c.timer.campaigns++
+		if err := c.rn.Campaign(); err != nil {
+			c.event(Warning, "campaign in term %d: %v", c.hard.Term, err)
+		}
 	}
-	c.timer.campaigns++
-	if err := c.rn.Campaign(); err != nil {
-		c.event(Warning, "campaign in term %d: %v", c.hard.Term, err)
+	// Who stands for no election, or is held back by the library, has not heard from
+	// its leader for as long. A candidate knows no leader: nothing happens.
+	if err := c.rn.ForgetLeader(); err != nil {
+		c.event(Warning, "forget node %d as the leader: %v", NodeID(c.lead), err)
 	}
 }
 
@@ -76,7 +80,8 @@ func (c *Core) heardFromLeader(m *pb.Message) {
 // election at once: the way on for a leader whose lease is gone for its term.
 // A term may always be raised; a response of a higher term is how the library
 // learns of one.
-func (c *Core) abdicate() {
+func (c *Core) abdicate(why string) {
+	c.cause = why
 	c.step(&pb.Message{Type: pb.MsgHeartbeatResp.Enum(), From: new(c.self), To: new(c.self), Term: new(c.hard.Term + 1)})
 	c.drain()
 	c.timer.deadline = c.now

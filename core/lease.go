@@ -44,9 +44,11 @@ type lease struct {
 	round   uint64            // the newest round opened
 	rounds  map[uint64]uint64 // open round -> tick it was opened at
 	granted map[uint64]grant  // voter -> its newest promise
-	from    uint64            // tick that the lease is counted from
-	ticks   uint64            // its length; 0 = no lease
-	forfeit uint64            // no lease in this term any more: leadership is handed over
+	// answered is the newest round that a member has answered in this term.
+	answered map[uint64]uint64
+	from     uint64 // tick that the lease is counted from
+	ticks    uint64 // its length; 0 = no lease
+	forfeit  uint64 // no lease in this term any more: leadership is handed over
 }
 
 // grant is one voter's promise: to elect nobody else for ticks from the tick in
@@ -63,13 +65,19 @@ func (c *Core) promiseMillis() uint64 {
 	return uint64(c.cfg.ElectionTicks-promiseSlackTicks) * c.cfg.TickMillis
 }
 
-// openRound returns this tick's round: one for all members.
+// nextRound opens a round: what answers it was alive after this.
+func (c *Core) nextRound() {
+	l := &c.lease
+	l.round++
+	l.rounds[l.round] = c.now
+	delete(l.rounds, l.round-maxOpenRounds)
+}
+
+// openRound returns the round of a heartbeat: this tick's, one for all members.
 func (c *Core) openRound() *corepb.LeaseRound {
 	l := &c.lease
 	if at, ok := l.rounds[l.round]; !ok || at != c.now {
-		l.round++
-		l.rounds[l.round] = c.now
-		delete(l.rounds, l.round-maxOpenRounds)
+		c.nextRound()
 	}
 	if c.said.GetRound() != l.round {
 		c.said = &corepb.LeaseRound{Round: l.round, Contacts: c.contacts()}
@@ -92,7 +100,7 @@ func (c *Core) makePromise(env *corepb.Envelope) *corepb.LeasePromise {
 			p.pendingMillis = c.promiseMillis()
 			p.pendingSeq = c.emit(Persist{PromiseMillis: p.pendingMillis, Sync: true}, nil)
 		}
-		return nil
+		return &corepb.LeasePromise{Round: round} // it promises nothing, and is there
 	}
 	p.to, p.until = env.GetTo(), c.now+uint64(c.cfg.ElectionTicks)
 	return &corepb.LeasePromise{Round: round, Millis: c.promiseMillis()}
@@ -104,9 +112,6 @@ func (c *Core) makePromise(env *corepb.Envelope) *corepb.LeasePromise {
 func (c *Core) electsAnother(m *pb.Message) bool {
 	if m.GetType() != pb.MsgVote && m.GetType() != pb.MsgPreVote {
 		return false
-	}
-	if c.lost { // its vote could make a leader without the entries that it lost
-		return true
 	}
 	if string(m.GetContext()) == transferContext {
 		return false
@@ -127,6 +132,7 @@ func (c *Core) promised(from uint64, p *corepb.LeasePromise) {
 	if c.role != raft.StateLeader || !ok {
 		return
 	}
+	c.lease.answered[from] = max(c.lease.answered[from], p.GetRound())
 	ticks := p.GetMillis() * (100 - driftPercent) / 100 / c.cfg.TickMillis
 	g := grant{opened, ticks - min(ticks, lateTicks)}
 	if g.end() > c.lease.granted[from].end() {

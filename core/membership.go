@@ -17,9 +17,11 @@ import (
 // change outlives its leader. One entry at a time is in flight (thesis, section
 // 4.1, and the bug of 2015: none before the leader's own first entry).
 type changes struct {
-	waiting   []*change
-	confIndex uint64 // nothing is proposed before the library has applied this
-	proposed  bool   // the entry at confIndex is a change of ours
+	waiting []*change
+	// promotions are the rounds that learners wait for who are to become voters.
+	promotions map[uint64]roundWait
+	confIndex  uint64 // nothing is proposed before the library has applied this
+	proposed   bool   // the entry at confIndex is a change of ours
 }
 
 // change is one AddNode, ReplaceNode or RemoveNode that waits for its Reply.
@@ -28,6 +30,7 @@ type change struct {
 	add     *corepb.Member // nil: a removal. With Replaces set: a replacement
 	raftID  uint64         // set when the first entry has been proposed, or a removal
 	started bool
+	wait    roundWait // before it is started
 }
 
 // promoteLag is how many entries a learner may be behind to become a voter.
@@ -96,7 +99,13 @@ func (c *Core) enqueue(ch *change) {
 // leaderDuties proposes the next membership entry that is due. What is asked for
 // waits while a member is LEAVING.
 func (c *Core) leaderDuties() {
-	if c.role != raft.StateLeader || c.removed || c.transfer.target != 0 || c.joint() || c.storage.libApplied < c.changes.confIndex {
+	if c.role != raft.StateLeader || c.removed {
+		return
+	}
+	c.endVainTransfer()
+	c.pumpWish()
+	if c.role != raft.StateLeader || c.transfer.target != 0 || c.joint() || c.storage.libApplied < c.changes.confIndex {
+		c.changes.forgetRounds()
 		return
 	}
 	for _, m := range c.members.List {
@@ -125,7 +134,17 @@ func (c *Core) reachable(id uint64) bool {
 	return id == c.self || c.silentMillis(id) < uint64(c.cfg.ElectionTicks)*c.cfg.TickMillis
 }
 
-// start makes the first step of a change; true if an entry was proposed.
+// forgetRounds: who answered before a change of the members, or of the leader, says
+// nothing of after it.
+func (cs *changes) forgetRounds() {
+	cs.promotions = nil
+	for _, ch := range cs.waiting {
+		ch.wait = roundWait{}
+	}
+}
+
+// start makes the first step of a change; true if an entry was proposed, or if
+// whatever comes later has to wait.
 func (c *Core) start(ch *change) bool {
 	if ch.add != nil {
 		return c.startAdd(ch)
@@ -135,13 +154,15 @@ func (c *Core) start(ch *change) bool {
 		c.answer(ch, OK, "")
 		return false
 	}
-	if code, text := c.mayRemove(m); code != OK {
-		c.answer(ch, code, "%s", text)
+	if r := c.mayRemove(m); r.code != OK {
+		c.answerRefusal(ch, r)
 		return false
 	}
 	if ch.raftID == c.self {
-		c.startSelfRemoval(ch)
-		return false
+		return c.startSelfRemoval(ch)
+	}
+	if heard := c.hearFor(ch, c.removalNeed(ch.raftID)); heard != hears {
+		return heard == hearsSoon
 	}
 	ch.started = c.proposeChange(corepb.MemberChange_DEMOTE, pb.ConfChangeAddLearnerNode, &corepb.Member{RaftId: ch.raftID})
 	return ch.started
@@ -154,8 +175,8 @@ func (c *Core) startAdd(ch *change) bool {
 		return false
 	}
 	if ch.add.GetReplaces() != 0 {
-		if code, text := c.mayReplace(ch.add); code != OK {
-			c.answer(ch, code, "%s", text)
+		if r := c.mayReplace(ch.add); r.code != OK {
+			c.answerRefusal(ch, r)
 			return false
 		}
 	}
@@ -183,26 +204,33 @@ func (c *Core) startAdd(ch *change) bool {
 			return false
 		}
 	}
+	if old := ch.add.GetReplaces(); old != 0 {
+		if heard := c.hearFor(ch, c.replacementNeed(ch.add.GetRaftId(), old)); heard != hears {
+			return heard == hearsSoon
+		}
+	}
 	ch.add.RaftId = RaftID(c.members.LastIncarnation+1, node)
 	ch.raftID = ch.add.RaftId
 	ch.started = c.proposeChange(corepb.MemberChange_ADD, pb.ConfChangeAddLearnerNode, ch.add)
 	return ch.started
 }
 
-// mayRemove refuses a removal that the cluster would not survive.
-func (c *Core) mayRemove(m *corepb.Member) (Code, string) {
-	id := m.GetRaftId()
-	if !c.isVoter(id) {
-		return OK, ""
+// mayRemove refuses a removal that the cluster would not survive, as far as this node
+// knows without asking.
+func (c *Core) mayRemove(m *corepb.Member) refusal {
+	if id := m.GetRaftId(); c.isVoter(id) && len(c.votersBeside(id)) == 0 {
+		return refusal{code: LastVoter, text: fmt.Sprintf("node %d is the last voter", NodeID(id))}
 	}
-	rest, up := c.votersBeside(id)
-	switch {
-	case rest == 0:
-		return LastVoter, fmt.Sprintf("node %d is the last voter", NodeID(id))
-	case up < rest/2+1:
-		return QuorumAtRisk, fmt.Sprintf("without node %d only %d of the %d remaining voters are reachable, %d are needed", NodeID(id), up, rest, rest/2+1)
+	return c.refuses(c.removalNeed(m.GetRaftId()), c.reachable)
+}
+
+// hearFor waits for the answers that ch needs. If too few come, it answers ch.
+func (c *Core) hearFor(ch *change, n need) hearing {
+	heard := c.hear(&ch.wait, n)
+	if heard == hearsNot {
+		c.answerRefusal(ch, c.refuses(n, c.answered(&ch.wait)))
 	}
-	return OK, ""
+	return heard
 }
 
 // proposeChange appends a membership entry that changes one member; false if
@@ -240,6 +268,7 @@ func (c *Core) restartChanges() {
 	for _, ch := range c.changes.waiting {
 		ch.started = false
 	}
+	c.changes.forgetRounds()
 }
 
 // changeApplied tells the log, the removed member and whoever waits.
@@ -302,8 +331,12 @@ func stepText(ch *corepb.MemberChange) string {
 
 // answer ends a change for everyone who waits for it.
 func (c *Core) answer(ch *change, code Code, text string, a ...any) {
+	c.answerRefusal(ch, refusal{code: code, text: fmt.Sprintf(text, a...)})
+}
+
+func (c *Core) answerRefusal(ch *change, r refusal) {
 	for _, id := range ch.ids {
-		c.reply(id, code, text, a...)
+		c.refuse(id, r)
 	}
 	c.changes.waiting = slices.DeleteFunc(c.changes.waiting, func(x *change) bool { return x == ch })
 }

@@ -15,8 +15,11 @@ type node struct {
 	id      core.Identity
 	address string
 	cfg     core.Config
-	life    uint64     // part of the seed
-	core    *core.Core // nil: not running
+	life    uint64 // part of the seed
+	// formDraws are draws of the election timer that only forming a cluster takes: the
+	// stories rest on those after it. The first start skips back as many.
+	formDraws uint64
+	core      *core.Core // nil: not running
 
 	disk    image          // synced
 	view    image          // as the core sees it: what is not durable included
@@ -98,6 +101,7 @@ func (n *node) start() {
 		n.c.printf("%d: %v\n", n.key, err)
 		return
 	}
+	n.formDraws = 0
 	n.moments, n.leaseEnd = map[uint64]int64{0: n.c.time}, 0
 	n.due = n.c.time + n.interval()
 	n.view = n.disk.clone()
@@ -204,7 +208,11 @@ func (n *node) Reply(r core.Reply) {
 		n.c.printf("%d: reply %d: ok\n", n.key, r.ID)
 	default:
 		n.c.checkRefusal(n, r)
-		n.c.printf("%d: reply %d: %s: %s\n", n.key, r.ID, codeNames[r.Code], r.Text)
+		text := r.Text
+		if r.Detail != "" {
+			text += " (" + r.Detail + ")"
+		}
+		n.c.printf("%d: reply %d: %s: %s\n", n.key, r.ID, codeNames[r.Code], text)
 	}
 }
 

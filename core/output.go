@@ -94,6 +94,8 @@ type Reply struct {
 	Index uint64 // Propose: where the entry is; reads: what is applied at least
 	Term  uint64
 	Text  string // for people; empty when Code is OK
+	// Detail is a sentence of facts beside Text; often there is none.
+	Detail string
 }
 
 // Code is the outcome of a request.
@@ -108,7 +110,7 @@ const (
 	NoSuchNode         // no member has that node id
 	Conflict           // the node id or the address belongs to another member
 	LastVoter          // the removal would leave no voter
-	QuorumAtRisk       // the removal would leave the rest without a reachable quorum
+	QuorumAtRisk       // no quorum answers of the voters as they are, or would be; nothing happened
 	NotPossible        // the change makes no sense now; Text says why
 	RemovedMember      // this node is no longer a member
 )

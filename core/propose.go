@@ -50,7 +50,10 @@ func (c *Core) propose(in Propose) {
 		c.replyPlace(in.ID, at)
 		return
 	}
-	if p := ps.open[in.RequestID]; p != nil {
+	if p := ps.open[in.RequestID]; p != nil && len(p.ids) >= maxWaiters {
+		c.reply(in.ID, Busy, "%d calls with this request id wait already, at most %d may", len(p.ids), maxWaiters)
+		return
+	} else if p != nil {
 		p.ids = append(p.ids, in.ID)
 		return
 	}

@@ -84,3 +84,25 @@ func TestLeaderWithAStuckDiskIsBusy(t *testing.T) {
 		t.Errorf("after the disk went on: %s", codeNames[got])
 	}
 }
+
+// Calls that wait for one request id are bounded; a call more is refused, and those
+// that wait are answered.
+func TestCallsOfOneRequestAreBounded(t *testing.T) {
+	const bound = 64
+	c := newCluster()
+	c.quiet = true
+	c.form(3)
+	replies := map[core.Code]int{}
+	c.onReply = func(_ *node, r core.Reply) { replies[r.Code]++ }
+	for range bound + 3 {
+		c.propose(c.nodes[2], 7, "once")
+	}
+	if replies[core.Busy] != 3 || len(replies) != 1 {
+		t.Errorf("before the entry is committed: %v, should be 3 times busy", replies)
+	}
+	c.propose(c.nodes[2], 8, "another") // has a bound of its own
+	c.stabilize()
+	if replies[core.OK] != bound+1 || replies[core.Busy] != 3 {
+		t.Errorf("after: %v, should be %d times OK", replies, bound+1)
+	}
+}

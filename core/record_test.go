@@ -15,6 +15,9 @@ func (n *node) RecordOutput(out core.Output) {
 // config is what n was started with.
 func (n *node) config() core.Config {
 	cfg := n.cfg
-	cfg.Identity, cfg.Seed = n.id, uint64(n.key)+n.life<<32
+	cfg.Identity, cfg.Seed = n.id, uint64(n.key)+n.life<<32-n.formDraws*timerStep
 	return cfg
 }
+
+// timerStep is by how much a draw moves the state of a core's election timer.
+const timerStep = 0x9e3779b97f4a7c15

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
 
 	"github.com/pgraft/pgraft/core/corepb"
@@ -18,8 +17,7 @@ import (
 // configuration by itself; then the old member is LEAVING like any other.
 
 func (c *Core) replaceNode(in ReplaceNode) {
-	if c.role != raft.StateLeader || c.removed {
-		c.reply(in.ID, NotLeader, "this node does not lead")
+	if c.refusedHere(in.ID) {
 		return
 	}
 	add := &corepb.Member{Address: in.Address, Port: in.Port, ReplicaUuid: bytes.Clone(in.ReplicaUUID[:]),
@@ -44,66 +42,76 @@ func sameServer(a, b *corepb.Member) bool {
 
 // mayReplace refuses a replacement that makes no sense, or that the cluster
 // would not survive.
-func (c *Core) mayReplace(add *corepb.Member) (Code, string) {
+func (c *Core) mayReplace(add *corepb.Member) refusal {
 	node, old := NodeID(add.GetRaftId()), c.members.Get(add.GetReplaces())
 	oldNode := NodeID(add.GetReplaces())
 	other := slices.IndexFunc(c.members.List, func(m *corepb.Member) bool {
 		return m.GetReplaces() == add.GetReplaces() && NodeID(m.GetRaftId()) != node
 	})
-	rest, up := c.votersBeside(add.GetReplaces())
+	no := func(code Code, text string, a ...any) refusal {
+		return refusal{code: code, text: fmt.Sprintf(text, a...)}
+	}
 	switch {
 	case old == nil:
-		return NoSuchNode, fmt.Sprintf("node %d is no longer a member", oldNode)
+		return no(NoSuchNode, "node %d is no longer a member", oldNode)
 	case node == oldNode:
-		return Conflict, fmt.Sprintf("node %d cannot take its own place: remove it, then add it again", node)
+		return no(Conflict, "node %d cannot take its own place: remove it, then add it again", node)
 	case old.GetRole() != corepb.Role_VOTER:
-		return NotPossible, fmt.Sprintf("node %d is not a voter: remove it, then add node %d", oldNode, node)
+		return no(NotPossible, "node %d is not a voter: remove it, then add node %d", oldNode, node)
 	case other >= 0:
-		return NotPossible, fmt.Sprintf("node %d takes the place of node %d already", NodeID(c.members.List[other].GetRaftId()), oldNode)
-	case rest == 0:
-		return LastVoter, fmt.Sprintf("node %d is the last voter: add node %d, then remove it", oldNode, node)
-	case up+1 < (rest+1)/2+1:
-		return QuorumAtRisk, fmt.Sprintf("with node %d in the place of node %d only %d of %d voters are reachable, %d are needed", node, oldNode, up+1, rest+1, (rest+1)/2+1)
+		return no(NotPossible, "node %d takes the place of node %d already", NodeID(c.members.List[other].GetRaftId()), oldNode)
+	case len(c.votersBeside(add.GetReplaces())) == 0:
+		return no(LastVoter, "node %d is the last voter: add node %d, then remove it", oldNode, node)
 	}
-	return OK, ""
-}
-
-// votersBeside counts the voters without id, and the reachable ones of them.
-func (c *Core) votersBeside(id uint64) (rest, up int) {
-	for _, v := range c.conf.GetVoters() {
-		if v != id {
-			rest++
-			if c.reachable(v) {
-				up++
-			}
-		}
-	}
-	return rest, up
+	return c.refuses(c.replacementNeed(add.GetRaftId(), add.GetReplaces()), c.reachable)
 }
 
 // promote makes a member that has caught up a voter, in the place of another if
-// it says so; false if that has to wait.
+// it says so; false if that has to wait. Nobody waits for an answer: until enough of
+// the members answer, it stays a learner.
 func (c *Core) promote(m *corepb.Member) bool {
 	id, old := m.GetRaftId(), c.members.Get(m.GetReplaces())
-	rest, up := c.votersBeside(m.GetReplaces())
-	if old.GetRole() != corepb.Role_VOTER || old == nil || rest == 0 {
-		// It replaces nobody; or one that is on its way out already; or one that
-		// has become the last voter, and whoever asked has to remove it.
-		return c.proposeChange(corepb.MemberChange_PROMOTE, pb.ConfChangeAddNode, &corepb.Member{RaftId: id})
+	// It may replace nobody; or one that is on its way out already; or one that
+	// has become the last voter, and whoever asked has to remove it.
+	replaces := old.GetRole() == corepb.Role_VOTER && old != nil && len(c.votersBeside(old.GetRaftId())) > 0
+	need := c.promotionNeed(id)
+	if replaces {
+		need = c.replacementNeed(id, old.GetRaftId())
 	}
-	if up+1 < (rest+1)/2+1 {
+	need.patient = true
+	wait := c.changes.promotions[id]
+	if heard := c.hear(&wait, need); heard != hears {
+		c.waitForPromotion(id, wait, heard)
 		return false
 	}
+	if !replaces {
+		return c.proposeChange(corepb.MemberChange_PROMOTE, pb.ConfChangeAddNode, &corepb.Member{RaftId: id})
+	}
 	if old.GetRaftId() == c.self {
-		to := c.successor()
-		if to != 0 {
-			c.startTransfer(to) // whoever leads then goes on
+		to := c.successor(c.answered(&wait))
+		if to == 0 {
+			c.waitForPromotion(id, wait, hearsSoon) // for another one's answer
+			return false
 		}
-		return to != 0
+		c.startTransfer(to) // whoever leads then goes on
+		return true
 	}
 	return c.proposeEntry(&corepb.MemberChange{Step: corepb.MemberChange_REPLACE, Member: &corepb.Member{RaftId: id, Replaces: old.GetRaftId()}},
 		&pb.ConfChangeSingle{Type: pb.ConfChangeAddNode.Enum(), NodeId: new(id)},
 		&pb.ConfChangeSingle{Type: pb.ConfChangeAddLearnerNode.Enum(), NodeId: new(old.GetRaftId())})
+}
+
+// waitForPromotion keeps the round in mind, until its time is over: then another one
+// is opened.
+func (c *Core) waitForPromotion(id uint64, w roundWait, h hearing) {
+	if h == hearsNot {
+		delete(c.changes.promotions, id)
+		return
+	}
+	if c.changes.promotions == nil {
+		c.changes.promotions = map[uint64]roundWait{}
+	}
+	c.changes.promotions[id] = w
 }
 
 // answerVoter answers an addition or a replacement whose member votes now, if

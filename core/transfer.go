@@ -20,6 +20,16 @@ type transfer struct {
 	leaving    bool
 	leavingIDs []uint64
 	askedAt    uint64 // tick
+	wish       wish
+}
+
+// wish is a transfer that was asked for and has not begun: the target and a quorum
+// have to answer first.
+type wish struct {
+	open   bool
+	id     uint64 // of the input that waits
+	target uint64 // 0 = whoever is best
+	wait   roundWait
 }
 
 func (c *Core) transferLeader(in TransferLeader) {
@@ -29,13 +39,15 @@ func (c *Core) transferLeader(in TransferLeader) {
 	switch {
 	case c.transfer.target != 0:
 		c.reply(in.ID, Busy, "leadership is being handed to node %d", NodeID(c.transfer.target))
+	case c.transfer.wish.open:
+		c.reply(in.ID, Busy, "leadership is about to be handed over")
 	case in.NodeID == c.cfg.Identity.NodeID:
 		c.reply(in.ID, OK, "")
 	case in.NodeID == 0:
-		if to := c.successor(); to == 0 {
-			c.reply(in.ID, NotPossible, "no other voter that stays is reachable")
+		if c.successor(c.reachable) == 0 {
+			c.refuse(in.ID, refusal{NotPossible, "no other voter that stays is reachable", c.silentText(need{}, c.reachable)})
 		} else {
-			c.startTransfer(to, in.ID)
+			c.transfer.wish = wish{open: true, id: in.ID}
 		}
 	default:
 		m := c.members.Node(in.NodeID)
@@ -44,19 +56,96 @@ func (c *Core) transferLeader(in TransferLeader) {
 			c.reply(in.ID, NoSuchNode, "node %d is not a member", in.NodeID)
 		case !c.isVoter(m.GetRaftId()):
 			c.reply(in.ID, NotPossible, "node %d is not a voter", in.NodeID)
-		case !c.reachable(m.GetRaftId()):
-			c.reply(in.ID, NotPossible, "node %d is not reachable", in.NodeID)
 		default:
-			c.startTransfer(m.GetRaftId(), in.ID)
+			if r := c.refuses(need{must: m.GetRaftId()}, c.reachable); r.code != OK {
+				c.refuse(in.ID, r)
+				return
+			}
+			c.transfer.wish = wish{open: true, id: in.ID, target: m.GetRaftId()}
 		}
 	}
 }
 
-// successor is the reachable voter with the longest log, of those that stay: one
+// pumpWish begins the transfer that was asked for, once enough have answered.
+func (c *Core) pumpWish() {
+	w := &c.transfer.wish
+	switch {
+	case !w.open:
+		return
+	case c.transfer.target != 0:
+		c.endWish(Busy, "leadership is being handed to node %d", NodeID(c.transfer.target))
+		return
+	case w.target != 0 && !c.isVoter(w.target):
+		c.endWish(NotPossible, "node %d is not a voter", NodeID(w.target))
+		return
+	}
+	to, heard, no := w.target, hears, refusal{}
+	if to == 0 {
+		to, heard, no = c.hearHeir(&w.wait, need{})
+	} else {
+		n := need{must: to}
+		if heard = c.hear(&w.wait, n); heard == hearsNot {
+			no = c.refuses(n, c.answered(&w.wait))
+		}
+	}
+	if heard == hearsSoon {
+		return
+	}
+	id := w.id
+	c.transfer.wish = wish{}
+	if heard == hearsNot {
+		c.refuse(id, no)
+		return
+	}
+	c.startTransfer(to, id)
+}
+
+// hearHeir is hear for a leader that hands leadership to whoever is best: the best
+// that it knows if that one answers in time, otherwise the best of those that do.
+func (c *Core) hearHeir(w *roundWait, n need) (to uint64, h hearing, no refusal) {
+	h = c.hear(w, n)
+	answers := c.answered(w)
+	best, to := c.successor(c.reachable), c.successor(answers)
+	switch {
+	case h == hears && to != 0 && (to == best || c.waitOver(w, n)):
+		return to, hears, no
+	case !c.waitOver(w, n) && best != 0:
+		return 0, hearsSoon, no
+	}
+	if no = c.refuses(n, answers); no.code == OK {
+		no = refusal{NotPossible, "no other voter that stays is reachable", c.silentText(n, answers)}
+	}
+	return 0, hearsNot, no
+}
+
+// endWish answers a transfer that never began.
+func (c *Core) endWish(code Code, text string, a ...any) {
+	if w := c.transfer.wish; w.open {
+		c.transfer.wish = wish{}
+		c.reply(w.id, code, text, a...)
+	}
+}
+
+// endVainTransfer ends a transfer to a member that votes no more: the library has
+// given it up by then.
+func (c *Core) endVainTransfer() {
+	if to := c.transfer.target; to != 0 && !c.isVoter(to) {
+		c.event(Warning, "leadership is not handed to node %d, which votes no more", NodeID(to))
+		c.giveUpTransfer("node %d votes no more: it is being removed", NodeID(to))
+	}
+}
+
+// giveUpTransfer says why. The lease is gone for this term, so this node makes way.
+func (c *Core) giveUpTransfer(why string, a ...any) {
+	c.endTransfer(NotPossible, why, a...)
+	c.abdicate("its lease ended with a transfer that came to nothing")
+}
+
+// successor is the voter with the longest log that up accepts, of those that stay: one
 // on its way out would hand leadership on, maybe back; 0 if there is none. One
 // that has asked to be removed is the last choice: it may have been restarted and
 // have forgotten it.
-func (c *Core) successor() uint64 {
+func (c *Core) successor(up func(uint64) bool) uint64 {
 	best := uint64(0)
 	progress := c.progress()
 	better := func(v uint64) bool {
@@ -69,7 +158,7 @@ func (c *Core) successor() uint64 {
 		return progress.of(v).match > progress.of(best).match
 	}
 	for _, v := range c.conf.GetVoters() {
-		if v != c.self && c.reachable(v) && !c.goes(v) && better(v) {
+		if v != c.self && up(v) && !c.goes(v) && better(v) {
 			best = v
 		}
 	}
@@ -90,17 +179,26 @@ func (c *Core) startTransfer(to uint64, ids ...uint64) {
 	c.rn.TransferLeader(to)
 }
 
-// startSelfRemoval is a leader's way out: leadership first.
-func (c *Core) startSelfRemoval(ch *change) {
-	to := c.successor()
-	if to == 0 {
-		c.answer(ch, QuorumAtRisk, "no other voter that stays is reachable to take over leadership")
-		return
+// startSelfRemoval is a leader's way out: leadership first. True if whatever comes
+// later has to wait.
+func (c *Core) startSelfRemoval(ch *change) bool {
+	if c.successor(c.reachable) == 0 {
+		c.answerRefusal(ch, refusal{QuorumAtRisk, "no other voter that stays is reachable to take over leadership", c.silentText(need{}, c.reachable)})
+		return false
+	}
+	to, heard, no := c.hearHeir(&ch.wait, c.removalNeed(c.self))
+	switch heard {
+	case hearsSoon:
+		return true
+	case hearsNot:
+		c.answerRefusal(ch, no)
+		return false
 	}
 	c.transfer.leaving = true
 	c.transfer.leavingIDs = append(c.transfer.leavingIDs, ch.ids...)
 	c.changes.waiting = slices.DeleteFunc(c.changes.waiting, func(x *change) bool { return x == ch })
 	c.startTransfer(to)
+	return true
 }
 
 // tickTransfer notices a transfer that the library gave up, and goes on asking
@@ -109,8 +207,7 @@ func (c *Core) tickTransfer() {
 	t := &c.transfer
 	if c.role == raft.StateLeader && t.target != 0 && c.rn.BasicStatus().LeadTransferee == 0 {
 		c.event(Warning, "node %d did not take over leadership within an election timeout", NodeID(t.target))
-		c.endTransfer(NotPossible, "node %d did not take over within an election timeout", NodeID(t.target))
-		c.abdicate()
+		c.giveUpTransfer("node %d did not take over within an election timeout", NodeID(t.target))
 	}
 	if t.leaving && c.lead != 0 && c.lead != c.self && c.now-t.askedAt >= uint64(c.cfg.ElectionTicks) {
 		c.askToLeave()
@@ -149,6 +246,7 @@ func (c *Core) endTransfer(code Code, text string, a ...any) {
 // failTransfer is for a node that is removed: for one that asked for it that is
 // success.
 func (c *Core) failTransfer(code Code, text string) {
+	c.endWish(code, "%s", text)
 	c.endTransfer(code, "%s", text)
 	for _, id := range c.transfer.leavingIDs {
 		c.reply(id, OK, "")
@@ -157,6 +255,10 @@ func (c *Core) failTransfer(code Code, text string) {
 }
 
 func (c *Core) cancelTransfer(id uint64) {
+	if w := c.transfer.wish; w.open && w.id == id {
+		c.endWish(Unknown, "given up") // it does not begin
+		return
+	}
 	for _, ids := range []*[]uint64{&c.transfer.ids, &c.transfer.leavingIDs} {
 		if i := slices.Index(*ids, id); i >= 0 {
 			*ids = slices.Delete(*ids, i, i+1)

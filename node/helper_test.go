@@ -260,7 +260,7 @@ func (c cluster) asLeader(what string, change func(leader *member) error) {
 	eventually(t, what, func() error {
 		err := change(c.leader())
 		var r *node.RequestError
-		if errors.As(err, &r) && (r.Code == core.NotLeader || r.Code == core.Unknown) {
+		if errors.As(err, &r) && (r.Code == core.NotLeader || r.Code == core.Unknown || r.Detail != "") { // the last: somebody did not answer in time
 			return err
 		}
 		if err != nil {

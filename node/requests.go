@@ -20,6 +20,8 @@ import (
 type RequestError struct {
 	Code core.Code
 	Text string
+	// Detail is a sentence of facts beside Text; empty: none.
+	Detail string
 }
 
 func (e *RequestError) Error() string { return e.Text }
@@ -47,7 +49,7 @@ func (n *Node) ask(ctx context.Context, in func(id uint64) core.Input) (core.Rep
 	for again := false; ; again = true {
 		r, err := n.running()
 		if err != nil && again { // the core before may have handed it on
-			return core.Reply{}, &RequestError{core.Unknown, err.Error()}
+			return core.Reply{}, &RequestError{Code: core.Unknown, Text: err.Error()}
 		}
 		if err != nil {
 			return core.Reply{}, err
@@ -80,10 +82,10 @@ func (n *Node) AddNode(ctx context.Context, nodeID uint32, address string, port 
 	voter := false
 	switch m := v.member(nodeID); {
 	case v.Core.Role != core.RoleLeader:
-		return false, &RequestError{core.NotLeader, "this node does not lead"}
+		return false, &RequestError{Code: core.NotLeader, Text: "this node does not lead"}
 	case m == nil:
 	case m.GetAddress() != address || m.GetPort() != port:
-		return false, &RequestError{core.Conflict, fmt.Sprintf("node %d is a member already, at %s", nodeID, endpoint(m))}
+		return false, &RequestError{Code: core.Conflict, Text: fmt.Sprintf("node %d is a member already, at %s", nodeID, endpoint(m))}
 	case m.GetRole() == corepb.Role_VOTER:
 		voter = true
 	}
@@ -179,7 +181,7 @@ func failure(rep core.Reply) error {
 	if rep.Code == core.OK {
 		return nil
 	}
-	return &RequestError{rep.Code, rep.Text}
+	return &RequestError{Code: rep.Code, Text: rep.Text, Detail: rep.Detail}
 }
 
 // View is what a node knows of itself and the other members at one instant.

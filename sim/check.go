@@ -2,6 +2,7 @@ package sim
 
 import (
 	"slices"
+	"time"
 
 	pb "go.etcd.io/raft/v3/raftpb"
 
@@ -24,6 +25,7 @@ const (
 	checkRequest    = "request-once"       // a request id commits at most once
 	checkOutcome    = "refused-stays-out"  // what was refused never commits
 	checkMembers    = "membership"         // one change at a time; all agree
+	checkAlive      = "asked-before"       // who votes is changed only if a quorum was alive just before
 	checkLease      = "one-lease"          // is_leader() is true on one node at most
 	checkPromise    = "promise-kept"       // no vote against a lease that it promised; a lease rests on a quorum's promises
 	checkBounds     = "bounds"             // queues, messages and logs stay within their bounds
@@ -40,7 +42,7 @@ const stopped = "stopped"
 // Checks lists the checkers by name.
 func Checks() []string {
 	return []string{checkPanic, checkLeader, checkLog, checkComplete, checkCommitted, checkApplied, checkBack, checkDurable,
-		checkQuorum, checkAck, checkRequest, checkOutcome, checkMembers, checkLease, checkPromise, checkBounds, checkFresh, checkReads, checkLinear,
+		checkQuorum, checkAck, checkRequest, checkOutcome, checkMembers, checkAlive, checkLease, checkPromise, checkBounds, checkFresh, checkReads, checkLinear,
 		checkLiveness, checkTransition}
 }
 
@@ -61,8 +63,9 @@ type view struct {
 	term   uint64
 	commit uint64
 	role   core.Role
-	pos    int       // how many of the entries applied by anyone it has applied
-	gave   candidacy // whom its newest vote went to
+	pos    int           // how many of the entries applied by anyone it has applied
+	gave   candidacy     // whom its newest vote went to
+	alive  time.Duration // when it took its newest step
 	// The members before a step, and the joint configuration then and now.
 	before          core.Members
 	wasJoint, joint *jointChange
@@ -135,7 +138,9 @@ func (c *checks) found(n *node) {
 }
 
 // before remembers what a step may change.
-func (c *checks) before(n *node) { n.view.before, n.view.wasJoint = n.members, n.view.joint }
+func (c *checks) before(n *node) {
+	n.view.before, n.view.wasJoint, n.view.alive = n.members, n.view.joint, c.w.now
+}
 
 // started takes over what a node's core starts from.
 func (c *checks) started(n *node, d core.Durable) {

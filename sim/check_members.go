@@ -29,6 +29,7 @@ func (c *checks) oneChange(n *node, e *core.Entry) {
 	if _, joint := cc.EnterJoint(); len(cc.GetChanges()) > 1 && !joint {
 		c.w.fail(checkMembers, "%v changes %d members at once at %d", n, len(cc.GetChanges()), e.Index)
 	}
+	c.askedBefore(n, e, &cc)
 }
 
 // membersChanged: after the same membership entry all nodes have the same

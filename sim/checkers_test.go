@@ -7,8 +7,10 @@ import (
 	"time"
 
 	pb "go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/corepb"
 )
 
 // formed is a cluster of three that has worked for a while without a fault.
@@ -104,6 +106,15 @@ func TestCheckersFire(t *testing.T) {
 		checkMembers: func(t *testing.T, w *World, l, f *node) {
 			l.view.confs = append(l.view.confs, l.status.Applied+1)
 			w.checks.oneChange(l, &core.Entry{Index: l.status.Applied + 2, Term: l.status.Term, Kind: core.EntryConfChangeV2})
+		},
+		checkAlive: func(t *testing.T, w *World, l, f *node) {
+			w.nodes[2].view.alive, w.nodes[1].view.alive, w.nodes[0].view.alive = 0, 0, 0
+			m := &corepb.MemberChange{Step: corepb.MemberChange_DEMOTE, Member: &corepb.Member{RaftId: f.identity.RaftID}}
+			context, err := proto.Marshal(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.checks.askedBefore(l, &core.Entry{Index: l.status.Last + 1, Term: l.status.Term}, &pb.ConfChangeV2{Context: context})
 		},
 		checkLease: func(t *testing.T, w *World, l, f *node) {
 			f.lease = lease{until: f.clock.at(w.now) + time.Millisecond, term: f.status.Term}

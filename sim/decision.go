@@ -82,6 +82,9 @@ type Kind struct {
 	// watch is called after each step of a node's core, from when begin put the
 	// strike into World.watching until its end; nil for most.
 	watch func(w *World, s *strike, n *node)
+	// handOver is called when the node of a strike in World.watching is about to send
+	// the message that hands leadership over; nil for most.
+	handOver func(w *World, s *strike)
 	// most is how many a seed draws at most.
 	most int
 }
@@ -116,10 +119,11 @@ type strike struct {
 	life uint32
 	peer *node
 	over bool
-	cut  bool // flap: the link is away at the moment
+	cut  bool // flap: the link is away at the moment; transfer: it is deaf or stands still
 	// dir-older: the copy that was made
 	copied *directory
 	apart  []*node // turns, replace-cut: who is cut from the others
+	handed bool    // transfer: leadership has been handed over
 }
 
 // Plan draws the decisions of a seed: which kinds are on, how often, and each
@@ -214,7 +218,19 @@ func (w *World) strikeLinks(s *strike, f func(*link)) {
 // watch shows a node that has stepped to the strikes that wait for something.
 func (w *World) watch(n *node) {
 	for _, s := range w.watching {
-		s.kind.watch(w, s, n)
+		if s.kind.watch != nil {
+			s.kind.watch(w, s, n)
+		}
+	}
+}
+
+// handsOver tells the strikes that wait for it that a leader hands leadership over.
+func (w *World) handsOver(n *node) {
+	for _, s := range w.watching {
+		if s.kind.handOver != nil && s.node == n && s.life == n.life && !s.handed {
+			s.handed = true
+			s.kind.handOver(w, s)
+		}
 	}
 }
 

@@ -6,8 +6,8 @@ import (
 )
 
 // faultTransfer: the leader is asked to hand leadership to peer, or to whom it
-// likes. With Param 1 it hears nobody from then on, with Param 2 its process
-// stands still from then on, for For.
+// likes. With Param 1 it hears nobody from when it says so on, with Param 2 its
+// process stands still from then on, until For is over.
 var faultTransfer = Kind{
 	Name: "transfer", Group: "people", most: 8,
 	Doc: "leadership is handed over, and the old leader may not hear of it",
@@ -23,17 +23,27 @@ var faultTransfer = Kind{
 		if s.node.state != running || s.node.paused > 0 {
 			return ""
 		}
-		w.change(s.node, s.peer, adminTransfer)
-		switch s.Param {
-		case 1:
-			deafen(w, s, 1)
-		case 2:
-			s.node.pause()
+		if s.Param > 0 {
+			w.watching = append(w.watching, s)
 		}
+		w.change(s.node, s.peer, adminTransfer)
 		return fmt.Sprintf("leadership is to move; then %s for %v", [...]string{"nothing,", "it is deaf", "it stands still"}[max(0, min(2, s.Param))], s.For)
+	},
+	handOver: func(w *World, s *strike) {
+		if s.Param == 1 {
+			s.cut = true
+			deafen(w, s, 1)
+		}
+	},
+	watch: func(w *World, s *strike, n *node) {
+		if s.handed && s.Param == 2 && !s.cut && n == s.node {
+			s.cut = true
+			n.pause()
+		}
 	},
 	end: func(w *World, s *strike) {
 		switch {
+		case !s.cut:
 		case s.Param == 1:
 			deafen(w, s, -1)
 		case s.Param == 2 && s.node.life == s.life:

@@ -73,6 +73,7 @@ const (
 	markKnowsRemoved
 	markOtherCluster
 	markTransferred
+	markAskedBefore
 	markTransferFailed
 	markRepaired
 	markRestarted
@@ -92,7 +93,7 @@ var markNames = [markCount]string{
 	"unknown outcome: committed", "unknown outcome: not committed", "request retried", "request answered after a long wait", "request answered twice alike",
 	"read done", "read behind a barrier", "leadership confirmed", "wait for an index done", "log entry read", "entry too large refused", "snapshot of own state", "snapshot installed", "log truncated",
 	"promise stored", "member added", "learner promoted", "voter demoted", "member removed", "node knows that it is removed",
-	"founded another cluster", "leadership transferred", "transfer failed", "node repaired by the operator", "node restarted with state",
+	"founded another cluster", "leadership transferred", "quorum alive before who votes changed", "transfer failed", "node repaired by the operator", "node restarted with state",
 	"started on an older copy", "warned that a node lost acknowledged data", "voter replaced in one change",
 }
 

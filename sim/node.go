@@ -31,6 +31,7 @@ const moments = 128
 type moment struct {
 	tick uint64
 	at   time.Duration // by the node's clock
+	now  time.Duration // the true time
 }
 
 // marker is the file outside the data directory.

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	pb "go.etcd.io/raft/v3/raftpb"
+
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/corepb"
 )
@@ -164,6 +166,9 @@ func (n *node) send(s core.Send) {
 		return
 	}
 	info := peek(s.Data)
+	if info.body == bodyRaft && info.kind == pb.MsgTimeoutNow {
+		n.w.handsOver(n)
+	}
 	n.w.checks.sent(n, &s, &info)
 	n.forward(p, s, info)
 }

@@ -129,7 +129,7 @@ func (e *engine) notRunning(err error) *sqlError {
 
 // requestError adds what only this side knows: who leads, the request id.
 func (e *engine) requestError(err error, r *node.RequestError) *sqlError {
-	s := &sqlError{state: states[r.Code], message: r.Text, hint: hints[r.Code]}
+	s := &sqlError{state: states[r.Code], message: r.Text, detail: r.Detail, hint: hints[r.Code]}
 	var p *proposeError
 	switch {
 	case r.Code == core.NotLeader:

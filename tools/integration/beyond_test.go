@@ -217,7 +217,7 @@ func transfersLeadership(ctx context.Context, t *testing.T, s *suite) {
 	s.ledger.waitFor(ctx, t, entriesBetween)
 	leader := s.leader(ctx, t)
 	to := s.others(leader)[1]
-	if ok, err := sqlapi.TransferLeadership(ctx, connect(ctx, t, leader), to.NodeID); err != nil || !ok {
+	if ok, err := answered(ctx, func() (bool, error) { return sqlapi.TransferLeadership(ctx, connect(ctx, t, leader), to.NodeID) }); err != nil || !ok {
 		t.Fatalf("pgraft_transfer_leadership(%d) = %v, %v", to.NodeID, ok, err)
 	}
 	if got, err := sqlapi.Leader(ctx, connect(ctx, t, leader)); err != nil || int(got) != to.NodeID {
@@ -227,10 +227,10 @@ func transfersLeadership(ctx context.Context, t *testing.T, s *suite) {
 		t.Errorf("node %d leads; leadership was handed to node %d", next.NodeID, to.NodeID)
 	}
 	conn := connect(ctx, t, to)
-	if ok, err := sqlapi.TransferLeadership(ctx, conn, to.NodeID); err != nil || !ok {
+	if ok, err := answered(ctx, func() (bool, error) { return sqlapi.TransferLeadership(ctx, conn, to.NodeID) }); err != nil || !ok {
 		t.Errorf("pgraft_transfer_leadership() to the leader itself = %v, %v", ok, err)
 	}
-	if ok, err := sqlapi.TransferLeadership(ctx, conn, 0); err != nil || !ok {
+	if ok, err := answered(ctx, func() (bool, error) { return sqlapi.TransferLeadership(ctx, conn, 0) }); err != nil || !ok {
 		t.Fatalf("pgraft_transfer_leadership() = %v, %v", ok, err)
 	}
 	if next := s.leader(ctx, t); next == to {

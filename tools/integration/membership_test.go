@@ -4,8 +4,12 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/pgraft/pgraft/tools/internal/pgcluster"
 	"github.com/pgraft/pgraft/tools/internal/sqlapi"
@@ -29,7 +33,7 @@ func removesTheLeader(ctx context.Context, t *testing.T, s *suite) {
 func (s *suite) removeAndAddBack(ctx context.Context, t *testing.T, leader, out *pgcluster.Server) {
 	rest := s.others(out)
 	observer := observe(ctx, s.cluster.Servers)
-	removed, err := sqlapi.RemoveNode(ctx, connect(ctx, t, leader), out.NodeID)
+	removed, err := answered(ctx, func() (bool, error) { return sqlapi.RemoveNode(ctx, connect(ctx, t, leader), out.NodeID) })
 	if err != nil || !removed {
 		t.Fatalf("pgraft_remove_node(%d) on node %d = %v, %v", out.NodeID, leader.NodeID, removed, err)
 	}
@@ -100,4 +104,21 @@ func waitRemoved(ctx context.Context, t *testing.T, out *pgcluster.Server) {
 	if pgErr != nil {
 		wantWords(t, pgErr, "removed")
 	}
+}
+
+// answered calls once more what the leader refused because members did not answer it
+// within two heartbeat intervals: on a machine under load that happens.
+func answered(ctx context.Context, call func() (bool, error)) (ok bool, err error) {
+	late := wait.For(ctx, settleLimit, "the members to answer the leader", func(context.Context) error {
+		ok, err = call()
+		var refused *pgconn.PgError
+		if errors.As(err, &refused) && strings.HasPrefix(refused.Detail, "No answer from ") {
+			return err
+		}
+		return nil
+	})
+	if late != nil {
+		return false, late
+	}
+	return ok, err
 }

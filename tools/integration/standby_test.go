@@ -71,7 +71,7 @@ func servesOnAStandby(ctx context.Context, t *testing.T, s *suite) {
 			t.Errorf("on a standby, %s = %d, %v", sql, n, err)
 		}
 	}
-	if ok, err := sqlapi.TransferLeadership(ctx, connect(ctx, t, primary), standby.NodeID); err != nil || !ok {
+	if ok, err := answered(ctx, func() (bool, error) { return sqlapi.TransferLeadership(ctx, connect(ctx, t, primary), standby.NodeID) }); err != nil || !ok {
 		t.Fatalf("pgraft_transfer_leadership(%d) = %v, %v", standby.NodeID, ok, err)
 	}
 	s.leader(ctx, t, standby)

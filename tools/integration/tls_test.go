@@ -150,7 +150,7 @@ func encryptsBetweenNodes(ctx context.Context, t *testing.T, s *suite) {
 func (x *tlsCluster) leaderAcross(ctx context.Context, t *testing.T) *pgcluster.Server {
 	t.Helper()
 	if x.leader(ctx, t) == x.third {
-		moved, err := sqlapi.TransferLeadership(ctx, connect(ctx, t, x.third), 1)
+		moved, err := answered(ctx, func() (bool, error) { return sqlapi.TransferLeadership(ctx, connect(ctx, t, x.third), 1) })
 		if err != nil || !moved {
 			t.Fatalf("pgraft_transfer_leadership(1) = %v, %v", moved, err)
 		}

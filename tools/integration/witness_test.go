@@ -135,7 +135,7 @@ func survivesWithAWitness(ctx context.Context, t *testing.T, s *suite) {
 		leads()
 	}
 	// It leads for a moment only, when it is told to.
-	moved, err := sqlapi.TransferLeadership(ctx, connect(ctx, t, leads()), witnessID)
+	moved, err := answered(ctx, func() (bool, error) { return sqlapi.TransferLeadership(ctx, connect(ctx, t, leads()), witnessID) })
 	if err != nil || !moved {
 		t.Fatalf("pgraft_transfer_leadership() to the witness = %v, %v", moved, err)
 	}
@@ -152,7 +152,7 @@ func survivesWithAWitness(ctx context.Context, t *testing.T, s *suite) {
 	answers(ctx, t, w.url+"/metrics", http.StatusOK, "pgraft_node_running 1", "pgraft_node_has_leader 1", "pgraft_node_leader 0",
 		`pgraft_peer_connected{node_id="1"} 1`, `pgraft_peer_connected{node_id="2"} 1`, "pgraft_node_disk_free_bytes")
 	// Removed, it ends by itself.
-	removed, err := sqlapi.RemoveNode(ctx, connect(ctx, t, leads()), witnessID)
+	removed, err := answered(ctx, func() (bool, error) { return sqlapi.RemoveNode(ctx, connect(ctx, t, leads()), witnessID) })
 	if err != nil || !removed {
 		t.Fatalf("pgraft_remove_node() of the witness = %v, %v", removed, err)
 	}

@@ -49,7 +49,7 @@ var ownMutants = []mutant{
 	},
 	{
 		name: "lease-back-after-transfer", class: "11", doc: "a transfer that comes to nothing gives the lease back in the same term",
-		edits: []edit{{"core/transfer.go", "		c.abdicate()\n", "		c.lease.forfeit = 0\n"}},
+		edits: []edit{{"core/transfer.go", "	c.abdicate(\"its lease ended with a transfer that came to nothing\")\n", "	c.lease.forfeit = 0\n"}},
 	},
 	{
 		name: "lease-from-the-answer", class: "11", doc: "a promise counts from its arrival, not from the question",
@@ -61,8 +61,7 @@ var ownMutants = []mutant{
 	},
 	{
 		name: "promise-before-stored", class: "11", doc: "a promise is made before the disk knows how long it lasts",
-		edits: []edit{{"core/lease.go", "			p.pendingSeq = c.emit(Persist{PromiseMillis: p.pendingMillis, Sync: true}, nil)\n		}\n		return nil\n",
-			"			p.pendingSeq = c.emit(Persist{PromiseMillis: p.pendingMillis, Sync: true}, nil)\n		}\n"}},
+		edits: []edit{{"core/lease.go", "		return &corepb.LeasePromise{Round: round} // it promises nothing, and is there\n", ""}},
 	},
 	{
 		name: "promise-not-kept", class: "11", doc: "a voter promises, and votes as it likes",
@@ -93,6 +92,18 @@ var ownMutants = []mutant{
 			{"core/host.go", "	h.Publish(c.Status())\n", ""},
 			{"core/host.go", "	if out.MembersChanged {\n", "	h.Publish(c.Status())\n	if out.MembersChanged {\n"},
 		},
+	},
+	{
+		name: "removal-by-what-was-heard", class: "own", doc: "a change of who votes goes by what was heard within an election timeout, and asks nobody",
+		edits: []edit{{"core/hear.go", "		return id == c.self || w.round != 0 && c.lease.answered[id] >= w.round\n", "		return c.reachable(id)\n"}},
+	},
+	{
+		name: "removal-by-old-answers", class: "own", doc: "an answer to any round of the term counts, however old",
+		edits: []edit{{"core/hear.go", " && c.lease.answered[id] >= w.round\n", " && c.lease.answered[id] > 0\n"}},
+	},
+	{
+		name: "removal-counts-the-removed", class: "own", doc: "the member to be removed counts among those that remain",
+		edits: []edit{{"core/hear.go", "	return need{after: c.votersBeside(id),\n", "	return need{\n"}},
 	},
 	{
 		name: "request-ids-by-local-time", class: "12", doc: "each node forgets request ids after a time of its own",
@@ -176,7 +187,7 @@ var ownMutants = []mutant{
 	},
 	{
 		name: "transfer-never-ends", class: "own", live: true, doc: "a leader whose transfer came to nothing stays, without a lease",
-		edits: []edit{{"core/transfer.go", "		c.abdicate()\n", ""}},
+		edits: []edit{{"core/transfer.go", "	c.abdicate(\"its lease ended with a transfer that came to nothing\")\n", ""}},
 	},
 	{
 		name: "snapshot-never-reported", class: "own", live: true, doc: "the library does not hear what became of a snapshot",

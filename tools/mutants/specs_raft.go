@@ -114,8 +114,8 @@ var raftMutants = []mutant{
 	{
 		name: "lost-node-votes", class: "14", doc: "a node that learned that it lost entries goes on voting",
 		edits: []edit{
-			{"core/lease.go", "	if c.lost { // its vote could make a leader without the entries that it lost\n		return true\n	}\n", ""},
-			{"core/election.go", "	if c.lost || !c.isVoter(c.self) {\n", "	if !c.isVoter(c.self) {\n"},
+			{"core/door.go", "	if c.lost && (m.GetType() == pb.MsgVote || m.GetType() == pb.MsgPreVote) {\n", "	if false {\n"},
+			{"core/election.go", "	if !c.lost && c.isVoter(c.self) {\n", "	if c.isVoter(c.self) {\n"},
 			{"core/storage.go", "	if c.lost && elects(m) {\n		return\n	}\n", ""},
 			{"core/door.go", "	if c.lost && (m.GetType() == pb.MsgTimeoutNow || elects(m)) {\n", "	if c.lost && m.GetType() == pb.MsgTimeoutNow {\n"},
 		},

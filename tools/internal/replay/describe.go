@@ -157,7 +157,7 @@ func Outputs(out core.Output) (l []string) {
 		add("apply   %d/%d: %s", a.Index, a.Term, shown(a.Data))
 	}
 	for _, r := range out.Reply {
-		add("reply   %d: %s at %d/%d %s", r.ID, CodeName(r.Code), r.Index, r.Term, r.Text)
+		add("reply   %d: %s at %d/%d %s", r.ID, CodeName(r.Code), r.Index, r.Term, strings.TrimSuffix(r.Text+" "+r.Detail, " "))
 	}
 	if out.MembersChanged {
 		add("members changed")

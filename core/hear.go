@@ -1,0 +1,186 @@
+package core
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	pb "go.etcd.io/raft/v3/raftpb"
+)
+
+// What a leader heard within an election timeout says nothing of now. So before it
+// does what the cluster may not survive, it opens a round of heartbeats and waits for
+// the answers to that round or a later one: of a quorum as it is, and of a quorum as
+// it will be. The answers are those that the lease rests on, see lease.go.
+
+// roundWait is such a wait. The zero value has opened no round.
+type roundWait struct {
+	round  uint64 // answers to it and to later ones count
+	opened uint64 // tick
+}
+
+// need is from whom a change must hear, beside a quorum of the present voters.
+type need struct {
+	after []uint64 // the voters that there will be: a quorum of them; nil: the present ones
+	joins uint64   // in after, but no member yet: it counts as heard
+	must  uint64   // it has to answer itself; 0 = nobody
+	// patient: nobody waits for the change, so answers may take an election timeout. A
+	// network with longer round trips than people wait for must not keep a learner one.
+	patient bool
+	// text says that too few of after answer: with how many do, of how many, and
+	// how many are needed.
+	text string
+}
+
+// refusal is the answer to a change that must not be made now.
+type refusal struct {
+	code         Code
+	text, detail string
+}
+
+type hearing uint8
+
+const (
+	hearsNot  hearing = iota // too few answered in time
+	hearsSoon                // there is time left
+	hears
+)
+
+// answerTicks is how long answers are waited for: two heartbeat intervals, if it is
+// people who wait.
+func (c *Core) answerTicks(n need) uint64 {
+	if n.patient {
+		return uint64(c.cfg.ElectionTicks)
+	}
+	return uint64(2 * c.cfg.HeartbeatTicks)
+}
+
+// hear opens the round, unless that is done, and looks who has answered it. What n
+// says is looked at anew each time, so it may change while w waits.
+func (c *Core) hear(w *roundWait, n need) hearing {
+	if w.round != 0 && c.now-w.opened > c.answerTicks(n) {
+		*w = roundWait{} // not looked at in time: what came since is not of now
+	}
+	if c.refuses(n, c.answered(w)).code == OK {
+		return hears
+	}
+	if w.round == 0 {
+		c.nextRound()
+		w.round, w.opened = c.lease.round, c.now
+		c.sendHeartbeats()
+	}
+	if c.waitOver(w, n) {
+		return hearsNot
+	}
+	return hearsSoon
+}
+
+func (c *Core) waitOver(w *roundWait, n need) bool {
+	return w.round != 0 && c.now-w.opened >= c.answerTicks(n)
+}
+
+// answered says who has answered the round of w; before it is open, nobody but this
+// node.
+func (c *Core) answered(w *roundWait) func(uint64) bool {
+	return func(id uint64) bool {
+		return id == c.self || w.round != 0 && c.lease.answered[id] >= w.round
+	}
+}
+
+// sendHeartbeats does not wait for the next heartbeat of the library.
+func (c *Core) sendHeartbeats() {
+	progress := c.progress()
+	for _, m := range c.members.List {
+		id := m.GetRaftId()
+		if p := progress.of(id); p.id == id && id != c.self {
+			c.sendRaft(&pb.Message{Type: pb.MsgHeartbeat.Enum(), From: new(c.self), To: new(id), Term: new(c.hard.Term),
+				Commit: new(min(p.match, c.hard.Commit))})
+		}
+	}
+}
+
+// refuses says why a change that needs n must not be made while only those that up
+// accepts are there; its code is OK if it may.
+func (c *Core) refuses(n need, up func(uint64) bool) refusal {
+	r := refusal{}
+	count := func(ids []uint64, text string) {
+		have := 0
+		for _, id := range ids {
+			if id == n.joins || up(id) {
+				have++
+			}
+		}
+		if q := len(ids)/2 + 1; have < q && r.code == OK {
+			r = refusal{code: QuorumAtRisk, text: fmt.Sprintf(text, have, len(ids), q)}
+		}
+	}
+	if n.after != nil {
+		count(n.after, n.text)
+	}
+	c.voters(func(ids []uint64) { count(ids, "only %d of %d voters are reachable, %d are needed") })
+	if r.code == OK && n.must != 0 && !up(n.must) {
+		r = refusal{code: NotPossible, text: fmt.Sprintf("node %d is not reachable", NodeID(n.must))}
+	}
+	if r.code != OK {
+		r.detail = c.silentText(n, up)
+	}
+	return r
+}
+
+// silentText names the members that n needs and that do not answer.
+func (c *Core) silentText(n need, up func(uint64) bool) string {
+	var names []string
+	for _, m := range c.members.List {
+		id := m.GetRaftId()
+		if (c.isVoter(id) || slices.Contains(n.after, id) || id == n.must) && !up(id) {
+			names = append(names, fmt.Sprintf("node %d", NodeID(id)))
+		}
+	}
+	switch k := len(names); k {
+	case 0:
+		return ""
+	case 1:
+		return "No answer from " + names[0] + "."
+	default:
+		return "No answer from " + strings.Join(names[:k-1], ", ") + " and " + names[k-1] + "."
+	}
+}
+
+// needs of the changes.
+
+func (c *Core) removalNeed(id uint64) need {
+	if !c.isVoter(id) {
+		return need{}
+	}
+	return need{after: c.votersBeside(id),
+		text: fmt.Sprintf("without node %d only %%d of the %%d remaining voters are reachable, %%d are needed", NodeID(id))}
+}
+
+// replacementNeed is that of the joint change; before the new member is added, it
+// counts as heard.
+func (c *Core) replacementNeed(id, old uint64) need {
+	n := need{after: append(c.votersBeside(old), id),
+		text: fmt.Sprintf("with node %d in the place of node %d only %%d of %%d voters are reachable, %%d are needed", NodeID(id), NodeID(old))}
+	if c.members.Get(id) == nil {
+		n.joins = id
+	} else {
+		n.must = id
+	}
+	return n
+}
+
+func (c *Core) promotionNeed(id uint64) need {
+	return need{after: append(c.votersBeside(id), id), must: id,
+		text: fmt.Sprintf("with node %d only %%d of %%d voters are reachable, %%d are needed", NodeID(id))}
+}
+
+// votersBeside are the voters without id.
+func (c *Core) votersBeside(id uint64) []uint64 {
+	rest := make([]uint64, 0, len(c.conf.GetVoters())+1)
+	for _, v := range c.conf.GetVoters() {
+		if v != id {
+			rest = append(rest, v)
+		}
+	}
+	return rest
+}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -215,6 +216,30 @@ func TestProbeErrors(t *testing.T) {
 		if errors.Is(err, ErrUnreachable) == errors.Is(err, ErrNotPgraft) {
 			t.Errorf("%s: the error does not tell: %v", x.address, err)
 		}
+	}
+}
+
+// TestHungUp: a member that hangs up before it answers, as one does that is about
+// to start or to stop, is a member still. It is dialled again soon, and said once.
+func TestHungUp(t *testing.T) {
+	ln := rawServer(t)
+	var n atomic.Int64
+	go serveRaw(ln, func(nc net.Conn) {
+		if n.Add(1)%2 == 0 { // with the hello unread, it is a reset
+			_, _ = io.ReadFull(nc, make([]byte, preambleBytes))
+		}
+	})
+	a := newNode(t, 1, func(_ *fakeNode, c *Config) {
+		c.BackoffMax, c.TurnedAwayBackoff = time.Hour, 5*time.Millisecond
+	})
+	a.tr.SetPeers([]*corepb.Member{memberAt(raftID(2), ln.Addr())})
+	waitFor(t, "20 dials", func() bool { return n.Load() >= 20 })
+	const line = "it closed the connection before it answered; it may be starting, stopping, or turning away connections"
+	if got := a.log.count(line); got != 1 || a.log.count("not a pgraft node") != 0 {
+		t.Errorf("%d lines: %q", got, a.log.all)
+	}
+	if s := a.stat(raftID(2)); !strings.Contains(s.LastError, line) {
+		t.Errorf("last error %q", s.LastError)
 	}
 }
 

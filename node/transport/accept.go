@@ -18,6 +18,7 @@ var (
 	errTooMany  = fmt.Errorf("more than %d connections from unlisted members", maxUnlistedPeers)
 	errChanged  = errors.New("the member list changed during the handshake")
 	errAnswered = errors.New("answered, and that was all")
+	errCrowd    = errors.New("its place was wanted: it had not said who it is")
 	errTwoOfOne = errors.New("a live connection of another replica with the same Raft id exists")
 )
 
@@ -43,25 +44,13 @@ func (t *Transport) acceptLoop() {
 		if !t.track(nc) {
 			return
 		}
-		t.mu.Lock()
-		full := t.handshakes >= maxHandshakes
-		if !full {
-			t.handshakes++
-			t.start(func() { t.serve(nc) })
-		}
-		t.mu.Unlock()
-		if full {
-			t.release(nc)
-			t.logOnce(slog.LevelWarn, "", "handshakes",
-				fmt.Sprintf("closing connections: %d others have not finished their handshake", maxHandshakes))
-		}
+		t.seat(newConn(t, nc, false))
 	}
 }
 
 // serve is the life of an accepted connection.
-func (t *Transport) serve(nc *net.TCPConn) {
-	defer t.release(nc)
-	c := newConn(t, nc, false)
+func (t *Transport) serve(c *conn) {
+	defer t.release(c.nc)
 	if !t.admit(c) {
 		return
 	}
@@ -78,7 +67,9 @@ func (t *Transport) admit(c *conn) bool {
 		err = errAnswered
 	}
 	t.mu.Lock()
-	t.handshakes--
+	if !t.places.leave(c) {
+		err = errCrowd
+	}
 	if err == nil {
 		err = t.attachAccepted(c, generation)
 	}
@@ -89,12 +80,16 @@ func (t *Transport) admit(c *conn) bool {
 		t.twins(c)
 		return true
 	}
-	if !errors.Is(err, errAnswered) && t.ctx.Err() == nil {
-		who, level := host(c.nc.RemoteAddr()), slog.LevelWarn
-		if errors.Is(err, errChanged) {
-			level = slog.LevelDebug // it dials again
+	switch {
+	case errors.Is(err, errAnswered), errors.Is(err, errCrowd), t.ctx.Err() != nil: // said already
+	case errors.Is(err, errChanged): // it dials again
+		t.logOnce(slog.LevelDebug, peerName(c.from), "admit", fmt.Sprintf("closed a connection of %s: %v", peerName(c.from), err))
+	default:
+		from, k := addrOf(c.nc.RemoteAddr()), c.crowd()
+		if c.from != 0 {
+			k = t.saysItIs(c, core.NodeID(c.from))
 		}
-		t.logOnce(level, who, "admit", fmt.Sprintf("closed a connection from %s: %v", who, err))
+		t.turnedDown(k, from, fmt.Sprintf("closed a connection from %s: %v", from, err))
 	}
 	return false
 }
@@ -155,6 +150,7 @@ func (t *Transport) greet(c *conn) (generation uint64, err error) {
 		}
 		return 0, fmt.Errorf("waiting for its hello: %w", plain(err))
 	}
+	c.known.Store(true)
 	if hello.GetToRaftId() != 0 && hello.GetFromRaftId() == 0 {
 		return 0, fmt.Errorf("node %d has no Raft id, but its hello is no probe", hello.GetFromNode())
 	}
@@ -178,9 +174,9 @@ func (t *Transport) greet(c *conn) (generation uint64, err error) {
 		return 0, fmt.Errorf("answer node %d: %w", hello.GetFromNode(), plain(err))
 	}
 	if w.GetRefusal() != corepb.Refusal_NONE {
-		t.logOnce(slog.LevelWarn, fmt.Sprintf("node %d at %s", hello.GetFromNode(), host(c.nc.RemoteAddr())), "refuse",
-			fmt.Sprintf("refused a connection of node %d from %s: %s (%s)",
-				hello.GetFromNode(), host(c.nc.RemoteAddr()), w.GetReason(), w.GetRefusal()))
+		from := addrOf(c.nc.RemoteAddr())
+		t.turnedDown(t.saysItIs(c, hello.GetFromNode()), from, fmt.Sprintf("refused a connection of node %d from %s: %s (%s)",
+			hello.GetFromNode(), from, w.GetReason(), w.GetRefusal()))
 		return 0, errAnswered
 	}
 	if hello.GetToRaftId() == 0 {

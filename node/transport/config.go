@@ -1,10 +1,12 @@
 package transport
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/pgraft/pgraft/core/corepb"
@@ -19,9 +21,6 @@ const (
 	// maxBatchBytes is how much of the queue one write takes at a time, unless
 	// a single message is larger.
 	maxBatchBytes = 1 << 20
-	// maxHandshakes bounds accepted connections that have not finished their
-	// handshake; more are closed at once.
-	maxHandshakes = 128
 	// maxUnlistedPeers bounds accepted connections from Raft ids that SetPeers
 	// does not list.
 	maxUnlistedPeers = 64
@@ -65,6 +64,9 @@ type Config struct {
 	// run f itself. Default: go f().
 	Go func(f func())
 
+	// LookUp resolves a member's host name. Default: as dialling does.
+	LookUp func(ctx context.Context, name string) ([]netip.Addr, error)
+
 	// TLS, when not nil, is spoken with everyone, and nobody is spoken to without.
 	TLS *TLS
 
@@ -78,7 +80,10 @@ type Config struct {
 	BackoffMax        time.Duration // default 2 s
 	RefusedBackoffMin time.Duration // after a refusal; default 1 s
 	RefusedBackoffMax time.Duration // default 10 s
+	TurnedAwayBackoff time.Duration // at most, after a hang-up without an answer; default 500 ms
 	StableAfter       time.Duration // a connection that lasted so long resets the backoff; default 3 s
+
+	SummaryAfter time.Duration // until a log line counts strangers' connections; default 1 min
 
 	QueueBytes    int // per peer; default and maximum maxPeerQueueBytes (64 MiB)
 	QueueMessages int // per peer; default and maximum maxPeerQueueMessages (16384)
@@ -100,7 +105,7 @@ func (c Config) Validate() error {
 		{"WriteTimeout", c.WriteTimeout}, {"DeadTimeout", c.DeadTimeout}, {"DrainTimeout", c.DrainTimeout},
 		{"BackoffMin", c.BackoffMin}, {"BackoffMax", c.BackoffMax},
 		{"RefusedBackoffMin", c.RefusedBackoffMin}, {"RefusedBackoffMax", c.RefusedBackoffMax},
-		{"StableAfter", c.StableAfter},
+		{"TurnedAwayBackoff", c.TurnedAwayBackoff}, {"StableAfter", c.StableAfter}, {"SummaryAfter", c.SummaryAfter},
 	} {
 		if d.value < 0 {
 			return fmt.Errorf("transport: config: %s is negative: %v", d.name, d.value)
@@ -133,6 +138,11 @@ func (c Config) withDefaults() Config {
 	if c.Go == nil {
 		c.Go = func(f func()) { go f() }
 	}
+	if c.LookUp == nil {
+		c.LookUp = func(ctx context.Context, name string) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, "ip", name)
+		}
+	}
 	setDefault(&c.DialTimeout, 2*time.Second)
 	setDefault(&c.HandshakeTimeout, 5*time.Second)
 	setDefault(&c.WriteTimeout, 5*time.Second)
@@ -142,7 +152,9 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.BackoffMax, 2*time.Second)
 	setDefault(&c.RefusedBackoffMin, time.Second)
 	setDefault(&c.RefusedBackoffMax, 10*time.Second)
+	setDefault(&c.TurnedAwayBackoff, 500*time.Millisecond)
 	setDefault(&c.StableAfter, 3*time.Second)
+	setDefault(&c.SummaryAfter, time.Minute)
 	setDefault(&c.QueueBytes, maxPeerQueueBytes)
 	setDefault(&c.QueueMessages, maxPeerQueueMessages)
 	return c

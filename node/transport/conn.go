@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -25,15 +26,18 @@ const writeChunkBytes = 256 << 10
 type conn struct {
 	t       *Transport
 	nc      *net.TCPConn
-	rw      net.Conn             // quiet(nc), or TLS over it
+	source  source               // of an accepted one, see places
+	raw     net.Conn             // quiet(nc)
+	rw      net.Conn             // raw, or TLS over it
 	state   *tls.ConnectionState // nil without TLS
 	br      *bufio.Reader
-	bw      *bufio.Writer
+	bw      *bufio.Writer // nil before admitted
 	dialled bool
-	from    uint64 // Raft id of the other end, as the handshake said
-	replica string // its replica uuid
-	life    string // of the process there, see Transport.rival
-	peer    *peer  // set by attached
+	from    uint64      // Raft id of the other end, as the handshake said
+	replica string      // its replica uuid
+	life    string      // of the process there, see Transport.rival
+	peer    *peer       // set by attached
+	known   atomic.Bool // the other end has said who it is; before, it may lose its place
 
 	replaces *conn // the accepted connection of the same member that this one ended
 
@@ -45,16 +49,21 @@ type conn struct {
 }
 
 func newConn(t *Transport, nc *net.TCPConn, dialled bool) *conn {
-	c := &conn{t: t, nc: nc, dialled: dialled}
-	c.use(quiet(nc))
+	c := &conn{t: t, nc: nc, dialled: dialled, raw: quiet(nc)}
+	c.use(c.raw)
 	return c
 }
 
 // use reads and writes through rw from now on.
 func (c *conn) use(rw net.Conn) {
 	c.rw = rw
-	c.br = bufio.NewReaderSize(rw, bufferBytes)
-	c.bw = bufio.NewWriterSize(progressWriter{rw, c.t.cfg.WriteTimeout}, bufferBytes)
+	c.br = bufio.NewReaderSize(rw, handshakeBufferBytes)
+}
+
+// admitted gives c the buffers that messages want. What was read already stays.
+func (c *conn) admitted() {
+	c.br = bufio.NewReaderSize(c.br, bufferBytes)
+	c.bw = bufio.NewWriterSize(progressWriter{c.rw, c.t.cfg.WriteTimeout}, bufferBytes)
 }
 
 // progressWriter wants progress rather than a whole write within timeout.
@@ -224,6 +233,10 @@ func (t *Transport) Probe(ctx context.Context, address string, hello *corepb.Hel
 	var refused *refusedError
 	if errors.As(err, &refused) {
 		return proto.CloneOf(refused.welcome), nil
+	}
+	var hungUp *hungUpError
+	if errors.As(err, &hungUp) {
+		err = fmt.Errorf("%w, or no pgraft node", err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("transport: probe %s: %w", address, err)

@@ -17,6 +17,7 @@ func (p *peer) dialLoop() {
 	cfg := p.t.cfg
 	soon := backoff{min: cfg.BackoffMin, max: cfg.BackoffMax}
 	later := backoff{min: cfg.RefusedBackoffMin, max: cfg.RefusedBackoffMax}
+	again := backoff{min: cfg.BackoffMin, max: max(cfg.BackoffMin, min(cfg.BackoffMax, cfg.TurnedAwayBackoff))}
 	for {
 		p.t.mu.Lock()
 		m := p.member
@@ -39,6 +40,11 @@ func (p *peer) dialLoop() {
 			delay = &later
 		} else if later.reset(); lived >= cfg.StableAfter {
 			soon.reset()
+			again.reset()
+		}
+		var hungUp *hungUpError
+		if errors.As(err, &hungUp) {
+			delay = &again
 		}
 		p.pause(m, delay.delay())
 	}
@@ -128,7 +134,7 @@ func rightMember(m *corepb.Member, w *corepb.Welcome) error {
 // failed is the bookkeeping for a dial that came to nothing.
 func (p *peer) failed(m *corepb.Member, err error) {
 	p.t.mu.Lock()
-	p.lastError = err.Error()
+	p.lastError = clip(err.Error())
 	if p.best() == nil {
 		p.down = true
 		p.dropQueue()

@@ -17,6 +17,14 @@
 // A frame that claims more than 64 MiB, or whose checksum is wrong, ends the
 // connection. Memory is taken only for bytes that have arrived.
 //
+// # Strangers
+//
+// Until the handshake is over nobody is believed to be a member. A connection has a
+// place for that long; places are bounded for one source and in all, some are kept
+// for members' addresses, and who is silent gives way to who talks (places.go). What
+// is logged of such connections has a rate of its own, so that it never displaces what
+// concerns members (crowd.go).
+//
 // # Connections
 //
 // Every node dials every other member, so two members share two connections. A

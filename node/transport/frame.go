@@ -21,6 +21,8 @@ const (
 	// allocate; more only as bytes arrive.
 	firstReadBytes = 256 << 10
 	bufferBytes    = 64 << 10 // one reader's and one writer's buffer
+	// handshakeBufferBytes is the reader's buffer before it is known who is there.
+	handshakeBufferBytes = 4 << 10
 )
 
 var (

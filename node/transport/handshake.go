@@ -31,7 +31,7 @@ const preambleBytes = len(magic) + 1
 
 // Errors of Probe, and reasons for which a connection did not come about.
 var (
-	// ErrUnreachable: no connection, or no answer in time.
+	// ErrUnreachable: no connection, no answer in time, or hung up without one.
 	ErrUnreachable = errors.New("unreachable")
 	// ErrNotPgraft: something answers there, and it is no pgraft node.
 	ErrNotPgraft = errors.New("not a pgraft node")
@@ -147,9 +147,19 @@ func isHTTP(b []byte) bool {
 	return false
 }
 
+// hungUpError says that the other side closed the connection before it answered.
+// A member does so while it starts and stops, and when strangers take its places.
+// Whether by an end or a reset is left to chance, and not said.
+type hungUpError struct{ err error }
+
+func (e *hungUpError) Error() string {
+	return "it closed the connection before it answered; it may be starting, stopping, or turning away connections"
+}
+func (e *hungUpError) Is(target error) bool { return target == ErrUnreachable }
+func (e *hungUpError) Unwrap() error        { return e.err }
+
 // classify says of an error while waiting for a Welcome whether the other side
-// was silent or is something else. Whoever takes our bytes and hangs up without
-// a word, as a PostgreSQL server does, is no pgraft node.
+// was silent or is something else. Only a wrong answer makes it no pgraft node.
 func classify(err error) error {
 	var ne net.Error
 	err = plain(err)
@@ -161,7 +171,7 @@ func classify(err error) error {
 	case errors.Is(err, net.ErrClosed):
 		return fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
-	return fmt.Errorf("%w: it hung up instead of answering: %w", ErrNotPgraft, err)
+	return &hungUpError{err}
 }
 
 // plain leaves out of a network error what differs at every attempt, the local

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -159,31 +160,6 @@ func TestSlowLoris(t *testing.T) {
 	n.log.wait(t, "unreachable: connected, but no answer: i/o timeout")
 }
 
-// TestTooManyHandshakes: strangers cannot pile up.
-func TestTooManyHandshakes(t *testing.T) {
-	n := newNode(t, 1)
-	var waiting []*conn
-	for range maxHandshakes {
-		waiting = append(waiting, rawDial(t, n, []byte(magic)))
-	}
-	waitFor(t, "all accepted", func() bool {
-		n.tr.mu.Lock()
-		defer n.tr.mu.Unlock()
-		return n.tr.handshakes == maxHandshakes
-	})
-	waitClosed(t, rawDial(t, n, nil))
-	n.log.wait(t, "128 others have not finished their handshake")
-	for _, c := range waiting {
-		c.nc.Close()
-	}
-	waitFor(t, "all forgotten", func() bool {
-		n.tr.mu.Lock()
-		defer n.tr.mu.Unlock()
-		return n.tr.handshakes == 0
-	})
-	join(t, n, identity(2))
-}
-
 func TestProbe(t *testing.T) {
 	a, b := newNode(t, 1), newNode(t, 2)
 	ctx := context.Background()
@@ -228,7 +204,7 @@ func TestProbeErrors(t *testing.T) {
 		{free.Addr().String(), ErrUnreachable, "connection refused"},
 		{"127.0.0.1:99999", ErrUnreachable, "invalid port"},
 		{silent.Addr().String(), ErrUnreachable, "connected, but no answer: context deadline exceeded"},
-		{rude.Addr().String(), ErrNotPgraft, "it hung up instead of answering"},
+		{rude.Addr().String(), ErrUnreachable, "it closed the connection before it answered; it may be starting, stopping, or turning away connections, or no pgraft node"},
 		{web.Listener.Addr().String(), ErrNotPgraft, "it speaks HTTP"},
 	} {
 		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
@@ -240,6 +216,30 @@ func TestProbeErrors(t *testing.T) {
 		if errors.Is(err, ErrUnreachable) == errors.Is(err, ErrNotPgraft) {
 			t.Errorf("%s: the error does not tell: %v", x.address, err)
 		}
+	}
+}
+
+// TestHungUp: a member that hangs up before it answers, as one does that is about
+// to start or to stop, is a member still. It is dialled again soon, and said once.
+func TestHungUp(t *testing.T) {
+	ln := rawServer(t)
+	var n atomic.Int64
+	go serveRaw(ln, func(nc net.Conn) {
+		if n.Add(1)%2 == 0 { // with the hello unread, it is a reset
+			_, _ = io.ReadFull(nc, make([]byte, preambleBytes))
+		}
+	})
+	a := newNode(t, 1, func(_ *fakeNode, c *Config) {
+		c.BackoffMax, c.TurnedAwayBackoff = time.Hour, 5*time.Millisecond
+	})
+	a.tr.SetPeers([]*corepb.Member{memberAt(raftID(2), ln.Addr())})
+	waitFor(t, "20 dials", func() bool { return n.Load() >= 20 })
+	const line = "it closed the connection before it answered; it may be starting, stopping, or turning away connections"
+	if got := a.log.count(line); got != 1 || a.log.count("not a pgraft node") != 0 {
+		t.Errorf("%d lines: %q", got, a.log.all)
+	}
+	if s := a.stat(raftID(2)); !strings.Contains(s.LastError, line) {
+		t.Errorf("last error %q", s.LastError)
 	}
 }
 

@@ -171,6 +171,7 @@ func fast(cfg *Config) {
 	cfg.RefusedBackoffMin, cfg.RefusedBackoffMax = 2*time.Millisecond, 20*time.Millisecond
 	cfg.HandshakeTimeout = patience
 	cfg.StableAfter = time.Hour
+	cfg.SummaryAfter = time.Hour
 }
 
 // newNode starts node on a free port; change may alter its identity and config.
@@ -313,16 +314,10 @@ func rawConn(t testing.TB, nc *net.TCPConn) *conn {
 // rawDial connects to n and sends b.
 func rawDial(t testing.TB, n *fakeNode, b []byte) *conn {
 	t.Helper()
-	nc, err := net.Dial("tcp", n.tr.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := rawConn(t, nc.(*net.TCPConn))
-	if _, err := nc.Write(b); err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return rawDialFrom(t, "127.0.0.1", n.port(), b)
 }
+
+func (n *fakeNode) port() string { return strconv.Itoa(n.tr.Addr().(*net.TCPAddr).Port) }
 
 // greeting is the bytes of a preamble and a Hello.
 func greeting(t testing.TB, h *corepb.Hello) []byte {

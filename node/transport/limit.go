@@ -2,22 +2,39 @@ package transport
 
 import (
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 )
 
 const (
 	// repeatLogAfter is how long a line that says the same as the last of its
 	// kind is kept out of the log.
 	repeatLogAfter = 5 * time.Minute
-	// maxLogTopics bounds what a logLimit remembers; while it is full, lines on
-	// new topics are left out.
+	// maxLogTopics bounds what a logLimit remembers; the oldest is forgotten.
 	maxLogTopics = 1024
+	// maxLineBytes bounds a line, since others have a say in it.
+	maxLineBytes = 1024
 )
 
-// topic is what a log line is about: a peer (or a stranger's address) and a
-// kind of event.
+// topic is what a log line is about: a peer and a kind of event. What is about
+// strangers, of whom there may be any number, is a crowd's.
 type topic struct{ who, kind string }
+
+// clip is text as one line of bounded length.
+func clip(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
+	if len(text) > maxLineBytes {
+		text = strings.ToValidUTF8(text[:maxLineBytes], "") + "..."
+	}
+	return text
+}
 
 // logLimit lets a line through when it is the first on its topic, differs from
 // the last one, or repeatLogAfter has passed.
@@ -44,18 +61,22 @@ func (l *logLimit) allow(who, kind, text string) bool {
 	if s, ok := l.last[k]; ok && s.text == text && now.Sub(s.at) < repeatLogAfter {
 		return false
 	}
-	if _, ok := l.last[k]; !ok && len(l.last) >= maxLogTopics {
-		for k, s := range l.last {
-			if now.Sub(s.at) >= repeatLogAfter {
-				delete(l.last, k)
+	remember(l.last, maxLogTopics, k, said{text, now})
+	return true
+}
+
+// remember puts s into last, which holds at most limit: the oldest goes.
+func remember[K comparable](last map[K]said, limit int, k K, s said) {
+	if _, ok := last[k]; !ok && len(last) >= limit {
+		var oldest K
+		for o, s := range last {
+			if at := last[oldest].at; at.IsZero() || s.at.Before(at) {
+				oldest = o
 			}
 		}
-		if len(l.last) >= maxLogTopics {
-			return false
-		}
+		delete(last, oldest)
 	}
-	l.last[k] = said{text, now}
-	return true
+	last[k] = s
 }
 
 // forget makes the next line about who pass, for a peer that was well since.

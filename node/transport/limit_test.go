@@ -2,6 +2,7 @@ package transport
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -34,14 +35,25 @@ func TestLogLimit(t *testing.T) {
 		t.Error("after forget") // node 2's last line is repeatLogAfter old by now
 	}
 	for i := range 2 * maxLogTopics {
-		l.allow(fmt.Sprint("stranger ", i), "admit", "x")
+		now = now.Add(time.Millisecond)
+		if who := fmt.Sprint("member ", i); !l.allow(who, "lost", "x") || l.allow(who, "lost", "x") {
+			t.Fatalf("a line about %s was left out, or said twice", who)
+		}
 	}
-	if len(l.last) != maxLogTopics || l.allow("one more", "admit", "x") {
+	if len(l.last) != maxLogTopics {
 		t.Errorf("%d topics", len(l.last))
 	}
-	now = now.Add(repeatLogAfter)
-	if !l.allow("one more", "admit", "x") || len(l.last) != 1 {
-		t.Errorf("%d topics after a while", len(l.last))
+}
+
+func TestClip(t *testing.T) {
+	for text, want := range map[string]string{
+		"two\nlines\tand\x1b[31m":               "two lines and [31m",
+		strings.Repeat("ä", maxLineBytes):       strings.Repeat("ä", maxLineBytes/2) + "...",
+		"x" + strings.Repeat("ä", maxLineBytes): "x" + strings.Repeat("ä", maxLineBytes/2-1) + "...",
+	} {
+		if got := clip(text); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -33,7 +34,11 @@ type peer struct {
 	stopDial context.CancelFunc
 	dials    bool // dialLoop was started
 	retiring bool // no longer listed: retire ends it
-	sealed   bool // takes no messages any longer
+
+	addresses []netip.Addr  // of member, see fromMember
+	met       [2]netip.Addr // where the last connection accepted from it, and dialled, led to
+
+	sealed bool // takes no messages any longer
 
 	queue         []core.Send // from head on
 	head          int
@@ -66,6 +71,7 @@ func (p *peer) list(m *corepb.Member) {
 			p.out.close(fmt.Errorf("it moved from %s to %s", endpoint(p.member), endpoint(m)))
 		}
 	}
+	p.locate(m)
 	p.member = m
 	if !p.dials {
 		p.dials, p.stopDial = true, func() {}
@@ -177,6 +183,12 @@ func (p *peer) best() *conn {
 func (p *peer) attached(c *conn) {
 	now := time.Now()
 	c.peer, c.since = p, now
+	c.admitted()
+	if c.dialled {
+		p.met[1] = addrOf(c.nc.RemoteAddr())
+	} else {
+		p.met[0] = addrOf(c.nc.RemoteAddr())
+	}
 	if p.out == nil || p.in == nil { // else it was connected before
 		p.since = now
 	}
@@ -191,7 +203,7 @@ func (p *peer) detach(c *conn, err error) {
 	p.t.mu.Lock()
 	was := p.unlink(c)
 	if was {
-		p.lastError = err.Error()
+		p.lastError = clip(err.Error())
 		if p.best() == nil {
 			p.since = time.Now()
 			if p.member == nil {

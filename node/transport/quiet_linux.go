@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 )
@@ -16,9 +17,10 @@ import (
 // that waits. One goroutine may read and one may write at a time.
 type quietConn struct {
 	net.Conn
-	raw syscall.RawConn
-	in  transfer
-	out transfer
+	raw   syscall.RawConn
+	in    transfer
+	out   transfer
+	heard atomic.Bool // something was read
 }
 
 // transfer is one call under way. do is made once, so that calls allocate
@@ -81,6 +83,9 @@ func (c *quietConn) Read(b []byte) (int, error) {
 	}
 	if c.in.n == 0 && c.in.err == 0 {
 		return 0, io.EOF
+	}
+	if c.in.n > 0 && !c.heard.Load() {
+		c.heard.Store(true)
 	}
 	return c.in.n, c.in.failure(c, "read")
 }

@@ -98,6 +98,7 @@ func (c *conn) secure() error {
 	}
 	c.use(s)
 	c.state = new(s.ConnectionState())
+	c.known.Store(true)
 	return nil
 }
 

@@ -25,6 +25,7 @@ type Transport struct {
 	ln      *net.TCPListener
 	reports *reports
 	limit   *logLimit
+	crowds  *crowds
 	life    []byte          // tells this process from any other with the same data
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
@@ -40,7 +41,8 @@ type Transport struct {
 	generation uint64           // counts the SetPeers that changed something
 	peers      map[uint64]*peer // by Raft id
 	lost       map[uint64]bool  // ids without a peer, reported as unreachable
-	handshakes int              // accepted connections before the end of their handshake
+	places     places           // of accepted connections before the end of their handshake
+	renamed    chan struct{}    // 1 slot, for lookUpLoop: a member has another host name
 }
 
 // PeerStat is what is known about the connection to one member.
@@ -80,7 +82,8 @@ func Listen(cfg Config) (*Transport, error) {
 		return nil, fmt.Errorf("transport: listen on %s: %w", cfg.Listen, plain(err))
 	}
 	t := &Transport{cfg: cfg, ln: ln.(*net.TCPListener), reports: newReports(cfg.Handler), limit: newLogLimit(),
-		life: make([]byte, lifeBytes), peers: map[uint64]*peer{}, lost: map[uint64]bool{}}
+		crowds: newCrowds(),
+		life:   make([]byte, lifeBytes), peers: map[uint64]*peer{}, lost: map[uint64]bool{}, renamed: make(chan struct{}, 1)}
 	crand.Read(t.life) // never fails (crypto/rand)
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.last.Add(1)
@@ -90,6 +93,8 @@ func Listen(cfg Config) (*Transport, error) {
 	})
 	t.mu.Lock()
 	t.start(t.acceptLoop)
+	t.start(t.lookUpLoop)
+	t.start(t.summaryLoop)
 	t.mu.Unlock()
 	return t, nil
 }
@@ -233,6 +238,7 @@ func (t *Transport) start(f func()) {
 
 // logOnce logs text, unless it repeats what was last said about who and kind.
 func (t *Transport) logOnce(level slog.Level, who, kind, text string) {
+	text = clip(text)
 	if t.limit.allow(who, kind, text) {
 		t.cfg.Logger.Log(context.Background(), level, text)
 	}

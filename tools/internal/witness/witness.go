@@ -246,7 +246,8 @@ func (w *witness) serve() (stop func() error, err error) {
 		w.cfg.Listening(l.Addr())
 	}
 	w.cfg.Logger.Info(fmt.Sprintf("status and metrics at http://%s", l.Addr()))
-	s := &http.Server{Handler: w.handler(), ReadHeaderTimeout: httpLimit, WriteTimeout: httpLimit, IdleTimeout: time.Minute}
+	s := &http.Server{Handler: w.handler(), ReadHeaderTimeout: httpLimit, WriteTimeout: httpLimit, IdleTimeout: time.Minute,
+		ConnState: (&guests{}).change}
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(l) }()
 	return func() error {

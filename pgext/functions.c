@@ -206,7 +206,7 @@ pgraft_get_worker_state(PG_FUNCTION_ARGS)
 	const char *state = "stopped";
 
 	pgraft_require_preload();
-	if (pgraft_node_id != 0)
+	if (pgraft_has_node())
 	{
 		switch (pgraft_read_status().worker_state)
 		{

@@ -72,7 +72,8 @@ _PG_init(void)
 
 	if (IsBinaryUpgrade)
 		return;
-	if (pgraft_node_id == 0)
+	pgraft_refused_report();
+	if (!pgraft_has_node())
 		ereport(LOG,
 				(errmsg("pgraft is idle until \"pgraft.node_id\" is set")));
 	else

@@ -179,10 +179,21 @@ extern char *pgraft_database;
 extern bool pgraft_address_is_valid(const char *value);
 extern void pgraft_settings_define(void);
 extern void pgraft_settings_read(PgraftConfig *config);
+extern bool pgraft_has_node(void);
+
+/* refused.c */
+extern void pgraft_refused_begin(void);
+extern void pgraft_refused_end(void);
+extern bool pgraft_refused_is(const char *name);
+extern void pgraft_refused_report(void);
+extern void pgraft_refused_look_again(void);
+extern void pgraft_refused_read(PgraftConfig *config);
 
 /* timing.c */
 extern void pgraft_timing_define(void);
 extern void pgraft_timing_read(PgraftConfig *config);
+extern char *pgraft_timing_refuses(const char *name);
+extern char *pgraft_coming_setting(const char *name);
 
 /* trace.c */
 extern void pgraft_trace_define(void);

@@ -10,6 +10,7 @@
 
 #include <limits.h>
 
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
 
@@ -73,6 +74,11 @@ static bool
 check_cluster_id(char **newval, void **extra pg_attribute_unused(),
 				 GucSource source pg_attribute_unused())
 {
+	if (!pg_verify_mbstr(PG_UTF8, *newval, (int) strlen(*newval), true))
+	{
+		GUC_check_errdetail("It must be UTF-8.");
+		return false;
+	}
 	return check_word(*newval, PGRAFT_MAX_CLUSTER_ID, false);
 }
 
@@ -247,12 +253,21 @@ define_limits(void)
 void
 pgraft_settings_define(void)
 {
+	pgraft_refused_begin();
 	define_identity();
 	define_limits();
 	pgraft_timing_define();
 	pgraft_trace_define();
 	pgraft_tls_define();
+	pgraft_refused_end();
 	MarkGUCPrefixReserved("pgraft");
+}
+
+/* Whether this server is to be a node: else pgraft is idle. */
+bool
+pgraft_has_node(void)
+{
+	return pgraft_node_id != 0 || pgraft_refused_is("pgraft.node_id");
 }
 
 static PgraftBytes
@@ -262,8 +277,9 @@ bytes_of(const char *string)
 }
 
 /*
- * Fills all but event_fd.  The strings are good until the next reload, or the
- * next call.
+ * In the engine worker, at its start and after a reload: fills all but event_fd.
+ * The strings are good until the next reload, or the next call, and as long as
+ * the caller's memory context.
  */
 void
 pgraft_settings_read(PgraftConfig *config)
@@ -276,6 +292,8 @@ pgraft_settings_read(PgraftConfig *config)
 
 	memset(config, 0, sizeof(*config));
 	config->abi = PGRAFT_ENGINE_ABI;
+	pgraft_refused_look_again();
+	pgraft_refused_read(config);
 	config->node_id = pgraft_node_id;
 	config->port = port;
 	pgraft_timing_read(config);

@@ -22,6 +22,7 @@
 #include "storage/condition_variable.h"
 #include "storage/dsm.h"
 #include "storage/spin.h"
+#include "utils/guc.h"
 
 #include "compat.h"
 #include "engine/engine.h"
@@ -171,12 +172,19 @@ extern void pgraft_notify_worker(uint32 slotno);
 /* Bytes of an address; the status block holds one of this size. */
 #define PGRAFT_MAX_ADDRESS		255
 
+/* address.c */
+#define PGRAFT_ADDRESS_HINT \
+	"An address is a host name or an IP address alone, such as db1.example.org, 10.0.0.1 or fd00::1."
+
+extern const char *pgraft_address_fault(const char *host, bool listen);
+extern bool pgraft_check_address(char **newval, void **extra, GucSource source);
+extern bool pgraft_check_listen_address(char **newval, void **extra, GucSource source);
+
 /* settings.c */
 extern int	pgraft_node_id;
 extern int	pgraft_max_entry_size;	/* kB */
 extern int	pgraft_propose_timeout; /* ms */
 extern char *pgraft_database;
-extern bool pgraft_address_is_valid(const char *value);
 extern void pgraft_settings_define(void);
 extern void pgraft_settings_read(PgraftConfig *config);
 extern bool pgraft_has_node(void);

@@ -45,11 +45,11 @@ static const struct config_enum_entry log_levels[] = {
 
 /* Not empty, short enough, and nothing that breaks a log line. */
 static bool
-check_word(const char *value, size_t max, bool may_be_empty)
+check_word(const char *value, size_t max)
 {
 	size_t		len = strlen(value);
 
-	if (len == 0 && !may_be_empty)
+	if (len == 0)
 	{
 		GUC_check_errdetail("It must not be empty.");
 		return false;
@@ -79,7 +79,7 @@ check_cluster_id(char **newval, void **extra pg_attribute_unused(),
 		GUC_check_errdetail("It must be UTF-8.");
 		return false;
 	}
-	return check_word(*newval, PGRAFT_MAX_CLUSTER_ID, false);
+	return check_word(*newval, PGRAFT_MAX_CLUSTER_ID);
 }
 
 static bool
@@ -96,34 +96,6 @@ check_database(char **newval, void **extra pg_attribute_unused(),
 		GUC_check_errdetail("The name of a database has at most %d bytes.", NAMEDATALEN - 1);
 		return false;
 	}
-	return true;
-}
-
-static bool
-check_address(char **newval, void **extra pg_attribute_unused(),
-			  GucSource source pg_attribute_unused())
-{
-	return check_word(*newval, PGRAFT_MAX_ADDRESS, false);
-}
-
-static bool
-check_listen_address(char **newval, void **extra pg_attribute_unused(),
-					 GucSource source pg_attribute_unused())
-{
-	return check_word(*newval, PGRAFT_MAX_ADDRESS, true);
-}
-
-/* Also for the addresses that SQL functions take. */
-bool
-pgraft_address_is_valid(const char *value)
-{
-	size_t		len = strlen(value);
-
-	if (len == 0 || len > PGRAFT_MAX_ADDRESS)
-		return false;
-	for (const char *c = value; *c != '\0'; c++)
-		if ((unsigned char) *c <= ' ' || *c == 0x7f)
-			return false;
 	return true;
 }
 
@@ -190,12 +162,12 @@ define_identity(void)
 							   "The host name or IP address at which other nodes reach this one.",
 							   NULL,
 							   &address, "127.0.0.1", PGC_POSTMASTER, 0,
-							   check_address, NULL, NULL);
+							   pgraft_check_address, NULL, NULL);
 	DefineCustomStringVariable("pgraft.listen_address",
 							   "The host name or IP address on which this node listens.",
 							   "If empty, it listens on pgraft.address.",
 							   &listen_address, "", PGC_POSTMASTER, 0,
-							   check_listen_address, NULL, NULL);
+							   pgraft_check_listen_address, NULL, NULL);
 	DefineCustomIntVariable("pgraft.port",
 							"The TCP port for traffic between nodes.",
 							NULL,

@@ -198,7 +198,7 @@ pgraft_apply_rows(PgraftApplySession *session, PgraftRows *rows)
 	uint64		term = 0;
 	bool		any = false;
 
-	for (uint32 row = 2; row < rows->nrows; row++)	/* after those about the log */
+	for (uint32 row = PGRAFT_NEXT_HEADER_ROWS; row < rows->nrows; row++)
 	{
 		size_t		len;
 		const char *data;

@@ -10,7 +10,7 @@
  *
  * Nothing here is shared: the wait event numbers are each process's own copy.
  */
-#include "pgraft.h"
+#include "apply.h"
 
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
@@ -69,6 +69,7 @@ _PG_init(void)
 
 	pgraft_settings_define();
 	pgraft_shmem_install();
+	pgraft_apply_watch_extension();
 
 	if (IsBinaryUpgrade)
 		return;

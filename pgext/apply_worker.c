@@ -127,7 +127,7 @@ pgraft_apply_is_disturbed(void)
 static void
 pause_for(long ms)
 {
-	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
+	PgraftDeadline until = pgraft_deadline_in(ms);
 	long		left;
 
 	while (!pgraft_apply_is_disturbed() && (left = pgraft_remaining_ms(until)) > 0)
@@ -305,7 +305,8 @@ pgraft_apply_main(Datum arg pg_attribute_unused())
 	BackgroundWorkerUnblockSignals();
 	connect_database();
 	if (failures > 0)
-		pause_for(Max(pgraft_remaining_ms(next_retry), 0));
+		pause_for(Min(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next_retry),
+					  PGRAFT_APPLY_MAX_RETRY_MS));
 
 	context = AllocSetContextCreate(TopMemoryContext, "pgraft apply", ALLOCSET_DEFAULT_SIZES);
 	batch = AllocSetContextCreate(TopMemoryContext, "pgraft apply batch", ALLOCSET_DEFAULT_SIZES);

@@ -219,6 +219,15 @@ extern uint32 pgraft_wait_event_reply(void);
 extern uint32 pgraft_wait_event_apply(void);
 extern uint32 pgraft_wait_event_applied(void);
 
+/*
+ * deadline.c.  Microseconds of the clock that goes on evenly, whatever is done to
+ * the time of day.
+ */
+typedef int64 PgraftDeadline;
+
+extern PgraftDeadline pgraft_deadline_in(long ms);
+extern long pgraft_remaining_ms(PgraftDeadline deadline);
+
 /* client.c */
 typedef struct PgraftCall
 {
@@ -231,6 +240,8 @@ typedef struct PgraftCall
 	size_t		len;
 	int			timeout_ms;		/* 0: PGRAFT_CALL_TIMEOUT_MS */
 	const uint8 *request_id;	/* PGRAFT_REQUEST_ID_BYTES, or NULL */
+	bool		may_end;		/* pgraft_call returns NULL when time is up, in
+								 * place of an error: that is an answer too */
 	bool		(*give_up) (void);	/* not NULL: pgraft_call returns NULL once it
 									 * says true; asked after every wake-up */
 } PgraftCall;
@@ -246,10 +257,9 @@ extern char *pgraft_call(const PgraftCall *call, size_t *len);
 /* client_slot.c */
 extern PgraftSlot *pgraft_client_slot(void);
 extern char *pgraft_client_request_name(const PgraftCall *call);
-extern long pgraft_remaining_ms(TimestampTz deadline);
-extern void pgraft_client_acquire(const PgraftCall *call, TimestampTz deadline);
+extern void pgraft_client_acquire(const PgraftCall *call, PgraftDeadline deadline);
 extern dsm_segment *pgraft_client_publish(const PgraftCall *call, uint32 epoch,
-										  TimestampTz deadline);
+										  PgraftDeadline deadline);
 extern dsm_segment *pgraft_client_fetch(void);
 extern bool pgraft_client_withdraw(void);
 extern void pgraft_client_release(int code, Datum arg);

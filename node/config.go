@@ -84,10 +84,12 @@ func (c Config) Validate() error {
 		return fmt.Errorf("node: node id %d is not in 1..2147483647", c.NodeID)
 	case c.ClusterID == "":
 		return fmt.Errorf("node: the cluster id is empty")
-	case !utf8.ValidString(c.ClusterID) || !utf8.ValidString(c.Address):
-		return fmt.Errorf("node: the cluster id %q and the address %q must be UTF-8", c.ClusterID, c.Address)
-	case c.Address == "":
-		return fmt.Errorf("node: the address is empty")
+	case !utf8.ValidString(c.ClusterID):
+		return fmt.Errorf("node: the cluster id %q must be UTF-8", c.ClusterID)
+	case AddressFault(c.Address, false) != "":
+		return fmt.Errorf("node: invalid address %q: %s %s", c.Address, AddressFault(c.Address, false), addressHint)
+	case c.ListenAddress != "" && AddressFault(c.ListenAddress, true) != "":
+		return fmt.Errorf("node: invalid address to listen on %q: %s %s", c.ListenAddress, AddressFault(c.ListenAddress, true), addressHint)
 	case c.Port == 0 || c.Port > 65535:
 		return fmt.Errorf("node: port %d is not in 1..65535", c.Port)
 	case c.HeartbeatInterval < time.Millisecond || c.ElectionTimeout < 3*c.HeartbeatInterval:

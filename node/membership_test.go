@@ -74,6 +74,10 @@ func TestAddNodeRefusals(t *testing.T) {
 		}
 	}
 
+	_, err = leader.AddNode(soon(t), 5, "localhost", fresh.cfg.Port)
+	if p := new(node.ProbeError); !errors.As(err, &p) || !p.Invalid || !strings.Contains(p.Detail, `"127.0.0.1"`) {
+		t.Errorf("another name of the machine: %#v", err)
+	}
 	_, err = leader.AddNode(soon(t), follower.cfg.NodeID, "127.0.0.1", fresh.cfg.Port)
 	wantCode(t, "a member's id with another address", err, core.Conflict)
 	_, err = follower.AddNode(soon(t), 5, fresh.cfg.Address, fresh.cfg.Port)

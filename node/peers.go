@@ -42,13 +42,13 @@ func (p *peers) Greet(hello *corepb.Hello) *corepb.Welcome {
 		if v.Refusal == corepb.Refusal_NONE {
 			v = core.Verdict{Refusal: corepb.Refusal_NOT_INITIALISED, Reason: fmt.Sprintf("node %d is not initialised: run pgraft_init() there first", n.id.NodeID)}
 		}
-		return n.id.Welcome(v)
+		return n.welcome(v)
 	case Failed, Closed:
 		return nil
 	}
 	v := core.Greet(n.id, n.members, hello)
 	if v.Join == nil {
-		return n.id.Welcome(v)
+		return n.welcome(v)
 	}
 	if err := n.store.SetIdentity(*v.Join); err != nil {
 		n.failLocked(err)
@@ -60,7 +60,14 @@ func (p *peers) Greet(hello *corepb.Hello) *corepb.Welcome {
 		n.failLocked(err)
 		return nil
 	}
-	return n.id.Welcome(v)
+	return n.welcome(v)
+}
+
+// welcome says where the node wants to be reached too. The caller holds mu.
+func (n *Node) welcome(v core.Verdict) *corepb.Welcome {
+	w := n.id.Welcome(v)
+	w.Address = n.cfg.Address
+	return w
 }
 
 func (p *peers) Receive(from uint64, data []byte) bool {

@@ -79,7 +79,7 @@ func (n *Node) AddNode(ctx context.Context, nodeID uint32, address string, port 
 	if err != nil {
 		return false, err
 	}
-	voter := false
+	voter, known := false, v.member(nodeID) != nil
 	switch m := v.member(nodeID); {
 	case v.Core.Role != core.RoleLeader:
 		return false, &RequestError{Code: core.NotLeader, Text: "this node does not lead"}
@@ -89,7 +89,7 @@ func (n *Node) AddNode(ctx context.Context, nodeID uint32, address string, port 
 	case m.GetRole() == corepb.Role_VOTER:
 		voter = true
 	}
-	replica, err := n.probe(ctx, nodeID, address, port)
+	replica, err := n.probe(ctx, nodeID, address, port, known)
 	var p *ProbeError
 	if voter && errors.As(err, &p) && p.Unreachable {
 		return true, nil // away, but a member as it was
@@ -116,9 +116,11 @@ type ProbeError struct {
 	// Unreachable: nobody answered, or no pgraft node; otherwise the node
 	// itself does not fit.
 	Unreachable bool
-	Text        string
-	Detail      string // empty: none
-	Hint        string // empty: none
+	// Invalid: the node is there, and this is not its address.
+	Invalid bool
+	Text    string
+	Detail  string // empty: none
+	Hint    string // empty: none
 }
 
 func (e *ProbeError) Error() string {
@@ -128,8 +130,10 @@ func (e *ProbeError) Error() string {
 	return e.Text + ": " + e.Detail
 }
 
-// probe looks at a node and returns its replica uuid.
-func (n *Node) probe(ctx context.Context, nodeID uint32, address string, port uint32) (replica [16]byte, err error) {
+// probe looks at a node and returns its replica uuid. A node that is not known yet
+// is added under the address that it is set to, which all others will use and its
+// certificate names. The port may be mapped.
+func (n *Node) probe(ctx context.Context, nodeID uint32, address string, port uint32, known bool) (replica [16]byte, err error) {
 	ctx, done := context.WithTimeout(ctx, probeTimeout)
 	defer done()
 	n.mu.Lock()
@@ -155,6 +159,11 @@ func (n *Node) probe(ctx context.Context, nodeID uint32, address string, port ui
 	}
 	if w.GetRefusal() != corepb.Refusal_NONE {
 		return replica, &ProbeError{Text: fmt.Sprintf("node %d at %s refuses: %s", nodeID, where, w.GetReason()), Hint: hint}
+	}
+	if own := w.GetAddress(); !known && own != "" && !sameAddress(own, address) {
+		return replica, &ProbeError{Invalid: true, Text: fmt.Sprintf("%q is not the address of node %d", address, nodeID),
+			Detail: fmt.Sprintf("Its pgraft.address is %q.", own),
+			Hint:   "Name that address, or set pgraft.address on that server to this one and restart it."}
 	}
 	if w.GetRaftId() != 0 && members.Get(w.GetRaftId()) == nil {
 		return replica, &ProbeError{Text: fmt.Sprintf("node %d at %s still has the data of its former membership", nodeID, where),

@@ -47,6 +47,9 @@ extern void pgraft_apply_recovered(PgraftApplySession *session, const char *clus
 extern bool pgraft_apply_progress(uint64 *index, uint64 *term);
 extern void pgraft_apply_move(PgraftApplySession *session, uint64 index, uint64 term);
 
+/* apply_functions.c */
+extern void pgraft_apply_watch_extension(void);
+
 /* apply_entry.c */
 extern Oid	pgraft_apply_find_function(const char *signature);
 typedef enum PgraftApplyKind
@@ -78,6 +81,10 @@ extern void pgraft_apply_retain(int64 index, bool importable);
 extern void pgraft_apply_retain_after(const PgraftApplySession *session);
 extern char *pgraft_apply_ask(PgraftCall *call, size_t *len);
 extern PgraftNext pgraft_apply_next(PgraftApplySession *session, PgraftRows *rows);
+
+/* Rows about the log that come before the entries. */
+#define PGRAFT_NEXT_HEADER_ROWS	2
+
 extern bool pgraft_apply_rows(PgraftApplySession *session, PgraftRows *rows);
 
 /* apply_export.c */

@@ -14,7 +14,9 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
 #include "executor/spi.h"
@@ -33,21 +35,24 @@ PG_FUNCTION_INFO_V1(pgraft_set_apply_function);
 PG_FUNCTION_INFO_V1(pgraft_apply_skip);
 PG_FUNCTION_INFO_V1(pgraft_stat_apply_for_view);
 
-/* Whether this transaction's commit wakes the worker. */
+/* Whether this transaction's commit wakes the worker, and has to. */
 static bool wake_at_commit = false;
+static bool must_wake = false;
+
+static object_access_hook_type prev_object_access_hook = NULL;
 
 static void
 at_transaction_end(XactEvent event, void *arg pg_attribute_unused())
 {
 	/* nobody would wake the worker when another session commits it */
-	if (event == XACT_EVENT_PRE_PREPARE && wake_at_commit)
+	if (event == XACT_EVENT_PRE_PREPARE && must_wake)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot PREPARE a transaction that has registered an apply function or passed over an entry")));
 	if (event == XACT_EVENT_COMMIT && wake_at_commit)
 		pgraft_apply_wake();
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT)
-		wake_at_commit = false;
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+		wake_at_commit = must_wake = false;
 }
 
 static void
@@ -59,6 +64,27 @@ wake_worker_at_commit(void)
 		RegisterXactCallback(at_transaction_end, NULL);
 	registered = true;
 	wake_at_commit = true;
+}
+
+/*
+ * The tables come and go with the extension.  Where nobody tells the worker, as
+ * after a COMMIT PREPARED, it finds out when it looks at them the next time.
+ */
+static void
+on_object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg)
+{
+	if (prev_object_access_hook)
+		prev_object_access_hook(access, class, object, sub, arg);
+	if (class == ExtensionRelationId && (access == OAT_DROP || access == OAT_POST_CREATE))
+		wake_worker_at_commit();
+}
+
+/* In the postmaster, while shared_preload_libraries is loaded. */
+void
+pgraft_apply_watch_extension(void)
+{
+	prev_object_access_hook = object_access_hook;
+	object_access_hook = on_object_access;
 }
 
 /* The tables are read in one database only. */
@@ -169,6 +195,7 @@ pgraft_set_apply_function(PG_FUNCTION_ARGS)
 	else
 		register_functions(fcinfo);
 	wake_worker_at_commit();
+	must_wake = true;
 	PG_RETURN_VOID();
 }
 

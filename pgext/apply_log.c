@@ -14,7 +14,6 @@
 #include "access/xlog.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
-#include "utils/timestamp.h"
 
 /* How long the engine may keep the worker waiting for entries. */
 #define PGRAFT_APPLY_POLL_MS		30000
@@ -24,11 +23,14 @@
 
 volatile uint64 pgraft_apply_at_index = 0;
 
-/* What which engine has been told to keep, and when; -1 = nothing yet. */
+/*
+ * What which engine has been told to keep, and until when that will do; -1 =
+ * nothing yet.
+ */
 static int64 retained = -1;
 static bool retained_importable;
 static uint32 retained_by;
-static TimestampTz retained_at;
+static PgraftDeadline retained_until;
 
 /* Progress that is on disk once WAL is flushed up to unflushed_lsn; 0 = none. */
 static uint64 unflushed_index;
@@ -64,7 +66,6 @@ pgraft_apply_retain(int64 index, bool importable)
 {
 	PgraftCall	call = {.op = PGRAFT_OP_APPLY_RETAIN,.a = index,.b = importable};
 	PgraftRows	rows;
-	TimestampTz now = GetCurrentTimestamp();
 	uint32		epoch = pg_atomic_read_u32(&pgraft_shared->epoch);
 
 	if (index == 0)
@@ -74,14 +75,14 @@ pgraft_apply_retain(int64 index, bool importable)
 	if (index == retained)
 		return;
 	if (retained > 0 && index > 0 &&
-		!TimestampDifferenceExceeds(retained_at, now, PGRAFT_APPLY_RETAIN_MS))
+		pgraft_remaining_ms(retained_until) > 0)
 		return;
 	if (!ask_rows(&call, &rows))
 		return;
 	retained = index;
 	retained_importable = importable;
 	retained_by = epoch;
-	retained_at = now;
+	retained_until = pgraft_deadline_in(PGRAFT_APPLY_RETAIN_MS);
 }
 
 /* Everything up to the session's index is done with; on disk it is later. */
@@ -198,7 +199,7 @@ pgraft_apply_rows(PgraftApplySession *session, PgraftRows *rows)
 	uint64		term = 0;
 	bool		any = false;
 
-	for (uint32 row = 2; row < rows->nrows; row++)	/* after those about the log */
+	for (uint32 row = PGRAFT_NEXT_HEADER_ROWS; row < rows->nrows; row++)
 	{
 		size_t		len;
 		const char *data;

@@ -23,6 +23,7 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/pg_authid.h"
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -126,7 +127,7 @@ pgraft_apply_is_disturbed(void)
 static void
 pause_for(long ms)
 {
-	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
+	PgraftDeadline until = pgraft_deadline_in(ms);
 	long		left;
 
 	while (!pgraft_apply_is_disturbed() && (left = pgraft_remaining_ms(until)) > 0)
@@ -149,13 +150,13 @@ turn(MemoryContext batch)
 	PgraftApplySession *session = palloc(sizeof(*session));
 
 	pgraft_apply_load(session);
+	pgraft_apply_set_applied(session->index, false);
 	if (session->function == NULL)
 	{
 		pgraft_apply_set_state(PGRAFT_APPLY_IDLE, NULL);
 		pgraft_apply_retain(0, false);
 		return PGRAFT_APPLY_IDLE_MS;
 	}
-	pgraft_apply_set_applied(session->index, false);
 	if (RecoveryInProgress())
 	{
 		pgraft_apply_set_state(PGRAFT_APPLY_STANDBY, session->function);
@@ -169,6 +170,7 @@ turn(MemoryContext batch)
 	for (;;)
 	{
 		PgraftRows	rows;
+		bool		waits = session->asked;
 
 		MemoryContextReset(batch);
 		MemoryContextSwitchTo(batch);
@@ -195,6 +197,8 @@ turn(MemoryContext batch)
 			failures = 0;
 		if (pgraft_apply_is_disturbed())
 			return 0;
+		if (waits && rows.nrows == PGRAFT_NEXT_HEADER_ROWS)
+			return 0;			/* time to look at the tables again */
 	}
 }
 
@@ -236,7 +240,8 @@ after_error(MemoryContext context)
 /*
  * What a DBA may have set for sessions of this database must not get into the
  * way, nor have triggers fire on one node and not on another; and neither must a
- * flush per entry.
+ * flush per entry.  Who the worker is comes first: a role that the database sets
+ * may read nothing here.
  */
 static void
 override_settings(void)
@@ -250,13 +255,20 @@ override_settings(void)
 		{"lock_timeout", "0"},
 		{"idle_in_transaction_session_timeout", "0"},
 		{"session_replication_role", "origin"},
+		{"role", "none"},
+		{"row_security", "on"},
+		{"exit_on_error", "off"},
 #if PG_VERSION_NUM >= 170000
 		{"transaction_timeout", "0"},
 #endif
 	};
 
+	StartTransactionCommand();	/* it looks the role up */
+	SetConfigOption("session_authorization", GetUserNameFromId(BOOTSTRAP_SUPERUSERID, false),
+					PGC_SUSET, PGC_S_OVERRIDE);
 	for (int i = 0; i < (int) lengthof(settings); i++)
 		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+	CommitTransactionCommand();
 }
 
 /*
@@ -293,7 +305,8 @@ pgraft_apply_main(Datum arg pg_attribute_unused())
 	BackgroundWorkerUnblockSignals();
 	connect_database();
 	if (failures > 0)
-		pause_for(Max(pgraft_remaining_ms(next_retry), 0));
+		pause_for(Min(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next_retry),
+					  PGRAFT_APPLY_MAX_RETRY_MS));
 
 	context = AllocSetContextCreate(TopMemoryContext, "pgraft apply", ALLOCSET_DEFAULT_SIZES);
 	batch = AllocSetContextCreate(TopMemoryContext, "pgraft apply batch", ALLOCSET_DEFAULT_SIZES);

@@ -28,7 +28,7 @@ void
 pgraft_require_node(void)
 {
 	pgraft_require_preload();
-	if (pgraft_node_id == 0)
+	if (!pgraft_has_node())
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("pgraft is idle: \"pgraft.node_id\" is not set"),

@@ -17,7 +17,6 @@
 #include "storage/ipc.h"
 #include "storage/proc.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 /* How long a function waits for the engine worker to come up. */
 #define PGRAFT_ENGINE_WAIT_MS	5000
@@ -39,17 +38,15 @@ typedef enum WaitResult
 
 /* Waits until an engine takes requests; returns its epoch. */
 static uint32
-wait_for_engine(TimestampTz call_deadline)
+wait_for_engine(PgraftDeadline call_deadline)
 {
 	uint32		epoch = pg_atomic_read_u32(&pgraft_shared->epoch);
-	TimestampTz deadline;
+	PgraftDeadline deadline;
 
 	if (PGRAFT_ENGINE_UP(epoch))
 		return epoch;
 
-	deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-										   PGRAFT_ENGINE_WAIT_MS);
-	deadline = Min(deadline, call_deadline);
+	deadline = Min(pgraft_deadline_in(PGRAFT_ENGINE_WAIT_MS), call_deadline);
 	ConditionVariablePrepareToSleep(&pgraft_shared->engine_cv);
 	for (;;)
 	{
@@ -107,7 +104,7 @@ warn_of_cancel(const PgraftCall *call)
  * is fetched from it through *reply_segment.
  */
 static WaitResult
-wait_for_reply(const PgraftCall *call, uint32 epoch, TimestampTz deadline,
+wait_for_reply(const PgraftCall *call, uint32 epoch, PgraftDeadline deadline,
 			   dsm_segment **reply_segment)
 {
 	PgraftSlot *slot = pgraft_client_slot();
@@ -185,8 +182,9 @@ static char *
 call_engine(const PgraftCall *call, size_t *len)
 {
 	int			timeout = call->timeout_ms > 0 ? call->timeout_ms : PGRAFT_CALL_TIMEOUT_MS;
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
-	TimestampTz hard_deadline = TimestampTzPlusMilliseconds(deadline, PGRAFT_CALL_GRACE_MS);
+	PgraftDeadline deadline = pgraft_deadline_in(timeout);
+	PgraftDeadline hard_deadline = call->may_end ? deadline :
+		pgraft_deadline_in(timeout + PGRAFT_CALL_GRACE_MS);
 	dsm_segment *reply_segment;
 	PgraftSlot *slot;
 	char	   *body;
@@ -200,7 +198,7 @@ call_engine(const PgraftCall *call, size_t *len)
 		pgraft_client_acquire(call, deadline);
 		data_segment = pgraft_client_publish(call, epoch, deadline);
 		result = wait_for_reply(call, epoch, hard_deadline, &reply_segment);
-		if (result == WAIT_GIVEN_UP)
+		if (result == WAIT_GIVEN_UP || (call->may_end && result == WAIT_TIMED_OUT))
 		{
 			if (data_segment != NULL)
 				dsm_detach(data_segment);
@@ -215,8 +213,11 @@ call_engine(const PgraftCall *call, size_t *len)
 		if (result == WAIT_ANSWERED)
 			break;
 		/* it never reached an engine, or changed nothing: so again */
-		if (pgraft_remaining_ms(deadline) <= 0)
-			report_not_sent(call);
+		if (pgraft_remaining_ms(deadline) > 0)
+			continue;
+		if (call->may_end)
+			return NULL;
+		report_not_sent(call);
 	}
 
 	slot = pgraft_client_slot();
@@ -230,7 +231,7 @@ call_engine(const PgraftCall *call, size_t *len)
 
 /*
  * Asks the engine; returns the palloc'd body of its reply, see engine.h, or NULL
- * if call->give_up said so.
+ * if call->give_up or call->may_end said so.
  */
 char *
 pgraft_call(const PgraftCall *call, size_t *len)

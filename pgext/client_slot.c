@@ -11,7 +11,6 @@
 
 #include "miscadmin.h"
 #include "storage/proc.h"
-#include "utils/timestamp.h"
 
 /* A wake-up that went to a client that was just cancelled is made up for. */
 #define PGRAFT_SLOT_RECHECK_MS	1000
@@ -37,12 +36,6 @@ pgraft_client_request_name(const PgraftCall *call)
 	return psprintf("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
 					id[0], id[1], id[2], id[3], id[4], id[5], id[6], id[7],
 					id[8], id[9], id[10], id[11], id[12], id[13], id[14], id[15]);
-}
-
-long
-pgraft_remaining_ms(TimestampTz deadline)
-{
-	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
 }
 
 /*
@@ -126,7 +119,7 @@ try_acquire(uint32 nslots)
 
 /* Waits for a free slot until the deadline. */
 void
-pgraft_client_acquire(const PgraftCall *call, TimestampTz deadline)
+pgraft_client_acquire(const PgraftCall *call, PgraftDeadline deadline)
 {
 	uint32		nslots = slots_for(call);
 
@@ -171,7 +164,7 @@ create_segment(size_t size)
  * if the data fits into the slot.
  */
 dsm_segment *
-pgraft_client_publish(const PgraftCall *call, uint32 epoch, TimestampTz deadline)
+pgraft_client_publish(const PgraftCall *call, uint32 epoch, PgraftDeadline deadline)
 {
 	PgraftSlot *slot = pgraft_client_slot();
 	dsm_segment *segment = NULL;

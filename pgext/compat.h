@@ -43,6 +43,13 @@
 #define pgraft_guc_extra(size)			malloc(size)
 #endif
 
+/* all settings there are */
+#if PG_VERSION_NUM >= 160000
+#define pgraft_guc_variables(n)			get_guc_variables(n)
+#else
+#define pgraft_guc_variables(n)			(*(n) = GetNumConfigOptions(), get_guc_variables())
+#endif
+
 /* 19 tells a signal handler who sent the signal */
 #if PG_VERSION_NUM >= 190000
 #define PGRAFT_SIG_IGN					PG_SIG_IGN

@@ -49,15 +49,17 @@ static char *
 address_arg(FunctionCallInfo fcinfo, int argno)
 {
 	char	   *address;
+	const char *fault;
 
 	pgraft_require_argument(fcinfo, argno, "address");
 	address = text_to_cstring(PG_GETARG_TEXT_PP(argno));
-	if (!pgraft_address_is_valid(address))
+	fault = pgraft_address_fault(address, false);
+	if (fault != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid address: \"%s\"", address),
-				 errdetail("An address is a host name or an IP address of at most %d bytes, without spaces.",
-						   PGRAFT_MAX_ADDRESS)));
+				 errdetail_internal("%s", fault),
+				 errhint(PGRAFT_ADDRESS_HINT)));
 	return address;
 }
 
@@ -206,7 +208,7 @@ pgraft_get_worker_state(PG_FUNCTION_ARGS)
 	const char *state = "stopped";
 
 	pgraft_require_preload();
-	if (pgraft_node_id != 0)
+	if (pgraft_has_node())
 	{
 		switch (pgraft_read_status().worker_state)
 		{

@@ -10,7 +10,7 @@
  *
  * Nothing here is shared: the wait event numbers are each process's own copy.
  */
-#include "pgraft.h"
+#include "apply.h"
 
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
@@ -69,10 +69,12 @@ _PG_init(void)
 
 	pgraft_settings_define();
 	pgraft_shmem_install();
+	pgraft_apply_watch_extension();
 
 	if (IsBinaryUpgrade)
 		return;
-	if (pgraft_node_id == 0)
+	pgraft_refused_report();
+	if (!pgraft_has_node())
 		ereport(LOG,
 				(errmsg("pgraft is idle until \"pgraft.node_id\" is set")));
 	else

@@ -22,6 +22,7 @@
 #include "storage/condition_variable.h"
 #include "storage/dsm.h"
 #include "storage/spin.h"
+#include "utils/guc.h"
 
 #include "compat.h"
 #include "engine/engine.h"
@@ -171,18 +172,36 @@ extern void pgraft_notify_worker(uint32 slotno);
 /* Bytes of an address; the status block holds one of this size. */
 #define PGRAFT_MAX_ADDRESS		255
 
+/* address.c */
+#define PGRAFT_ADDRESS_HINT \
+	"An address is a host name or an IP address alone, such as db1.example.org, 10.0.0.1 or fd00::1."
+
+extern const char *pgraft_address_fault(const char *host, bool listen);
+extern bool pgraft_check_address(char **newval, void **extra, GucSource source);
+extern bool pgraft_check_listen_address(char **newval, void **extra, GucSource source);
+
 /* settings.c */
 extern int	pgraft_node_id;
 extern int	pgraft_max_entry_size;	/* kB */
 extern int	pgraft_propose_timeout; /* ms */
 extern char *pgraft_database;
-extern bool pgraft_address_is_valid(const char *value);
 extern void pgraft_settings_define(void);
 extern void pgraft_settings_read(PgraftConfig *config);
+extern bool pgraft_has_node(void);
+
+/* refused.c */
+extern void pgraft_refused_begin(void);
+extern void pgraft_refused_end(void);
+extern bool pgraft_refused_is(const char *name);
+extern void pgraft_refused_report(void);
+extern void pgraft_refused_look_again(void);
+extern void pgraft_refused_read(PgraftConfig *config);
 
 /* timing.c */
 extern void pgraft_timing_define(void);
 extern void pgraft_timing_read(PgraftConfig *config);
+extern char *pgraft_timing_refuses(const char *name);
+extern char *pgraft_coming_setting(const char *name);
 
 /* trace.c */
 extern void pgraft_trace_define(void);
@@ -200,6 +219,15 @@ extern uint32 pgraft_wait_event_reply(void);
 extern uint32 pgraft_wait_event_apply(void);
 extern uint32 pgraft_wait_event_applied(void);
 
+/*
+ * deadline.c.  Microseconds of the clock that goes on evenly, whatever is done to
+ * the time of day.
+ */
+typedef int64 PgraftDeadline;
+
+extern PgraftDeadline pgraft_deadline_in(long ms);
+extern long pgraft_remaining_ms(PgraftDeadline deadline);
+
 /* client.c */
 typedef struct PgraftCall
 {
@@ -212,6 +240,8 @@ typedef struct PgraftCall
 	size_t		len;
 	int			timeout_ms;		/* 0: PGRAFT_CALL_TIMEOUT_MS */
 	const uint8 *request_id;	/* PGRAFT_REQUEST_ID_BYTES, or NULL */
+	bool		may_end;		/* pgraft_call returns NULL when time is up, in
+								 * place of an error: that is an answer too */
 	bool		(*give_up) (void);	/* not NULL: pgraft_call returns NULL once it
 									 * says true; asked after every wake-up */
 } PgraftCall;
@@ -227,10 +257,9 @@ extern char *pgraft_call(const PgraftCall *call, size_t *len);
 /* client_slot.c */
 extern PgraftSlot *pgraft_client_slot(void);
 extern char *pgraft_client_request_name(const PgraftCall *call);
-extern long pgraft_remaining_ms(TimestampTz deadline);
-extern void pgraft_client_acquire(const PgraftCall *call, TimestampTz deadline);
+extern void pgraft_client_acquire(const PgraftCall *call, PgraftDeadline deadline);
 extern dsm_segment *pgraft_client_publish(const PgraftCall *call, uint32 epoch,
-										  TimestampTz deadline);
+										  PgraftDeadline deadline);
 extern dsm_segment *pgraft_client_fetch(void);
 extern bool pgraft_client_withdraw(void);
 extern void pgraft_client_release(int code, Datum arg);

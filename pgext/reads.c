@@ -74,7 +74,7 @@ tables_reached(uint64 index)
 
 /* False if they were not there in time. */
 static bool
-wait_for_tables(uint64 index, TimestampTz deadline)
+wait_for_tables(uint64 index, PgraftDeadline deadline)
 {
 	bool		reached = tables_reached(index);
 
@@ -112,7 +112,7 @@ report_tables_behind(uint64 index)
 Datum
 pgraft_read_barrier(PG_FUNCTION_ARGS)
 {
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pgraft_propose_timeout);
+	PgraftDeadline deadline = pgraft_deadline_in(pgraft_propose_timeout);
 	Datum		index;
 
 	pgraft_require_node();
@@ -141,13 +141,27 @@ wait_arg(FunctionCallInfo fcinfo, int argno)
 	return (int) Min(ms, PGRAFT_MAX_WAIT_MS);
 }
 
+/* Asks whether the log has come as far; false if time was up. */
+static bool
+reached(const PgraftCall *call)
+{
+	PgraftRows	rows;
+	size_t		len;
+	char	   *body = pgraft_call(call, &len);
+	char	   *value;
+
+	if (body == NULL)
+		return false;
+	pgraft_reply_open(&rows, body, len);
+	value = pgraft_reply_value(&rows, &len);
+	return value != NULL && *value == 't';
+}
+
 Datum
 pgraft_wait_applied(PG_FUNCTION_ARGS)
 {
-	PgraftCall	call = {.op = PGRAFT_OP_WAIT_APPLIED};
-	TimestampTz deadline;
-	size_t		len;
-	char	   *value;
+	PgraftCall	call = {.op = PGRAFT_OP_WAIT_APPLIED,.may_end = true};
+	PgraftDeadline deadline;
 
 	pgraft_require_node();
 	pgraft_refuse_in_apply_function("waiting for applied entries");
@@ -159,13 +173,12 @@ pgraft_wait_applied(PG_FUNCTION_ARGS)
 				 errmsg("log index " INT64_FORMAT " is out of range", call.a),
 				 errdetail("The log begins at index 1.")));
 	call.timeout_ms = wait_arg(fcinfo, 1);
-	deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), call.timeout_ms);
+	deadline = pgraft_deadline_in(call.timeout_ms);
 	if (pgraft_read_status().applied_index < (uint64) call.a)
 	{
 		if (call.timeout_ms == 0)
 			PG_RETURN_BOOL(false);
-		value = pgraft_ask_value(&call, &len);
-		if (value == NULL || *value != 't')
+		if (!reached(&call))
 			PG_RETURN_BOOL(false);
 	}
 	PG_RETURN_BOOL(wait_for_tables((uint64) call.a, deadline));

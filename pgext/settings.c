@@ -10,6 +10,7 @@
 
 #include <limits.h>
 
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
 
@@ -44,11 +45,11 @@ static const struct config_enum_entry log_levels[] = {
 
 /* Not empty, short enough, and nothing that breaks a log line. */
 static bool
-check_word(const char *value, size_t max, bool may_be_empty)
+check_word(const char *value, size_t max)
 {
 	size_t		len = strlen(value);
 
-	if (len == 0 && !may_be_empty)
+	if (len == 0)
 	{
 		GUC_check_errdetail("It must not be empty.");
 		return false;
@@ -73,7 +74,12 @@ static bool
 check_cluster_id(char **newval, void **extra pg_attribute_unused(),
 				 GucSource source pg_attribute_unused())
 {
-	return check_word(*newval, PGRAFT_MAX_CLUSTER_ID, false);
+	if (!pg_verify_mbstr(PG_UTF8, *newval, (int) strlen(*newval), true))
+	{
+		GUC_check_errdetail("It must be UTF-8.");
+		return false;
+	}
+	return check_word(*newval, PGRAFT_MAX_CLUSTER_ID);
 }
 
 static bool
@@ -90,34 +96,6 @@ check_database(char **newval, void **extra pg_attribute_unused(),
 		GUC_check_errdetail("The name of a database has at most %d bytes.", NAMEDATALEN - 1);
 		return false;
 	}
-	return true;
-}
-
-static bool
-check_address(char **newval, void **extra pg_attribute_unused(),
-			  GucSource source pg_attribute_unused())
-{
-	return check_word(*newval, PGRAFT_MAX_ADDRESS, false);
-}
-
-static bool
-check_listen_address(char **newval, void **extra pg_attribute_unused(),
-					 GucSource source pg_attribute_unused())
-{
-	return check_word(*newval, PGRAFT_MAX_ADDRESS, true);
-}
-
-/* Also for the addresses that SQL functions take. */
-bool
-pgraft_address_is_valid(const char *value)
-{
-	size_t		len = strlen(value);
-
-	if (len == 0 || len > PGRAFT_MAX_ADDRESS)
-		return false;
-	for (const char *c = value; *c != '\0'; c++)
-		if ((unsigned char) *c <= ' ' || *c == 0x7f)
-			return false;
 	return true;
 }
 
@@ -184,12 +162,12 @@ define_identity(void)
 							   "The host name or IP address at which other nodes reach this one.",
 							   NULL,
 							   &address, "127.0.0.1", PGC_POSTMASTER, 0,
-							   check_address, NULL, NULL);
+							   pgraft_check_address, NULL, NULL);
 	DefineCustomStringVariable("pgraft.listen_address",
 							   "The host name or IP address on which this node listens.",
 							   "If empty, it listens on pgraft.address.",
 							   &listen_address, "", PGC_POSTMASTER, 0,
-							   check_listen_address, NULL, NULL);
+							   pgraft_check_listen_address, NULL, NULL);
 	DefineCustomIntVariable("pgraft.port",
 							"The TCP port for traffic between nodes.",
 							NULL,
@@ -247,12 +225,21 @@ define_limits(void)
 void
 pgraft_settings_define(void)
 {
+	pgraft_refused_begin();
 	define_identity();
 	define_limits();
 	pgraft_timing_define();
 	pgraft_trace_define();
 	pgraft_tls_define();
+	pgraft_refused_end();
 	MarkGUCPrefixReserved("pgraft");
+}
+
+/* Whether this server is to be a node: else pgraft is idle. */
+bool
+pgraft_has_node(void)
+{
+	return pgraft_node_id != 0 || pgraft_refused_is("pgraft.node_id");
 }
 
 static PgraftBytes
@@ -262,8 +249,9 @@ bytes_of(const char *string)
 }
 
 /*
- * Fills all but event_fd.  The strings are good until the next reload, or the
- * next call.
+ * In the engine worker, at its start and after a reload: fills all but event_fd.
+ * The strings are good until the next reload, or the next call, and as long as
+ * the caller's memory context.
  */
 void
 pgraft_settings_read(PgraftConfig *config)
@@ -276,6 +264,8 @@ pgraft_settings_read(PgraftConfig *config)
 
 	memset(config, 0, sizeof(*config));
 	config->abi = PGRAFT_ENGINE_ABI;
+	pgraft_refused_look_again();
+	pgraft_refused_read(config);
 	config->node_id = pgraft_node_id;
 	config->port = port;
 	pgraft_timing_read(config);

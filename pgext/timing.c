@@ -9,7 +9,8 @@
  * change, its check hook compares it with the value that the other is going to
  * have: the one in the configuration files, if they set it.  A pair that does
  * not fit is refused on both sides and the old pair stays.  At server start no
- * order is right, so there the pair is looked at once both are defined.
+ * order is right, so there the pair is looked at once both are defined: with one
+ * that does not fit the node does not start (refused.c).
  */
 #include "pgraft.h"
 
@@ -37,32 +38,45 @@ pair_fits(int election, int heartbeat)
 
 /* The last value of a setting in one configuration file and its includes. */
 static void
-look_up_in_file(const char *file, const char *name, int *value)
+look_up_in_file(const char *file, const char *name, char **value)
 {
 	ConfigVariable *head = NULL;
 	ConfigVariable *tail = NULL;
-	int			parsed;
 
 	/* errors in the file are the reload's to report */
 	(void) ParseConfigFile(file, false, NULL, 0, 0, DEBUG5, &head, &tail);
 	for (ConfigVariable *item = head; item != NULL; item = item->next)
 		if (!item->ignore && item->errmsg == NULL &&
-			pg_strcasecmp(item->name, name) == 0 &&
-			parse_int(item->value, &parsed, GUC_UNIT_MS, NULL))
-			*value = parsed;
+			pg_strcasecmp(item->name, name) == 0)
+			*value = pstrdup(item->value);
 	FreeConfigVariables(head);
+}
+
+/* What the configuration files say now: palloc'd, or NULL. */
+char *
+pgraft_coming_setting(const char *name)
+{
+	char	   *value = NULL;
+
+	look_up_in_file(ConfigFileName, name, &value);
+	look_up_in_file(PG_AUTOCONF_FILENAME, name, &value);
+	return value;
 }
 
 /* What the other setting of the pair will be once the files have been read. */
 static int
 coming_value(const char *name, int current, GucSource source, int reset)
 {
-	int			value = reset;
+	char	   *text;
+	int			value;
 
 	if (source > PGC_S_FILE)
 		return current;			/* the command line outranks the files */
-	look_up_in_file(ConfigFileName, name, &value);
-	look_up_in_file(PG_AUTOCONF_FILENAME, name, &value);
+	text = pgraft_coming_setting(name);
+	if (text == NULL || !parse_int(text, &value, GUC_UNIT_MS, NULL))
+		value = reset;
+	if (text != NULL)
+		pfree(text);
 	return value;
 }
 
@@ -140,13 +154,21 @@ pgraft_timing_define(void)
 							&heartbeat_interval, PGRAFT_DEFAULT_HEARTBEAT_INTERVAL,
 							10, 200000, PGC_SIGHUP, GUC_UNIT_MS,
 							check_heartbeat_interval, assign_heartbeat_interval, NULL);
+}
 
-	if (!pair_fits(election_timeout, heartbeat_interval))
-		ereport(FATAL,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"pgraft.election_timeout\" (%d ms) must be at least %d times \"pgraft.heartbeat_interval\" (%d ms)",
-						election_timeout, PGRAFT_HEARTBEATS_PER_ELECTION,
-						heartbeat_interval)));
+/*
+ * Whether the setting is one of a pair in force that does not fit, as only the
+ * start of the server can bring about: what to say of it, palloc'd, else NULL.
+ */
+char *
+pgraft_timing_refuses(const char *name)
+{
+	if (pair_fits(election_timeout, heartbeat_interval) ||
+		(pg_strcasecmp(name, "pgraft.election_timeout") != 0 &&
+		 pg_strcasecmp(name, "pgraft.heartbeat_interval") != 0))
+		return NULL;
+	return psprintf("\"pgraft.election_timeout\" (%d ms) must be at least %d times \"pgraft.heartbeat_interval\" (%d ms).",
+					election_timeout, PGRAFT_HEARTBEATS_PER_ELECTION, heartbeat_interval);
 }
 
 /*

@@ -12,7 +12,6 @@
 
 #include "funcapi.h"
 #include "utils/builtins.h"
-#include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(pgraft_get_nodes_for_view);
@@ -117,22 +116,13 @@ report_no_engine(FunctionCallInfo fcinfo, const char *value)
 	return (Datum) 0;
 }
 
-static TimestampTz health_deadline;
-
-/* An engine that hangs is a finding, not an error. */
-static bool
-health_is_late(void)
-{
-	return GetCurrentTimestamp() >= health_deadline;
-}
-
 Datum
 pgraft_health_check(PG_FUNCTION_ARGS)
 {
 	PgraftCall	call = {
 		.op = PGRAFT_OP_HEALTH_CHECK,
 		.timeout_ms = PGRAFT_MONITOR_TIMEOUT_MS,
-		.give_up = health_is_late
+		.may_end = true			/* an engine that hangs is a finding, not an error */
 	};
 	PgraftRows	rows;
 	char	   *body;
@@ -147,7 +137,6 @@ pgraft_health_check(PG_FUNCTION_ARGS)
 		return report_no_engine(fcinfo, last_error[0] == '\0' ? "the engine worker does not run" :
 								psprintf("the engine worker does not run: %s", last_error));
 	}
-	health_deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), call.timeout_ms);
 	body = pgraft_call(&call, &len);
 	if (body == NULL)
 		return report_no_engine(fcinfo, "the engine worker does not answer");

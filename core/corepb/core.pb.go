@@ -1534,8 +1534,9 @@ type Welcome struct {
 	RaftId        uint64                 `protobuf:"varint,5,opt,name=raft_id,json=raftId,proto3" json:"raft_id,omitempty"`
 	Replica       []byte                 `protobuf:"bytes,6,opt,name=replica,proto3" json:"replica,omitempty"`
 	Refusal       Refusal                `protobuf:"varint,7,opt,name=refusal,proto3,enum=pgraft.core.Refusal" json:"refusal,omitempty"`
-	Reason        string                 `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"` // for people
-	Life          []byte                 `protobuf:"bytes,9,opt,name=life,proto3" json:"life,omitempty"`     // as in Hello, of the process that answers
+	Reason        string                 `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`    // for people
+	Life          []byte                 `protobuf:"bytes,9,opt,name=life,proto3" json:"life,omitempty"`        // as in Hello, of the process that answers
+	Address       string                 `protobuf:"bytes,12,opt,name=address,proto3" json:"address,omitempty"` // where it is reached, as it is set there; empty: of before this was said
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1631,6 +1632,13 @@ func (x *Welcome) GetLife() []byte {
 		return x.Life
 	}
 	return nil
+}
+
+func (x *Welcome) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
 }
 
 // Input is one core.Input as the flight recorder and the simulator write it.
@@ -3214,7 +3222,7 @@ const file_core_proto_rawDesc = "" +
 	"\n" +
 	"to_replica\x18\t \x01(\fR\ttoReplica\x12\x12\n" +
 	"\x04life\x18\n" +
-	" \x01(\fR\x04life\"\x8a\x02\n" +
+	" \x01(\fR\x04life\"\xa4\x02\n" +
 	"\aWelcome\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x1d\n" +
 	"\n" +
@@ -3225,7 +3233,8 @@ const file_core_proto_rawDesc = "" +
 	"\areplica\x18\x06 \x01(\fR\areplica\x12.\n" +
 	"\arefusal\x18\a \x01(\x0e2\x14.pgraft.core.RefusalR\arefusal\x12\x16\n" +
 	"\x06reason\x18\b \x01(\tR\x06reason\x12\x12\n" +
-	"\x04life\x18\t \x01(\fR\x04life\"\x91\x0f\n" +
+	"\x04life\x18\t \x01(\fR\x04life\x12\x18\n" +
+	"\aaddress\x18\f \x01(\tR\aaddress\"\x91\x0f\n" +
 	"\x05Input\x12-\n" +
 	"\x04tick\x18\x01 \x01(\v2\x17.pgraft.core.Input.TickH\x00R\x04tick\x126\n" +
 	"\areceive\x18\x02 \x01(\v2\x1a.pgraft.core.Input.ReceiveH\x00R\areceive\x126\n" +

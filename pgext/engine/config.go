@@ -22,8 +22,26 @@ const (
 )
 
 type config struct {
-	node  node.Config
-	level slog.Level
+	node    node.Config
+	level   slog.Level
+	refused *refusedError // nil: none
+}
+
+// refusedError says that a setting was given at server start and refused: what
+// is in force in its place is not what anybody wants.
+type refusedError struct {
+	text, detail string
+	untilRestart bool
+}
+
+func (e *refusedError) Error() string { return e.text + ": " + e.detail }
+
+// hint is what to do about it.
+func (e *refusedError) hint() string {
+	if e.untilRestart {
+		return "Put it right and restart the server."
+	}
+	return "Put it right and reload the configuration: the node then starts by itself."
 }
 
 var levels = map[C.uint32_t]slog.Level{
@@ -34,7 +52,7 @@ var levels = map[C.uint32_t]slog.Level{
 // readConfig copies what C owns.
 func readConfig(c *C.PgraftConfig) config {
 	return config{
-		level: levels[c.log_level],
+		level: levels[c.log_level], refused: refused(c),
 		node: node.Config{
 			ClusterID: goString(c.cluster_id), NodeID: uint32(c.node_id),
 			Address: goString(c.address), ListenAddress: goString(c.listen_address), Port: uint32(c.port),
@@ -48,6 +66,13 @@ func readConfig(c *C.PgraftConfig) config {
 			Retention:         store.Retention{RetainEntries: uint64(c.retain_entries), RetainBytes: uint64(c.retain_bytes)},
 		},
 	}
+}
+
+func refused(c *C.PgraftConfig) *refusedError {
+	if c.refused.len == 0 {
+		return nil
+	}
+	return &refusedError{text: goString(c.refused), detail: goString(c.refused_detail), untilRestart: c.refused_until_restart != 0}
 }
 
 // tlsFiles is nil without TLS.

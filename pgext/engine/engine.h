@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 /* Checked right after loading: a shim and an engine of different builds do not mix. */
-#define PGRAFT_ENGINE_ABI 4
+#define PGRAFT_ENGINE_ABI 5
 
 /* log levels, of pgraft.log_level and of PgraftRecord */
 enum
@@ -65,7 +65,7 @@ typedef struct PgraftBytes
 typedef struct PgraftConfig
 {
 	uint32_t	abi;			/* PGRAFT_ENGINE_ABI */
-	uint32_t	node_id;		/* never 0 */
+	uint32_t	node_id;		/* 0 only if it was refused */
 	uint32_t	port;
 	uint32_t	election_timeout_ms;
 	uint32_t	heartbeat_interval_ms;
@@ -86,6 +86,10 @@ typedef struct PgraftConfig
 	PgraftBytes ssl_cert_file;	/* absolute, or empty */
 	PgraftBytes ssl_key_file;
 	PgraftBytes ssl_ca_file;
+	PgraftBytes refused;		/* not empty: a setting was refused at server start,
+								 * so the node does not start */
+	PgraftBytes refused_detail;
+	uint32_t	refused_until_restart;	/* 1 = no reload puts it right */
 	int			event_fd;		/* written (8 bytes) when pgraft_engine_drain has something */
 } PgraftConfig;
 

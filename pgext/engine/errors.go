@@ -71,6 +71,8 @@ func (e *engine) sqlError(err error) *sqlError {
 		return e.requestError(err, r)
 	case errors.As(err, &p) && p.Unreachable:
 		return &sqlError{state: "08001", message: p.Text, detail: p.Detail, hint: p.Hint} // sqlclient_unable_to_establish_sqlconnection
+	case errors.As(err, &p) && p.Invalid:
+		return &sqlError{state: "22023", message: p.Text, detail: p.Detail, hint: p.Hint} // invalid_parameter_value
 	case errors.As(err, &p):
 		return &sqlError{state: "55000", message: p.Text, detail: p.Detail, hint: p.Hint}
 	case errors.As(err, &h):

@@ -17,6 +17,9 @@ func (e *engine) health(ctx context.Context) result {
 	cfg := e.config().node
 	var r result
 	for _, f := range health.Check(n, v, err, e.workerState(), cfg.ElectionTimeout, cfg.HeartbeatInterval) {
+		if why := e.trouble(); why != nil && f.Metric == "worker_state" {
+			f.Value += ": " + why.Error()
+		}
 		var value any
 		if f.Status != health.Unknown || f.Value != "" {
 			value = f.Value
@@ -24,4 +27,18 @@ func (e *engine) health(ctx context.Context) result {
 		r.rows = append(r.rows, []any{f.Metric, value, f.Status})
 	}
 	return r
+}
+
+// trouble is why there is no node that works; nil if none is known.
+func (e *engine) trouble() error {
+	select {
+	case <-e.opened:
+	default:
+		return e.waitsFor()
+	}
+	if e.node == nil {
+		return e.failed
+	}
+	_, failure := e.node.State()
+	return failure
 }

@@ -36,7 +36,7 @@ func pgraft_engine_abi() C.uint32_t { return C.PGRAFT_ENGINE_ABI }
 func pgraft_engine_start(c *C.PgraftConfig, block *C.PgraftStatusBlock, reason *C.char, size C.size_t) C.int {
 	debug.SetGCPercent(gcPercent)
 	cfg := readConfig(c)
-	if err := cfg.node.Validate(); err != nil {
+	if err := cfg.node.Validate(); err != nil && cfg.refused == nil {
 		b := unsafe.Slice((*byte)(unsafe.Pointer(reason)), int(size))
 		b[copy(b[:len(b)-1], err.Error())] = 0
 		return 1

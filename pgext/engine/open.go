@@ -21,8 +21,8 @@ const openRetry = time.Second
 
 // open opens the node. What may pass is tried again: a port or a directory that
 // another process still has, an address that this machine does not have yet, as
-// at boot, and files of TLS that somebody has to put right, where the settings of
-// the last reload count. What may not pass is shown as the worker's state and in
+// at boot, and files of TLS or a refused setting that somebody has to put right,
+// where the settings of the last reload count. What may not pass is shown as the worker's state and in
 // the answer to every request.
 func (e *engine) open() {
 	defer close(e.opened)
@@ -30,11 +30,9 @@ func (e *engine) open() {
 	said, asOf := "", uint64(0) // logged once, and again after a reload
 	for {
 		e.mu.Lock()
-		cfg, reloads := e.cfg.node, e.reloads
+		cfg, reloads := e.cfg, e.reloads
 		e.mu.Unlock()
-		cfg.Retention.RetainFrom = retainEverything
-		cfg.Logger, cfg.Publish, cfg.Go, cfg.Export = e.logger, e.publishStatus, e.spawn, e.export
-		n, err := node.Open(cfg)
+		n, err := e.tryToOpen(cfg)
 		if !mayPass(err) {
 			if err != nil {
 				e.logger.Error(fmt.Sprintf("the node was not started: %v", err))
@@ -45,7 +43,11 @@ func (e *engine) open() {
 			return
 		}
 		if err.Error() != said || reloads != asOf {
-			e.logger.Error(fmt.Sprintf("%v; trying again every %v", err, openRetry))
+			if refused := cfg.refused; refused != nil {
+				e.logger.Error(fmt.Sprintf("the node was not started: %v %s", refused, refused.hint()))
+			} else {
+				e.logger.Error(fmt.Sprintf("%v; trying again every %v", err, openRetry))
+			}
 			said, asOf = err.Error(), reloads
 		}
 		e.waitFor(err)
@@ -58,8 +60,18 @@ func (e *engine) open() {
 	}
 }
 
+func (e *engine) tryToOpen(cfg config) (*node.Node, error) {
+	if cfg.refused != nil {
+		return nil, cfg.refused
+	}
+	c := cfg.node
+	c.Retention.RetainFrom = retainEverything
+	c.Logger, c.Publish, c.Go, c.Export = e.logger, e.publishStatus, e.spawn, e.export
+	return node.Open(c)
+}
+
 func mayPass(err error) bool {
-	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, store.ErrLocked) || errors.Is(err, transport.ErrTLSFiles) || isNoAddress(err)
+	return isRefused(err) || errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, store.ErrLocked) || errors.Is(err, transport.ErrTLSFiles) || isNoAddress(err)
 }
 
 // isNoAddress says that the address to listen on is not this machine's, or that
@@ -69,13 +81,18 @@ func isNoAddress(err error) bool {
 	return errors.Is(err, syscall.EADDRNOTAVAIL) || errors.As(err, &dns)
 }
 
+func isRefused(err error) bool {
+	var refused *refusedError
+	return errors.As(err, &refused)
+}
+
 // waitFor remembers why the node cannot be opened yet, if a person has to see to
 // it: requests need not wait for that.
 func (e *engine) waitFor(err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.cause = nil
-	if errors.Is(err, transport.ErrTLSFiles) || isNoAddress(err) {
+	if isRefused(err) || errors.Is(err, transport.ErrTLSFiles) || isNoAddress(err) {
 		e.cause = err
 	}
 }
@@ -93,12 +110,17 @@ const openWait = 10 * time.Second
 // running waits until the node is open, for openWait at most.
 func (e *engine) running(ctx context.Context) (*node.Node, error) {
 	if err := e.waitsFor(); err != nil {
-		hint := "Put the file or the setting right and reload the configuration: the node then starts by itself."
-		if isNoAddress(err) {
-			hint = "Put pgraft.address or pgraft.listen_address right and restart the server. " +
+		failed := &sqlError{state: "55000", message: "the pgraft node was not started: " + err.Error(),
+			hint: "Put the file or the setting right and reload the configuration: the node then starts by itself."}
+		var refused *refusedError
+		switch {
+		case errors.As(err, &refused):
+			failed.message, failed.detail, failed.hint = "the pgraft node was not started: "+refused.text, refused.detail, refused.hint()
+		case isNoAddress(err):
+			failed.hint = "Put pgraft.address or pgraft.listen_address right and restart the server. " +
 				"If this machine has yet to get that address, the node then starts by itself."
 		}
-		return nil, &sqlError{state: "55000", message: "the pgraft node was not started: " + err.Error(), hint: hint}
+		return nil, failed
 	}
 	ctx, done := context.WithTimeout(ctx, openWait)
 	defer done()

@@ -31,7 +31,9 @@ func appliesWhateverIsSet(ctx context.Context, t *testing.T, s *suite) {
 			$$ BEGIN PERFORM pg_sleep(0.3); INSERT INTO applied (index, term, data) VALUES (index, term, data); END $$`)
 	hostile := map[string]string{"session_replication_role": "replica", "default_transaction_read_only": "on",
 		"default_transaction_isolation": "serializable", "statement_timeout": "100ms", "lock_timeout": "1ms",
-		"idle_in_transaction_session_timeout": "1ms"}
+		"idle_in_transaction_session_timeout": "1ms", "role": "low", "session_authorization": "low",
+		"row_security": "off", "exit_on_error": "on"}
+	exec(ctx, t, conn, "CREATE ROLE low")
 	version, err := strconv.Atoi(text(ctx, t, conn, "SHOW server_version_num"))
 	must(t, err)
 	if version >= 170000 {

@@ -56,6 +56,7 @@ var scenarios = []scenario{
 	{"saves no trace of nothing", false, savesNoTrace},
 	{"recovers from a lost quorum", false, recoversFromLostQuorum},
 	{"documents its settings", true, documentsItsSettings},
+	{"checks addresses", true, checksAddresses},
 	{"documents its surface", true, documentsItsSurface},
 	{"runs the documents", false, runsTheDocuments},
 	{"reloads its settings", false, reloadsItsSettings},

@@ -4,14 +4,18 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/pgraft/pgraft/tools/internal/sqlapi"
 	"github.com/pgraft/pgraft/tools/internal/wait"
@@ -64,6 +68,61 @@ func cells(values ...string) string {
 		values[i] = strings.TrimSpace(v)
 	}
 	return strings.Join(values, " | ")
+}
+
+// addressTable says what an address may be; the path is from this package.
+var addressTable = filepath.Join("..", "..", "testdata", "address", "addresses.txt")
+
+// The settings and pgraft_add_node() refuse what the table says, and say what it says.
+func checksAddresses(ctx context.Context, t *testing.T, s *suite) {
+	s.whole(ctx, t)
+	conn := connect(ctx, t, s.leader(ctx, t, s.cluster.Servers...))
+	table, err := os.ReadFile(addressTable)
+	must(t, err)
+	check := func(sql, fault string) {
+		t.Helper()
+		_, err := conn.Exec(ctx, sql)
+		var e *pgconn.PgError
+		switch {
+		case fault == "" && err != nil:
+			t.Errorf("%s: %v", sql, err)
+		case fault != "" && (!errors.As(err, &e) || e.Code != "22023" || e.Detail != fault || !strings.Contains(e.Hint, "db1.example.org")):
+			t.Errorf("%s: %#v, want DETAIL %q", sql, err, fault)
+		}
+	}
+	defer exec(ctx, t, conn, "ALTER SYSTEM RESET ALL")
+	rows := 0
+	for line := range strings.Lines(string(table)) {
+		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		if len(fields) < 2 {
+			continue
+		}
+		host, err := strconv.Unquote(fields[1])
+		must(t, err)
+		if !utf8.ValidString(host) {
+			continue // the server takes no such statement
+		}
+		dial, listen := "", ""
+		if fields[0] != "both" {
+			dial = fields[2]
+		}
+		if fields[0] == "neither" {
+			listen = fields[2]
+		}
+		literal := "E'" + strings.NewReplacer("\n", `\n`, "\x7f", `\x7f`).Replace(host) + "'"
+		check("ALTER SYSTEM SET pgraft.address = "+literal, dial)
+		check("ALTER SYSTEM SET pgraft.listen_address = "+literal, listen)
+		if dial != "" {
+			check("SELECT pgraft_add_node(77, "+literal+", 1)", dial)
+		}
+		rows++
+	}
+	if rows < 40 {
+		t.Errorf("%s has %d rows", addressTable, rows)
+	}
+	check("ALTER SYSTEM SET pgraft.listen_address = ''", "")
+	check("ALTER SYSTEM SET pgraft.address = ''", "It must not be empty.")
+	check("ALTER SYSTEM SET pgraft.address = '"+strings.Repeat("a", 256)+"'", "It has 256 bytes; at most 255 are allowed.")
 }
 
 // A reload takes new settings over, keeps the old ones where the new do not

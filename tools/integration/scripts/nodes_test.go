@@ -140,7 +140,8 @@ func (s *script) servers() error {
 	return s.cluster.Start(s.ctx)
 }
 
-// settingsOf reads lines like name = value; default as the value leaves it out.
+// settingsOf reads lines like name = value; default as the value leaves it out,
+// and quotes keep its spaces.
 func settingsOf(input string) (map[string]string, error) {
 	settings := map[string]string{}
 	for line := range strings.Lines(input) {
@@ -150,6 +151,9 @@ func settingsOf(input string) (map[string]string, error) {
 		}
 		if value == "default" {
 			value = pgcluster.Off
+		}
+		if n := len(value); n > 1 && value[0] == '\'' && value[n-1] == '\'' {
+			value = value[1 : n-1]
 		}
 		settings[name] = value
 	}
@@ -304,13 +308,26 @@ func (s *script) wipe() error {
 	})
 }
 
-// set node=2: settings for postgresql.conf, one a line; default leaves one out.
+// set node=2: settings for postgresql.conf, one a line; default leaves one out, and
+// original goes back to what the story began with.
 func (s *script) set() error {
 	settings, err := settingsOf(s.d.Input)
 	if err != nil {
 		return err
 	}
-	return s.each(func(n target) error { return n.Set(settings) })
+	var back []string
+	for name, value := range settings {
+		if value == "original" {
+			back = append(back, name)
+			delete(settings, name)
+		}
+	}
+	return s.each(func(n target) error {
+		if err := n.Unset(back...); err != nil {
+			return err
+		}
+		return n.Set(settings)
+	})
 }
 
 // reload node=2: what postgresql.conf says is in force once a new session says so.

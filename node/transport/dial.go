@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/corepb"
 )
 
@@ -120,7 +121,7 @@ func rightMember(m *corepb.Member, w *corepb.Welcome) error {
 		return fmt.Errorf("%s answered", peerName(w.GetRaftId()))
 	}
 	if r := m.GetReplicaUuid(); len(r) != 0 && string(r) != string(w.GetReplica()) {
-		return fmt.Errorf("replica %x answered, not %x", w.GetReplica(), r)
+		return &suspectError{core.OtherReplica, fmt.Sprintf("replica %x answered, not %x", w.GetReplica(), r)}
 	}
 	return nil
 }
@@ -134,9 +135,18 @@ func (p *peer) failed(m *corepb.Member, err error) {
 		p.dropQueue()
 		p.reportLoss()
 	}
-	p.t.mu.Unlock()
+	var suspect *suspectError
+	if errors.As(err, &suspect) {
+		p.t.raise(p.id, suspect.kind)
+	}
 	var refused *refusedError
-	if !errors.As(err, &refused) {
+	if errors.As(err, &refused) {
+		self, other := accused(m.GetReplicaUuid(), refused.welcome)
+		p.t.self.raise(self, time.Now(), &p.t.cfg)
+		p.t.raise(p.id, other)
+	}
+	p.t.mu.Unlock()
+	if refused == nil {
 		p.t.logOnce(slog.LevelWarn, peerName(p.id), "dial",
 			fmt.Sprintf("cannot connect to %s at %s: %v", peerName(p.id), endpoint(m), err))
 		return

@@ -41,6 +41,7 @@ type Transport struct {
 	peers      map[uint64]*peer // by Raft id
 	lost       map[uint64]bool  // ids without a peer, reported as unreachable
 	handshakes int              // accepted connections before the end of their handshake
+	self       alarm            // about this node
 }
 
 // PeerStat is what is known about the connection to one member.
@@ -57,7 +58,8 @@ type PeerStat struct {
 	DroppedOut              uint64 // messages not sent
 	QueueMessages           int
 	QueueBytes              int
-	LastError               string // empty while all is well
+	LastError               string // why it is not connected; empty while it is
+	Alarm                   core.Alarm
 	TLS                     TLSStat
 }
 
@@ -176,18 +178,20 @@ func (t *Transport) dropUnknown(s core.Send) {
 func (t *Transport) Peers() []PeerStat {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	stats := make([]PeerStat, 0, len(t.peers))
+	stats, now := make([]PeerStat, 0, len(t.peers)), time.Now()
 	for _, p := range t.peers {
 		s := PeerStat{RaftID: p.id, Connected: p.best() != nil, Dialled: p.out != nil, Since: p.since,
 			MessagesIn: p.messagesIn.Load(), MessagesOut: p.messagesOut.Load(),
 			BytesIn: p.bytesIn.Load(), BytesOut: p.bytesOut.Load(),
 			DroppedIn: p.droppedIn.Load(), DroppedOut: p.droppedOut.Load(),
-			QueueMessages: p.queueMessages, QueueBytes: p.queueBytes, LastError: p.lastError}
+			QueueMessages: p.queueMessages, QueueBytes: p.queueBytes, Alarm: p.alarm.get(now, &t.cfg)}
 		if p.member != nil {
 			s.Address = endpoint(p.member)
 		}
 		if c := p.best(); c != nil {
 			s.TLS = c.tlsStat()
+		} else {
+			s.LastError = p.lastError
 		}
 		stats = append(stats, s)
 	}

@@ -182,7 +182,11 @@ func (t *Transport) greet(c *conn) (generation uint64, err error) {
 		return 0, fmt.Errorf("answer node %d: %w", hello.GetFromNode(), plain(err))
 	}
 	if w.GetRefusal() != corepb.Refusal_NONE {
-		t.logOnce(slog.LevelWarn, fmt.Sprintf("node %d at %s", hello.GetFromNode(), host(c.nc.RemoteAddr())), "refuse",
+		level := slog.LevelWarn
+		if t.ourselves(hello.GetLife()) {
+			level = slog.LevelDebug
+		}
+		t.logOnce(level, fmt.Sprintf("node %d at %s", hello.GetFromNode(), host(c.nc.RemoteAddr())), "refuse",
 			fmt.Sprintf("refused a connection of node %d from %s: %s (%s)",
 				hello.GetFromNode(), host(c.nc.RemoteAddr()), w.GetReason(), w.GetRefusal()))
 		return 0, errAnswered

@@ -42,6 +42,10 @@ func (a *alarm) get(now time.Time, cfg *Config) core.Alarm {
 	return a.kind
 }
 
+// ourselves says that life is this process's: a node that was removed and added
+// again dials its former self while its log is behind.
+func (t *Transport) ourselves(life []byte) bool { return bytes.Equal(life, t.life) }
+
 // accused says whom a handshake that was refused raises an alarm about. toReplica
 // is what the dialler expected to meet.
 func accused(toReplica []byte, w *corepb.Welcome) (dialler, acceptor core.Alarm) {
@@ -59,6 +63,9 @@ func accused(toReplica []byte, w *corepb.Welcome) (dialler, acceptor core.Alarm)
 // greeted notes what the handshake of a connection that this node accepted says of
 // both nodes. Without a refusal the dialler has found the replica that it looked for.
 func (t *Transport) greeted(hello *corepb.Hello, w *corepb.Welcome) {
+	if t.ourselves(hello.GetLife()) {
+		return
+	}
 	dialler, self := accused(hello.GetToReplica(), w)
 	t.mu.Lock()
 	defer t.mu.Unlock()

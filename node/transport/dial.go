@@ -140,7 +140,12 @@ func (p *peer) failed(m *corepb.Member, err error) {
 		p.t.raise(p.id, suspect.kind)
 	}
 	var refused *refusedError
-	if errors.As(err, &refused) {
+	level := slog.LevelWarn
+	switch {
+	case !errors.As(err, &refused):
+	case p.t.ourselves(refused.welcome.GetLife()):
+		level = slog.LevelDebug
+	default:
 		self, other := accused(m.GetReplicaUuid(), refused.welcome)
 		p.t.self.raise(self, time.Now(), &p.t.cfg)
 		p.t.raise(p.id, other)
@@ -151,7 +156,7 @@ func (p *peer) failed(m *corepb.Member, err error) {
 			fmt.Sprintf("cannot connect to %s at %s: %v", peerName(p.id), endpoint(m), err))
 		return
 	}
-	p.t.logOnce(slog.LevelWarn, peerName(p.id), "refused", fmt.Sprintf("%s at %s refused our connection: %s (%s)",
+	p.t.logOnce(level, peerName(p.id), "refused", fmt.Sprintf("%s at %s refused our connection: %s (%s)",
 		peerName(p.id), endpoint(m), refused.welcome.GetReason(), refused.welcome.GetRefusal()))
 	p.t.cfg.Handler.Refused(m, refused.welcome)
 }

@@ -7,6 +7,9 @@ import (
 	"github.com/pgraft/pgraft/core"
 )
 
+// ID is this node's node id.
+func (n *Node) ID() uint32 { return n.cfg.NodeID }
+
 // Alarm is what this node knows of itself in any state: by its core, or by what the
 // others say when they refuse it.
 func (n *Node) Alarm(ctx context.Context) core.Alarm {

@@ -16,7 +16,7 @@ func (e *engine) health(ctx context.Context) result {
 	v, err := view(ctx, n)
 	cfg := e.config().node
 	var r result
-	for _, f := range health.Check(n, v, err, e.workerState(), cfg.ElectionTimeout, cfg.HeartbeatInterval) {
+	for _, f := range health.Check(n, v, err, e.openFailure(), e.workerState(), cfg.ElectionTimeout, cfg.HeartbeatInterval) {
 		var value any
 		if f.Status != health.Unknown || f.Value != "" {
 			value = f.Value

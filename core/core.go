@@ -19,13 +19,15 @@ type Core struct {
 	log  *tail
 	machine
 
-	now     uint64 // ticks since New
-	role    raft.StateType
-	lead    uint64 // Raft id, 0 = none known
-	hard    HardState
-	last    uint64 // last log index, durable or not
-	removed bool
-	lost    bool // the store lost what this node acknowledged: it elects nobody
+	now      uint64 // ticks since New
+	role     raft.StateType
+	lead     uint64 // Raft id, 0 = none known
+	hard     HardState
+	last     uint64 // last log index, durable or not
+	removed  bool
+	lost     bool   // the store lost what this node acknowledged: it elects nobody
+	lossTold uint64 // tick at which the leader was told so last; 0 = never
+	replayed uint64 // committed before this start: what is applied up to here is no news
 
 	timer    electionTimer
 	promise  promise
@@ -74,7 +76,7 @@ func New(cfg Config, d Durable) (*Core, error) {
 		return nil, fmt.Errorf("core: commit index %d is stored, but the log ends at %d: the log store lost entries", d.HardState.Commit, last)
 	}
 	log.hard = hardState(d.HardState)
-	c.hard = d.HardState
+	c.hard, c.replayed = d.HardState, d.HardState.Commit
 	if c.rn, err = raft.NewRawNode(cfg.raft(log)); err != nil {
 		return nil, fmt.Errorf("core: %w", err)
 	}
@@ -326,6 +328,12 @@ func (c *Core) reply(id uint64, code Code, text string, a ...any) {
 
 func (c *Core) event(l Level, f string, a ...any) {
 	c.out.Events = append(c.out.Events, Event{Level: l, Text: fmt.Sprintf(f, a...)})
+}
+
+func (c *Core) eventIf(news bool, l Level, f string, a ...any) {
+	if news {
+		c.event(l, f, a...)
+	}
 }
 
 // becomeRemoved ends this node's part in the cluster for good.

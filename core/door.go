@@ -18,6 +18,7 @@ type peer struct {
 	contact   *corepb.Contact // as the leader's follower: what the leader says of it
 	contactAt uint64          // tick
 	leaves    bool            // it has asked to be removed
+	alarm     Alarm           // as the leader: what it has said of itself
 }
 
 func (c *Core) peer(id uint64) *peer {
@@ -50,6 +51,10 @@ func (c *Core) receive(in Receive) {
 		return
 	}
 	p := c.peer(in.From)
+	if env.GetLostData() != nil { // it answers no heartbeat, so it is not heard
+		p.alarm = LostData
+		return
+	}
 	p.heard, p.lastHeard = true, c.now
 	switch b := env.GetBody().(type) {
 	case *corepb.Envelope_Raft:
@@ -75,15 +80,6 @@ func (c *Core) receive(in Receive) {
 func (c *Core) addedByOther(from uint64) bool {
 	return c.role == raft.StateLeader && c.onlyVoter() && c.machine.term == c.hard.Term &&
 		Incarnation(from) > c.members.LastIncarnation
-}
-
-// lostData notes that this node's log is not all that it acknowledged: from here on
-// it elects nobody. It says how that is known once.
-func (c *Core) lostData(how string, a ...any) {
-	if !c.lost {
-		c.event(Warning, how+": this node lost acknowledged data; remove it, empty its data_dir, add it again", a...)
-	}
-	c.lost = true
 }
 
 func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
@@ -113,6 +109,7 @@ func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
 	}
 	if m.GetType() == pb.MsgHeartbeat && m.GetCommit() > c.last {
 		c.lostData("node %d says that entry %d is durable here, but the log ends at %d", NodeID(m.GetFrom()), m.GetCommit(), c.last)
+		c.tellLoss(m.GetFrom())
 		return
 	}
 	if m.GetType() == pb.MsgHeartbeat {
@@ -163,7 +160,8 @@ func (c *Core) checkEnvelope(from uint64, env *corepb.Envelope) error {
 		if n := len(b.ForwardReply.GetRequestId()); n != 16 {
 			return fmt.Errorf("forward reply with a request id of %d bytes", n)
 		}
-	case *corepb.Envelope_Removed, *corepb.Envelope_RemoveMe, *corepb.Envelope_ReadRequest, *corepb.Envelope_ReadReply:
+	case *corepb.Envelope_Removed, *corepb.Envelope_RemoveMe, *corepb.Envelope_ReadRequest, *corepb.Envelope_ReadReply,
+		*corepb.Envelope_LostData:
 	default:
 		return errors.New("it has no body known here")
 	}
@@ -247,7 +245,8 @@ func (c *Core) contacts() []*corepb.Contact {
 		if id == c.self {
 			continue
 		}
-		l = append(l, &corepb.Contact{RaftId: id, SilentMillis: c.silentMillis(id), Match: progress.of(id).match})
+		l = append(l, &corepb.Contact{RaftId: id, SilentMillis: c.silentMillis(id), Match: progress.of(id).match,
+			Alarm: corepb.Alarm(c.alarmOf(id))})
 	}
 	return l
 }

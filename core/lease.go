@@ -103,7 +103,7 @@ func (c *Core) makePromise(env *corepb.Envelope) *corepb.LeasePromise {
 		return &corepb.LeasePromise{Round: round} // it promises nothing, and is there
 	}
 	p.to, p.until = env.GetTo(), c.now+uint64(c.cfg.ElectionTicks)
-	return &corepb.LeasePromise{Round: round, Millis: c.promiseMillis()}
+	return &corepb.LeasePromise{Round: round, Millis: c.promiseMillis(), Alarm: corepb.Alarm(c.alarm())}
 }
 
 // electsAnother says whether m asks this node to break a promise. A vote for
@@ -128,6 +128,7 @@ const transferContext = "CampaignTransfer"
 
 // promised takes a voter's answer. It counts from when the round was opened.
 func (c *Core) promised(from uint64, p *corepb.LeasePromise) {
+	c.peer(from).alarm = alarmSaid(p.GetAlarm())
 	opened, ok := c.lease.rounds[p.GetRound()]
 	if c.role != raft.StateLeader || !ok {
 		return

@@ -271,21 +271,23 @@ func (c *Core) restartChanges() {
 	c.changes.forgetRounds()
 }
 
-// changeApplied tells the log, the removed member and whoever waits.
+// changeApplied tells the log, the removed member and whoever waits. What a node
+// that starts applies again was said when it happened.
 func (c *Core) changeApplied(a applied) {
 	id := a.change.GetMember().GetRaftId()
+	news := c.machine.index > c.replayed
 	if a.refused != "" {
-		c.event(Info, "membership change not made: %s", a.refused)
+		c.eventIf(news, Info, "membership change not made: %s", a.refused)
 		c.restartChanges()
 		return
 	}
 	c.out.MembersChanged = true
 	if a.change.GetStep() == corepb.MemberChange_RECOVER {
 		c.peers = map[uint64]*peer{}
-		c.event(Warning, "the majority was lost for good: node %d went on as a cluster of its own, at index %d", NodeID(id), c.machine.index)
+		c.eventIf(news, Warning, "the majority was lost for good: node %d went on as a cluster of its own, at index %d", NodeID(id), c.machine.index)
 		return
 	}
-	c.event(Info, "node %d %s, at index %d", NodeID(id), stepText(a.change), c.machine.index)
+	c.eventIf(news, Info, "node %d %s, at index %d", NodeID(id), stepText(a.change), c.machine.index)
 	if a.change.GetStep() == corepb.MemberChange_REMOVE {
 		if id == c.self {
 			c.becomeRemoved("its log says so")

@@ -266,6 +266,9 @@ func (n *node) describe() string {
 	if s.LeaseTicks > 0 {
 		text += fmt.Sprintf(" lease for %d", s.LeaseFrom+s.LeaseTicks-s.Tick)
 	}
+	if s.Alarm != core.NoAlarm {
+		text += fmt.Sprintf(" alarm %v", s.Alarm)
+	}
 	if n.paused {
 		text += " (paused)"
 	}

@@ -134,7 +134,7 @@ func (c *Core) joint() bool { return len(c.conf.GetVotersOutgoing()) > 0 }
 // jointLeft is called when the library's own entry is applied.
 func (c *Core) jointLeft() {
 	c.changes.confIndex = max(c.changes.confIndex, c.machine.index)
-	c.event(Debug, "left the joint configuration at index %d", c.machine.index)
+	c.eventIf(c.machine.index > c.replayed, Debug, "left the joint configuration at index %d", c.machine.index)
 }
 
 // replacesSelf says that ch ends with the removal of this node.

@@ -32,6 +32,9 @@ var showVerbs = map[string]func(*script){
 			if m.Replicating {
 				s.printf(" replicating")
 			}
+			if m.Alarm != core.NoAlarm {
+				s.printf(" alarm %v", m.Alarm)
+			}
 			if m.Heard {
 				s.printf(" silent %dms\n", m.SilentMillis)
 			} else {

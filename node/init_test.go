@@ -186,37 +186,38 @@ func TestOpenRefusals(t *testing.T) {
 	}
 	for _, x := range []struct {
 		what, want string
+		alarm      core.Alarm
 		spoil      func(t *testing.T, m, other *member)
 	}{
-		{"emptied", "its data is lost", func(t *testing.T, m, _ *member) { m.empty() }},
-		{"emptied, with the directory there", "its data is lost", func(t *testing.T, m, _ *member) {
+		{"emptied", "its data is lost", core.Wiped, func(t *testing.T, m, _ *member) { m.empty() }},
+		{"emptied, with the directory there", "its data is lost", core.Wiped, func(t *testing.T, m, _ *member) {
 			m.empty()
 			if err := os.Mkdir(m.cfg.DataDir, 0o700); err != nil {
 				t.Fatal(err)
 			}
 		}},
-		{"another store put there", "has no identity", func(t *testing.T, m, _ *member) {
+		{"another store put there", "has no identity", core.NoAlarm, func(t *testing.T, m, _ *member) {
 			m.empty()
 			s := must[*store.Pebble](t, "store")(store.Open(m.cfg.DataDir, store.Options{Logger: m.cfg.Logger}))
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
 		}},
-		{"copied from another node", "belongs to node 2", func(t *testing.T, m, other *member) { moved(t, other.cfg.DataDir, m.cfg.DataDir) }},
-		{"copied from another node, without a marker", "belongs to node 2", func(t *testing.T, m, other *member) {
+		{"copied from another node", "belongs to node 2", core.OtherReplica, func(t *testing.T, m, other *member) { moved(t, other.cfg.DataDir, m.cfg.DataDir) }},
+		{"copied from another node, without a marker", "belongs to node 2", core.OtherReplica, func(t *testing.T, m, other *member) {
 			moved(t, other.cfg.DataDir, m.cfg.DataDir)
 			if err := os.Remove(m.cfg.MarkerPath); err != nil {
 				t.Fatal(err)
 			}
 		}},
-		{"another replica", "another replica", func(t *testing.T, m, other *member) {
+		{"another replica", "another replica", core.OtherReplica, func(t *testing.T, m, other *member) {
 			if err := os.Rename(other.cfg.MarkerPath, m.cfg.MarkerPath); err != nil {
 				t.Fatal(err)
 			}
 		}},
-		{"another address", "127.0.0.2:", func(t *testing.T, m, _ *member) { m.cfg.Address = "127.0.0.2" }},
-		{"another port", "If it has moved: remove node 3", func(t *testing.T, m, _ *member) { m.cfg.Port = freePort(t) }},
-		{"damaged marker", "marker", func(t *testing.T, m, _ *member) {
+		{"another address", "127.0.0.2:", core.Copy, func(t *testing.T, m, _ *member) { m.cfg.Address = "127.0.0.2" }},
+		{"another port", "If it has moved: remove node 3", core.Copy, func(t *testing.T, m, _ *member) { m.cfg.Port = freePort(t) }},
+		{"damaged marker", "marker", core.NoAlarm, func(t *testing.T, m, _ *member) {
 			if err := os.WriteFile(m.cfg.MarkerPath, []byte(`{"replica_uuid": "xyz"}`), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -227,8 +228,16 @@ func TestOpenRefusals(t *testing.T) {
 			m.stop()
 			other.stop()
 			x.spoil(t, m, other)
-			if err := m.refusesToOpen(); !strings.Contains(err.Error(), x.want) {
+			err := m.refusesToOpen()
+			if !strings.Contains(err.Error(), x.want) {
 				t.Errorf("%v; want it to say %s", err, x.want)
+			}
+			alarm := core.NoAlarm
+			if refused := (*node.OpenError)(nil); errors.As(err, &refused) {
+				alarm = refused.Alarm
+			}
+			if alarm != x.alarm {
+				t.Errorf("it raises the alarm %v, want %v", alarm, x.alarm)
 			}
 			if err := m.refusesToOpen(); !strings.Contains(err.Error(), x.want) { // and lets go of what it held
 				t.Errorf("the second time: %v; want it to say %s", err, x.want)

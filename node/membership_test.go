@@ -101,9 +101,12 @@ func TestVoterThatLostItsData(t *testing.T) {
 	if err := os.Remove(m.cfg.MarkerPath); err != nil {
 		t.Fatal(err)
 	}
-	m.open().init(false)
+	m.open()
+	c.wantAlarm(m, core.OtherReplica)
+	m.init(false)
 	c = slices.DeleteFunc(c, func(x *member) bool { return x == m })
 	leader := c.leader()
+	c.wantAlarm(m, core.OtherReplica)
 	_, err := leader.AddNode(soon(t), m.cfg.NodeID, m.cfg.Address, m.cfg.Port)
 	wantCode(t, "a voter with another replica", err, core.NotPossible)
 	c.asLeader("its removal", func(leader *member) error { return leader.RemoveNode(soon(t), m.cfg.NodeID) })
@@ -111,6 +114,29 @@ func TestVoterThatLostItsData(t *testing.T) {
 	if got := m.memberIDs(); len(got) != 3 {
 		t.Errorf("voters %x; want three", got)
 	}
+	c.wantAlarm(m, core.NoAlarm)
+}
+
+// wantAlarm waits until m and all others that are open say so of m.
+func (c cluster) wantAlarm(m *member, want core.Alarm) {
+	t := c[0].t
+	t.Helper()
+	eventually(t, fmt.Sprintf("the alarm %v about node %d", want, m.cfg.NodeID), func() error {
+		if got := m.Alarm(soon(t)); got != want {
+			return fmt.Errorf("it says %v of itself", got)
+		}
+		for _, x := range c.up() {
+			if x == m {
+				continue
+			}
+			for _, s := range x.view().Members {
+				if core.NodeID(s.Member.GetRaftId()) == m.cfg.NodeID && s.Alarm != want {
+					return fmt.Errorf("node %d says %v of it", x.cfg.NodeID, s.Alarm)
+				}
+			}
+		}
+		return nil
+	})
 }
 
 // The worst of old copies: the first node's directory from before it added the
@@ -153,12 +179,21 @@ func TestOldCopyOfOnlyMember(t *testing.T) {
 		}
 		return nil
 	})
+	others.wantAlarm(one, core.LostData)
 	others.asLeader("its removal", func(leader *member) error { return leader.RemoveNode(soon(t), 1) })
 	one.wantRemoved(t)
 	one.stop()
 	one.empty()
+	said := len(one.log.String())
 	one.open().init(false)
 	others.add(one)
+	c.wantAlarm(one, core.NoAlarm)
+	// While its log is behind it dials its former self.
+	for line := range strings.Lines(one.log.String()[said:]) {
+		if strings.Contains(line, "lost its data or is a copy") && strings.Contains(line, "level=WARN") {
+			t.Errorf("once it was added again: %s", line)
+		}
+	}
 	c.wantLogs(map[uint64]string{index: "before", after: "after"})
 }
 

@@ -177,6 +177,7 @@ func (n *Node) begin() error {
 	}
 	n.rec.Boot(c, cfg, d)
 	n.members = c.Members()
+	n.stats.started(c.Status().Commit)
 	n.run = newRunner(n, c, n.store)
 	n.setState(Running)
 	n.net.SetPeers(others(n.members, n.id.RaftID))

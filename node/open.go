@@ -107,7 +107,7 @@ func (n *Node) openStore() (bool, error) {
 	}
 	if _, err := os.Stat(n.cfg.DataDir); errors.Is(err, os.ErrNotExist) || err == nil && isEmpty(n.cfg.DataDir) {
 		if marked {
-			return false, &OpenError{Text: fmt.Sprintf("%s is empty, but %s says that node %d was initialised: its data is lost", n.cfg.DataDir, n.cfg.MarkerPath, mark.NodeID),
+			return false, &OpenError{Alarm: core.Wiped, Text: fmt.Sprintf("%s is empty, but %s says that node %d was initialised: its data is lost", n.cfg.DataDir, n.cfg.MarkerPath, mark.NodeID),
 				Hint: fmt.Sprintf("Remove node %d from the cluster on its leader, delete %s, restart this server, run pgraft_init(false), and add it again.", mark.NodeID, n.cfg.MarkerPath)}
 		}
 		return false, nil
@@ -138,15 +138,16 @@ func (n *Node) openStore() (bool, error) {
 // OpenError says why a directory cannot be taken for this node's, and what an
 // operator can do.
 type OpenError struct {
-	Text string
-	Hint string // sentences
+	Alarm core.Alarm
+	Text  string
+	Hint  string // sentences
 }
 
 func (e *OpenError) Error() string { return "node: " + e.Text + ". " + e.Hint }
 
 // notOurs is the error for a directory that was copied, moved or exchanged.
-func (n *Node) notOurs(otherwise, text string, a ...any) error {
-	return &OpenError{Text: fmt.Sprintf("%s ", n.cfg.DataDir) + fmt.Sprintf(text, a...),
+func (n *Node) notOurs(alarm core.Alarm, otherwise, text string, a ...any) error {
+	return &OpenError{Alarm: alarm, Text: fmt.Sprintf("%s ", n.cfg.DataDir) + fmt.Sprintf(text, a...),
 		Hint: fmt.Sprintf("If this server is a copy, as a standby or a restored backup is: stop it, empty %s, delete %s, start it and run pgraft_init(false). %s",
 			n.cfg.DataDir, n.cfg.MarkerPath, otherwise)}
 }
@@ -157,12 +158,12 @@ func (n *Node) notOurs(otherwise, text string, a ...any) error {
 func (n *Node) takeOver(id core.Identity, mark marker, marked bool) error {
 	switch {
 	case id.NodeID != n.cfg.NodeID:
-		return n.notOurs(fmt.Sprintf("Else set the node id back to %d.", id.NodeID),
+		return n.notOurs(core.OtherReplica, fmt.Sprintf("Else set the node id back to %d.", id.NodeID),
 			"belongs to node %d, but the node id is set to %d", id.NodeID, n.cfg.NodeID)
 	case marked && mark.Replica != id.ReplicaUUID:
-		return n.notOurs("Else bring the right one back.", "holds another replica than the one that %s describes: it was copied or exchanged", n.cfg.MarkerPath)
+		return n.notOurs(core.OtherReplica, "Else bring the right one back.", "holds another replica than the one that %s describes: it was copied or exchanged", n.cfg.MarkerPath)
 	case marked && mark.Address != "" && mark.Address != n.cfg.endpoint():
-		return n.notOurs(fmt.Sprintf("If it has moved: remove node %d from the cluster, do the same here, then add it again. "+
+		return n.notOurs(core.Copy, fmt.Sprintf("If it has moved: remove node %d from the cluster, do the same here, then add it again. "+
 			"If this is the same server under another name, and the others reach it under both: delete %s alone, and start it.", id.NodeID, n.cfg.MarkerPath),
 			"belongs to node %d at %s, but its address is set to %s", id.NodeID, mark.Address, n.cfg.endpoint())
 	}

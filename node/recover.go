@@ -92,7 +92,12 @@ func (n *Node) recover(raftID uint64) error {
 			return err
 		}
 		n.id, n.former = id, former
-		return n.store.Write([]core.Persist{batch})
+		if err := n.store.Write([]core.Persist{batch}); err != nil {
+			return err
+		}
+		n.cfg.Logger.Warn(fmt.Sprintf("the majority was lost for good: node %d went on as a cluster of its own, at index %d",
+			id.NodeID, batch.Entries[0].Index))
+		return nil
 	}); err != nil {
 		return err
 	}

@@ -216,10 +216,13 @@ func (n *Node) View(ctx context.Context) (View, error) {
 	}
 	n.mu.Unlock()
 	if (state == Waiting || state == Removed) && known.store != nil {
-		return known, nil
+		return n.withAlarms(known), nil
 	}
 	_, v, err := n.live(ctx)
-	return v, err
+	if err != nil {
+		return v, err
+	}
+	return n.withAlarms(v), nil
 }
 
 // live is the runner and what it knows.

@@ -50,6 +50,7 @@ type stats struct {
 	since                                            time.Time
 	proposals, proposalsFailed, proposing            atomic.Uint64 // proposing in nanoseconds
 	entries, entryBytes                              atomic.Uint64
+	counted                                          atomic.Uint64 // index up to which entries are, or were in a life before
 	elections, won, leaderChanges                    atomic.Uint64
 	snapshotsTaken, snapshotsSent, snapshotsReceived atomic.Uint64
 
@@ -125,12 +126,20 @@ func (s *stats) persisted(b []core.Persist) {
 	}
 }
 
+// started notes what a core that starts applies once more.
+func (s *stats) started(committed uint64) { s.counted.Store(max(s.counted.Load(), committed)) }
+
+// applied counts entries that no core of this node has applied before.
 func (s *stats) applied(as []core.Apply) {
-	bytes := 0
+	entries, bytes, counted := 0, 0, s.counted.Load()
 	for _, a := range as {
-		bytes += len(a.Data)
+		if a.Index > counted {
+			entries++
+			bytes += len(a.Data)
+		}
 	}
-	s.entries.Add(uint64(len(as)))
+	s.started(as[len(as)-1].Index)
+	s.entries.Add(uint64(entries))
 	s.entryBytes.Add(uint64(bytes))
 }
 

@@ -137,7 +137,11 @@ pgraft_reply_to_set(PgraftRows *rows, FunctionCallInfo fcinfo)
 	pgraft_reply_add_to_set(rows, fcinfo);
 }
 
-/* Adds all rows to a result for which InitMaterializedSRF was called. */
+/*
+ * Adds all rows to a result for which InitMaterializedSRF was called.  New columns
+ * come last: a function of an extension that was not updated yet returns less than
+ * the engine has.
+ */
 void
 pgraft_reply_add_to_set(PgraftRows *rows, FunctionCallInfo fcinfo)
 {
@@ -145,7 +149,7 @@ pgraft_reply_add_to_set(PgraftRows *rows, FunctionCallInfo fcinfo)
 	AttInMetadata *attinmeta;
 	char	  **values;
 
-	if (rows->nrows > 0 && rows->ncols != (uint32) rsinfo->setDesc->natts)
+	if (rows->nrows > 0 && rows->ncols < (uint32) rsinfo->setDesc->natts)
 		malformed();
 
 	attinmeta = TupleDescGetAttInMetadata(rsinfo->setDesc);
@@ -156,11 +160,16 @@ pgraft_reply_add_to_set(PgraftRows *rows, FunctionCallInfo fcinfo)
 		size_t		len;
 
 		for (uint32 col = 0; col < rows->ncols; col++)
-			values[col] = pgraft_reply_value(rows, &len);
+		{
+			if (col < (uint32) rsinfo->setDesc->natts)
+				values[col] = pgraft_reply_value(rows, &len);
+			else
+				(void) pgraft_reply_bytes(rows, &len);
+		}
 		tuple = BuildTupleFromCStrings(attinmeta, values);
 		tuplestore_puttuple(rsinfo->setResult, tuple);
 		heap_freetuple(tuple);
-		for (uint32 col = 0; col < rows->ncols; col++)
+		for (int col = 0; col < rsinfo->setDesc->natts; col++)
 			if (values[col] != NULL)
 				pfree(values[col]);
 	}

@@ -6,6 +6,13 @@ import (
 	"github.com/pgraft/pgraft/core"
 )
 
+// warned: a node says that it lost acknowledged entries only if it did.
+func (c *checks) warned(n *node) {
+	if n.disk.dir.had == 0 {
+		c.w.fail(checkDurable, "%v says %q, but nothing was taken from its disk", n, n.status.Alarm)
+	}
+}
+
 // spoken: a vote granted, a candidate's vote for itself, and entries acknowledged
 // are on the disk by then, and a replica votes for one candidate in a term (Raft
 // paper, section 5.2; etcd issue 14370).

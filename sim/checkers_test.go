@@ -177,6 +177,10 @@ func TestCheckersFireToo(t *testing.T) {
 			w.checks.damaged = []*directory{f.disk.dir}
 			w.checks.started(f, core.Durable{})
 		}},
+		"an alarm of a node that lost nothing": {checkDurable, func(w *World, l, f *node) {
+			f.status.Alarm = core.LostData
+			w.checks.warned(f)
+		}},
 		"a vote of a node that lost entries": {checkDurable, func(w *World, l, f *node) {
 			f.warned = true
 			w.checks.sent(f, &core.Send{To: l.identity.RaftID}, &wireInfo{body: bodyRaft, kind: pb.MsgVoteResp, term: f.status.Term})

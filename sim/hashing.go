@@ -38,7 +38,7 @@ func (w *World) hashInput(n *node, in core.Input) {
 }
 
 func (w *World) hashStatus(s *core.Status) {
-	w.hash.words(s.RaftID, uint64(s.Role), s.Lead, s.Term, s.Commit, s.Applied, s.Last, s.Tick, s.LeaseFrom, s.LeaseTicks)
+	w.hash.words(s.RaftID, uint64(s.Role), s.Lead, s.Term, s.Commit, s.Applied, s.Last, s.Tick, s.LeaseFrom, s.LeaseTicks, uint64(s.Alarm))
 }
 
 func (w *World) hashPersist(b *core.Persist) {

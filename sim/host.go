@@ -2,7 +2,6 @@ package sim
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/pgraft/pgraft/core"
@@ -30,6 +29,11 @@ func (n *node) Publish(s core.Status) {
 	}
 	n.w.hashStatus(&s)
 	n.status = s
+	if s.Alarm != core.NoAlarm && !n.warned {
+		n.warned = true
+		n.w.checks.warned(n)
+		n.w.marks.add(markWarnedOfLoss)
+	}
 	until := time.Duration(0)
 	if m := n.moments[s.LeaseFrom%moments]; s.LeaseTicks > 0 && m.tick == s.LeaseFrom && m.at > 0 {
 		until = m.at + time.Duration(s.LeaseTicks)*n.tick()
@@ -101,10 +105,6 @@ func (n *node) Event(e core.Event) {
 		return
 	}
 	n.w.hash.text(e.Text)
-	if e.Level == core.Warning && strings.Contains(e.Text, "lost acknowledged data") {
-		n.warned = true
-		n.w.marks.add(markWarnedOfLoss)
-	}
 	if n.w.trace != nil {
 		n.w.say(n, "%s", e.Text)
 	}

@@ -48,7 +48,7 @@ type node struct {
 	address  string
 	disk     disk
 	marker   marker
-	warned   bool // its log says that it lost acknowledged data
+	warned   bool // its status says that it lost acknowledged data
 	clock    clock
 	draws    Stream
 	timing   core.Config // but for Identity and Seed

@@ -25,6 +25,62 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Alarm says why a node is not the member that its cluster counts on.
+type Alarm int32
+
+const (
+	Alarm_ALARM_NONE          Alarm = 0
+	Alarm_ALARM_LOST_DATA     Alarm = 1 // its log lacks entries that it had acknowledged
+	Alarm_ALARM_OTHER_REPLICA Alarm = 2 // its data directory is not the member's: it was emptied or exchanged
+	Alarm_ALARM_COPY          Alarm = 3 // another process runs with the same data
+	Alarm_ALARM_WIPED         Alarm = 4 // its data directory is empty, and was not
+)
+
+// Enum value maps for Alarm.
+var (
+	Alarm_name = map[int32]string{
+		0: "ALARM_NONE",
+		1: "ALARM_LOST_DATA",
+		2: "ALARM_OTHER_REPLICA",
+		3: "ALARM_COPY",
+		4: "ALARM_WIPED",
+	}
+	Alarm_value = map[string]int32{
+		"ALARM_NONE":          0,
+		"ALARM_LOST_DATA":     1,
+		"ALARM_OTHER_REPLICA": 2,
+		"ALARM_COPY":          3,
+		"ALARM_WIPED":         4,
+	}
+)
+
+func (x Alarm) Enum() *Alarm {
+	p := new(Alarm)
+	*p = x
+	return p
+}
+
+func (x Alarm) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Alarm) Descriptor() protoreflect.EnumDescriptor {
+	return file_core_proto_enumTypes[0].Descriptor()
+}
+
+func (Alarm) Type() protoreflect.EnumType {
+	return &file_core_proto_enumTypes[0]
+}
+
+func (x Alarm) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Alarm.Descriptor instead.
+func (Alarm) EnumDescriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{0}
+}
+
 type Role int32
 
 const (
@@ -58,11 +114,11 @@ func (x Role) String() string {
 }
 
 func (Role) Descriptor() protoreflect.EnumDescriptor {
-	return file_core_proto_enumTypes[0].Descriptor()
+	return file_core_proto_enumTypes[1].Descriptor()
 }
 
 func (Role) Type() protoreflect.EnumType {
-	return &file_core_proto_enumTypes[0]
+	return &file_core_proto_enumTypes[1]
 }
 
 func (x Role) Number() protoreflect.EnumNumber {
@@ -71,7 +127,7 @@ func (x Role) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Role.Descriptor instead.
 func (Role) EnumDescriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{0}
+	return file_core_proto_rawDescGZIP(), []int{1}
 }
 
 type Refusal int32
@@ -131,11 +187,11 @@ func (x Refusal) String() string {
 }
 
 func (Refusal) Descriptor() protoreflect.EnumDescriptor {
-	return file_core_proto_enumTypes[1].Descriptor()
+	return file_core_proto_enumTypes[2].Descriptor()
 }
 
 func (Refusal) Type() protoreflect.EnumType {
-	return &file_core_proto_enumTypes[1]
+	return &file_core_proto_enumTypes[2]
 }
 
 func (x Refusal) Number() protoreflect.EnumNumber {
@@ -144,7 +200,7 @@ func (x Refusal) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Refusal.Descriptor instead.
 func (Refusal) EnumDescriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{1}
+	return file_core_proto_rawDescGZIP(), []int{2}
 }
 
 type ForwardReply_Verdict int32
@@ -180,11 +236,11 @@ func (x ForwardReply_Verdict) String() string {
 }
 
 func (ForwardReply_Verdict) Descriptor() protoreflect.EnumDescriptor {
-	return file_core_proto_enumTypes[2].Descriptor()
+	return file_core_proto_enumTypes[3].Descriptor()
 }
 
 func (ForwardReply_Verdict) Type() protoreflect.EnumType {
-	return &file_core_proto_enumTypes[2]
+	return &file_core_proto_enumTypes[3]
 }
 
 func (x ForwardReply_Verdict) Number() protoreflect.EnumNumber {
@@ -238,11 +294,11 @@ func (x MemberChange_Step) String() string {
 }
 
 func (MemberChange_Step) Descriptor() protoreflect.EnumDescriptor {
-	return file_core_proto_enumTypes[3].Descriptor()
+	return file_core_proto_enumTypes[4].Descriptor()
 }
 
 func (MemberChange_Step) Type() protoreflect.EnumType {
-	return &file_core_proto_enumTypes[3]
+	return &file_core_proto_enumTypes[4]
 }
 
 func (x MemberChange_Step) Number() protoreflect.EnumNumber {
@@ -251,7 +307,7 @@ func (x MemberChange_Step) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use MemberChange_Step.Descriptor instead.
 func (MemberChange_Step) EnumDescriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{13, 0}
+	return file_core_proto_rawDescGZIP(), []int{14, 0}
 }
 
 // Envelope is one message between two cores.
@@ -273,6 +329,7 @@ type Envelope struct {
 	//	*Envelope_ApplyNeeds
 	//	*Envelope_TableStateRequest
 	//	*Envelope_TableState
+	//	*Envelope_LostData
 	Body          isEnvelope_Body `protobuf_oneof:"body"`
 	LeaseRound    *LeaseRound     `protobuf:"bytes,10,opt,name=lease_round,json=leaseRound,proto3" json:"lease_round,omitempty"`       // beside a MsgHeartbeat
 	LeasePromise  *LeasePromise   `protobuf:"bytes,11,opt,name=lease_promise,json=leasePromise,proto3" json:"lease_promise,omitempty"` // beside a MsgHeartbeatResp
@@ -440,6 +497,15 @@ func (x *Envelope) GetTableState() *TableState {
 	return nil
 }
 
+func (x *Envelope) GetLostData() *LostData {
+	if x != nil {
+		if x, ok := x.Body.(*Envelope_LostData); ok {
+			return x.LostData
+		}
+	}
+	return nil
+}
+
 func (x *Envelope) GetLeaseRound() *LeaseRound {
 	if x != nil {
 		return x.LeaseRound
@@ -514,6 +580,10 @@ type Envelope_TableState struct {
 	TableState *TableState `protobuf:"bytes,17,opt,name=table_state,json=tableState,proto3,oneof"`
 }
 
+type Envelope_LostData struct {
+	LostData *LostData `protobuf:"bytes,20,opt,name=lost_data,json=lostData,proto3,oneof"`
+}
+
 func (*Envelope_Raft) isEnvelope_Body() {}
 
 func (*Envelope_Forward) isEnvelope_Body() {}
@@ -537,6 +607,8 @@ func (*Envelope_ApplyNeeds) isEnvelope_Body() {}
 func (*Envelope_TableStateRequest) isEnvelope_Body() {}
 
 func (*Envelope_TableState) isEnvelope_Body() {}
+
+func (*Envelope_LostData) isEnvelope_Body() {}
 
 // KnownCommit says that the entry of that index and term is committed.
 type KnownCommit struct {
@@ -652,6 +724,7 @@ type Contact struct {
 	RaftId        uint64                 `protobuf:"varint,1,opt,name=raft_id,json=raftId,proto3" json:"raft_id,omitempty"`
 	SilentMillis  uint64                 `protobuf:"varint,2,opt,name=silent_millis,json=silentMillis,proto3" json:"silent_millis,omitempty"` // since the leader last heard from it
 	Match         uint64                 `protobuf:"varint,3,opt,name=match,proto3" json:"match,omitempty"`                                   // its last log index known to equal the leader's
+	Alarm         Alarm                  `protobuf:"varint,4,opt,name=alarm,proto3,enum=pgraft.core.Alarm" json:"alarm,omitempty"`            // as the member has said of itself
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -707,12 +780,20 @@ func (x *Contact) GetMatch() uint64 {
 	return 0
 }
 
+func (x *Contact) GetAlarm() Alarm {
+	if x != nil {
+		return x.Alarm
+	}
+	return Alarm_ALARM_NONE
+}
+
 // LeasePromise is the answer: for at least so long after it received the round,
 // by its own clock, the voter elects nobody else.
 type LeasePromise struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Round         uint64                 `protobuf:"varint,1,opt,name=round,proto3" json:"round,omitempty"`
 	Millis        uint64                 `protobuf:"varint,2,opt,name=millis,proto3" json:"millis,omitempty"`
+	Alarm         Alarm                  `protobuf:"varint,3,opt,name=alarm,proto3,enum=pgraft.core.Alarm" json:"alarm,omitempty"` // what the voter knows of itself
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -759,6 +840,13 @@ func (x *LeasePromise) GetMillis() uint64 {
 		return x.Millis
 	}
 	return 0
+}
+
+func (x *LeasePromise) GetAlarm() Alarm {
+	if x != nil {
+		return x.Alarm
+	}
+	return Alarm_ALARM_NONE
 }
 
 // Forward routes a proposal from another member to the leader.
@@ -911,6 +999,44 @@ func (*Removed) Descriptor() ([]byte, []int) {
 	return file_core_proto_rawDescGZIP(), []int{7}
 }
 
+// LostData tells the leader that the sender's log lacks entries that it had
+// acknowledged, so that it answers no heartbeat.
+type LostData struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LostData) Reset() {
+	*x = LostData{}
+	mi := &file_core_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LostData) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LostData) ProtoMessage() {}
+
+func (x *LostData) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LostData.ProtoReflect.Descriptor instead.
+func (*LostData) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{8}
+}
+
 // RemoveMe is a leader's request to its successor: it gave up leadership to be
 // removed.
 type RemoveMe struct {
@@ -921,7 +1047,7 @@ type RemoveMe struct {
 
 func (x *RemoveMe) Reset() {
 	*x = RemoveMe{}
-	mi := &file_core_proto_msgTypes[8]
+	mi := &file_core_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -933,7 +1059,7 @@ func (x *RemoveMe) String() string {
 func (*RemoveMe) ProtoMessage() {}
 
 func (x *RemoveMe) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[8]
+	mi := &file_core_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -946,7 +1072,7 @@ func (x *RemoveMe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMe.ProtoReflect.Descriptor instead.
 func (*RemoveMe) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{8}
+	return file_core_proto_rawDescGZIP(), []int{9}
 }
 
 // ReadRequest asks the leader for a read index (thesis, section 6.4), for all
@@ -961,7 +1087,7 @@ type ReadRequest struct {
 
 func (x *ReadRequest) Reset() {
 	*x = ReadRequest{}
-	mi := &file_core_proto_msgTypes[9]
+	mi := &file_core_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -973,7 +1099,7 @@ func (x *ReadRequest) String() string {
 func (*ReadRequest) ProtoMessage() {}
 
 func (x *ReadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[9]
+	mi := &file_core_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -986,7 +1112,7 @@ func (x *ReadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadRequest.ProtoReflect.Descriptor instead.
 func (*ReadRequest) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{9}
+	return file_core_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ReadRequest) GetLife() uint64 {
@@ -1015,7 +1141,7 @@ type ReadReply struct {
 
 func (x *ReadReply) Reset() {
 	*x = ReadReply{}
-	mi := &file_core_proto_msgTypes[10]
+	mi := &file_core_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1027,7 +1153,7 @@ func (x *ReadReply) String() string {
 func (*ReadReply) ProtoMessage() {}
 
 func (x *ReadReply) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[10]
+	mi := &file_core_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1040,7 +1166,7 @@ func (x *ReadReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadReply.ProtoReflect.Descriptor instead.
 func (*ReadReply) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{10}
+	return file_core_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ReadReply) GetLife() uint64 {
@@ -1083,7 +1209,7 @@ type Command struct {
 
 func (x *Command) Reset() {
 	*x = Command{}
-	mi := &file_core_proto_msgTypes[11]
+	mi := &file_core_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1095,7 +1221,7 @@ func (x *Command) String() string {
 func (*Command) ProtoMessage() {}
 
 func (x *Command) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[11]
+	mi := &file_core_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1108,7 +1234,7 @@ func (x *Command) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Command.ProtoReflect.Descriptor instead.
 func (*Command) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{11}
+	return file_core_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Command) GetRequestId() []byte {
@@ -1146,7 +1272,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_core_proto_msgTypes[12]
+	mi := &file_core_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1158,7 +1284,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[12]
+	mi := &file_core_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1171,7 +1297,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{12}
+	return file_core_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Member) GetRaftId() uint64 {
@@ -1228,7 +1354,7 @@ type MemberChange struct {
 
 func (x *MemberChange) Reset() {
 	*x = MemberChange{}
-	mi := &file_core_proto_msgTypes[13]
+	mi := &file_core_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1240,7 +1366,7 @@ func (x *MemberChange) String() string {
 func (*MemberChange) ProtoMessage() {}
 
 func (x *MemberChange) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[13]
+	mi := &file_core_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1253,7 +1379,7 @@ func (x *MemberChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberChange.ProtoReflect.Descriptor instead.
 func (*MemberChange) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{13}
+	return file_core_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *MemberChange) GetStep() MemberChange_Step {
@@ -1290,7 +1416,7 @@ type State struct {
 
 func (x *State) Reset() {
 	*x = State{}
-	mi := &file_core_proto_msgTypes[14]
+	mi := &file_core_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1302,7 +1428,7 @@ func (x *State) String() string {
 func (*State) ProtoMessage() {}
 
 func (x *State) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[14]
+	mi := &file_core_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1315,7 +1441,7 @@ func (x *State) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use State.ProtoReflect.Descriptor instead.
 func (*State) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{14}
+	return file_core_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *State) GetClusterUuid() []byte {
@@ -1358,7 +1484,7 @@ type Request struct {
 
 func (x *Request) Reset() {
 	*x = Request{}
-	mi := &file_core_proto_msgTypes[15]
+	mi := &file_core_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1370,7 +1496,7 @@ func (x *Request) String() string {
 func (*Request) ProtoMessage() {}
 
 func (x *Request) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[15]
+	mi := &file_core_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1383,7 +1509,7 @@ func (x *Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Request.ProtoReflect.Descriptor instead.
 func (*Request) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{15}
+	return file_core_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Request) GetRequestId() []byte {
@@ -1426,7 +1552,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_core_proto_msgTypes[16]
+	mi := &file_core_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1438,7 +1564,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[16]
+	mi := &file_core_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1451,7 +1577,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{16}
+	return file_core_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Hello) GetProtocol() uint32 {
@@ -1543,7 +1669,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_core_proto_msgTypes[17]
+	mi := &file_core_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1555,7 +1681,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[17]
+	mi := &file_core_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1568,7 +1694,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{17}
+	return file_core_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Welcome) GetProtocol() uint32 {
@@ -1669,7 +1795,7 @@ type Input struct {
 
 func (x *Input) Reset() {
 	*x = Input{}
-	mi := &file_core_proto_msgTypes[18]
+	mi := &file_core_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1681,7 +1807,7 @@ func (x *Input) String() string {
 func (*Input) ProtoMessage() {}
 
 func (x *Input) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[18]
+	mi := &file_core_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1694,7 +1820,7 @@ func (x *Input) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input.ProtoReflect.Descriptor instead.
 func (*Input) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{18}
+	return file_core_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Input) GetBody() isInput_Body {
@@ -1959,7 +2085,7 @@ type HistoryRequest struct {
 
 func (x *HistoryRequest) Reset() {
 	*x = HistoryRequest{}
-	mi := &file_core_proto_msgTypes[19]
+	mi := &file_core_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1971,7 +2097,7 @@ func (x *HistoryRequest) String() string {
 func (*HistoryRequest) ProtoMessage() {}
 
 func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[19]
+	mi := &file_core_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1984,7 +2110,7 @@ func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryRequest.ProtoReflect.Descriptor instead.
 func (*HistoryRequest) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{19}
+	return file_core_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *HistoryRequest) GetAfter() uint64 {
@@ -2006,7 +2132,7 @@ type History struct {
 
 func (x *History) Reset() {
 	*x = History{}
-	mi := &file_core_proto_msgTypes[20]
+	mi := &file_core_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2018,7 +2144,7 @@ func (x *History) String() string {
 func (*History) ProtoMessage() {}
 
 func (x *History) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[20]
+	mi := &file_core_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2031,7 +2157,7 @@ func (x *History) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use History.ProtoReflect.Descriptor instead.
 func (*History) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{20}
+	return file_core_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *History) GetAfter() uint64 {
@@ -2060,7 +2186,7 @@ type HistoryEntry struct {
 
 func (x *HistoryEntry) Reset() {
 	*x = HistoryEntry{}
-	mi := &file_core_proto_msgTypes[21]
+	mi := &file_core_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2072,7 +2198,7 @@ func (x *HistoryEntry) String() string {
 func (*HistoryEntry) ProtoMessage() {}
 
 func (x *HistoryEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[21]
+	mi := &file_core_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2085,7 +2211,7 @@ func (x *HistoryEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryEntry.ProtoReflect.Descriptor instead.
 func (*HistoryEntry) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{21}
+	return file_core_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *HistoryEntry) GetIndex() uint64 {
@@ -2128,7 +2254,7 @@ type ApplyNeeds struct {
 
 func (x *ApplyNeeds) Reset() {
 	*x = ApplyNeeds{}
-	mi := &file_core_proto_msgTypes[22]
+	mi := &file_core_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2140,7 +2266,7 @@ func (x *ApplyNeeds) String() string {
 func (*ApplyNeeds) ProtoMessage() {}
 
 func (x *ApplyNeeds) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[22]
+	mi := &file_core_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2153,7 +2279,7 @@ func (x *ApplyNeeds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyNeeds.ProtoReflect.Descriptor instead.
 func (*ApplyNeeds) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{22}
+	return file_core_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ApplyNeeds) GetFrom() uint64 {
@@ -2175,7 +2301,7 @@ type TableStateRequest struct {
 
 func (x *TableStateRequest) Reset() {
 	*x = TableStateRequest{}
-	mi := &file_core_proto_msgTypes[23]
+	mi := &file_core_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2187,7 +2313,7 @@ func (x *TableStateRequest) String() string {
 func (*TableStateRequest) ProtoMessage() {}
 
 func (x *TableStateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[23]
+	mi := &file_core_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2200,7 +2326,7 @@ func (x *TableStateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TableStateRequest.ProtoReflect.Descriptor instead.
 func (*TableStateRequest) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{23}
+	return file_core_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *TableStateRequest) GetTicket() uint64 {
@@ -2230,7 +2356,7 @@ type TableState struct {
 
 func (x *TableState) Reset() {
 	*x = TableState{}
-	mi := &file_core_proto_msgTypes[24]
+	mi := &file_core_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2242,7 +2368,7 @@ func (x *TableState) String() string {
 func (*TableState) ProtoMessage() {}
 
 func (x *TableState) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[24]
+	mi := &file_core_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2255,7 +2381,7 @@ func (x *TableState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TableState.ProtoReflect.Descriptor instead.
 func (*TableState) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{24}
+	return file_core_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *TableState) GetTicket() uint64 {
@@ -2294,7 +2420,7 @@ type Input_Tick struct {
 
 func (x *Input_Tick) Reset() {
 	*x = Input_Tick{}
-	mi := &file_core_proto_msgTypes[25]
+	mi := &file_core_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2306,7 +2432,7 @@ func (x *Input_Tick) String() string {
 func (*Input_Tick) ProtoMessage() {}
 
 func (x *Input_Tick) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[25]
+	mi := &file_core_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2319,7 +2445,7 @@ func (x *Input_Tick) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_Tick.ProtoReflect.Descriptor instead.
 func (*Input_Tick) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{18, 0}
+	return file_core_proto_rawDescGZIP(), []int{19, 0}
 }
 
 type Input_Receive struct {
@@ -2332,7 +2458,7 @@ type Input_Receive struct {
 
 func (x *Input_Receive) Reset() {
 	*x = Input_Receive{}
-	mi := &file_core_proto_msgTypes[26]
+	mi := &file_core_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2344,7 +2470,7 @@ func (x *Input_Receive) String() string {
 func (*Input_Receive) ProtoMessage() {}
 
 func (x *Input_Receive) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[26]
+	mi := &file_core_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2357,7 +2483,7 @@ func (x *Input_Receive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_Receive.ProtoReflect.Descriptor instead.
 func (*Input_Receive) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{18, 1}
+	return file_core_proto_rawDescGZIP(), []int{19, 1}
 }
 
 func (x *Input_Receive) GetFrom() uint64 {
@@ -2385,7 +2511,7 @@ type Input_Propose struct {
 
 func (x *Input_Propose) Reset() {
 	*x = Input_Propose{}
-	mi := &file_core_proto_msgTypes[27]
+	mi := &file_core_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2397,7 +2523,7 @@ func (x *Input_Propose) String() string {
 func (*Input_Propose) ProtoMessage() {}
 
 func (x *Input_Propose) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[27]
+	mi := &file_core_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2410,7 +2536,7 @@ func (x *Input_Propose) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_Propose.ProtoReflect.Descriptor instead.
 func (*Input_Propose) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{18, 2}
+	return file_core_proto_rawDescGZIP(), []int{19, 2}
 }
 
 func (x *Input_Propose) GetId() uint64 {
@@ -2447,7 +2573,7 @@ type Input_AddNode struct {
 
 func (x *Input_AddNode) Reset() {
 	*x = Input_AddNode{}
-	mi := &file_core_proto_msgTypes[28]
+	mi := &file_core_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2459,7 +2585,7 @@ func (x *Input_AddNode) String() string {
 func (*Input_AddNode) ProtoMessage() {}
 
 func (x *Input_AddNode) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[28]
+	mi := &file_core_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2472,7 +2598,7 @@ func (x *Input_AddNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_AddNode.ProtoReflect.Descriptor instead.
 func (*Input_AddNode) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{18, 3}
+	return file_core_proto_rawDescGZIP(), []int{19, 3}
 }
 
 func (x *Input_AddNode) GetId() uint64 {
@@ -2520,7 +2646,7 @@ type Input_RemoveNode struct {
 
 func (x *Input_RemoveNode) Reset() {
 	*x = Input_RemoveNode{}
-	mi := &file_core_proto_msgTypes[29]
+	mi := &file_core_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2532,7 +2658,7 @@ func (x *Input_RemoveNode) String() string {
 func (*Input_RemoveNode) ProtoMessage() {}
 
 func (x *Input_RemoveNode) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[29]
+	mi := &file_core_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2545,7 +2671,7 @@ func (x *Input_RemoveNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_RemoveNode.ProtoReflect.Descriptor instead.
 func (*Input_RemoveNode) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{18, 4}
+	return file_core_proto_rawDescGZIP(), []int{19, 4}
 }
 
 func (x *Input_RemoveNode) GetId() uint64 {
@@ -2576,7 +2702,7 @@ type Input_ReplaceNode struct {
 
 func (x *Input_ReplaceNode) Reset() {
 	*x = Input_ReplaceNode{}
-	mi := &file_core_proto_msgTypes[30]
+	mi := &file_core_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2588,7 +2714,7 @@ func (x *Input_ReplaceNode) String() string {
 func (*Input_ReplaceNode) ProtoMessage() {}
 
 func (x *Input_ReplaceNode) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[30]
+	mi := &file_core_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2601,7 +2727,7 @@ func (x *Input_ReplaceNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_ReplaceNode.ProtoReflect.Descriptor instead.
 func (*Input_ReplaceNode) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{18, 5}
+	return file_core_proto_rawDescGZIP(), []int{19, 5}
 }
 
 func (x *Input_ReplaceNode) GetId() uint64 {
@@ -2656,7 +2782,7 @@ type Input_TransferLeader struct {
 
 func (x *Input_TransferLeader) Reset() {
 	*x = Input_TransferLeader{}
-	mi := &file_core_proto_msgTypes[31]
+	mi := &file_core_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2668,7 +2794,7 @@ func (x *Input_TransferLeader) String() string {
 func (*Input_TransferLeader) ProtoMessage() {}
 
 func (x *Input_TransferLeader) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[31]
+	mi := &file_core_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2681,7 +2807,7 @@ func (x *Input_TransferLeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_TransferLeader.ProtoReflect.Descriptor instead.
 func (*Input_TransferLeader) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{18, 6}
+	return file_core_proto_rawDescGZIP(), []int{19, 6}
 }
 
 func (x *Input_TransferLeader) GetId() uint64 {
@@ -2707,7 +2833,7 @@ type Input_ReadBarrier struct {
 
 func (x *Input_ReadBarrier) Reset() {
 	*x = Input_ReadBarrier{}
-	mi := &file_core_proto_msgTypes[32]
+	mi := &file_core_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2719,7 +2845,7 @@ func (x *Input_ReadBarrier) String() string {
 func (*Input_ReadBarrier) ProtoMessage() {}
 
 func (x *Input_ReadBarrier) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[32]
+	mi := &file_core_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2732,7 +2858,7 @@ func (x *Input_ReadBarrier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_ReadBarrier.ProtoReflect.Descriptor instead.
 func (*Input_ReadBarrier) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{18, 7}
+	return file_core_proto_rawDescGZIP(), []int{19, 7}
 }
 
 func (x *Input_ReadBarrier) GetId() uint64 {
@@ -2751,7 +2877,7 @@ type Input_ConfirmLeader struct {
 
 func (x *Input_ConfirmLeader) Reset() {
 	*x = Input_ConfirmLeader{}
-	mi := &file_core_proto_msgTypes[33]
+	mi := &file_core_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2763,7 +2889,7 @@ func (x *Input_ConfirmLeader) String() string {
 func (*Input_ConfirmLeader) ProtoMessage() {}
 
 func (x *Input_ConfirmLeader) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[33]
+	mi := &file_core_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2776,7 +2902,7 @@ func (x *Input_ConfirmLeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_ConfirmLeader.ProtoReflect.Descriptor instead.
 func (*Input_ConfirmLeader) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{18, 8}
+	return file_core_proto_rawDescGZIP(), []int{19, 8}
 }
 
 func (x *Input_ConfirmLeader) GetId() uint64 {
@@ -2796,7 +2922,7 @@ type Input_WaitApplied struct {
 
 func (x *Input_WaitApplied) Reset() {
 	*x = Input_WaitApplied{}
-	mi := &file_core_proto_msgTypes[34]
+	mi := &file_core_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2808,7 +2934,7 @@ func (x *Input_WaitApplied) String() string {
 func (*Input_WaitApplied) ProtoMessage() {}
 
 func (x *Input_WaitApplied) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[34]
+	mi := &file_core_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2821,7 +2947,7 @@ func (x *Input_WaitApplied) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_WaitApplied.ProtoReflect.Descriptor instead.
 func (*Input_WaitApplied) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{18, 9}
+	return file_core_proto_rawDescGZIP(), []int{19, 9}
 }
 
 func (x *Input_WaitApplied) GetId() uint64 {
@@ -2847,7 +2973,7 @@ type Input_Cancel struct {
 
 func (x *Input_Cancel) Reset() {
 	*x = Input_Cancel{}
-	mi := &file_core_proto_msgTypes[35]
+	mi := &file_core_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2859,7 +2985,7 @@ func (x *Input_Cancel) String() string {
 func (*Input_Cancel) ProtoMessage() {}
 
 func (x *Input_Cancel) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[35]
+	mi := &file_core_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2872,7 +2998,7 @@ func (x *Input_Cancel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_Cancel.ProtoReflect.Descriptor instead.
 func (*Input_Cancel) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{18, 10}
+	return file_core_proto_rawDescGZIP(), []int{19, 10}
 }
 
 func (x *Input_Cancel) GetId() uint64 {
@@ -2891,7 +3017,7 @@ type Input_Persisted struct {
 
 func (x *Input_Persisted) Reset() {
 	*x = Input_Persisted{}
-	mi := &file_core_proto_msgTypes[36]
+	mi := &file_core_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2903,7 +3029,7 @@ func (x *Input_Persisted) String() string {
 func (*Input_Persisted) ProtoMessage() {}
 
 func (x *Input_Persisted) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[36]
+	mi := &file_core_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2916,7 +3042,7 @@ func (x *Input_Persisted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_Persisted.ProtoReflect.Descriptor instead.
 func (*Input_Persisted) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{18, 11}
+	return file_core_proto_rawDescGZIP(), []int{19, 11}
 }
 
 func (x *Input_Persisted) GetSeq() uint64 {
@@ -2935,7 +3061,7 @@ type Input_Applied struct {
 
 func (x *Input_Applied) Reset() {
 	*x = Input_Applied{}
-	mi := &file_core_proto_msgTypes[37]
+	mi := &file_core_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2947,7 +3073,7 @@ func (x *Input_Applied) String() string {
 func (*Input_Applied) ProtoMessage() {}
 
 func (x *Input_Applied) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[37]
+	mi := &file_core_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2960,7 +3086,7 @@ func (x *Input_Applied) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_Applied.ProtoReflect.Descriptor instead.
 func (*Input_Applied) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{18, 12}
+	return file_core_proto_rawDescGZIP(), []int{19, 12}
 }
 
 func (x *Input_Applied) GetIndex() uint64 {
@@ -2979,7 +3105,7 @@ type Input_PeerUnreachable struct {
 
 func (x *Input_PeerUnreachable) Reset() {
 	*x = Input_PeerUnreachable{}
-	mi := &file_core_proto_msgTypes[38]
+	mi := &file_core_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2991,7 +3117,7 @@ func (x *Input_PeerUnreachable) String() string {
 func (*Input_PeerUnreachable) ProtoMessage() {}
 
 func (x *Input_PeerUnreachable) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[38]
+	mi := &file_core_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3004,7 +3130,7 @@ func (x *Input_PeerUnreachable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_PeerUnreachable.ProtoReflect.Descriptor instead.
 func (*Input_PeerUnreachable) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{18, 13}
+	return file_core_proto_rawDescGZIP(), []int{19, 13}
 }
 
 func (x *Input_PeerUnreachable) GetRaftId() uint64 {
@@ -3024,7 +3150,7 @@ type Input_SnapshotSent struct {
 
 func (x *Input_SnapshotSent) Reset() {
 	*x = Input_SnapshotSent{}
-	mi := &file_core_proto_msgTypes[39]
+	mi := &file_core_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3036,7 +3162,7 @@ func (x *Input_SnapshotSent) String() string {
 func (*Input_SnapshotSent) ProtoMessage() {}
 
 func (x *Input_SnapshotSent) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[39]
+	mi := &file_core_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3049,7 +3175,7 @@ func (x *Input_SnapshotSent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_SnapshotSent.ProtoReflect.Descriptor instead.
 func (*Input_SnapshotSent) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{18, 14}
+	return file_core_proto_rawDescGZIP(), []int{19, 14}
 }
 
 func (x *Input_SnapshotSent) GetRaftId() uint64 {
@@ -3074,7 +3200,7 @@ type Input_RemovedByPeer struct {
 
 func (x *Input_RemovedByPeer) Reset() {
 	*x = Input_RemovedByPeer{}
-	mi := &file_core_proto_msgTypes[40]
+	mi := &file_core_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3086,7 +3212,7 @@ func (x *Input_RemovedByPeer) String() string {
 func (*Input_RemovedByPeer) ProtoMessage() {}
 
 func (x *Input_RemovedByPeer) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[40]
+	mi := &file_core_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3099,7 +3225,7 @@ func (x *Input_RemovedByPeer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_RemovedByPeer.ProtoReflect.Descriptor instead.
 func (*Input_RemovedByPeer) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{18, 15}
+	return file_core_proto_rawDescGZIP(), []int{19, 15}
 }
 
 var File_core_proto protoreflect.FileDescriptor
@@ -3108,7 +3234,7 @@ const file_core_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
 	"core.proto\x12\vpgraft.core\x1a\n" +
-	"raft.proto\"\xac\a\n" +
+	"raft.proto\"\xe2\a\n" +
 	"\bEnvelope\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\x04R\x02to\x12%\n" +
@@ -3126,7 +3252,8 @@ const file_core_proto_rawDesc = "" +
 	"applyNeeds\x12P\n" +
 	"\x13table_state_request\x18\x10 \x01(\v2\x1e.pgraft.core.TableStateRequestH\x00R\x11tableStateRequest\x12:\n" +
 	"\vtable_state\x18\x11 \x01(\v2\x17.pgraft.core.TableStateH\x00R\n" +
-	"tableState\x128\n" +
+	"tableState\x124\n" +
+	"\tlost_data\x18\x14 \x01(\v2\x15.pgraft.core.LostDataH\x00R\blostData\x128\n" +
 	"\vlease_round\x18\n" +
 	" \x01(\v2\x17.pgraft.core.LeaseRoundR\n" +
 	"leaseRound\x12>\n" +
@@ -3139,14 +3266,16 @@ const file_core_proto_rawDesc = "" +
 	"\n" +
 	"LeaseRound\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\x04R\x05round\x120\n" +
-	"\bcontacts\x18\x02 \x03(\v2\x14.pgraft.core.ContactR\bcontacts\"]\n" +
+	"\bcontacts\x18\x02 \x03(\v2\x14.pgraft.core.ContactR\bcontacts\"\x87\x01\n" +
 	"\aContact\x12\x17\n" +
 	"\araft_id\x18\x01 \x01(\x04R\x06raftId\x12#\n" +
 	"\rsilent_millis\x18\x02 \x01(\x04R\fsilentMillis\x12\x14\n" +
-	"\x05match\x18\x03 \x01(\x04R\x05match\"<\n" +
+	"\x05match\x18\x03 \x01(\x04R\x05match\x12(\n" +
+	"\x05alarm\x18\x04 \x01(\x0e2\x12.pgraft.core.AlarmR\x05alarm\"f\n" +
 	"\fLeasePromise\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\x04R\x05round\x12\x16\n" +
-	"\x06millis\x18\x02 \x01(\x04R\x06millis\"9\n" +
+	"\x06millis\x18\x02 \x01(\x04R\x06millis\x12(\n" +
+	"\x05alarm\x18\x03 \x01(\x0e2\x12.pgraft.core.AlarmR\x05alarm\"9\n" +
 	"\aForward\x12.\n" +
 	"\acommand\x18\x01 \x01(\v2\x14.pgraft.core.CommandR\acommand\"\xc7\x01\n" +
 	"\fForwardReply\x12\x1d\n" +
@@ -3161,6 +3290,8 @@ const file_core_proto_rawDesc = "" +
 	"NOT_LEADER\x10\x01\x12\b\n" +
 	"\x04BUSY\x10\x02\"\t\n" +
 	"\aRemoved\"\n" +
+	"\n" +
+	"\bLostData\"\n" +
 	"\n" +
 	"\bRemoveMe\"7\n" +
 	"\vReadRequest\x12\x12\n" +
@@ -3324,7 +3455,15 @@ const file_core_proto_rawDesc = "" +
 	"\x06ticket\x18\x01 \x01(\x04R\x06ticket\x12\x14\n" +
 	"\x05total\x18\x02 \x01(\x04R\x05total\x12\x16\n" +
 	"\x06offset\x18\x03 \x01(\x04R\x06offset\x12\x12\n" +
-	"\x04data\x18\x04 \x01(\fR\x04data*+\n" +
+	"\x04data\x18\x04 \x01(\fR\x04data*f\n" +
+	"\x05Alarm\x12\x0e\n" +
+	"\n" +
+	"ALARM_NONE\x10\x00\x12\x13\n" +
+	"\x0fALARM_LOST_DATA\x10\x01\x12\x17\n" +
+	"\x13ALARM_OTHER_REPLICA\x10\x02\x12\x0e\n" +
+	"\n" +
+	"ALARM_COPY\x10\x03\x12\x0f\n" +
+	"\vALARM_WIPED\x10\x04*+\n" +
 	"\x04Role\x12\t\n" +
 	"\x05VOTER\x10\x00\x12\v\n" +
 	"\aJOINING\x10\x01\x12\v\n" +
@@ -3357,103 +3496,108 @@ func file_core_proto_rawDescGZIP() []byte {
 	return file_core_proto_rawDescData
 }
 
-var file_core_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_core_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_core_proto_goTypes = []any{
-	(Role)(0),                     // 0: pgraft.core.Role
-	(Refusal)(0),                  // 1: pgraft.core.Refusal
-	(ForwardReply_Verdict)(0),     // 2: pgraft.core.ForwardReply.Verdict
-	(MemberChange_Step)(0),        // 3: pgraft.core.MemberChange.Step
-	(*Envelope)(nil),              // 4: pgraft.core.Envelope
-	(*KnownCommit)(nil),           // 5: pgraft.core.KnownCommit
-	(*LeaseRound)(nil),            // 6: pgraft.core.LeaseRound
-	(*Contact)(nil),               // 7: pgraft.core.Contact
-	(*LeasePromise)(nil),          // 8: pgraft.core.LeasePromise
-	(*Forward)(nil),               // 9: pgraft.core.Forward
-	(*ForwardReply)(nil),          // 10: pgraft.core.ForwardReply
-	(*Removed)(nil),               // 11: pgraft.core.Removed
-	(*RemoveMe)(nil),              // 12: pgraft.core.RemoveMe
-	(*ReadRequest)(nil),           // 13: pgraft.core.ReadRequest
-	(*ReadReply)(nil),             // 14: pgraft.core.ReadReply
-	(*Command)(nil),               // 15: pgraft.core.Command
-	(*Member)(nil),                // 16: pgraft.core.Member
-	(*MemberChange)(nil),          // 17: pgraft.core.MemberChange
-	(*State)(nil),                 // 18: pgraft.core.State
-	(*Request)(nil),               // 19: pgraft.core.Request
-	(*Hello)(nil),                 // 20: pgraft.core.Hello
-	(*Welcome)(nil),               // 21: pgraft.core.Welcome
-	(*Input)(nil),                 // 22: pgraft.core.Input
-	(*HistoryRequest)(nil),        // 23: pgraft.core.HistoryRequest
-	(*History)(nil),               // 24: pgraft.core.History
-	(*HistoryEntry)(nil),          // 25: pgraft.core.HistoryEntry
-	(*ApplyNeeds)(nil),            // 26: pgraft.core.ApplyNeeds
-	(*TableStateRequest)(nil),     // 27: pgraft.core.TableStateRequest
-	(*TableState)(nil),            // 28: pgraft.core.TableState
-	(*Input_Tick)(nil),            // 29: pgraft.core.Input.Tick
-	(*Input_Receive)(nil),         // 30: pgraft.core.Input.Receive
-	(*Input_Propose)(nil),         // 31: pgraft.core.Input.Propose
-	(*Input_AddNode)(nil),         // 32: pgraft.core.Input.AddNode
-	(*Input_RemoveNode)(nil),      // 33: pgraft.core.Input.RemoveNode
-	(*Input_ReplaceNode)(nil),     // 34: pgraft.core.Input.ReplaceNode
-	(*Input_TransferLeader)(nil),  // 35: pgraft.core.Input.TransferLeader
-	(*Input_ReadBarrier)(nil),     // 36: pgraft.core.Input.ReadBarrier
-	(*Input_ConfirmLeader)(nil),   // 37: pgraft.core.Input.ConfirmLeader
-	(*Input_WaitApplied)(nil),     // 38: pgraft.core.Input.WaitApplied
-	(*Input_Cancel)(nil),          // 39: pgraft.core.Input.Cancel
-	(*Input_Persisted)(nil),       // 40: pgraft.core.Input.Persisted
-	(*Input_Applied)(nil),         // 41: pgraft.core.Input.Applied
-	(*Input_PeerUnreachable)(nil), // 42: pgraft.core.Input.PeerUnreachable
-	(*Input_SnapshotSent)(nil),    // 43: pgraft.core.Input.SnapshotSent
-	(*Input_RemovedByPeer)(nil),   // 44: pgraft.core.Input.RemovedByPeer
-	(*raftpb.Message)(nil),        // 45: raftpb.Message
+	(Alarm)(0),                    // 0: pgraft.core.Alarm
+	(Role)(0),                     // 1: pgraft.core.Role
+	(Refusal)(0),                  // 2: pgraft.core.Refusal
+	(ForwardReply_Verdict)(0),     // 3: pgraft.core.ForwardReply.Verdict
+	(MemberChange_Step)(0),        // 4: pgraft.core.MemberChange.Step
+	(*Envelope)(nil),              // 5: pgraft.core.Envelope
+	(*KnownCommit)(nil),           // 6: pgraft.core.KnownCommit
+	(*LeaseRound)(nil),            // 7: pgraft.core.LeaseRound
+	(*Contact)(nil),               // 8: pgraft.core.Contact
+	(*LeasePromise)(nil),          // 9: pgraft.core.LeasePromise
+	(*Forward)(nil),               // 10: pgraft.core.Forward
+	(*ForwardReply)(nil),          // 11: pgraft.core.ForwardReply
+	(*Removed)(nil),               // 12: pgraft.core.Removed
+	(*LostData)(nil),              // 13: pgraft.core.LostData
+	(*RemoveMe)(nil),              // 14: pgraft.core.RemoveMe
+	(*ReadRequest)(nil),           // 15: pgraft.core.ReadRequest
+	(*ReadReply)(nil),             // 16: pgraft.core.ReadReply
+	(*Command)(nil),               // 17: pgraft.core.Command
+	(*Member)(nil),                // 18: pgraft.core.Member
+	(*MemberChange)(nil),          // 19: pgraft.core.MemberChange
+	(*State)(nil),                 // 20: pgraft.core.State
+	(*Request)(nil),               // 21: pgraft.core.Request
+	(*Hello)(nil),                 // 22: pgraft.core.Hello
+	(*Welcome)(nil),               // 23: pgraft.core.Welcome
+	(*Input)(nil),                 // 24: pgraft.core.Input
+	(*HistoryRequest)(nil),        // 25: pgraft.core.HistoryRequest
+	(*History)(nil),               // 26: pgraft.core.History
+	(*HistoryEntry)(nil),          // 27: pgraft.core.HistoryEntry
+	(*ApplyNeeds)(nil),            // 28: pgraft.core.ApplyNeeds
+	(*TableStateRequest)(nil),     // 29: pgraft.core.TableStateRequest
+	(*TableState)(nil),            // 30: pgraft.core.TableState
+	(*Input_Tick)(nil),            // 31: pgraft.core.Input.Tick
+	(*Input_Receive)(nil),         // 32: pgraft.core.Input.Receive
+	(*Input_Propose)(nil),         // 33: pgraft.core.Input.Propose
+	(*Input_AddNode)(nil),         // 34: pgraft.core.Input.AddNode
+	(*Input_RemoveNode)(nil),      // 35: pgraft.core.Input.RemoveNode
+	(*Input_ReplaceNode)(nil),     // 36: pgraft.core.Input.ReplaceNode
+	(*Input_TransferLeader)(nil),  // 37: pgraft.core.Input.TransferLeader
+	(*Input_ReadBarrier)(nil),     // 38: pgraft.core.Input.ReadBarrier
+	(*Input_ConfirmLeader)(nil),   // 39: pgraft.core.Input.ConfirmLeader
+	(*Input_WaitApplied)(nil),     // 40: pgraft.core.Input.WaitApplied
+	(*Input_Cancel)(nil),          // 41: pgraft.core.Input.Cancel
+	(*Input_Persisted)(nil),       // 42: pgraft.core.Input.Persisted
+	(*Input_Applied)(nil),         // 43: pgraft.core.Input.Applied
+	(*Input_PeerUnreachable)(nil), // 44: pgraft.core.Input.PeerUnreachable
+	(*Input_SnapshotSent)(nil),    // 45: pgraft.core.Input.SnapshotSent
+	(*Input_RemovedByPeer)(nil),   // 46: pgraft.core.Input.RemovedByPeer
+	(*raftpb.Message)(nil),        // 47: raftpb.Message
 }
 var file_core_proto_depIdxs = []int32{
-	45, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
-	9,  // 1: pgraft.core.Envelope.forward:type_name -> pgraft.core.Forward
-	10, // 2: pgraft.core.Envelope.forward_reply:type_name -> pgraft.core.ForwardReply
-	11, // 3: pgraft.core.Envelope.removed:type_name -> pgraft.core.Removed
-	12, // 4: pgraft.core.Envelope.remove_me:type_name -> pgraft.core.RemoveMe
-	13, // 5: pgraft.core.Envelope.read_request:type_name -> pgraft.core.ReadRequest
-	14, // 6: pgraft.core.Envelope.read_reply:type_name -> pgraft.core.ReadReply
-	23, // 7: pgraft.core.Envelope.history_request:type_name -> pgraft.core.HistoryRequest
-	24, // 8: pgraft.core.Envelope.history:type_name -> pgraft.core.History
-	26, // 9: pgraft.core.Envelope.apply_needs:type_name -> pgraft.core.ApplyNeeds
-	27, // 10: pgraft.core.Envelope.table_state_request:type_name -> pgraft.core.TableStateRequest
-	28, // 11: pgraft.core.Envelope.table_state:type_name -> pgraft.core.TableState
-	6,  // 12: pgraft.core.Envelope.lease_round:type_name -> pgraft.core.LeaseRound
-	8,  // 13: pgraft.core.Envelope.lease_promise:type_name -> pgraft.core.LeasePromise
-	5,  // 14: pgraft.core.Envelope.known_commit:type_name -> pgraft.core.KnownCommit
-	7,  // 15: pgraft.core.LeaseRound.contacts:type_name -> pgraft.core.Contact
-	15, // 16: pgraft.core.Forward.command:type_name -> pgraft.core.Command
-	2,  // 17: pgraft.core.ForwardReply.verdict:type_name -> pgraft.core.ForwardReply.Verdict
-	0,  // 18: pgraft.core.Member.role:type_name -> pgraft.core.Role
-	3,  // 19: pgraft.core.MemberChange.step:type_name -> pgraft.core.MemberChange.Step
-	16, // 20: pgraft.core.MemberChange.member:type_name -> pgraft.core.Member
-	16, // 21: pgraft.core.State.members:type_name -> pgraft.core.Member
-	19, // 22: pgraft.core.State.requests:type_name -> pgraft.core.Request
-	1,  // 23: pgraft.core.Welcome.refusal:type_name -> pgraft.core.Refusal
-	29, // 24: pgraft.core.Input.tick:type_name -> pgraft.core.Input.Tick
-	30, // 25: pgraft.core.Input.receive:type_name -> pgraft.core.Input.Receive
-	31, // 26: pgraft.core.Input.propose:type_name -> pgraft.core.Input.Propose
-	32, // 27: pgraft.core.Input.add_node:type_name -> pgraft.core.Input.AddNode
-	33, // 28: pgraft.core.Input.remove_node:type_name -> pgraft.core.Input.RemoveNode
-	34, // 29: pgraft.core.Input.replace_node:type_name -> pgraft.core.Input.ReplaceNode
-	35, // 30: pgraft.core.Input.transfer_leader:type_name -> pgraft.core.Input.TransferLeader
-	36, // 31: pgraft.core.Input.read_barrier:type_name -> pgraft.core.Input.ReadBarrier
-	37, // 32: pgraft.core.Input.confirm_leader:type_name -> pgraft.core.Input.ConfirmLeader
-	38, // 33: pgraft.core.Input.wait_applied:type_name -> pgraft.core.Input.WaitApplied
-	39, // 34: pgraft.core.Input.cancel:type_name -> pgraft.core.Input.Cancel
-	40, // 35: pgraft.core.Input.persisted:type_name -> pgraft.core.Input.Persisted
-	41, // 36: pgraft.core.Input.applied:type_name -> pgraft.core.Input.Applied
-	42, // 37: pgraft.core.Input.peer_unreachable:type_name -> pgraft.core.Input.PeerUnreachable
-	43, // 38: pgraft.core.Input.snapshot_sent:type_name -> pgraft.core.Input.SnapshotSent
-	44, // 39: pgraft.core.Input.removed_by_peer:type_name -> pgraft.core.Input.RemovedByPeer
-	25, // 40: pgraft.core.History.entries:type_name -> pgraft.core.HistoryEntry
-	41, // [41:41] is the sub-list for method output_type
-	41, // [41:41] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	47, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
+	10, // 1: pgraft.core.Envelope.forward:type_name -> pgraft.core.Forward
+	11, // 2: pgraft.core.Envelope.forward_reply:type_name -> pgraft.core.ForwardReply
+	12, // 3: pgraft.core.Envelope.removed:type_name -> pgraft.core.Removed
+	14, // 4: pgraft.core.Envelope.remove_me:type_name -> pgraft.core.RemoveMe
+	15, // 5: pgraft.core.Envelope.read_request:type_name -> pgraft.core.ReadRequest
+	16, // 6: pgraft.core.Envelope.read_reply:type_name -> pgraft.core.ReadReply
+	25, // 7: pgraft.core.Envelope.history_request:type_name -> pgraft.core.HistoryRequest
+	26, // 8: pgraft.core.Envelope.history:type_name -> pgraft.core.History
+	28, // 9: pgraft.core.Envelope.apply_needs:type_name -> pgraft.core.ApplyNeeds
+	29, // 10: pgraft.core.Envelope.table_state_request:type_name -> pgraft.core.TableStateRequest
+	30, // 11: pgraft.core.Envelope.table_state:type_name -> pgraft.core.TableState
+	13, // 12: pgraft.core.Envelope.lost_data:type_name -> pgraft.core.LostData
+	7,  // 13: pgraft.core.Envelope.lease_round:type_name -> pgraft.core.LeaseRound
+	9,  // 14: pgraft.core.Envelope.lease_promise:type_name -> pgraft.core.LeasePromise
+	6,  // 15: pgraft.core.Envelope.known_commit:type_name -> pgraft.core.KnownCommit
+	8,  // 16: pgraft.core.LeaseRound.contacts:type_name -> pgraft.core.Contact
+	0,  // 17: pgraft.core.Contact.alarm:type_name -> pgraft.core.Alarm
+	0,  // 18: pgraft.core.LeasePromise.alarm:type_name -> pgraft.core.Alarm
+	17, // 19: pgraft.core.Forward.command:type_name -> pgraft.core.Command
+	3,  // 20: pgraft.core.ForwardReply.verdict:type_name -> pgraft.core.ForwardReply.Verdict
+	1,  // 21: pgraft.core.Member.role:type_name -> pgraft.core.Role
+	4,  // 22: pgraft.core.MemberChange.step:type_name -> pgraft.core.MemberChange.Step
+	18, // 23: pgraft.core.MemberChange.member:type_name -> pgraft.core.Member
+	18, // 24: pgraft.core.State.members:type_name -> pgraft.core.Member
+	21, // 25: pgraft.core.State.requests:type_name -> pgraft.core.Request
+	2,  // 26: pgraft.core.Welcome.refusal:type_name -> pgraft.core.Refusal
+	31, // 27: pgraft.core.Input.tick:type_name -> pgraft.core.Input.Tick
+	32, // 28: pgraft.core.Input.receive:type_name -> pgraft.core.Input.Receive
+	33, // 29: pgraft.core.Input.propose:type_name -> pgraft.core.Input.Propose
+	34, // 30: pgraft.core.Input.add_node:type_name -> pgraft.core.Input.AddNode
+	35, // 31: pgraft.core.Input.remove_node:type_name -> pgraft.core.Input.RemoveNode
+	36, // 32: pgraft.core.Input.replace_node:type_name -> pgraft.core.Input.ReplaceNode
+	37, // 33: pgraft.core.Input.transfer_leader:type_name -> pgraft.core.Input.TransferLeader
+	38, // 34: pgraft.core.Input.read_barrier:type_name -> pgraft.core.Input.ReadBarrier
+	39, // 35: pgraft.core.Input.confirm_leader:type_name -> pgraft.core.Input.ConfirmLeader
+	40, // 36: pgraft.core.Input.wait_applied:type_name -> pgraft.core.Input.WaitApplied
+	41, // 37: pgraft.core.Input.cancel:type_name -> pgraft.core.Input.Cancel
+	42, // 38: pgraft.core.Input.persisted:type_name -> pgraft.core.Input.Persisted
+	43, // 39: pgraft.core.Input.applied:type_name -> pgraft.core.Input.Applied
+	44, // 40: pgraft.core.Input.peer_unreachable:type_name -> pgraft.core.Input.PeerUnreachable
+	45, // 41: pgraft.core.Input.snapshot_sent:type_name -> pgraft.core.Input.SnapshotSent
+	46, // 42: pgraft.core.Input.removed_by_peer:type_name -> pgraft.core.Input.RemovedByPeer
+	27, // 43: pgraft.core.History.entries:type_name -> pgraft.core.HistoryEntry
+	44, // [44:44] is the sub-list for method output_type
+	44, // [44:44] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_core_proto_init() }
@@ -3474,8 +3618,9 @@ func file_core_proto_init() {
 		(*Envelope_ApplyNeeds)(nil),
 		(*Envelope_TableStateRequest)(nil),
 		(*Envelope_TableState)(nil),
+		(*Envelope_LostData)(nil),
 	}
-	file_core_proto_msgTypes[18].OneofWrappers = []any{
+	file_core_proto_msgTypes[19].OneofWrappers = []any{
 		(*Input_Tick_)(nil),
 		(*Input_Receive_)(nil),
 		(*Input_Propose_)(nil),
@@ -3498,8 +3643,8 @@ func file_core_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_core_proto_rawDesc), len(file_core_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   41,
+			NumEnums:      5,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -48,9 +48,9 @@ func (f *findings) unknown(metrics ...string) {
 }
 
 // Check has a row for every metric, in every state of the node: n is nil while
-// it is being opened, and err says why there is no view. worker is the state as
-// pgraft_get_worker_state() says it.
-func Check(n *node.Node, v node.View, err error, worker string, election, heartbeat time.Duration) []Finding {
+// it is being opened, or if that was refused, and err says why there is no view.
+// worker is the state as pgraft_get_worker_state() says it.
+func Check(n *node.Node, v node.View, err, refused error, worker string, election, heartbeat time.Duration) []Finding {
 	var f findings
 	f.raft(v, err)
 	status := Critical
@@ -65,6 +65,7 @@ func Check(n *node.Node, v node.View, err error, worker string, election, heartb
 	f.disk(n)
 	f.syncs(n, election, heartbeat)
 	f.certificate(n)
+	f.alarm(n, v, err, refused)
 	return f
 }
 

@@ -19,7 +19,7 @@ var (
 	errChanged  = errors.New("the member list changed during the handshake")
 	errAnswered = errors.New("answered, and that was all")
 	errCrowd    = errors.New("its place was wanted: it had not said who it is")
-	errTwoOfOne = errors.New("a live connection of another replica with the same Raft id exists")
+	errTwoOfOne = &suspectError{core.OtherReplica, "a live connection of another replica with the same Raft id exists"}
 )
 
 // acceptLoop takes connections until Close.
@@ -103,6 +103,9 @@ func (t *Transport) twins(c *conn) {
 	if old == nil || host(old.nc.RemoteAddr()) == host(c.nc.RemoteAddr()) {
 		return
 	}
+	t.mu.Lock()
+	t.raise(c.from, core.Copy)
+	t.mu.Unlock()
 	t.logOnce(slog.LevelWarn, peerName(c.from), "twins", fmt.Sprintf(
 		"%s connects from %s while its replica %x is connected from %s: if its data_dir was copied, stop one of the two",
 		peerName(c.from), host(c.nc.RemoteAddr()), c.replica, host(old.nc.RemoteAddr())))
@@ -170,13 +173,18 @@ func (t *Transport) greet(c *conn) (generation uint64, err error) {
 			w.Refusal, w.Reason = corepb.Refusal_DUPLICATE, rival.Error()
 		}
 	}
+	t.greeted(hello, w)
 	if err := writeGreeting(c.rw, w); err != nil {
 		return 0, fmt.Errorf("answer node %d: %w", hello.GetFromNode(), plain(err))
 	}
 	if w.GetRefusal() != corepb.Refusal_NONE {
-		from := addrOf(c.nc.RemoteAddr())
-		t.turnedDown(t.saysItIs(c, hello.GetFromNode()), from, fmt.Sprintf("refused a connection of node %d from %s: %s (%s)",
-			hello.GetFromNode(), from, w.GetReason(), w.GetRefusal()))
+		from, text := addrOf(c.nc.RemoteAddr()), fmt.Sprintf("refused a connection of node %d from %s: %s (%s)",
+			hello.GetFromNode(), host(c.nc.RemoteAddr()), w.GetReason(), w.GetRefusal())
+		if t.ourselves(hello.GetLife()) {
+			t.cfg.Logger.Debug(text)
+		} else {
+			t.turnedDown(t.saysItIs(c, hello.GetFromNode()), from, text)
+		}
 		return 0, errAnswered
 	}
 	if hello.GetToRaftId() == 0 {
@@ -247,9 +255,9 @@ func (t *Transport) rival(raftID uint64, replica, life string) error {
 		case c.replica != replica:
 			return errTwoOfOne
 		case c.life != life:
-			return fmt.Errorf("node %d is connected already, from %s, by another process with the same data: if its data_dir was copied, "+
+			return &suspectError{core.Copy, fmt.Sprintf("node %d is connected already, from %s, by another process with the same data: if its data_dir was copied, "+
 				"stop the copy and empty its data_dir; if it has just restarted, this passes within %v",
-				core.NodeID(raftID), host(c.nc.RemoteAddr()), t.cfg.DeadTimeout)
+				core.NodeID(raftID), host(c.nc.RemoteAddr()), t.cfg.DeadTimeout)}
 		}
 	}
 	return nil
@@ -267,7 +275,7 @@ func (t *Transport) attachAccepted(c *conn, generation uint64) error {
 		return errChanged
 	}
 	if err := t.rival(c.from, c.replica, c.life); err != nil {
-		return err
+		return err // told before: greet has asked the same
 	}
 	if p == nil || p.retiring {
 		if t.unlisted() >= maxUnlistedPeers {

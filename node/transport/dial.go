@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/corepb"
 )
 
@@ -126,7 +127,7 @@ func rightMember(m *corepb.Member, w *corepb.Welcome) error {
 		return fmt.Errorf("%s answered", peerName(w.GetRaftId()))
 	}
 	if r := m.GetReplicaUuid(); len(r) != 0 && string(r) != string(w.GetReplica()) {
-		return fmt.Errorf("replica %x answered, not %x", w.GetReplica(), r)
+		return &suspectError{core.OtherReplica, fmt.Sprintf("replica %x answered, not %x", w.GetReplica(), r)}
 	}
 	return nil
 }
@@ -140,14 +141,28 @@ func (p *peer) failed(m *corepb.Member, err error) {
 		p.dropQueue()
 		p.reportLoss()
 	}
-	p.t.mu.Unlock()
+	var suspect *suspectError
+	if errors.As(err, &suspect) {
+		p.t.raise(p.id, suspect.kind)
+	}
 	var refused *refusedError
-	if !errors.As(err, &refused) {
+	level := slog.LevelWarn
+	switch {
+	case !errors.As(err, &refused):
+	case p.t.ourselves(refused.welcome.GetLife()):
+		level = slog.LevelDebug
+	default:
+		self, other := accused(m.GetReplicaUuid(), refused.welcome)
+		p.t.self.raise(self, time.Now(), &p.t.cfg)
+		p.t.raise(p.id, other)
+	}
+	p.t.mu.Unlock()
+	if refused == nil {
 		p.t.logOnce(slog.LevelWarn, peerName(p.id), "dial",
 			fmt.Sprintf("cannot connect to %s at %s: %v", peerName(p.id), endpoint(m), err))
 		return
 	}
-	p.t.logOnce(slog.LevelWarn, peerName(p.id), "refused", fmt.Sprintf("%s at %s refused our connection: %s (%s)",
+	p.t.logOnce(level, peerName(p.id), "refused", fmt.Sprintf("%s at %s refused our connection: %s (%s)",
 		peerName(p.id), endpoint(m), refused.welcome.GetReason(), refused.welcome.GetRefusal()))
 	p.t.cfg.Handler.Refused(m, refused.welcome)
 }

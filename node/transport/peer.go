@@ -50,6 +50,7 @@ type peer struct {
 
 	since     time.Time // of the present state, connected or not
 	lastError string
+	alarm     alarm // about it
 }
 
 // newPeer starts a peer that is not listed yet. Under t.mu.

@@ -208,8 +208,8 @@ func TestNewerConnection(t *testing.T) {
 // TestCopiedDirectory: a second process with the same replica is refused on
 // either way to it, and told so, until the first is gone.
 func TestCopiedDirectory(t *testing.T) {
-	original, copied := newNode(t, 2), newNode(t, 2)
-	n := newNode(t, 1, func(_ *fakeNode, c *Config) { c.RefusedBackoffMin, c.RefusedBackoffMax = c.BackoffMin, c.BackoffMax })
+	soon := func(_ *fakeNode, c *Config) { c.RefusedBackoffMax, c.DeadTimeout = time.Second/2, time.Second }
+	original, copied, n := newNode(t, 2, soon), newNode(t, 2, soon), newNode(t, 1, soon)
 	n.tr.SetPeers([]*corepb.Member{original.member()})
 	n.waitConnected(t, raftID(2))
 	const words = "node 2 is connected already, from 127.0.0.1, by another process with the same data"
@@ -222,10 +222,109 @@ func TestCopiedDirectory(t *testing.T) {
 	n.send(raftID(2), "to the original")
 	original.waitGot(t, raftID(1), "to the original")
 
+	waitFor(t, "the alarm on both", func() bool {
+		return n.stat(raftID(2)).Alarm == core.Copy && copied.tr.Alarm() == core.Copy
+	})
+	if a, s := original.tr.Alarm(), n.stat(raftID(2)); a != core.NoAlarm || s.LastError != "" || !s.Connected {
+		t.Errorf("the original has the alarm %v, and is %+v", a, s)
+	}
+
 	n.tr.SetPeers([]*corepb.Member{copied.member()}) // as if the copy had its address
 	n.waitConnected(t, raftID(2))
 	original.tr.Close()
 	copied.waitConnected(t, raftID(1))
+	waitFor(t, "the alarm to end", func() bool { return n.stat(raftID(2)).Alarm == core.NoAlarm && copied.tr.Alarm() == core.NoAlarm })
+}
+
+// keepAlarms is for tests that do not wait for an alarm's end.
+func keepAlarms(_ *fakeNode, c *Config) { c.RefusedBackoffMax = patience }
+
+// TestWipedDirectory: a member that comes back with another replica raises the
+// alarm on itself and on who dials it, until it is invited as another member.
+func TestWipedDirectory(t *testing.T) {
+	wiped := newNode(t, 2, func(n *fakeNode, _ *Config) {
+		n.self.ReplicaUUID[0], n.self.RaftID = 9, 0
+		n.self.ClusterUUID = [16]byte{}
+	}, keepAlarms)
+	n := newNode(t, 1, keepAlarms)
+	before, uuid := memberAt(raftID(2), wiped.tr.Addr()), identity(2).ReplicaUUID
+	before.ReplicaUuid = uuid[:]
+	n.tr.SetPeers([]*corepb.Member{before})
+	waitFor(t, "the alarm on both", func() bool {
+		return n.stat(raftID(2)).Alarm == core.OtherReplica && wiped.tr.Alarm() == core.OtherReplica
+	})
+	if a := n.tr.Alarm(); a != core.NoAlarm {
+		t.Errorf("the one that refuses has the alarm %v", a)
+	}
+	again := memberAt(core.RaftID(8, 2), wiped.tr.Addr())
+	again.ReplicaUuid = wiped.self.ReplicaUUID[:]
+	n.tr.SetPeers([]*corepb.Member{again})
+	n.waitConnected(t, again.GetRaftId())
+	if a, b := n.stat(again.GetRaftId()).Alarm, wiped.tr.Alarm(); a != core.NoAlarm || b != core.NoAlarm {
+		t.Errorf("once it was added again: alarms %v, %v", a, b)
+	}
+}
+
+// TestOtherReplicaDials: a dialler that is not the replica that the cluster knows.
+func TestOtherReplicaDials(t *testing.T) {
+	a, b := pair(t, keepAlarms)
+	other := newNode(t, 2, func(n *fakeNode, _ *Config) { n.self.ReplicaUUID[0] = 9 }, keepAlarms)
+	known := b.member()
+	known.ReplicaUuid = b.self.ReplicaUUID[:]
+	a.mu.Lock()
+	a.greet = func(h *corepb.Hello) *corepb.Welcome {
+		return a.self.Welcome(core.Greet(a.self, core.Members{List: []*corepb.Member{known}}, h))
+	}
+	a.mu.Unlock()
+	other.tr.SetPeers([]*corepb.Member{a.member()})
+	waitFor(t, "the alarm on both", func() bool {
+		return a.stat(raftID(2)).Alarm == core.OtherReplica && other.tr.Alarm() == core.OtherReplica
+	})
+	if s := b.tr.Alarm(); s != core.NoAlarm {
+		t.Errorf("the member has the alarm %v", s)
+	}
+}
+
+// TestRestartIsNoAlarm: a member that has restarted is refused for as long as its
+// old connection may live, which is no sign of a copy.
+func TestRestartIsNoAlarm(t *testing.T) {
+	cfg := (&Config{}).withDefaults()
+	var a alarm
+	at := time.Now()
+	for _, later := range []time.Duration{0, time.Second, 3 * time.Second} {
+		a.raise(core.Copy, at.Add(later), &cfg)
+		if got := a.get(at.Add(later), &cfg); got != core.NoAlarm {
+			t.Errorf("after %v: %v", later, got)
+		}
+	}
+	a.raise(core.Copy, at.Add(7*time.Second), &cfg)
+	if got := a.get(at.Add(7*time.Second), &cfg); got != core.Copy {
+		t.Errorf("after it was refused for longer: %v", got)
+	}
+	over := at.Add(7*time.Second + alarmKept*cfg.RefusedBackoffMax + 1)
+	if got := a.get(over, &cfg); got != core.NoAlarm {
+		t.Errorf("long after: %v", got)
+	}
+	a.raise(core.Copy, over, &cfg)
+	if got := a.get(over, &cfg); got != core.NoAlarm {
+		t.Errorf("refused once more: %v", got)
+	}
+}
+
+// TestConnectedHasNoError: what was wrong before a connection came about, or with
+// the other one, is no error of a connected peer.
+func TestConnectedHasNoError(t *testing.T) {
+	n := newNode(t, 1, func(_ *fakeNode, c *Config) { c.HandshakeTimeout = time.Second / 4 })
+	unreachable := memberAt(raftID(2), rawServer(t).Addr())
+	n.tr.SetPeers([]*corepb.Member{unreachable}) // takes the connection and never answers
+	c := join(t, n, identity(2))
+	waitFor(t, "the peer", func() bool { return n.stat(raftID(2)).Connected })
+	n.log.wait(t, "cannot connect to node 2")
+	if s := n.stat(raftID(2)); !s.Connected || s.LastError != "" {
+		t.Errorf("connected %v, last error %q", s.Connected, s.LastError)
+	}
+	c.nc.Close()
+	waitFor(t, "the error", func() bool { s := n.stat(raftID(2)); return !s.Connected && s.LastError != "" })
 }
 
 // TestCopiedMachine: one process from two hosts raises the alarm.

@@ -43,6 +43,7 @@ type Transport struct {
 	lost       map[uint64]bool  // ids without a peer, reported as unreachable
 	places     places           // of accepted connections before the end of their handshake
 	renamed    chan struct{}    // 1 slot, for lookUpLoop: a member has another host name
+	self       alarm            // about this node
 }
 
 // PeerStat is what is known about the connection to one member.
@@ -59,7 +60,8 @@ type PeerStat struct {
 	DroppedOut              uint64 // messages not sent
 	QueueMessages           int
 	QueueBytes              int
-	LastError               string // empty while all is well
+	LastError               string // why it is not connected; empty while it is
+	Alarm                   core.Alarm
 	TLS                     TLSStat
 }
 
@@ -181,18 +183,20 @@ func (t *Transport) dropUnknown(s core.Send) {
 func (t *Transport) Peers() []PeerStat {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	stats := make([]PeerStat, 0, len(t.peers))
+	stats, now := make([]PeerStat, 0, len(t.peers)), time.Now()
 	for _, p := range t.peers {
 		s := PeerStat{RaftID: p.id, Connected: p.best() != nil, Dialled: p.out != nil, Since: p.since,
 			MessagesIn: p.messagesIn.Load(), MessagesOut: p.messagesOut.Load(),
 			BytesIn: p.bytesIn.Load(), BytesOut: p.bytesOut.Load(),
 			DroppedIn: p.droppedIn.Load(), DroppedOut: p.droppedOut.Load(),
-			QueueMessages: p.queueMessages, QueueBytes: p.queueBytes, LastError: p.lastError}
+			QueueMessages: p.queueMessages, QueueBytes: p.queueBytes, Alarm: p.alarm.get(now, &t.cfg)}
 		if p.member != nil {
 			s.Address = endpoint(p.member)
 		}
 		if c := p.best(); c != nil {
 			s.TLS = c.tlsStat()
+		} else {
+			s.LastError = p.lastError
 		}
 		stats = append(stats, s)
 	}

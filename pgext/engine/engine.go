@@ -227,6 +227,16 @@ func (e *engine) openNode() *node.Node {
 	}
 }
 
+// openFailure is why the node could not be opened, nil while it is not known.
+func (e *engine) openFailure() error {
+	select {
+	case <-e.opened:
+		return e.failed
+	default:
+		return nil
+	}
+}
+
 func (e *engine) config() config {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -16,7 +16,7 @@ func (e *engine) health(ctx context.Context) result {
 	v, err := view(ctx, n)
 	cfg := e.config().node
 	var r result
-	for _, f := range health.Check(n, v, err, e.workerState(), cfg.ElectionTimeout, cfg.HeartbeatInterval) {
+	for _, f := range health.Check(n, v, err, e.openFailure(), e.workerState(), cfg.ElectionTimeout, cfg.HeartbeatInterval) {
 		if why := e.trouble(); why != nil && f.Metric == "worker_state" {
 			f.Value += ": " + why.Error()
 		}

@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -28,7 +29,7 @@ func interval(d time.Duration) any { return fmt.Sprintf("%.6f seconds", d.Second
 // statNode is the row of pgraft_stat_node: what Raft says is NULL until the node
 // runs, what was counted is always there.
 func (e *engine) statNode(ctx context.Context) result {
-	out := make([]any, 0, 29)
+	out := make([]any, 0, 30)
 	out = append(out, e.config().node.NodeID, e.workerState())
 	n := e.openNode()
 	v, err := view(ctx, n)
@@ -50,7 +51,26 @@ func (e *engine) statNode(ctx context.Context) result {
 	return row(append(out, s.Proposals, s.ProposalsFailed, interval(s.Proposing), s.Entries, s.EntryBytes,
 		s.Syncs, interval(s.Syncing), interval(s.MaxSync), timestamp(s.LastSync.At), lastSync,
 		s.Elections, s.ElectionsWon, s.LeaderChanges,
-		s.SnapshotsTaken, s.SnapshotsSent, s.SnapshotsReceived, timestamp(s.Since))...)
+		s.SnapshotsTaken, s.SnapshotsSent, s.SnapshotsReceived, timestamp(s.Since), e.alarm(ctx, n))...)
+}
+
+// alarm is NULL if there is none.
+func (e *engine) alarm(ctx context.Context, n *node.Node) any {
+	var refused *node.OpenError
+	switch {
+	case n != nil:
+		return alarmText(n.Alarm(ctx))
+	case errors.As(e.openFailure(), &refused):
+		return alarmText(refused.Alarm)
+	}
+	return nil
+}
+
+func alarmText(a core.Alarm) any {
+	if a == core.NoAlarm {
+		return nil
+	}
+	return a.String()
 }
 
 // leaseLeft is NULL on a node that holds no lease.
@@ -88,7 +108,7 @@ func statPeers(v node.View, peers []transport.PeerStat) result {
 		}
 		p, ok := known[id]
 		if !ok {
-			r.rows = append(r.rows, append(out, false, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil))
+			r.rows = append(r.rows, append(out, false, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, alarmText(m.Alarm)))
 			continue
 		}
 		var lastError any
@@ -97,7 +117,7 @@ func statPeers(v node.View, peers []transport.PeerStat) result {
 		}
 		out = append(out, p.Connected, timestamp(p.Since), p.MessagesOut, p.MessagesIn, p.BytesOut, p.BytesIn,
 			p.DroppedOut, p.DroppedIn, p.QueueMessages, p.QueueBytes, lastError)
-		r.rows = append(r.rows, append(out, tlsColumns(p.TLS)...))
+		r.rows = append(r.rows, append(append(out, tlsColumns(p.TLS)...), alarmText(m.Alarm)))
 	}
 	return r
 }

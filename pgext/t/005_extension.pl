@@ -40,13 +40,16 @@ $node->start;
 
 sub sql { return $node->safe_psql('postgres', $_[0]); }
 
-# all that belongs to the extension, with comments and rights
+# all that belongs to the extension, with definitions, comments and rights
 sub members
 {
 	return sql(<<'EOS');
 SELECT string_agg(line, E'\n' ORDER BY line) FROM (
 	SELECT concat_ws(' ', pg_describe_object(d.classid, d.objid, 0), obj_description(d.objid, d.classid::regclass::text), p.proacl, c.relacl,
-		c.oid = ANY (e.extconfig)) AS line
+		c.oid = ANY (e.extconfig), pg_get_functiondef(p.oid), CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END,
+		(SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY attnum) FROM pg_attribute
+			WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped),
+		(SELECT initprivs FROM pg_init_privs i WHERE i.classoid = d.classid AND i.objoid = d.objid AND i.objsubid = 0)) AS line
 	FROM pg_extension e JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
 		LEFT JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
 		LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
@@ -71,11 +74,21 @@ my $engine = raft_engine($node);
 my ($code, $out, $err) = $node->psql('postgres', 'SELECT pgraft_wait_applied(1)');
 like($err, qr/does not exist/, '0.9 lacks a function');
 
+sql("ALTER EXTENSION pgraft UPDATE TO '1.0'");
+is(sql('SELECT node_id, worker_state, stats_since < now() FROM pgraft_stat_node'), '1|running|t', 'the library serves 1.0');
+is(sql('SELECT count(*) FROM pgraft_stat_peers'), '0', 'both views');
+like(($node->psql('postgres', 'SELECT alarm FROM pgraft_stat_node'))[2], qr/column "alarm" does not exist/, 'which lack a column');
+sql('CREATE ROLE watcher; GRANT SELECT ON pgraft_stat_node TO watcher; CREATE VIEW mine AS SELECT * FROM pgraft_stat_node;');
+
 sql('ALTER EXTENSION pgraft UPDATE');
-is(sql("SELECT extversion FROM pg_extension WHERE extname = 'pgraft'"), '1.0', 'updated');
+is(sql("SELECT extversion FROM pg_extension WHERE extname = 'pgraft'"), '1.1', 'updated');
+is(sql('SELECT n.alarm IS NULL, n.node_id = m.node_id FROM pgraft_stat_node n, mine m'), 't|t', 'the column is there, and what was built on the view');
+is(sql("SELECT has_table_privilege('watcher', 'pgraft_stat_node', 'SELECT'), has_table_privilege('pg_monitor', 'pgraft_stat_node', 'SELECT')"),
+	't|t', 'grants are kept');
+sql('DROP VIEW mine; REVOKE SELECT ON pgraft_stat_node FROM watcher; DROP ROLE watcher;');
 is(sql('SELECT pgraft_wait_applied(1)'), 't', 'the function is there');
-sql("SELECT pgraft_replicate_entry('under 1.0')");
-is(applied(), 'under 0.9, under 1.0', 'applying went on');
+sql("SELECT pgraft_replicate_entry('updated')");
+is(applied(), 'under 0.9, updated', 'applying went on');
 is(raft_engine($node), $engine, 'with the same engine worker');
 my $updated = members();
 
@@ -90,12 +103,12 @@ unlike(slurp_file($node->logfile, $log), qr/ (ERROR|FATAL|PANIC):/, 'and nothing
 sql('CREATE EXTENSION pgraft');
 is(members(), $updated, 'an updated extension is what a new one is');
 raft_leads($node);
-is(raft_log($node), "under 0.9\nunder 1.0", 'the log is whole');
+is(raft_log($node), "under 0.9\nupdated", 'the log is whole');
 is(sql("SELECT pgraft_replicate_entry('created again')"), 't', 'and goes on');
 is(sql('SELECT count(*) FROM applied'), '2', 'nothing is applied before a function is registered');
 sql('TRUNCATE applied');
 sql("SELECT pgraft_set_apply_function('apply_entry(bigint,bigint,text)')");
-is(applied(), 'under 0.9, under 1.0, created again', 'then everything is, from the first entry on');
+is(applied(), 'under 0.9, updated, created again', 'then everything is, from the first entry on');
 
 $node->stop;
 done_testing();

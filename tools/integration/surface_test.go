@@ -78,8 +78,8 @@ func hasTheSurface(ctx context.Context, t *testing.T, s *suite) {
 	var version string
 	var relocatable bool
 	must(t, conn.QueryRow(ctx, "SELECT extversion, extrelocatable FROM pg_extension WHERE extname = 'pgraft'").Scan(&version, &relocatable))
-	if version != "1.0" || relocatable {
-		t.Errorf("the extension has version %s, relocatable %v; want 1.0, false", version, relocatable)
+	if version != "1.1" || relocatable {
+		t.Errorf("the extension has version %s, relocatable %v; want 1.1, false", version, relocatable)
 	}
 }
 

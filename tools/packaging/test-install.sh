@@ -15,7 +15,7 @@ expected=$(
 		echo 755 /opt/pgraft/bin/pgraft
 		for page in build/man/*.1; do echo "644 /opt/pgraft/share/man/man1/${page##*/}"; done
 		printf "755 $("$pg_config" --pkglibdir)/%s\n" pgraft.so pgraft_engine.so
-		printf "644 $("$pg_config" --sharedir)/extension/%s\n" pgraft.control pgraft--1.0.sql
+		printf "644 $("$pg_config" --sharedir)/extension/%s\n" pgraft.control pgraft--1.0--1.1.sql pgraft--1.0.sql
 	} | sort
 )
 found=$(find "$dir" -type f -printf '%m /%P\n' | sort)

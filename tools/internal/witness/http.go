@@ -77,7 +77,7 @@ func (w *witness) look(ctx context.Context) status.Node {
 	if err == nil && v.Core.RaftID == 0 {
 		err = node.ErrNotRunning // it waits to be added
 	}
-	for _, f := range health.Check(w.node, v, err, n.WorkerState, c.ElectionTimeout, c.HeartbeatInterval) {
+	for _, f := range health.Check(w.node, v, err, nil, n.WorkerState, c.ElectionTimeout, c.HeartbeatInterval) {
 		found := sqlapi.Finding{Metric: f.Metric, Status: f.Status}
 		if f.Value != "" {
 			found.Value = &f.Value

@@ -49,19 +49,22 @@ var (
 	diskFree       = gauge("node_disk_free_bytes", "Free on the file system of the log store.")
 	certExpiry     = gauge("node_certificate_expiry_seconds", "When others begin to refuse this node's certificate, in Unix time. Absent without TLS.")
 
+	alarm = gauge("node_alarm", "1 while this node is not the member that its cluster counts on; /health says why.")
+
 	connected     = gauge("peer_connected", "1 while connected to it.", "node_id")
 	silentSeconds = gauge("peer_silent_seconds", "Since it was heard.", "node_id")
 	matchIndex    = gauge("peer_match_index", "What it is known to have.", "node_id")
 	bytesSent     = counter("peer_bytes_sent", "Bytes to it.", "node_id")
 	bytesReceived = counter("peer_bytes_received", "Bytes from it.", "node_id")
 	sendsDropped  = counter("peer_sends_dropped", "Messages to it that were lost on this side.", "node_id")
+	peerAlarm     = gauge("peer_alarm", "1 while it is not the member that its cluster counts on; /health says why.", "node_id")
 )
 
 // Describe implements prometheus.Collector.
 func (c collector) Describe(out chan<- *prometheus.Desc) {
 	for _, m := range []metric{running, leader, hasLeader, term, commitIndex, appliedIndex, lastIndex, logBytes, entries, entryBytes,
-		syncs, syncSeconds, maxSyncSeconds, elections, electionsWon, leaderChanges, diskFree, certExpiry,
-		connected, silentSeconds, matchIndex, bytesSent, bytesReceived, sendsDropped} {
+		syncs, syncSeconds, maxSyncSeconds, elections, electionsWon, leaderChanges, diskFree, certExpiry, alarm,
+		connected, silentSeconds, matchIndex, bytesSent, bytesReceived, sendsDropped, peerAlarm} {
 		out <- m.desc
 	}
 }
@@ -101,6 +104,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	}
 	ctx, done := context.WithTimeout(context.Background(), httpLimit)
 	defer done()
+	put(alarm, oneIf(n.Alarm(ctx) != core.NoAlarm))
 	v, err := n.View(ctx)
 	if err != nil || v.Core.RaftID == 0 {
 		put(leader, 0)
@@ -125,6 +129,7 @@ func (c collector) raft(v node.View, put func(metric, float64, ...string)) {
 		}
 		label := strconv.Itoa(int(core.NodeID(id)))
 		put(matchIndex, float64(m.Match), label)
+		put(peerAlarm, oneIf(m.Alarm != core.NoAlarm), label)
 		if m.Heard {
 			put(silentSeconds, (time.Duration(m.SilentMillis) * time.Millisecond).Seconds(), label)
 		}

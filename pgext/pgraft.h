@@ -285,7 +285,7 @@ extern PGDLLEXPORT void pgraft_engine_main(Datum arg);
 /* engine_library.c */
 typedef struct PgraftEngine
 {
-	pgraft_engine_abi_fn abi;
+	pgraft_engine_build_fn build;
 	pgraft_engine_start_fn start;
 	pgraft_engine_reload_fn reload;
 	pgraft_engine_submit_fn submit;

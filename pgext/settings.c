@@ -275,7 +275,6 @@ pgraft_settings_read(PgraftConfig *config)
 	snprintf(marker, sizeof(marker), "%s/pgraft.initialized", DataDir);
 
 	memset(config, 0, sizeof(*config));
-	config->abi = PGRAFT_ENGINE_ABI;
 	config->node_id = pgraft_node_id;
 	config->port = port;
 	pgraft_timing_read(config);

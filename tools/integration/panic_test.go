@@ -149,10 +149,13 @@ func privateInstall(t *testing.T, in pgcluster.Install, to string) pgcluster.Ins
 	return copied
 }
 
-// buildEngine builds the engine with one more source file.
+// buildEngine builds the engine with one more source file, for the extension that
+// is built from these sources.
 func buildEngine(t *testing.T, dir, source, output string) {
 	t.Helper()
 	root, err := filepath.Abs("../..")
+	must(t, err)
+	id, err := osexec.Command(filepath.Join(root, "tools/build-id.sh")).Output()
 	must(t, err)
 	file, overlay := filepath.Join(dir, "planted.go"), filepath.Join(dir, "overlay.json")
 	must(t, os.WriteFile(file, []byte(source), 0o644))
@@ -160,7 +163,7 @@ func buildEngine(t *testing.T, dir, source, output string) {
 	must(t, err)
 	must(t, os.WriteFile(overlay, b, 0o644))
 	cmd := osexec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-tags=pebblegozstd", "-buildmode=c-shared", "-overlay", overlay,
-		"-ldflags=-X=runtime.godebugDefault=asyncpreemptoff=1", "-o", output, "./pgext/engine")
+		"-ldflags=-X=runtime.godebugDefault=asyncpreemptoff=1 -X=main.build="+strings.TrimSpace(string(id)), "-o", output, "./pgext/engine")
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", cmd, err, out)

@@ -9,12 +9,18 @@
  *
  * The worker has no database connection, so it needs no recovered database.  It
  * writes PgraftShared's status (until the engine starts and after it has
- * stopped), epoch, worker_latch and last_error; see shmem.c for their guards.
+ * stopped), epoch, worker_latch, failures, next_start and last_error; see shmem.c
+ * for their guards.
  * The statics are the main thread's own.
  *
  * When the engine fails, only this worker exits, with code 1, and the postmaster
  * starts it again after a second.  It exits with 0, which would end it for good,
  * only when the server is shutting down.
+ *
+ * What the engine needs is tried before it is loaded (limits.c), since Go's
+ * runtime ends the process, and with it the server's sessions, if it cannot have
+ * it.  After failures in a row, which shared memory counts, and after crashes in a
+ * row (crashes.c), the worker waits before it starts the engine.
  */
 #include "pgraft.h"
 
@@ -34,12 +40,20 @@
 #include "utils/memutils.h"
 #include "utils/pidfile.h"
 #include "utils/resowner.h"
+#include "utils/timestamp.h"
 
 /* Looks around this often even if nobody wakes it. */
 #define PGRAFT_BACKSTOP_MS		1000
 
 /* What records are drained into; a larger one gets a buffer for itself. */
 #define PGRAFT_DRAIN_BYTES		(64 * 1024)
+
+/* The postmaster's pause, and the longest one after failures in a row. */
+#define PGRAFT_MIN_RETRY_MS		1000
+#define PGRAFT_MAX_RETRY_MS		60000
+
+/* In the server's data directory; see crashes.c. */
+#define PGRAFT_CRASHES_FILE		"pgraft.engine"
 
 /* Errors in a row without a good turn of the loop; then the worker exits. */
 #define PGRAFT_MAX_ERRORS		10
@@ -75,6 +89,30 @@ engine_exit(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
 {
 	clear_status(stopped_as_asked ? PGRAFT_WORKER_STOPPED : PGRAFT_WORKER_ERROR);
 	pgraft_slots_end();
+	pgraft_crashes_end();
+}
+
+/*
+ * The engine is done for, and the worker about to exit.  Whoever looks is told
+ * why, and when it is started again.
+ */
+static void
+note_failure(const char *message)
+{
+	uint32		failures = pg_atomic_add_fetch_u32(&pgraft_shared->failures, 1);
+	int			ms = Min(PGRAFT_MAX_RETRY_MS, PGRAFT_MIN_RETRY_MS << Min(failures - 1, 10));
+
+	pgraft_last_error_set(message);
+	pgraft_next_start_set(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms));
+}
+
+/* An error's message, DETAIL and HINT in one; palloc'd. */
+static char *
+error_in_full(const ErrorData *error)
+{
+	return psprintf("%s%s%s%s%s", error->message,
+					error->detail != NULL ? ".  " : "", error->detail != NULL ? error->detail : "",
+					error->hint != NULL ? "  " : "", error->hint != NULL ? error->hint : "");
 }
 
 /*
@@ -159,11 +197,12 @@ act_on_record(const PgraftRecord *record, const char *body)
 			break;
 		case PGRAFT_RECORD_FATAL:
 			message = record_string(body, record->len);
-			pgraft_last_error_set(message);
+			note_failure(message);
 			ereport(FATAL,
 					(errcode(ERRCODE_INTERNAL_ERROR),
 					 errmsg("the pgraft engine failed: %s", message),
-					 errhint("The engine worker is started again in a second.")));
+					 errdetail("It is started again at %s.",
+							   timestamptz_to_str(pgraft_next_start()))));
 			break;
 		default:
 			elog(LOG, "pgraft engine record of unknown kind %u", record->kind);
@@ -230,9 +269,15 @@ read_event_fd(void)
 static void
 stop_worker(void)
 {
-	pgraft_engine.stop();
-	drain_engine();
+	if (running)
+	{
+		pgraft_engine.stop();
+		drain_engine();
+	}
 	stopped_as_asked = true;
+	pg_atomic_write_u32(&pgraft_shared->failures, 0);
+	pgraft_next_start_set(0);
+	pgraft_crashes_forget();
 	if (server_is_stopping())
 		proc_exit(0);
 	ereport(LOG,
@@ -268,6 +313,58 @@ work_once(void)
 	}
 	pgraft_slots_scan();
 	drain_engine();
+	if (pgraft_crashes_runs_well())
+		pg_atomic_write_u32(&pgraft_shared->failures, 0);
+}
+
+/* Waits before the engine is started; a reload ends that. */
+static void
+wait_until(TimestampTz start)
+{
+	long		left;
+
+	pgraft_next_start_set(start);
+	while (!ConfigReloadPending && (left = pgraft_remaining_ms(start)) > 0)
+	{
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 left, pgraft_wait_event_main());
+		ResetLatch(MyLatch);
+		if (ShutdownRequestPending)
+			stop_worker();
+		CHECK_FOR_INTERRUPTS();
+	}
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+}
+
+/* The pause that failures and crashes in a row call for. */
+static void
+wait_to_start(void)
+{
+	uint32		crashes = pgraft_crashes_open(PGRAFT_CRASHES_FILE);
+	int			ms = pgraft_crashes_wait_ms();
+
+	if (ms > 0)
+	{
+		TimestampTz start = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
+		char	   *message = psprintf("the engine has crashed %u times in a row, and the server with it", crashes);
+
+		pgraft_last_error_set(message);
+		clear_status(PGRAFT_WORKER_ERROR);
+		ereport(WARNING,
+				(errmsg("the pgraft engine has crashed %u times in a row", crashes),
+				 errdetail("It is started again in %d s.", ms / 1000),
+				 errhint("What it has written to the server log before says why.  Reload the configuration to have it started at once.")));
+		wait_until(start);
+	}
+	else if (pg_atomic_read_u32(&pgraft_shared->failures) > 0)
+	{
+		clear_status(PGRAFT_WORKER_ERROR);
+		wait_until(pgraft_next_start());
+	}
 }
 
 static void
@@ -275,6 +372,9 @@ start_engine(void)
 {
 	PgraftConfig config;
 
+	wait_to_start();
+	pgraft_limits_try();
+	pgraft_crashes_begin();
 	pgraft_library_load();
 	event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (event_fd < 0)
@@ -291,6 +391,7 @@ start_engine(void)
 	AddWaitEventToSet(events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
 	AddWaitEventToSet(events, WL_SOCKET_READABLE, event_fd, NULL, NULL);
 	pgraft_last_error_set("");
+	pgraft_next_start_set(0);
 	running = true;
 	pgraft_slots_begin();
 }
@@ -306,6 +407,7 @@ install_signal_handlers(void)
 	pqsignal(SIGUSR2, PGRAFT_SIG_IGN);
 	/* Go forwards a SIGFPE of C code to this; forwarded to SIG_IGN, it spins */
 	pqsignal(SIGFPE, FloatExceptionHandler);
+	pqsignal(SIGQUIT, pgraft_crashes_quit);
 	BackgroundWorkerUnblockSignals();
 }
 
@@ -327,7 +429,7 @@ recover_from_error(int errors, MemoryContext context)
 	ReleaseAuxProcessResources(false);
 	if (!running || errors > PGRAFT_MAX_ERRORS)
 	{
-		pgraft_last_error_set(error->message);
+		note_failure(error_in_full(error));
 		proc_exit(1);
 	}
 	FreeErrorData(error);

@@ -41,6 +41,9 @@
 #define PGRAFT_INLINE_REQUEST	2048
 #define PGRAFT_INLINE_REPLY		4096
 
+/* A worker that has run for so long has not failed or crashed in a row. */
+#define PGRAFT_RUNS_WELL_MS		300000
+
 /* Bytes of the worker's last error that functions show as DETAIL. */
 #define PGRAFT_LAST_ERROR_SIZE	512
 
@@ -147,7 +150,10 @@ typedef struct PgraftShared
 	pg_atomic_uint64 worker_latch;	/* its Latch *, or 0 */
 	pg_atomic_uint64 pending[PGRAFT_PENDING_WORDS];
 
-	ConditionVariable engine_cv;	/* epoch has become odd */
+	pg_atomic_uint32 failures;	/* the engine's in a row, crashes apart */
+	pg_atomic_uint64 next_start;	/* TimestampTz; 0: the engine is not waited for */
+
+	ConditionVariable engine_cv;	/* epoch has become odd, or next_start not 0 */
 	ConditionVariable slot_cv;	/* a slot has become free */
 
 	slock_t		mutex;			/* guards last_error */
@@ -167,6 +173,8 @@ extern void pgraft_last_error_set(const char *message);
 extern void pgraft_last_error_get(char *buf);
 extern bool pgraft_slot_advance(PgraftSlot *slot, uint64 from, uint64 to);
 extern void pgraft_notify_worker(uint32 slotno);
+extern void pgraft_next_start_set(TimestampTz when);
+extern TimestampTz pgraft_next_start(void);
 
 /* Bytes of an address; the status block holds one of this size. */
 #define PGRAFT_MAX_ADDRESS		255
@@ -193,6 +201,8 @@ extern void pgraft_tls_define(void);
 extern void pgraft_tls_read(PgraftConfig *config);
 
 /* pgraft.c */
+extern bool pgraft_engine_is_registered;
+extern bool pgraft_apply_is_registered;
 extern uint32 pgraft_wait_event_main(void);
 extern uint32 pgraft_wait_event_engine(void);
 extern uint32 pgraft_wait_event_slot(void);
@@ -298,6 +308,19 @@ extern PgraftEngine pgraft_engine;
 extern void pgraft_library_load(void);
 extern void pgraft_library_start(const PgraftConfig *config);
 extern void pgraft_library_check_threads(void);
+
+/* limits.c */
+extern void pgraft_limits_try(void);
+
+/* crashes.c */
+extern uint32 pgraft_crashes_open(const char *name);
+extern uint32 pgraft_crashes_without(uint64 now);
+extern int	pgraft_crashes_wait_ms(void);
+extern void pgraft_crashes_begin(void);
+extern void pgraft_crashes_end(void);
+extern void pgraft_crashes_forget(void);
+extern bool pgraft_crashes_runs_well(void);
+extern void pgraft_crashes_quit(SIGNAL_ARGS);
 
 /* engine_slots.c */
 extern void pgraft_slots_begin(void);

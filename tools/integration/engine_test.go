@@ -265,3 +265,93 @@ func refusesAnotherBuild(_ context.Context, t *testing.T, s *suite) {
 		t.Errorf("with the right library pgraft_init() = %v, %v", ok, err)
 	}
 }
+
+// hangingDisk is a file of the engine whose disk syncs nothing while another file is
+// there. It is in no build but this test's.
+const hangingDisk = `package main
+
+import (
+	"os"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+)
+
+var hangingDisk = errorfs.Wrap(vfs.Default, errorfs.InjectorFunc(func(op errorfs.Op) error {
+	for op.Kind == errorfs.OpFileSync || op.Kind == errorfs.OpFileSyncData || op.Kind == errorfs.OpFileSyncTo {
+		if _, err := os.Stat(%q); err != nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return nil
+}))
+`
+
+// A disk that hangs holds up neither a fast shutdown, whether the node runs or is
+// being opened, nor those who only look at the node. What it had not synced was
+// not acknowledged.
+func stopsWhileItsDiskHangs(_ context.Context, t *testing.T, s *suite) {
+	dir := t.TempDir()
+	trigger := filepath.Join(dir, "trigger", "hang")
+	must(t, os.Mkdir(filepath.Dir(trigger), 0o777))
+	must(t, openToAll(dir, filepath.Dir(trigger)))
+	install := privateInstall(t, s.install, filepath.Join(dir, "postgresql"))
+	buildEngine(t, dir, fmt.Sprintf(hangingDisk, trigger), filepath.Join(install.PkgLibDir, "pgraft_engine.so"),
+		"cfg.Retention.RetainFrom = retainEverything", "cfg.Retention.RetainFrom, cfg.FS = retainEverything, hangingDisk")
+
+	ctx, cancel := context.WithTimeout(t.Context(), scenarioLimit)
+	defer cancel()
+	c, err := pgcluster.New(ctx, pgcluster.Config{Install: install, Nodes: 1, ClusterID: clusterID})
+	must(t, err)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(c.Servers[0].LogTail(25))
+		}
+		must(t, c.Destroy())
+	})
+	server := c.Servers[0]
+	must(t, server.Start(ctx))
+	initialise(ctx, t, server)
+	s.leader(ctx, t, server)
+	must(t, sqlapi.Replicate(ctx, connect(ctx, t, server), "before"))
+
+	must(t, os.WriteFile(trigger, nil, 0o666))
+	answered := make(chan error, 1)
+	waiting := connect(ctx, t, server)
+	go func() { answered <- sqlapi.Replicate(ctx, waiting, "while it hangs") }()
+	waitLog(ctx, t, server, 0, "has not finished a write for")
+	conn := connect(ctx, t, server)
+	found, err := sqlapi.HealthCheck(ctx, conn)
+	if err != nil || len(found) < 2 {
+		t.Errorf("pgraft_health_check() while the disk hangs is %+v, %v", found, err)
+	}
+	stop := func(when string) {
+		t.Helper()
+		from := logSize(t, server)
+		began := time.Now()
+		must(t, server.Stop(ctx))
+		between(t, "a fast shutdown "+when, time.Since(began), 0, 12*time.Second)
+		waitLog(ctx, t, server, from, "was not closed within")
+		if line := crashRestart.FindString(logFrom(t, server, from)); line != "" {
+			t.Errorf("the server log says %q", line)
+		}
+	}
+	stop("while the disk hangs")
+	if err := <-answered; err == nil {
+		t.Error("an entry was acknowledged that the disk has not")
+	}
+	must(t, server.Start(ctx))
+	stop("while the node is being opened")
+
+	must(t, os.Remove(trigger))
+	must(t, server.Start(ctx))
+	s.leader(ctx, t, server)
+	stats, err := sqlapi.Stats(ctx, connect(ctx, t, server))
+	must(t, err)
+	log, err := sqlapi.Entries(ctx, connect(ctx, t, server), 1, stats.LastApplied)
+	if err != nil || len(log) == 0 || log[0].Data != "before" {
+		t.Errorf("the log holds %+v, %v", log, err)
+	}
+}

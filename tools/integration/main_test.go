@@ -51,6 +51,7 @@ var scenarios = []scenario{
 	{"waits after crashes of the engine", false, waitsAfterCrashes},
 	{"waits after crashes of an apply function", false, waitsAfterApplyCrashes},
 	{"refuses an engine of another build", false, refusesAnotherBuild},
+	{"stops while its disk hangs", false, stopsWhileItsDiskHangs},
 	{"kills all servers at once", false, killsAll},
 	{"removes a follower and adds it back", false, removesAFollower},
 	{"removes the leader and adds it back", false, removesTheLeader},

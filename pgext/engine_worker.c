@@ -45,9 +45,6 @@
 /* Looks around this often even if nobody wakes it. */
 #define PGRAFT_BACKSTOP_MS		1000
 
-/* What records are drained into; a larger one gets a buffer for itself. */
-#define PGRAFT_DRAIN_BYTES		(64 * 1024)
-
 /* The postmaster's pause, and the longest one after failures in a row. */
 #define PGRAFT_MIN_RETRY_MS		1000
 #define PGRAFT_MAX_RETRY_MS		60000
@@ -59,7 +56,6 @@
 #define PGRAFT_MAX_ERRORS		10
 
 static int	event_fd = -1;
-static char *drain_buffer;
 static WaitEventSet *events;
 static bool running = false;
 static bool stopped_as_asked = false;
@@ -96,8 +92,8 @@ engine_exit(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
  * The engine is done for, and the worker about to exit.  Whoever looks is told
  * why, and when it is started again.
  */
-static void
-note_failure(const char *message)
+void
+pgraft_engine_note_failure(const char *message)
 {
 	uint32		failures = pg_atomic_add_fetch_u32(&pgraft_shared->failures, 1);
 	int			ms = Min(PGRAFT_MAX_RETRY_MS, PGRAFT_MIN_RETRY_MS << Min(failures - 1, 10));
@@ -143,116 +139,6 @@ server_is_stopping(void)
 	return stopping;
 }
 
-/*
- * A record of the engine's log.  pgraft.log_level has filtered it already, so
- * debug records go out at LOG: log_min_messages must not swallow what
- * pgraft_set_debug() has asked for.
- */
-static void
-log_record(uint32 level, const char *message)
-{
-	switch (level)
-	{
-		case PGRAFT_LOG_DEBUG:
-			ereport(LOG, (errmsg_internal("pgraft debug: %s", message)));
-			break;
-		case PGRAFT_LOG_INFO:
-			ereport(LOG, (errmsg_internal("pgraft: %s", message)));
-			break;
-		case PGRAFT_LOG_WARNING:
-			ereport(WARNING, (errmsg_internal("pgraft: %s", message)));
-			break;
-		default:
-			ereport(LOG, (errmsg_internal("pgraft error: %s", message)));
-			break;
-	}
-}
-
-/* The one string of a LOG or FATAL record, terminated; palloc'd. */
-static char *
-record_string(const char *body, size_t len)
-{
-	uint32		n;
-
-	if (len < sizeof(n))
-		return pstrdup("(no text)");
-	memcpy(&n, body, sizeof(n));
-	return pnstrdup(body + sizeof(n), Min((size_t) n, len - sizeof(n)));
-}
-
-static void
-act_on_record(const PgraftRecord *record, const char *body)
-{
-	char	   *message;
-
-	switch (record->kind)
-	{
-		case PGRAFT_RECORD_REPLY:
-			pgraft_slots_complete(record->id, body, record->len);
-			break;
-		case PGRAFT_RECORD_LOG:
-			message = record_string(body, record->len);
-			log_record(record->level, message);
-			pfree(message);
-			break;
-		case PGRAFT_RECORD_FATAL:
-			message = record_string(body, record->len);
-			note_failure(message);
-			ereport(FATAL,
-					(errcode(ERRCODE_INTERNAL_ERROR),
-					 errmsg("the pgraft engine failed: %s", message),
-					 errdetail("It is started again at %s.",
-							   timestamptz_to_str(pgraft_next_start()))));
-			break;
-		default:
-			elog(LOG, "pgraft engine record of unknown kind %u", record->kind);
-			break;
-	}
-}
-
-static void
-act_on_records(const char *buf, size_t used)
-{
-	const char *end = buf + used;
-
-	while (end - buf >= (ptrdiff_t) sizeof(PgraftRecord))
-	{
-		PgraftRecord record;
-
-		memcpy(&record, buf, sizeof(record));
-		buf += sizeof(record);
-		if ((size_t) (end - buf) < record.len)
-			elog(FATAL, "pgraft engine record of %u bytes is cut off", record.len);
-		act_on_record(&record, buf);
-		buf += Min(TYPEALIGN(8, (size_t) record.len), (size_t) (end - buf));
-	}
-}
-
-/* Acts on all that the engine has to say. */
-static void
-drain_engine(void)
-{
-	for (;;)
-	{
-		int64		used = pgraft_engine.drain(drain_buffer, PGRAFT_DRAIN_BYTES);
-
-		if (used == 0)
-			return;
-		if (used < 0)
-		{
-			size_t		cap = (size_t) -used;
-			char	   *buf = MemoryContextAllocHuge(CurrentMemoryContext, cap);
-
-			used = pgraft_engine.drain(buf, cap);
-			if (used > 0)
-				act_on_records(buf, used);
-			pfree(buf);
-		}
-		else
-			act_on_records(drain_buffer, used);
-	}
-}
-
 static void
 read_event_fd(void)
 {
@@ -272,7 +158,7 @@ stop_worker(void)
 	if (running)
 	{
 		pgraft_engine.stop();
-		drain_engine();
+		pgraft_records_drain();
 	}
 	stopped_as_asked = true;
 	pg_atomic_write_u32(&pgraft_shared->failures, 0);
@@ -312,7 +198,7 @@ work_once(void)
 		pgraft_engine.reload(&config);
 	}
 	pgraft_slots_scan();
-	drain_engine();
+	pgraft_records_drain();
 	if (pgraft_crashes_runs_well())
 		pg_atomic_write_u32(&pgraft_shared->failures, 0);
 }
@@ -385,7 +271,6 @@ start_engine(void)
 	config.event_fd = event_fd;
 	pgraft_library_start(&config);
 
-	drain_buffer = MemoryContextAlloc(TopMemoryContext, PGRAFT_DRAIN_BYTES);
 	events = pgraft_create_wait_event_set(3);
 	AddWaitEventToSet(events, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
@@ -429,7 +314,7 @@ recover_from_error(int errors, MemoryContext context)
 	ReleaseAuxProcessResources(false);
 	if (!running || errors > PGRAFT_MAX_ERRORS)
 	{
-		note_failure(error_in_full(error));
+		pgraft_engine_note_failure(error_in_full(error));
 		proc_exit(1);
 	}
 	FreeErrorData(error);

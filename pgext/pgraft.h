@@ -4,10 +4,11 @@
  *
  * The shim has two sides.  Backends run the SQL functions (functions.c): they
  * put a request into a slot of shared memory and wait for its reply (client.c,
- * client_slot.c, replies.c).  The engine worker (engine_worker.c, engine_slots.c) takes
- * requests out of the slots, hands them to the Go engine (engine_library.c) and
- * puts the replies back.  shmem.c lays the shared memory out and says how each
- * part of it is guarded.
+ * client_slot.c, replies.c).  The engine worker (engine_worker.c, engine_slots.c,
+ * engine_records.c) takes requests out of the slots, hands them to the Go engine
+ * (engine_library.c) and puts the replies back.  It tries first whether that can be
+ * loaded (limits.c), and how often it has crashed (crashes.c).  shmem.c lays the
+ * shared memory out and says how each part of it is guarded.
  */
 #ifndef PGRAFT_H
 #define PGRAFT_H
@@ -291,6 +292,10 @@ extern PGDLLEXPORT void pgraft_apply_main(Datum arg);
 
 /* engine_worker.c */
 extern PGDLLEXPORT void pgraft_engine_main(Datum arg);
+extern void pgraft_engine_note_failure(const char *message);
+
+/* engine_records.c */
+extern void pgraft_records_drain(void);
 
 /* engine_library.c */
 typedef struct PgraftEngine

@@ -46,6 +46,8 @@ ENGINE_LDFLAGS = -X=runtime.godebugDefault=asyncpreemptoff=1
 # What traces are told apart by: they replay on a core of the same sources only.
 core_sources = $(call once,core_sources,$(shell cat go.mod go.sum $$(ls core/*.go core/*/*.go | grep -v _test) | sha256sum | cut -c 1-16))
 SOURCES_LDFLAGS = -X=github.com/pgraft/pgraft/node/recorder.sources=$(core_sources)
+# What the extension's two libraries know each other by; pgext/Makefile gives it to the other.
+build_id = $(call once,build_id,$(shell tools/build-id.sh))
 # PostgreSQL's headers as system headers: the warnings are about our own code.
 C_WARNINGS = -Wall -Wextra -Werror -Wno-unused-parameter
 TEST_TIMEOUT = 25m
@@ -64,7 +66,7 @@ pgraft:
 
 # Pebble's Go zstd: Go builds C packages anew each time for a C library.
 engine:
-	$(GO) build $(GOFLAGS_BUILD) -tags=pebblegozstd -buildmode=c-shared -ldflags='$(ENGINE_LDFLAGS) $(SOURCES_LDFLAGS)' \
+	$(GO) build $(GOFLAGS_BUILD) -tags=pebblegozstd -buildmode=c-shared -ldflags='$(ENGINE_LDFLAGS) $(SOURCES_LDFLAGS) -X=main.build=$(build_id)' \
 		-o build/pgraft_engine.so ./pgext/engine
 
 shim: check-pg

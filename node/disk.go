@@ -2,6 +2,7 @@ package node
 
 import (
 	"sync"
+	"time"
 
 	"github.com/pgraft/pgraft/core"
 )
@@ -21,6 +22,7 @@ type disk struct {
 	queue   []core.Persist
 	stopped bool
 	writing uint64 // the last batch of the write under way; 0: none
+	began   time.Time
 	ended   chan struct{}
 }
 
@@ -56,7 +58,7 @@ func (d *disk) next() []core.Persist {
 	}
 	q := d.queue
 	d.queue = nil
-	d.writing = q[len(q)-1].Seq
+	d.writing, d.began = q[len(q)-1].Seq, time.Now()
 	return q
 }
 
@@ -65,6 +67,14 @@ func (d *disk) underWay() uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.writing
+}
+
+// hangs says that a write has been under way for so long that nobody should wait
+// for its end.
+func (d *disk) hangs() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.writing != 0 && time.Since(d.began) > closeLimit
 }
 
 func (d *disk) written() {

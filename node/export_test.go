@@ -6,3 +6,10 @@ func (n *Node) RetainedFrom() uint64 {
 	defer n.mu.Unlock()
 	return n.cfg.Retention.RetainFrom
 }
+
+// DiskHangs says whether Reload would be refused for it.
+func (n *Node) DiskHangs() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.diskHangs()
+}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/corepb"
+	"github.com/pgraft/pgraft/node/store"
 )
 
 // Entries that some member's database has still to apply are kept in every
@@ -108,20 +110,30 @@ func (n *Node) retain() error {
 	n.reloading.Lock()
 	defer n.reloading.Unlock()
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	r := n.cfg.Retention
-	if r.RetainFrom = n.retainFrom(); r == n.cfg.Retention {
-		return nil
+	r, s := n.cfg.Retention, n.store
+	r.RetainFrom = n.retainFrom()
+	if r == n.cfg.Retention || n.state != Running && n.state != Waiting {
+		s = nil // the store is opened with it, or never used again
 	}
 	n.cfg.Retention.RetainFrom = r.RetainFrom
-	if n.store == nil || n.state != Running && n.state != Waiting {
-		return nil // the store is opened with it, or never used again
+	n.mu.Unlock()
+	return n.setRetention(s, r)
+}
+
+// setRetention has the store, unless it is nil, keep what r says. The caller holds
+// reloading, and not mu: this waits for the disk.
+func (n *Node) setRetention(s store.Store, r store.Retention) error {
+	if s == nil {
+		return nil
 	}
-	if err := n.store.SetRetention(n.cfg.Retention); err != nil {
-		n.failLocked(err)
-		return err
+	err := s.SetRetention(r)
+	if errors.Is(err, store.ErrClosed) {
+		return nil // the node was closed meanwhile
 	}
-	return nil
+	if err != nil {
+		n.fail(err)
+	}
+	return err
 }
 
 // retainFrom is the first index that anybody still needs; 0 = nobody needs any.

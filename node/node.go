@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/node/recorder"
@@ -77,6 +78,7 @@ var (
 	ErrNotRunning     = errors.New("node: not running")
 	ErrContradiction  = errors.New("node: the data directory says otherwise")
 	ErrFoundingBegun  = errors.New("node: the founding of a cluster was cut short")
+	ErrDiskHangs      = errors.New("node: the disk hangs")
 )
 
 // Init founds a cluster, or makes the node wait for an invitation. bootstrap
@@ -239,13 +241,19 @@ func (n *Node) failLocked(err error) {
 // removedFromCluster ends a membership for good. It is called by the runner.
 func (n *Node) removedFromCluster(r *runner) {
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.state != Running {
+	running, id, s := n.state == Running, n.id, n.store
+	n.mu.Unlock()
+	if !running {
 		return
 	}
-	id := n.id
 	id.Removed = true
-	if err := n.store.SetIdentity(id); err != nil {
+	err := s.SetIdentity(id) // without mu: it waits for the disk
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch {
+	case n.state != Running:
+		return // it failed or was closed meanwhile: the next start sees it
+	case err != nil:
 		n.failLocked(err)
 		return
 	}
@@ -285,10 +293,23 @@ func (n *Node) running() (*runner, error) {
 	return nil, ErrNotRunning
 }
 
+// closeLimit is how long Close waits for a disk that hangs.
+const closeLimit = 4 * time.Second
+
 // Close stops everything and closes the store. Every call returns when that is
-// done, with what came of it.
+// done, with what came of it, or after closeLimit with ErrDiskHangs: then the
+// store is as a crash would leave it, and what it had not written was not
+// acknowledged. If the process goes on, so does the closing.
 func (n *Node) Close() error {
-	n.closing.Do(func() { n.closed = n.close() })
+	n.closing.Do(func() {
+		done := make(chan error, 1)
+		n.cfg.Go(func() { done <- n.close() })
+		select {
+		case n.closed = <-done:
+		case <-time.After(closeLimit):
+			n.closed = fmt.Errorf("%w: %s was not closed within %v", ErrDiskHangs, n.cfg.DataDir, closeLimit)
+		}
+	})
 	return n.closed
 }
 

@@ -69,6 +69,9 @@ func (n *Node) recover(raftID uint64) error {
 	if n.state != Running || n.id.RaftID != raftID {
 		return fmt.Errorf("%w: node %d has changed meanwhile", ErrNoRecovery, n.cfg.NodeID)
 	}
+	if n.diskHangs() {
+		return fmt.Errorf("%w: %w: it has not finished a write to %s", ErrNoRecovery, ErrDiskHangs, n.cfg.DataDir)
+	}
 	var refused error
 	if err := n.replaceCore(func() error {
 		d, err := n.store.Load()

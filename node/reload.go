@@ -24,10 +24,32 @@ type Settings struct {
 // Reload puts new settings into force. A core has its timings for life, so new
 // ones start another from the log store, as a restart of the server would: a
 // leader loses leadership, and proposals go on with the new core. An error
-// means that nothing has changed.
+// means that nothing has changed, or that the node has failed. What waits for the
+// disk is refused with ErrDiskHangs while that hangs.
 func (n *Node) Reload(s Settings) error {
 	n.reloading.Lock() // held while mu is not
 	defer n.reloading.Unlock()
+	retain, retention, restart, err := n.takeOverSettings(s)
+	if err == nil {
+		err = n.setRetention(retain, retention)
+	}
+	if err != nil || !restart {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.state != Running {
+		return nil // it was removed, failed or closed meanwhile
+	}
+	n.cfg.Logger.Info(fmt.Sprintf("election timeout %v, heartbeat interval %v, snapshot every %d entries from now on",
+		n.cfg.ElectionTimeout, n.cfg.HeartbeatInterval, n.cfg.SnapshotEntries))
+	return n.replaceCore(func() error { return nil })
+}
+
+// takeOverSettings does what needs no disk, and returns what else is to be done:
+// the store that is to have a new retention, or nil, and whether another core has
+// to start.
+func (n *Node) takeOverSettings(s Settings) (retain store.Store, r store.Retention, restart bool, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s.Retention.RetainFrom = n.cfg.Retention.RetainFrom // as RetainFrom and the members say
@@ -35,13 +57,15 @@ func (n *Node) Reload(s Settings) error {
 	next.ElectionTimeout, next.HeartbeatInterval = s.ElectionTimeout, s.HeartbeatInterval
 	next.SnapshotEntries, next.Retention, next.Trace = s.SnapshotEntries, s.Retention, s.Trace
 	if err := next.Validate(); err != nil {
-		return err
+		return nil, r, false, err
 	}
-	if n.store != nil && old.Retention != next.Retention && (n.state == Running || n.state == Waiting) {
-		if err := n.store.SetRetention(next.Retention); err != nil {
-			n.failLocked(err)
-			return err
-		}
+	restart = n.state == Running && (old.ElectionTimeout != next.ElectionTimeout || old.HeartbeatInterval != next.HeartbeatInterval ||
+		old.SnapshotEntries != next.SnapshotEntries)
+	if old.Retention != next.Retention && (n.state == Running || n.state == Waiting) {
+		retain = n.store
+	}
+	if (restart || retain != nil) && n.diskHangs() {
+		return nil, r, false, fmt.Errorf("%w: it has not finished a write to %s; reload once more when it has", ErrDiskHangs, n.cfg.DataDir)
 	}
 	// Field by field: the others are read without mu.
 	n.cfg.ElectionTimeout, n.cfg.HeartbeatInterval = s.ElectionTimeout, s.HeartbeatInterval
@@ -50,15 +74,11 @@ func (n *Node) Reload(s Settings) error {
 	if n.tls != nil {
 		n.reloadTLS(s.TLS)
 	}
-	same := old.ElectionTimeout == next.ElectionTimeout && old.HeartbeatInterval == next.HeartbeatInterval &&
-		old.SnapshotEntries == next.SnapshotEntries
-	if same || n.state != Running {
-		return nil
-	}
-	n.cfg.Logger.Info(fmt.Sprintf("election timeout %v, heartbeat interval %v, snapshot every %d entries from now on",
-		next.ElectionTimeout, next.HeartbeatInterval, next.SnapshotEntries))
-	return n.replaceCore(func() error { return nil })
+	return retain, next.Retention, restart, nil
 }
+
+// diskHangs is for what would wait for the disk. The caller holds mu.
+func (n *Node) diskHangs() bool { return n.run != nil && n.run.disk.hangs() }
 
 // reloadTLS reads the certificates anew. The connections there are stay as they
 // are; who connects from now on meets the new ones.

@@ -14,7 +14,9 @@
  * after a pause that doubles from one second to a minute.  Nothing is passed
  * over.  An error of the worker's own never ends it; a SIGTERM does, and so does
  * one that is FATAL: the postmaster starts it again after a second, and it goes on
- * with what shared memory says of its last attempt.
+ * with what shared memory says of its last attempt.  A function that crashes takes
+ * the server along each time it is called; so after crashes in a row without an
+ * entry that was applied, the worker waits before it calls it again (crashes.c).
  *
  * Shared memory: PgraftShared's part apply, see apply_state.c.  The statics are
  * this process's own.
@@ -39,6 +41,9 @@
 #include "utils/resowner.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
+
+/* In the server's data directory; see crashes.c. */
+#define PGRAFT_CRASHES_FILE			"pgraft.apply"
 
 /* A registration may also be written by hand, which wakes nobody. */
 #define PGRAFT_APPLY_IDLE_MS		10000
@@ -112,7 +117,39 @@ static void
 exit_if_asked(void)
 {
 	if (ShutdownRequestPending)
+	{
+		pgraft_crashes_forget();
 		proc_exit(1);			/* 0 would be for good */
+	}
+}
+
+static void
+note_exit(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
+{
+	pgraft_crashes_end();
+}
+
+/*
+ * Called once it is known how far the last life of this worker has come.  Returns
+ * how long to wait, if it crashes each time.
+ */
+static long
+pause_after_crashes(uint64 index)
+{
+	uint32		crashes = pgraft_crashes_without(index);
+	long		ms = pgraft_crashes_wait_ms();
+	ErrorData	error = {.sqlerrcode = ERRCODE_CRASH_SHUTDOWN};
+
+	if (ms == 0)
+		return 0;
+	error.message = psprintf("the apply worker has crashed %u times in a row after entry " UINT64_FORMAT ", and the server with it",
+							 crashes, index);
+	pgraft_apply_set_error(&error, 0, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms));
+	ereport(WARNING,
+			(errmsg("%s", error.message),
+			 errdetail("It goes on in %ld s.", ms / 1000),
+			 errhint("Put the apply function right.  Reload the configuration to have the worker go on at once.")));
+	return ms;
 }
 
 /* Whether what the worker waits for can wait. */
@@ -147,6 +184,8 @@ pause_for(long ms)
 static long
 turn(MemoryContext batch)
 {
+	static bool paused = false;
+	static bool begun = false;
 	PgraftApplySession *session = palloc(sizeof(*session));
 
 	pgraft_apply_load(session);
@@ -163,6 +202,16 @@ turn(MemoryContext batch)
 		pgraft_apply_retain((int64) session->index + 1, session->import != NULL);
 		return PGRAFT_APPLY_STANDBY_MS;
 	}
+	if (!begun)
+	{
+		long		pause = paused ? 0 : pause_after_crashes(session->index);
+
+		paused = true;
+		if (pause > 0)
+			return pause;
+		begun = true;
+		pgraft_crashes_begin();
+	}
 	if (failed_at != 0 && failed_at <= session->index)
 		failures = 0;			/* an operator has passed over it */
 	pgraft_apply_set_state(failures > 0 ? PGRAFT_APPLY_FAILED : PGRAFT_APPLY_RUNNING,
@@ -174,6 +223,7 @@ turn(MemoryContext batch)
 
 		MemoryContextReset(batch);
 		MemoryContextSwitchTo(batch);
+		(void) pgraft_crashes_runs_well();
 		pgraft_apply_retain_after(session);
 		pgstat_report_stat(false);
 		pgstat_report_activity(STATE_IDLE, NULL);
@@ -298,10 +348,13 @@ pgraft_apply_main(Datum arg pg_attribute_unused())
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, handle_sigterm);
+	pqsignal(SIGQUIT, pgraft_crashes_quit);
 	prev_emit_log_hook = emit_log_hook;
 	emit_log_hook = note_fatal;
 	seen_wakeups = pgraft_apply_wakeups();
 	failures = pgraft_apply_attach(&failed_at, &next_retry);
+	(void) pgraft_crashes_open(PGRAFT_CRASHES_FILE);
+	before_shmem_exit(note_exit, (Datum) 0);
 	BackgroundWorkerUnblockSignals();
 	connect_database();
 	if (failures > 0)

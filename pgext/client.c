@@ -36,7 +36,40 @@ typedef enum WaitResult
 	WAIT_GIVEN_UP
 } WaitResult;
 
-/* Waits until an engine takes requests; returns its epoch. */
+/* There is no engine, and will be none soon. */
+static void
+report_no_engine(void)
+{
+	char		last_error[PGRAFT_LAST_ERROR_SIZE];
+	TimestampTz start = pgraft_next_start();
+
+	pgraft_last_error_get(last_error);
+	ereport(ERROR,
+			(errcode(ERRCODE_CANNOT_CONNECT_NOW),
+			 errmsg("the pgraft engine is not running"),
+			 last_error[0] == '\0' ? 0 : errdetail("Its last error: %s", last_error),
+			 start > GetCurrentTimestamp() ?
+			 errhint("It is started again at %s, and at once when the configuration is reloaded.",
+					 timestamptz_to_str(start)) :
+			 errhint("It is being started; see the server log for what stops it.")));
+}
+
+/* The server was started with no room for the worker. */
+static void
+require_registered_engine(void)
+{
+	if (!pgraft_engine_is_registered)
+		ereport(ERROR,
+				(errcode(ERRCODE_CANNOT_CONNECT_NOW),
+				 errmsg("the pgraft engine is not running"),
+				 errdetail("\"max_worker_processes\" is %d, which leaves no room for it.", max_worker_processes),
+				 errhint("Raise \"max_worker_processes\" by two and restart the server.")));
+}
+
+/*
+ * Waits until an engine takes requests; returns its epoch.  Nobody waits for one
+ * that is not started in time.
+ */
 static uint32
 wait_for_engine(PgraftDeadline call_deadline)
 {
@@ -46,6 +79,7 @@ wait_for_engine(PgraftDeadline call_deadline)
 	if (PGRAFT_ENGINE_UP(epoch))
 		return epoch;
 
+	require_registered_engine();
 	deadline = Min(pgraft_deadline_in(PGRAFT_ENGINE_WAIT_MS), call_deadline);
 	ConditionVariablePrepareToSleep(&pgraft_shared->engine_cv);
 	for (;;)
@@ -56,20 +90,8 @@ wait_for_engine(PgraftDeadline call_deadline)
 		if (PGRAFT_ENGINE_UP(epoch))
 			break;
 		left = pgraft_remaining_ms(deadline);
-		if (left <= 0)
-		{
-			char		last_error[PGRAFT_LAST_ERROR_SIZE];
-
-			pgraft_last_error_get(last_error);
-			ereport(ERROR,
-					(errcode(ERRCODE_CANNOT_CONNECT_NOW),
-					 errmsg("the pgraft engine is not running"),
-					 last_error[0] == '\0' ? 0 :
-					 errdetail("Its last error: %s", last_error),
-					 epoch == 0 && last_error[0] == '\0' ?
-					 errhint("The server has never started it: raise \"max_worker_processes\" by two and restart the server.") :
-					 errhint("It is restarted every second; see the server log for what stops it.")));
-		}
+		if (left <= 0 || pgraft_next_start() > deadline)
+			report_no_engine();
 		ConditionVariableTimedSleep(&pgraft_shared->engine_cv, left,
 									pgraft_wait_event_engine());
 	}

@@ -59,6 +59,17 @@
 #define pgraft_die()					die(postgres_signal_arg)
 #endif
 
+/* the postmaster's list of registered workers; its header is the includer's */
+#if PG_VERSION_NUM >= 180000
+#define pgraft_worker_iter				dlist_iter
+#define pgraft_workers_foreach			dlist_foreach
+#define pgraft_workers_get(iter)		dlist_container(RegisteredBgWorker, rw_lnode, (iter).cur)
+#else
+#define pgraft_worker_iter				slist_iter
+#define pgraft_workers_foreach			slist_foreach
+#define pgraft_workers_get(iter)		slist_container(RegisteredBgWorker, rw_lnode, (iter).cur)
+#endif
+
 #if PG_VERSION_NUM >= 180000
 #define PGRAFT_MODULE_MAGIC(v) \
 	PG_MODULE_MAGIC_EXT(.name = "pgraft", .version = (v))

@@ -38,13 +38,13 @@ lookup(void *library, const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
 				 errmsg("the pgraft engine library has no function \"%s\"", name),
-				 errhint("Install the library that belongs to this version of pgraft.")));
+				 errhint("Install both libraries of pgraft from the same build, then restart the server.")));
 	return symbol;
 }
 
 /* Does not raise: all signals are blocked here. */
 static void *
-load_and_call(const char *path, uint32 *abi, char *err, size_t errlen)
+load_and_call(const char *path, const char **build, char *err, size_t errlen)
 {
 	void	   *library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 
@@ -52,9 +52,9 @@ load_and_call(const char *path, uint32 *abi, char *err, size_t errlen)
 		snprintf(err, errlen, "%s", dlerror());
 	else
 	{
-		pgraft_engine.abi = (pgraft_engine_abi_fn) dlsym(library, "pgraft_engine_abi");
-		if (pgraft_engine.abi != NULL)
-			*abi = pgraft_engine.abi();
+		pgraft_engine.build = (pgraft_engine_build_fn) dlsym(library, "pgraft_engine_build");
+		if (pgraft_engine.build != NULL)
+			*build = pgraft_engine.build();
 	}
 	return library;
 }
@@ -68,7 +68,7 @@ pgraft_library_load(void)
 {
 	char		path[MAXPGPATH];
 	char		err[1024] = "";
-	uint32		abi = 0;
+	const char *build = NULL;
 	void	   *library;
 	sigset_t	all;
 	sigset_t	old;
@@ -76,22 +76,21 @@ pgraft_library_load(void)
 	snprintf(path, sizeof(path), "%s/pgraft_engine%s", pkglib_path, DLSUFFIX);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	library = load_and_call(path, &abi, err, sizeof(err));
+	library = load_and_call(path, &build, err, sizeof(err));
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 
 	if (library == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FILE),
 				 errmsg("could not load the pgraft engine library \"%s\": %s", path, err)));
-	if (pgraft_engine.abi != NULL && abi != PGRAFT_ENGINE_ABI)
+	if (build == NULL || strcmp(build, PGRAFT_BUILD_ID) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the pgraft engine library \"%s\" is of another build", path),
-				 errdetail("It has interface version %u; the extension needs %u.",
-						   abi, PGRAFT_ENGINE_ABI),
+				 errdetail("It is build %s; the extension that the server has loaded is build %s.",
+						   build != NULL ? build : "(it does not say)", PGRAFT_BUILD_ID),
 				 errhint("Install both from the same build of pgraft, then restart the server.")));
 
-	pgraft_engine.abi = (pgraft_engine_abi_fn) lookup(library, "pgraft_engine_abi");
 	pgraft_engine.start = (pgraft_engine_start_fn) lookup(library, "pgraft_engine_start");
 	pgraft_engine.reload = (pgraft_engine_reload_fn) lookup(library, "pgraft_engine_reload");
 	pgraft_engine.submit = (pgraft_engine_submit_fn) lookup(library, "pgraft_engine_submit");

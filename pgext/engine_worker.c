@@ -9,12 +9,18 @@
  *
  * The worker has no database connection, so it needs no recovered database.  It
  * writes PgraftShared's status (until the engine starts and after it has
- * stopped), epoch, worker_latch and last_error; see shmem.c for their guards.
+ * stopped), epoch, worker_latch, failures, next_start and last_error; see shmem.c
+ * for their guards.
  * The statics are the main thread's own.
  *
  * When the engine fails, only this worker exits, with code 1, and the postmaster
  * starts it again after a second.  It exits with 0, which would end it for good,
  * only when the server is shutting down.
+ *
+ * What the engine needs is tried before it is loaded (limits.c), since Go's
+ * runtime ends the process, and with it the server's sessions, if it cannot have
+ * it.  After failures in a row, which shared memory counts, and after crashes in a
+ * row (crashes.c), the worker waits before it starts the engine.
  */
 #include "pgraft.h"
 
@@ -34,18 +40,22 @@
 #include "utils/memutils.h"
 #include "utils/pidfile.h"
 #include "utils/resowner.h"
+#include "utils/timestamp.h"
 
 /* Looks around this often even if nobody wakes it. */
 #define PGRAFT_BACKSTOP_MS		1000
 
-/* What records are drained into; a larger one gets a buffer for itself. */
-#define PGRAFT_DRAIN_BYTES		(64 * 1024)
+/* The postmaster's pause, and the longest one after failures in a row. */
+#define PGRAFT_MIN_RETRY_MS		1000
+#define PGRAFT_MAX_RETRY_MS		60000
+
+/* In the server's data directory; see crashes.c. */
+#define PGRAFT_CRASHES_FILE		"pgraft.engine"
 
 /* Errors in a row without a good turn of the loop; then the worker exits. */
 #define PGRAFT_MAX_ERRORS		10
 
 static int	event_fd = -1;
-static char *drain_buffer;
 static WaitEventSet *events;
 static bool running = false;
 static bool stopped_as_asked = false;
@@ -75,6 +85,30 @@ engine_exit(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
 {
 	clear_status(stopped_as_asked ? PGRAFT_WORKER_STOPPED : PGRAFT_WORKER_ERROR);
 	pgraft_slots_end();
+	pgraft_crashes_end();
+}
+
+/*
+ * The engine is done for, and the worker about to exit.  Whoever looks is told
+ * why, and when it is started again.
+ */
+void
+pgraft_engine_note_failure(const char *message)
+{
+	uint32		failures = pg_atomic_add_fetch_u32(&pgraft_shared->failures, 1);
+	int			ms = Min(PGRAFT_MAX_RETRY_MS, PGRAFT_MIN_RETRY_MS << Min(failures - 1, 10));
+
+	pgraft_last_error_set(message);
+	pgraft_next_start_set(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms));
+}
+
+/* An error's message, DETAIL and HINT in one; palloc'd. */
+static char *
+error_in_full(const ErrorData *error)
+{
+	return psprintf("%s%s%s%s%s", error->message,
+					error->detail != NULL ? ".  " : "", error->detail != NULL ? error->detail : "",
+					error->hint != NULL ? "  " : "", error->hint != NULL ? error->hint : "");
 }
 
 /*
@@ -105,115 +139,6 @@ server_is_stopping(void)
 	return stopping;
 }
 
-/*
- * A record of the engine's log.  pgraft.log_level has filtered it already, so
- * debug records go out at LOG: log_min_messages must not swallow what
- * pgraft_set_debug() has asked for.
- */
-static void
-log_record(uint32 level, const char *message)
-{
-	switch (level)
-	{
-		case PGRAFT_LOG_DEBUG:
-			ereport(LOG, (errmsg_internal("pgraft debug: %s", message)));
-			break;
-		case PGRAFT_LOG_INFO:
-			ereport(LOG, (errmsg_internal("pgraft: %s", message)));
-			break;
-		case PGRAFT_LOG_WARNING:
-			ereport(WARNING, (errmsg_internal("pgraft: %s", message)));
-			break;
-		default:
-			ereport(LOG, (errmsg_internal("pgraft error: %s", message)));
-			break;
-	}
-}
-
-/* The one string of a LOG or FATAL record, terminated; palloc'd. */
-static char *
-record_string(const char *body, size_t len)
-{
-	uint32		n;
-
-	if (len < sizeof(n))
-		return pstrdup("(no text)");
-	memcpy(&n, body, sizeof(n));
-	return pnstrdup(body + sizeof(n), Min((size_t) n, len - sizeof(n)));
-}
-
-static void
-act_on_record(const PgraftRecord *record, const char *body)
-{
-	char	   *message;
-
-	switch (record->kind)
-	{
-		case PGRAFT_RECORD_REPLY:
-			pgraft_slots_complete(record->id, body, record->len);
-			break;
-		case PGRAFT_RECORD_LOG:
-			message = record_string(body, record->len);
-			log_record(record->level, message);
-			pfree(message);
-			break;
-		case PGRAFT_RECORD_FATAL:
-			message = record_string(body, record->len);
-			pgraft_last_error_set(message);
-			ereport(FATAL,
-					(errcode(ERRCODE_INTERNAL_ERROR),
-					 errmsg("the pgraft engine failed: %s", message),
-					 errhint("The engine worker is started again in a second.")));
-			break;
-		default:
-			elog(LOG, "pgraft engine record of unknown kind %u", record->kind);
-			break;
-	}
-}
-
-static void
-act_on_records(const char *buf, size_t used)
-{
-	const char *end = buf + used;
-
-	while (end - buf >= (ptrdiff_t) sizeof(PgraftRecord))
-	{
-		PgraftRecord record;
-
-		memcpy(&record, buf, sizeof(record));
-		buf += sizeof(record);
-		if ((size_t) (end - buf) < record.len)
-			elog(FATAL, "pgraft engine record of %u bytes is cut off", record.len);
-		act_on_record(&record, buf);
-		buf += Min(TYPEALIGN(8, (size_t) record.len), (size_t) (end - buf));
-	}
-}
-
-/* Acts on all that the engine has to say. */
-static void
-drain_engine(void)
-{
-	for (;;)
-	{
-		int64		used = pgraft_engine.drain(drain_buffer, PGRAFT_DRAIN_BYTES);
-
-		if (used == 0)
-			return;
-		if (used < 0)
-		{
-			size_t		cap = (size_t) -used;
-			char	   *buf = MemoryContextAllocHuge(CurrentMemoryContext, cap);
-
-			used = pgraft_engine.drain(buf, cap);
-			if (used > 0)
-				act_on_records(buf, used);
-			pfree(buf);
-		}
-		else
-			act_on_records(drain_buffer, used);
-	}
-}
-
 static void
 read_event_fd(void)
 {
@@ -230,9 +155,15 @@ read_event_fd(void)
 static void
 stop_worker(void)
 {
-	pgraft_engine.stop();
-	drain_engine();
+	if (running)
+	{
+		pgraft_engine.stop();
+		pgraft_records_drain();
+	}
 	stopped_as_asked = true;
+	pg_atomic_write_u32(&pgraft_shared->failures, 0);
+	pgraft_next_start_set(0);
+	pgraft_crashes_forget();
 	if (server_is_stopping())
 		proc_exit(0);
 	ereport(LOG,
@@ -267,7 +198,59 @@ work_once(void)
 		pgraft_engine.reload(&config);
 	}
 	pgraft_slots_scan();
-	drain_engine();
+	pgraft_records_drain();
+	if (pgraft_crashes_runs_well())
+		pg_atomic_write_u32(&pgraft_shared->failures, 0);
+}
+
+/* Waits before the engine is started; a reload ends that. */
+static void
+wait_until(TimestampTz start)
+{
+	long		left;
+
+	pgraft_next_start_set(start);
+	while (!ConfigReloadPending && (left = pgraft_remaining_ms(start)) > 0)
+	{
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 left, pgraft_wait_event_main());
+		ResetLatch(MyLatch);
+		if (ShutdownRequestPending)
+			stop_worker();
+		CHECK_FOR_INTERRUPTS();
+	}
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+}
+
+/* The pause that failures and crashes in a row call for. */
+static void
+wait_to_start(void)
+{
+	uint32		crashes = pgraft_crashes_open(PGRAFT_CRASHES_FILE);
+	int			ms = pgraft_crashes_wait_ms();
+
+	if (ms > 0)
+	{
+		TimestampTz start = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
+		char	   *message = psprintf("the engine has crashed %u times in a row, and the server with it", crashes);
+
+		pgraft_last_error_set(message);
+		clear_status(PGRAFT_WORKER_ERROR);
+		ereport(WARNING,
+				(errmsg("the pgraft engine has crashed %u times in a row", crashes),
+				 errdetail("It is started again in %d s.", ms / 1000),
+				 errhint("What it has written to the server log before says why.  Reload the configuration to have it started at once.")));
+		wait_until(start);
+	}
+	else if (pg_atomic_read_u32(&pgraft_shared->failures) > 0)
+	{
+		clear_status(PGRAFT_WORKER_ERROR);
+		wait_until(pgraft_next_start());
+	}
 }
 
 static void
@@ -275,6 +258,9 @@ start_engine(void)
 {
 	PgraftConfig config;
 
+	wait_to_start();
+	pgraft_limits_try();
+	pgraft_crashes_begin();
 	pgraft_library_load();
 	event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (event_fd < 0)
@@ -285,12 +271,12 @@ start_engine(void)
 	config.event_fd = event_fd;
 	pgraft_library_start(&config);
 
-	drain_buffer = MemoryContextAlloc(TopMemoryContext, PGRAFT_DRAIN_BYTES);
 	events = pgraft_create_wait_event_set(3);
 	AddWaitEventToSet(events, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
 	AddWaitEventToSet(events, WL_SOCKET_READABLE, event_fd, NULL, NULL);
 	pgraft_last_error_set("");
+	pgraft_next_start_set(0);
 	running = true;
 	pgraft_slots_begin();
 }
@@ -306,6 +292,7 @@ install_signal_handlers(void)
 	pqsignal(SIGUSR2, PGRAFT_SIG_IGN);
 	/* Go forwards a SIGFPE of C code to this; forwarded to SIG_IGN, it spins */
 	pqsignal(SIGFPE, FloatExceptionHandler);
+	pqsignal(SIGQUIT, pgraft_crashes_quit);
 	BackgroundWorkerUnblockSignals();
 }
 
@@ -327,7 +314,7 @@ recover_from_error(int errors, MemoryContext context)
 	ReleaseAuxProcessResources(false);
 	if (!running || errors > PGRAFT_MAX_ERRORS)
 	{
-		pgraft_last_error_set(error->message);
+		pgraft_engine_note_failure(error_in_full(error));
 		proc_exit(1);
 	}
 	FreeErrorData(error);

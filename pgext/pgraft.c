@@ -8,16 +8,41 @@
  * load Go, whose threads do not survive a fork: it sees this C library only, and
  * the engine worker loads the rest.
  *
- * Nothing here is shared: the wait event numbers are each process's own copy.
+ * Nothing here is shared: the wait event numbers are each process's own copy, and
+ * whether the workers are registered is known to all through the fork.
  */
 #include "apply.h"
 
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
+#include "postmaster/bgworker_internals.h"
 
 PGRAFT_MODULE_MAGIC(PGRAFT_VERSION);
 
 extern PGDLLEXPORT void _PG_init(void);
+
+bool		pgraft_engine_is_registered = false;
+bool		pgraft_apply_is_registered = false;
+
+/*
+ * Registers a worker.  False if there are more than max_worker_processes: the
+ * server only logs that, and would never start this one.
+ */
+static bool
+register_worker(BackgroundWorker *worker)
+{
+	pgraft_worker_iter iter;
+
+	RegisterBackgroundWorker(worker);
+	pgraft_workers_foreach(iter, &BackgroundWorkerList)
+	{
+		RegisteredBgWorker *registered = pgraft_workers_get(iter);
+
+		if (strcmp(registered->rw_worker.bgw_function_name, worker->bgw_function_name) == 0)
+			return true;
+	}
+	return false;
+}
 
 /*
  * The engine worker starts with the postmaster, not after recovery: a member
@@ -37,7 +62,7 @@ register_engine_worker(void)
 	strcpy(worker.bgw_function_name, "pgraft_engine_main");
 	strcpy(worker.bgw_name, "pgraft engine");
 	strcpy(worker.bgw_type, "pgraft engine");
-	RegisterBackgroundWorker(&worker);
+	pgraft_engine_is_registered = register_worker(&worker);
 }
 
 /*
@@ -58,7 +83,7 @@ register_apply_worker(void)
 	strcpy(worker.bgw_function_name, "pgraft_apply_main");
 	strcpy(worker.bgw_name, "pgraft apply");
 	strcpy(worker.bgw_type, "pgraft apply");
-	RegisterBackgroundWorker(&worker);
+	pgraft_apply_is_registered = register_worker(&worker);
 }
 
 void

@@ -4,10 +4,11 @@
  *
  * The shim has two sides.  Backends run the SQL functions (functions.c): they
  * put a request into a slot of shared memory and wait for its reply (client.c,
- * client_slot.c, replies.c).  The engine worker (engine_worker.c, engine_slots.c) takes
- * requests out of the slots, hands them to the Go engine (engine_library.c) and
- * puts the replies back.  shmem.c lays the shared memory out and says how each
- * part of it is guarded.
+ * client_slot.c, replies.c).  The engine worker (engine_worker.c, engine_slots.c,
+ * engine_records.c) takes requests out of the slots, hands them to the Go engine
+ * (engine_library.c) and puts the replies back.  It tries first whether that can be
+ * loaded (limits.c), and how often it has crashed (crashes.c).  shmem.c lays the
+ * shared memory out and says how each part of it is guarded.
  */
 #ifndef PGRAFT_H
 #define PGRAFT_H
@@ -41,6 +42,9 @@
 /* Bytes that travel in the slot itself; more goes through a DSM segment. */
 #define PGRAFT_INLINE_REQUEST	2048
 #define PGRAFT_INLINE_REPLY		4096
+
+/* A worker that has run for so long has not failed or crashed in a row. */
+#define PGRAFT_RUNS_WELL_MS		300000
 
 /* Bytes of the worker's last error that functions show as DETAIL. */
 #define PGRAFT_LAST_ERROR_SIZE	512
@@ -148,7 +152,10 @@ typedef struct PgraftShared
 	pg_atomic_uint64 worker_latch;	/* its Latch *, or 0 */
 	pg_atomic_uint64 pending[PGRAFT_PENDING_WORDS];
 
-	ConditionVariable engine_cv;	/* epoch has become odd */
+	pg_atomic_uint32 failures;	/* the engine's in a row, crashes apart */
+	pg_atomic_uint64 next_start;	/* TimestampTz; 0: the engine is not waited for */
+
+	ConditionVariable engine_cv;	/* epoch has become odd, or next_start not 0 */
 	ConditionVariable slot_cv;	/* a slot has become free */
 
 	slock_t		mutex;			/* guards last_error */
@@ -168,6 +175,8 @@ extern void pgraft_last_error_set(const char *message);
 extern void pgraft_last_error_get(char *buf);
 extern bool pgraft_slot_advance(PgraftSlot *slot, uint64 from, uint64 to);
 extern void pgraft_notify_worker(uint32 slotno);
+extern void pgraft_next_start_set(TimestampTz when);
+extern TimestampTz pgraft_next_start(void);
 
 /* Bytes of an address; the status block holds one of this size. */
 #define PGRAFT_MAX_ADDRESS		255
@@ -212,6 +221,8 @@ extern void pgraft_tls_define(void);
 extern void pgraft_tls_read(PgraftConfig *config);
 
 /* pgraft.c */
+extern bool pgraft_engine_is_registered;
+extern bool pgraft_apply_is_registered;
 extern uint32 pgraft_wait_event_main(void);
 extern uint32 pgraft_wait_event_engine(void);
 extern uint32 pgraft_wait_event_slot(void);
@@ -310,11 +321,15 @@ extern PGDLLEXPORT void pgraft_apply_main(Datum arg);
 
 /* engine_worker.c */
 extern PGDLLEXPORT void pgraft_engine_main(Datum arg);
+extern void pgraft_engine_note_failure(const char *message);
+
+/* engine_records.c */
+extern void pgraft_records_drain(void);
 
 /* engine_library.c */
 typedef struct PgraftEngine
 {
-	pgraft_engine_abi_fn abi;
+	pgraft_engine_build_fn build;
 	pgraft_engine_start_fn start;
 	pgraft_engine_reload_fn reload;
 	pgraft_engine_submit_fn submit;
@@ -327,6 +342,19 @@ extern PgraftEngine pgraft_engine;
 extern void pgraft_library_load(void);
 extern void pgraft_library_start(const PgraftConfig *config);
 extern void pgraft_library_check_threads(void);
+
+/* limits.c */
+extern void pgraft_limits_try(void);
+
+/* crashes.c */
+extern uint32 pgraft_crashes_open(const char *name);
+extern uint32 pgraft_crashes_without(uint64 now);
+extern int	pgraft_crashes_wait_ms(void);
+extern void pgraft_crashes_begin(void);
+extern void pgraft_crashes_end(void);
+extern void pgraft_crashes_forget(void);
+extern bool pgraft_crashes_runs_well(void);
+extern void pgraft_crashes_quit(SIGNAL_ARGS);
 
 /* engine_slots.c */
 extern void pgraft_slots_begin(void);

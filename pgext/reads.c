@@ -17,6 +17,7 @@
 #include <limits.h>
 
 #include "access/xlog.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -80,6 +81,12 @@ wait_for_tables(uint64 index, PgraftDeadline deadline)
 
 	if (reached)
 		return true;
+	if (!pgraft_apply_is_registered)
+		ereport(ERROR,
+				(errcode(ERRCODE_CANNOT_CONNECT_NOW),
+				 errmsg("the pgraft apply worker is not running"),
+				 errdetail("\"max_worker_processes\" is %d, which leaves no room for it.", max_worker_processes),
+				 errhint("Raise \"max_worker_processes\" by one and restart the server.")));
 	ConditionVariablePrepareToSleep(&pgraft_shared->apply.applied_cv);
 	while (!(reached = tables_reached(index)))
 	{

@@ -263,7 +263,6 @@ pgraft_settings_read(PgraftConfig *config)
 	snprintf(marker, sizeof(marker), "%s/pgraft.initialized", DataDir);
 
 	memset(config, 0, sizeof(*config));
-	config->abi = PGRAFT_ENGINE_ABI;
 	pgraft_refused_look_again();
 	pgraft_refused_read(config);
 	config->node_id = pgraft_node_id;

@@ -8,7 +8,7 @@
  *	status			a sequence lock of its own, see engine.h.  Written by the
  *					engine worker's process only: by its C main thread before
  *					the engine starts and after it stopped, by the engine in
- *					between.
+ *					between.  (By the postmaster, if there is no such worker.)
  *	epoch			atomic; changed by the engine worker only.  Odd while an
  *					engine takes requests; every start and every exit changes
  *					it, so that waiting backends see that their engine is gone.
@@ -17,6 +17,7 @@
  *	pending			atomic bitmap, a bit per slot.  Backends set a bit after
  *					they changed the slot, the worker takes all bits at once
  *					before it looks.
+ *	failures, next_start	atomic; written by the engine worker only.
  *	engine_cv, slot_cv	guard themselves.
  *	last_error		the spinlock mutex.
  *	apply			see apply_state.c.
@@ -80,10 +81,15 @@ startup_shmem(void)
 		pg_atomic_init_u64(&pgraft_shared->worker_latch, 0);
 		for (int i = 0; i < PGRAFT_PENDING_WORDS; i++)
 			pg_atomic_init_u64(&pgraft_shared->pending[i], 0);
+		pg_atomic_init_u32(&pgraft_shared->failures, 0);
+		pg_atomic_init_u64(&pgraft_shared->next_start, 0);
 		ConditionVariableInit(&pgraft_shared->engine_cv);
 		ConditionVariableInit(&pgraft_shared->slot_cv);
 		SpinLockInit(&pgraft_shared->mutex);
 		pgraft_apply_shmem_init();
+		if (pgraft_node_id != 0 && !pgraft_engine_is_registered && !IsBinaryUpgrade)
+			pgraft_status_write(&pgraft_shared->status,
+								&(PgraftStatus) {.worker_state = PGRAFT_WORKER_ERROR});
 		for (int i = 0; i < PGRAFT_SLOTS; i++)
 			pg_atomic_init_u64(&pgraft_shared->slots[i].word,
 							   PGRAFT_WORD(0, PGRAFT_SLOT_FREE));
@@ -117,6 +123,21 @@ pgraft_last_error_get(char *buf)
 	memcpy(buf, pgraft_shared->last_error, PGRAFT_LAST_ERROR_SIZE);
 	SpinLockRelease(&pgraft_shared->mutex);
 	pgraft_text_show(buf, PG_UTF8);
+}
+
+/* When the engine is started again; 0: it is up, or nobody has to wait for it. */
+void
+pgraft_next_start_set(TimestampTz when)
+{
+	pg_atomic_write_u64(&pgraft_shared->next_start, (uint64) when);
+	if (when != 0)
+		ConditionVariableBroadcast(&pgraft_shared->engine_cv);
+}
+
+TimestampTz
+pgraft_next_start(void)
+{
+	return (TimestampTz) pg_atomic_read_u64(&pgraft_shared->next_start);
 }
 
 /* Moves a slot on; false if somebody else did so first. */

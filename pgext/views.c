@@ -11,6 +11,7 @@
 #include "apply.h"
 
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
@@ -93,6 +94,13 @@ add_apply_lag(FunctionCallInfo fcinfo)
 			break;
 		case PGRAFT_APPLY_CONNECTING:
 		case PGRAFT_APPLY_STOPPED:
+			if (!pgraft_apply_is_registered)
+			{
+				value = psprintf("the apply worker does not run: \"max_worker_processes\" is %d, which leaves no room for it",
+								 max_worker_processes);
+				status = "critical";
+				break;
+			}
 			value = psprintf("the apply worker is not connected to database \"%s\"", pgraft_database);
 			status = "warning";
 			break;
@@ -133,6 +141,10 @@ pgraft_health_check(PG_FUNCTION_ARGS)
 	{
 		char		last_error[PGRAFT_LAST_ERROR_SIZE];
 
+		if (!pgraft_engine_is_registered)
+			return report_no_engine(fcinfo,
+									psprintf("the engine worker does not run: \"max_worker_processes\" is %d, which leaves no room for it",
+											 max_worker_processes));
 		pgraft_last_error_get(last_error);
 		return report_no_engine(fcinfo, last_error[0] == '\0' ? "the engine worker does not run" :
 								psprintf("the engine worker does not run: %s", last_error));

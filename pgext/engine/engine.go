@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/node"
@@ -205,15 +206,30 @@ func (e *engine) cancel(id uint64) {
 	}
 }
 
-// stop closes the node, so that the store has no work at the next start.
+// stopLimit is what engine.h promises, and a little less: it is longer than a node
+// waits for a disk that hangs.
+const stopLimit = 4500 * time.Millisecond
+
+// stop closes the node, so that the store has no work at the next start. It returns
+// in time whatever the disk does: the process then exits, and what was not durable
+// was not acknowledged.
 func (e *engine) stop() {
-	defer e.recovered()
 	e.end()
-	<-e.opened
-	if e.node != nil {
+	done := make(chan struct{})
+	e.spawn(func() {
+		defer close(done)
+		<-e.opened
+		if e.node == nil {
+			return
+		}
 		if err := e.node.Close(); err != nil {
 			e.logger.Error(fmt.Sprintf("closing the node: %v", err))
 		}
+	})
+	select {
+	case <-done:
+	case <-time.After(stopLimit):
+		e.logger.Error(fmt.Sprintf("the node was not closed within %v: its disk hangs", stopLimit))
 	}
 }
 

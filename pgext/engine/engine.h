@@ -15,9 +15,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Checked right after loading: a shim and an engine of different builds do not mix. */
-#define PGRAFT_ENGINE_ABI 5
-
 /* log levels, of pgraft.log_level and of PgraftRecord */
 enum
 {
@@ -64,7 +61,6 @@ typedef struct PgraftBytes
 /* The settings, as of start or of the last SIGHUP. */
 typedef struct PgraftConfig
 {
-	uint32_t	abi;			/* PGRAFT_ENGINE_ABI */
 	uint32_t	node_id;		/* 0 only if it was refused */
 	uint32_t	port;
 	uint32_t	election_timeout_ms;
@@ -275,7 +271,13 @@ typedef struct PgraftRecord
  * The exported functions.  The shim looks them up by name with dlsym after
  * fork; nothing is linked.
  */
-typedef uint32_t (*pgraft_engine_abi_fn) (void);
+
+/*
+ * The build that this library is of, zero-terminated and there for good.  It is
+ * asked right after loading: a shim and an engine of different builds do not mix,
+ * as anything in this file may differ between them.
+ */
+typedef const char *(*pgraft_engine_build_fn) (void);
 
 /*
  * Starts the engine; it opens data_dir by itself if the node is initialised.

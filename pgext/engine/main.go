@@ -29,8 +29,11 @@ import (
 // worker's main thread calls once, like every function here.
 var the *engine
 
-//export pgraft_engine_abi
-func pgraft_engine_abi() C.uint32_t { return C.PGRAFT_ENGINE_ABI }
+// build is linked in by the Makefile: see tools/build-id.sh.
+var build = "unknown"
+
+//export pgraft_engine_build
+func pgraft_engine_build() *C.char { return C.CString(build) } // it is called once, and kept
 
 //export pgraft_engine_start
 func pgraft_engine_start(c *C.PgraftConfig, block *C.PgraftStatusBlock, reason *C.char, size C.size_t) C.int {

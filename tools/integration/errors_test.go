@@ -230,7 +230,15 @@ func needsItsSettings(ctx context.Context, t *testing.T, s *suite) {
 	must(t, server.Set(map[string]string{"max_worker_processes": "0"}))
 	must(t, server.Restart(ctx))
 	conn = connect(ctx, t, server)
-	call{sql: "SELECT pgraft_init()", state: "57P03", words: []string{"not running"}, hint: []string{"max_worker_processes"}}.check(ctx, t, conn)
+	asked := time.Now()
+	call{sql: "SELECT pgraft_init()", state: "57P03", words: []string{"not running", "max_worker_processes"}, hint: []string{"max_worker_processes"}}.check(ctx, t, conn)
+	between(t, "to say that the engine has no worker slot", time.Since(asked), 0, 4*time.Second)
+	if state, err := sqlapi.WorkerState(ctx, conn); err != nil || state != "error" {
+		t.Errorf("without a worker slot the worker state is %q, %v; want error", state, err)
+	}
+	if found, err := sqlapi.HealthCheck(ctx, conn); err != nil || len(found) != 1 || found[0].Value == nil || !strings.Contains(*found[0].Value, "max_worker_processes") {
+		t.Errorf("without a worker slot pgraft_health_check() is %+v, %v", found, err)
+	}
 	must(t, server.Unset("max_worker_processes"))
 
 	must(t, server.Set(map[string]string{"pgraft.listen_address": "192.0.2.1"})) // of the network for documentation

@@ -149,18 +149,31 @@ func privateInstall(t *testing.T, in pgcluster.Install, to string) pgcluster.Ins
 	return copied
 }
 
-// buildEngine builds the engine with one more source file.
-func buildEngine(t *testing.T, dir, source, output string) {
+// buildEngine builds the engine with one more source file, and in open.go the second
+// of each two texts in the place of the first, for the extension that is built from
+// these sources.
+func buildEngine(t *testing.T, dir, source, output string, changes ...string) {
 	t.Helper()
 	root, err := filepath.Abs("../..")
 	must(t, err)
+	id, err := osexec.Command(filepath.Join(root, "tools/build-id.sh")).Output()
+	must(t, err)
 	file, overlay := filepath.Join(dir, "planted.go"), filepath.Join(dir, "overlay.json")
 	must(t, os.WriteFile(file, []byte(source), 0o644))
-	b, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, "pgext/engine/planted.go"): file}})
+	changed, original := filepath.Join(dir, "open.go"), filepath.Join(root, "pgext/engine/open.go")
+	text, err := os.ReadFile(original)
+	must(t, err)
+	for i := 0; i < len(changes); i += 2 {
+		if !strings.Contains(string(text), changes[i]) {
+			t.Fatalf("%s has no %q", original, changes[i])
+		}
+	}
+	must(t, os.WriteFile(changed, []byte(strings.NewReplacer(changes...).Replace(string(text))), 0o644))
+	b, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, "pgext/engine/planted.go"): file, original: changed}})
 	must(t, err)
 	must(t, os.WriteFile(overlay, b, 0o644))
 	cmd := osexec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-tags=pebblegozstd", "-buildmode=c-shared", "-overlay", overlay,
-		"-ldflags=-X=runtime.godebugDefault=asyncpreemptoff=1", "-o", output, "./pgext/engine")
+		"-ldflags=-X=runtime.godebugDefault=asyncpreemptoff=1 -X=main.build="+strings.TrimSpace(string(id)), "-o", output, "./pgext/engine")
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", cmd, err, out)

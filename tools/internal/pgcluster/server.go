@@ -35,6 +35,7 @@ type Server struct {
 	RaftPort int    // pgraft.port
 	DataDir  string // PostgreSQL's data directory
 	LogPath  string
+	Ulimit   string // options of the shell's ulimit, in force from the next Start on
 
 	cluster  *Cluster
 	dir      string // of this server's files: DataDir, the log, the socket
@@ -116,6 +117,9 @@ func (s *Server) Start(ctx context.Context) error {
 		return err
 	}
 	cmd := exec.Command(s.cluster.config.Install.bin("postgres"), "-D", s.DataDir)
+	if s.Ulimit != "" {
+		cmd = exec.Command("bash", append([]string{"-c", "ulimit " + s.Ulimit + ` && exec "$@"`, "ulimit"}, cmd.Args...)...)
+	}
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, log, log
 	// A session of its own: Ctrl-C at the terminal is this program's business.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

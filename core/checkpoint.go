@@ -15,7 +15,7 @@ import (
 
 // checkpointMagic begins every checkpoint. Its last byte is the version of what
 // follows: a checkpoint is read only by the version that wrote it.
-const checkpointMagic = "pgraft checkpoint\x01"
+const checkpointMagic = "pgraft checkpoint\x02"
 
 // ErrCheckpointVersion says that a checkpoint is of another version of pgraft.
 var ErrCheckpointVersion = errors.New("core: checkpoint of another version")
@@ -120,6 +120,8 @@ func (c *Core) state(k *checkpoint.Codec) {
 	k.Uint(&c.last)
 	k.Flag(&c.removed)
 	k.Flag(&c.lost)
+	k.Flag(&c.full)
+	k.Uint(&c.fullAskedAt)
 	k.Uint(&c.timer.deadline)
 	k.Uint(&c.timer.random)
 	k.Uint(&c.timer.campaigns)
@@ -230,6 +232,8 @@ func (p *peer) state(k *checkpoint.Codec) {
 	k.Uint(&p.round)
 	checkpoint.Message(k, &p.contact)
 	k.Uint(&p.contactAt)
+	k.Flag(&p.full)
+	k.Flag(&p.takesNone)
 	k.Flag(&p.leaves)
 }
 

@@ -26,6 +26,9 @@ type Core struct {
 	last    uint64 // last log index, durable or not
 	removed bool
 	lost    bool // the store lost what this node acknowledged: it elects nobody
+	full    bool // the disk is
+	// fullAskedAt is the tick at which leadership was handed over last for that.
+	fullAskedAt uint64
 
 	timer    electionTimer
 	promise  promise
@@ -142,6 +145,8 @@ func (c *Core) Step(in Input) Output {
 		c.rn.ReportUnreachable(in.RaftID)
 	case SnapshotSent:
 		c.snapshotSent(in)
+	case DiskFull:
+		c.diskFull(in)
 	case RemovedByPeer:
 		c.becomeRemoved("a member says so")
 	default:
@@ -166,6 +171,7 @@ func (c *Core) tick() {
 	}
 	c.retryProposals()
 	c.tickTransfer()
+	c.handOverWhenFull()
 	c.tickReads()
 }
 
@@ -247,6 +253,7 @@ func (c *Core) roleChanged(before raft.StateType) {
 // leaderKnown is called when this node learns who leads, itself included.
 func (c *Core) leaderKnown() {
 	if c.lead != c.self {
+		c.peer(c.lead).takesNone = false // until it says so
 		c.event(Info, "node %d leads in term %d", NodeID(c.lead), c.hard.Term)
 	}
 	c.proposed.reroute = true
@@ -258,6 +265,10 @@ func (c *Core) becameLeader() {
 	c.lease = lease{rounds: map[uint64]uint64{}, granted: map[uint64]grant{}}
 	c.changes.confIndex = c.last // the library allows no change before this is applied
 	c.rememberAppended()
+	for _, m := range c.members.List { // until they say so
+		c.peer(m.GetRaftId()).full = false
+	}
+	c.fullAskedAt = c.now
 }
 
 func (c *Core) lostLeadership() {
@@ -277,6 +288,9 @@ func (c *Core) send(env *corepb.Envelope) {
 
 // sendRaft sends a message of the library's.
 func (c *Core) sendRaft(m *pb.Message) {
+	if c.withheld(m) {
+		return
+	}
 	c.sent.Reset()
 	c.sentRaft.Raft = m
 	c.sent.To, c.sent.Body = m.GetTo(), &c.sentRaft
@@ -287,6 +301,7 @@ func (c *Core) sendRaft(m *pb.Message) {
 // a heartbeat, its answer to a response, the recipient to a snapshot, what is
 // committed to an answer to a vote request.
 func (c *Core) decorate(env *corepb.Envelope) {
+	c.sayFull(env)
 	switch m := env.GetRaft(); m.GetType() {
 	case pb.MsgHeartbeat:
 		if c.role == raft.StateLeader {

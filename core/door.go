@@ -17,6 +17,8 @@ type peer struct {
 	round     uint64          // as its follower: the lease round last answered
 	contact   *corepb.Contact // as the leader's follower: what the leader says of it
 	contactAt uint64          // tick
+	full      bool            // its disk is, as it says
+	takesNone bool            // as the leader it says that it takes no proposals
 	leaves    bool            // it has asked to be removed
 }
 
@@ -111,12 +113,16 @@ func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
 		c.lostData("node %d says that entry %d is durable here, but the log ends at %d", NodeID(m.GetFrom()), m.GetCommit(), c.last)
 		return
 	}
+	if c.full && carriesData(m) {
+		return
+	}
 	if m.GetType() == pb.MsgHeartbeat {
 		c.peer(m.GetFrom()).round = env.GetLeaseRound().GetRound()
 		c.noteContacts(env)
 	}
 	c.step(m)
 	c.drain()
+	c.noteFull(env, m)
 	c.commitKnown(env.GetKnownCommit())
 	c.heardFromLeader(m)
 	if p := env.GetLeasePromise(); p != nil && m.GetType() == pb.MsgHeartbeatResp && m.GetTerm() == c.hard.Term {
@@ -231,7 +237,10 @@ func (c *Core) contacts() []*corepb.Contact {
 		if id == c.self {
 			continue
 		}
-		l = append(l, &corepb.Contact{RaftId: id, SilentMillis: c.silentMillis(id), Match: progress.of(id).match})
+		l = append(l, &corepb.Contact{RaftId: id, SilentMillis: c.silentMillis(id), Match: progress.of(id).match, Full: c.fullHere(id)})
+	}
+	if c.full {
+		l = append(l, &corepb.Contact{RaftId: c.self, Match: c.last, Full: true})
 	}
 	return l
 }

@@ -210,7 +210,7 @@ func (n *node) Reply(r core.Reply) {
 
 var codeNames = map[core.Code]string{core.NotLeader: "not leader", core.Busy: "busy", core.TooLarge: "too large", core.Unknown: "unknown",
 	core.NoSuchNode: "no such node", core.Conflict: "conflict", core.LastVoter: "last voter", core.QuorumAtRisk: "quorum at risk",
-	core.NotPossible: "not possible", core.RemovedMember: "removed"}
+	core.NotPossible: "not possible", core.RemovedMember: "removed", core.NoRoom: "no room"}
 
 // sync answers the first count queued batches; false if there were none. What
 // asks for it, and all before it, is synced.
@@ -257,6 +257,9 @@ func (n *node) describe() string {
 	text := fmt.Sprintf("%d: %v term %d leader %d commit %d applied %d last %d", n.key, s.Role, s.Term, core.NodeID(s.Lead), s.Commit, s.Applied, s.Last)
 	if s.LeaseTicks > 0 {
 		text += fmt.Sprintf(" lease for %d", s.LeaseFrom+s.LeaseTicks-s.Tick)
+	}
+	if s.Full {
+		text += " full"
 	}
 	if n.paused {
 		text += " (paused)"

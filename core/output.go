@@ -111,6 +111,7 @@ const (
 	QuorumAtRisk       // the removal would leave the rest without a reachable quorum
 	NotPossible        // the change makes no sense now; Text says why
 	RemovedMember      // this node is no longer a member
+	NoRoom             // disks are full; nothing happened
 )
 
 // Event is something that people want to read in a log.

@@ -32,6 +32,9 @@ var showVerbs = map[string]func(*script){
 			if m.Replicating {
 				s.printf(" replicating")
 			}
+			if m.Full {
+				s.printf(" full")
+			}
 			if m.Heard {
 				s.printf(" silent %dms\n", m.SilentMillis)
 			} else {

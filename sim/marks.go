@@ -183,4 +183,4 @@ var mustAnswer = []core.Code{core.OK, core.NotLeader, core.TooLarge, core.Unknow
 	core.NotPossible, core.RemovedMember}
 
 var codeNames = [...]string{"ok", "not leader", "busy", "too large", "unknown", "no such node", "conflict", "last voter",
-	"quorum at risk", "not possible", "removed member"}
+	"quorum at risk", "not possible", "removed member", "no room"}

@@ -153,6 +153,7 @@ const (
 	ForwardReply_ACCEPTED   ForwardReply_Verdict = 0 // appended to the leader's log at index, term
 	ForwardReply_NOT_LEADER ForwardReply_Verdict = 1 // not appended
 	ForwardReply_BUSY       ForwardReply_Verdict = 2 // not appended: the leader is over a bound
+	ForwardReply_NO_ROOM    ForwardReply_Verdict = 3 // not appended: too many members' disks are full
 )
 
 // Enum value maps for ForwardReply_Verdict.
@@ -161,11 +162,13 @@ var (
 		0: "ACCEPTED",
 		1: "NOT_LEADER",
 		2: "BUSY",
+		3: "NO_ROOM",
 	}
 	ForwardReply_Verdict_value = map[string]int32{
 		"ACCEPTED":   0,
 		"NOT_LEADER": 1,
 		"BUSY":       2,
+		"NO_ROOM":    3,
 	}
 )
 
@@ -273,10 +276,13 @@ type Envelope struct {
 	//	*Envelope_ApplyNeeds
 	//	*Envelope_TableStateRequest
 	//	*Envelope_TableState
-	Body          isEnvelope_Body `protobuf_oneof:"body"`
-	LeaseRound    *LeaseRound     `protobuf:"bytes,10,opt,name=lease_round,json=leaseRound,proto3" json:"lease_round,omitempty"`       // beside a MsgHeartbeat
-	LeasePromise  *LeasePromise   `protobuf:"bytes,11,opt,name=lease_promise,json=leasePromise,proto3" json:"lease_promise,omitempty"` // beside a MsgHeartbeatResp
-	KnownCommit   *KnownCommit    `protobuf:"bytes,12,opt,name=known_commit,json=knownCommit,proto3" json:"known_commit,omitempty"`    // beside a MsgVoteResp or MsgPreVoteResp
+	Body         isEnvelope_Body `protobuf_oneof:"body"`
+	LeaseRound   *LeaseRound     `protobuf:"bytes,10,opt,name=lease_round,json=leaseRound,proto3" json:"lease_round,omitempty"`       // beside a MsgHeartbeat
+	LeasePromise *LeasePromise   `protobuf:"bytes,11,opt,name=lease_promise,json=leasePromise,proto3" json:"lease_promise,omitempty"` // beside a MsgHeartbeatResp
+	KnownCommit  *KnownCommit    `protobuf:"bytes,12,opt,name=known_commit,json=knownCommit,proto3" json:"known_commit,omitempty"`    // beside a MsgVoteResp or MsgPreVoteResp
+	// Beside a MsgHeartbeatResp: the sender's disk is full. Beside a MsgHeartbeat: its
+	// sender takes no proposals, as too many members' disks are full.
+	Full          bool `protobuf:"varint,21,opt,name=full,proto3" json:"full,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -459,6 +465,13 @@ func (x *Envelope) GetKnownCommit() *KnownCommit {
 		return x.KnownCommit
 	}
 	return nil
+}
+
+func (x *Envelope) GetFull() bool {
+	if x != nil {
+		return x.Full
+	}
+	return false
 }
 
 type isEnvelope_Body interface {
@@ -652,6 +665,7 @@ type Contact struct {
 	RaftId        uint64                 `protobuf:"varint,1,opt,name=raft_id,json=raftId,proto3" json:"raft_id,omitempty"`
 	SilentMillis  uint64                 `protobuf:"varint,2,opt,name=silent_millis,json=silentMillis,proto3" json:"silent_millis,omitempty"` // since the leader last heard from it
 	Match         uint64                 `protobuf:"varint,3,opt,name=match,proto3" json:"match,omitempty"`                                   // its last log index known to equal the leader's
+	Full          bool                   `protobuf:"varint,6,opt,name=full,proto3" json:"full,omitempty"`                                     // its disk is
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -705,6 +719,13 @@ func (x *Contact) GetMatch() uint64 {
 		return x.Match
 	}
 	return 0
+}
+
+func (x *Contact) GetFull() bool {
+	if x != nil {
+		return x.Full
+	}
+	return false
 }
 
 // LeasePromise is the answer: for at least so long after it received the round,
@@ -1654,6 +1675,7 @@ type Input struct {
 	//	*Input_PeerUnreachable_
 	//	*Input_SnapshotSent_
 	//	*Input_RemovedByPeer_
+	//	*Input_DiskFull_
 	Body          isInput_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1840,6 +1862,15 @@ func (x *Input) GetRemovedByPeer() *Input_RemovedByPeer {
 	return nil
 }
 
+func (x *Input) GetDiskFull() *Input_DiskFull {
+	if x != nil {
+		if x, ok := x.Body.(*Input_DiskFull_); ok {
+			return x.DiskFull
+		}
+	}
+	return nil
+}
+
 type isInput_Body interface {
 	isInput_Body()
 }
@@ -1908,6 +1939,10 @@ type Input_RemovedByPeer_ struct {
 	RemovedByPeer *Input_RemovedByPeer `protobuf:"bytes,16,opt,name=removed_by_peer,json=removedByPeer,proto3,oneof"`
 }
 
+type Input_DiskFull_ struct {
+	DiskFull *Input_DiskFull `protobuf:"bytes,20,opt,name=disk_full,json=diskFull,proto3,oneof"`
+}
+
 func (*Input_Tick_) isInput_Body() {}
 
 func (*Input_Receive_) isInput_Body() {}
@@ -1939,6 +1974,8 @@ func (*Input_PeerUnreachable_) isInput_Body() {}
 func (*Input_SnapshotSent_) isInput_Body() {}
 
 func (*Input_RemovedByPeer_) isInput_Body() {}
+
+func (*Input_DiskFull_) isInput_Body() {}
 
 // HistoryRequest asks for committed entries that the asking node's own log no
 // longer holds, or never did.
@@ -3094,13 +3131,57 @@ func (*Input_RemovedByPeer) Descriptor() ([]byte, []int) {
 	return file_core_proto_rawDescGZIP(), []int{18, 15}
 }
 
+type Input_DiskFull struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Full          bool                   `protobuf:"varint,1,opt,name=full,proto3" json:"full,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_DiskFull) Reset() {
+	*x = Input_DiskFull{}
+	mi := &file_core_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_DiskFull) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_DiskFull) ProtoMessage() {}
+
+func (x *Input_DiskFull) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_DiskFull.ProtoReflect.Descriptor instead.
+func (*Input_DiskFull) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{18, 16}
+}
+
+func (x *Input_DiskFull) GetFull() bool {
+	if x != nil {
+		return x.Full
+	}
+	return false
+}
+
 var File_core_proto protoreflect.FileDescriptor
 
 const file_core_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
 	"core.proto\x12\vpgraft.core\x1a\n" +
-	"raft.proto\"\xac\a\n" +
+	"raft.proto\"\xc0\a\n" +
 	"\bEnvelope\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\x04R\x02to\x12%\n" +
@@ -3123,7 +3204,8 @@ const file_core_proto_rawDesc = "" +
 	" \x01(\v2\x17.pgraft.core.LeaseRoundR\n" +
 	"leaseRound\x12>\n" +
 	"\rlease_promise\x18\v \x01(\v2\x19.pgraft.core.LeasePromiseR\fleasePromise\x12;\n" +
-	"\fknown_commit\x18\f \x01(\v2\x18.pgraft.core.KnownCommitR\vknownCommitB\x06\n" +
+	"\fknown_commit\x18\f \x01(\v2\x18.pgraft.core.KnownCommitR\vknownCommit\x12\x12\n" +
+	"\x04full\x18\x15 \x01(\bR\x04fullB\x06\n" +
 	"\x04body\"7\n" +
 	"\vKnownCommit\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x12\n" +
@@ -3131,27 +3213,29 @@ const file_core_proto_rawDesc = "" +
 	"\n" +
 	"LeaseRound\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\x04R\x05round\x120\n" +
-	"\bcontacts\x18\x02 \x03(\v2\x14.pgraft.core.ContactR\bcontacts\"]\n" +
+	"\bcontacts\x18\x02 \x03(\v2\x14.pgraft.core.ContactR\bcontacts\"q\n" +
 	"\aContact\x12\x17\n" +
 	"\araft_id\x18\x01 \x01(\x04R\x06raftId\x12#\n" +
 	"\rsilent_millis\x18\x02 \x01(\x04R\fsilentMillis\x12\x14\n" +
-	"\x05match\x18\x03 \x01(\x04R\x05match\"<\n" +
+	"\x05match\x18\x03 \x01(\x04R\x05match\x12\x12\n" +
+	"\x04full\x18\x06 \x01(\bR\x04full\"<\n" +
 	"\fLeasePromise\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\x04R\x05round\x12\x16\n" +
 	"\x06millis\x18\x02 \x01(\x04R\x06millis\"9\n" +
 	"\aForward\x12.\n" +
-	"\acommand\x18\x01 \x01(\v2\x14.pgraft.core.CommandR\acommand\"\xc7\x01\n" +
+	"\acommand\x18\x01 \x01(\v2\x14.pgraft.core.CommandR\acommand\"\xd4\x01\n" +
 	"\fForwardReply\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\fR\trequestId\x12;\n" +
 	"\averdict\x18\x02 \x01(\x0e2!.pgraft.core.ForwardReply.VerdictR\averdict\x12\x14\n" +
 	"\x05index\x18\x03 \x01(\x04R\x05index\x12\x12\n" +
-	"\x04term\x18\x04 \x01(\x04R\x04term\"1\n" +
+	"\x04term\x18\x04 \x01(\x04R\x04term\">\n" +
 	"\aVerdict\x12\f\n" +
 	"\bACCEPTED\x10\x00\x12\x0e\n" +
 	"\n" +
 	"NOT_LEADER\x10\x01\x12\b\n" +
-	"\x04BUSY\x10\x02\"\t\n" +
+	"\x04BUSY\x10\x02\x12\v\n" +
+	"\aNO_ROOM\x10\x03\"\t\n" +
 	"\aRemoved\"\n" +
 	"\n" +
 	"\bRemoveMe\"7\n" +
@@ -3225,7 +3309,7 @@ const file_core_proto_rawDesc = "" +
 	"\areplica\x18\x06 \x01(\fR\areplica\x12.\n" +
 	"\arefusal\x18\a \x01(\x0e2\x14.pgraft.core.RefusalR\arefusal\x12\x16\n" +
 	"\x06reason\x18\b \x01(\tR\x06reason\x12\x12\n" +
-	"\x04life\x18\t \x01(\fR\x04life\"\x91\x0f\n" +
+	"\x04life\x18\t \x01(\fR\x04life\"\xed\x0f\n" +
 	"\x05Input\x12-\n" +
 	"\x04tick\x18\x01 \x01(\v2\x17.pgraft.core.Input.TickH\x00R\x04tick\x126\n" +
 	"\areceive\x18\x02 \x01(\v2\x1a.pgraft.core.Input.ReceiveH\x00R\areceive\x126\n" +
@@ -3244,7 +3328,8 @@ const file_core_proto_rawDesc = "" +
 	"\aapplied\x18\r \x01(\v2\x1a.pgraft.core.Input.AppliedH\x00R\aapplied\x12O\n" +
 	"\x10peer_unreachable\x18\x0e \x01(\v2\".pgraft.core.Input.PeerUnreachableH\x00R\x0fpeerUnreachable\x12F\n" +
 	"\rsnapshot_sent\x18\x0f \x01(\v2\x1f.pgraft.core.Input.SnapshotSentH\x00R\fsnapshotSent\x12J\n" +
-	"\x0fremoved_by_peer\x18\x10 \x01(\v2 .pgraft.core.Input.RemovedByPeerH\x00R\rremovedByPeer\x1a\x06\n" +
+	"\x0fremoved_by_peer\x18\x10 \x01(\v2 .pgraft.core.Input.RemovedByPeerH\x00R\rremovedByPeer\x12:\n" +
+	"\tdisk_full\x18\x14 \x01(\v2\x1b.pgraft.core.Input.DiskFullH\x00R\bdiskFull\x1a\x06\n" +
 	"\x04Tick\x1a1\n" +
 	"\aReceive\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x12\n" +
@@ -3292,7 +3377,9 @@ const file_core_proto_rawDesc = "" +
 	"\fSnapshotSent\x12\x17\n" +
 	"\araft_id\x18\x01 \x01(\x04R\x06raftId\x12\x0e\n" +
 	"\x02ok\x18\x02 \x01(\bR\x02ok\x1a\x0f\n" +
-	"\rRemovedByPeerB\x06\n" +
+	"\rRemovedByPeer\x1a\x1e\n" +
+	"\bDiskFull\x12\x12\n" +
+	"\x04full\x18\x01 \x01(\bR\x04fullB\x06\n" +
 	"\x04body\"&\n" +
 	"\x0eHistoryRequest\x12\x14\n" +
 	"\x05after\x18\x01 \x01(\x04R\x05after\"T\n" +
@@ -3349,7 +3436,7 @@ func file_core_proto_rawDescGZIP() []byte {
 }
 
 var file_core_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_core_proto_goTypes = []any{
 	(Role)(0),                     // 0: pgraft.core.Role
 	(Refusal)(0),                  // 1: pgraft.core.Refusal
@@ -3396,10 +3483,11 @@ var file_core_proto_goTypes = []any{
 	(*Input_PeerUnreachable)(nil), // 42: pgraft.core.Input.PeerUnreachable
 	(*Input_SnapshotSent)(nil),    // 43: pgraft.core.Input.SnapshotSent
 	(*Input_RemovedByPeer)(nil),   // 44: pgraft.core.Input.RemovedByPeer
-	(*raftpb.Message)(nil),        // 45: raftpb.Message
+	(*Input_DiskFull)(nil),        // 45: pgraft.core.Input.DiskFull
+	(*raftpb.Message)(nil),        // 46: raftpb.Message
 }
 var file_core_proto_depIdxs = []int32{
-	45, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
+	46, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
 	9,  // 1: pgraft.core.Envelope.forward:type_name -> pgraft.core.Forward
 	10, // 2: pgraft.core.Envelope.forward_reply:type_name -> pgraft.core.ForwardReply
 	11, // 3: pgraft.core.Envelope.removed:type_name -> pgraft.core.Removed
@@ -3439,12 +3527,13 @@ var file_core_proto_depIdxs = []int32{
 	42, // 37: pgraft.core.Input.peer_unreachable:type_name -> pgraft.core.Input.PeerUnreachable
 	43, // 38: pgraft.core.Input.snapshot_sent:type_name -> pgraft.core.Input.SnapshotSent
 	44, // 39: pgraft.core.Input.removed_by_peer:type_name -> pgraft.core.Input.RemovedByPeer
-	25, // 40: pgraft.core.History.entries:type_name -> pgraft.core.HistoryEntry
-	41, // [41:41] is the sub-list for method output_type
-	41, // [41:41] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	45, // 40: pgraft.core.Input.disk_full:type_name -> pgraft.core.Input.DiskFull
+	25, // 41: pgraft.core.History.entries:type_name -> pgraft.core.HistoryEntry
+	42, // [42:42] is the sub-list for method output_type
+	42, // [42:42] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_core_proto_init() }
@@ -3483,6 +3572,7 @@ func file_core_proto_init() {
 		(*Input_PeerUnreachable_)(nil),
 		(*Input_SnapshotSent_)(nil),
 		(*Input_RemovedByPeer_)(nil),
+		(*Input_DiskFull_)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3490,7 +3580,7 @@ func file_core_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_core_proto_rawDesc), len(file_core_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   41,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

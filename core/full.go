@@ -28,10 +28,10 @@ func (c *Core) diskFull(in DiskFull) {
 	}
 	c.full = in.Full
 	if c.full {
-		c.event(Debug, "the disk is full: no entries are taken")
+		c.event(Debug, "no entries are taken: the disk is full")
 		c.handOverWhenFull()
 	} else {
-		c.event(Debug, "the disk has room again")
+		c.event(Debug, "entries are taken again")
 	}
 }
 

@@ -66,6 +66,7 @@ type Node struct {
 	pub       sync.Mutex // taken after mu
 	publisher *runner
 
+	room    room
 	history history
 	states  states
 	needs   needs
@@ -155,13 +156,14 @@ func (n *Node) mint(found bool) error {
 
 // begin starts the core of a member, or waits. The caller holds mu.
 func (n *Node) begin() error {
-	switch {
-	case n.id.Removed:
+	if n.id.Removed {
 		n.setState(Removed)
 		n.cfg.Logger.Warn(fmt.Sprintf("node %d was removed from its cluster: to have it back, empty %s, then initialise and add it again",
 			n.id.NodeID, n.cfg.DataDir))
 		return nil
-	case !n.id.Invited():
+	}
+	n.store.WaitForRoom(n.needs.ended)
+	if !n.id.Invited() {
 		n.setState(Waiting)
 		n.cfg.Logger.Info(fmt.Sprintf("node %d waits to be added to a cluster %q", n.id.NodeID, n.id.ClusterID))
 		return nil
@@ -222,7 +224,7 @@ func (n *Node) fail(err error) {
 }
 
 func (n *Node) failLocked(err error) {
-	if n.state == Failed || n.state == Closed {
+	if n.state == Failed || n.state == Closed || errors.Is(err, store.ErrAbandoned) { // the last: by Close
 		return
 	}
 	n.failure = fmt.Errorf("node %d stopped: %w", n.id.NodeID, err)
@@ -244,7 +246,10 @@ func (n *Node) removedFromCluster(r *runner) {
 	}
 	id := n.id
 	id.Removed = true
-	if err := n.store.SetIdentity(id); err != nil {
+	if err := n.store.SetIdentity(id); errors.Is(err, store.ErrFull) {
+		r.removed = false // until there is room
+		return
+	} else if err != nil {
 		n.failLocked(err)
 		return
 	}

@@ -72,7 +72,9 @@ func (p *Pebble) open(o Options) error {
 	if err := p.fs.MkdirAll(p.dir, 0o700); err != nil {
 		return err
 	}
-	p.room.begin()
+	if err := p.room.begin(); err != nil {
+		return fmt.Errorf("store: open %s: %w", p.dir, err)
+	}
 	db, err := pebble.Open(p.dir, o.pebbleOptions(p.guard, p.fs))
 	switch {
 	// A file that is not there: lost, or a crash of the machine interrupted the

@@ -30,6 +30,9 @@ const (
 	maxReserve  = 64 << 20
 	reservePart = 10
 	ballastPart = 2
+	// roomToOpen is what it takes to open a store, the tables that its log is flushed
+	// into above all.
+	roomToOpen = 2 * defaultMemTableBytes
 
 	minRoomRetry = 20 * time.Millisecond
 	maxRoomRetry = time.Second
@@ -76,14 +79,36 @@ func newRoom(dir string, o Options) *room {
 	return &room{fs: o.FS, dir: dir, log: o.Logger, onFull: o.OnFull, closing: make(chan struct{})}
 }
 
-// begin is called when the directory is there. A ballast that is left of an earlier
-// life helps to open the store.
-func (r *room) begin() {
+// begin is called when the directory is there, before Pebble is. A ballast that is left
+// of an earlier life helps to open the store. Without one there must be some room: a
+// store that cannot be opened keeps its memory, see guard, and somebody tries again and
+// again.
+func (r *room) begin() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.reserves = reserves(r.dir)
-	_, err := r.fs.Stat(r.ballast())
-	r.held = err == nil
+	if _, err := r.fs.Stat(r.ballast()); err == nil {
+		r.held = true
+		return nil
+	}
+	if !r.reserves {
+		return nil
+	}
+	usage, reserve, unknown := r.usage()
+	err := r.hold(reserve / ballastPart)
+	if err != nil && (unknown || errors.Is(err, syscall.EDQUOT) || usage.AvailBytes < roomToOpen) {
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	return nil
+}
+
+// usage says how much room there is, and how much should be.
+func (r *room) usage() (u vfs.DiskUsage, reserve uint64, unknown bool) {
+	u, err := r.fs.GetDiskUsage(r.dir)
+	if err != nil {
+		return u, maxReserve, true
+	}
+	return u, min(maxReserve, u.TotalBytes/reservePart), false
 }
 
 func (r *room) ballast() string { return r.fs.PathJoin(r.dir, ballastName) }
@@ -150,11 +175,7 @@ func (r *room) isFull() bool {
 func (r *room) look() Room {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	usage, err := r.fs.GetDiskUsage(r.dir)
-	reserve := uint64(maxReserve)
-	if err == nil {
-		reserve = min(reserve, usage.TotalBytes/reservePart)
-	}
+	usage, reserve, unknown := r.usage()
 	need := reserve
 	if r.full || r.cause != nil {
 		need += reserve / ballastPart // else it would be full again at once
@@ -162,9 +183,9 @@ func (r *room) look() Room {
 	if !r.held && !r.no {
 		need += reserve / ballastPart
 	}
-	enough := r.waiting == 0 && (err != nil || usage.AvailBytes >= need)
+	enough := r.waiting == 0 && (unknown || usage.AvailBytes >= need)
 	if enough && !r.no {
-		enough = r.hold(reserve / ballastPart)
+		enough = r.hold(reserve/ballastPart) == nil
 	}
 	if r.full = !enough; !r.full {
 		r.cause = nil
@@ -172,27 +193,28 @@ func (r *room) look() Room {
 	return Room{Free: usage.AvailBytes, Total: usage.TotalBytes, Full: r.full, Cause: r.cause}
 }
 
-// hold makes the ballast of so many bytes, which it may have already.
-func (r *room) hold(bytes uint64) (enough bool) {
+// hold makes the ballast of so many bytes, which it may have already. The error is
+// that there is no room for it.
+func (r *room) hold(bytes uint64) error {
 	if r.held && r.sure {
-		return true
+		return nil
 	}
 	f, err := r.fs.OpenReadWrite(r.ballast(), vfs.WriteCategoryUnspecified)
 	if err == nil {
 		err = errors.Join(f.Preallocate(0, int64(bytes)), f.Close())
 	}
 	if r.held, r.sure = err == nil, err == nil; err == nil {
-		return true
+		return nil
 	}
 	if removed := r.fs.Remove(r.ballast()); removed != nil && !errors.Is(removed, syscall.ENOENT) {
 		err = errors.Join(err, removed)
 	}
 	if changeCreate.lacksRoom(err) {
-		return false
+		return err
 	}
 	r.no = true
 	r.log.Warn(fmt.Sprintf("store: no room is kept back in %s for when its disk is full: %v", r.dir, err))
-	return true
+	return nil
 }
 
 // Room implements Store.

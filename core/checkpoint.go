@@ -122,6 +122,8 @@ func (c *Core) state(k *checkpoint.Codec) {
 	k.Flag(&c.lost)
 	k.Uint(&c.lossTold)
 	k.Uint(&c.replayed)
+	k.Flag(&c.full)
+	k.Uint(&c.fullAskedAt)
 	k.Uint(&c.timer.deadline)
 	k.Uint(&c.timer.random)
 	k.Uint(&c.timer.campaigns)
@@ -233,6 +235,8 @@ func (p *peer) state(k *checkpoint.Codec) {
 	k.Uint(&p.round)
 	checkpoint.Message(k, &p.contact)
 	k.Uint(&p.contactAt)
+	k.Flag(&p.full)
+	k.Flag(&p.takesNone)
 	k.Flag(&p.leaves)
 	checkpoint.Number(k, &p.alarm)
 }

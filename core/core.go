@@ -28,6 +28,9 @@ type Core struct {
 	lost     bool   // the store lost what this node acknowledged: it elects nobody
 	lossTold uint64 // tick at which the leader was told so last; 0 = never
 	replayed uint64 // committed before this start: what is applied up to here is no news
+	full     bool   // the disk is
+	// fullAskedAt is the tick at which leadership was handed over last for that.
+	fullAskedAt uint64
 
 	timer    electionTimer
 	promise  promise
@@ -145,6 +148,8 @@ func (c *Core) Step(in Input) Output {
 		c.rn.ReportUnreachable(in.RaftID)
 	case SnapshotSent:
 		c.snapshotSent(in)
+	case DiskFull:
+		c.diskFull(in)
 	case RemovedByPeer:
 		c.becomeRemoved("a member says so")
 	default:
@@ -169,6 +174,7 @@ func (c *Core) tick() {
 	}
 	c.retryProposals()
 	c.tickTransfer()
+	c.handOverWhenFull()
 	c.tickReads()
 }
 
@@ -263,6 +269,7 @@ func (c *Core) whyNotLeader(before uint64) string {
 // leaderKnown is called when this node learns who leads, itself included.
 func (c *Core) leaderKnown() {
 	if c.lead != c.self {
+		c.peer(c.lead).takesNone = false // until it says so
 		c.event(Info, "node %d leads in term %d", NodeID(c.lead), c.hard.Term)
 	}
 	c.proposed.reroute = true
@@ -274,6 +281,10 @@ func (c *Core) becameLeader() {
 	c.lease = lease{rounds: map[uint64]uint64{}, granted: map[uint64]grant{}, answered: map[uint64]uint64{}}
 	c.changes.confIndex = c.last // the library allows no change before this is applied
 	c.rememberAppended()
+	for _, m := range c.members.List { // until they say so
+		c.peer(m.GetRaftId()).full = false
+	}
+	c.fullAskedAt = c.now
 }
 
 func (c *Core) lostLeadership() {
@@ -294,6 +305,9 @@ func (c *Core) send(env *corepb.Envelope) {
 
 // sendRaft sends a message of the library's.
 func (c *Core) sendRaft(m *pb.Message) {
+	if c.withheld(m) {
+		return
+	}
 	c.sent.Reset()
 	c.sentRaft.Raft = m
 	c.sent.To, c.sent.Body = m.GetTo(), &c.sentRaft
@@ -304,6 +318,7 @@ func (c *Core) sendRaft(m *pb.Message) {
 // a heartbeat, its answer to a response, the recipient to a snapshot, what is
 // committed to an answer to a vote request.
 func (c *Core) decorate(env *corepb.Envelope) {
+	c.sayFull(env)
 	switch m := env.GetRaft(); m.GetType() {
 	case pb.MsgHeartbeat:
 		if c.role == raft.StateLeader {

@@ -17,6 +17,8 @@ type peer struct {
 	round     uint64          // as its follower: the lease round last answered
 	contact   *corepb.Contact // as the leader's follower: what the leader says of it
 	contactAt uint64          // tick
+	full      bool            // its disk is, as it says
+	takesNone bool            // as the leader it says that it takes no proposals
 	leaves    bool            // it has asked to be removed
 	alarm     Alarm           // as the leader: what it has said of itself
 }
@@ -112,6 +114,9 @@ func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
 		c.tellLoss(m.GetFrom())
 		return
 	}
+	if c.full && carriesData(m) {
+		return
+	}
 	if m.GetType() == pb.MsgHeartbeat {
 		c.peer(m.GetFrom()).round = env.GetLeaseRound().GetRound()
 		c.noteContacts(env)
@@ -119,6 +124,7 @@ func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
 	c.noteTerm(m)
 	c.step(m)
 	c.drain()
+	c.noteFull(env, m)
 	c.commitKnown(env.GetKnownCommit())
 	c.heardFromLeader(m)
 	if p := env.GetLeasePromise(); p != nil && m.GetType() == pb.MsgHeartbeatResp && m.GetTerm() == c.hard.Term {
@@ -246,7 +252,10 @@ func (c *Core) contacts() []*corepb.Contact {
 			continue
 		}
 		l = append(l, &corepb.Contact{RaftId: id, SilentMillis: c.silentMillis(id), Match: progress.of(id).match,
-			Alarm: corepb.Alarm(c.alarmOf(id))})
+			Alarm: corepb.Alarm(c.alarmOf(id)), Full: c.fullHere(id)})
+	}
+	if c.full {
+		l = append(l, &corepb.Contact{RaftId: c.self, Match: c.last, Full: true})
 	}
 	return l
 }

@@ -32,6 +32,9 @@ func mix(z uint64) uint64 {
 // section 5.2).
 func (c *Core) resetTimer() {
 	c.timer.deadline = c.now + uint64(c.cfg.ElectionTicks) + c.timer.draw(c.cfg.ElectionTicks)
+	if c.full { // those that have room first
+		c.timer.deadline += uint64(c.cfg.ElectionTicks)
+	}
 }
 
 // campaignWhenDue starts an election once the deadline has passed: PreVote
@@ -84,7 +87,9 @@ func (c *Core) abdicate(why string) {
 	c.cause = why
 	c.step(&pb.Message{Type: pb.MsgHeartbeatResp.Enum(), From: new(c.self), To: new(c.self), Term: new(c.hard.Term + 1)})
 	c.drain()
-	c.timer.deadline = c.now
+	if !c.full {
+		c.timer.deadline = c.now
+	}
 }
 
 // step hands the library a message that the core has checked or made.

@@ -103,6 +103,10 @@ type (
 		OK     bool
 	}
 
+	// DiskFull says whether the disk has room for nothing but what is small, as a
+	// vote. It has room when a core starts; the host says every change.
+	DiskFull struct{ Full bool }
+
 	// RemovedByPeer says that a member refused this node's connection because
 	// it is no longer a member.
 	RemovedByPeer struct{}
@@ -123,4 +127,5 @@ func (Persisted) isInput()       {}
 func (Applied) isInput()         {}
 func (PeerUnreachable) isInput() {}
 func (SnapshotSent) isInput()    {}
+func (DiskFull) isInput()        {}
 func (RemovedByPeer) isInput()   {}

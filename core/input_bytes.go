@@ -109,6 +109,9 @@ func (b *inputBytes) body(in Input) protowire.Number {
 		return 15
 	case RemovedByPeer:
 		return 16
+	case DiskFull:
+		b.number(1, protowire.EncodeBool(in.Full))
+		return 20
 	}
 	panic(fmt.Sprintf("unknown input %T", in))
 }
@@ -160,6 +163,8 @@ func DecodeInput(b []byte) (Input, error) {
 		return PeerUnreachable{RaftID: x.PeerUnreachable.GetRaftId()}, nil
 	case *corepb.Input_SnapshotSent_:
 		return SnapshotSent{RaftID: x.SnapshotSent.GetRaftId(), OK: x.SnapshotSent.GetOk()}, nil
+	case *corepb.Input_DiskFull_:
+		return DiskFull{Full: x.DiskFull.GetFull()}, nil
 	case *corepb.Input_RemovedByPeer_:
 		return RemovedByPeer{}, nil
 	}

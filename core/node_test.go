@@ -218,7 +218,7 @@ func (n *node) Reply(r core.Reply) {
 
 var codeNames = map[core.Code]string{core.NotLeader: "not leader", core.Busy: "busy", core.TooLarge: "too large", core.Unknown: "unknown",
 	core.NoSuchNode: "no such node", core.Conflict: "conflict", core.LastVoter: "last voter", core.QuorumAtRisk: "quorum at risk",
-	core.NotPossible: "not possible", core.RemovedMember: "removed"}
+	core.NotPossible: "not possible", core.RemovedMember: "removed", core.NoRoom: "no room"}
 
 // sync answers the first count queued batches; false if there were none. What
 // asks for it, and all before it, is synced.
@@ -268,6 +268,9 @@ func (n *node) describe() string {
 	}
 	if s.Alarm != core.NoAlarm {
 		text += fmt.Sprintf(" alarm %v", s.Alarm)
+	}
+	if s.Full {
+		text += " full"
 	}
 	if n.paused {
 		text += " (paused)"

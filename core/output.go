@@ -113,6 +113,7 @@ const (
 	QuorumAtRisk       // no quorum answers of the voters as they are, or would be; nothing happened
 	NotPossible        // the change makes no sense now; Text says why
 	RemovedMember      // this node is no longer a member
+	NoRoom             // disks are full; nothing happened
 )
 
 // Event is something that people want to read in a log.

@@ -57,6 +57,10 @@ func (c *Core) propose(in Propose) {
 		p.ids = append(p.ids, in.ID)
 		return
 	}
+	if text, none := c.noRoom(); none {
+		c.reply(in.ID, NoRoom, "%s", text)
+		return
+	}
 	if len(ps.order) >= maxProposals || ps.bytes+len(in.Data) > maxProposalBytes {
 		c.reply(in.ID, Busy, "%d proposals of %d bytes are open, at most %d of %d bytes may be", len(ps.order), ps.bytes, maxProposals, maxProposalBytes)
 		return
@@ -103,6 +107,9 @@ func (c *Core) appendCommand(cmd *corepb.Command) (place, corepb.ForwardReply_Ve
 	}
 	if c.transfer.target != 0 || c.removed || c.last+1 > cmd.GetSince()+requestWindow {
 		return place{}, corepb.ForwardReply_NOT_LEADER // the last: its proposer gives up, see route
+	}
+	if c.takesNone() {
+		return place{}, corepb.ForwardReply_NO_ROOM
 	}
 	if err := c.rn.Propose(marshal(cmd)); err != nil {
 		return place{}, corepb.ForwardReply_BUSY
@@ -158,7 +165,7 @@ func (c *Core) forwardReply(r *corepb.ForwardReply) {
 		c.supersede()
 	case corepb.ForwardReply_NOT_LEADER:
 		p.sent = false // sent again at the next tick
-	case corepb.ForwardReply_BUSY:
+	case corepb.ForwardReply_BUSY, corepb.ForwardReply_NO_ROOM:
 		// Asked again in time. It is not refused: another copy of the question,
 		// late or early, may have found room.
 	}

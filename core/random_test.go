@@ -121,6 +121,8 @@ var actions = []struct {
 	}},
 	{1, "isolate", func(x *random) { x.isolate(x.pick()) }},
 	{1, "slow", func(x *random) { n := x.pick(); x.slow[n.id.NodeID] = true; x.isolate(n) }},
+	{1, "full", func(x *random) { x.pick().step(core.DiskFull{Full: true}) }},
+	{16, "room", func(x *random) { x.pick().step(core.DiskFull{}) }},
 	{1, "heal", func(x *random) { x.heal() }},
 	{3, "transfer", func(x *random) {
 		x.pick().step(core.TransferLeader{ID: x.id(), NodeID: x.r.Uint32N(randomNodes + 1)})
@@ -174,6 +176,11 @@ func (x *random) isolate(n *node) {
 func (x *random) heal() {
 	clear(x.cut)
 	clear(x.slow)
+	for _, n := range x.all() {
+		if n.core != nil {
+			n.step(core.DiskFull{})
+		}
+	}
 }
 
 func (x *random) steps(n int) {

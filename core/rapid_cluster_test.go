@@ -49,7 +49,7 @@ func TestRapidCluster(t *testing.T) {
 			"deliver": r.deliverAny, "deliver2": r.deliverAny, "lose": r.lose, "duplicate": r.duplicate,
 			"sync": r.sync, "crash": r.crash, "restart": r.restart, "pause": r.pause, "partition": r.cutLink, "heal": r.heal,
 			"propose": r.proposeAny, "propose2": r.proposeAny, "add": r.add, "remove": r.remove, "transfer": r.transfer, "apply": r.apply,
-			"read": r.readAny, "replace": r.replace,
+			"read": r.readAny, "replace": r.replace, "full": r.full,
 		})
 		r.recover(t)
 	})
@@ -122,6 +122,11 @@ func (r *randomCluster) sync(t *rapid.T) {
 	n := r.one(t)
 	n.slow = rapid.Bool().Draw(t, "slow")
 	n.sync(rapid.IntRange(0, 5).Draw(t, "batches"))
+}
+
+// full fills a disk, or makes room on it.
+func (r *randomCluster) full(t *rapid.T) {
+	r.running(t).step(core.DiskFull{Full: rapid.Bool().Draw(t, "full")})
 }
 
 func (r *randomCluster) crash(t *rapid.T) { r.one(t).crash(rapid.IntRange(0, 6).Draw(t, "keep")) }
@@ -219,6 +224,7 @@ func (r *randomCluster) recover(t *rapid.T) {
 		}
 		if n.core != nil {
 			n.apply()
+			n.step(core.DiskFull{})
 		}
 		n.due = r.time + n.interval()
 	}

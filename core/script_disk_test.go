@@ -28,6 +28,15 @@ var diskVerbs = map[string]func(*script){
 			s.printf("%s\n", batchText(b))
 		}
 	},
+	// full node=2: its disk is, and its host says so;  room node=2: no longer
+	"full": func(s *script) {
+		s.node().step(core.DiskFull{Full: true})
+		s.settle()
+	},
+	"room": func(s *script) {
+		s.node().step(core.DiskFull{})
+		s.settle()
+	},
 	// lazy node=2: its host applies nothing until apply node=2;  eager: at once again
 	"lazy":  func(s *script) { s.node().lazy = true },
 	"eager": func(s *script) { s.node().lazy = false },

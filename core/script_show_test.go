@@ -35,6 +35,9 @@ var showVerbs = map[string]func(*script){
 			if m.Alarm != core.NoAlarm {
 				s.printf(" alarm %v", m.Alarm)
 			}
+			if m.Full {
+				s.printf(" full")
+			}
 			if m.Heard {
 				s.printf(" silent %dms\n", m.SilentMillis)
 			} else {

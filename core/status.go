@@ -40,12 +40,14 @@ type Status struct {
 	LeaseFrom  uint64
 	LeaseTicks uint64
 	Alarm      Alarm // about this node
+	Full       bool  // the disk is
 }
 
 // Status is cheap: call it after every Step.
 func (c *Core) Status() Status {
 	s := Status{RaftID: c.self, Role: RoleFollower, Lead: c.lead, Term: c.hard.Term, Commit: c.hard.Commit,
-		Applied: c.machine.index, Last: c.last, Tick: c.now, Campaigns: c.timer.campaigns, LeaseFrom: c.lease.from, LeaseTicks: c.lease.ticks, Alarm: c.alarm()}
+		Applied: c.machine.index, Last: c.last, Tick: c.now, Campaigns: c.timer.campaigns, LeaseFrom: c.lease.from, LeaseTicks: c.lease.ticks, Alarm: c.alarm(),
+		Full: c.full}
 	switch {
 	case c.removed:
 		s.Role, s.Lead = RoleRemoved, 0
@@ -70,6 +72,7 @@ type MemberStatus struct {
 	Next         uint64 // next index to send; 0 unless this node leads
 	Replicating  bool   // the leader streams entries to it; false unless this node leads
 	SilentMillis uint64 // since the leader heard from it (or this node, from the leader)
+	Full         bool   // its disk is, as it said last
 	Heard        bool   // false: never, as far as this node knows
 	Alarm        Alarm  // about it
 }
@@ -80,7 +83,7 @@ func (c *Core) MemberStatuses() []MemberStatus {
 	progress := c.progress()
 	for _, m := range c.members.List {
 		id := m.GetRaftId()
-		s := MemberStatus{Member: m, SilentMillis: c.silentMillis(id), Alarm: c.alarmOf(id)}
+		s := MemberStatus{Member: m, SilentMillis: c.silentMillis(id), Alarm: c.alarmOf(id), Full: c.fullHere(id)}
 		switch {
 		case id == c.self:
 			s.Match, s.SilentMillis = c.last, 0

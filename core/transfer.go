@@ -56,6 +56,8 @@ func (c *Core) transferLeader(in TransferLeader) {
 			c.reply(in.ID, NoSuchNode, "node %d is not a member", in.NodeID)
 		case !c.isVoter(m.GetRaftId()):
 			c.reply(in.ID, NotPossible, "node %d is not a voter", in.NodeID)
+		case c.fullHere(m.GetRaftId()):
+			c.reply(in.ID, NotPossible, "the disk of node %d is full", in.NodeID)
 		default:
 			if r := c.refuses(need{must: m.GetRaftId()}, c.reachable); r.code != OK {
 				c.refuse(in.ID, r)
@@ -143,6 +145,7 @@ func (c *Core) giveUpTransfer(why string, a ...any) {
 
 // successor is the voter with the longest log that up accepts, of those that stay: one
 // on its way out would hand leadership on, maybe back; 0 if there is none. One
+// whose disk is full comes after those with room, as it takes no entries. One
 // that has asked to be removed is the last choice: it may have been restarted and
 // have forgotten it.
 func (c *Core) successor(up func(uint64) bool) uint64 {
@@ -151,6 +154,9 @@ func (c *Core) successor(up func(uint64) bool) uint64 {
 	better := func(v uint64) bool {
 		if best == 0 {
 			return true
+		}
+		if f := c.fullHere(v); f != c.fullHere(best) {
+			return !f
 		}
 		if l := c.peer(v).leaves; l != c.peer(best).leaves {
 			return !l

@@ -67,6 +67,7 @@ type Node struct {
 	pub       sync.Mutex // taken after mu
 	publisher *runner
 
+	room    room
 	history history
 	states  states
 	needs   needs
@@ -157,13 +158,14 @@ func (n *Node) mint(found bool) error {
 
 // begin starts the core of a member, or waits. The caller holds mu.
 func (n *Node) begin() error {
-	switch {
-	case n.id.Removed:
+	if n.id.Removed {
 		n.setState(Removed)
 		n.cfg.Logger.Warn(fmt.Sprintf("node %d was removed from its cluster: to have it back, empty %s, then initialise and add it again",
 			n.id.NodeID, n.cfg.DataDir))
 		return nil
-	case !n.id.Invited():
+	}
+	n.store.WaitForRoom(n.needs.ended)
+	if !n.id.Invited() {
 		n.setState(Waiting)
 		n.cfg.Logger.Info(fmt.Sprintf("node %d waits to be added to a cluster %q", n.id.NodeID, n.id.ClusterID))
 		return nil
@@ -225,7 +227,7 @@ func (n *Node) fail(err error) {
 }
 
 func (n *Node) failLocked(err error) {
-	if n.state == Failed || n.state == Closed {
+	if n.state == Failed || n.state == Closed || errors.Is(err, store.ErrAbandoned) { // the last: by Close
 		return
 	}
 	n.failure = fmt.Errorf("node %d stopped: %w", n.id.NodeID, err)
@@ -253,6 +255,9 @@ func (n *Node) removedFromCluster(r *runner) {
 	switch {
 	case n.state != Running:
 		return // it failed or was closed meanwhile: the next start sees it
+	case errors.Is(err, store.ErrFull):
+		r.removed = false // until there is room
+		return
 	case err != nil:
 		n.failLocked(err)
 		return

@@ -47,6 +47,7 @@ func Open(cfg Config) (*Node, error) {
 		})
 	}
 	n = &Node{cfg: cfg, tls: encryption, id: core.Identity{ClusterID: cfg.ClusterID, NodeID: cfg.NodeID}}
+	n.room.met = make(chan struct{}, 1)
 	n.needs.own, n.needs.ended = cfg.Retention.RetainFrom, make(chan struct{})
 	n.rec = recorder.Open(filepath.Join(cfg.DataDir, traceDir), cfg.Trace, cfg.Logger, cfg.Go)
 	n.stats.since = time.Now()
@@ -60,6 +61,7 @@ func Open(cfg Config) (*Node, error) {
 		n.sayTLS()
 	}
 	n.cfg.Go(n.keepTelling)
+	n.cfg.Go(n.watchRoom)
 	return n, nil
 }
 
@@ -186,7 +188,7 @@ func (n *Node) takeOver(id core.Identity, mark marker, marked bool) error {
 }
 
 func (n *Node) storeOptions() store.Options {
-	return store.Options{FS: n.cfg.FS, Retention: n.cfg.Retention, Logger: n.cfg.Logger}
+	return store.Options{FS: n.cfg.FS, Retention: n.cfg.Retention, Logger: n.cfg.Logger, OnFull: n.room.signal}
 }
 
 func isEmpty(dir string) bool {

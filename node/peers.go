@@ -2,10 +2,12 @@ package node
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/corepb"
+	"github.com/pgraft/pgraft/node/store"
 )
 
 // peers is the node as the transport's handler.
@@ -50,7 +52,10 @@ func (p *peers) Greet(hello *corepb.Hello) *corepb.Welcome {
 	if v.Join == nil {
 		return n.welcome(v)
 	}
-	if err := n.store.SetIdentity(*v.Join); err != nil {
+	if err := n.store.SetIdentity(*v.Join); errors.Is(err, store.ErrFull) {
+		return n.id.Welcome(core.Verdict{Refusal: corepb.Refusal_NOT_INITIALISED,
+			Reason: fmt.Sprintf("node %d cannot join: its disk is full", n.id.NodeID)})
+	} else if err != nil {
 		n.failLocked(err)
 		return nil
 	}

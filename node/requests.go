@@ -65,7 +65,7 @@ func (n *Node) ask(ctx context.Context, in func(id uint64) core.Input) (core.Rep
 // askedBefore is what a reply means that another core may have been asked for
 // before: a refusal does not say that nothing happens.
 func askedBefore(rep core.Reply, again bool) core.Reply {
-	if again && rep.Code == core.Busy {
+	if again && (rep.Code == core.Busy || rep.Code == core.NoRoom) {
 		rep.Code, rep.Text = core.Unknown, "asked again after a change of settings: "+rep.Text
 	}
 	return rep

@@ -15,7 +15,7 @@ func TestRefusedWhenAskedAgain(t *testing.T) {
 		again bool
 		want  core.Code
 	}{
-		{core.Busy, false, core.Busy}, {core.Busy, true, core.Unknown}, {core.TooLarge, true, core.TooLarge}, {core.Unknown, true, core.Unknown},
+		{core.Busy, false, core.Busy}, {core.Busy, true, core.Unknown}, {core.NoRoom, false, core.NoRoom}, {core.NoRoom, true, core.Unknown}, {core.TooLarge, true, core.TooLarge}, {core.Unknown, true, core.Unknown},
 	} {
 		var got *RequestError
 		err := failure(askedBefore(core.Reply{Code: x.code, Text: "no room"}, x.again))

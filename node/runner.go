@@ -118,6 +118,7 @@ func (r *runner) loop() {
 		case <-t.C:
 			r.step(core.Tick{})
 			r.watchDisk()
+			r.tellRoom()
 		case in := <-r.inbox:
 			switch in := in.(type) {
 			case core.Input:

@@ -38,6 +38,14 @@ func (c *checks) live() {
 	}
 }
 
+// refusedForRoom: once the faults are over all disks have room, and nobody refuses a
+// proposal for want of it.
+func (c *checks) refusedForRoom(q *request) {
+	if c.w.settled && q.began > c.w.lastOps() {
+		c.w.fail(checkLiveness, "%v refuses %v for want of room, and all disks have some", q.node, q.op)
+	}
+}
+
 // answersAll: a member that is to stay one has answered whatever it was asked
 // before the last operations.
 func (c *checks) answersAll(n *node) {

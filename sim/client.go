@@ -233,6 +233,9 @@ func (w *World) answered(q *request, r core.Reply) {
 		}
 		return
 	}
+	if r.Code == core.NoRoom {
+		w.checks.refusedForRoom(q)
+	}
 	o := q.op
 	o.open--
 	switch {

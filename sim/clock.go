@@ -78,6 +78,12 @@ func (n *node) takeTick() {
 	next := n.status.Tick + 1
 	n.moments[next%moments] = moment{next, n.clock.at(n.w.now), n.w.now}
 	n.input(core.Tick{})
+	if n.state == running {
+		if full := n.disk.saysFull(); full != n.status.Full {
+			n.w.marks.add(markToldFull)
+			n.input(core.DiskFull{Full: full})
+		}
+	}
 }
 
 // fallAsleep stops the ticker, but not CLOCK_BOOTTIME; wakeUp lets it run on

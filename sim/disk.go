@@ -110,8 +110,11 @@ type disk struct {
 	latency  Stream
 	damage   Stream
 
-	slow     int // faults in force: syncs take slowFactor times as long
-	full     int // writes fail
+	slow     int           // faults in force: syncs take slowFactor times as long
+	full     int           // nothing is free but room
+	room     int           // bytes
+	changed  time.Duration // when full did last
+	waits    bool          // what is being written has found no room
 	stall    time.Duration
 	syncErr  bool // the next sync fails
 	writeErr bool // the next write fails
@@ -124,12 +127,15 @@ const (
 	// maxDiskQueue bounds the batches that a node may have unanswered. The core
 	// answers nothing before its sync, so what is in flight bounds it.
 	maxDiskQueue = 4096
+	// lookForRoom is how often a node looks how much room there is.
+	lookForRoom = time.Second
+	// batchOverhead is what a batch and an entry take beside their data.
+	batchOverhead = 64
 )
 
 var (
 	errSync  = errors.New("disk: fsync: input/output error")
 	errWrite = errors.New("disk: write: input/output error")
-	errFull  = errors.New("disk: write: no space left on device")
 )
 
 func (d *disk) add(b []core.Persist) {
@@ -166,8 +172,11 @@ func (d *disk) finish() {
 	n := d.node
 	sync := needsSync(d.writing)
 	switch {
-	case d.full > 0:
-		n.fail(errFull)
+	case d.full > 0 && !d.takeRoom():
+		// Nothing is answered, and nothing else is written, until there is room.
+		d.waits = true
+		n.w.marks.add(markWaitedForRoom)
+		n.w.say(n, "waits for room on its disk")
 	case d.writeErr:
 		d.writeErr = false
 		n.fail(errWrite)
@@ -185,6 +194,56 @@ func (d *disk) finish() {
 		n.input(core.Persisted{Seq: seq})
 		d.kick()
 	}
+}
+
+// takeRoom says whether there is room for what is being written, and takes it.
+func (d *disk) takeRoom() bool {
+	need := 0
+	for _, b := range d.writing {
+		need += batchOverhead
+		for _, e := range b.Entries {
+			need += batchOverhead + len(e.Data)
+		}
+		for _, s := range []*core.Snapshot{b.Snapshot, b.Mark} {
+			if s != nil {
+				need += len(s.Data)
+			}
+		}
+	}
+	if need > d.room {
+		return false
+	}
+	d.room -= need
+	return true
+}
+
+// fill leaves so much room; free ends that, and what has waited is written.
+func (d *disk) fill(room int) {
+	if d.full++; d.full == 1 || room < d.room {
+		d.room = room
+	}
+	d.changed = d.node.w.now
+}
+
+func (d *disk) free() {
+	w := d.node.w
+	if d.full--; d.full > 0 {
+		return
+	}
+	d.changed = w.now
+	if d.waits {
+		d.waits = false
+		w.arrange(event{at: w.now + d.latency.Between(0, lookForRoom), kind: evDisk, node: d.node, life: d.node.life})
+	}
+}
+
+// saysFull is what the node's host tells the core, at its ticks: it looks now and
+// then, and knows at once when a write has found no room.
+func (d *disk) saysFull() bool {
+	if d.node.w.now-d.changed < lookForRoom && !d.waits {
+		return d.node.status.Full
+	}
+	return d.full > 0 || d.waits
 }
 
 // installing says that a leader's snapshot is on its way to the disk: what it
@@ -238,5 +297,5 @@ func (d *disk) crash(s survival) {
 	clear(d.unsynced)
 	clear(d.queue)
 	d.unsynced, d.queue, d.writing, d.busy = d.unsynced[:0], d.queue[:0], d.writing[:0], false
-	d.stall, d.syncErr, d.writeErr = 0, false, false
+	d.stall, d.syncErr, d.writeErr, d.waits = 0, false, false, false
 }

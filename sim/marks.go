@@ -31,6 +31,8 @@ const (
 	markRefusedToStart
 	markFailStop
 	markDiedInStep
+	markWaitedForRoom
+	markToldFull
 	markSendToStranger
 	markPeerQueueFull
 	markInboxFull
@@ -85,7 +87,7 @@ const (
 
 var markNames = [markCount]string{
 	"torn or lost tail at a crash", "writes lost at a crash", "ticks dropped in a pause", "refused to start",
-	"stopped by its disk", "died in the middle of a step", "send to a member without a connection",
+	"stopped by its disk", "died in the middle of a step", "waited for room on a disk", "told of a full disk, or of room", "send to a member without a connection",
 	"queue of a peer full", "inbox full", "message missed its process", "message lost", "message duplicated",
 	"message reordered", "old message replayed", "message into a partition", "message too large for its link",
 	"message over a narrow link", "snapshot cut in the middle", "elected", "deposed", "lease taken",
@@ -169,7 +171,7 @@ func (m *Marks) List() []Mark {
 			l = append(l, Mark{"greeted with " + corepb.Refusal_name[r], m.refusals[r], slices.Contains(mustRefuse, corepb.Refusal(r))})
 		}
 	}
-	for c := core.OK; c <= core.RemovedMember; c++ {
+	for c := core.OK; c <= core.NoRoom; c++ {
 		l = append(l, Mark{"answered " + codeNames[c], m.replies[c], slices.Contains(mustAnswer, c)})
 	}
 	return l
@@ -181,7 +183,7 @@ var rareMarks = []mark{markPeerQueueFull, markInboxFull}
 var mustRefuse = []corepb.Refusal{corepb.Refusal_OTHER_PROTOCOL, corepb.Refusal_OTHER_REPLICA, corepb.Refusal_REMOVED}
 
 var mustAnswer = []core.Code{core.OK, core.NotLeader, core.TooLarge, core.Unknown, core.NoSuchNode, core.QuorumAtRisk,
-	core.NotPossible, core.RemovedMember}
+	core.NotPossible, core.RemovedMember, core.NoRoom}
 
 var codeNames = [...]string{"ok", "not leader", "busy", "too large", "unknown", "no such node", "conflict", "last voter",
-	"quorum at risk", "not possible", "removed member"}
+	"quorum at risk", "not possible", "removed member", "no room"}

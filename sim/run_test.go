@@ -184,3 +184,35 @@ func TestQueueOrder(t *testing.T) {
 		last = e
 	}
 }
+
+// While one disk of three is full, the leader's or another's, with some room left or
+// none, the cluster goes on taking what its clients propose on the other nodes.
+func TestOneFullDisk(t *testing.T) {
+	const begin, long = 10 * time.Second, 20 * time.Second
+	for seed := range uint64(8) {
+		for _, room := range []int64{0, 100_000} {
+			d := Decision{Kind: "disk-full", At: begin, For: long, Node: uint32(seed % 4), Param: room}
+			w := newWorld(Options{Seed: seed, Faults: []string{"disk-full"}}.withDefaults())
+			w.shape.clients = 6 // one that waits for an index on the full node does nothing else
+			w.run([]Decision{d})
+			if w.failure != nil {
+				t.Errorf("seed %d, %v: %v", seed, d, w.failure)
+			}
+			var ends []time.Duration
+			for _, o := range w.ops {
+				if o.kind == opWrite && o.outcome == done && o.ended > begin && o.ended < begin+long {
+					ends = append(ends, o.ended)
+				}
+			}
+			slices.Sort(ends)
+			pause, last := time.Duration(0), begin
+			for _, at := range append(ends, begin+long) {
+				pause, last = max(pause, at-last), at
+			}
+			if len(ends) < 100 || pause > 5*time.Second {
+				t.Errorf("seed %d, %v: %d writes were acknowledged meanwhile, and none for %v", seed, d, len(ends), pause)
+			}
+			t.Logf("%d writes, at most %v between two", len(ends), pause)
+		}
+	}
+}

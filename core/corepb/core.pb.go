@@ -209,6 +209,7 @@ const (
 	ForwardReply_ACCEPTED   ForwardReply_Verdict = 0 // appended to the leader's log at index, term
 	ForwardReply_NOT_LEADER ForwardReply_Verdict = 1 // not appended
 	ForwardReply_BUSY       ForwardReply_Verdict = 2 // not appended: the leader is over a bound
+	ForwardReply_NO_ROOM    ForwardReply_Verdict = 3 // not appended: too many members' disks are full
 )
 
 // Enum value maps for ForwardReply_Verdict.
@@ -217,11 +218,13 @@ var (
 		0: "ACCEPTED",
 		1: "NOT_LEADER",
 		2: "BUSY",
+		3: "NO_ROOM",
 	}
 	ForwardReply_Verdict_value = map[string]int32{
 		"ACCEPTED":   0,
 		"NOT_LEADER": 1,
 		"BUSY":       2,
+		"NO_ROOM":    3,
 	}
 )
 
@@ -330,10 +333,13 @@ type Envelope struct {
 	//	*Envelope_TableStateRequest
 	//	*Envelope_TableState
 	//	*Envelope_LostData
-	Body          isEnvelope_Body `protobuf_oneof:"body"`
-	LeaseRound    *LeaseRound     `protobuf:"bytes,10,opt,name=lease_round,json=leaseRound,proto3" json:"lease_round,omitempty"`       // beside a MsgHeartbeat
-	LeasePromise  *LeasePromise   `protobuf:"bytes,11,opt,name=lease_promise,json=leasePromise,proto3" json:"lease_promise,omitempty"` // beside a MsgHeartbeatResp
-	KnownCommit   *KnownCommit    `protobuf:"bytes,12,opt,name=known_commit,json=knownCommit,proto3" json:"known_commit,omitempty"`    // beside a MsgVoteResp or MsgPreVoteResp
+	Body         isEnvelope_Body `protobuf_oneof:"body"`
+	LeaseRound   *LeaseRound     `protobuf:"bytes,10,opt,name=lease_round,json=leaseRound,proto3" json:"lease_round,omitempty"`       // beside a MsgHeartbeat
+	LeasePromise *LeasePromise   `protobuf:"bytes,11,opt,name=lease_promise,json=leasePromise,proto3" json:"lease_promise,omitempty"` // beside a MsgHeartbeatResp
+	KnownCommit  *KnownCommit    `protobuf:"bytes,12,opt,name=known_commit,json=knownCommit,proto3" json:"known_commit,omitempty"`    // beside a MsgVoteResp or MsgPreVoteResp
+	// Beside a MsgHeartbeatResp: the sender's disk is full. Beside a MsgHeartbeat: its
+	// sender takes no proposals, as too many members' disks are full.
+	Full          bool `protobuf:"varint,21,opt,name=full,proto3" json:"full,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -525,6 +531,13 @@ func (x *Envelope) GetKnownCommit() *KnownCommit {
 		return x.KnownCommit
 	}
 	return nil
+}
+
+func (x *Envelope) GetFull() bool {
+	if x != nil {
+		return x.Full
+	}
+	return false
 }
 
 type isEnvelope_Body interface {
@@ -725,6 +738,7 @@ type Contact struct {
 	SilentMillis  uint64                 `protobuf:"varint,2,opt,name=silent_millis,json=silentMillis,proto3" json:"silent_millis,omitempty"` // since the leader last heard from it
 	Match         uint64                 `protobuf:"varint,3,opt,name=match,proto3" json:"match,omitempty"`                                   // its last log index known to equal the leader's
 	Alarm         Alarm                  `protobuf:"varint,4,opt,name=alarm,proto3,enum=pgraft.core.Alarm" json:"alarm,omitempty"`            // as the member has said of itself
+	Full          bool                   `protobuf:"varint,6,opt,name=full,proto3" json:"full,omitempty"`                                     // its disk is
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -785,6 +799,13 @@ func (x *Contact) GetAlarm() Alarm {
 		return x.Alarm
 	}
 	return Alarm_ALARM_NONE
+}
+
+func (x *Contact) GetFull() bool {
+	if x != nil {
+		return x.Full
+	}
+	return false
 }
 
 // LeasePromise is the answer: for at least so long after it received the round,
@@ -1788,6 +1809,7 @@ type Input struct {
 	//	*Input_PeerUnreachable_
 	//	*Input_SnapshotSent_
 	//	*Input_RemovedByPeer_
+	//	*Input_DiskFull_
 	Body          isInput_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1974,6 +1996,15 @@ func (x *Input) GetRemovedByPeer() *Input_RemovedByPeer {
 	return nil
 }
 
+func (x *Input) GetDiskFull() *Input_DiskFull {
+	if x != nil {
+		if x, ok := x.Body.(*Input_DiskFull_); ok {
+			return x.DiskFull
+		}
+	}
+	return nil
+}
+
 type isInput_Body interface {
 	isInput_Body()
 }
@@ -2042,6 +2073,10 @@ type Input_RemovedByPeer_ struct {
 	RemovedByPeer *Input_RemovedByPeer `protobuf:"bytes,16,opt,name=removed_by_peer,json=removedByPeer,proto3,oneof"`
 }
 
+type Input_DiskFull_ struct {
+	DiskFull *Input_DiskFull `protobuf:"bytes,20,opt,name=disk_full,json=diskFull,proto3,oneof"`
+}
+
 func (*Input_Tick_) isInput_Body() {}
 
 func (*Input_Receive_) isInput_Body() {}
@@ -2073,6 +2108,8 @@ func (*Input_PeerUnreachable_) isInput_Body() {}
 func (*Input_SnapshotSent_) isInput_Body() {}
 
 func (*Input_RemovedByPeer_) isInput_Body() {}
+
+func (*Input_DiskFull_) isInput_Body() {}
 
 // HistoryRequest asks for committed entries that the asking node's own log no
 // longer holds, or never did.
@@ -3228,13 +3265,57 @@ func (*Input_RemovedByPeer) Descriptor() ([]byte, []int) {
 	return file_core_proto_rawDescGZIP(), []int{19, 15}
 }
 
+type Input_DiskFull struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Full          bool                   `protobuf:"varint,1,opt,name=full,proto3" json:"full,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_DiskFull) Reset() {
+	*x = Input_DiskFull{}
+	mi := &file_core_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_DiskFull) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_DiskFull) ProtoMessage() {}
+
+func (x *Input_DiskFull) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_DiskFull.ProtoReflect.Descriptor instead.
+func (*Input_DiskFull) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{19, 16}
+}
+
+func (x *Input_DiskFull) GetFull() bool {
+	if x != nil {
+		return x.Full
+	}
+	return false
+}
+
 var File_core_proto protoreflect.FileDescriptor
 
 const file_core_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
 	"core.proto\x12\vpgraft.core\x1a\n" +
-	"raft.proto\"\xe2\a\n" +
+	"raft.proto\"\xf6\a\n" +
 	"\bEnvelope\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\x04R\x02to\x12%\n" +
@@ -3258,7 +3339,8 @@ const file_core_proto_rawDesc = "" +
 	" \x01(\v2\x17.pgraft.core.LeaseRoundR\n" +
 	"leaseRound\x12>\n" +
 	"\rlease_promise\x18\v \x01(\v2\x19.pgraft.core.LeasePromiseR\fleasePromise\x12;\n" +
-	"\fknown_commit\x18\f \x01(\v2\x18.pgraft.core.KnownCommitR\vknownCommitB\x06\n" +
+	"\fknown_commit\x18\f \x01(\v2\x18.pgraft.core.KnownCommitR\vknownCommit\x12\x12\n" +
+	"\x04full\x18\x15 \x01(\bR\x04fullB\x06\n" +
 	"\x04body\"7\n" +
 	"\vKnownCommit\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x12\n" +
@@ -3266,29 +3348,31 @@ const file_core_proto_rawDesc = "" +
 	"\n" +
 	"LeaseRound\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\x04R\x05round\x120\n" +
-	"\bcontacts\x18\x02 \x03(\v2\x14.pgraft.core.ContactR\bcontacts\"\x87\x01\n" +
+	"\bcontacts\x18\x02 \x03(\v2\x14.pgraft.core.ContactR\bcontacts\"\x9b\x01\n" +
 	"\aContact\x12\x17\n" +
 	"\araft_id\x18\x01 \x01(\x04R\x06raftId\x12#\n" +
 	"\rsilent_millis\x18\x02 \x01(\x04R\fsilentMillis\x12\x14\n" +
 	"\x05match\x18\x03 \x01(\x04R\x05match\x12(\n" +
-	"\x05alarm\x18\x04 \x01(\x0e2\x12.pgraft.core.AlarmR\x05alarm\"f\n" +
+	"\x05alarm\x18\x04 \x01(\x0e2\x12.pgraft.core.AlarmR\x05alarm\x12\x12\n" +
+	"\x04full\x18\x06 \x01(\bR\x04full\"f\n" +
 	"\fLeasePromise\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\x04R\x05round\x12\x16\n" +
 	"\x06millis\x18\x02 \x01(\x04R\x06millis\x12(\n" +
 	"\x05alarm\x18\x03 \x01(\x0e2\x12.pgraft.core.AlarmR\x05alarm\"9\n" +
 	"\aForward\x12.\n" +
-	"\acommand\x18\x01 \x01(\v2\x14.pgraft.core.CommandR\acommand\"\xc7\x01\n" +
+	"\acommand\x18\x01 \x01(\v2\x14.pgraft.core.CommandR\acommand\"\xd4\x01\n" +
 	"\fForwardReply\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\fR\trequestId\x12;\n" +
 	"\averdict\x18\x02 \x01(\x0e2!.pgraft.core.ForwardReply.VerdictR\averdict\x12\x14\n" +
 	"\x05index\x18\x03 \x01(\x04R\x05index\x12\x12\n" +
-	"\x04term\x18\x04 \x01(\x04R\x04term\"1\n" +
+	"\x04term\x18\x04 \x01(\x04R\x04term\">\n" +
 	"\aVerdict\x12\f\n" +
 	"\bACCEPTED\x10\x00\x12\x0e\n" +
 	"\n" +
 	"NOT_LEADER\x10\x01\x12\b\n" +
-	"\x04BUSY\x10\x02\"\t\n" +
+	"\x04BUSY\x10\x02\x12\v\n" +
+	"\aNO_ROOM\x10\x03\"\t\n" +
 	"\aRemoved\"\n" +
 	"\n" +
 	"\bLostData\"\n" +
@@ -3365,7 +3449,7 @@ const file_core_proto_rawDesc = "" +
 	"\arefusal\x18\a \x01(\x0e2\x14.pgraft.core.RefusalR\arefusal\x12\x16\n" +
 	"\x06reason\x18\b \x01(\tR\x06reason\x12\x12\n" +
 	"\x04life\x18\t \x01(\fR\x04life\x12\x18\n" +
-	"\aaddress\x18\f \x01(\tR\aaddress\"\x91\x0f\n" +
+	"\aaddress\x18\f \x01(\tR\aaddress\"\xed\x0f\n" +
 	"\x05Input\x12-\n" +
 	"\x04tick\x18\x01 \x01(\v2\x17.pgraft.core.Input.TickH\x00R\x04tick\x126\n" +
 	"\areceive\x18\x02 \x01(\v2\x1a.pgraft.core.Input.ReceiveH\x00R\areceive\x126\n" +
@@ -3384,7 +3468,8 @@ const file_core_proto_rawDesc = "" +
 	"\aapplied\x18\r \x01(\v2\x1a.pgraft.core.Input.AppliedH\x00R\aapplied\x12O\n" +
 	"\x10peer_unreachable\x18\x0e \x01(\v2\".pgraft.core.Input.PeerUnreachableH\x00R\x0fpeerUnreachable\x12F\n" +
 	"\rsnapshot_sent\x18\x0f \x01(\v2\x1f.pgraft.core.Input.SnapshotSentH\x00R\fsnapshotSent\x12J\n" +
-	"\x0fremoved_by_peer\x18\x10 \x01(\v2 .pgraft.core.Input.RemovedByPeerH\x00R\rremovedByPeer\x1a\x06\n" +
+	"\x0fremoved_by_peer\x18\x10 \x01(\v2 .pgraft.core.Input.RemovedByPeerH\x00R\rremovedByPeer\x12:\n" +
+	"\tdisk_full\x18\x14 \x01(\v2\x1b.pgraft.core.Input.DiskFullH\x00R\bdiskFull\x1a\x06\n" +
 	"\x04Tick\x1a1\n" +
 	"\aReceive\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x12\n" +
@@ -3432,7 +3517,9 @@ const file_core_proto_rawDesc = "" +
 	"\fSnapshotSent\x12\x17\n" +
 	"\araft_id\x18\x01 \x01(\x04R\x06raftId\x12\x0e\n" +
 	"\x02ok\x18\x02 \x01(\bR\x02ok\x1a\x0f\n" +
-	"\rRemovedByPeerB\x06\n" +
+	"\rRemovedByPeer\x1a\x1e\n" +
+	"\bDiskFull\x12\x12\n" +
+	"\x04full\x18\x01 \x01(\bR\x04fullB\x06\n" +
 	"\x04body\"&\n" +
 	"\x0eHistoryRequest\x12\x14\n" +
 	"\x05after\x18\x01 \x01(\x04R\x05after\"T\n" +
@@ -3497,7 +3584,7 @@ func file_core_proto_rawDescGZIP() []byte {
 }
 
 var file_core_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_core_proto_goTypes = []any{
 	(Alarm)(0),                    // 0: pgraft.core.Alarm
 	(Role)(0),                     // 1: pgraft.core.Role
@@ -3546,10 +3633,11 @@ var file_core_proto_goTypes = []any{
 	(*Input_PeerUnreachable)(nil), // 44: pgraft.core.Input.PeerUnreachable
 	(*Input_SnapshotSent)(nil),    // 45: pgraft.core.Input.SnapshotSent
 	(*Input_RemovedByPeer)(nil),   // 46: pgraft.core.Input.RemovedByPeer
-	(*raftpb.Message)(nil),        // 47: raftpb.Message
+	(*Input_DiskFull)(nil),        // 47: pgraft.core.Input.DiskFull
+	(*raftpb.Message)(nil),        // 48: raftpb.Message
 }
 var file_core_proto_depIdxs = []int32{
-	47, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
+	48, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
 	10, // 1: pgraft.core.Envelope.forward:type_name -> pgraft.core.Forward
 	11, // 2: pgraft.core.Envelope.forward_reply:type_name -> pgraft.core.ForwardReply
 	12, // 3: pgraft.core.Envelope.removed:type_name -> pgraft.core.Removed
@@ -3592,12 +3680,13 @@ var file_core_proto_depIdxs = []int32{
 	44, // 40: pgraft.core.Input.peer_unreachable:type_name -> pgraft.core.Input.PeerUnreachable
 	45, // 41: pgraft.core.Input.snapshot_sent:type_name -> pgraft.core.Input.SnapshotSent
 	46, // 42: pgraft.core.Input.removed_by_peer:type_name -> pgraft.core.Input.RemovedByPeer
-	27, // 43: pgraft.core.History.entries:type_name -> pgraft.core.HistoryEntry
-	44, // [44:44] is the sub-list for method output_type
-	44, // [44:44] is the sub-list for method input_type
-	44, // [44:44] is the sub-list for extension type_name
-	44, // [44:44] is the sub-list for extension extendee
-	0,  // [0:44] is the sub-list for field type_name
+	47, // 43: pgraft.core.Input.disk_full:type_name -> pgraft.core.Input.DiskFull
+	27, // 44: pgraft.core.History.entries:type_name -> pgraft.core.HistoryEntry
+	45, // [45:45] is the sub-list for method output_type
+	45, // [45:45] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_core_proto_init() }
@@ -3637,6 +3726,7 @@ func file_core_proto_init() {
 		(*Input_PeerUnreachable_)(nil),
 		(*Input_SnapshotSent_)(nil),
 		(*Input_RemovedByPeer_)(nil),
+		(*Input_DiskFull_)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3644,7 +3734,7 @@ func file_core_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_core_proto_rawDesc), len(file_core_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   42,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -91,12 +91,18 @@ func (f *findings) progress(v node.View, err error) {
 		return
 	}
 	f.add("commit_index", fmt.Sprintf("%d of %d", v.Core.Commit, v.Core.Last), lagStatus(v.Core.Last, v.Core.Commit))
-	voters, reached := 0, 0
+	voters, reached, room, full := 0, 0, 0, ""
 	for _, m := range v.Members {
 		if m.Member.GetRole() == corepb.Role_VOTER {
 			voters++
 			if v.Reachable(m) {
 				reached++
+				if !m.Full {
+					room++
+				}
+			}
+			if m.Full {
+				full += fmt.Sprintf(", the disk of node %d is full", core.NodeID(m.Member.GetRaftId()))
 			}
 		}
 	}
@@ -104,12 +110,12 @@ func (f *findings) progress(v node.View, err error) {
 	switch {
 	case voters == 0:
 		status = Unknown // this node waits to be added
-	case reached <= voters/2:
+	case room <= voters/2:
 		status = Critical
-	case reached < voters:
+	case room < voters:
 		status = Warning
 	}
-	f.add("quorum", fmt.Sprintf("%d of %d voters reachable", reached, voters), status)
+	f.add("quorum", fmt.Sprintf("%d of %d voters reachable%s", reached, voters, full), status)
 	// of Raft; the shim knows how far the tables have come, and says that instead
 	f.add("apply_lag", fmt.Sprintf("%d entries", v.Core.Commit-v.Core.Applied), lagStatus(v.Core.Commit, v.Core.Applied))
 }
@@ -132,14 +138,16 @@ func (f *findings) disk(n *node.Node) {
 		return
 	}
 	percent := 100 * float64(d.Free) / float64(d.Total)
-	status := OK
+	status, full := OK, ""
 	switch {
+	case n.Full():
+		status, full = Critical, ", full: no entries are taken"
 	case percent < diskCriticalPercent:
 		status = Critical
 	case percent < diskWarningPercent:
 		status = Warning
 	}
-	f.add("disk_free", fmt.Sprintf("%.1f GB (%.0f %%)", float64(d.Free)/(1<<30), percent), status)
+	f.add("disk_free", fmt.Sprintf("%.1f GB (%.0f %%)%s", float64(d.Free)/(1<<30), percent, full), status)
 }
 
 // syncs tells when the log store was made durable last. A disk that is slow

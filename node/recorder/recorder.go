@@ -67,6 +67,7 @@ type Recorder struct {
 	number  uint64
 	written int   // bytes of it that were recorded
 	base    int   // bytes of the checkpoint or boot that it begins with
+	held    bool  // by Hold
 	off     error // why nothing is recorded, nil unless a write failed
 	retry   time.Time
 	inStep  bool
@@ -176,7 +177,7 @@ func (r *Recorder) recording() bool {
 			r.off = nil
 		}
 		return true
-	case r.settings.Mode == Off || r.off != nil && r.now().Before(r.retry):
+	case r.settings.Mode == Off || r.held || r.off != nil && r.now().Before(r.retry):
 		return false
 	}
 	r.begin(func() error { return r.tr.Checkpoint(r.clock(), r.core) })
@@ -280,6 +281,19 @@ func (r *Recorder) set(s Settings) {
 	r.settings = s
 	r.redact()
 	r.put(job{})
+}
+
+// Hold has nothing recorded from now on, because of why, until it is called with nil:
+// the recorder shall not take what little room there is.
+func (r *Recorder) Hold(why error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.between(func() {
+		if r.held = why != nil; r.held && r.settings.Mode != Off {
+			r.fail(why)
+		}
+		r.retry = r.now()
+	})
 }
 
 // Note records a line for people.

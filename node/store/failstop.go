@@ -27,6 +27,8 @@ import (
 //
 // The price is that a failed store keeps its goroutines and its memory until
 // the process ends, which the node does next.
+//
+// A full disk is no failure; see room.
 type guard struct {
 	log  *slog.Logger
 	once sync.Once
@@ -42,7 +44,9 @@ func newGuard(log *slog.Logger) *guard {
 func (g *guard) fail(err error) {
 	g.once.Do(func() {
 		g.err = err
-		g.log.Error("the log store has failed, the node must stop", "error", err)
+		if !errors.Is(err, ErrAbandoned) {
+			g.log.Error("the log store has failed, the node must stop", "error", err)
+		}
 		close(g.dead)
 	})
 }
@@ -87,33 +91,44 @@ func (g *guard) do(f func() error) error {
 	}
 }
 
-// failStopFS passes every call on to FS until one that changes something fails.
+// failStopFS passes every call on to FS until one that changes something fails. One
+// that finds no room is made again.
 // Reads are never held back: their errors harm nobody.
 type failStopFS struct {
 	vfs.FS
-	g *guard
+	g    *guard
+	room *room
 
 	mu   sync.Mutex
 	lock io.Closer // on the directory, nil once released
 }
 
 // change runs a call that changes something on the disk.
-func (f *failStopFS) change(what, name string, call func() error) {
-	if err := f.g.failed(); err != nil {
-		f.g.stop(err)
-	}
-	if err := call(); err != nil {
-		f.g.stop(fmt.Errorf("store: %s %s: %w", what, name, err))
+func (f *failStopFS) change(what change, name string, call func() error) {
+	for tries := 0; ; tries++ {
+		if err := f.g.failed(); err != nil {
+			f.g.stop(err)
+		}
+		err := call()
+		if what.lacksRoom(err) {
+			if err = f.room.wait(tries, err); err == nil {
+				continue
+			}
+		}
+		if err != nil {
+			f.g.stop(fmt.Errorf("store: %s %s: %w", what, name, err))
+		}
+		return
 	}
 }
 
 func (f *failStopFS) Create(name string, c vfs.DiskWriteCategory) (file vfs.File, err error) {
-	f.change("create", name, func() error { file, err = f.FS.Create(name, c); return err })
+	f.change(changeCreate, name, func() error { file, err = f.FS.Create(name, c); return err })
 	return &failStopFile{File: file, fs: f, name: name}, nil
 }
 
 func (f *failStopFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, o ...vfs.OpenOption) (file vfs.File, err error) {
-	f.change("open", name, func() error { file, err = f.FS.OpenReadWrite(name, c, o...); return err })
+	f.change(changeOpen, name, func() error { file, err = f.FS.OpenReadWrite(name, c, o...); return err })
 	return &failStopFile{File: file, fs: f, name: name}, nil
 }
 
@@ -136,24 +151,24 @@ func (f *failStopFS) ReuseForWrite(oldname, newname string, c vfs.DiskWriteCateg
 }
 
 func (f *failStopFS) Link(oldname, newname string) error {
-	f.change("link", newname, func() error { return f.FS.Link(oldname, newname) })
+	f.change(changeLink, newname, func() error { return f.FS.Link(oldname, newname) })
 	return nil
 }
 
 func (f *failStopFS) Rename(oldname, newname string) error {
-	f.change("rename", newname, func() error { return f.FS.Rename(oldname, newname) })
+	f.change(changeRename, newname, func() error { return f.FS.Rename(oldname, newname) })
 	return nil
 }
 
 func (f *failStopFS) MkdirAll(dir string, perm os.FileMode) error {
-	f.change("mkdir", dir, func() error { return f.FS.MkdirAll(dir, perm) })
+	f.change(changeMkdir, dir, func() error { return f.FS.MkdirAll(dir, perm) })
 	return nil
 }
 
 // Remove returns an error only for a file that is not there, which Pebble asks
 // for when it tidies up after a crash.
 func (f *failStopFS) Remove(name string) (err error) {
-	f.change("remove", name, func() error {
+	f.change(changeRemove, name, func() error {
 		if err = f.FS.Remove(name); errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -163,7 +178,7 @@ func (f *failStopFS) Remove(name string) (err error) {
 }
 
 func (f *failStopFS) RemoveAll(name string) error {
-	f.change("remove", name, func() error { return f.FS.RemoveAll(name) })
+	f.change(changeRemove, name, func() error { return f.FS.RemoveAll(name) })
 	return nil
 }
 
@@ -210,32 +225,36 @@ type failStopFile struct {
 	name string
 }
 
-func (f *failStopFile) Write(p []byte) (n int, err error) {
-	f.fs.change("write", f.name, func() error { n, err = f.File.Write(p); return err })
+func (f *failStopFile) Write(p []byte) (n int, _ error) {
+	f.fs.change(changeWrite, f.name, func() error {
+		taken, err := f.File.Write(p[n:])
+		n += taken // some of it, when there was no room for all
+		return err
+	})
 	return n, nil
 }
 
 func (f *failStopFile) WriteAt(p []byte, off int64) (n int, err error) {
-	f.fs.change("write", f.name, func() error { n, err = f.File.WriteAt(p, off); return err })
+	f.fs.change(changeWrite, f.name, func() error { n, err = f.File.WriteAt(p, off); return err })
 	return n, nil
 }
 
 func (f *failStopFile) Sync() error {
-	f.fs.change("sync", f.name, f.File.Sync)
+	f.fs.change(changeSync, f.name, f.File.Sync)
 	return nil
 }
 
 func (f *failStopFile) SyncData() error {
-	f.fs.change("sync", f.name, f.File.SyncData)
+	f.fs.change(changeSync, f.name, f.File.SyncData)
 	return nil
 }
 
 func (f *failStopFile) SyncTo(length int64) (full bool, err error) {
-	f.fs.change("sync", f.name, func() error { full, err = f.File.SyncTo(length); return err })
+	f.fs.change(changeSync, f.name, func() error { full, err = f.File.SyncTo(length); return err })
 	return full, nil
 }
 
 func (f *failStopFile) Close() error {
-	f.fs.change("close", f.name, f.File.Close)
+	f.fs.change(changeClose, f.name, f.File.Close)
 	return nil
 }

@@ -42,6 +42,7 @@ func workload(o store.Options) (s *store.Pebble, synced, written uint64, err err
 	if s, err = store.Open("data", o); err != nil {
 		return nil, 0, 0, err
 	}
+	s.WaitForRoom(make(chan struct{}))
 	if err := s.SetIdentity(core.Identity{ClusterID: "c", NodeID: 1}); err != nil {
 		return s, 0, 0, err
 	}

@@ -46,6 +46,9 @@ type Options struct {
 	MemTableBytes uint64
 	// Logger gets errors only; nil is slog.Default.
 	Logger *slog.Logger
+	// OnFull, when not nil, is called when a call finds no room, and not again
+	// before Room has said that there is some. It must not block or call the store.
+	OnFull func()
 }
 
 // Retention says how much history before the newest snapshot is kept. Entries

@@ -16,12 +16,14 @@ type Pebble struct {
 	dir   string
 	fs    *failStopFS
 	guard *guard
+	room  *room
 	db    *pebble.DB
 	mark  *watermark
 
 	// life is held shared by every call and exclusively by Close.
-	life   sync.RWMutex
-	closed bool
+	life      sync.RWMutex
+	closed    bool
+	closeOnce sync.Once
 
 	// write is held by whatever writes. It guards what follows, and is taken
 	// before mu.
@@ -29,10 +31,10 @@ type Pebble struct {
 	batches   uint64 // written so far, the value of keyBatch
 	promise   uint64 // milliseconds, the value of keyPromise
 	committed uint64 // the commit index in keyHard
-	retention Retention
 
-	mu   sync.Mutex
-	view view // what readers may ask for
+	mu        sync.Mutex
+	view      view // what readers may ask for
+	retention Retention
 }
 
 var _ Store = (*Pebble)(nil)
@@ -55,7 +57,8 @@ func Open(dir string, o Options) (*Pebble, error) {
 	}
 	o = o.withDefaults()
 	g := newGuard(o.Logger)
-	p := &Pebble{dir: dir, guard: g, fs: &failStopFS{FS: o.FS, g: g}, retention: o.Retention}
+	r := newRoom(dir, o)
+	p := &Pebble{dir: dir, guard: g, room: r, fs: &failStopFS{FS: o.FS, g: g, room: r}, retention: o.Retention}
 	// The store is handed over by the channel in do: after a failure its
 	// goroutine may still hold p, which nobody else then uses but for the lock.
 	err := g.do(func() error { return p.open(o) })
@@ -68,6 +71,9 @@ func Open(dir string, o Options) (*Pebble, error) {
 func (p *Pebble) open(o Options) error {
 	if err := p.fs.MkdirAll(p.dir, 0o700); err != nil {
 		return err
+	}
+	if err := p.room.begin(); err != nil {
+		return fmt.Errorf("store: open %s: %w", p.dir, err)
 	}
 	db, err := pebble.Open(p.dir, o.pebbleOptions(p.guard, p.fs))
 	switch {
@@ -107,8 +113,9 @@ func (p *Pebble) enter() (leave func(), err error) {
 }
 
 // Close waits for the calls under way, syncs and releases the directory. A store
-// that has failed is only released; see guard.
+// that has failed, or whose disk is full, is only released; see guard.
 func (p *Pebble) Close() error {
+	p.closeOnce.Do(func() { close(p.room.closing) }) // before it waits for one that waits for room
 	p.life.Lock()
 	defer p.life.Unlock()
 	if p.closed {
@@ -123,6 +130,9 @@ func (p *Pebble) Close() error {
 		}
 		return p.mark.close(p.batches)
 	})
+	if errors.Is(err, ErrAbandoned) {
+		err = nil
+	}
 	if released := p.fs.release(); released != nil {
 		err = errors.Join(err, released)
 	}
@@ -172,6 +182,9 @@ func (p *Pebble) SetIdentity(id core.Identity) error {
 		return err
 	}
 	defer leave()
+	if p.room.isFull() {
+		return ErrFull
+	}
 	p.write.Lock()
 	defer p.write.Unlock()
 	return p.commit(true, func(b *pebble.Batch) error { return putIdentity(b, id) })

@@ -11,9 +11,14 @@ func (p *Pebble) SetRetention(r Retention) error {
 		return err
 	}
 	defer leave()
+	p.mu.Lock()
+	p.retention = r.withDefaults()
+	p.mu.Unlock()
+	if p.room.isFull() {
+		return nil // the next Write drops it
+	}
 	p.write.Lock()
 	defer p.write.Unlock()
-	p.retention = r.withDefaults()
 	if err := p.trim(); err != nil {
 		p.guard.fail(err)
 		return p.guard.failed()
@@ -24,7 +29,9 @@ func (p *Pebble) SetRetention(r Retention) error {
 // trim drops the oldest entries when the log is over a limit, if there is enough
 // to drop for that to be worth a tombstone. p.write is held.
 func (p *Pebble) trim() error {
-	r, v := p.retention, p.look()
+	p.mu.Lock()
+	r, v := p.retention, p.view
+	p.mu.Unlock()
 	if v.last-v.first+1 <= r.RetainEntries+r.RetainEntries/retentionSlack &&
 		v.end-v.begin <= r.RetainBytes+r.RetainBytes/retentionSlack {
 		return nil
@@ -33,14 +40,14 @@ func (p *Pebble) trim() error {
 	if r.RetainFrom != 0 {
 		limit = min(limit, r.RetainFrom)
 	}
-	if worth, err := p.worthIt(v, limit); err != nil || !worth {
+	if worth, err := p.worthIt(r, v, limit); err != nil || !worth {
 		return err
 	}
-	first, err := p.keepFrom(v, limit)
+	first, err := p.keepFrom(r, v, limit)
 	if err != nil {
 		return err
 	}
-	if worth, err := p.worthIt(v, first); err != nil || !worth {
+	if worth, err := p.worthIt(r, v, first); err != nil || !worth {
 		return err
 	}
 	next := v
@@ -59,23 +66,23 @@ func (p *Pebble) trim() error {
 }
 
 // worthIt says whether the entries before first are an eighth of a limit.
-func (p *Pebble) worthIt(v view, first uint64) (bool, error) {
+func (p *Pebble) worthIt(r Retention, v view, first uint64) (bool, error) {
 	if first <= v.first {
 		return false, nil
 	}
-	if first-v.first >= max(1, p.retention.RetainEntries/retentionSlack) {
+	if first-v.first >= max(1, r.RetainEntries/retentionSlack) {
 		return true, nil
 	}
 	offset, err := p.offset(v, first)
-	return offset-v.begin >= max(1, p.retention.RetainBytes/retentionSlack), err
+	return offset-v.begin >= max(1, r.RetainBytes/retentionSlack), err
 }
 
 // keepFrom returns the first index up to limit from which on the log is within
 // both limits, or limit if there is none.
-func (p *Pebble) keepFrom(v view, limit uint64) (uint64, error) {
+func (p *Pebble) keepFrom(r Retention, v view, limit uint64) (uint64, error) {
 	low := v.first
-	if r := p.retention.RetainEntries; v.last-v.first+1 > r {
-		low = min(limit, v.last-r+1)
+	if v.last-v.first+1 > r.RetainEntries {
+		low = min(limit, v.last-r.RetainEntries+1)
 	}
 	for high := limit; low < high; {
 		mid := low + (high-low)/2
@@ -83,7 +90,7 @@ func (p *Pebble) keepFrom(v view, limit uint64) (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
-		if v.end-offset <= p.retention.RetainBytes {
+		if v.end-offset <= r.RetainBytes {
 			high = mid
 		} else {
 			low = mid + 1

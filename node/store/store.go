@@ -15,7 +15,9 @@
 // or fsync says nothing about what is on the disk, and a second fsync that
 // succeeds says nothing either (Rebello et al., Can Applications Recover from
 // fsync Failures, ATC 20). So the first failure is final: the store answers
-// every later call with it, and the node must stop and start anew.
+// every later call with it, and the node must stop and start anew. But a write that
+// finds no room has not happened, and waits for some (failure.go says which is
+// which, room.go what it does).
 //
 // What is refused rather than repaired: a record that fails its checksum, a
 // hole in the log, and a log that ends before what was once durable. Skipping
@@ -37,7 +39,8 @@ type Store interface {
 	// Identity returns who this node is; ok is false on a store that has none yet.
 	Identity() (id core.Identity, ok bool, err error)
 
-	// SetIdentity stores who this node is. Durable on return.
+	// SetIdentity stores who this node is. Durable on return. ErrFull: nothing
+	// happened, as another write waits for room.
 	SetIdentity(core.Identity) error
 
 	// Load returns what a core starts from: the newest snapshot, all entries
@@ -69,6 +72,15 @@ type Store interface {
 
 	// Bounds returns what part of the log is held.
 	Bounds() Bounds
+
+	// Room says how much room there is on the disk. Ask it now and then: it is also
+	// what takes note that a full disk has some again.
+	Room() (Room, error)
+
+	// WaitForRoom has calls that find no room wait for it from now on, until the
+	// channel or the store is closed: they fail with ErrAbandoned then. Before, such
+	// a call fails, and with it the store.
+	WaitForRoom(until <-chan struct{})
 
 	// Close releases the store. Calls after it fail with ErrClosed.
 	Close() error

@@ -46,6 +46,7 @@ var states = map[core.Code]string{
 	core.QuorumAtRisk:  "55000",
 	core.NotPossible:   "55000",
 	core.RemovedMember: "55000",
+	core.NoRoom:        "53100", // disk_full
 }
 
 var hints = map[core.Code]string{
@@ -54,7 +55,10 @@ var hints = map[core.Code]string{
 	core.LastVoter:     "Add another node first. To give the cluster up, stop the server.",
 	core.QuorumAtRisk:  "Bring other nodes back first.",
 	core.RemovedMember: removedHint,
+	core.NoRoom:        roomHint,
 }
+
+const roomHint = "Make room on the file system of pgraft.data_dir there: it goes on by itself. Until then ask a node that has room."
 
 const removedHint = "To have it back: stop the server, empty pgraft.data_dir, start it, run SELECT pgraft_init(false), and add it on the leader."
 
@@ -101,6 +105,9 @@ func (e *engine) sqlError(err error) *sqlError {
 	if state, failure := e.nodeState(); state == node.Failed {
 		return &sqlError{state: "58030", message: failure.Error(), // io_error
 			hint: "The other members go on without this node. Repair the cause, then restart the server."}
+	}
+	if isFull(err) {
+		return &sqlError{state: "53100", message: err.Error(), hint: "Make room on the file system of pgraft.data_dir, then repeat it."}
 	}
 	return &sqlError{state: "58030", message: err.Error()}
 }

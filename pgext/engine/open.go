@@ -20,9 +20,9 @@ import (
 const openRetry = time.Second
 
 // open opens the node. What may pass is tried again: a port or a directory that
-// another process still has, an address that this machine does not have yet, as
-// at boot, and files of TLS or a refused setting that somebody has to put right,
-// where the settings of the last reload count. What may not pass is shown as the worker's state and in
+// another process still has, a disk without room, an address that this machine does
+// not have yet, as at boot, and files of TLS or a refused setting that somebody has to
+// put right, where the settings of the last reload count. What may not pass is shown as the worker's state and in
 // the answer to every request.
 func (e *engine) open() {
 	defer close(e.opened)
@@ -71,8 +71,12 @@ func (e *engine) tryToOpen(cfg config) (*node.Node, error) {
 }
 
 func mayPass(err error) bool {
-	return isRefused(err) || errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, store.ErrLocked) || errors.Is(err, transport.ErrTLSFiles) || isNoAddress(err)
+	return isRefused(err) || errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, store.ErrLocked) || isFull(err) ||
+		errors.Is(err, transport.ErrTLSFiles) || isNoAddress(err)
 }
+
+// isFull says that err is about a disk, or a quota on it, that has no room.
+func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 // isNoAddress says that the address to listen on is not this machine's, or that
 // nobody knows its name.

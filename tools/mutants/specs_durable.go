@@ -123,6 +123,50 @@ var durableMutants = []mutant{
 			"		d.writeErr = false\n		seq := d.writing[len(d.writing)-1].Seq\n		d.writing, d.busy = d.writing[:0], false\n		n.input(core.Persisted{Seq: seq})\n		d.kick()\n"}},
 	},
 	{
+		name: "disk-full-acknowledged", class: "4", doc: "a batch that finds no room is answered, and not written",
+		edits: []edit{{"sim/disk.go", "		d.waits = true\n",
+			"		seq := d.writing[len(d.writing)-1].Seq\n		d.writing, d.busy = d.writing[:0], false\n		n.input(core.Persisted{Seq: seq})\n		d.kick()\n"}},
+	},
+	{
+		name: "disk-full-drops-batch", class: "4", doc: "a batch that found no room is not written once there is some; what follows it is",
+		edits: []edit{{"sim/disk.go", "		d.waits = false\n		w.arrange(event{at: w.now + d.latency.Between(0, lookForRoom), kind: evDisk, node: d.node, life: d.node.life})\n",
+			"		d.writing, d.waits, d.busy = d.writing[:0], false, false\n		d.kick()\n"}},
+	},
+	{
+		name: "disk-full-append-counts", class: "3", doc: "a node whose disk is full acknowledges the entries that it drops",
+		edits: []edit{{"core/door.go", "	if c.full && carriesData(m) {\n",
+			`	if n := len(m.GetEntries()); c.full && m.GetType() == pb.MsgApp && carriesData(m) && m.GetTerm() == c.hard.Term {
+		c.sendRaft(&pb.Message{Type: pb.MsgAppResp.Enum(), From: new(c.self), To: new(m.GetFrom()), Term: new(c.hard.Term),
+			Index: new(m.GetEntries()[n-1].GetIndex())})
+	}
+	if c.full && carriesData(m) {
+`}},
+	},
+	{
+		name: "disk-full-votes-early", class: "1", doc: "a node whose disk is full does not wait for its vote to be durable",
+		edits: []edit{{"core/storage.go",
+			"	c.emit(p, m.GetResponses())\n",
+			`	var later []*pb.Message
+	for _, r := range m.GetResponses() {
+		if c.full && r.GetType() == pb.MsgVoteResp && r.GetTo() != c.self {
+			c.sendRaft(r)
+		} else {
+			later = append(later, r)
+		}
+	}
+	c.emit(p, later)
+`}},
+	},
+	{
+		name: "disk-full-refuses-and-sends", class: "12", doc: "a proposal that is refused for want of room is on its way all the same",
+		edits: []edit{{"core/propose.go", "		c.reply(in.ID, NoRoom, \"%s\", text)\n		return\n",
+			"		c.reply(in.ID, NoRoom, \"%s\", text)\n		in.ID = 0\n"}},
+	},
+	{
+		name: "disk-full-for-ever", class: "4", live: true, doc: "a node is never told that its disk has room again",
+		edits: []edit{{"core/full.go", "	if c.full == in.Full {\n", "	if c.full == in.Full || c.full {\n"}},
+	},
+	{
 		name: "damage-cuts-the-log", class: "7", doc: "a damaged record is taken for a torn tail: the log is cut there, and the commit index with it",
 		edits: []edit{{"sim/disk.go", "	if d.corrupt != \"\" {\n		return core.Durable{}, errors.New(d.corrupt)\n	}\n", ""},
 			{"sim/node.go", "	case d.corrupt != \"\":\n		return false, fmt.Errorf(\"damaged: %s\", d.corrupt)\n", ""},

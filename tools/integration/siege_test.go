@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +28,8 @@ const (
 	siegeLimit = 10 * time.Second
 	// siegeWarnings bounds what a server's log says of it.
 	siegeWarnings = 60
+	// noisyAddresses is more than any table of them holds.
+	noisyAddresses = 1100
 )
 
 // A stranger that keeps every place for handshakes taken does not keep a member
@@ -54,6 +55,7 @@ func holdsAgainstAStranger(from string, tls bool) func(context.Context, *testing
 			addNode(ctx, t, connect(ctx, t, x.leader(ctx, t)), server)
 		}
 		x.settle(ctx, t)
+		x.hearsAMemberThroughNoise(ctx, t)
 		stop := besiege(ctx, t, from, x.cluster.Servers)
 		offsets := map[*pgcluster.Server]int64{}
 		for _, server := range x.cluster.Servers {
@@ -71,13 +73,44 @@ func holdsAgainstAStranger(from string, tls bool) func(context.Context, *testing
 			if len(warnings) > siegeWarnings {
 				t.Errorf("node %d logged %d warnings:\n%s", server.NodeID, len(warnings), strings.Join(warnings, ""))
 			}
-			text, err := os.ReadFile(server.LogPath)
-			must(t, err)
-			if strings.Contains(string(text), "not a pgraft node") {
-				t.Errorf("node %d calls a member no pgraft node", server.NodeID)
+			for _, w := range warnings {
+				if strings.Contains(w, "not a pgraft node") {
+					t.Errorf("node %d calls a member no pgraft node: %s", server.NodeID, w)
+				}
 			}
 		}
 	}
+}
+
+// Strangers from more addresses than a log can remember send what means nothing.
+// The leader still says that a member goes away.
+func (s *suite) hearsAMemberThroughNoise(ctx context.Context, t *testing.T) {
+	t.Helper()
+	leader := s.leader(ctx, t)
+	member := s.others(leader)[0]
+	offset := logSize(t, leader)
+	began := time.Now()
+	for i := range noisyAddresses {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 1, byte(i/250), byte(1+i%250))}}
+		c, err := d.DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", leader.RaftPort))
+		must(t, err)
+		_, err = fmt.Fprintf(c, "noise %d", i)
+		must(t, err)
+		_, _ = io.Copy(io.Discard, c) // until the server closes it
+		must(t, c.Close())
+	}
+	took := time.Since(began)
+	warnings, err := leader.LogWarnings(offset)
+	must(t, err)
+	t.Logf("%d connections with noise in %v made %d warnings", noisyAddresses, took.Round(time.Millisecond), len(warnings))
+	if len(warnings) == 0 || len(warnings) > siegeWarnings {
+		t.Errorf("%d connections with noise made %d warnings", noisyAddresses, len(warnings))
+	}
+	must(t, member.Stop(ctx))
+	waitLog(ctx, t, leader, offset, fmt.Sprintf("connection of node %d (incarnation", member.NodeID), "ended")
+	waitLog(ctx, t, leader, offset, fmt.Sprintf("cannot connect to node %d (incarnation", member.NodeID), "connection refused")
+	must(t, member.Start(ctx))
+	s.settle(ctx, t)
 }
 
 func (s *suite) restartsAMember(ctx context.Context, t *testing.T) {

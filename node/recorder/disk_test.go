@@ -98,8 +98,8 @@ func TestDiskHangs(t *testing.T) {
 	}
 	h.boot()
 	<-arrived
-	data := strings.Repeat("x", 100_000)
-	for range 20 {
+	data := strings.Repeat("x", dataBytes)
+	for range 2 * maxWaitingBytes / dataBytes / 20 {
 		h.propose(20, data)
 	}
 	for range 200 { // over the bound, and several tries that find it still hanging

@@ -154,7 +154,7 @@ func TestNoDirectory(t *testing.T) {
 	if _, err := h.rec.Save(filepath.Join(t.TempDir(), "saved")); err == nil {
 		t.Error("saved something")
 	}
-	if err := os.Remove(filepath.Dir(dir)); err != nil {
+	if err := errors.Join(os.Remove(filepath.Dir(dir)), os.Mkdir(filepath.Dir(dir), 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	h.now = h.now.Add(retryAfter)

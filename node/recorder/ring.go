@@ -152,6 +152,9 @@ func (r *ring) carryOut(j job) error {
 		path := filepath.Join(r.dir, fmt.Sprintf(nameFormat, j.begin))
 		f, err := r.open(path)
 		if err != nil {
+			r.mu.Lock()
+			r.scanned = r.scanned && !errors.Is(err, os.ErrNotExist) // the directory is gone, or another one
+			r.mu.Unlock()
 			return fmt.Errorf("recorder: %w", err)
 		}
 		r.file = f
@@ -301,7 +304,10 @@ func (r *ring) list() []ringFile {
 // take is the number of the next file. The first time it finds what earlier
 // processes left, or makes the directory.
 func (r *ring) take() (uint64, error) {
-	if !r.scanned {
+	r.mu.Lock()
+	scanned := r.scanned
+	r.mu.Unlock()
+	if !scanned {
 		if err := r.scan(); err != nil {
 			return 0, err
 		}
@@ -310,9 +316,9 @@ func (r *ring) take() (uint64, error) {
 	return r.next - 1, nil
 }
 
-// scan makes the directory, or finds what earlier processes left in it.
+// scan makes the directory, not the one that it is in, or finds what earlier processes left in it.
 func (r *ring) scan() error {
-	if err := os.MkdirAll(r.dir, 0o700); err != nil {
+	if err := os.Mkdir(r.dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("recorder: %w", err)
 	}
 	names, err := os.ReadDir(r.dir)
@@ -338,6 +344,6 @@ func (r *ring) scan() error {
 	})
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.files, r.next, r.scanned = l, next, true
+	r.files, r.next, r.scanned = l, max(r.next, next), true
 	return nil
 }

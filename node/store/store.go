@@ -70,6 +70,11 @@ type Store interface {
 	// Bounds returns what part of the log is held.
 	Bounds() Bounds
 
+	// Present fails with a *LostError, and so does every later call, once a file
+	// that the store needs is not there any more: somebody has removed or moved it.
+	// It is cheap enough for every second.
+	Present() error
+
 	// Close releases the store. Calls after it fail with ErrClosed.
 	Close() error
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"syscall"
 	"time"
@@ -21,8 +22,8 @@ const openRetry = time.Second
 
 // open opens the node. What may pass is tried again: a port or a directory that
 // another process still has, an address that this machine does not have yet, as
-// at boot, and files of TLS that somebody has to put right, where the settings of
-// the last reload count. What may not pass is shown as the worker's state and in
+// at boot, a data directory out of reach, and files of TLS that somebody has to put
+// right, where the settings of the last reload count. What may not pass is shown as the worker's state and in
 // the answer to every request.
 func (e *engine) open() {
 	defer close(e.opened)
@@ -59,7 +60,7 @@ func (e *engine) open() {
 }
 
 func mayPass(err error) bool {
-	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, store.ErrLocked) || errors.Is(err, transport.ErrTLSFiles) || isNoAddress(err)
+	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, store.ErrLocked) || errors.Is(err, transport.ErrTLSFiles) || isNoAddress(err) || node.MayPass(err)
 }
 
 // isNoAddress says that the address to listen on is not this machine's, or that
@@ -75,7 +76,7 @@ func (e *engine) waitFor(err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.cause = nil
-	if errors.Is(err, transport.ErrTLSFiles) || isNoAddress(err) {
+	if errors.Is(err, transport.ErrTLSFiles) || isNoAddress(err) || node.MayPass(err) {
 		e.cause = err
 	}
 }
@@ -93,6 +94,9 @@ const openWait = 10 * time.Second
 // running waits until the node is open, for openWait at most.
 func (e *engine) running(ctx context.Context) (*node.Node, error) {
 	if err := e.waitsFor(); err != nil {
+		if node.MayPass(err) {
+			return nil, notStarted(err)
+		}
 		hint := "Put the file or the setting right and reload the configuration: the node then starts by itself."
 		if isNoAddress(err) {
 			hint = "Put pgraft.address or pgraft.listen_address right and restart the server. " +
@@ -113,16 +117,26 @@ func (e *engine) wait(ctx context.Context) (*node.Node, error) {
 			hint: "The server log says what it waits for."}
 	}
 	if e.failed != nil {
-		failed := &sqlError{state: "55000", message: "the pgraft node was not started: " + e.failed.Error(),
-			hint: "Once the cause is removed, restart the server."}
-		var refused *node.OpenError
-		if errors.As(e.failed, &refused) {
-			failed.message, failed.hint = "the pgraft node was not started: "+refused.Text, refused.Hint
-		}
-		return nil, failed
+		return nil, notStarted(e.failed)
 	}
 	if e.node == nil {
 		return nil, node.ErrNotRunning
 	}
 	return e.node, nil
+}
+
+// notStarted is the answer while, or because, the node cannot be opened.
+func notStarted(err error) *sqlError {
+	const message = "the pgraft node was not started: "
+	var refused *node.OpenError
+	switch {
+	case errors.As(err, &refused):
+		return &sqlError{state: "55000", message: message + refused.Text, hint: refused.Hint}
+	case errors.Is(err, fs.ErrPermission):
+		return &sqlError{state: "55000", message: message + err.Error(),
+			hint: "Let the operating system user that runs this server read and write it: the node then starts by itself."}
+	case node.MayPass(err):
+		return &sqlError{state: "55000", message: message + err.Error(), hint: "Once the cause is removed, the node starts by itself."}
+	}
+	return &sqlError{state: "55000", message: message + err.Error(), hint: "Once the cause is removed, restart the server."}
 }

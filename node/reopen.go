@@ -138,8 +138,8 @@ func comesBack(err error) bool { return MayPass(err) && !errors.Is(err, syscall.
 // comeBack opens the store of a failed node again, once that can be done, as a
 // restart of the server would. failed is the runner that it had, if any.
 func (n *Node) comeBack(failed *runner) {
-	if failed != nil {
-		failed.wait(context.Background()) // its store answers every call by now
+	if !n.release(failed) {
+		return
 	}
 	for wait := reopenFirst; ; wait = min(2*wait, reopenMost) {
 		t := time.NewTimer(wait)
@@ -155,6 +155,35 @@ func (n *Node) comeBack(failed *runner) {
 	}
 }
 
+// release waits until nothing of what has failed is under way any more, and gives
+// the directory free; false if the node is closed first.
+func (n *Node) release(failed *runner) bool {
+	n.mu.Lock()
+	s := n.store
+	n.mu.Unlock()
+	done := make(chan struct{})
+	n.cfg.Go(func() {
+		defer close(done)
+		if failed != nil {
+			failed.wait(context.Background()) // its store answers every call by now
+		}
+		if s != nil {
+			_ = s.Close() // a failed store is only released, and says again what it failed with
+		}
+	})
+	select {
+	case <-done:
+	case <-n.needs.ended:
+		return false
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.store == s && n.state == Failed {
+		n.store = nil
+	}
+	return true
+}
+
 // reopen tries once. It returns whether that was the last time: the node runs, or
 // it stays as it is.
 func (n *Node) reopen(failed *runner) bool {
@@ -162,10 +191,6 @@ func (n *Node) reopen(failed *runner) bool {
 	defer n.mu.Unlock()
 	if n.state != Failed || n.run != failed {
 		return true // it was closed
-	}
-	if n.store != nil {
-		_ = n.store.Close() // a failed store is only released, and says again what it failed with
-		n.store = nil
 	}
 	n.run = nil
 	found, err := n.openStore()

@@ -98,8 +98,9 @@ func TestDiskHangs(t *testing.T) {
 	}
 	h.boot()
 	<-arrived
+	h.rec.ring.most = 1 << 20
 	data := strings.Repeat("x", dataBytes)
-	for range 2 * maxWaitingBytes / dataBytes / 20 {
+	for range 2 * h.rec.ring.most / dataBytes / 20 {
 		h.propose(20, data)
 	}
 	for range 200 { // over the bound, and several tries that find it still hanging

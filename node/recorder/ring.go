@@ -25,6 +25,8 @@ type ring struct {
 	start  func(func()) // a goroutine
 	// patience is how long one who asks for something waits.
 	patience time.Duration
+	// most is how many bytes may wait for the disk when more comes.
+	most int
 
 	failed atomic.Pointer[error]
 	begun  atomic.Uint64 // number of the newest file that has its whole beginning
@@ -67,7 +69,7 @@ type file interface {
 const (
 	suffix     = ".trace"
 	nameFormat = "%08d" + suffix
-	// maxWaitingBytes is how much may wait for the disk when more comes.
+	// maxWaitingBytes is ring.most.
 	maxWaitingBytes = 32 << 20
 	// maxSpareBytes is how large a buffer is kept to be used again.
 	maxSpareBytes = 1 << 20
@@ -91,7 +93,7 @@ func (r *ring) put(j job) error {
 	r.mu.Lock()
 	waiting := r.waiting
 	r.mu.Unlock()
-	if waiting > maxWaitingBytes {
+	if waiting > r.most {
 		return fmt.Errorf("recorder: %d bytes wait for %s to take them", waiting, r.dir)
 	}
 	r.add(j)

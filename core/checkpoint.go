@@ -6,9 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"slices"
 
-	"google.golang.org/protobuf/proto"
+	pb "go.etcd.io/raft/v3/raftpb"
 
 	"github.com/pgraft/pgraft/core/checkpoint"
 )
@@ -27,28 +26,53 @@ var ErrCheckpointVersion = errors.New("core: checkpoint of another version")
 // is the host's to keep.
 //
 // It fails only if the linked raft library is not the one that it knows.
-func (c *Core) Checkpoint() ([]byte, error) { return c.AppendCheckpoint(nil, nil) }
+func (c *Core) Checkpoint() ([]byte, error) {
+	k := checkpoint.Writer(append(make([]byte, 0, c.checkpointSize()), checkpointMagic...))
+	if err := c.writeState(k); err != nil {
+		return nil, err
+	}
+	return binary.LittleEndian.AppendUint32(k.Bytes(), crc(k.Bytes())), nil
+}
 
-// AppendCheckpoint appends Checkpoint to b; if stand is not nil, with stand for
-// each piece of user data in it. When it fails, b is as it was.
-func (c *Core) AppendCheckpoint(b []byte, stand func([]byte) []byte) ([]byte, error) {
+// WriteCheckpoint gives Checkpoint to write, redacted by r unless that is nil, in
+// pieces whose memory is used again: the whole may be many times larger than what
+// write makes of it. When it fails, what was written is to be thrown away.
+func (c *Core) WriteCheckpoint(r *Redaction, write func([]byte)) error {
+	sum := uint32(0)
+	put := func(b []byte) {
+		sum = crc32.Update(sum, castagnoli(), b)
+		write(b)
+	}
+	k := checkpoint.Writer([]byte(checkpointMagic))
+	k.Drain(put)
+	if r != nil {
+		k.Rewrite(r.written, func(e *pb.Entry, b []byte) {
+			if e.GetType() == pb.EntryNormal && len(b) > r.Over {
+				r.command(b)
+			}
+		})
+	}
+	if err := c.writeState(k); err != nil {
+		return err
+	}
+	put(k.Bytes())
+	write(binary.LittleEndian.AppendUint32(nil, sum))
+	return nil
+}
+
+func (c *Core) writeState(k *checkpoint.Codec) error {
 	if c.library == nil {
 		l, err := checkpoint.Open()
 		if err != nil {
-			return b, fmt.Errorf("core: %w", err)
+			return fmt.Errorf("core: %w", err)
 		}
 		c.library = l
 	}
-	at := len(b)
-	k := checkpoint.Writer(append(slices.Grow(b, c.checkpointSize()), checkpointMagic...))
-	if stand != nil {
-		k.Rewrite(func(m proto.Message) { redactInPlace(m, stand) })
-	}
 	c.state(k)
 	if err := k.Err(); err != nil {
-		return b, fmt.Errorf("core: %w", err)
+		return fmt.Errorf("core: %w", err)
 	}
-	return binary.LittleEndian.AppendUint32(k.Bytes(), crc(k.Bytes()[at:])), nil
+	return nil
 }
 
 // checkpointSize is about how many bytes a checkpoint takes, rather more.
@@ -97,7 +121,9 @@ func Restore(cfg Config, b []byte) (*Core, error) {
 	return c, nil
 }
 
-func crc(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
+func crc(b []byte) uint32 { return crc32.Checksum(b, castagnoli()) }
+
+func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
 // state is the walk through all fields, in both directions. Left out are only
 // out, which is empty between two Steps, and library.

@@ -2,118 +2,228 @@ package core
 
 import (
 	"bytes"
+	"encoding/binary"
+	"slices"
 
 	pb "go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/pgraft/pgraft/core/corepb"
 )
 
-// Redaction takes users' data out of what is recorded and puts bytes of the same
-// length in its place. The core looks at the length of users' data and at
-// nothing else of it, so a core that is fed with redacted inputs gives, to the
-// byte, the redacted outputs. Equal data must give equal bytes, as one entry
-// comes by several times.
-
-// RedactInput returns in with stand for each piece of user data. A message that
-// cannot be read stays: it is none of pgraft's.
-func RedactInput(in Input, stand func([]byte) []byte) Input {
-	switch in := in.(type) {
-	case Propose:
-		in.Data = stand(in.Data)
-		return in
-	case Receive:
-		in.Data = redactSent(in.Data, stand)
-		return in
-	}
-	return in
+// Redaction puts other bytes of the same length in the place of users' data, in
+// what is recorded. The core looks at the length of users' data and at nothing
+// else of it, so a core that is fed with redacted inputs gives, to the byte, the
+// redacted outputs.
+type Redaction struct {
+	// Over is how many bytes of data stay as they are.
+	Over int
+	// Stand changes data of more than Over bytes, in place. Equal data must become
+	// equal, as one entry comes by several times.
+	Stand func(data []byte)
 }
 
-// RedactOutput returns a copy of out with stand for each piece of user data.
-func RedactOutput(out Output, stand func([]byte) []byte) Output {
-	persist, send, apply := out.Persist, out.Send, out.Apply
-	out.Persist, out.Send, out.Apply = nil, nil, nil
-	for _, p := range persist {
-		p.Entries = redactEntries(p.Entries, stand)
-		out.Persist = append(out.Persist, p)
+// Cut leaves the beginning of data, a sum over all of it, and zeros from n bytes
+// on. Data of at most n bytes, and what was cut to n bytes before, it leaves as it
+// is.
+func Cut(data []byte, n int) {
+	if len(data) <= n || allZero(data[n:]) {
+		return
 	}
-	for _, s := range send {
-		s.Data = redactSent(s.Data, stand)
-		out.Send = append(out.Send, s)
+	binary.LittleEndian.PutUint32(data[n-4:], crc(data))
+	clear(data[n:])
+}
+
+func allZero(b []byte) bool {
+	for len(b) >= 8 {
+		if binary.LittleEndian.Uint64(b) != 0 {
+			return false
+		}
+		b = b[8:]
 	}
-	for _, a := range apply {
-		a.Data = stand(a.Data)
-		out.Apply = append(out.Apply, a)
+	return bytes.Count(b, []byte{0}) == len(b)
+}
+
+// Input redacts, in place, an input that EncodeInput wrote. It returns whether
+// there was anything to redact.
+func (r *Redaction) Input(encoded []byte) (found bool) {
+	for kind, body := range fields(encoded) {
+		for field, v := range fields(body) {
+			switch {
+			case kind == 2 && field == 2: // Receive
+				found = r.envelope(v) || found
+			case kind == 3 && field == 3: // Propose
+				found = r.data(v) || found
+			}
+		}
+	}
+	return found
+}
+
+// Output returns out, redacted. What changes is a copy.
+func (r *Redaction) Output(out Output) Output {
+	copied := false
+	for i, p := range out.Persist {
+		entries := r.Entries(p.Entries)
+		if len(entries) == 0 || &entries[0] == &p.Entries[0] {
+			continue
+		}
+		if !copied {
+			out.Persist, copied = slices.Clone(out.Persist), true
+		}
+		out.Persist[i].Entries = entries
+	}
+	copied = false
+	for i, s := range out.Send {
+		if !r.in((*Redaction).envelope, s.Data) {
+			continue
+		}
+		if !copied {
+			out.Send, copied = slices.Clone(out.Send), true
+		}
+		out.Send[i].Data = r.copyOf((*Redaction).envelope, s.Data)
+	}
+	copied = false
+	for i, a := range out.Apply {
+		if !r.in((*Redaction).data, a.Data) {
+			continue
+		}
+		if !copied {
+			out.Apply, copied = slices.Clone(out.Apply), true
+		}
+		out.Apply[i].Data = r.copyOf((*Redaction).data, a.Data)
 	}
 	return out
 }
 
-// RedactDurable returns a copy of d with stand for each piece of user data.
-// Snapshots have none.
-func RedactDurable(d Durable, stand func([]byte) []byte) Durable {
-	d.Entries = redactEntries(d.Entries, stand)
-	return d
-}
-
-func redactEntries(es []Entry, stand func([]byte) []byte) []Entry {
-	var l []Entry
-	for _, e := range es {
-		if e.Kind == EntryNormal {
-			e.Data = redactCommand(e.Data, stand)
+// Entries returns es, redacted. What changes is a copy.
+func (r *Redaction) Entries(es []Entry) []Entry {
+	copied := false
+	for i, e := range es {
+		if e.Kind != EntryNormal || !r.in((*Redaction).command, e.Data) {
+			continue
 		}
-		l = append(l, e)
-	}
-	return l
-}
-
-// redactCommand is for the data of a normal entry.
-func redactCommand(data []byte, stand func([]byte) []byte) []byte {
-	if len(data) == 0 {
-		return data
-	}
-	own := bytes.Clone(data)
-	cmd, err := decodeCommand(own)
-	if err != nil {
-		return data
-	}
-	copy(cmd.data, stand(cmd.data)) // shares own's memory
-	return own
-}
-
-func redactSent(data []byte, stand func([]byte) []byte) []byte {
-	var env corepb.Envelope
-	if err := proto.Unmarshal(data, &env); err != nil {
-		return data
-	}
-	if es := env.GetRaft().GetEntries(); len(es) == 0 && env.GetForward() == nil {
-		return data
-	}
-	redactInPlace(&env, stand)
-	return marshal(&env)
-}
-
-// redactInPlace changes m, which must be the caller's own copy.
-func redactInPlace(m proto.Message, stand func([]byte) []byte) {
-	switch m := m.(type) {
-	case *corepb.Envelope:
-		if m.GetRaft() != nil {
-			redactInPlace(m.GetRaft(), stand)
+		if !copied {
+			es, copied = slices.Clone(es), true
 		}
-		if cmd := m.GetForward().GetCommand(); cmd != nil {
-			redactInPlace(cmd, stand)
+		es[i].Data = r.copyOf((*Redaction).command, e.Data)
+	}
+	return es
+}
+
+// in says whether b, which walk knows, holds anything to redact.
+func (r *Redaction) in(walk func(*Redaction, []byte) bool, b []byte) bool {
+	return len(b) > r.Over && walk(&Redaction{Over: r.Over}, b)
+}
+
+func (r *Redaction) copyOf(walk func(*Redaction, []byte) bool, b []byte) []byte {
+	b = bytes.Clone(b)
+	walk(r, b)
+	return b
+}
+
+// What follows redacts protobuf messages as they are written, in place. Without
+// Stand it only looks. Bytes that cannot be read are none of pgraft's.
+
+func (r *Redaction) data(b []byte) bool {
+	if len(b) <= r.Over {
+		return false
+	}
+	if r.Stand != nil {
+		r.Stand(b)
+	}
+	return true
+}
+
+// command is a corepb.Command, or the data of a normal entry.
+func (r *Redaction) command(b []byte) (found bool) {
+	for field, v := range fields(b) {
+		if field == 3 {
+			found = r.data(v) || found
 		}
+	}
+	return found
+}
+
+// entry is a raftpb.Entry.
+func (r *Redaction) entry(b []byte) (found bool) {
+	for field, v := range fields(b) {
+		if kind, _ := protowire.ConsumeVarint(v); field == 1 && kind != uint64(EntryNormal) {
+			return false
+		}
+	}
+	for field, v := range fields(b) {
+		if field == 4 && len(v) > r.Over {
+			found = r.command(v) || found
+		}
+	}
+	return found
+}
+
+// message is a raftpb.Message.
+func (r *Redaction) message(b []byte) (found bool) {
+	for field, v := range fields(b) {
+		switch {
+		case len(v) <= r.Over:
+		case field == 7: // entries
+			found = r.entry(v) || found
+		case field == 14: // responses
+			found = r.message(v) || found
+		}
+	}
+	return found
+}
+
+// envelope is a corepb.Envelope.
+func (r *Redaction) envelope(b []byte) (found bool) {
+	for field, v := range fields(b) {
+		switch {
+		case len(v) <= r.Over:
+		case field == 3: // raft
+			found = r.message(v) || found
+		case field == 4: // forward
+			for field, v := range fields(v) {
+				if field == 1 {
+					found = r.command(v) || found
+				}
+			}
+		}
+	}
+	return found
+}
+
+// written redacts m, which b is.
+func (r *Redaction) written(m proto.Message, b []byte) {
+	switch m.(type) {
 	case *corepb.Command:
-		m.Data = stand(m.Data)
+		r.command(b)
 	case *pb.Entry:
-		if m.GetType() == pb.EntryNormal {
-			m.Data = redactCommand(m.Data, stand)
-		}
+		r.entry(b)
 	case *pb.Message:
-		for _, e := range m.GetEntries() {
-			redactInPlace(e, stand)
-		}
-		for _, r := range m.GetResponses() {
-			redactInPlace(r, stand)
+		r.message(b)
+	}
+}
+
+// fields walks the fields of a protobuf message up to one that cannot be read.
+func fields(b []byte) func(yield func(protowire.Number, []byte) bool) {
+	return func(yield func(protowire.Number, []byte) bool) {
+		for len(b) > 0 {
+			num, typ, n := protowire.ConsumeTag(b)
+			if n < 0 {
+				return
+			}
+			b = b[n:]
+			v := b
+			if typ == protowire.BytesType {
+				v, n = protowire.ConsumeBytes(b)
+			} else if n = protowire.ConsumeFieldValue(num, typ, b); n >= 0 {
+				v = b[:n]
+			}
+			if n < 0 || !yield(num, v) {
+				return
+			}
+			b = b[n:]
 		}
 	}
 }

@@ -3,7 +3,12 @@ package core_test
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/trace"
@@ -18,7 +23,7 @@ type tape struct {
 // tapes record every node of a random cluster.
 type tapes struct {
 	t      *testing.T
-	redact func([]byte) []byte
+	redact *core.Redaction
 	of     map[*node]*tape
 	seen   map[string]int
 }
@@ -91,14 +96,29 @@ func (s *tapes) replay(name string, files [][]byte) {
 
 const secret = "what users replicate is nobody's business"
 
+// cutAt is where TestTraceReplays cuts what is longer.
+const cutAt = 16
+
 // What was recorded of a node replays to the byte: from its start, and from
 // every checkpoint; with users' data, and with something else in its place.
 func TestTraceReplays(t *testing.T) {
-	stands := map[string]func([]byte) []byte{
-		"whole":    nil,
-		"redacted": func(b []byte) []byte { return bytes.Repeat([]byte{byte(len(b)) | 1}, len(b)) },
+	fill := func(b []byte) {
+		for i := range b {
+			b[i] = byte(len(b)) | 1
+		}
 	}
-	for name, stand := range stands {
+	stands := map[string]*core.Redaction{
+		"whole":    nil,
+		"redacted": {Stand: fill},
+		"cut":      {Over: cutAt, Stand: func(b []byte) { core.Cut(b, cutAt) }},
+		"cut and redacted": {Stand: func(b []byte) {
+			core.Cut(b, cutAt)
+			fill(b[:min(len(b), cutAt)])
+		}},
+	}
+	whole := map[string]int{}
+	for _, name := range slices.Sorted(maps.Keys(stands)) {
+		stand := stands[name]
 		s := &tapes{t: t, redact: stand, seen: map[string]int{}}
 		for seed := range uint64(6) {
 			s.of = map[*node]*tape{}
@@ -107,7 +127,7 @@ func TestTraceReplays(t *testing.T) {
 				x.step()
 				if i%20 == 0 {
 					id := x.id()
-					in := core.Propose{ID: id, RequestID: [16]byte{5: byte(id), 6: byte(id >> 8), 7: byte(id >> 16)}, Data: []byte(secret)}
+					in := core.Propose{ID: id, RequestID: [16]byte{5: byte(id), 6: byte(id >> 8), 7: byte(id >> 16)}, Data: []byte(strings.Repeat(secret, 1+i%200))}
 					x.history.asked[id] = in
 					x.pick().step(in)
 				}
@@ -121,7 +141,8 @@ func TestTraceReplays(t *testing.T) {
 					s.replay(name+" alone", p.files[i:i+1])
 				}
 				for _, b := range p.files {
-					if bytes.Contains(b, []byte(secret)) {
+					s.seen["bytes"] += len(b)
+					if bytes.Contains(b, []byte(secret[cutAt:])) {
 						s.seen["secret"]++
 					}
 				}
@@ -130,6 +151,40 @@ func TestTraceReplays(t *testing.T) {
 		if s.seen["equal"] < 100 || s.seen["restored"] < 100 || s.seen["input"] < 10000 || (s.seen["secret"] > 0) != (stand == nil) {
 			t.Errorf("%s: %v", name, s.seen)
 		}
+		whole[name] = s.seen["bytes"]
 		t.Logf("%s: %v", name, s.seen)
 	}
+	if whole["cut"] > whole["whole"]/2 || whole["cut and redacted"] > whole["whole"]/2 {
+		t.Errorf("what is cut takes as much room: %v", whole)
+	}
+}
+
+// What was cut stays as it is when it is cut again, and tells what it was cut from.
+func TestCut(t *testing.T) {
+	cut := func(b []byte, n int) []byte {
+		b = bytes.Clone(b)
+		core.Cut(b, n)
+		return b
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		data, n := rapid.SliceOfN(rapid.Byte(), 0, 100).Draw(t, "data"), rapid.IntRange(8, 64).Draw(t, "n")
+		got := cut(data, n)
+		if len(got) != len(data) || !bytes.Equal(cut(got, n), got) {
+			t.Fatalf("%x becomes %x, and that %x", data, got, cut(got, n))
+		}
+		if len(data) <= n && !bytes.Equal(got, data) {
+			t.Fatalf("%x of at most %d bytes becomes %x", data, n, got)
+		}
+		if len(data) <= n {
+			return
+		}
+		if !bytes.Equal(got[:n-4], data[:n-4]) || len(bytes.Trim(got[n:], "\x00")) > 0 {
+			t.Fatalf("%x becomes %x", data, got)
+		}
+		other := bytes.Clone(data)
+		other[rapid.IntRange(0, len(data)-1).Draw(t, "at")] ^= byte(rapid.IntRange(1, 255).Draw(t, "xor"))
+		if bytes.Equal(got, cut(other, n)) {
+			t.Fatalf("%x and %x are cut to the same", data, other)
+		}
+	})
 }

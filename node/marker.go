@@ -39,22 +39,32 @@ func readMarker(path string) (marker, bool, error) {
 	if err != nil {
 		return marker{}, false, fmt.Errorf("node: marker: %w", err)
 	}
+	m, err := parseMarker(b)
+	if err != nil {
+		return marker{}, false, &OpenError{Text: fmt.Sprintf("%s is damaged: %v", path, err),
+			Hint: "If this node's data directory is as it was, delete that file and restart this server: the node writes it anew. " +
+				"If its data is lost too: remove the node from the cluster on its leader first."}
+	}
+	return m, true, nil
+}
+
+func parseMarker(b []byte) (m marker, err error) {
 	var f markerFile
 	if err := json.Unmarshal(b, &f); err != nil {
-		return marker{}, false, fmt.Errorf("node: marker %s: %w", path, err)
+		return m, err
 	}
-	m := marker{NodeID: f.NodeID, Address: f.Address}
+	m.NodeID, m.Address = f.NodeID, f.Address
 	if m.Replica, err = parseUUID(f.Replica); err != nil {
-		return marker{}, false, fmt.Errorf("node: marker %s: replica_uuid: %w", path, err)
+		return m, fmt.Errorf("replica_uuid: %w", err)
 	}
 	for _, s := range f.Former {
 		u, err := parseUUID(s)
 		if err != nil {
-			return marker{}, false, fmt.Errorf("node: marker %s: former_cluster_uuids: %w", path, err)
+			return m, fmt.Errorf("former_cluster_uuids: %w", err)
 		}
 		m.Former = append(m.Former, u)
 	}
-	return m, true, nil
+	return m, nil
 }
 
 func parseUUID(s string) (u [16]byte, err error) {

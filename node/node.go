@@ -231,6 +231,10 @@ func (n *Node) failLocked(err error) {
 		return
 	}
 	n.failure = fmt.Errorf("node %d stopped: %w", n.id.NodeID, err)
+	back := comesBack(err)
+	if back {
+		n.failure = fmt.Errorf("%w; it starts again by itself", n.failure)
+	}
 	n.cfg.Logger.Error(n.failure.Error())
 	n.rec.Keep("fault", n.failure.Error())
 	if n.run != nil {
@@ -238,6 +242,10 @@ func (n *Node) failLocked(err error) {
 	}
 	n.net.SetPeers(nil)
 	n.setState(Failed)
+	if back {
+		run := n.run
+		n.cfg.Go(func() { n.comeBack(run) })
+	}
 }
 
 // removedFromCluster ends a membership for good. It is called by the runner.

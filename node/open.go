@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/pgraft/pgraft/core"
@@ -62,6 +63,7 @@ func Open(cfg Config) (*Node, error) {
 	}
 	n.cfg.Go(n.keepTelling)
 	n.cfg.Go(n.watchRoom)
+	n.cfg.Go(n.watchFiles)
 	return n, nil
 }
 
@@ -107,14 +109,16 @@ func (n *Node) openStore() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if _, err := os.Stat(n.cfg.DataDir); errors.Is(err, os.ErrNotExist) || err == nil && isEmpty(n.cfg.DataDir) {
+	if _, err := os.Stat(n.cfg.DataDir); errors.Is(err, os.ErrNotExist) || err == nil && holdsNoStore(n.cfg.DataDir) {
 		if marked {
-			return false, &OpenError{Alarm: core.Wiped, Text: fmt.Sprintf("%s is empty, but %s says that node %d was initialised: its data is lost", n.cfg.DataDir, n.cfg.MarkerPath, mark.NodeID),
-				Hint: fmt.Sprintf("Remove node %d from the cluster on its leader, delete %s, restart this server, run pgraft_init(false), and add it again.", mark.NodeID, n.cfg.MarkerPath)}
+			return false, n.lostData(mark)
 		}
 		return false, nil
 	} else if err != nil {
 		return false, fmt.Errorf("node: data directory: %w", err)
+	}
+	if err := reachable(n.cfg.DataDir); err != nil {
+		return false, err
 	}
 	s, err := store.Open(n.cfg.DataDir, n.storeOptions())
 	if err != nil {
@@ -137,12 +141,26 @@ func (n *Node) openStore() (bool, error) {
 	return true, nil
 }
 
+// lostData is the error for a directory without the log store that the marker
+// promises.
+func (n *Node) lostData(mark marker) error {
+	what := "is empty"
+	if names, err := os.ReadDir(n.cfg.DataDir); err == nil && len(names) > 0 {
+		what = "holds no log store"
+	}
+	return &OpenError{Alarm: core.Wiped, Passes: true,
+		Text: fmt.Sprintf("%s %s, but %s says that node %d was initialised: it is not mounted, or its data is lost", n.cfg.DataDir, what, n.cfg.MarkerPath, mark.NodeID),
+		Hint: fmt.Sprintf("If it lies on a file system of its own, mount it: the node then starts by itself. If the data is lost, "+
+			"remove node %d from the cluster on its leader, delete %s, restart this server, run pgraft_init(false), and add it again.", mark.NodeID, n.cfg.MarkerPath)}
+}
+
 // OpenError says why a directory cannot be taken for this node's, and what an
 // operator can do.
 type OpenError struct {
-	Alarm core.Alarm
-	Text  string
-	Hint  string // sentences
+	Alarm  core.Alarm
+	Text   string
+	Hint   string // sentences
+	Passes bool   // it can be tried again: the data may only be out of reach
 }
 
 func (e *OpenError) Error() string { return "node: " + e.Text + ". " + e.Hint }
@@ -191,7 +209,10 @@ func (n *Node) storeOptions() store.Options {
 	return store.Options{FS: n.cfg.FS, Retention: n.cfg.Retention, Logger: n.cfg.Logger, OnFull: n.room.signal}
 }
 
-func isEmpty(dir string) bool {
+// holdsNoStore says that a log store would be made in dir, rather than opened: it
+// is empty, or holds what is none of a store's (lost+found, the flight recorder's
+// files).
+func holdsNoStore(dir string) bool {
 	names, err := os.ReadDir(dir)
-	return err == nil && len(names) == 0
+	return err == nil && !slices.ContainsFunc(names, func(e os.DirEntry) bool { return store.IsFile(e.Name()) })
 }

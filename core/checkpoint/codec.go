@@ -18,9 +18,16 @@ type Codec struct {
 	write bool
 	b     []byte
 	err   error
-	// rewrite, when not nil, changes a copy of each message before it is written.
-	rewrite func(proto.Message)
+	// rewrite, when not nil, may change the bytes of each message once they are
+	// written; data those of an entry that Entries codes.
+	rewrite func(m proto.Message, b []byte)
+	data    func(e *pb.Entry, b []byte)
+	// drain, when not nil, takes away what is written.
+	drain func([]byte)
 }
+
+// drainBytes is how much a writer gathers for drain.
+const drainBytes = 256 << 10
 
 // Writer returns a codec that appends to b.
 func Writer(b []byte) *Codec { return &Codec{write: true, b: b} }
@@ -30,6 +37,24 @@ func Reader(b []byte) *Codec { return &Codec{b: b} }
 
 // Writing says which way it goes.
 func (c *Codec) Writing() bool { return c.write }
+
+// Rewrite makes message change the bytes of every protobuf message that is
+// written, and data the Data of every entry in Entries. Neither changes a length.
+func (c *Codec) Rewrite(message func(m proto.Message, b []byte), data func(e *pb.Entry, b []byte)) {
+	c.rewrite, c.data = message, data
+}
+
+// Drain makes f take what is written, piece by piece, now and then: what it does
+// not take in the end is in Bytes. A piece is used again once f returns.
+func (c *Codec) Drain(f func([]byte)) { c.drain = f }
+
+// drained is called where nobody remembers a place in b.
+func (c *Codec) drained() {
+	if c.drain != nil && c.write && len(c.b) >= drainBytes {
+		c.drain(c.b)
+		c.b = c.b[:0]
+	}
+}
 
 // Bytes is what a writer has written, or what a reader has not read yet.
 func (c *Codec) Bytes() []byte { return c.b }
@@ -102,6 +127,7 @@ func (c *Codec) Blob(p *[]byte) {
 	n, ok := c.size(*p == nil, len(*p))
 	if c.write {
 		c.b = append(c.b, *p...)
+		c.drained()
 		return
 	}
 	*p = nil
@@ -190,10 +216,6 @@ type message[T any] interface {
 func Message[T any, M message[T]](c *Codec, p **T) {
 	size, m := 0, M(*p)
 	if c.write && *p != nil {
-		if c.rewrite != nil {
-			m = proto.CloneOf(m)
-			c.rewrite(m)
-		}
 		size = proto.Size(m)
 	}
 	n, ok := c.size(*p == nil, size)
@@ -203,6 +225,10 @@ func Message[T any, M message[T]](c *Codec, p **T) {
 			if c.b = b; err != nil {
 				c.Fail("%T: %v", *p, err)
 			}
+			if c.rewrite != nil && c.err == nil {
+				c.rewrite(m, c.b[len(c.b)-n:])
+			}
+			c.drained()
 		}
 		return
 	}
@@ -227,17 +253,21 @@ func Messages[T any, M message[T]](c *Codec, p *[]*T) {
 func (c *Codec) Entries(p *[]*pb.Entry) {
 	List(c, p, func(e **pb.Entry) {
 		x := *e
-		switch {
-		case !c.write:
+		if !c.write {
 			x = &pb.Entry{}
 			*e = x
-		case c.rewrite != nil:
-			x = &pb.Entry{Type: x.Type, Term: x.Term, Index: x.Index, Data: x.Data}
-			c.rewrite(x)
 		}
 		optional(c, &x.Type)
 		optional(c, &x.Term)
 		optional(c, &x.Index)
+		if c.write && c.data != nil {
+			c.size(x.Data == nil, len(x.Data))
+			at := len(c.b)
+			c.b = append(c.b, x.Data...)
+			c.data(x, c.b[at:])
+			c.drained()
+			return
+		}
 		c.Blob(&x.Data)
 	})
 }

@@ -1,9 +1,6 @@
 package checkpoint
 
-import (
-	"go.etcd.io/raft/v3"
-	"google.golang.org/protobuf/proto"
-)
+import "go.etcd.io/raft/v3"
 
 // Raw codes len(b) bytes as they are: it writes b, or reads into it.
 func (c *Codec) Raw(b []byte) {
@@ -34,9 +31,6 @@ func (c *Codec) Run(p *[]byte, n int) {
 		*p, c.b = append(make([]byte, 0, n), c.b[:n]...), c.b[n:]
 	}
 }
-
-// Rewrite makes f change a copy of every protobuf message before it is written.
-func (c *Codec) Rewrite(f func(proto.Message)) { c.rewrite = f }
 
 // SetTiming changes a node's timeouts, in ticks, as if it had been made with
 // them.

@@ -3,7 +3,7 @@
 // does the same again, to the byte. A node and the simulator write it with a
 // Recorder; Reader reads it.
 //
-// # Format 2
+// # Format 3
 //
 // A trace begins with the 16 bytes of Magic. Frames follow, each
 //
@@ -21,7 +21,7 @@
 //	kind  frame       payload
 //	1     Header      format version, build, protocol, cluster id, node id, Raft
 //	                  id, cluster uuid, replica uuid, life, file number, time,
-//	                  redacted
+//	                  redacted, cut
 //	2     Boot        time, configuration, durable state
 //	3     Input       the input as core.EncodeInput wrote it, behind its length
 //	                  of 4 bytes; sequence number and time, 8 bytes each; flags, 1
@@ -33,6 +33,9 @@
 //	                  of the frame what core.Checkpoint wrote
 //	5     Note        time, sequence number, class, text
 //	6     End         time, sequence number, reason
+//	7     Packed      kind of the frame that it stands for, 2, 3 or 4, in 1 byte; its
+//	                  payload, in parts up to the end of the frame: the length of
+//	                  some bytes, them, and how many zeros follow
 //
 // A kind from 128 on may be skipped by a reader that does not know it; any other
 // unknown kind means a newer format.
@@ -49,16 +52,31 @@
 // A file that is cut off, as a killed process leaves it, is read up to its last
 // whole frame. A damaged one is read up to the damage: Reader.Err says where.
 //
+// A trace whose header has a cut of n holds, of users' data of more than n bytes,
+// the first n-4, then a CRC32C of all of it, then zeros (core.Cut): so a core's
+// state and what is recorded of it stay small, however large the entries are. The
+// sums are over that.
+//
+// Format 2 has no cut and no Packed, and is read too.
+//
 // Redacted traces hold, in place of what users replicated, bytes of the same
-// length that its hash decides (core.RedactInput). Addresses, identities,
-// request ids, sizes and times are in every trace.
+// length that its hash decides: of data that is cut, in place of what is left of
+// it. Addresses, identities, request ids, sizes and times are in every trace.
 package trace
 
 // Magic begins every trace. Its line ends show a transfer as text.
 const Magic = "pgraft trace\r\n\x1a\n"
 
-// Format is the version of the format that this package writes and reads.
-const Format = 2
+// Format is the version of the format that this package writes. It reads the one
+// before, too, in which nothing was cut.
+const (
+	Format      = 3
+	formatUncut = 2
+)
 
-// maxFrameBytes bounds what a reader believes of a length.
-const maxFrameBytes = 1 << 28
+// maxFrameBytes bounds what a reader believes of a length, maxUnpackedBytes what it
+// makes of a frame.
+const (
+	maxFrameBytes    = 1 << 28
+	maxUnpackedBytes = 1 << 29
+)

@@ -29,6 +29,9 @@ type (
 		File        uint64 // number of the file, growing
 		Time        int64
 		Redacted    bool
+		// Cut is how many bytes of users' data there are: of longer data, zeros from
+		// there on (core.Cut). 0: it is whole, as in format 2.
+		Cut uint64
 	}
 
 	// Boot is the start of a core by core.New.
@@ -36,6 +39,8 @@ type (
 		Time    int64
 		Config  core.Config
 		Durable core.Durable
+
+		redact *core.Redaction // of what is written, unless nil
 	}
 
 	// Input is one step.
@@ -80,6 +85,7 @@ const (
 	kindCheckpoint = 4
 	kindNote       = 5
 	kindEnd        = 6
+	kindPacked     = 7   // since format 3
 	kindOptional   = 128 // from here on
 )
 
@@ -106,6 +112,31 @@ func Append(b []byte, f Frame) []byte {
 	return b
 }
 
+// AppendPacked is Append for a file of this Format: without the zeros of data that
+// was cut.
+func AppendPacked(b []byte, f Frame) []byte {
+	if k := f.kind(); k == kindBoot || k == kindInput || k == kindCheckpoint {
+		return packFrame(b, Append(nil, f))
+	}
+	return Append(b, f)
+}
+
+// packFrame appends a frame to b, packed if that is shorter.
+func packFrame(b, frame []byte) []byte {
+	at := len(b)
+	b = pack(beginPacked(b, frame[frameHeaderBytes]), frame[frameHeaderBytes+1:])
+	if len(b)-at >= len(frame) {
+		return append(b[:at], frame...)
+	}
+	seal(b[at:])
+	return b
+}
+
+// beginPacked begins a Packed frame for one of the given kind.
+func beginPacked(b []byte, kind byte) []byte {
+	return append(b, 0, 0, 0, 0, 0, 0, 0, 0, kindPacked, kind)
+}
+
 // seal fills in the length and the checksum of a frame.
 func seal(frame []byte) {
 	binary.LittleEndian.PutUint32(frame, uint32(len(frame)-frameHeaderBytes))
@@ -113,6 +144,9 @@ func seal(frame []byte) {
 }
 
 func crc(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
+
+// inputAt is where in a frame the input is.
+const inputAt = frameHeaderBytes + 1 + 4
 
 // beginInput appends a frame as far as the input, before it is stepped.
 func beginInput(b []byte, in core.Input) []byte {
@@ -187,7 +221,7 @@ func (i *Input) walk(k *checkpoint.Codec) {
 
 func (h *Header) walk(k *checkpoint.Codec) {
 	k.Uint(&h.Format)
-	if h.Format != Format {
+	if !h.readable() {
 		return // what follows is for another reader
 	}
 	text(k, &h.Build)
@@ -201,7 +235,12 @@ func (h *Header) walk(k *checkpoint.Codec) {
 	k.Uint(&h.File)
 	instant(k, &h.Time)
 	k.Flag(&h.Redacted)
+	if h.Format > formatUncut {
+		k.Uint(&h.Cut)
+	}
 }
+
+func (h *Header) readable() bool { return h.Format == Format || h.Format == formatUncut }
 
 func (b *Boot) walk(k *checkpoint.Codec) {
 	instant(k, &b.Time)
@@ -217,6 +256,10 @@ func (b *Boot) walk(k *checkpoint.Codec) {
 		k.Uint(&e.Index)
 		k.Uint(&e.Term)
 		checkpoint.Number(k, &e.Kind)
+		if b.redact != nil && k.Writing() {
+			k.Blob(&b.redact.Entries([]core.Entry{*e})[0].Data)
+			return
+		}
 		k.Blob(&e.Data)
 	})
 	k.Uint(&d.PromiseMillis)

@@ -51,6 +51,11 @@ func (r *Reader) Next() (Frame, bool) {
 		}
 		offset := r.at
 		r.at += frameHeaderBytes + len(body)
+		if body[0] == kindPacked && r.began && r.format() > formatUncut {
+			if body, ok = r.unpack(body[1:], offset); !ok {
+				return nil, false
+			}
+		}
 		f := newFrame(body[0])
 		if f == nil && body[0] >= kindOptional && r.began {
 			continue
@@ -59,7 +64,7 @@ func (r *Reader) Next() (Frame, bool) {
 			return r.fail(offset, "it begins with a frame of kind %d, not with its header", body[0])
 		}
 		if f == nil {
-			return r.fail(offset, "a frame of kind %d, which format %d does not have: written by a newer pgraft", body[0], Format)
+			return r.fail(offset, "a frame of kind %d, which format %d does not have: written by a newer pgraft", body[0], r.format())
 		}
 		k := checkpoint.Reader(body[1:])
 		f.walk(k)
@@ -68,12 +73,33 @@ func (r *Reader) Next() (Frame, bool) {
 	return nil, false
 }
 
+// unpack returns the frame, kind and payload, that a Packed one stands for.
+func (r *Reader) unpack(b []byte, offset int) ([]byte, bool) {
+	if len(b) == 0 || b[0] != kindBoot && b[0] != kindInput && b[0] != kindCheckpoint {
+		r.fail(offset, "a packed frame that is none of a core")
+		return nil, false
+	}
+	body, err := unpack(b[0], b[1:])
+	if err != nil {
+		r.fail(offset, "a packed frame of kind %d: %v", b[0], err)
+	}
+	return body, err == nil
+}
+
+// format is that of the file; the newest before its header is read, or by At.
+func (r *Reader) format() uint64 {
+	if r.header.Format == 0 {
+		return Format
+	}
+	return r.header.Format
+}
+
 // checked refuses a frame that is no whole one, or stands in the wrong place.
 func (r *Reader) checked(f Frame, k *checkpoint.Codec, offset int) (Frame, bool) {
 	h, isHeader := f.(*Header)
 	switch {
-	case isHeader && h.Format != Format:
-		return r.fail(offset, "it has format %d, this pgraft reads %d", h.Format, Format)
+	case isHeader && !h.readable():
+		return r.fail(offset, "it has format %d, this pgraft reads %d and %d", h.Format, formatUncut, Format)
 	case k.Err() != nil:
 		return r.fail(offset, "%T: %v", f, k.Err())
 	case len(k.Bytes()) > 0:

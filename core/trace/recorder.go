@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/checkpoint"
 )
 
 // Recorder turns what one core does into frames. The host calls Begin and Boot,
@@ -13,34 +14,52 @@ import (
 // A recorder that missed steps calls Checkpoint before the next Input, in a file
 // of its own: Begin, Skip, Checkpoint.
 type Recorder struct {
-	// Redact, when not nil, stands in for users' data: bytes of the same length
-	// for equal data equal ones. It changes only between two files.
-	Redact func(data []byte) []byte
+	// Redact, when not nil, redacts users' data. It changes only between two files,
+	// with Renew.
+	Redact *core.Redaction
 
 	config core.Config
 	chain  core.Chain
 	seq    uint64
 	fresh  bool // the next Checkpoint begins a new sum
 	b      []byte
-	open   bool  // between Input and Output
-	at     int   // where the open frame begins in b
-	now    int64 // its time
+	large  []byte // the open frame, if it may have to be packed
+	open   bool   // between Input and Output
+	pack   bool   // the open frame is in large
+	at     int    // where the open frame begins in b
+	now    int64  // its time
 }
 
-// Begin starts a file.
+// Begin starts a file. What h says of the format is filled in, what it says of
+// users' data is the caller's, who knows what Redact does.
 func (r *Recorder) Begin(h Header) {
-	h.Format, h.Protocol, h.Redacted = Format, core.Protocol, r.Redact != nil
+	h.Format, h.Protocol = Format, core.Protocol
 	r.add(Magic, &h)
 }
 
 // Boot records how the core was started.
 func (r *Recorder) Boot(now int64, cfg core.Config, d core.Durable) {
 	r.config, r.chain, r.seq, r.fresh = cfg, core.Chain{}, 0, false
-	if r.Redact != nil {
-		d = core.RedactDurable(d, r.Redact)
+	boot := &Boot{Time: now, Config: cfg, Durable: d, redact: r.Redact}
+	if r.Redact == nil {
+		r.add("", boot)
+		return
 	}
-	r.add("", &Boot{Time: now, Config: cfg, Durable: d})
+	at := r.beginPacked(kindBoot)
+	k := checkpoint.Writer(nil)
+	k.Drain(r.addPacked)
+	boot.walk(k)
+	r.addPacked(k.Bytes())
+	seal(r.b[at:])
 }
+
+func (r *Recorder) beginPacked(kind byte) (at int) {
+	at = len(r.b)
+	r.b = beginPacked(r.b, kind)
+	return at
+}
+
+func (r *Recorder) addPacked(p []byte) { r.b = pack(r.b, p) }
 
 // Skip says that an input was not recorded. The next frame but notes must be a
 // Checkpoint.
@@ -62,48 +81,102 @@ func (r *Recorder) Checkpoint(now int64, c *core.Core) error {
 	if r.fresh {
 		sum = 0
 	}
+	size := 0
+	head := &Checkpoint{Seq: r.seq, Sum: sum, Time: now, Config: r.config}
 	at := len(r.b)
-	b := Append(r.b, &Checkpoint{Seq: r.seq, Sum: sum, Time: now, Config: r.config})
-	b, err := c.AppendCheckpoint(b, r.Redact)
+	put := func(p []byte) { r.b = append(r.b, p...) }
+	if r.Redact == nil {
+		r.b = Append(r.b, head)
+	} else {
+		r.beginPacked(kindCheckpoint)
+		k := checkpoint.Writer(nil)
+		head.walk(k)
+		r.addPacked(k.Bytes())
+		put = r.addPacked
+	}
+	err := c.WriteCheckpoint(r.Redact, func(p []byte) {
+		if size += len(p); size < maxUnpackedBytes/2 {
+			put(p)
+		}
+	})
+	if err == nil && size >= maxUnpackedBytes/2 {
+		err = fmt.Errorf("trace: the core's state takes %d bytes", size)
+	}
 	if err != nil {
+		r.b = r.b[:at]
 		return err
 	}
 	if r.fresh {
 		r.chain, r.fresh = core.Chain{}, false
 	}
-	r.b = b
-	seal(b[at:])
+	seal(r.b[at:])
 	return nil
 }
 
 // Input records an input before its Step, which may change it.
 func (r *Recorder) Input(now int64, in core.Input) {
 	r.seq++
-	if r.Redact != nil {
-		in = core.RedactInput(in, r.Redact)
+	r.open, r.pack, r.at, r.now = true, false, len(r.b), now
+	if r.Redact == nil {
+		r.b = beginInput(r.b, in)
+		return
 	}
-	r.open, r.at, r.now = true, len(r.b), now
-	r.b = beginInput(r.b, in)
+	if !large(in) {
+		r.b = beginInput(r.b, in)
+		r.Redact.Input(r.b[r.at+inputAt:])
+		return
+	}
+	r.large = beginInput(r.large[:0], in)
+	if r.pack = r.Redact.Input(r.large[inputAt:]); !r.pack {
+		r.b = append(r.b, r.large...)
+	}
+}
+
+// largeBytes is what an input holds at least that may be worth packing.
+const largeBytes = 2 << 10
+
+func large(in core.Input) bool {
+	switch in := in.(type) {
+	case core.Receive:
+		return len(in.Data) >= largeBytes
+	case core.Propose:
+		return len(in.Data) >= largeBytes
+	}
+	return false
 }
 
 // Output completes the frame of the input that led to it.
 func (r *Recorder) Output(out core.Output) {
 	if r.Redact != nil {
-		out = core.RedactOutput(out, r.Redact)
+		out = r.Redact.Output(out)
 	}
 	r.chain.Add(&out)
-	r.b = endInput(r.b, r.at, r.seq, r.now, r.chain.Sum, r.chain.Parts())
-	r.open = false
+	r.end(r.chain.Sum, r.chain.Parts())
 }
 
 // Unfinished completes the frame of an input that the core did not come back
 // from.
 func (r *Recorder) Unfinished() {
 	if r.open {
-		r.b = endInput(r.b, r.at, r.seq, r.now, 0, nil)
-		r.open = false
+		r.end(0, nil)
 	}
 }
+
+func (r *Recorder) end(sum uint64, parts *core.Parts) {
+	r.open = false
+	if !r.pack {
+		r.b = endInput(r.b, r.at, r.seq, r.now, sum, parts)
+		return
+	}
+	frame := endInput(r.large, 0, r.seq, r.now, sum, parts)
+	r.b = packFrame(r.b, frame)
+	if r.large = frame; cap(r.large) > maxLargeBytes {
+		r.large = nil
+	}
+}
+
+// maxLargeBytes is how much memory is kept for large inputs.
+const maxLargeBytes = 1 << 20
 
 // add appends a frame, between two steps.
 func (r *Recorder) add(before string, f Frame) {

@@ -20,12 +20,17 @@ func uuids(t *rapid.T) [16]byte {
 }
 
 func data(t *rapid.T) []byte {
-	return rapid.OneOf(rapid.Just[[]byte](nil), rapid.SliceOf(rapid.Byte())).Draw(t, "data")
+	return rapid.OneOf(rapid.Just[[]byte](nil), rapid.SliceOf(rapid.Byte()), rapid.Custom(zeros)).Draw(t, "data")
+}
+
+// zeros is data that has many.
+func zeros(t *rapid.T) []byte {
+	return append(rapid.SliceOf(rapid.Byte()).Draw(t, "data"), make([]byte, rapid.IntRange(1, 5000).Draw(t, "zeros"))...)
 }
 
 // run is data without a length of its own, so none is nil.
 func run(t *rapid.T) []byte {
-	return rapid.OneOf(rapid.Just[[]byte](nil), rapid.SliceOfN(rapid.Byte(), 1, -1)).Draw(t, "data")
+	return rapid.OneOf(rapid.Just[[]byte](nil), rapid.SliceOfN(rapid.Byte(), 1, -1), rapid.Custom(zeros)).Draw(t, "data")
 }
 
 func configs(t *rapid.T) core.Config {
@@ -77,7 +82,7 @@ func headers(t *rapid.T) *trace.Header {
 	return &trace.Header{Format: trace.Format, Build: rapid.String().Draw(t, "build"), Protocol: u.Draw(t, "protocol"),
 		ClusterID: rapid.String().Draw(t, "cluster"), NodeID: rapid.Uint32().Draw(t, "node"), RaftID: u.Draw(t, "raft"),
 		ClusterUUID: uuids(t), ReplicaUUID: uuids(t), Life: u.Draw(t, "life"), File: u.Draw(t, "file"),
-		Time: rapid.Int64().Draw(t, "time"), Redacted: rapid.Bool().Draw(t, "redacted")}
+		Time: rapid.Int64().Draw(t, "time"), Redacted: rapid.Bool().Draw(t, "redacted"), Cut: u.Draw(t, "cut")}
 }
 
 func read(b []byte) (l []trace.Frame, offsets []int, err error) {
@@ -98,7 +103,11 @@ func TestReadsWhatWasWritten(t *testing.T) {
 		}
 		b := []byte(trace.Magic)
 		for _, f := range want {
-			b = trace.Append(b, f)
+			if rapid.Bool().Draw(t, "packed") {
+				b = trace.AppendPacked(b, f)
+			} else {
+				b = trace.Append(b, f)
+			}
 		}
 		got, ends, err := read(b)
 		if err != nil || !reflect.DeepEqual(got, want) {
@@ -147,8 +156,8 @@ func TestReaderSaysWhatIsWrong(t *testing.T) {
 		{"sent as text", strings.ReplaceAll(header, "\r\n", "\n"), "not a pgraft trace"},
 		{"no header", trace.Magic + note, "*trace.Note out of place"},
 		{"two headers", header + header[len(trace.Magic):], "*trace.Header out of place"},
-		{"another format", trace.Magic + string(frame(1, 9, 1, 2, 3)), "it has format 9, this pgraft reads 2"},
-		{"an unknown kind", header + string(frame(77)), "kind 77, which format 2 does not have"},
+		{"another format", trace.Magic + string(frame(1, 9, 1, 2, 3)), "it has format 9, this pgraft reads 2 and 3"},
+		{"an unknown kind", header + string(frame(77)), "kind 77, which format 3 does not have"},
 		{"a note with too much", header + string(frame(5, 0, 0, 1, 1, 0)), "*trace.Note with 1 bytes too many"},
 		{"a note with too little", header + string(frame(5, 0, 0, 1)), "*trace.Note: checkpoint: it ends early"},
 		{"a length of none", header + "\x00\x00\x00\x00\x00\x00\x00\x00", "a frame of 0 bytes"},

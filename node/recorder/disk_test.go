@@ -98,8 +98,9 @@ func TestDiskHangs(t *testing.T) {
 	}
 	h.boot()
 	<-arrived
-	data := strings.Repeat("x", 100_000)
-	for range 20 {
+	h.rec.ring.most = 1 << 20
+	data := strings.Repeat("x", dataBytes)
+	for range 2 * h.rec.ring.most / dataBytes / 20 {
 		h.propose(20, data)
 	}
 	for range 200 { // over the bound, and several tries that find it still hanging
@@ -154,7 +155,7 @@ func TestNoDirectory(t *testing.T) {
 	if _, err := h.rec.Save(filepath.Join(t.TempDir(), "saved")); err == nil {
 		t.Error("saved something")
 	}
-	if err := os.Remove(filepath.Dir(dir)); err != nil {
+	if err := errors.Join(os.Remove(filepath.Dir(dir)), os.Mkdir(filepath.Dir(dir), 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	h.now = h.now.Add(retryAfter)

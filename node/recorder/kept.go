@@ -87,7 +87,8 @@ func (r *ring) link(now time.Time) (string, error) {
 		return "", nil
 	}
 	dir := filepath.Join(r.dir, keptPrefix+now.UTC().Format("20060102T150405.000"))
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	// Not the directories above: where a node's files were taken away, none is made.
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return "", fmt.Errorf("recorder: %w", err)
 	}
 	for _, f := range files {

@@ -42,6 +42,10 @@ const (
 	retryAfter = 10 * time.Second
 	// ringFiles is into how many files a ring is cut, if checkpoints are small.
 	ringFiles = 8
+	// dataBytes is how much of users' data is recorded of each entry, leastDataBytes
+	// of each while the core's state would be too large otherwise.
+	dataBytes      = 1 << 10
+	leastDataBytes = 64
 	// patience is how long one who ends waits for the disk.
 	patience = 5 * time.Second
 	// fullFileBytes is how large a file grows when nothing goes.
@@ -59,6 +63,7 @@ type Recorder struct {
 	mu       sync.Mutex
 	settings Settings
 	tr       trace.Recorder
+	cut      int // how much of users' data is recorded
 	identity core.Identity
 	life     uint64
 	core     *core.Core // nil before Boot
@@ -81,18 +86,23 @@ type Recorder struct {
 // starts a goroutine.
 func Open(dir string, s Settings, logger *slog.Logger, start func(func())) *Recorder {
 	r := &Recorder{build: Build(), logger: logger, now: time.Now, settings: s,
-		ring: &ring{dir: dir, logger: logger, start: start, patience: patience, open: func(path string) (file, error) {
+		ring: &ring{dir: dir, logger: logger, start: start, patience: patience, most: maxWaitingBytes, open: func(path string) (file, error) {
 			return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		}}}
-	r.redact()
+	r.redact(dataBytes)
 	return r
 }
 
-func (r *Recorder) redact() {
-	r.tr.Redact = nil
-	if r.settings.Redact {
-		r.tr.Redact = stand
+// redact says what of users' data is recorded from the next file on.
+func (r *Recorder) redact(cut int) {
+	if r.cut = cut; r.settings.Redact {
+		r.tr.Redact = &core.Redaction{Stand: func(data []byte) {
+			core.Cut(data, cut)
+			stand(data[:min(len(data), cut)])
+		}}
+		return
 	}
+	r.tr.Redact = &core.Redaction{Over: cut, Stand: func(data []byte) { core.Cut(data, cut) }}
 }
 
 // Boot begins to record c, which was made of cfg and d and has taken no step.
@@ -206,19 +216,39 @@ func (r *Recorder) begin(first func() error) {
 		r.fail(err)
 		return
 	}
-	id := r.identity
-	r.tr.Begin(trace.Header{Build: r.build, ClusterID: id.ClusterID, NodeID: id.NodeID, RaftID: id.RaftID,
-		ClusterUUID: id.ClusterUUID, ReplicaUUID: id.ReplicaUUID, Life: r.life, File: n, Time: r.clock()})
-	if err := first(); err != nil {
-		r.fail(err)
-		return
+	if r.cut != dataBytes {
+		r.tr.Renew()
+		r.redact(dataBytes)
 	}
-	if r.base = r.tr.Len(); r.settings.Mode == Ring && r.base > int(r.settings.MaxBytes/8*3) {
-		r.fail(fmt.Errorf("recorder: the core's state takes %d bytes, too many for a ring of %d", r.base, r.settings.MaxBytes))
+	err = r.record(n, first)
+	if errors.Is(err, errLargeState) {
+		r.tr.Drop()
+		r.redact(leastDataBytes)
+		err = r.record(n, first)
+	}
+	if err != nil {
+		r.fail(err)
 		return
 	}
 	r.open, r.number, r.written = true, n, 0
 	r.put(job{begin: n})
+}
+
+var errLargeState = errors.New("too many for a ring")
+
+// record records a file's beginning.
+func (r *Recorder) record(n uint64, first func() error) error {
+	id := r.identity
+	r.tr.Begin(trace.Header{Build: r.build, ClusterID: id.ClusterID, NodeID: id.NodeID, RaftID: id.RaftID,
+		ClusterUUID: id.ClusterUUID, ReplicaUUID: id.ReplicaUUID, Life: r.life, File: n, Time: r.clock(),
+		Redacted: r.settings.Redact, Cut: uint64(r.cut)})
+	if err := first(); err != nil {
+		return err
+	}
+	if r.base = r.tr.Len(); r.settings.Mode == Ring && r.base > int(r.settings.MaxBytes/8*3) {
+		return fmt.Errorf("recorder: the core's state takes %d bytes, %w of %d", r.base, errLargeState, r.settings.MaxBytes)
+	}
+	return nil
 }
 
 // put gives what was recorded to the ring, with what else is to be done.
@@ -279,7 +309,7 @@ func (r *Recorder) set(s Settings) {
 		r.tr.Renew()
 	}
 	r.settings = s
-	r.redact()
+	r.redact(r.cut)
 	r.put(job{})
 }
 

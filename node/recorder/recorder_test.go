@@ -27,10 +27,11 @@ type host struct {
 	asked uint64
 	tail  uint64 // Config.MaxTailBytes
 	marks uint64 // Config.SnapshotEntries
+	entry int    // Config.MaxEntryBytes
 }
 
 func open(t testing.TB, dir string, s Settings) *host {
-	h := &host{t: t, log: &bytes.Buffer{}, now: time.Unix(1e9, 0), tail: 1 << 12, marks: 50}
+	h := &host{t: t, log: &bytes.Buffer{}, now: time.Unix(1e9, 0), tail: 1 << 12, marks: 50, entry: 1 << 20}
 	h.rec = Open(dir, s, slog.New(slog.NewTextHandler(h.log, nil)), func(f func()) { f() }) // at once
 	h.rec.now = func() time.Time { return h.now }
 	return h
@@ -39,7 +40,7 @@ func open(t testing.TB, dir string, s Settings) *host {
 func (h *host) boot() {
 	h.t.Helper()
 	id := core.Identity{ClusterID: "test", NodeID: 1, ClusterUUID: [16]byte{1}, RaftID: core.RaftID(1, 1)}
-	cfg := core.Config{Identity: id, TickMillis: 100, ElectionTicks: 10, HeartbeatTicks: 1, Seed: uint64(h.now.UnixNano()), SnapshotEntries: h.marks, MaxEntryBytes: 1 << 20, MaxTailBytes: h.tail}
+	cfg := core.Config{Identity: id, TickMillis: 100, ElectionTicks: 10, HeartbeatTicks: 1, Seed: uint64(h.now.UnixNano()), SnapshotEntries: h.marks, MaxEntryBytes: h.entry, MaxTailBytes: h.tail}
 	d := core.Bootstrap(id, "h", 1)
 	c, err := core.New(cfg, d)
 	if err != nil {
@@ -113,6 +114,7 @@ type played struct {
 	redacted  int // files
 	bytes     int64
 	bootFiles int
+	header    trace.Header // of the last file
 }
 
 // play replays files and fails the test at the first difference.
@@ -137,6 +139,7 @@ func play(t *testing.T, paths ...string) *played {
 			case *trace.Boot:
 				p.bootFiles++
 			case *trace.Header:
+				p.header = *f
 				if f.Redacted {
 					p.redacted++
 				}
@@ -365,7 +368,12 @@ func TestSettings(t *testing.T) {
 func TestStand(t *testing.T) {
 	for _, n := range []int{0, 1, 31, 32, 33, 1000} {
 		a, b := bytes.Repeat([]byte("a"), n), bytes.Repeat([]byte("b"), n)
-		if x := stand(a); len(x) != n || !bytes.Equal(x, stand(a)) || n > 0 && bytes.Equal(x, a) || n > 8 && bytes.Equal(x, stand(b)) {
+		of := func(b []byte) []byte {
+			b = bytes.Clone(b)
+			stand(b)
+			return b
+		}
+		if x := of(a); !bytes.Equal(x, of(a)) || n > 0 && bytes.Equal(x, a) || n > 8 && bytes.Equal(x, of(b)) {
 			t.Errorf("%d bytes: %x", n, x)
 		}
 	}
@@ -413,5 +421,54 @@ func TestLargeState(t *testing.T) {
 	h.propose(2000, strings.Repeat("x", 500))
 	if h.rec.Off() == nil || !strings.Contains(h.rec.Off().Error(), "too many for a ring of 200000") {
 		t.Errorf("off: %v", h.rec.Off())
+	}
+}
+
+// However large entries are, the state of a core takes no more of a ring; when it
+// would be too large by itself, only the first bytes of all entries are recorded
+// until it is smaller. All of it replays.
+func TestLargeEntries(t *testing.T) {
+	for _, c := range []struct{ bytes, n int }{{16 << 20, 8}, {1 << 20, 40}, {4 << 10, 3000}} {
+		dir := filepath.Join(t.TempDir(), "trace")
+		h := open(t, dir, Settings{Mode: Ring, MaxBytes: MinBytes})
+		h.tail, h.marks, h.entry = 8<<20, 10_000, c.bytes
+		h.boot()
+		h.propose(c.n, strings.Repeat("x", c.bytes))
+		h.rec.Set(Settings{Mode: Off})
+		h.rec.Set(Settings{Mode: Ring, MaxBytes: MinBytes}) // begins with a checkpoint
+		h.propose(10, "x")
+		h.rec.Close("the test ends")
+		l := files(t, dir)
+		p := play(t, l...)
+		if h.rec.Off() != nil || len(l) != 2 || p.Checkpoints != 1 || uint64(p.inputs) != p.Seq() || p.bytes > int64(c.n)*2*dataBytes+1<<20 {
+			t.Errorf("%d bytes: off: %v; %d bytes in %v, %d checkpoints, %d inputs of %d", c.bytes, h.rec.Off(), p.bytes, l, p.Checkpoints, p.inputs, p.Seq())
+		}
+		if play(t, l[1]).Restored != 1 {
+			t.Errorf("%d bytes: the second file alone does not replay", c.bytes)
+		}
+	}
+	dir := filepath.Join(t.TempDir(), "trace")
+	h := open(t, dir, Settings{Mode: Ring, MaxBytes: 1 << 20})
+	h.tail, h.marks = 600_000, 2000
+	h.boot()
+	h.propose(2000, strings.Repeat("x", 500))
+	cuts := map[uint64]int{}
+	look := func() {
+		h.tick()
+		l := files(t, dir)
+		cuts[play(t, l...).header.Cut]++
+		if play(t, l[len(l)-1]).inputs == 0 {
+			t.Errorf("%s alone has no inputs", l[len(l)-1])
+		}
+	}
+	look()
+	h.rec.Set(Settings{Mode: Ring, MaxBytes: 2 << 20})
+	for range 10 {
+		h.propose(500, "y")
+		look()
+	}
+	h.rec.Close("the test ends")
+	if h.log.Len() > 0 || cuts[leastDataBytes] == 0 || cuts[dataBytes] == 0 {
+		t.Errorf("files by how much of the data they have: %v; log: %s", cuts, h.log)
 	}
 }

@@ -25,6 +25,8 @@ type ring struct {
 	start  func(func()) // a goroutine
 	// patience is how long one who asks for something waits.
 	patience time.Duration
+	// most is how many bytes may wait for the disk when more comes.
+	most int
 
 	failed atomic.Pointer[error]
 	begun  atomic.Uint64 // number of the newest file that has its whole beginning
@@ -67,7 +69,7 @@ type file interface {
 const (
 	suffix     = ".trace"
 	nameFormat = "%08d" + suffix
-	// maxWaitingBytes is how much may wait for the disk when more comes.
+	// maxWaitingBytes is ring.most.
 	maxWaitingBytes = 32 << 20
 	// maxSpareBytes is how large a buffer is kept to be used again.
 	maxSpareBytes = 1 << 20
@@ -91,7 +93,7 @@ func (r *ring) put(j job) error {
 	r.mu.Lock()
 	waiting := r.waiting
 	r.mu.Unlock()
-	if waiting > maxWaitingBytes {
+	if waiting > r.most {
 		return fmt.Errorf("recorder: %d bytes wait for %s to take them", waiting, r.dir)
 	}
 	r.add(j)
@@ -152,6 +154,9 @@ func (r *ring) carryOut(j job) error {
 		path := filepath.Join(r.dir, fmt.Sprintf(nameFormat, j.begin))
 		f, err := r.open(path)
 		if err != nil {
+			r.mu.Lock()
+			r.scanned = r.scanned && !errors.Is(err, os.ErrNotExist) // the directory is gone, or another one
+			r.mu.Unlock()
 			return fmt.Errorf("recorder: %w", err)
 		}
 		r.file = f
@@ -301,7 +306,10 @@ func (r *ring) list() []ringFile {
 // take is the number of the next file. The first time it finds what earlier
 // processes left, or makes the directory.
 func (r *ring) take() (uint64, error) {
-	if !r.scanned {
+	r.mu.Lock()
+	scanned := r.scanned
+	r.mu.Unlock()
+	if !scanned {
 		if err := r.scan(); err != nil {
 			return 0, err
 		}
@@ -310,9 +318,9 @@ func (r *ring) take() (uint64, error) {
 	return r.next - 1, nil
 }
 
-// scan makes the directory, or finds what earlier processes left in it.
+// scan makes the directory, not the one that it is in, or finds what earlier processes left in it.
 func (r *ring) scan() error {
-	if err := os.MkdirAll(r.dir, 0o700); err != nil {
+	if err := os.Mkdir(r.dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("recorder: %w", err)
 	}
 	names, err := os.ReadDir(r.dir)
@@ -338,6 +346,6 @@ func (r *ring) scan() error {
 	})
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.files, r.next, r.scanned = l, next, true
+	r.files, r.next, r.scanned = l, max(r.next, next), true
 	return nil
 }

@@ -262,7 +262,7 @@ func TestLostWatermarkIsRefused(t *testing.T) {
 	if err := fs.Remove("data/SYNCED"); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, fs, "watermark (file SYNCED): there is none")
+	refused(t, fs, "watermark (file data/SYNCED): there is none")
 }
 
 // All that Pebble had is gone, but the watermark knows that there was something.
@@ -279,7 +279,7 @@ func TestLostDatabaseIsRefused(t *testing.T) {
 			}
 		}
 	}
-	refused(t, fs, "it ends at batch 0, but batch 5 was durable")
+	refused(t, fs, "file data/marker.manifest.*: it is missing")
 }
 
 // The store's directory is nobody else's.

@@ -98,10 +98,10 @@ func (r Retention) withDefaults() Retention {
 
 // pebbleOptions are for a store that is one of many things in a small process:
 // little memory, few goroutines, one compaction at a time.
-func (o Options) pebbleOptions(g *guard, fs vfs.FS) *pebble.Options {
-	log := pebbleLogger{guard: g, log: o.Logger}
+func (o Options) pebbleOptions(p *Pebble) *pebble.Options {
+	log := pebbleLogger{guard: p.guard, log: o.Logger}
 	po := &pebble.Options{
-		FS:                 fs,
+		FS:                 p.fs,
 		FormatMajorVersion: pebbleFormat,
 		CacheSize:          int64(o.MemTableBytes + blockCacheBytes),
 		MemTableSize:       o.MemTableBytes,
@@ -111,9 +111,19 @@ func (o Options) pebbleOptions(g *guard, fs vfs.FS) *pebble.Options {
 			// What Pebble could not do in the background, it cannot have done
 			// for us either: a table that is not written, a compaction that
 			// met a damaged block.
-			BackgroundError: func(err error) { g.fail(fmt.Errorf("store: in the background: %w", err)) },
+			BackgroundError: func(err error) { p.guard.fail(p.background(err)) },
 			// The reader that met it gets the error too. Pebble's own handler
 			// would end the process.
+			WALCreated: func(info pebble.WALCreateInfo) {
+				if info.Err == nil {
+					p.writesTo(logFile, info.Path)
+				}
+			},
+			ManifestCreated: func(info pebble.ManifestCreateInfo) {
+				if info.Err == nil {
+					p.writesTo(manifestFile, info.Path)
+				}
+			},
 			DataCorruption: func(info pebble.DataCorruptionInfo) { log.Errorf("%s", info) },
 		},
 		CompactionConcurrencyRange: func() (lower, upper int) { return 1, 1 },

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -19,6 +20,8 @@ type Pebble struct {
 	room  *room
 	db    *pebble.DB
 	mark  *watermark
+
+	current current
 
 	// life is held shared by every call and exclusively by Close.
 	life      sync.RWMutex
@@ -69,23 +72,36 @@ func Open(dir string, o Options) (*Pebble, error) {
 }
 
 func (p *Pebble) open(o Options) error {
-	if err := p.fs.MkdirAll(p.dir, 0o700); err != nil {
+	switch _, err := p.fs.Stat(p.dir); {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := p.fs.MkdirAll(p.dir, 0o700); err != nil {
+			return err
+		}
+	case err != nil:
+		return fmt.Errorf("store: open %s: %w", p.dir, err)
+	}
+	if err := p.complete(); err != nil {
 		return err
 	}
 	if err := p.room.begin(); err != nil {
 		return fmt.Errorf("store: open %s: %w", p.dir, err)
 	}
-	db, err := pebble.Open(p.dir, o.pebbleOptions(p.guard, p.fs))
+	db, err := pebble.Open(p.dir, o.pebbleOptions(p))
+	if damaged := p.damage(err); damaged != nil {
+		return damaged
+	}
 	switch {
-	// A file that is not there: lost, or a crash of the machine interrupted the
-	// very first Open, when nothing had been acknowledged.
-	case errors.Is(err, pebble.ErrCorruption), errors.Is(err, fs.ErrNotExist):
-		return p.corrupt("its files", err)
+	case err != nil && strings.Contains(err.Error(), "unknown format major version"):
+		return fmt.Errorf("store: open %s: %w: %v", p.dir, ErrNewerFormat, err)
 	case err != nil:
 		return fmt.Errorf("store: open %s: %w", p.dir, err)
 	}
 	p.db = db
-	if err := p.recover(); err != nil {
+	err = p.recover()
+	if err == nil {
+		err = p.watchFrom()
+	}
+	if err != nil {
 		if p.mark != nil {
 			err = errors.Join(err, p.mark.file.Close())
 		}
@@ -158,8 +174,8 @@ func (p *Pebble) get(key []byte, size int, exact bool, decode func(payload []byt
 }
 
 func (p *Pebble) readError(record string, err error) error {
-	if errors.Is(err, pebble.ErrCorruption) {
-		return p.corrupt(record, err)
+	if damaged := p.damage(err); damaged != nil {
+		return p.corrupt(record+" in "+damaged.Record, errors.New(damaged.Detail))
 	}
 	return fmt.Errorf("store: read %s in %s: %w", record, p.dir, err)
 }

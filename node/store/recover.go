@@ -59,8 +59,12 @@ func (p *Pebble) recoverWatermark(fresh bool) error {
 		p.mark, err = openWatermark(p.fs, p.dir, true)
 		return err
 	}
+	var unread *unreadError
+	if errors.As(err, &unread) {
+		return fmt.Errorf("store: open %s: %w", p.dir, err)
+	}
 	if err != nil {
-		return p.corrupt("watermark (file "+watermarkName+")", err)
+		return p.corrupt("watermark (file "+watermarkPath(p.fs, p.dir)+")", err)
 	}
 	if _, err := p.get(keyBatch, 8, true, func(b []byte) { p.batches = binary.LittleEndian.Uint64(b) }); err != nil {
 		return err

@@ -82,6 +82,11 @@ type Store interface {
 	// a call fails, and with it the store.
 	WaitForRoom(until <-chan struct{})
 
+	// Present fails with a *LostError, and so does every later call, once a file
+	// that the store needs is not there any more: somebody has removed or moved it.
+	// It is cheap enough for every second.
+	Present() error
+
 	// Close releases the store. Calls after it fail with ErrClosed.
 	Close() error
 }

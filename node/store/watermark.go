@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -35,6 +36,11 @@ const (
 // errNoWatermark says that there is no file, or one that was never written.
 var errNoWatermark = errors.New("there is none")
 
+// unreadError says that it could not be looked at.
+type unreadError struct{ error }
+
+func (e *unreadError) Unwrap() error { return e.error }
+
 func watermarkPath(fsys vfs.FS, dir string) string { return fsys.PathJoin(dir, watermarkName) }
 
 // readWatermark returns the number of batches that were durable.
@@ -44,11 +50,14 @@ func readWatermark(fsys vfs.FS, dir string) (uint64, error) {
 		return 0, errNoWatermark
 	}
 	if err != nil {
-		return 0, fmt.Errorf("store: %w", err)
+		return 0, &unreadError{err}
 	}
 	data, err := io.ReadAll(f)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return 0, fmt.Errorf("store: read %s: %w", watermarkPath(fsys, dir), err)
+	switch err := errors.Join(err, f.Close()); {
+	case errors.Is(err, syscall.EISDIR):
+		return 0, err
+	case err != nil:
+		return 0, &unreadError{err}
 	}
 	if len(data) == 0 {
 		return 0, errNoWatermark

@@ -243,13 +243,13 @@ func (e *engine) openNode() *node.Node {
 	}
 }
 
-// openFailure is why the node could not be opened, nil while it is not known.
+// openFailure is why the node could not be opened, or not yet; nil if none is known.
 func (e *engine) openFailure() error {
 	select {
 	case <-e.opened:
 		return e.failed
 	default:
-		return nil
+		return e.waitsFor()
 	}
 }
 

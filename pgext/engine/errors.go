@@ -103,6 +103,10 @@ func (e *engine) sqlError(err error) *sqlError {
 		return e.notRunning(err)
 	}
 	if state, failure := e.nodeState(); state == node.Failed {
+		if node.MayPass(failure) {
+			return &sqlError{state: "58030", message: failure.Error(),
+				hint: "The other members go on without this node. Once the cause is removed, it starts by itself."}
+		}
 		return &sqlError{state: "58030", message: failure.Error(), // io_error
 			hint: "The other members go on without this node. Repair the cause, then restart the server."}
 	}

@@ -31,14 +31,12 @@ func (e *engine) health(ctx context.Context) result {
 
 // trouble is why there is no node that works; nil if none is known.
 func (e *engine) trouble() error {
-	select {
-	case <-e.opened:
-	default:
-		return e.waitsFor()
+	if err := e.openFailure(); err != nil {
+		return err
 	}
-	if e.node == nil {
-		return e.failed
+	if n := e.openNode(); n != nil {
+		_, failure := n.State()
+		return failure
 	}
-	_, failure := e.node.State()
-	return failure
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"syscall"
 	"time"
@@ -21,9 +22,9 @@ const openRetry = time.Second
 
 // open opens the node. What may pass is tried again: a port or a directory that
 // another process still has, a disk without room, an address that this machine does
-// not have yet, as at boot, and files of TLS or a refused setting that somebody has to
-// put right, where the settings of the last reload count. What may not pass is shown as the worker's state and in
-// the answer to every request.
+// not have yet, as at boot, a data directory out of reach, and files of TLS or a refused
+// setting that somebody has to put right, where the settings of the last reload count.
+// What may not pass is shown as the worker's state and in the answer to every request.
 func (e *engine) open() {
 	defer close(e.opened)
 	e.publishStatus(node.Status{State: node.Uninitialised})
@@ -72,7 +73,7 @@ func (e *engine) tryToOpen(cfg config) (*node.Node, error) {
 
 func mayPass(err error) bool {
 	return isRefused(err) || errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, store.ErrLocked) || isFull(err) ||
-		errors.Is(err, transport.ErrTLSFiles) || isNoAddress(err)
+		errors.Is(err, transport.ErrTLSFiles) || isNoAddress(err) || node.MayPass(err)
 }
 
 // isFull says that err is about a disk, or a quota on it, that has no room.
@@ -96,7 +97,7 @@ func (e *engine) waitFor(err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.cause = nil
-	if isRefused(err) || errors.Is(err, transport.ErrTLSFiles) || isNoAddress(err) {
+	if isRefused(err) || errors.Is(err, transport.ErrTLSFiles) || isNoAddress(err) || node.MayPass(err) {
 		e.cause = err
 	}
 }
@@ -114,6 +115,9 @@ const openWait = 10 * time.Second
 // running waits until the node is open, for openWait at most.
 func (e *engine) running(ctx context.Context) (*node.Node, error) {
 	if err := e.waitsFor(); err != nil {
+		if node.MayPass(err) {
+			return nil, notStarted(err)
+		}
 		failed := &sqlError{state: "55000", message: "the pgraft node was not started: " + err.Error(),
 			hint: "Put the file or the setting right and reload the configuration: the node then starts by itself."}
 		var refused *refusedError
@@ -139,16 +143,26 @@ func (e *engine) wait(ctx context.Context) (*node.Node, error) {
 			hint: "The server log says what it waits for."}
 	}
 	if e.failed != nil {
-		failed := &sqlError{state: "55000", message: "the pgraft node was not started: " + e.failed.Error(),
-			hint: "Once the cause is removed, restart the server."}
-		var refused *node.OpenError
-		if errors.As(e.failed, &refused) {
-			failed.message, failed.hint = "the pgraft node was not started: "+refused.Text, refused.Hint
-		}
-		return nil, failed
+		return nil, notStarted(e.failed)
 	}
 	if e.node == nil {
 		return nil, node.ErrNotRunning
 	}
 	return e.node, nil
+}
+
+// notStarted is the answer while, or because, the node cannot be opened.
+func notStarted(err error) *sqlError {
+	const message = "the pgraft node was not started: "
+	var refused *node.OpenError
+	switch {
+	case errors.As(err, &refused):
+		return &sqlError{state: "55000", message: message + refused.Text, hint: refused.Hint}
+	case errors.Is(err, fs.ErrPermission):
+		return &sqlError{state: "55000", message: message + err.Error(),
+			hint: "Let the operating system user that runs this server read and write it: the node then starts by itself."}
+	case node.MayPass(err):
+		return &sqlError{state: "55000", message: message + err.Error(), hint: "Once the cause is removed, the node starts by itself."}
+	}
+	return &sqlError{state: "55000", message: message + err.Error(), hint: "Once the cause is removed, restart the server."}
 }

@@ -59,6 +59,8 @@ var scenarios = []scenario{
 	{"keeps the last voter", false, keepsTheLastVoter},
 	{"saves the trace", true, savesTheTrace},
 	{"saves no trace of nothing", false, savesNoTrace},
+	{"records large entries", true, recordsLargeEntries},
+	{"comes back with its directory", true, comesBackWithItsDirectory},
 	{"recovers from a lost quorum", false, recoversFromLostQuorum},
 	{"documents its settings", true, documentsItsSettings},
 	{"checks addresses", true, checksAddresses},

@@ -33,11 +33,23 @@ type fileInfo struct {
 	Life     string `json:"life"`
 	Build    string `json:"build"`
 	Redacted bool   `json:"redacted"`
+	Cut      uint64 `json:"cut,omitempty"`
 	Bytes    int    `json:"bytes"`
 	Frames   int    `json:"frames"`
 	First    string `json:"first"`
 	Last     string `json:"last"`
 	Damage   string `json:"damage,omitempty"`
+}
+
+// data says what became of users' data in it.
+func (i fileInfo) data() (s string) {
+	if i.Redacted {
+		s = ", redacted"
+	}
+	if i.Cut > 0 {
+		s += fmt.Sprintf(", data cut to %d bytes", i.Cut)
+	}
+	return s
 }
 
 func newTraceInfo() *cobra.Command {
@@ -60,7 +72,7 @@ func newTraceInfo() *cobra.Command {
 				}
 				for _, f := range n.Files {
 					i := fileInfo{Path: f.Path, Node: n.Name, Cluster: f.Header.ClusterID, File: f.Header.File, Life: fmt.Sprintf("%016x", f.Header.Life),
-						Build: f.Header.Build, Redacted: f.Header.Redacted, Bytes: f.Bytes, Frames: f.Frames,
+						Build: f.Header.Build, Redacted: f.Header.Redacted, Cut: f.Header.Cut, Bytes: f.Bytes, Frames: f.Frames,
 						First: f.First.UTC().Format("2006-01-02 15:04:05.000"), Last: f.Last.UTC().Format("2006-01-02 15:04:05.000")}
 					if f.Damage != nil {
 						i.Damage = f.Damage.Error()
@@ -72,7 +84,7 @@ func newTraceInfo() *cobra.Command {
 						continue
 					}
 					fmt.Fprintf(w, "  %s: file %d of life %s, cluster %q, build %s\n    %s to %s UTC, %d frames in %d bytes%s\n", i.Path, i.File, i.Life, i.Cluster,
-						cmp.Or(i.Build, "unknown"), i.First, i.Last, i.Frames, i.Bytes, map[bool]string{true: ", redacted"}[i.Redacted])
+						cmp.Or(i.Build, "unknown"), i.First, i.Last, i.Frames, i.Bytes, i.data())
 					if i.Damage != "" {
 						fmt.Fprintf(w, "    %s\n", i.Damage)
 					}

@@ -35,7 +35,7 @@ type Checker struct {
 	Violations []Violation // the first of each kind, between the same nodes in the same terms
 
 	seen    map[string]bool
-	lengths bool // data is not compared: it is redacted in some files only
+	lengths bool // data is not compared: it is redacted, or cut, otherwise in some files
 	seed    maphash.Seed
 	leaders map[uint64]uint64 // term -> Raft id
 	entries map[place]entry
@@ -74,13 +74,17 @@ type lease struct {
 
 // NewChecker returns one that has seen nothing.
 func NewChecker(inc *Incident) *Checker {
-	plain, redacted := false, false
+	type data struct {
+		redacted bool
+		cut      uint64
+	}
+	how := map[data]bool{}
 	for _, n := range inc.Nodes {
 		for _, f := range n.Files {
-			plain, redacted = plain || !f.Header.Redacted, redacted || f.Header.Redacted
+			how[data{f.Header.Redacted, f.Header.Cut}] = true
 		}
 	}
-	return &Checker{seen: map[string]bool{}, lengths: plain && redacted, seed: maphash.MakeSeed(), leaders: map[uint64]uint64{}, entries: map[place]entry{},
+	return &Checker{seen: map[string]bool{}, lengths: len(how) > 1, seed: maphash.MakeSeed(), leaders: map[uint64]uint64{}, entries: map[place]entry{},
 		applied: map[uint64]entry{}, nodes: map[*Node]*nodeCheck{}, leases: map[*Node]lease{}}
 }
 

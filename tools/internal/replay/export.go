@@ -28,18 +28,21 @@ func (n *Node) Cut(w io.Writer, first, last int) error {
 		}
 		e := c.Event()
 		h := n.Files[n.refs[c.at-1].file].Header
-		h.Time = e.Time.UnixNano()
+		h.Time, h.Format = e.Time.UnixNano(), trace.Format
 		b = trace.Append([]byte(trace.Magic), &h)
-		b = trace.Append(b, &trace.Checkpoint{Seq: c.player.Seq(), Sum: c.player.Sum(), Time: h.Time, Config: c.Config(), Data: data})
+		b = trace.AppendPacked(b, &trace.Checkpoint{Seq: c.player.Seq(), Sum: c.player.Sum(), Time: h.Time, Config: c.Config(), Data: data})
 	}
 	for c.N() < last {
 		if !c.Next() {
 			break
 		}
-		if _, ok := c.Event().Frame.(*trace.Header); ok {
-			b = append(b, trace.Magic...)
+		f := c.Event().Frame
+		if h, ok := f.(*trace.Header); ok {
+			now := *h
+			now.Format = trace.Format
+			f, b = &now, append(b, trace.Magic...)
 		}
-		b = trace.Append(b, c.Event().Frame)
+		b = trace.AppendPacked(b, f)
 		if c.Event().Err != nil {
 			return c.Event().Err
 		}

@@ -102,8 +102,12 @@ func (w *witness) explain(err error) error {
 	var refused *node.OpenError
 	switch c := w.cfg.Node; {
 	case errors.As(err, &refused):
-		return fmt.Errorf("%s; to begin anew: remove node %d from the cluster on its leader, delete %s and %s, start this node, and add it again",
-			refused.Text, c.NodeID, c.DataDir, c.MarkerPath)
+		begin := "to begin anew"
+		if refused.Passes {
+			begin = "mount it and start this node; or, to begin anew"
+		}
+		return fmt.Errorf("%s; %s: remove node %d from the cluster on its leader, delete %s and %s, start this node, and add it again",
+			refused.Text, begin, c.NodeID, c.DataDir, c.MarkerPath)
 	case errors.Is(err, node.ErrContradiction), errors.Is(err, node.ErrFoundingBegun):
 		return fmt.Errorf("%s holds what a PostgreSQL server left: give this node a directory of its own: %w", w.cfg.Dir, err)
 	}

@@ -255,7 +255,7 @@ func TestRefuses(t *testing.T) {
 		cfg   Config
 		words []string
 	}{
-		"an emptied directory": {emptied, []string{"is empty, but", "its data is lost; to begin anew: remove node 3", "start this node, and add it again"}},
+		"an emptied directory": {emptied, []string{"is empty, but", "its data is lost; mount it and start this node; or, to begin anew: remove node 3", "start this node, and add it again"}},
 		"another node's":       {fresh(func(c *Config) { c.Dir = member.Dir }), []string{"belongs to node 3, but the node id is set to 4; to begin anew"}},
 		"a founder's":          {founders, []string{"what a PostgreSQL server left", "a directory of its own"}},
 		"a port in use":        {fresh(func(c *Config) { c.Node.Port = uint32(taken.Addr().(*net.TCPAddr).Port) }), []string{"is in use by another process"}},

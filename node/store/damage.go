@@ -1,0 +1,100 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"strings"
+	"syscall"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/record"
+)
+
+// Pebble tells damage apart by a mark on some of its errors, by sentinels and by
+// texts. What is damaged leaves this package as a *CorruptError; a file that
+// cannot be opened, for want of a permission or of descriptors, is not damaged.
+
+// damage returns what err says of the store's files; nil if they are not what is
+// wrong.
+func (p *Pebble) damage(err error) *CorruptError {
+	var known *CorruptError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &known):
+		return known
+	case errors.Is(err, pebble.ErrDBNotPristine): // it takes the store for one of a time before there were markers
+		return p.corrupt("file "+p.fs.PathJoin(p.dir, formatMarker+"*"), errors.New("it is missing"))
+	// A file that is not there: lost, or a crash of the machine interrupted the
+	// very first Open, when nothing had been acknowledged.
+	case strings.Contains(err.Error(), "object size mismatch"):
+	case pebble.IsCorruptionError(err), errors.Is(err, fs.ErrNotExist), errors.Is(err, record.ErrInvalidChunk), errors.Is(err, record.ErrZeroedChunk), errors.Is(err, record.ErrUnexpectedEOF):
+	case errors.Is(err, syscall.EISDIR) && !strings.Contains(err.Error(), p.fs.PathJoin(p.dir, "LOCK")):
+	default:
+		return nil
+	}
+	// Pebble adds lines for its own reports.
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	return p.corrupt(p.culprit(err, text), errors.New(text))
+}
+
+// background is damage for what Pebble met between two calls.
+func (p *Pebble) background(err error) error {
+	if damaged := p.damage(err); damaged != nil {
+		return damaged
+	}
+	return fmt.Errorf("store: in the background: %w", err)
+}
+
+const (
+	manifestMarker = "marker.manifest."
+	formatMarker   = "marker.format-version."
+)
+
+var (
+	fileName    = regexp.MustCompile(`(MANIFEST|OPTIONS)-\d+|\d{6,}\.(sst|log)`)
+	tableNumber = regexp.MustCompile(`(?:file|table|L\d:) (\d{6,})`)
+)
+
+// culprit is the path of the file that an error is about, or what it is for.
+func (p *Pebble) culprit(err error, text string) string {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		return "file " + at.Path
+	}
+	if name := fileName.FindString(text); name != "" {
+		return "file " + p.fs.PathJoin(p.dir, name)
+	}
+	if table := tableNumber.FindStringSubmatch(text); table != nil {
+		return "file " + p.fs.PathJoin(p.dir, table[1]+".sst")
+	}
+	if strings.Contains(text, "WAL") {
+		return "write-ahead log (files " + p.fs.PathJoin(p.dir, "*.log") + ")"
+	}
+	return "its files"
+}
+
+// complete refuses a directory that was a store, but has lost the file that says
+// so: Pebble would begin another one in it, and remove what is left of this one.
+func (p *Pebble) complete() error {
+	names, err := p.fs.List(p.dir)
+	if err != nil {
+		return fmt.Errorf("store: open %s: %w", p.dir, err)
+	}
+	was, manifest := false, false
+	for _, name := range names {
+		was = was || name == watermarkName
+		manifest = manifest || strings.HasPrefix(name, manifestMarker)
+	}
+	if was && !manifest {
+		return p.corrupt("file "+p.fs.PathJoin(p.dir, manifestMarker+"*"), errors.New("it is missing"))
+	}
+	return nil
+}
+
+// IsFile says whether a store may have a file of that name in its directory.
+func IsFile(name string) bool {
+	return name == watermarkName || strings.HasPrefix(name, "marker.") || fileName.MatchString(name)
+}

@@ -133,10 +133,10 @@ func TestVersions(t *testing.T) {
 	m := readMeta(t)
 	extension := find(t, "pgext/pgraft.control", `(?m)^default_version = '(.*)'$`)
 	for where, v := range map[string]string{
-		"META.json, provides":      m.Provides["pgraft"].Version,
-		"pgext/pgraft.h":           find(t, "pgext/pgraft.h", `#define PGRAFT_VERSION\s+"(.*)"`),
-		"tools/pgraft/main.go":     find(t, "tools/pgraft/main.go", `(?m)^const version = "(.*)"$`),
-		"pgext/debian/changelog":   find(t, "pgext/debian/changelog", `^pgraft \((.*)-\d+\) `),
+		"META.json, provides":    m.Provides["pgraft"].Version,
+		"pgext/pgraft.h":         find(t, "pgext/pgraft.h", `#define PGRAFT_VERSION\s+"(.*)"`),
+		"tools/pgraft/main.go":   find(t, "tools/pgraft/main.go", `(?m)^const version = "(.*)"$`),
+		"pgext/debian/changelog": find(t, "pgext/debian/changelog", `^pgraft \((.*)-\d+\) `),
 	} {
 		if v != m.Version {
 			t.Errorf("%s: version %s, META.json says %s", where, v, m.Version)

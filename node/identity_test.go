@@ -87,6 +87,7 @@ func TestRecoverAtAnotherAddress(t *testing.T) {
 	must[struct{}](t, "marker")(struct{}{}, os.Remove(two.cfg.MarkerPath))
 	two.open()
 	eventually(t, "a recovery", func() error { return two.RecoverFromLostQuorum(soon(t)) })
+	must[struct{}](t, "leadership")(struct{}{}, two.AwaitLeader(soon(t)))
 	if l := two.view().Members; len(l) != 1 || l[0].Member.GetPort() != two.cfg.Port {
 		t.Errorf("the members are %+v, want one on port %d", l, two.cfg.Port)
 	}

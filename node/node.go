@@ -124,7 +124,7 @@ func (n *Node) Init(bootstrap *bool) (founded bool, err error) {
 	}
 	if err := n.begin(); err != nil {
 		n.failLocked(err)
-		return false, n.failure
+		return false, &UnfinishedError{n.failure}
 	}
 	return found, nil
 }
@@ -147,10 +147,10 @@ func (n *Node) mint(found bool) error {
 		return fmt.Errorf("%w: %s holds its beginning", ErrFoundingBegun, n.cfg.DataDir)
 	}
 	if err := n.store.SetIdentity(id); err != nil {
-		return err
+		return &UnfinishedError{err}
 	}
 	if err := n.writeMarker(id, nil); err != nil {
-		return err
+		return &UnfinishedError{err}
 	}
 	n.id = id
 	return nil

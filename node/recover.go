@@ -1,10 +1,13 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/corepb"
@@ -18,46 +21,91 @@ var (
 
 // RecoverFromLostQuorum makes this member a cluster of its own, under a new
 // uuid, with all that its log holds; see core.Recover for what that means. It
-// refuses with ErrQuorumThere while a leader is known or a majority of the
-// voters connected, and returns once this node leads.
+// refuses with ErrQuorumThere while a leader is heard or a majority of the voters
+// answers, which it asks for an election timeout. It returns once that is durable;
+// AwaitLeader then waits until this node leads.
 func (n *Node) RecoverFromLostQuorum(ctx context.Context) error {
 	_, v, err := n.live(ctx)
 	if err != nil {
 		return err
 	}
-	if err := n.quorumIsLost(v); err != nil {
+	if err := n.quorumIsLost(ctx, v); err != nil {
 		return err
 	}
-	if err := n.recover(v.Core.RaftID); err != nil {
-		return err
-	}
-	return n.AwaitLeader(ctx)
+	return n.recover(v.Core.RaftID)
 }
 
 // quorumIsLost looks for a sign that it is not. That there is none proves
 // nothing: to be sure is up to the caller.
-func (n *Node) quorumIsLost(v View) error {
-	if v.Core.Lead != 0 {
+func (n *Node) quorumIsLost(ctx context.Context, v View) error {
+	if v.hearsLeader() {
 		return fmt.Errorf("%w: node %d leads", ErrQuorumThere, core.NodeID(v.Core.Lead))
 	}
-	connected := map[uint64]bool{v.Core.RaftID: true}
-	for _, p := range n.net.Peers() {
-		connected[p.RaftID] = connected[p.RaftID] || p.Connected
+	answered, voters := n.askVoters(ctx, v)
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	voters, up := 0, 0
-	for _, m := range v.Members {
-		if m.Member.GetRole() == corepb.Role_VOTER {
-			voters++
-			if connected[m.Member.GetRaftId()] {
-				up++
-			}
-		}
-	}
-	if up > voters/2 {
-		return fmt.Errorf("%w: %d of %d voters are connected", ErrQuorumThere, up, voters)
+	if answered > voters/2 {
+		return fmt.Errorf("%w: %d of %d voters answer", ErrQuorumThere, answered, voters)
 	}
 	return nil
 }
+
+// leaderSilent is how many heartbeats a leader may be silent for: a connection that
+// was cut without a word is not known to be for longer.
+const leaderSilent = 2
+
+// hearsLeader says that this node leads with a lease, or hears who does.
+func (v View) hearsLeader() bool {
+	if v.Core.Lead == v.Core.RaftID {
+		return v.LeaseLeft() > 0
+	}
+	for _, m := range v.Members {
+		if m.Member.GetRaftId() == v.Core.Lead {
+			return m.Heard && m.SilentMillis <= leaderSilent*v.heartbeatMillis
+		}
+	}
+	return false
+}
+
+// askVoters counts the voters that answer a handshake now, this node included. One
+// that is another member by now, or does not run, is none.
+func (n *Node) askVoters(ctx context.Context, v View) (answered, voters int) {
+	n.mu.Lock()
+	id, limit := n.id, n.cfg.ElectionTimeout
+	n.mu.Unlock()
+	ctx, done := context.WithTimeout(ctx, limit)
+	defer done()
+	var asked sync.WaitGroup
+	var count atomic.Int64
+	for _, m := range v.Members {
+		m := m.Member
+		if m.GetRole() != corepb.Role_VOTER {
+			continue
+		}
+		if voters++; m.GetRaftId() == v.Core.RaftID {
+			count.Add(1)
+			continue
+		}
+		asked.Add(1)
+		n.cfg.Go(func() {
+			defer asked.Done()
+			w, err := n.net.Probe(ctx, endpoint(m), id.Hello(nil, core.NodeID(m.GetRaftId())))
+			if err == nil && w.GetRefusal() == corepb.Refusal_NONE && w.GetRaftId() == m.GetRaftId() && bytes.Equal(w.GetClusterUuid(), id.ClusterUUID[:]) {
+				count.Add(1)
+			}
+		})
+	}
+	asked.Wait()
+	return int(count.Load()), voters
+}
+
+// UnfinishedError is a failure after which the change that was asked for may be
+// there, or may be once the node starts again.
+type UnfinishedError struct{ Err error }
+
+func (e *UnfinishedError) Error() string { return e.Err.Error() }
+func (e *UnfinishedError) Unwrap() error { return e.Err }
 
 // recover puts a core in place that is the only member. It does nothing if the
 // running one is not what the caller has looked at.
@@ -73,7 +121,8 @@ func (n *Node) recover(raftID uint64) error {
 		return fmt.Errorf("%w: %w: it has not finished a write to %s", ErrNoRecovery, ErrDiskHangs, n.cfg.DataDir)
 	}
 	var refused error
-	if err := n.replaceCore(func() error {
+	begun, ended := false, false
+	err := n.replaceCore(func() error {
 		d, err := n.store.Load()
 		if err != nil {
 			return err
@@ -88,6 +137,7 @@ func (n *Node) recover(raftID uint64) error {
 		// The identity first: with the log alone this node would take itself for
 		// removed. In between it is no voter, and can be recovered once more.
 		former := append(slices.Clone(n.former), n.id.ClusterUUID)
+		begun = true
 		if err := n.writeMarker(id, former); err != nil {
 			return err
 		}
@@ -100,9 +150,16 @@ func (n *Node) recover(raftID uint64) error {
 		}
 		n.cfg.Logger.Warn(fmt.Sprintf("the majority was lost for good: node %d went on as a cluster of its own, at index %d",
 			id.NodeID, batch.Entries[0].Index))
+		ended = true
 		return nil
-	}); err != nil {
+	})
+	switch {
+	case err != nil && begun:
+		return &UnfinishedError{err}
+	case err != nil:
 		return err
+	case refused == nil && !ended:
+		return fmt.Errorf("%w: node %d stopped meanwhile", ErrNoRecovery, n.cfg.NodeID)
 	}
 	return refused
 }

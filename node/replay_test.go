@@ -55,6 +55,7 @@ func TestRecoveryIsSaidOnce(t *testing.T) {
 		}
 	}
 	eventually(t, "a recovery", func() error { return alone.RecoverFromLostQuorum(soon(t)) })
+	must[struct{}](t, "leadership")(struct{}{}, alone.AwaitLeader(soon(t)))
 	const words = "the majority was lost for good"
 	alone.waitLog(words)
 	alone.stop()

@@ -200,9 +200,10 @@ type View struct {
 	Members     []core.MemberStatus
 	// Readable is up to where the log store holds what is committed: behind it
 	// there may be an older leader's entries still.
-	Readable       uint64
-	electionMillis uint64 // silent for longer means unreachable
-	store          store.Store
+	Readable        uint64
+	electionMillis  uint64 // silent for longer means unreachable
+	heartbeatMillis uint64
+	store           store.Store
 }
 
 // View is what this node knows now; for a removed node, what it knew last; for

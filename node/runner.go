@@ -18,14 +18,15 @@ import (
 // runner is the goroutine that owns a core. Everything reaches it through
 // inbox; it is the core's Host.
 type runner struct {
-	n              *Node
-	core           *core.Core
-	store          store.Store
-	disk           *disk
-	inbox          chan any // core.Input or func()
-	electionMillis uint64
-	quit           chan struct{}
-	ended          chan struct{}
+	n               *Node
+	core            *core.Core
+	store           store.Store
+	disk            *disk
+	inbox           chan any // core.Input or func()
+	electionMillis  uint64
+	heartbeatMillis uint64
+	quit            chan struct{}
+	ended           chan struct{}
 
 	lastID   atomic.Uint64 // of a request
 	replaced atomic.Bool   // set before stop: another runner goes on from the store
@@ -59,7 +60,8 @@ type tickMoment struct {
 
 func newRunner(n *Node, c *core.Core, s store.Store) *runner {
 	r := &runner{n: n, core: c, store: s, inbox: make(chan any, inboxSize), quit: make(chan struct{}), ended: make(chan struct{}), over: make(chan struct{}),
-		readable: c.Status().Applied, tick: n.cfg.tick(), electionMillis: uint64(n.cfg.ElectionTimeout.Milliseconds()), waiting: map[uint64]chan core.Reply{}}
+		readable: c.Status().Applied, tick: n.cfg.tick(), electionMillis: uint64(n.cfg.ElectionTimeout.Milliseconds()),
+		heartbeatMillis: uint64(n.cfg.HeartbeatInterval.Milliseconds()), waiting: map[uint64]chan core.Reply{}}
 	r.disk = newDisk(n.stats.timed(s.Write), func(seq uint64) { r.put(core.Persisted{Seq: seq}) }, n.fail)
 	return r
 }
@@ -227,7 +229,7 @@ func (r *runner) view(ctx context.Context) (View, error) {
 // look is view on the goroutine itself.
 func (r *runner) look() View {
 	return View{Core: r.core.Status(), LeaseExpiry: r.expiry, Members: r.core.MemberStatuses(),
-		Readable: r.readable, electionMillis: r.electionMillis, store: r.store}
+		Readable: r.readable, electionMillis: r.electionMillis, heartbeatMillis: r.heartbeatMillis, store: r.store}
 }
 
 // boottime makes a raw call, as it cannot block: see quietConn in transport.

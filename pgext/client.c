@@ -100,25 +100,73 @@ wait_for_engine(PgraftDeadline call_deadline)
 }
 
 /* What a request id is good for. */
+#define PROPOSE_AGAIN "Call pgraft_propose() with this request_id and the same data: it is committed once and says where."
+
+/* What to do where there is none. */
+#define LOOK_FIRST "Look whether it took effect before you try again."
+
 static int
-hint_to_propose_again(void)
+hint_for_unknown(const PgraftCall *call)
 {
-	return errhint("Call pgraft_propose() with this request_id and the same data: it is committed once and says where.");
+	return errhint("%s", call->request_id != NULL ? PROPOSE_AGAIN : LOOK_FIRST);
 }
 
-/* A cancelled write is no plain failure, though the error will read like one. */
-static void
-warn_of_cancel(const PgraftCall *call)
+/* What is not known of a write that the engine has taken, for a DETAIL. */
+static char *
+unknown_detail(const PgraftCall *call)
 {
-	if (!INTERRUPTS_CAN_BE_PROCESSED() || pgraft_client_withdraw())
-		return;
-	ereport(WARNING,
-			(errcode(ERRCODE_T_R_STATEMENT_COMPLETION_UNKNOWN),
-			 errmsg("canceling the wait for %s, of which it is not known whether it took effect",
-					call->what),
-			 errdetail("Request %s was handed to the pgraft engine, which may have carried it out or may still do so.",
-					   pgraft_client_request_name(call)),
-			 call->request_id != NULL ? hint_to_propose_again() : 0));
+	return psprintf("It is not known whether %s took effect: request %s was handed to the pgraft engine, which may have carried it out or may still do so.",
+					call->what, pgraft_client_request_name(call));
+}
+
+/* Whether the session is about to end, with an error that cannot be added to. */
+static bool
+session_ends(void)
+{
+	if (!INTERRUPTS_CAN_BE_PROCESSED())
+		return false;
+#if PG_VERSION_NUM >= 170000
+	if (TransactionTimeoutPending)
+		return true;
+#endif
+	return ProcDiePending;
+}
+
+/*
+ * CHECK_FOR_INTERRUPTS() for a write.  A cancel, a timeout or a conflict with
+ * recovery is no plain failure of it, though the error will read like one: so the
+ * error says what is not known.  Where the session ends, a WARNING comes before.
+ */
+static void
+check_for_interrupts_of_write(const PgraftCall *call)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	if (session_ends() && !pgraft_client_withdraw())
+		ereport(WARNING,
+				(errcode(ERRCODE_T_R_STATEMENT_COMPLETION_UNKNOWN),
+				 errmsg("the session ends while it waits for %s", call->what),
+				 errdetail_internal("%s", unknown_detail(call)),
+				 hint_for_unknown(call)));
+	PG_TRY();
+	{
+		CHECK_FOR_INTERRUPTS();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		if (!pgraft_client_withdraw())
+		{
+			error->detail = unknown_detail(call);
+			error->hint = pstrdup(call->request_id != NULL ? PROPOSE_AGAIN : LOOK_FIRST);
+		}
+		ReThrowError(error);
+	}
+	PG_END_TRY();
 }
 
 /*
@@ -161,9 +209,10 @@ wait_for_reply(const PgraftCall *call, uint32 epoch, PgraftDeadline deadline,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 left, pgraft_wait_event_reply());
 		ResetLatch(MyLatch);
-		if (call->is_write && (QueryCancelPending || ProcDiePending))
-			warn_of_cancel(call);
-		CHECK_FOR_INTERRUPTS();
+		if (call->is_write)
+			check_for_interrupts_of_write(call);
+		else
+			CHECK_FOR_INTERRUPTS();
 		if (call->give_up != NULL && call->give_up())
 			return WAIT_GIVEN_UP;
 	}
@@ -181,8 +230,7 @@ report_unanswered(const PgraftCall *call, WaitResult result)
 				 errmsg("it is not known whether %s took effect: the pgraft engine stopped before it answered", call->what),
 				 errdetail("Request %s was handed to the engine, which may have carried it out or may still do so.",
 						   pgraft_client_request_name(call)),
-				 call->request_id != NULL ? hint_to_propose_again() :
-				 errhint("Look whether it took effect before you try again.")));
+				 hint_for_unknown(call)));
 	ereport(ERROR,
 			(errcode(ERRCODE_CANNOT_CONNECT_NOW),
 			 errmsg("the pgraft engine did not answer in time"),

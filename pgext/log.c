@@ -97,8 +97,9 @@ pgraft_propose(PG_FUNCTION_ARGS)
 {
 	PgraftRows	rows;
 
+	InitMaterializedSRF(fcinfo, 0); /* what can fail comes before the entry */
 	propose(fcinfo, PG_ARGISNULL(1) ? NULL : PG_GETARG_UUID_P(1)->data, &rows);
-	pgraft_reply_to_set(&rows, fcinfo);
+	pgraft_reply_add_to_set(&rows, fcinfo);
 	return (Datum) 0;
 }
 

@@ -6,6 +6,7 @@ import "C"
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -105,7 +106,7 @@ func (e *engine) do(ctx context.Context, q request) (result, error) {
 	}
 	switch q.op {
 	case C.PGRAFT_OP_INIT:
-		return result{}, initialise(ctx, n, q)
+		return e.initialise(ctx, n, q)
 	case C.PGRAFT_OP_ADD_NODE:
 		return addNode(ctx, n, q)
 	case C.PGRAFT_OP_REMOVE_NODE:
@@ -162,19 +163,34 @@ func (e *engine) look(ctx context.Context, n *node.Node, q request) (result, err
 // lead: it asks nobody.
 const leadTimeout = 5 * time.Second
 
-// initialise returns once a founder leads, so that nodes can be added at once.
-func initialise(ctx context.Context, n *node.Node, q request) error {
+// initialise returns once who founds a cluster leads it, so that nodes can be added
+// at once. Called again it has nothing to do.
+func (e *engine) initialise(ctx context.Context, n *node.Node, q request) (result, error) {
 	var bootstrap *bool
 	if q.a == 0 || q.a == 1 {
 		bootstrap = new(q.a == 1)
 	}
+	before, _ := n.State()
 	founded, err := n.Init(bootstrap)
-	if err != nil || !founded {
-		return err
+	if err != nil || !founded || before != node.Uninitialised {
+		return result{}, err
 	}
-	ctx, done := context.WithTimeout(ctx, leadTimeout)
-	defer done()
-	return n.AwaitLeader(ctx)
+	return awaitLead(ctx, n, result{}, fmt.Sprintf("node %d has founded its cluster", n.ID()))
+}
+
+// awaitLead waits until n leads, after something that is durable. If it does not in
+// time that is no failure of it.
+func awaitLead(ctx context.Context, n *node.Node, done result, what string) (result, error) {
+	wait, cancel := context.WithTimeout(ctx, leadTimeout)
+	defer cancel()
+	switch err := n.AwaitLeader(wait); {
+	case err == nil:
+		return done, nil
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+		return result{notice: what + ", and does not lead it yet"}, nil
+	default:
+		return result{}, &node.UnfinishedError{Err: fmt.Errorf("%s, and stopped before it led it: %w", what, err)}
+	}
 }
 
 // recoverCluster is the last resort, so it is asked for twice: the argument
@@ -185,13 +201,11 @@ func (e *engine) recoverCluster(ctx context.Context, n *node.Node, q request) (r
 			detail: fmt.Sprintf("It is %q; \"pgraft.cluster_id\" is %q.", q.data, id),
 			hint:   "Use this function only when a majority of the nodes is gone for good: what only they had is lost."}
 	}
-	ctx, done := context.WithTimeout(ctx, leadTimeout)
-	defer done()
 	if err := n.RecoverFromLostQuorum(ctx); err != nil {
 		return result{}, err
 	}
-	return result{notice: fmt.Sprintf("node %d is the only member of its cluster now; every other node has to start with an empty data_dir before it is added again",
-		e.config().node.NodeID)}, nil
+	only := fmt.Sprintf("node %d is the only member of its cluster now", n.ID())
+	return awaitLead(ctx, n, result{notice: only + "; every other node has to start with an empty data_dir before it is added again"}, only)
 }
 
 func addNode(ctx context.Context, n *node.Node, q request) (result, error) {

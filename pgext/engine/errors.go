@@ -68,11 +68,14 @@ func (e *engine) sqlError(err error) *sqlError {
 	var r *node.RequestError
 	var p *node.ProbeError
 	var h *node.HistoryError
+	var u *node.UnfinishedError
 	switch {
 	case errors.As(err, &s):
 		return s
 	case errors.As(err, &r):
 		return e.requestError(err, r)
+	case errors.As(err, &u):
+		return &sqlError{state: "40003", message: "it is not known whether all of it took effect: " + u.Error(), hint: hints[core.Unknown]}
 	case errors.As(err, &p) && p.Unreachable:
 		return &sqlError{state: "08001", message: p.Text, detail: p.Detail, hint: p.Hint} // sqlclient_unable_to_establish_sqlconnection
 	case errors.As(err, &p) && p.Invalid:

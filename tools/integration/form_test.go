@@ -6,10 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/pgraft/pgraft/tools/internal/pgcluster"
 	"github.com/pgraft/pgraft/tools/internal/sqlapi"
 	"github.com/pgraft/pgraft/tools/internal/wait"
 )
@@ -207,9 +210,23 @@ func logsNoWarning(ctx context.Context, t *testing.T, s *suite) {
 	for _, server := range s.cluster.Servers {
 		lines, err := server.LogWarnings(sizes[server.NodeID])
 		must(t, err)
+		saysNothingAgain(t, server, sizes[server.NodeID])
 		// that a peer is away may be worth a WARNING here
 		if i := slices.IndexFunc(lines, severe.MatchString); i >= 0 {
 			t.Error(errors.New(lines[i]))
+		}
+	}
+}
+
+// saysNothingAgain looks for lines about the log's entries that a server writes as it
+// starts: it has written them when the entries were new.
+func saysNothingAgain(t *testing.T, server *pgcluster.Server, from int64) {
+	t.Helper()
+	text, err := os.ReadFile(server.LogPath)
+	must(t, err)
+	for line := range strings.Lines(string(text[from:])) {
+		if strings.Contains(line, ", at index ") {
+			t.Errorf("node %d says again: %s", server.NodeID, line)
 		}
 	}
 }

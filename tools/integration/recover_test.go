@@ -86,8 +86,11 @@ func recoversFromLostQuorum(ctx context.Context, t *testing.T, s *suite) {
 	}
 	ledger.check(ctx, t, last)
 
+	said, err := last.LogSize()
+	must(t, err)
 	must(t, last.Restart(ctx))
 	s.leader(ctx, t, last)
+	saysNothingAgain(t, last, said)
 	s.comesBackEmpty(ctx, t, last, c.Servers[0])
 	ledger.replicate(ctx, t, connect(ctx, t, c.Servers[0]), "with a new member")
 	_, err = sqlapi.ReadBarrier(ctx, connect(ctx, t, last))

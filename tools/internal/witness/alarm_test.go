@@ -15,7 +15,7 @@ import (
 // A witness that comes back on an empty directory says on all its pages that it is
 // not the member that the others know, and so does `pgraft status`.
 func TestAlarm(t *testing.T) {
-	x := newTrial(t, 11200, nil)
+	x := newTrial(t, 11500, nil)
 	cfg := Config{Dir: filepath.Join(t.TempDir(), "first"), Node: settings(3, port(t, &x.next))}
 	r := x.run(cfg)
 	x.add(3, cfg.Node.Port)

@@ -87,6 +87,7 @@ func (r *room) begin() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.reserves = reserves(r.dir)
+	r.no = !r.reserves
 	if _, err := r.fs.Stat(r.ballast()); err == nil {
 		r.held = true
 		return nil

@@ -4,6 +4,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -73,6 +74,7 @@ var scenarios = []scenario{
 	{"takes more clients than slots", false, takesManyClients},
 	{"serves on a hot standby", false, servesOnAStandby},
 	{"grants what a site grants", false, grantsRoles},
+	{"goes on when there is room", false, goesOnWhenThereIsRoom},
 	{"encrypts between nodes", true, encryptsBetweenNodes},
 	{"renews its certificates", false, renewsCertificates},
 	{"refuses a node that TLS refuses", false, refusesByTLS},
@@ -193,6 +195,9 @@ func TestMain(m *testing.M) {
 			if err := c.Destroy(); err != nil {
 				fmt.Fprintln(os.Stderr, err)
 			}
+		}
+		if err := errors.Join(unmountAll()...); err != nil {
+			fmt.Fprintln(os.Stderr, err)
 		}
 		fmt.Fprintf(os.Stderr, "ended by %v\n", sig)
 		os.Exit(1)

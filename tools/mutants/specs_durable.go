@@ -114,7 +114,7 @@ var durableMutants = []mutant{
 			{"sim/disk.go", "	writeErr bool // the next write fails\n", "	writeErr bool // the next write fails\n	poisoned bool\n"},
 			{"sim/disk.go", "		d.syncErr = false\n		n.fail(errSync)\n", "		d.syncErr, d.poisoned = false, true\n		n.w.arrange(event{at: n.w.now, kind: evDisk, node: n, life: n.life})\n"},
 			{"sim/disk.go", "		if sync {\n", "		if sync && !d.poisoned {\n"},
-			{"sim/disk.go", "	d.stall, d.syncErr, d.writeErr = 0, false, false\n", "	d.stall, d.syncErr, d.writeErr, d.poisoned = 0, false, false, false\n"},
+			{"sim/disk.go", "	d.stall, d.syncErr, d.writeErr, d.waits = 0, false, false, false\n", "	d.stall, d.syncErr, d.writeErr, d.waits, d.poisoned = 0, false, false, false, false\n"},
 		},
 	},
 	{

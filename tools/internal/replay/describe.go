@@ -166,7 +166,7 @@ func Outputs(out core.Output) (l []string) {
 }
 
 var codeNames = [...]string{"OK", "NotLeader", "Busy", "TooLarge", "Unknown", "NoSuchNode", "Conflict", "LastVoter",
-	"QuorumAtRisk", "NotPossible", "RemovedMember"}
+	"QuorumAtRisk", "NotPossible", "RemovedMember", "NoRoom"}
 
 // CodeName is the name of a reply's code in package core.
 func CodeName(c core.Code) string {

@@ -318,7 +318,7 @@ func TestOpenRefuses(t *testing.T) {
 
 // Every code of a reply has its name.
 func TestCodeNames(t *testing.T) {
-	if CodeName(core.RemovedMember) != "RemovedMember" || CodeName(core.OK) != "OK" || CodeName(core.RemovedMember+1) != "code 11" {
-		t.Errorf("%s, %s, %s", CodeName(core.RemovedMember), CodeName(core.OK), CodeName(core.RemovedMember+1))
+	if CodeName(core.NoRoom) != "NoRoom" || CodeName(core.OK) != "OK" || CodeName(core.NoRoom+1) != "code 12" {
+		t.Errorf("%s, %s, %s", CodeName(core.NoRoom), CodeName(core.OK), CodeName(core.NoRoom+1))
 	}
 }

@@ -98,7 +98,7 @@ func Kinds() []*Kind {
 		&faultDirLost, &faultDirOlder, &faultDirOther,
 		&faultCrash, &faultCrashInStep, &faultAllDown, &faultPause, &faultSleep, &faultSettings, &faultUpgrade,
 		&faultDrift,
-		&faultAdd, &faultRemove, &faultReplace, &faultReplaceBy, &faultReplaceCut, &faultTwoChanges, &faultTransfer, &faultTransferLate, &faultCompact, &faultBootstrap,
+		&faultAdd, &faultRemove, &faultRemoveDying, &faultReplace, &faultReplaceBy, &faultReplaceCut, &faultTwoChanges, &faultTransfer, &faultTransferLate, &faultCompact, &faultBootstrap,
 	}
 }
 

@@ -98,7 +98,7 @@ func Kinds() []*Kind {
 		&faultDirLost, &faultDirOlder, &faultDirOther,
 		&faultCrash, &faultCrashInStep, &faultAllDown, &faultPause, &faultSleep, &faultSettings, &faultUpgrade,
 		&faultDrift,
-		&faultAdd, &faultRemove, &faultReplace, &faultReplaceBy, &faultReplaceCut, &faultTwoChanges, &faultTransfer, &faultTransferLate, &faultCompact, &faultBootstrap,
+		&faultAdd, &faultRemove, &faultRemoveDying, &faultReplace, &faultReplaceBy, &faultReplaceCut, &faultTwoChanges, &faultTransfer, &faultTransferLate, &faultCompact, &faultBootstrap,
 	}
 }
 
@@ -123,7 +123,7 @@ type strike struct {
 	// dir-older: the copy that was made
 	copied *directory
 	apart  []*node // turns, replace-cut: who is cut from the others
-	handed bool    // transfer: leadership has been handed over
+	handed bool    // transfer: leadership has been handed over; remove-dying: it was asked for
 }
 
 // Plan draws the decisions of a seed: which kinds are on, how often, and each

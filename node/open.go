@@ -105,14 +105,18 @@ func (n *Node) openStore() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if _, err := os.Stat(n.cfg.DataDir); errors.Is(err, os.ErrNotExist) || err == nil && isEmpty(n.cfg.DataDir) {
+	has, err := look(n.cfg.DataDir)
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("node: data directory: %w", err)
+	case has == somethingElse:
+		return false, n.foreign(mark, marked)
+	case has == nothing:
 		if marked {
 			return false, &OpenError{Text: fmt.Sprintf("%s is empty, but %s says that node %d was initialised: its data is lost", n.cfg.DataDir, n.cfg.MarkerPath, mark.NodeID),
 				Hint: fmt.Sprintf("Remove node %d from the cluster on its leader, delete %s, restart this server, run pgraft_init(false), and add it again.", mark.NodeID, n.cfg.MarkerPath)}
 		}
 		return false, nil
-	} else if err != nil {
-		return false, fmt.Errorf("node: data directory: %w", err)
 	}
 	s, err := store.Open(n.cfg.DataDir, n.storeOptions())
 	if err != nil {
@@ -140,6 +144,8 @@ func (n *Node) openStore() (bool, error) {
 type OpenError struct {
 	Text string
 	Hint string // sentences
+	// Foreign: the directory never was a node's.
+	Foreign bool
 }
 
 func (e *OpenError) Error() string { return "node: " + e.Text + ". " + e.Hint }
@@ -186,9 +192,4 @@ func (n *Node) takeOver(id core.Identity, mark marker, marked bool) error {
 
 func (n *Node) storeOptions() store.Options {
 	return store.Options{FS: n.cfg.FS, Retention: n.cfg.Retention, Logger: n.cfg.Logger}
-}
-
-func isEmpty(dir string) bool {
-	names, err := os.ReadDir(dir)
-	return err == nil && len(names) == 0
 }

@@ -87,7 +87,7 @@ func (r *ring) link(now time.Time) (string, error) {
 		return "", nil
 	}
 	dir := filepath.Join(r.dir, keptPrefix+now.UTC().Format("20060102T150405.000"))
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(dir, dirMode); err != nil {
 		return "", fmt.Errorf("recorder: %w", err)
 	}
 	for _, f := range files {

@@ -312,7 +312,7 @@ func (r *ring) take() (uint64, error) {
 
 // scan makes the directory, or finds what earlier processes left in it.
 func (r *ring) scan() error {
-	if err := os.MkdirAll(r.dir, 0o700); err != nil {
+	if err := os.MkdirAll(r.dir, dirMode); err != nil {
 		return fmt.Errorf("recorder: %w", err)
 	}
 	names, err := os.ReadDir(r.dir)

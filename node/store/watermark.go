@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"regexp"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -34,6 +35,16 @@ const (
 
 // errNoWatermark says that there is no file, or one that was never written.
 var errNoWatermark = errors.New("there is none")
+
+// IsMark says that a file of this name is in every directory of a store that was
+// opened to its end.
+func IsMark(name string) bool { return name == watermarkName }
+
+// pebbleNames are those of Pebble's files.
+var pebbleNames = regexp.MustCompile(`^(LOCK|CURRENT(\..*)?|[0-9]+\.(log|sst|blob|dbtmp)|(MANIFEST|OPTIONS)-[0-9]+(\.dbtmp)?|marker\..+)$`)
+
+// IsFile says that a store may have made a file of this name.
+func IsFile(name string) bool { return IsMark(name) || pebbleNames.MatchString(name) }
 
 func watermarkPath(fsys vfs.FS, dir string) string { return fsys.PathJoin(dir, watermarkName) }
 

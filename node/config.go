@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -32,6 +33,9 @@ type Config struct {
 	ListenAddress string // empty: Address
 	Port          uint32
 	DataDir       string // of the log store; made by Init
+	// GroupAccess lets the group of DataDir read it: its mode is 0750, else 0700.
+	// What lies in it is made with 0750 and 0640, less the umask of the process.
+	GroupAccess bool
 	// MarkerPath is a file outside DataDir that remembers that the node was
 	// initialised: it tells an emptied DataDir from a new node.
 	MarkerPath string
@@ -67,6 +71,17 @@ const maxTick = 100 * time.Millisecond
 // electionTicks is the least number of ticks in an election timeout: the lease
 // loses a few to rounding.
 const electionTicks = 10
+
+// fileMode is what files outside DataDir are made with, less the umask.
+const fileMode = 0o640
+
+// dirMode is the mode of DataDir.
+func (c Config) dirMode() os.FileMode {
+	if c.GroupAccess {
+		return 0o750
+	}
+	return 0o700
+}
 
 // traceDir is beside the log store's own files: what may write there may write
 // the trace, and who empties the directory takes the trace of the node with it.

@@ -108,8 +108,8 @@ func (n *Node) Init(bootstrap *bool) (founded bool, err error) {
 		}
 		return founded, nil
 	}
-	if err := os.MkdirAll(filepath.Dir(n.cfg.DataDir), 0o700); err != nil {
-		return false, fmt.Errorf("node: data directory: %w", err)
+	if err := n.makeDataDir(); err != nil {
+		return false, err
 	}
 	s, err := store.Open(n.cfg.DataDir, n.storeOptions())
 	if err != nil {

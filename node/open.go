@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"github.com/pgraft/pgraft/core"
@@ -109,13 +108,17 @@ func (n *Node) openStore() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if _, err := os.Stat(n.cfg.DataDir); errors.Is(err, os.ErrNotExist) || err == nil && holdsNoStore(n.cfg.DataDir) {
+	has, err := look(n.cfg.DataDir)
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("node: data directory: %w", err)
+	case has == somethingElse:
+		return false, n.foreign(mark, marked)
+	case has == nothing:
 		if marked {
 			return false, n.lostData(mark)
 		}
 		return false, nil
-	} else if err != nil {
-		return false, fmt.Errorf("node: data directory: %w", err)
 	}
 	if err := reachable(n.cfg.DataDir); err != nil {
 		return false, err
@@ -161,6 +164,8 @@ type OpenError struct {
 	Text   string
 	Hint   string // sentences
 	Passes bool   // it can be tried again: the data may only be out of reach
+	// Foreign: the directory never was a node's.
+	Foreign bool
 }
 
 func (e *OpenError) Error() string { return "node: " + e.Text + ". " + e.Hint }
@@ -207,12 +212,4 @@ func (n *Node) takeOver(id core.Identity, mark marker, marked bool) error {
 
 func (n *Node) storeOptions() store.Options {
 	return store.Options{FS: n.cfg.FS, Retention: n.cfg.Retention, Logger: n.cfg.Logger, OnFull: n.room.signal}
-}
-
-// holdsNoStore says that a log store would be made in dir, rather than opened: it
-// is empty, or holds what is none of a store's (lost+found, the flight recorder's
-// files).
-func holdsNoStore(dir string) bool {
-	names, err := os.ReadDir(dir)
-	return err == nil && !slices.ContainsFunc(names, func(e os.DirEntry) bool { return store.IsFile(e.Name()) })
 }

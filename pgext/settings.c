@@ -10,6 +10,7 @@
 
 #include <limits.h>
 
+#include "common/file_perm.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
@@ -267,6 +268,7 @@ pgraft_settings_read(PgraftConfig *config)
 	pgraft_refused_read(config);
 	config->node_id = pgraft_node_id;
 	config->port = port;
+	config->group_access = pg_dir_create_mode == PG_DIR_MODE_GROUP;
 	pgraft_timing_read(config);
 	pgraft_trace_read(config);
 	pgraft_tls_read(config);

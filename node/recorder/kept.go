@@ -88,7 +88,7 @@ func (r *ring) link(now time.Time) (string, error) {
 	}
 	dir := filepath.Join(r.dir, keptPrefix+now.UTC().Format("20060102T150405.000"))
 	// Not the directories above: where a node's files were taken away, none is made.
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := os.Mkdir(dir, dirMode); err != nil && !errors.Is(err, os.ErrExist) {
 		return "", fmt.Errorf("recorder: %w", err)
 	}
 	for _, f := range files {

@@ -87,7 +87,7 @@ type Recorder struct {
 func Open(dir string, s Settings, logger *slog.Logger, start func(func())) *Recorder {
 	r := &Recorder{build: Build(), logger: logger, now: time.Now, settings: s,
 		ring: &ring{dir: dir, logger: logger, start: start, patience: patience, most: maxWaitingBytes, open: func(path string) (file, error) {
-			return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+			return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
 		}}}
 	r.redact(dataBytes)
 	return r

@@ -320,7 +320,7 @@ func (r *ring) take() (uint64, error) {
 
 // scan makes the directory, not the one that it is in, or finds what earlier processes left in it.
 func (r *ring) scan() error {
-	if err := os.Mkdir(r.dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := os.Mkdir(r.dir, dirMode); err != nil && !errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("recorder: %w", err)
 	}
 	names, err := os.ReadDir(r.dir)

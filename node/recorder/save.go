@@ -50,8 +50,8 @@ func makeNew(dir string) (made string, err error) {
 		}
 		made = above
 	}
-	if err = os.MkdirAll(filepath.Dir(dir), 0o700); err == nil {
-		err = os.Mkdir(dir, 0o700)
+	if err = os.MkdirAll(filepath.Dir(dir), dirMode); err == nil {
+		err = os.Mkdir(dir, dirMode)
 	}
 	if err != nil && made != dir {
 		err = errors.Join(err, os.RemoveAll(made))
@@ -110,7 +110,7 @@ func (r *Recorder) recorded() ([]ringFile, error) {
 }
 
 func copyTo(path string, s source) (n int64, err error) {
-	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
 	if err != nil {
 		return 0, err
 	}

@@ -2,6 +2,13 @@ package recorder
 
 import "fmt"
 
+// What files and directories are made with, less the umask of the process: a
+// server sets that by its data directory, and lets its group read or not.
+const (
+	fileMode = 0o640
+	dirMode  = 0o750
+)
+
 // Mode says what is recorded.
 type Mode int
 

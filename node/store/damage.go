@@ -96,5 +96,5 @@ func (p *Pebble) complete() error {
 
 // IsFile says whether a store may have a file of that name in its directory.
 func IsFile(name string) bool {
-	return name == watermarkName || strings.HasPrefix(name, "marker.") || fileName.MatchString(name)
+	return IsMark(name) || name == ballastName || strings.HasPrefix(name, "marker.") || fileName.MatchString(name)
 }

@@ -41,6 +41,10 @@ type unreadError struct{ error }
 
 func (e *unreadError) Unwrap() error { return e.error }
 
+// IsMark says that a file of this name is in every directory of a store that was
+// opened to its end.
+func IsMark(name string) bool { return name == watermarkName }
+
 func watermarkPath(fsys vfs.FS, dir string) string { return fsys.PathJoin(dir, watermarkName) }
 
 // readWatermark returns the number of batches that were durable.

@@ -57,6 +57,7 @@ func readConfig(c *C.PgraftConfig) config {
 			ClusterID: goString(c.cluster_id), NodeID: uint32(c.node_id),
 			Address: goString(c.address), ListenAddress: goString(c.listen_address), Port: uint32(c.port),
 			DataDir: goString(c.data_dir), MarkerPath: goString(c.marker_path),
+			GroupAccess:       c.group_access != 0,
 			ElectionTimeout:   time.Duration(c.election_timeout_ms) * time.Millisecond,
 			HeartbeatInterval: time.Duration(c.heartbeat_interval_ms) * time.Millisecond,
 			MaxEntryBytes:     maxEntryBytes,

@@ -74,6 +74,7 @@ typedef struct PgraftConfig
 	uint32_t	trace;			/* PGRAFT_TRACE_* */
 	uint32_t	trace_redact;	/* 0 or 1 */
 	uint32_t	ssl_enabled;	/* 0 or 1; as of start only */
+	uint32_t	group_access;	/* 0 or 1: may the group read what the node writes */
 	PgraftBytes cluster_id;
 	PgraftBytes address;
 	PgraftBytes listen_address; /* empty: address */

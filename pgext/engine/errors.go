@@ -69,6 +69,7 @@ func (e *engine) sqlError(err error) *sqlError {
 	var p *node.ProbeError
 	var h *node.HistoryError
 	var u *node.UnfinishedError
+	var o *node.OpenError
 	switch {
 	case errors.As(err, &s):
 		return s
@@ -85,6 +86,8 @@ func (e *engine) sqlError(err error) *sqlError {
 	case errors.As(err, &h):
 		return &sqlError{state: "57P03", message: h.Error(), // cannot_connect_now
 			hint: "They are asked again."}
+	case errors.As(err, &o):
+		return &sqlError{state: "55000", message: o.Text, hint: o.Hint}
 	case errors.Is(err, node.ErrNotInitialised):
 		return &sqlError{state: "55000", message: "this server's Raft node is not initialised",
 			hint: "Run SELECT pgraft_init()."}

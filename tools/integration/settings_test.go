@@ -166,3 +166,52 @@ func waitSetting(ctx context.Context, t *testing.T, conn *pgx.Conn, name, want s
 		return err
 	}))
 }
+
+// Whoever may read the server's data directory may read what the node writes into
+// it, so that a member of its group can back it up, and nobody else may.
+func followsTheMode(ctx context.Context, t *testing.T, s *suite) {
+	server := s.extraCluster(ctx, t, 1, nil).Servers[0]
+	// as initdb --allow-group-access leaves it
+	must(t, filepath.WalkDir(server.DataDir, func(path string, e os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if e.IsDir() {
+			return os.Chmod(path, 0o750)
+		}
+		return os.Chmod(path, 0o640)
+	}))
+	must(t, server.Start(ctx))
+	initialise(ctx, t, server)
+	s.leader(ctx, t, server)
+	conn := connect(ctx, t, server)
+	if mode := text(ctx, t, conn, "SHOW data_directory_mode"); mode != "0750" {
+		t.Fatalf("data_directory_mode is %s", mode)
+	}
+	must(t, sqlapi.Replicate(ctx, conn, "x"))
+	exec(ctx, t, conn, "SELECT pgraft_trace_save(current_setting('data_directory') || '/saved/traces')")
+	seen := map[string]bool{}
+	must(t, filepath.WalkDir(server.DataDir, func(path string, e os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		want := os.FileMode(0o640)
+		if e.IsDir() {
+			want = 0o750
+		}
+		if mode := info.Mode().Perm(); mode != want {
+			t.Errorf("%s has mode %o, want %o", path, mode, want)
+		}
+		seen[filepath.Base(path)] = true
+		return nil
+	}))
+	for _, name := range []string{"pgraft", "SYNCED", "trace", "pgraft.initialized", "traces"} {
+		if !seen[name] {
+			t.Errorf("%s was not looked at", name)
+		}
+	}
+}

@@ -72,6 +72,7 @@ with 1 it could not go on, and the last line says why. On --http it answers:
 			reload, stop := onHangup()
 			defer stop()
 			cfg.Reload = reload
+			syscall.Umask(0o077) // its files are its own
 			return witness.Run(cmd.Context(), cfg)
 		},
 	}

@@ -101,6 +101,8 @@ func Run(ctx context.Context, cfg Config) (err error) {
 func (w *witness) explain(err error) error {
 	var refused *node.OpenError
 	switch c := w.cfg.Node; {
+	case errors.As(err, &refused) && refused.Foreign:
+		return fmt.Errorf("%s; give this node a directory of its own with --data-dir", refused.Text)
 	case errors.As(err, &refused):
 		begin := "to begin anew"
 		if refused.Passes {

@@ -204,8 +204,8 @@ func (p *peer) detach(c *conn, err error) {
 	p.t.mu.Lock()
 	was := p.unlink(c)
 	if was {
-		p.lastError = clip(err.Error())
-		if p.best() == nil {
+		if p.best() == nil { // beside a connection that stands it is no error
+			p.lastError = clip(err.Error())
 			p.since = time.Now()
 			if p.member == nil {
 				p.end()

@@ -311,20 +311,26 @@ func TestRestartIsNoAlarm(t *testing.T) {
 	}
 }
 
-// TestConnectedHasNoError: what was wrong before a connection came about, or with
-// the other one, is no error of a connected peer.
+// TestConnectedHasNoError: the end of one connection is no error of a peer that is
+// connected by the other, and what was wrong before is none either.
 func TestConnectedHasNoError(t *testing.T) {
-	n := newNode(t, 1, func(_ *fakeNode, c *Config) { c.HandshakeTimeout = time.Second / 4 })
-	unreachable := memberAt(raftID(2), rawServer(t).Addr())
-	n.tr.SetPeers([]*corepb.Member{unreachable}) // takes the connection and never answers
-	c := join(t, n, identity(2))
-	waitFor(t, "the peer", func() bool { return n.stat(raftID(2)).Connected })
-	n.log.wait(t, "cannot connect to node 2")
+	ln := rawServer(t)
+	n := newNode(t, 1)
+	n.tr.SetPeers([]*corepb.Member{memberAt(raftID(2), ln.Addr())})
+	accept(t, ln, 2)
+	n.waitConnected(t, raftID(2))
+	in := join(t, n, identity(2))
+	peerIn := func() bool {
+		n.tr.mu.Lock()
+		defer n.tr.mu.Unlock()
+		return n.tr.peers[raftID(2)].in != nil
+	}
+	waitFor(t, "the second connection", peerIn)
+	in.nc.Close()
+	waitFor(t, "its end", func() bool { return !peerIn() })
 	if s := n.stat(raftID(2)); !s.Connected || s.LastError != "" {
 		t.Errorf("connected %v, last error %q", s.Connected, s.LastError)
 	}
-	c.nc.Close()
-	waitFor(t, "the error", func() bool { s := n.stat(raftID(2)); return !s.Connected && s.LastError != "" })
 }
 
 // TestCopiedMachine: one process from two hosts raises the alarm.

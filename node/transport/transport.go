@@ -60,7 +60,7 @@ type PeerStat struct {
 	DroppedOut              uint64 // messages not sent
 	QueueMessages           int
 	QueueBytes              int
-	LastError               string // why it is not connected; empty while it is
+	LastError               string // of the last attempt to connect; empty while it is well
 	Alarm                   core.Alarm
 	TLS                     TLSStat
 }
@@ -190,13 +190,14 @@ func (t *Transport) Peers() []PeerStat {
 			BytesIn: p.bytesIn.Load(), BytesOut: p.bytesOut.Load(),
 			DroppedIn: p.droppedIn.Load(), DroppedOut: p.droppedOut.Load(),
 			QueueMessages: p.queueMessages, QueueBytes: p.queueBytes, Alarm: p.alarm.get(now, &t.cfg)}
+		if p.out == nil { // else the last attempt went well
+			s.LastError = p.lastError
+		}
 		if p.member != nil {
 			s.Address = endpoint(p.member)
 		}
 		if c := p.best(); c != nil {
 			s.TLS = c.tlsStat()
-		} else {
-			s.LastError = p.lastError
 		}
 		stats = append(stats, s)
 	}

@@ -109,7 +109,7 @@ func checkPeers(ctx context.Context, t *testing.T, s *suite, server *pgcluster.S
 }
 
 // metrics are the rows of pgraft_health_check, in every state of a node.
-var metrics = []string{"leader", "term", "leader_node", "worker_state", "commit_index", "quorum", "apply_lag", "disk_free", "last_fsync", "certificate"}
+var metrics = []string{"leader", "term", "leader_node", "worker_state", "commit_index", "quorum", "apply_lag", "disk_free", "last_fsync", "certificate", "alarm"}
 
 func health(ctx context.Context, conn *pgx.Conn) (map[string]sqlapi.Finding, error) {
 	rows, err := sqlapi.HealthCheck(ctx, conn)

@@ -231,7 +231,7 @@ func TestDiskFillsUp(t *testing.T) {
 	base := vfs.NewCrashableMem()
 	d := newSmallDisk(base, 8<<20)
 	var told atomic.Int32
-	s, err := store.Open("data", store.Options{FS: d, Logger: quiet, MemTableBytes: 256 << 10, OnFull: func() { told.Add(1) }})
+	s, err := store.Open("data", store.Options{FS: d, Logger: quiet, OnFull: func() { told.Add(1) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,10 +260,10 @@ func TestDiskFillsUp(t *testing.T) {
 	case <-d.met:
 	default:
 	}
-	d.add(50_000 - d.free)
+	d.add(30_000 - d.free)
 	written := make(chan error, 1)
 	go func() {
-		written <- s.Write([]core.Persist{{Entries: storetest.Entries(3, 3, 1, 90_000), Sync: true}})
+		written <- s.Write([]core.Persist{{Entries: storetest.Entries(3, 3, 1, 20_000), Sync: true}})
 	}()
 	<-d.met
 	if e, err := s.Entry(2); err != nil || len(e.Data) == 0 {
@@ -302,7 +302,7 @@ func TestDiskFillsUp(t *testing.T) {
 		t.Fatalf("after a crash: %d entries, %v", len(durable.Entries), err)
 	}
 	for _, e := range durable.Entries {
-		size := map[bool]int{true: 90_000, false: 1000}[e.Index >= 3 && e.Index <= 5]
+		size := map[bool]int{true: 20_000, false: 1000}[e.Index >= 3 && e.Index <= 5]
 		if string(e.Data) != string(storetest.Entries(e.Index, 1, 1, size)[0].Data) {
 			t.Errorf("entry %d is not what was written", e.Index)
 		}

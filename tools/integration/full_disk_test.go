@@ -31,8 +31,8 @@ func unmountAll() (errs []error) {
 	mounts.Lock()
 	defer mounts.Unlock()
 	for _, dir := range mounts.all {
-		if out, err := osexec.Command("umount", dir).CombinedOutput(); err != nil {
-			errs = append(errs, fmt.Errorf("umount %s: %w\n%s", dir, err, out))
+		if err := asRoot("umount", dir); err != nil {
+			errs = append(errs, err)
 		}
 	}
 	if mounts.all = nil; errs == nil && mounts.in != "" {
@@ -40,6 +40,17 @@ func unmountAll() (errs []error) {
 		mounts.in = ""
 	}
 	return errs
+}
+
+// asRoot runs a command, by sudo if need be, which must not ask for a password.
+func asRoot(args ...string) error {
+	if os.Getuid() != 0 {
+		args = append([]string{"sudo", "-n"}, args...)
+	}
+	if out, err := osexec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out)
+	}
+	return nil
 }
 
 // mountSmall mounts a file system of 64 MB for the owner of like: ext4 in a file, or one
@@ -58,23 +69,18 @@ func mountSmall(t *testing.T, kind, name, like string) (dir string) {
 	info, err := os.Stat(like)
 	must(t, err)
 	owner := info.Sys().(*syscall.Stat_t)
-	run := func(name string, args ...string) {
-		t.Helper()
-		if out, err := osexec.Command(name, args...).CombinedOutput(); err != nil {
-			t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
-		}
-	}
 	must(t, os.Mkdir(dir, 0o755))
 	if kind == "ext4" {
 		file := dir + ".ext4"
-		run("truncate", "--size=64M", file)
-		run("mkfs.ext4", "-q", "-m", "0", file)
-		run("mount", "-o", "loop", file, dir)
+		must(t, os.WriteFile(file, nil, 0o600))
+		must(t, os.Truncate(file, 64<<20))
+		must(t, asRoot("mkfs.ext4", "-q", "-m", "0", file))
+		must(t, asRoot("mount", "-o", "loop", file, dir))
 	} else {
-		run("mount", "-t", "tmpfs", "-o", "size=64M", "pgraft-test", dir)
+		must(t, asRoot("mount", "-t", "tmpfs", "-o", "size=64M", "pgraft-test", dir))
 	}
 	mounts.all = append(mounts.all, dir)
-	must(t, os.Chown(dir, int(owner.Uid), int(owner.Gid)))
+	must(t, asRoot("chown", fmt.Sprintf("%d:%d", owner.Uid, owner.Gid), dir))
 	return dir
 }
 

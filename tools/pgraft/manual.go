@@ -15,7 +15,7 @@ func newManual() *cobra.Command {
 		Use:     "manual DIR",
 		Short:   "Write the manual pages, one for each command",
 		Long:    "Write the manual pages of this command and of each of its subcommands to a directory, which is created.",
-		Example: "  pgraft manual build/man && man build/man/pgraft-status.1",
+		Example: "  pgraft manual build/man",
 		Args:    cobra.ExactArgs(1),
 		Hidden:  true,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -3,6 +3,7 @@ package history_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -104,9 +105,18 @@ func TestLoadWithWrongClocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := strings.Join(warnings, "\n")
-	for _, w := range []string{"node 2's clock was 3.00001", "node 3's clock was 700.01", "behind node 1's"} {
-		if !strings.Contains(text, w) {
-			t.Errorf("no %q in %s", w, text)
+	for _, c := range []struct {
+		words string
+		off   time.Duration
+	}{{`node 2's clock was (\S+) ahead of node 1's`, 3 * time.Second}, {`node 3's clock was (\S+) behind node 1's`, 700 * time.Millisecond}} {
+		m := regexp.MustCompile(c.words).FindStringSubmatch(text)
+		if m == nil {
+			t.Errorf("no %q in %s", c.words, text)
+			continue
+		}
+		// The messages tell it to within the difference of two of their delays.
+		if off, err := time.ParseDuration(m[1]); err != nil || (off-c.off).Abs() > time.Millisecond {
+			t.Errorf("%s: want %v, and 1 ms more or less (%v)", m[0], c.off, err)
 		}
 	}
 	causal(t, got)

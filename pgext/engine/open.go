@@ -78,7 +78,7 @@ func (e *engine) waitFor(err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.cause = nil
-	if errors.Is(err, transport.ErrTLSFiles) || isNoAddress(err) {
+	if errors.Is(err, transport.ErrTLSFiles) || isNoAddress(err) || isFull(err) {
 		e.cause = err
 	}
 }
@@ -96,12 +96,15 @@ const openWait = 10 * time.Second
 // running waits until the node is open, for openWait at most.
 func (e *engine) running(ctx context.Context) (*node.Node, error) {
 	if err := e.waitsFor(); err != nil {
-		hint := "Put the file or the setting right and reload the configuration: the node then starts by itself."
+		state, hint := "55000", "Put the file or the setting right and reload the configuration: the node then starts by itself."
 		if isNoAddress(err) {
 			hint = "Put pgraft.address or pgraft.listen_address right and restart the server. " +
 				"If this machine has yet to get that address, the node then starts by itself."
 		}
-		return nil, &sqlError{state: "55000", message: "the pgraft node was not started: " + err.Error(), hint: hint}
+		if isFull(err) {
+			state, hint = "53100", "Make room on the file system of pgraft.data_dir: the node then starts by itself."
+		}
+		return nil, &sqlError{state: state, message: "the pgraft node was not started: " + err.Error(), hint: hint}
 	}
 	ctx, done := context.WithTimeout(ctx, openWait)
 	defer done()

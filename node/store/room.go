@@ -41,7 +41,7 @@ const (
 var (
 	// ErrFull says that a call was not made because the disk is full: it can be
 	// made later.
-	ErrFull = errors.New("store: the disk is full")
+	ErrFull = errors.New("the disk is full")
 	// ErrAbandoned says that the store was closed while a call waited for room. What
 	// was not acknowledged may be lost, as in a crash.
 	ErrAbandoned = errors.New("store: closed while its disk was full")

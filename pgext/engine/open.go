@@ -97,7 +97,7 @@ func (e *engine) waitFor(err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.cause = nil
-	if isRefused(err) || errors.Is(err, transport.ErrTLSFiles) || isNoAddress(err) || node.MayPass(err) {
+	if isRefused(err) || errors.Is(err, transport.ErrTLSFiles) || isNoAddress(err) || isFull(err) || node.MayPass(err) {
 		e.cause = err
 	}
 }
@@ -115,20 +115,7 @@ const openWait = 10 * time.Second
 // running waits until the node is open, for openWait at most.
 func (e *engine) running(ctx context.Context) (*node.Node, error) {
 	if err := e.waitsFor(); err != nil {
-		if node.MayPass(err) {
-			return nil, notStarted(err)
-		}
-		failed := &sqlError{state: "55000", message: "the pgraft node was not started: " + err.Error(),
-			hint: "Put the file or the setting right and reload the configuration: the node then starts by itself."}
-		var refused *refusedError
-		switch {
-		case errors.As(err, &refused):
-			failed.message, failed.detail, failed.hint = "the pgraft node was not started: "+refused.text, refused.detail, refused.hint()
-		case isNoAddress(err):
-			failed.hint = "Put pgraft.address or pgraft.listen_address right and restart the server. " +
-				"If this machine has yet to get that address, the node then starts by itself."
-		}
-		return nil, failed
+		return nil, notStarted(err)
 	}
 	ctx, done := context.WithTimeout(ctx, openWait)
 	defer done()
@@ -154,15 +141,27 @@ func (e *engine) wait(ctx context.Context) (*node.Node, error) {
 // notStarted is the answer while, or because, the node cannot be opened.
 func notStarted(err error) *sqlError {
 	const message = "the pgraft node was not started: "
-	var refused *node.OpenError
+	failed := &sqlError{state: "55000", message: message + err.Error()}
+	var setting *refusedError
+	var directory *node.OpenError
 	switch {
-	case errors.As(err, &refused):
-		return &sqlError{state: "55000", message: message + refused.Text, hint: refused.Hint}
+	case errors.As(err, &setting):
+		failed.message, failed.detail, failed.hint = message+setting.text, setting.detail, setting.hint()
+	case errors.As(err, &directory):
+		failed.message, failed.hint = message+directory.Text, directory.Hint
+	case isFull(err):
+		failed.state, failed.hint = "53100", "Make room on the file system of pgraft.data_dir: the node then starts by itself." // disk_full
+	case isNoAddress(err):
+		failed.hint = "Put pgraft.address or pgraft.listen_address right and restart the server. " +
+			"If this machine has yet to get that address, the node then starts by itself."
+	case errors.Is(err, transport.ErrTLSFiles):
+		failed.hint = "Put the file or the setting right and reload the configuration: the node then starts by itself."
 	case errors.Is(err, fs.ErrPermission):
-		return &sqlError{state: "55000", message: message + err.Error(),
-			hint: "Let the operating system user that runs this server read and write it: the node then starts by itself."}
+		failed.hint = "Let the operating system user that runs this server read and write it: the node then starts by itself."
 	case node.MayPass(err):
-		return &sqlError{state: "55000", message: message + err.Error(), hint: "Once the cause is removed, the node starts by itself."}
+		failed.hint = "Once the cause is removed, the node starts by itself."
+	default:
+		failed.hint = "Once the cause is removed, restart the server."
 	}
-	return &sqlError{state: "55000", message: message + err.Error(), hint: "Once the cause is removed, restart the server."}
+	return failed
 }

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/pgraft/pgraft/tools/internal/pgcluster"
 	"github.com/pgraft/pgraft/tools/internal/sqlapi"
 	"github.com/pgraft/pgraft/tools/internal/wait"
@@ -105,7 +107,8 @@ func fill(t *testing.T, filler string) {
 
 // goesOnWhenThereIsRoom fills the disk of a follower, then that of the leader, while
 // sessions write: the cluster goes on without the node, which says what is the matter,
-// and catches up by itself once there is room.
+// and catches up by itself once there is room; also when its server was restarted
+// meanwhile, for which there was no room.
 func goesOnWhenThereIsRoom(ctx context.Context, t *testing.T, s *suite) {
 	t.Cleanup(func() { // after the servers are gone
 		if err := errors.Join(unmountAll()...); err != nil {
@@ -127,18 +130,19 @@ func goesOnWhenThereIsRoom(ctx context.Context, t *testing.T, s *suite) {
 		addNode(ctx, t, connect(ctx, t, leader), server)
 	}
 	l := newLedger()
-	for _, follower := range []bool{true, false} {
+	for _, round := range []string{"follower", "leader", "follower, restarted"} {
 		leader = s.leader(ctx, t, c.Servers...)
 		full := leader
-		if follower {
-			full = c.Servers[2-leader.NodeID/3] // the ext4 one, unless it leads
+		if round != "leader" {
+			full = c.Servers[2-leader.NodeID/3] // an ext4 one, unless it leads
 		}
-		fullDisk(ctx, t, s, c, l, full, filepath.Join(at[full], "filler"))
+		t.Logf("%s: node %d", round, full.NodeID)
+		fullDisk(ctx, t, s, c, l, full, filepath.Join(at[full], "filler"), round == "follower, restarted")
 	}
 	l.check(ctx, t, c.Servers...)
 }
 
-func fullDisk(ctx context.Context, t *testing.T, s *suite, c *pgcluster.Cluster, l *ledger, full *pgcluster.Server, filler string) {
+func fullDisk(ctx context.Context, t *testing.T, s *suite, c *pgcluster.Cluster, l *ledger, full *pgcluster.Server, filler string, restart bool) {
 	t.Helper()
 	var rest []*pgcluster.Server
 	writing, stop := context.WithCancel(ctx)
@@ -184,6 +188,24 @@ func fullDisk(ctx context.Context, t *testing.T, s *suite, c *pgcluster.Cluster,
 	if state != "running" {
 		t.Errorf("node %d: the worker's state is %q", full.NodeID, state)
 	}
+	if restart {
+		must(t, full.Stop(ctx))
+		// Somebody else takes what was kept back.
+		if err := os.Remove(filepath.Join(filepath.Dir(filler), "pgraft", "BALLAST")); err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+		fill(t, filler)
+		must(t, full.Start(ctx))
+		conn = connect(ctx, t, full)
+		must(t, wait.For(ctx, settleLimit, fmt.Sprintf("node %d to find no room to start", full.NodeID), func(ctx context.Context) error {
+			var pgErr *pgconn.PgError
+			err := sqlapi.Replicate(ctx, conn, "never")
+			if !errors.As(err, &pgErr) || pgErr.Code != "53100" || !strings.Contains(pgErr.Message, "was not started: ") {
+				return fmt.Errorf("it answers %w", err)
+			}
+			return nil
+		}))
+	}
 	must(t, os.Remove(filler))
 	l.waitFor(ctx, t, 20)
 	stop()
@@ -212,6 +234,9 @@ func fullDisk(ctx context.Context, t *testing.T, s *suite, c *pgcluster.Cluster,
 		}
 		return err
 	}))
+	if restart {
+		return
+	}
 	if log := full.LogTail(1000); strings.Count(log, "takes no entries") != 1 || strings.Count(log, "has room again") != 1 {
 		t.Errorf("node %d does not say once that its disk is full, and once that it has room again:\n%s", full.NodeID, log)
 	}

@@ -288,6 +288,7 @@ func (cs *changes) state(k *checkpoint.Codec) {
 func (t *transfer) state(k *checkpoint.Codec) {
 	k.Uint(&t.target)
 	checkpoint.List(k, &t.ids, k.Uint)
+	k.Flag(&t.named)
 	k.Flag(&t.leaving)
 	checkpoint.List(k, &t.leavingIDs, k.Uint)
 	k.Uint(&t.askedAt)

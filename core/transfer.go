@@ -15,6 +15,7 @@ import (
 type transfer struct {
 	target uint64   // 0 = none under way on this node as leader
 	ids    []uint64 // of the inputs that wait
+	named  bool     // they asked for target, not for whoever is best
 	// leaving: this node was asked to remove itself. It hands leadership over
 	// and asks the successor, at every election timeout, until it is out.
 	leaving    bool
@@ -48,6 +49,7 @@ func (c *Core) transferLeader(in TransferLeader) {
 			c.reply(in.ID, NotPossible, "node %d is not reachable", in.NodeID)
 		default:
 			c.startTransfer(m.GetRaftId(), in.ID)
+			c.transfer.named = true
 		}
 	}
 }
@@ -133,7 +135,11 @@ func (c *Core) transferEnded() {
 		}
 		return
 	}
-	c.endTransfer(OK, "")
+	if c.transfer.named && c.lead != c.transfer.target {
+		c.endTransfer(NotPossible, "node %d leads now, in term %d", NodeID(c.lead), c.hard.Term)
+	} else {
+		c.endTransfer(OK, "")
+	}
 	if c.transfer.leaving {
 		c.askToLeave()
 	}
@@ -143,7 +149,7 @@ func (c *Core) endTransfer(code Code, text string, a ...any) {
 	for _, id := range c.transfer.ids {
 		c.reply(id, code, text, a...)
 	}
-	c.transfer.target, c.transfer.ids = 0, nil
+	c.transfer.target, c.transfer.ids, c.transfer.named = 0, nil, false
 }
 
 // failTransfer is for a node that is removed: for one that asked for it that is

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"slices"
+	"time"
 
 	pb "go.etcd.io/raft/v3/raftpb"
 
@@ -24,6 +25,7 @@ const (
 	checkRequest    = "request-once"       // a request id commits at most once
 	checkOutcome    = "refused-stays-out"  // what was refused never commits
 	checkMembers    = "membership"         // one change at a time; all agree
+	checkChange     = "change-answered"    // what an operator is told of a change is so
 	checkLease      = "one-lease"          // is_leader() is true on one node at most
 	checkPromise    = "promise-kept"       // no vote against a lease that it promised; a lease rests on a quorum's promises
 	checkBounds     = "bounds"             // queues, messages and logs stay within their bounds
@@ -40,7 +42,7 @@ const stopped = "stopped"
 // Checks lists the checkers by name.
 func Checks() []string {
 	return []string{checkPanic, checkLeader, checkLog, checkComplete, checkCommitted, checkApplied, checkBack, checkDurable,
-		checkQuorum, checkAck, checkRequest, checkOutcome, checkMembers, checkLease, checkPromise, checkBounds, checkFresh, checkReads, checkLinear,
+		checkQuorum, checkAck, checkRequest, checkOutcome, checkMembers, checkChange, checkLease, checkPromise, checkBounds, checkFresh, checkReads, checkLinear,
 		checkLiveness, checkTransition}
 }
 
@@ -66,6 +68,7 @@ type view struct {
 	// The members before a step, and the joint configuration then and now.
 	before          core.Members
 	wasJoint, joint *jointChange
+	baseJoint       *jointChange // the one that the log begins in
 }
 
 func (v *view) last() uint64 { return v.base + uint64(len(v.slots)) - 1 }
@@ -93,9 +96,10 @@ type checks struct {
 	acked      uint64 // the last index that a client was told of
 	newestAt   uint64 // index of the last membership entry that anyone applied
 	members    []membership
+	changes    []madeChange // in the order of appending
 	promises   []made
-	joints     map[slotKey]*jointChange
-	damaged    []*directory // with a record that fails its checksum
+	joints     map[slotKey]*jointChange // by membership entry; nil: after it there is none
+	damaged    []*directory             // with a record that fails its checksum
 }
 
 type slotKey struct{ index, term uint64 }
@@ -110,6 +114,7 @@ type vote struct{ replica, term uint64 }
 // membership is who belongs to the cluster from an index on.
 type membership struct {
 	from uint64
+	at   time.Duration // when the first node knew
 	core.Members
 }
 
@@ -130,7 +135,7 @@ func (n *node) foreign() bool {
 func (c *checks) found(n *node) {
 	c.cluster = n.identity.ClusterUUID
 	c.agreed, c.votes, c.byKey, c.others = map[uint64]digest{}, map[vote]uint64{}, map[int][]int{}, map[slotKey]digest{}
-	c.members = []membership{{0, n.members}}
+	c.members = []membership{{0, c.w.now, n.members}}
 	c.started(n, core.Durable{Snapshot: n.disk.dir.snapshot, HardState: n.disk.dir.hard})
 }
 

@@ -21,6 +21,7 @@ func (c *checks) oneChange(n *node, e *core.Entry) {
 		c.w.fail(checkMembers, "%v appends a membership change at %d before it applied the one at %d (applied: %d)",
 			n, e.Index, v.confs[len(v.confs)-1], n.status.Applied)
 	}
+	c.begins(n, e)
 	var cc pb.ConfChangeV2
 	if err := proto.Unmarshal(e.Data, &cc); err != nil {
 		c.w.fail(checkMembers, "%v appends a membership change at %d that is none: %v", n, e.Index, err)
@@ -64,8 +65,9 @@ func (c *checks) sameMembers(n *node, m core.Members) {
 	}
 	c.agreed[at] = h
 	if at > c.newestAt {
+		c.staysOut(n, c.newest, m)
 		c.newestAt, c.newest = at, m
-		c.members = append(c.members, membership{at, m})
+		c.members = append(c.members, membership{at, c.w.now, m})
 	}
 }
 

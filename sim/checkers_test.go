@@ -7,8 +7,10 @@ import (
 	"time"
 
 	pb "go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/corepb"
 )
 
 // formed is a cluster of three that has worked for a while without a fault.
@@ -40,6 +42,28 @@ func finished(t *testing.T, w *World, k opKind) *op {
 		t.Fatalf("no operation of kind %d was done", k)
 	}
 	return w.ops[i]
+}
+
+// adminOf is something that an operator asked the leader for.
+func adminOf(w *World, l, target *node, k adminKind) *adminRequest {
+	a := &adminRequest{kind: k, target: target, term: l.status.Term}
+	a.node, a.began = l, w.now
+	w.operator.ever = append(w.operator.ever, a)
+	return a
+}
+
+// changeOf is a membership entry about one member.
+func changeOf(t *testing.T, step corepb.MemberChange_Step, id uint64) *core.Entry {
+	t.Helper()
+	ctx, err := proto.Marshal(&corepb.MemberChange{Step: step, Member: &corepb.Member{RaftId: id}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := proto.Marshal(&pb.ConfChangeV2{Context: ctx})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &core.Entry{Index: 1000, Kind: core.EntryConfChangeV2, Data: data}
 }
 
 // Each checker sees a violation of what it checks, made by hand.
@@ -104,6 +128,9 @@ func TestCheckersFire(t *testing.T) {
 		checkMembers: func(t *testing.T, w *World, l, f *node) {
 			l.view.confs = append(l.view.confs, l.status.Applied+1)
 			w.checks.oneChange(l, &core.Entry{Index: l.status.Applied + 2, Term: l.status.Term, Kind: core.EntryConfChangeV2})
+		},
+		checkChange: func(t *testing.T, w *World, l, f *node) {
+			w.checks.told(adminOf(w, l, w.nodes[3], adminAdd), core.Reply{Code: core.OK})
 		},
 		checkLease: func(t *testing.T, w *World, l, f *node) {
 			f.lease = lease{until: f.clock.at(w.now) + time.Millisecond, term: f.status.Term}
@@ -202,6 +229,56 @@ func TestCheckersFireToo(t *testing.T) {
 		"an answer to a removed member": {checkMembers, func(w *World, l, f *node) {
 			f.gone = true
 			f.Send(core.Send{To: l.identity.RaftID})
+		}},
+		"a request twice in a log that is not committed": {checkRequest, func(w *World, l, f *node) {
+			i := w.checks.order[len(w.checks.order)-1].index
+			again := l.disk.dir.log[i-l.disk.dir.first]
+			again.Index = l.view.last() + 1
+			w.checks.appendEntry(l, &again)
+		}},
+		"a request under another id": {checkRequest, func(w *World, l, f *node) {
+			o := w.checks.order[0].op
+			o.request[0]++
+			o.places = nil
+			w.checks.startLog(f, core.Durable{Entries: f.disk.dir.log})
+		}},
+		"a lease of the new voters alone": {checkPromise, func(w *World, l, f *node) {
+			// The one who has not promised is the one that goes.
+			w.checks.promises = slices.DeleteFunc(w.checks.promises, func(p made) bool { return p.replica != f.identity.RaftID })
+			other := w.nodes[2]
+			l.view.confs, l.view.baseJoint = nil, &jointChange{in: []uint64{f.identity.RaftID}, out: []uint64{other.identity.RaftID}}
+			l.leaseUntil = 0
+			w.checks.leased(l)
+		}},
+		"a removal answered while the node is a member": {checkChange, func(w *World, l, f *node) {
+			a := adminOf(w, l, f, adminRemove)
+			a.goes = f.identity.RaftID
+			w.checks.told(a, core.Reply{Code: core.OK})
+		}},
+		"a replacement answered while both are members": {checkChange, func(w *World, l, f *node) {
+			a := adminOf(w, l, f, adminReplace)
+			a.old, a.goes, a.replica = w.nodes[2], w.nodes[2].identity.RaftID, f.identity.ReplicaUUID
+			w.checks.told(a, core.Reply{Code: core.OK})
+		}},
+		"a transfer to one that never led": {checkChange, func(w *World, l, f *node) {
+			w.checks.told(adminOf(w, l, f, adminTransfer), core.Reply{Code: core.OK})
+		}},
+		"a change refused and made": {checkChange, func(w *World, l, f *node) {
+			a := adminOf(w, l, f, adminRemove)
+			a.goes = f.identity.RaftID
+			w.checks.changes = append(w.checks.changes, madeChange{w.now, 99, corepb.MemberChange_DEMOTE, &corepb.Member{RaftId: a.goes}})
+			w.checks.told(a, core.Reply{Code: core.NotLeader})
+		}},
+		"a change that nobody asked for": {checkChange, func(w *World, l, f *node) {
+			w.checks.begins(l, changeOf(t, corepb.MemberChange_DEMOTE, f.identity.RaftID))
+		}},
+		"a removal without a quorum of the others": {checkChange, func(w *World, l, f *node) {
+			adminOf(w, l, f, adminRemove).goes = f.identity.RaftID
+			l.heard = nil
+			w.checks.begins(l, changeOf(t, corepb.MemberChange_DEMOTE, f.identity.RaftID))
+		}},
+		"a removed member that is back": {checkChange, func(w *World, l, f *node) {
+			w.checks.staysOut(l, core.Members{LastIncarnation: 9}, l.members)
 		}},
 		"a voter that takes itself for a learner": {checkMembers, func(w *World, l, f *node) {
 			f.status.Role = core.RoleLearner

@@ -63,7 +63,8 @@ type node struct {
 	members  core.Members
 	moments  [moments]moment
 	toApply  uint64
-	readable uint64 // as of node's runner: up to where the log may be read
+	heard    []heard // by node id - 1
+	readable uint64  // as of node's runner: up to where the log may be read
 	peers    []*peer
 	waits    []*request // whose Reply is due, by arrival
 	paused   int
@@ -203,7 +204,7 @@ func (n *node) begin() {
 	n.core, n.state, n.why = c, running, ""
 	n.status, n.members = c.Status(), c.Members()
 	n.readable = n.status.Applied
-	n.moments = [moments]moment{}
+	n.moments, n.heard = [moments]moment{}, n.heard[:0]
 	n.recordBoot(cfg, d)
 	n.w.checks.started(n, d)
 	n.setPeers()

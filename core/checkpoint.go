@@ -279,6 +279,7 @@ func (cs *changes) state(k *checkpoint.Codec) {
 			checkpoint.Message(k, &ch.add)
 			k.Uint(&ch.raftID)
 			k.Flag(&ch.started)
+			k.Flag(&ch.handed)
 		})
 	})
 	k.Uint(&cs.confIndex)

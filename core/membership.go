@@ -28,6 +28,8 @@ type change struct {
 	add     *corepb.Member // nil: a removal. With Replaces set: a replacement
 	raftID  uint64         // set when the first entry has been proposed, or a removal
 	started bool
+	// handed: this node asked another member to remove it, which may still do so.
+	handed bool
 }
 
 // promoteLag is how many entries a learner may be behind to become a voter.
@@ -252,7 +254,6 @@ func (c *Core) changeApplied(a applied) {
 	}
 	c.out.MembersChanged = true
 	if a.change.GetStep() == corepb.MemberChange_RECOVER {
-		c.peers = map[uint64]*peer{}
 		c.event(Warning, "the majority was lost for good: node %d went on as a cluster of its own, at index %d", NodeID(id), c.machine.index)
 		return
 	}
@@ -302,6 +303,9 @@ func stepText(ch *corepb.MemberChange) string {
 
 // answer ends a change for everyone who waits for it.
 func (c *Core) answer(ch *change, code Code, text string, a ...any) {
+	if ch.handed && code != OK {
+		code, text = Unknown, text+"; the member that was asked before may still make the change"
+	}
 	for _, id := range ch.ids {
 		c.reply(id, code, text, a...)
 	}
@@ -318,6 +322,9 @@ func (c *Core) failChanges() {
 		switch {
 		case c.replacesSelf(ch):
 			c.changes.waiting = append(c.changes.waiting, ch)
+		case ch.handed: // this node goes on asking
+			c.transfer.leaving = true
+			c.transfer.leavingIDs = append(c.transfer.leavingIDs, ch.ids...)
 		case ch.started:
 			c.answer(ch, Unknown, "leadership was lost; the change may still be made")
 		default:
@@ -331,7 +338,7 @@ func (c *Core) failChanges() {
 func (c *Core) failChangesWith(code Code, text string) {
 	for _, ch := range slices.Clone(c.changes.waiting) {
 		switch {
-		case c.replacesSelf(ch):
+		case c.replacesSelf(ch), ch.add == nil && ch.raftID == c.self:
 			c.answer(ch, OK, "")
 		case ch.started:
 			c.answer(ch, Unknown, "%s; the change may still be made", text)

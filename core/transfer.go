@@ -131,7 +131,7 @@ func (c *Core) transferEnded() {
 		if c.transfer.leaving { // try once more, through the usual door
 			ids := c.transfer.leavingIDs
 			c.transfer = transfer{}
-			c.enqueue(&change{ids: ids, raftID: c.self})
+			c.enqueue(&change{ids: ids, raftID: c.self, handed: true})
 		}
 		return
 	}

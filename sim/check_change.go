@@ -175,10 +175,24 @@ func (n *node) hears(from uint64) {
 // heard is when a node heard last from a member, by its ticks.
 type heard struct{ from, tick uint64 }
 
+func (n *node) hasHeard(id uint64) bool {
+	k := core.NodeID(id)
+	return k > 0 && int(k) <= len(n.heard) && n.heard[k-1].from == id
+}
+
+// quietTicks is for how many ticks n has heard nothing from anyone.
+func (n *node) quietTicks() uint64 {
+	last := uint64(0)
+	for _, h := range n.heard {
+		last = max(last, h.tick)
+	}
+	return n.status.Tick - last
+}
+
 // silentTicks is for how many ticks n has heard nothing from a member.
 func (n *node) silentTicks(id uint64) uint64 {
-	if k := core.NodeID(id); k > 0 && int(k) <= len(n.heard) && n.heard[k-1].from == id {
-		return n.status.Tick - n.heard[k-1].tick
+	if n.hasHeard(id) {
+		return n.status.Tick - n.heard[core.NodeID(id)-1].tick
 	}
 	return 1 << 40
 }

@@ -28,6 +28,9 @@ func (c *checks) live() {
 		c.liveNode(leader, n)
 		c.answersAll(n)
 	}
+	for _, n := range w.nodes {
+		c.statusesInTheEnd(n)
+	}
 	for _, o := range w.ops {
 		if o.began > w.lastOps() && o.outcome != done && o.outcome != refused && !o.gone && o.kind != opWait {
 			w.fail(checkLiveness, "%v: proposed after the faults were over, and not acknowledged", o)

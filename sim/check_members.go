@@ -60,6 +60,9 @@ func (c *checks) sameMembers(n *node, m core.Members) {
 		h.words(x.GetRaftId(), uint64(x.GetRole()))
 		h.bytes(x.GetReplicaUuid())
 	}
+	if at == c.recovery.at && at > 0 {
+		c.alone(n, m)
+	}
 	if was, ok := c.agreed[at]; ok && was != h {
 		c.w.fail(checkMembers, "%v has other members after entry %d than another node", n, at)
 	}

@@ -159,6 +159,28 @@ func TestCheckersFire(t *testing.T) {
 			finished(t, w, opBarrier).read = uint64(len(w.ops)) + 100
 			w.checks.linear()
 		},
+		checkRecover: func(t *testing.T, w *World, l, f *node) {
+			id := f.identity
+			id.ClusterUUID[0]++
+			w.checks.recovers(f, id, &core.Persist{})
+		},
+		checkAvailable: func(t *testing.T, w *World, l, f *node) {
+			w.checks.available()
+			a := &w.checks.availability
+			a.since, a.asked, a.askings = 0, 0, availableAskings
+			w.now += time.Minute
+			w.o.Duration += 2 * time.Minute
+			w.checks.available()
+		},
+		checkStatus: func(t *testing.T, w *World, l, f *node) {
+			l.heard[f.id-1].tick -= 5
+			w.checks.statuses(l)
+		},
+		checkRestore: func(t *testing.T, w *World, l, f *node) {
+			faultRestore.begin(w, &strike{node: f})
+			f.shadow.step(core.Tick{})
+			f.shadow.compare(f, core.Output{Reply: []core.Reply{{ID: 7}}})
+		},
 		checkLiveness: func(t *testing.T, w *World, l, f *node) {
 			f.crash(surviveAll)
 			w.settled = true
@@ -276,6 +298,50 @@ func TestCheckersFireToo(t *testing.T) {
 			adminOf(w, l, f, adminRemove).goes = f.identity.RaftID
 			l.heard = nil
 			w.checks.begins(l, changeOf(t, corepb.MemberChange_DEMOTE, f.identity.RaftID))
+		}},
+		"a recovery that drops entries": {checkRecover, func(w *World, l, f *node) {
+			id, b, err := core.Recover(f.identity, core.Durable{Snapshot: f.disk.dir.snapshot}, [16]byte{7}, f.address, port)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.checks.recovers(f, id, &b)
+		}},
+		"a recovery that keeps the others": {checkRecover, func(w *World, l, f *node) {
+			w.checks.recovery = recovery{w.checks.newestAt, f.identity}
+			w.checks.sameMembers(f, f.members)
+		}},
+		"a recovery that does not start": {checkRecover, func(w *World, l, f *node) {
+			f.crash(surviveAll)
+			w.checks.recovered(f)
+		}},
+		"a leader that does nothing, and nobody asks for a vote": {checkAvailable, func(w *World, l, f *node) {
+			w.checks.available()
+			a := &w.checks.availability
+			a.since, a.asked, a.askings, a.stirred = w.now, w.now, availableAskings, w.now
+			w.now += (quietElections + 1) * time.Duration(l.timing.ElectionTicks) * l.tick()
+			w.checks.available()
+		}},
+		"a member said to have what it has not": {checkStatus, func(w *World, l, f *node) {
+			l.view.base = 0
+			f.disk.dir.log = f.disk.dir.log[:0]
+			f.disk.dir.snapshot = nil
+			w.checks.statuses(l)
+		}},
+		"a silence that does not grow": {checkStatus, func(w *World, l, f *node) {
+			f.status.Tick += 100
+			f.status.Lead = 0
+			w.checks.statuses(f)
+		}},
+		"entries to a member out of reach": {checkStatus, func(w *World, l, f *node) {
+			id := f.identity.RaftID
+			l.heard[f.id-1] = heard{id, l.status.Tick - 50}
+			s := core.MemberStatus{Next: 2, Match: 1, Replicating: true, Heard: true, SilentMillis: 50 * l.timing.TickMillis}
+			w.checks.statusOfFollower(l, &s, id)
+		}},
+		"a core made of a checkpoint that is in another state": {checkRestore, func(w *World, l, f *node) {
+			faultRestore.begin(w, &strike{node: f})
+			f.shadow.core.Step(core.Tick{})
+			f.shadow.sameState(f)
 		}},
 		"a removed member that is back": {checkChange, func(w *World, l, f *node) {
 			w.checks.staysOut(l, core.Members{LastIncarnation: 9}, l.members)

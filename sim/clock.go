@@ -78,6 +78,9 @@ func (n *node) takeTick() {
 	next := n.status.Tick + 1
 	n.moments[next%moments] = moment{next, n.clock.at(n.w.now)}
 	n.input(core.Tick{})
+	if n.state == running && n.status.Tick%statusTicks == 0 {
+		n.w.checks.statuses(n)
+	}
 }
 
 // fallAsleep stops the ticker, but not CLOCK_BOOTTIME; wakeUp lets it run on

@@ -59,6 +59,7 @@ type node struct {
 	why      string // failed, broken
 	identity core.Identity
 	core     *core.Core
+	shadow   *shadow // beside a core that was made of a checkpoint
 	status   core.Status
 	members  core.Members
 	moments  [moments]moment
@@ -289,7 +290,7 @@ func (n *node) halt() {
 		n.w.answered(r, core.Reply{Code: core.Unknown, Text: "the node stopped"})
 	}
 	n.w.checks.stopped(n)
-	n.core, n.toApply = nil, 0
+	n.core, n.shadow, n.toApply = nil, nil, 0
 	n.peers = n.peers[:0]
 }
 

@@ -49,6 +49,7 @@ const (
 // operate is one look at the cluster.
 func (w *World) operate() {
 	w.arrange(event{at: w.now + operatorPeriod, kind: evOperator})
+	w.checks.available()
 	for _, n := range w.nodes {
 		w.care(n)
 	}

@@ -49,4 +49,48 @@ var promiseMutants = []mutant{
 		name: "self-removal-told-refused", class: "8", doc: "a leader that removes itself answers that it does not lead once it has handed leadership over, and asks its successor all the same",
 		edits: []edit{{"core/transfer.go", "	c.transfer.leavingIDs = append(c.transfer.leavingIDs, ch.ids...)\n", "	c.answer(&change{ids: ch.ids}, NotLeader, \"this node no longer leads\")\n"}},
 	},
+	{
+		name: "recovery-without-the-tail", class: "own", doc: "a member that goes on alone drops what it has and does not know to be committed",
+		edits: []edit{{"core/recover.go", "entry := Entry{Index: m.index + 1, ", "entry := Entry{Index: max(d.HardState.Commit, d.Snapshot.Index) + 1, "}},
+	},
+	{
+		name: "recovery-in-a-term-that-was", class: "own", doc: "a member goes on alone in a term that it may have voted in",
+		edits: []edit{{"core/recover.go", "Term: max(m.term, d.HardState.Term) + 1, ", "Term: m.term + 1, "}},
+	},
+	{
+		name: "recovery-keeps-the-others", class: "own", doc: "a member that goes on alone still lists those who are gone",
+		edits: []edit{{"core/recover.go", "List: []*corepb.Member{ch.GetMember()}}\n", "List: append(slices.DeleteFunc(slices.Clone(m.members.List), func(x *corepb.Member) bool { return NodeID(x.GetRaftId()) == NodeID(self) }), ch.GetMember())}\n"}},
+	},
+	{
+		name: "checkpoint-without-the-promise", class: "own", doc: "a core made of a checkpoint does not know until when it promised to elect nobody else",
+		edits: []edit{{"core/checkpoint.go", "{&p.to, &p.until, &p.bootUntil,", "{&p.to, &p.bootUntil,"}},
+	},
+	{
+		name: "checkpoint-without-the-timer", class: "own", doc: "a core made of a checkpoint draws other election timeouts",
+		edits: []edit{{"core/checkpoint.go", "	k.Uint(&c.timer.random)\n", ""}},
+	},
+	{
+		name: "checkpoint-without-what-was-heard", class: "own", doc: "a core made of a checkpoint does not know when it heard from the others",
+		edits: []edit{{"core/checkpoint.go", "	k.Uint(&p.lastHeard)\n", ""}},
+	},
+	{
+		name: "status-of-what-was-sent", class: "own", doc: "a leader shows what it has sent to a member as what the member has",
+		edits: []edit{{"core/status.go", "			s.Match, s.Next, s.Replicating = p.match,", "			s.Match, s.Next, s.Replicating = max(p.match, p.next-1),"}},
+	},
+	{
+		name: "status-of-a-silent-member", class: "own", doc: "a leader shows entries going to a member that it does not reach",
+		edits: []edit{{"core/status.go", "p.replicating && c.reachable(id)", "p.replicating"}},
+	},
+	{
+		name: "status-does-not-age", class: "own", doc: "a follower that is cut off shows the others' silence as the leader last told it",
+		edits: []edit{{"core/status.go", "					s.SilentMillis += (c.now - p.contactAt) * c.cfg.TickMillis\n", ""}},
+	},
+	{
+		name: "promise-for-too-long", class: "15", live: true, doc: "a promise is kept ten times as long as it was made for: without its leader a cluster waits so long",
+		edits: []edit{{"core/lease.go", "c.now+uint64(c.cfg.ElectionTicks)\n	return", "c.now+10*uint64(c.cfg.ElectionTicks)\n	return"}},
+	},
+	{
+		name: "leader-waits-for-all", class: "15", live: true, doc: "a leader takes no entry while a voter is out of reach",
+		edits: []edit{{"core/propose.go", "	if c.transfer.target != 0 || c.removed ||", "	if _, up := c.votersBeside(c.self); up < len(c.conf.GetVoters())-1 {\n		return place{}, corepb.ForwardReply_NOT_LEADER\n	}\n	if c.transfer.target != 0 || c.removed ||"}},
+	},
 }

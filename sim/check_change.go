@@ -46,7 +46,11 @@ func (c *checks) begins(n *node, e *core.Entry) {
 	case corepb.MemberChange_DEMOTE:
 		c.staysUp(n, m.member.GetRaftId(), 0)
 	case corepb.MemberChange_REPLACE:
+		c.caughtUp(n, m.member.GetRaftId())
 		c.staysUp(n, m.member.GetReplaces(), m.member.GetRaftId())
+		return
+	case corepb.MemberChange_PROMOTE:
+		c.caughtUp(n, m.member.GetRaftId())
 		return
 	case corepb.MemberChange_ADD:
 	default:
@@ -62,6 +66,22 @@ func (c *checks) begins(n *node, e *core.Entry) {
 // askedFor says whether an operator that was not refused asked for a change.
 func (c *checks) askedFor(m *madeChange) bool {
 	return slices.ContainsFunc(c.w.operator.ever, func(a *adminRequest) bool { return !a.refused && a.asks(m) })
+}
+
+// learnerLag is how many entries a learner may lack on its disk when it becomes a
+// voter.
+const learnerLag = 64
+
+// caughtUp: a learner becomes a voter only when it answers and has nearly the whole
+// log: so adding one that cannot be reached never costs the quorum.
+func (c *checks) caughtUp(n *node, id uint64) {
+	d, silent := c.replica(id), n.silentTicks(id)
+	if d == nil || d.had > d.last() {
+		return // an old copy of what it had
+	}
+	if d.last()+learnerLag < n.view.last() || silent > uint64(n.timing.ElectionTicks) {
+		c.w.fail(checkChange, "%v makes node %d a voter, which has %d of %d entries and was silent for %d ticks", n, core.NodeID(id), d.last(), n.view.last(), silent)
+	}
 }
 
 // staysUp: without a voter, with another in its place if there is one, the leader

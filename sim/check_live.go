@@ -51,6 +51,15 @@ func (c *checks) answersAll(n *node) {
 	}
 }
 
+// leaves: a node that learns that it is removed answers whatever it was asked.
+func (c *checks) leaves(n *node) {
+	for _, q := range n.waits {
+		if q.asked && !n.foreign() {
+			c.w.fail(checkLiveness, "%v knows that it was removed, and has not answered what it was asked at %v", n, q.began.Round(time.Millisecond))
+		}
+	}
+}
+
 // sameTiming says that the members have one election timeout. With very
 // different ones the promises can be too short for a lease.
 func (w *World) sameTiming() bool {

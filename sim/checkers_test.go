@@ -294,10 +294,25 @@ func TestCheckersFireToo(t *testing.T) {
 		"a change that nobody asked for": {checkChange, func(w *World, l, f *node) {
 			w.checks.begins(l, changeOf(t, corepb.MemberChange_DEMOTE, f.identity.RaftID))
 		}},
+		"a learner that becomes a voter out of reach": {checkChange, func(w *World, l, f *node) {
+			l.heard[f.id-1].tick -= 100
+			w.checks.begins(l, changeOf(t, corepb.MemberChange_PROMOTE, f.identity.RaftID))
+		}},
 		"a removal without a quorum of the others": {checkChange, func(w *World, l, f *node) {
 			adminOf(w, l, f, adminRemove).goes = f.identity.RaftID
 			l.heard = nil
 			w.checks.begins(l, changeOf(t, corepb.MemberChange_DEMOTE, f.identity.RaftID))
+		}},
+		"a confirmation by another leader": {checkFresh, func(w *World, l, f *node) {
+			w.checks.answeredRead(&op{kind: opConfirm}, f, core.Reply{Term: l.status.Term})
+		}},
+		"a read of what the host has not taken over": {checkFresh, func(w *World, l, f *node) {
+			f.untaken = []uint64{f.status.Applied}
+			w.checks.answeredRead(&op{kind: opBarrier}, f, core.Reply{Index: f.status.Applied})
+		}},
+		"a removed node that does not answer": {checkLiveness, func(w *World, l, f *node) {
+			f.waits = append(f.waits, &request{node: f, asked: true})
+			w.checks.leaves(f)
 		}},
 		"a recovery that drops entries": {checkRecover, func(w *World, l, f *node) {
 			id, b, err := core.Recover(f.identity, core.Durable{Snapshot: f.disk.dir.snapshot}, [16]byte{7}, f.address, port)

@@ -17,6 +17,7 @@ type request struct {
 	admin *adminRequest
 	began time.Duration
 	over  bool
+	asked bool // the core has got it
 }
 
 // client is a session: it does one thing after the other.
@@ -192,6 +193,7 @@ func (w *World) propose(n *node, o *op) *request {
 		n.deferred = append(n.deferred, event{at: w.now, kind: evInput, node: n, life: n.life, ref: in})
 		return q
 	}
+	q.asked = true
 	n.input(in)
 	return q
 }

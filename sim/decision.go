@@ -93,7 +93,7 @@ func Kinds() []*Kind {
 		&faultIsolate, &faultFlap, &faultTurns, &faultSlowLink, &faultSmallOnly, &faultBandwidth, &faultSnapshotCut,
 		&faultSlowSync, &faultStallSync, &faultSyncError, &faultWriteError, &faultDiskFull, &faultCorrupt,
 		&faultDirLost, &faultDirOlder, &faultDirOther,
-		&faultCrash, &faultCrashInStep, &faultAllDown, &faultPause, &faultSleep, &faultSettings, &faultUpgrade, &faultRestore,
+		&faultCrash, &faultCrashInStep, &faultAllDown, &faultPause, &faultSleep, &faultSettings, &faultUpgrade, &faultRestore, &faultSlowApply,
 		&faultDrift,
 		&faultAdd, &faultRemove, &faultReplace, &faultReplaceBy, &faultReplaceCut, &faultTwoChanges, &faultTransfer, &faultTransferLate, &faultTransferLost, &faultCompact, &faultBootstrap, &faultRecover,
 	}

@@ -9,11 +9,11 @@ import (
 // faultRestore: a checkpoint of a node's core is taken, and a core that is made of
 // it takes its place. The one before goes on beside it for Param inputs.
 var faultRestore = Kind{
-	Name: "restore", Group: "process", most: 8,
+	Name: "restore", Group: "process", most: 24,
 	Doc: "a core is replaced by one made of its checkpoint",
 	draw: func(s *Stream, o *Options, d *Decision) {
 		d.anyone(s, o)
-		d.Param = int64(s.Int(1, 300))
+		d.Param = int64(s.Int(1, 600))
 	},
 	begin: func(w *World, s *strike) string {
 		n := s.node

@@ -46,6 +46,10 @@ var promiseMutants = []mutant{
 		edits: []edit{{"core/membership.go", "	case up < rest/2+1:\n", "	case up < 1:\n"}},
 	},
 	{
+		name: "learner-votes-at-once", class: "8", doc: "a learner becomes a voter before it has the log, and whether it answers or not",
+		edits: []edit{{"core/membership.go", "	return c.reachable(id) && match+promoteLag >= c.last && match > 0\n", "	return match+promoteLag >= 0\n"}},
+	},
+	{
 		name: "self-removal-told-refused", class: "8", doc: "a leader that removes itself answers that it does not lead once it has handed leadership over, and asks its successor all the same",
 		edits: []edit{{"core/transfer.go", "	c.transfer.leavingIDs = append(c.transfer.leavingIDs, ch.ids...)\n", "	c.answer(&change{ids: ch.ids}, NotLeader, \"this node no longer leads\")\n"}},
 	},
@@ -92,5 +96,21 @@ var promiseMutants = []mutant{
 	{
 		name: "leader-waits-for-all", class: "15", live: true, doc: "a leader takes no entry while a voter is out of reach",
 		edits: []edit{{"core/propose.go", "	if c.transfer.target != 0 || c.removed ||", "	if _, up := c.votersBeside(c.self); up < len(c.conf.GetVoters())-1 {\n		return place{}, corepb.ForwardReply_NOT_LEADER\n	}\n	if c.transfer.target != 0 || c.removed ||"}},
+	},
+	{
+		name: "confirmed-by-its-successor", class: "10", doc: "a node that leads no longer asks the next leader, and takes the answer as a confirmation of its own leadership",
+		edits: []edit{{"core/read.go", "		if x.kind == readConfirm {\n			c.reply(x.id, NotLeader, \"this node no longer leads\")\n		}\n		return x.kind == readConfirm\n", "		return false\n"}},
+	},
+	{
+		name: "read-before-the-host", class: "10", doc: "a read is answered when its index is applied in the core, and the host has not taken that over",
+		edits: []edit{{"core/read.go", "	applied := c.storage.libApplied\n", "	applied := c.machine.index\n"}},
+	},
+	{
+		name: "removed-answers-no-reads", class: "15", live: true, doc: "a node that learns that it is removed leaves the reads that wait without an answer",
+		edits: []edit{{"core/core.go", "	c.failReads(RemovedMember, text)\n", ""}},
+	},
+	{
+		name: "removed-answers-no-transfer", class: "15", live: true, doc: "a node that learns that it is removed leaves whoever asked for that without an answer",
+		edits: []edit{{"core/transfer.go", "	for _, id := range c.transfer.leavingIDs {\n		c.reply(id, OK, \"\")\n	}\n	c.transfer = transfer{}\n", "	c.transfer = transfer{}\n"}},
 	},
 }

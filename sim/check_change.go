@@ -28,6 +28,8 @@ func (a *adminRequest) asks(m *madeChange) bool {
 		return false
 	case a.kind == adminReplace:
 		return a.goes == m.member.GetReplaces()
+	case a.wrong:
+		return false
 	}
 	return a.kind == adminAdd && m.member.GetReplaces() == 0
 }
@@ -116,6 +118,8 @@ func (c *checks) told(a *adminRequest, r core.Reply) {
 	case n.foreign() || r.Code == core.Unknown:
 	case r.Code != core.OK:
 		c.toldRefused(a, r)
+	case a.wrong:
+		c.w.fail(checkChange, "%v says that a change was made that cannot be, of %v", n, a.target)
 	case a.kind == adminTransfer:
 		c.toldTransferred(a)
 	default:

@@ -46,12 +46,7 @@ func (c *checks) rebase(n *node, had uint64) (lost int) {
 	lost = len(c.committed) - int(at) - 1
 	c.committed = c.committed[:at+1]
 	c.forgetApplied(at)
-	c.first = c.first[:min(len(c.first), int(at)+1)]
-	for i := range c.first {
-		if c.committed[i].term != 0 {
-			c.first[i] = c.committed[i].slot
-		}
-	}
+	c.firstIs(d, at, had)
 	c.leaders = c.leaders[:min(uint64(len(c.leaders)), d.hard.Term)]
 	c.others, c.votes, c.candidates, c.promises, c.changes = map[slotKey]digest{}, map[vote]uint64{}, nil, nil, nil
 	c.replicas, c.w.operator.ever = nil, nil
@@ -65,6 +60,25 @@ func (c *checks) rebase(n *node, had uint64) (lost int) {
 	c.cluster, c.availability = d.identity.ClusterUUID, availability{}
 	c.recovery = recovery{d.last(), d.identity}
 	return lost
+}
+
+// firstIs makes the log of d the first that had its entries: up to at they are
+// committed, up to had it may hold more, a snapshot of them too.
+func (c *checks) firstIs(d *directory, at, had uint64) {
+	for i := range c.first {
+		i := uint64(i)
+		if i <= at && c.committed[i].term != 0 {
+			c.first[i] = c.committed[i].slot
+		} else if i > at && i >= d.snapshot.Index {
+			t := d.termAt(i)
+			chain, ok := c.chainAt(i, t)
+			if i > had || !ok || t == 0 {
+				c.first = c.first[:i]
+				return
+			}
+			c.first[i] = slot{t, chain}
+		}
+	}
 }
 
 // forgetApplied takes back what was applied after an index, and what clients know
@@ -106,7 +120,13 @@ func (c *checks) recovered(n *node) {
 		return
 	}
 	for i := uint64(len(c.committed)); i <= n.view.last(); i++ {
-		c.committed = append(c.committed, committed{*n.view.at(i), n.status.Term})
+		e := committed{leaderTerm: n.status.Term}
+		if i >= n.view.base {
+			e.slot = *n.view.at(i)
+		} else if i < uint64(len(c.first)) {
+			e.slot = c.first[i]
+		}
+		c.committed = append(c.committed, e)
 	}
 	if n.status.Commit != n.view.last() || n.status.Last != n.view.last() {
 		c.w.fail(checkRecover, "%v goes on alone with commit index %d, and its log ends at %d", n, n.status.Commit, n.view.last())

@@ -74,7 +74,7 @@ func (c *checks) statusOfSilence(n *node, s *core.MemberStatus, id uint64) {
 // statusesInTheEnd: once all is well and nobody writes, every member shows that all
 // have the whole log, and hear of each other.
 func (c *checks) statusesInTheEnd(n *node) {
-	if n.state != running || n.foreign() || n.status.Role == core.RoleRemoved {
+	if n.state != running || n.foreign() || !c.w.operator.want[n.id-1] {
 		return
 	}
 	silent := 3 * uint64(n.timing.ElectionTicks) * n.timing.TickMillis

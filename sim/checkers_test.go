@@ -177,7 +177,7 @@ func TestCheckersFire(t *testing.T) {
 			w.checks.statuses(l)
 		},
 		checkRestore: func(t *testing.T, w *World, l, f *node) {
-			faultRestore.begin(w, &strike{node: f})
+			faultRestore.begin(w, &strike{node: f, Decision: Decision{Param: 9}})
 			f.shadow.step(core.Tick{})
 			f.shadow.compare(f, core.Output{Reply: []core.Reply{{ID: 7}}})
 		},
@@ -354,7 +354,7 @@ func TestCheckersFireToo(t *testing.T) {
 			w.checks.statusOfFollower(l, &s, id)
 		}},
 		"a core made of a checkpoint that is in another state": {checkRestore, func(w *World, l, f *node) {
-			faultRestore.begin(w, &strike{node: f})
+			faultRestore.begin(w, &strike{node: f, Decision: Decision{Param: 9}})
 			f.shadow.core.Step(core.Tick{})
 			f.shadow.sameState(f)
 		}},

@@ -95,7 +95,7 @@ func Kinds() []*Kind {
 		&faultDirLost, &faultDirOlder, &faultDirOther,
 		&faultCrash, &faultCrashInStep, &faultAllDown, &faultPause, &faultSleep, &faultSettings, &faultUpgrade, &faultRestore, &faultSlowApply,
 		&faultDrift,
-		&faultAdd, &faultRemove, &faultReplace, &faultReplaceBy, &faultReplaceCut, &faultTwoChanges, &faultTransfer, &faultTransferLate, &faultTransferLost, &faultCompact, &faultBootstrap, &faultRecover,
+		&faultAdd, &faultRemove, &faultReplace, &faultReplaceBy, &faultReplaceCut, &faultTwoChanges, &faultTransfer, &faultTransferLate, &faultTransferLost, &faultCompact, &faultBootstrap, &faultRecover, &faultMistake,
 	}
 }
 
@@ -116,7 +116,7 @@ type strike struct {
 	life uint32
 	peer *node
 	over bool
-	cut  bool // flap: the link is away at the moment
+	cut  bool // flap: the link is away at the moment; restore: it is done
 	// dir-older: the copy that was made
 	copied *directory
 	apart  []*node // turns, replace-cut: who is cut from the others

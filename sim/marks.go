@@ -184,7 +184,7 @@ var rareMarks = []mark{markPeerQueueFull, markInboxFull}
 
 var mustRefuse = []corepb.Refusal{corepb.Refusal_OTHER_PROTOCOL, corepb.Refusal_OTHER_REPLICA, corepb.Refusal_REMOVED}
 
-var mustAnswer = []core.Code{core.OK, core.NotLeader, core.TooLarge, core.Unknown, core.NoSuchNode, core.QuorumAtRisk,
+var mustAnswer = []core.Code{core.OK, core.NotLeader, core.TooLarge, core.Unknown, core.NoSuchNode, core.Conflict, core.QuorumAtRisk,
 	core.NotPossible, core.RemovedMember}
 
 var codeNames = [...]string{"ok", "not leader", "busy", "too large", "unknown", "no such node", "conflict", "last voter",

@@ -30,6 +30,7 @@ type adminRequest struct {
 	goes    uint64   // who is to be removed: its Raft id when that was asked
 	term    uint64   // of the leader, then
 	refused bool     // it was told that nothing happened
+	wrong   bool     // it cannot be
 }
 
 type adminKind uint8

@@ -113,4 +113,12 @@ var promiseMutants = []mutant{
 		name: "removed-answers-no-transfer", class: "15", live: true, doc: "a node that learns that it is removed leaves whoever asked for that without an answer",
 		edits: []edit{{"core/transfer.go", "	for _, id := range c.transfer.leavingIDs {\n		c.reply(id, OK, \"\")\n	}\n	c.transfer = transfer{}\n", "	c.transfer = transfer{}\n"}},
 	},
+	{
+		name: "member-at-any-address", class: "8", doc: "a member is added under an address that another one has",
+		edits: []edit{{"core/membership.go", "		case NodeID(m.GetRaftId()) != node && same:\n			c.answer(ch, Conflict, \"%s:%d is node %d already\", m.GetAddress(), m.GetPort(), NodeID(m.GetRaftId()))\n			return false\n", ""}},
+	},
+	{
+		name: "member-with-any-data", class: "14", doc: "a member is told to be added though its data is not what it was added with",
+		edits: []edit{{"core/membership.go", "		case !bytes.Equal(m.GetReplicaUuid(), ch.add.GetReplicaUuid()):\n			c.answer(ch, NotPossible, \"node %d is a member, but not with the data that it has now: remove it, then add it again\", node)\n			return false\n", ""}},
+	},
 }

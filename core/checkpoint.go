@@ -314,6 +314,7 @@ func (cs *changes) state(k *checkpoint.Codec) {
 			k.Uint(&ch.raftID)
 			k.Flag(&ch.started)
 			ch.wait.state(k)
+			k.Flag(&ch.handed)
 		})
 	})
 	checkpoint.ByID(k, &cs.promotions, func(w *roundWait) { w.state(k) })
@@ -324,6 +325,7 @@ func (cs *changes) state(k *checkpoint.Codec) {
 func (t *transfer) state(k *checkpoint.Codec) {
 	k.Uint(&t.target)
 	checkpoint.List(k, &t.ids, k.Uint)
+	k.Flag(&t.named)
 	k.Flag(&t.leaving)
 	checkpoint.List(k, &t.leavingIDs, k.Uint)
 	k.Uint(&t.askedAt)

@@ -31,6 +31,8 @@ type change struct {
 	raftID  uint64         // set when the first entry has been proposed, or a removal
 	started bool
 	wait    roundWait // before it is started
+	// handed: this node asked another member to remove it, which may still do so.
+	handed bool
 }
 
 // promoteLag is how many entries a learner may be behind to become a voter.
@@ -283,7 +285,6 @@ func (c *Core) changeApplied(a applied) {
 	}
 	c.out.MembersChanged = true
 	if a.change.GetStep() == corepb.MemberChange_RECOVER {
-		c.peers = map[uint64]*peer{}
 		c.eventIf(news, Warning, "the majority was lost for good: node %d went on as a cluster of its own, at index %d", NodeID(id), c.machine.index)
 		return
 	}
@@ -337,6 +338,9 @@ func (c *Core) answer(ch *change, code Code, text string, a ...any) {
 }
 
 func (c *Core) answerRefusal(ch *change, r refusal) {
+	if ch.handed && r.code != OK {
+		r.code, r.text = Unknown, r.text+"; the member that was asked before may still make the change"
+	}
 	for _, id := range ch.ids {
 		c.refuse(id, r)
 	}
@@ -353,6 +357,9 @@ func (c *Core) failChanges() {
 		switch {
 		case c.replacesSelf(ch):
 			c.changes.waiting = append(c.changes.waiting, ch)
+		case ch.handed: // this node goes on asking
+			c.transfer.leaving = true
+			c.transfer.leavingIDs = append(c.transfer.leavingIDs, ch.ids...)
 		case ch.started:
 			c.answer(ch, Unknown, "leadership was lost; the change may still be made")
 		default:
@@ -366,7 +373,7 @@ func (c *Core) failChanges() {
 func (c *Core) failChangesWith(code Code, text string) {
 	for _, ch := range slices.Clone(c.changes.waiting) {
 		switch {
-		case c.replacesSelf(ch):
+		case c.replacesSelf(ch), ch.add == nil && ch.raftID == c.self:
 			c.answer(ch, OK, "")
 		case ch.started:
 			c.answer(ch, Unknown, "%s; the change may still be made", text)

@@ -15,6 +15,7 @@ import (
 type transfer struct {
 	target uint64   // 0 = none under way on this node as leader
 	ids    []uint64 // of the inputs that wait
+	named  bool     // they asked for target, not for whoever is best
 	// leaving: this node was asked to remove itself. It hands leadership over
 	// and asks the successor, at every election timeout, until it is out.
 	leaving    bool
@@ -93,13 +94,14 @@ func (c *Core) pumpWish() {
 	if heard == hearsSoon {
 		return
 	}
-	id := w.id
+	id, named := w.id, w.target != 0
 	c.transfer.wish = wish{}
 	if heard == hearsNot {
 		c.refuse(id, no)
 		return
 	}
 	c.startTransfer(to, id)
+	c.transfer.named = named
 }
 
 // hearHeir is hear for a leader that hands leadership to whoever is best: the best
@@ -232,11 +234,15 @@ func (c *Core) transferEnded() {
 		if c.transfer.leaving { // try once more, through the usual door
 			ids := c.transfer.leavingIDs
 			c.transfer = transfer{}
-			c.enqueue(&change{ids: ids, raftID: c.self})
+			c.enqueue(&change{ids: ids, raftID: c.self, handed: true})
 		}
 		return
 	}
-	c.endTransfer(OK, "")
+	if c.transfer.named && c.lead != c.transfer.target {
+		c.endTransfer(NotPossible, "node %d leads now, in term %d", NodeID(c.lead), c.hard.Term)
+	} else {
+		c.endTransfer(OK, "")
+	}
 	if c.transfer.leaving {
 		c.askToLeave()
 	}
@@ -246,7 +252,7 @@ func (c *Core) endTransfer(code Code, text string, a ...any) {
 	for _, id := range c.transfer.ids {
 		c.reply(id, code, text, a...)
 	}
-	c.transfer.target, c.transfer.ids = 0, nil
+	c.transfer.target, c.transfer.ids, c.transfer.named = 0, nil, false
 }
 
 // failTransfer is for a node that is removed: for one that asked for it that is

@@ -26,12 +26,17 @@ const (
 	checkOutcome    = "refused-stays-out"  // what was refused never commits
 	checkMembers    = "membership"         // one change at a time; all agree
 	checkAlive      = "asked-before"       // who votes is changed only if a quorum was alive just before
+	checkChange     = "change-answered"    // what an operator is told of a change is so
 	checkLease      = "one-lease"          // is_leader() is true on one node at most
 	checkPromise    = "promise-kept"       // no vote against a lease that it promised; a lease rests on a quorum's promises
 	checkBounds     = "bounds"             // queues, messages and logs stay within their bounds
 	checkFresh      = "fresh-read"         // a read sees what was acknowledged before it
 	checkReads      = "log-read"           // an entry read back is the one committed
 	checkLinear     = "linearizable"       // what clients saw has an order
+	checkRecover    = "recovered"          // a member that goes on alone keeps all that it had
+	checkAvailable  = "available"          // a quorum that is up and connected acknowledges writes
+	checkStatus     = "members-shown"      // what a node says of the members is so
+	checkRestore    = "restored-same"      // a core made of a checkpoint goes on as the one before, to the byte
 	checkLiveness   = "liveness"           // without faults, everything comes right
 	checkTransition = "host-order"         // batches come numbered in order, and are on the disk as they were
 )
@@ -42,7 +47,7 @@ const stopped = "stopped"
 // Checks lists the checkers by name.
 func Checks() []string {
 	return []string{checkPanic, checkLeader, checkLog, checkComplete, checkCommitted, checkApplied, checkBack, checkDurable,
-		checkQuorum, checkAck, checkRequest, checkOutcome, checkMembers, checkAlive, checkLease, checkPromise, checkBounds, checkFresh, checkReads, checkLinear,
+		checkQuorum, checkAck, checkRequest, checkOutcome, checkMembers, checkAlive, checkChange, checkLease, checkPromise, checkBounds, checkFresh, checkReads, checkLinear, checkRecover, checkAvailable, checkStatus, checkRestore,
 		checkLiveness, checkTransition}
 }
 
@@ -69,6 +74,7 @@ type view struct {
 	// The members before a step, and the joint configuration then and now.
 	before          core.Members
 	wasJoint, joint *jointChange
+	baseJoint       *jointChange // the one that the log begins in
 }
 
 func (v *view) last() uint64 { return v.base + uint64(len(v.slots)) - 1 }
@@ -80,25 +86,29 @@ func (v *view) has(i uint64) bool { return len(v.slots) > 0 && i >= v.base && i 
 
 // checks is what is known of the one true log.
 type checks struct {
-	w          *World
-	cluster    [16]byte // its uuid; servers that founded another are not looked at
-	first      []slot   // by index: the first log that had it
-	others     map[slotKey]digest
-	committed  []committed     // by index
-	leaders    []uint64        // by term: Raft id, 0 = none known
-	order      []appliedEntry  // as first applied by anyone
-	byKey      map[int][]int   // key -> positions in applied of its writes
-	votes      map[vote]uint64 // whom a replica voted for
-	candidates map[candidacy]candidate
-	replicas   []replica
-	agreed     map[uint64]digest // by index of the last membership entry
-	newest     core.Members
-	acked      uint64 // the last index that a client was told of
-	newestAt   uint64 // index of the last membership entry that anyone applied
-	members    []membership
-	promises   []made
-	joints     map[slotKey]*jointChange
-	damaged    []*directory // with a record that fails its checksum
+	w            *World
+	cluster      [16]byte // its uuid; servers that founded another are not looked at
+	first        []slot   // by index: the first log that had it
+	others       map[slotKey]digest
+	committed    []committed     // by index
+	leaders      []uint64        // by term: Raft id, 0 = none known
+	order        []appliedEntry  // as first applied by anyone
+	byKey        map[int][]int   // key -> positions in applied of its writes
+	votes        map[vote]uint64 // whom a replica voted for
+	candidates   map[candidacy]candidate
+	replicas     []replica
+	agreed       map[uint64]digest // by index of the last membership entry
+	newest       core.Members
+	acked        uint64 // the last index that a client was told of
+	newestAt     uint64 // index of the last membership entry that anyone applied
+	members      []membership
+	changes      []madeChange // in the order of appending
+	promises     []made
+	joints       map[slotKey]*jointChange // by membership entry; nil: after it there is none
+	availability availability
+	recovery     recovery
+	lostKeys     map[int]bool // of what a recovery from a lost majority cost
+	damaged      []*directory // with a record that fails its checksum
 }
 
 type slotKey struct{ index, term uint64 }
@@ -113,6 +123,7 @@ type vote struct{ replica, term uint64 }
 // membership is who belongs to the cluster from an index on.
 type membership struct {
 	from uint64
+	at   time.Duration // when the first node knew
 	core.Members
 }
 
@@ -133,7 +144,7 @@ func (n *node) foreign() bool {
 func (c *checks) found(n *node) {
 	c.cluster = n.identity.ClusterUUID
 	c.agreed, c.votes, c.byKey, c.others = map[uint64]digest{}, map[vote]uint64{}, map[int][]int{}, map[slotKey]digest{}
-	c.members = []membership{{0, n.members}}
+	c.members = []membership{{0, c.w.now, n.members}}
 	c.started(n, core.Durable{Snapshot: n.disk.dir.snapshot, HardState: n.disk.dir.hard})
 }
 
@@ -221,6 +232,8 @@ func (c *checks) sent(n *node, s *core.Send, i *wireInfo) {
 		return
 	}
 	switch i.kind {
+	case pb.MsgPreVote:
+		c.stirs(n)
 	case pb.MsgAppResp:
 		c.spoken(n, core.Send{To: s.To}, i)
 	case pb.MsgVoteResp:
@@ -228,6 +241,7 @@ func (c *checks) sent(n *node, s *core.Send, i *wireInfo) {
 		c.kept(n, s.To, i)
 	case pb.MsgVote:
 		c.spoken(n, core.Send{To: s.To}, i)
+		c.stirs(n)
 		c.stands(n, i)
 		c.kept(n, s.To, i)
 	case pb.MsgHeartbeatResp:
@@ -259,6 +273,7 @@ func (c *checks) stepped(n *node) {
 }
 
 func (c *checks) roleChanged(n *node, was core.Role) {
+	c.stirs(n)
 	switch {
 	case n.status.Role == core.RoleLeader:
 		c.w.marks.add(markElected)

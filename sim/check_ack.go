@@ -37,8 +37,12 @@ func (c *checks) answeredRead(o *op, n *node, r core.Reply) {
 	switch {
 	case o.kind == opConfirm && r.Term < o.term:
 		c.w.fail(checkFresh, "%v is confirmed as the leader of term %d, and before it was asked term %d had committed an entry", n, r.Term, o.term)
+	case o.kind == opConfirm && (r.Term >= uint64(len(c.leaders)) || c.leaders[r.Term] != n.identity.RaftID):
+		c.w.fail(checkFresh, "%v is confirmed as the leader of term %d, which it does not lead", n, r.Term)
 	case o.kind == opBarrier && r.Index < o.acked:
 		c.w.fail(checkFresh, "%v reads at %d, and before it was asked %d had been acknowledged", n, r.Index, o.acked)
+	case o.kind != opConfirm && len(n.untaken) > 0 && n.untaken[0] <= r.Index:
+		c.w.fail(checkFresh, "%v answers that it has applied %d, and its host has not taken over entry %d", n, r.Index, n.untaken[0])
 	case o.kind != opConfirm && n.status.Applied < r.Index:
 		c.w.fail(checkFresh, "%v answers that it has applied %d, and it has applied %d", n, r.Index, n.status.Applied)
 	}

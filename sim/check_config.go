@@ -15,20 +15,23 @@ import (
 // voter in the new one only, and who in the old one only.
 type jointChange struct{ in, out []uint64 } // Raft ids
 
-// learn keeps a membership entry of anyone's log if it begins a joint
-// configuration.
+// learn keeps a membership entry of anyone's log: whether it begins a joint
+// configuration, or leaves none.
 func (c *checks) learn(e *core.Entry) {
 	k := slotKey{e.Index, e.Term}
-	var cc pb.ConfChangeV2
-	if _, known := c.joints[k]; known || proto.Unmarshal(e.Data, &cc) != nil || len(cc.GetChanges()) < 2 {
+	if _, known := c.joints[k]; known {
 		return
 	}
-	j := &jointChange{}
-	for _, x := range cc.GetChanges() {
-		if x.GetType() == pb.ConfChangeAddNode {
-			j.in = append(j.in, x.GetNodeId())
-		} else {
-			j.out = append(j.out, x.GetNodeId())
+	var cc pb.ConfChangeV2
+	var j *jointChange
+	if proto.Unmarshal(e.Data, &cc) == nil && len(cc.GetChanges()) > 1 {
+		j = &jointChange{}
+		for _, x := range cc.GetChanges() {
+			if x.GetType() == pb.ConfChangeAddNode {
+				j.in = append(j.in, x.GetNodeId())
+			} else {
+				j.out = append(j.out, x.GetNodeId())
+			}
 		}
 	}
 	if c.joints == nil {
@@ -37,13 +40,25 @@ func (c *checks) learn(e *core.Entry) {
 	c.joints[k] = j
 }
 
+// jointAt is the joint configuration that a snapshot at index i is in: that of
+// the last membership entry that was committed up to there.
+func (c *checks) jointAt(i uint64) *jointChange {
+	for i = min(i, uint64(len(c.committed))-1); i > 0 && len(c.joints) > 0; i-- {
+		if j, ok := c.joints[slotKey{i, c.committed[i].term}]; ok {
+			return j
+		}
+	}
+	return nil
+}
+
 // follow notes whether the newest membership entry that a node has applied began
 // a joint configuration.
 func (c *checks) follow(n *node) {
 	v := &n.view
-	v.joint = nil
-	for k := len(v.confs) - 1; k >= 0 && len(c.joints) > 0; k-- {
+	v.joint = v.baseJoint
+	for k := len(v.confs) - 1; k >= 0; k-- {
 		if i := v.confs[k]; i <= n.status.Applied {
+			v.joint = nil
 			if v.has(i) {
 				v.joint = c.joints[slotKey{i, v.at(i).term}]
 			}

@@ -16,7 +16,7 @@ func (c *checks) linear() {
 	keys := []int{}
 	for _, o := range c.w.ops {
 		p, ok := o.history()
-		if !ok {
+		if !ok || c.lostKeys[o.key] {
 			continue
 		}
 		if histories[o.key] == nil {

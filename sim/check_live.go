@@ -28,6 +28,9 @@ func (c *checks) live() {
 		c.liveNode(leader, n)
 		c.answersAll(n)
 	}
+	for _, n := range w.nodes {
+		c.statusesInTheEnd(n)
+	}
 	for _, o := range w.ops {
 		if o.began > w.lastOps() && o.outcome != done && o.outcome != refused && !o.gone && o.kind != opWait {
 			w.fail(checkLiveness, "%v: proposed after the faults were over, and not acknowledged", o)
@@ -52,6 +55,15 @@ func (c *checks) answersAll(n *node) {
 	for _, q := range n.waits {
 		if c.w.operator.want[n.id-1] && q.op != nil && q.began < c.w.lastOps() {
 			c.w.fail(checkLiveness, "%v was asked at %v for %v, and has not answered", n, q.began.Round(time.Millisecond), q.op)
+		}
+	}
+}
+
+// leaves: a node that learns that it is removed answers whatever it was asked.
+func (c *checks) leaves(n *node) {
+	for _, q := range n.waits {
+		if q.asked && !n.foreign() {
+			c.w.fail(checkLiveness, "%v knows that it was removed, and has not answered what it was asked at %v", n, q.began.Round(time.Millisecond))
 		}
 	}
 }

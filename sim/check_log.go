@@ -58,6 +58,7 @@ func (c *checks) startAt(n *node, s *core.Snapshot) {
 		c.know(n, s.Index, base)
 	}
 	v.slots = append(v.slots, base)
+	v.baseJoint = c.jointAt(v.base)
 	v.pos = c.positionAfter(v.base)
 }
 
@@ -74,6 +75,9 @@ func (c *checks) startLog(n *node, d core.Durable) {
 
 func (c *checks) appendEntry(n *node, e *core.Entry) {
 	v := &n.view
+	if e.Kind == core.EntryNormal && len(e.Data) > 0 {
+		c.once(n, e)
+	}
 	s := slot{e.Term, extend(v.slots[len(v.slots)-1].chain, e)}
 	v.slots = append(v.slots, s)
 	c.know(n, e.Index, s)

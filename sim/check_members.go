@@ -21,6 +21,7 @@ func (c *checks) oneChange(n *node, e *core.Entry) {
 		c.w.fail(checkMembers, "%v appends a membership change at %d before it applied the one at %d (applied: %d)",
 			n, e.Index, v.confs[len(v.confs)-1], n.status.Applied)
 	}
+	c.begins(n, e)
 	var cc pb.ConfChangeV2
 	if err := proto.Unmarshal(e.Data, &cc); err != nil {
 		c.w.fail(checkMembers, "%v appends a membership change at %d that is none: %v", n, e.Index, err)
@@ -60,13 +61,17 @@ func (c *checks) sameMembers(n *node, m core.Members) {
 		h.words(x.GetRaftId(), uint64(x.GetRole()))
 		h.bytes(x.GetReplicaUuid())
 	}
+	if at == c.recovery.at && at > 0 {
+		c.alone(n, m)
+	}
 	if was, ok := c.agreed[at]; ok && was != h {
 		c.w.fail(checkMembers, "%v has other members after entry %d than another node", n, at)
 	}
 	c.agreed[at] = h
 	if at > c.newestAt {
+		c.staysOut(n, c.newest, m)
 		c.newestAt, c.newest = at, m
-		c.members = append(c.members, membership{at, m})
+		c.members = append(c.members, membership{at, c.w.now, m})
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
 	"github.com/pgraft/pgraft/core"
-	"github.com/pgraft/pgraft/core/corepb"
 )
 
 // made is a promise as the wire carried it: until the server's clock shows so
@@ -68,22 +67,20 @@ func (c *checks) kept(n *node, to uint64, i *wireInfo) {
 }
 
 // backed: a lease ends, in true time and as the clocks run now, before the
-// promises of a quorum do.
+// promises of a quorum do; in a joint configuration of one of each.
 func (c *checks) backed(n *node) {
-	end := n.clock.trueAt(n.lease.until)
-	voters, have := 0, 0
-	for _, m := range n.core.Members().List {
-		if m.GetRole() != corepb.Role_VOTER {
-			continue
+	c.follow(n)
+	end, me := n.clock.trueAt(n.lease.until), n.identity.RaftID
+	promised := func(id uint64) bool { return id == me || c.promisedUntil(id, me) >= end }
+	if m := n.core.Members(); !quorum(m, n.view.joint, promised) {
+		short := []uint32{}
+		for _, x := range m.List {
+			if !promised(x.GetRaftId()) {
+				short = append(short, core.NodeID(x.GetRaftId()))
+			}
 		}
-		voters++
-		if id := m.GetRaftId(); id == n.identity.RaftID || c.promisedUntil(id, n.identity.RaftID) >= end {
-			have++
-		}
-	}
-	if have <= voters/2 {
-		c.w.fail(checkPromise, "%v holds the lease in term %d for another %v, and only %d of %d voters have promised for so long",
-			n, n.lease.term, end-c.w.now, have, voters)
+		c.w.fail(checkPromise, "%v holds the lease in term %d for another %v, and of %d members these have not promised for so long: %d",
+			n, n.lease.term, end-c.w.now, len(m.List), short)
 	}
 }
 

@@ -44,6 +44,28 @@ func finished(t *testing.T, w *World, k opKind) *op {
 	return w.ops[i]
 }
 
+// adminOf is something that an operator asked the leader for.
+func adminOf(w *World, l, target *node, k adminKind) *adminRequest {
+	a := &adminRequest{kind: k, target: target, term: l.status.Term}
+	a.node, a.began = l, w.now
+	w.operator.ever = append(w.operator.ever, a)
+	return a
+}
+
+// changeOf is a membership entry about one member.
+func changeOf(t *testing.T, step corepb.MemberChange_Step, id uint64) *core.Entry {
+	t.Helper()
+	ctx, err := proto.Marshal(&corepb.MemberChange{Step: step, Member: &corepb.Member{RaftId: id}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := proto.Marshal(&pb.ConfChangeV2{Context: ctx})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &core.Entry{Index: 1000, Kind: core.EntryConfChangeV2, Data: data}
+}
+
 // Each checker sees a violation of what it checks, made by hand.
 func TestCheckersFire(t *testing.T) {
 	for check, break_ := range map[string]func(t *testing.T, w *World, l, f *node){
@@ -116,6 +138,9 @@ func TestCheckersFire(t *testing.T) {
 			}
 			w.checks.askedBefore(l, &core.Entry{Index: l.status.Last + 1, Term: l.status.Term}, &pb.ConfChangeV2{Context: context})
 		},
+		checkChange: func(t *testing.T, w *World, l, f *node) {
+			w.checks.told(adminOf(w, l, w.nodes[3], adminAdd), core.Reply{Code: core.OK})
+		},
 		checkLease: func(t *testing.T, w *World, l, f *node) {
 			f.lease = lease{until: f.clock.at(w.now) + time.Millisecond, term: f.status.Term}
 			w.checks.leased(f)
@@ -142,6 +167,28 @@ func TestCheckersFire(t *testing.T) {
 		checkLinear: func(t *testing.T, w *World, l, f *node) {
 			finished(t, w, opBarrier).read = uint64(len(w.ops)) + 100
 			w.checks.linear()
+		},
+		checkRecover: func(t *testing.T, w *World, l, f *node) {
+			id := f.identity
+			id.ClusterUUID[0]++
+			w.checks.recovers(f, id, &core.Persist{})
+		},
+		checkAvailable: func(t *testing.T, w *World, l, f *node) {
+			w.checks.available()
+			a := &w.checks.availability
+			a.since, a.asked, a.askings = 0, 0, availableAskings
+			w.now += time.Minute
+			w.o.Duration += 2 * time.Minute
+			w.checks.available()
+		},
+		checkStatus: func(t *testing.T, w *World, l, f *node) {
+			l.heard[f.id-1].tick -= 5
+			w.checks.statuses(l)
+		},
+		checkRestore: func(t *testing.T, w *World, l, f *node) {
+			faultRestore.begin(w, &strike{node: f, Decision: Decision{Param: 9}})
+			f.shadow.step(core.Tick{})
+			f.shadow.compare(f, core.Output{Reply: []core.Reply{{ID: 7}}})
 		},
 		checkLiveness: func(t *testing.T, w *World, l, f *node) {
 			f.crash(surviveAll)
@@ -217,6 +264,115 @@ func TestCheckersFireToo(t *testing.T) {
 		"an answer to a removed member": {checkMembers, func(w *World, l, f *node) {
 			f.gone = true
 			f.Send(core.Send{To: l.identity.RaftID})
+		}},
+		"a request twice in a log that is not committed": {checkRequest, func(w *World, l, f *node) {
+			i := w.checks.order[len(w.checks.order)-1].index
+			again := l.disk.dir.log[i-l.disk.dir.first]
+			again.Index = l.view.last() + 1
+			w.checks.appendEntry(l, &again)
+		}},
+		"a request under another id": {checkRequest, func(w *World, l, f *node) {
+			o := w.checks.order[0].op
+			o.request[0]++
+			o.places = nil
+			w.checks.startLog(f, core.Durable{Entries: f.disk.dir.log})
+		}},
+		"a lease of the new voters alone": {checkPromise, func(w *World, l, f *node) {
+			// The one who has not promised is the one that goes.
+			w.checks.promises = slices.DeleteFunc(w.checks.promises, func(p made) bool { return p.replica != f.identity.RaftID })
+			other := w.nodes[2]
+			l.view.confs, l.view.baseJoint = nil, &jointChange{in: []uint64{f.identity.RaftID}, out: []uint64{other.identity.RaftID}}
+			l.leaseUntil = 0
+			w.checks.leased(l)
+		}},
+		"a removal answered while the node is a member": {checkChange, func(w *World, l, f *node) {
+			a := adminOf(w, l, f, adminRemove)
+			a.goes = f.identity.RaftID
+			w.checks.told(a, core.Reply{Code: core.OK})
+		}},
+		"a replacement answered while both are members": {checkChange, func(w *World, l, f *node) {
+			a := adminOf(w, l, f, adminReplace)
+			a.old, a.goes, a.replica = w.nodes[2], w.nodes[2].identity.RaftID, f.identity.ReplicaUUID
+			w.checks.told(a, core.Reply{Code: core.OK})
+		}},
+		"a transfer to one that never led": {checkChange, func(w *World, l, f *node) {
+			w.checks.told(adminOf(w, l, f, adminTransfer), core.Reply{Code: core.OK})
+		}},
+		"a change refused and made": {checkChange, func(w *World, l, f *node) {
+			a := adminOf(w, l, f, adminRemove)
+			a.goes = f.identity.RaftID
+			w.checks.changes = append(w.checks.changes, madeChange{w.now, 99, corepb.MemberChange_DEMOTE, &corepb.Member{RaftId: a.goes}})
+			w.checks.told(a, core.Reply{Code: core.NotLeader})
+		}},
+		"a change that nobody asked for": {checkChange, func(w *World, l, f *node) {
+			w.checks.begins(l, changeOf(t, corepb.MemberChange_DEMOTE, f.identity.RaftID))
+		}},
+		"a learner that becomes a voter out of reach": {checkChange, func(w *World, l, f *node) {
+			l.heard[f.id-1].tick -= 100
+			w.checks.begins(l, changeOf(t, corepb.MemberChange_PROMOTE, f.identity.RaftID))
+		}},
+		"a removal without a quorum of the others": {checkChange, func(w *World, l, f *node) {
+			adminOf(w, l, f, adminRemove).goes = f.identity.RaftID
+			l.heard = nil
+			w.checks.begins(l, changeOf(t, corepb.MemberChange_DEMOTE, f.identity.RaftID))
+		}},
+		"a confirmation by another leader": {checkFresh, func(w *World, l, f *node) {
+			w.checks.answeredRead(&op{kind: opConfirm}, f, core.Reply{Term: l.status.Term})
+		}},
+		"a read of what the host has not taken over": {checkFresh, func(w *World, l, f *node) {
+			f.untaken = []uint64{f.status.Applied}
+			w.checks.answeredRead(&op{kind: opBarrier}, f, core.Reply{Index: f.status.Applied})
+		}},
+		"a removed node that does not answer": {checkLiveness, func(w *World, l, f *node) {
+			f.waits = append(f.waits, &request{node: f, asked: true})
+			w.checks.leaves(f)
+		}},
+		"a recovery that drops entries": {checkRecover, func(w *World, l, f *node) {
+			id, b, err := core.Recover(f.identity, core.Durable{Snapshot: f.disk.dir.snapshot}, [16]byte{7}, f.address, port)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.checks.recovers(f, id, &b)
+		}},
+		"a recovery that keeps the others": {checkRecover, func(w *World, l, f *node) {
+			w.checks.recovery = recovery{w.checks.newestAt, f.identity}
+			w.checks.sameMembers(f, f.members)
+		}},
+		"a recovery that does not start": {checkRecover, func(w *World, l, f *node) {
+			f.crash(surviveAll)
+			w.checks.recovered(f)
+		}},
+		"a leader that does nothing, and nobody asks for a vote": {checkAvailable, func(w *World, l, f *node) {
+			w.checks.available()
+			a := &w.checks.availability
+			a.since, a.asked, a.askings, a.stirred = w.now, w.now, availableAskings, w.now
+			w.now += (quietElections + 1) * time.Duration(l.timing.ElectionTicks) * l.tick()
+			w.checks.available()
+		}},
+		"a member said to have what it has not": {checkStatus, func(w *World, l, f *node) {
+			l.view.base = 0
+			f.disk.dir.log = f.disk.dir.log[:0]
+			f.disk.dir.snapshot = nil
+			w.checks.statuses(l)
+		}},
+		"a silence that does not grow": {checkStatus, func(w *World, l, f *node) {
+			f.status.Tick += 100
+			f.status.Lead = 0
+			w.checks.statuses(f)
+		}},
+		"entries to a member out of reach": {checkStatus, func(w *World, l, f *node) {
+			id := f.identity.RaftID
+			l.heard[f.id-1] = heard{id, l.status.Tick - 50}
+			s := core.MemberStatus{Next: 2, Match: 1, Replicating: true, Heard: true, SilentMillis: 50 * l.timing.TickMillis}
+			w.checks.statusOfFollower(l, &s, id)
+		}},
+		"a core made of a checkpoint that is in another state": {checkRestore, func(w *World, l, f *node) {
+			faultRestore.begin(w, &strike{node: f, Decision: Decision{Param: 9}})
+			f.shadow.core.Step(core.Tick{})
+			f.shadow.sameState(f)
+		}},
+		"a removed member that is back": {checkChange, func(w *World, l, f *node) {
+			w.checks.staysOut(l, core.Members{LastIncarnation: 9}, l.members)
 		}},
 		"a voter that takes itself for a learner": {checkMembers, func(w *World, l, f *node) {
 			f.status.Role = core.RoleLearner

@@ -17,6 +17,7 @@ type request struct {
 	admin *adminRequest
 	began time.Duration
 	over  bool
+	asked bool // the core has got it
 }
 
 // client is a session: it does one thing after the other.
@@ -171,6 +172,9 @@ func (w *World) propose(n *node, o *op) *request {
 	w.nextID++
 	q := &request{id: w.nextID, node: n, op: o, began: w.now}
 	n.await(q)
+	if o.kind <= opRead && o.client >= 0 {
+		w.checks.asksWrite(n)
+	}
 	if w.trace != nil {
 		w.say(n, "is asked for %v as %d", o, q.id)
 	}
@@ -189,6 +193,7 @@ func (w *World) propose(n *node, o *op) *request {
 		n.deferred = append(n.deferred, event{at: w.now, kind: evInput, node: n, life: n.life, ref: in})
 		return q
 	}
+	q.asked = true
 	n.input(in)
 	return q
 }
@@ -238,12 +243,19 @@ func (w *World) answered(q *request, r core.Reply) {
 	}
 	o := q.op
 	o.open--
+	if q.node.foreign() && r.Code == core.OK { // of the cluster that a member left to go on alone
+		r.Code = core.Unknown
+		w.checks.costs(o)
+	}
 	switch {
 	case r.Code == core.OK:
 		if w.now-q.began > patience && o.began < w.lastOps() {
 			w.marks.add(markPatient)
 		}
 		w.checks.acknowledged(q, r)
+		if o.kind <= opRead {
+			w.checks.acknowledges(q.node)
+		}
 		if o.outcome != done && o.outcome != unknown {
 			o.outcome, o.index, o.ended = done, r.Index, w.now
 			w.marks.add(markAcknowledged)

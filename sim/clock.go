@@ -84,6 +84,9 @@ func (n *node) takeTick() {
 			n.input(core.DiskFull{Full: full})
 		}
 	}
+	if n.state == running && n.status.Tick%statusTicks == 0 {
+		n.w.checks.statuses(n)
+	}
 }
 
 // fallAsleep stops the ticker, but not CLOCK_BOOTTIME; wakeUp lets it run on

@@ -96,9 +96,9 @@ func Kinds() []*Kind {
 		&faultIsolate, &faultFlap, &faultTurns, &faultSlowLink, &faultSmallOnly, &faultBandwidth, &faultSnapshotCut,
 		&faultSlowSync, &faultStallSync, &faultSyncError, &faultWriteError, &faultDiskFull, &faultCorrupt,
 		&faultDirLost, &faultDirOlder, &faultDirOther,
-		&faultCrash, &faultCrashInStep, &faultAllDown, &faultPause, &faultSleep, &faultSettings, &faultUpgrade,
+		&faultCrash, &faultCrashInStep, &faultAllDown, &faultPause, &faultSleep, &faultSettings, &faultUpgrade, &faultRestore, &faultSlowApply,
 		&faultDrift,
-		&faultAdd, &faultRemove, &faultRemoveDying, &faultReplace, &faultReplaceBy, &faultReplaceCut, &faultTwoChanges, &faultTransfer, &faultTransferLate, &faultCompact, &faultBootstrap,
+		&faultAdd, &faultRemove, &faultRemoveDying, &faultReplace, &faultReplaceBy, &faultReplaceCut, &faultTwoChanges, &faultTransfer, &faultTransferLate, &faultTransferLost, &faultCompact, &faultBootstrap, &faultRecover, &faultMistake,
 	}
 }
 
@@ -119,7 +119,7 @@ type strike struct {
 	life uint32
 	peer *node
 	over bool
-	cut  bool // flap: the link is away at the moment; transfer: it is deaf or stands still
+	cut  bool // flap: the link is away at the moment; transfer: it is deaf or stands still; restore: it is done
 	// dir-older: the copy that was made
 	copied *directory
 	apart  []*node // turns, replace-cut: who is cut from the others

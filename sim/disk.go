@@ -107,6 +107,7 @@ type disk struct {
 	writing  []core.Persist
 	unsynced []core.Persist
 	busy     bool
+	until    time.Duration // busy: when it is done
 	latency  Stream
 	damage   Stream
 
@@ -160,7 +161,8 @@ func (d *disk) kick() {
 		lat += d.stall
 		d.stall = 0
 	}
-	n.w.arrange(event{at: n.w.now + lat, kind: evDisk, node: n, life: n.life})
+	d.until = n.w.now + lat
+	n.w.arrange(event{at: d.until, kind: evDisk, node: n, life: n.life})
 }
 
 func needsSync(bs []core.Persist) bool {

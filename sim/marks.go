@@ -82,6 +82,11 @@ const (
 	markDirOlder
 	markWarnedOfLoss
 	markReplacedBy
+	markStatusRead
+	markAvailable
+	markRecovered
+	markRecoveryCosts
+	markAppliedLate
 	markCount
 )
 
@@ -96,7 +101,7 @@ var markNames = [markCount]string{
 	"read done", "read behind a barrier", "leadership confirmed", "wait for an index done", "log entry read", "entry too large refused", "snapshot of own state", "snapshot installed", "log truncated",
 	"promise stored", "member added", "learner promoted", "voter demoted", "member removed", "node knows that it is removed",
 	"founded another cluster", "leadership transferred", "quorum alive before who votes changed", "transfer failed", "node repaired by the operator", "node restarted with state",
-	"started on an older copy", "warned that a node lost acknowledged data", "voter replaced in one change",
+	"started on an older copy", "warned that a node lost acknowledged data", "voter replaced in one change", "what is shown of the members read", "write acknowledged while a member is out", "went on alone", "committed entries lost with a majority", "entries taken over late",
 }
 
 func (m *Marks) add(k mark) { m.plain[k]++ }
@@ -182,7 +187,7 @@ var rareMarks = []mark{markPeerQueueFull, markInboxFull}
 
 var mustRefuse = []corepb.Refusal{corepb.Refusal_OTHER_PROTOCOL, corepb.Refusal_OTHER_REPLICA, corepb.Refusal_REMOVED}
 
-var mustAnswer = []core.Code{core.OK, core.NotLeader, core.TooLarge, core.Unknown, core.NoSuchNode, core.QuorumAtRisk,
+var mustAnswer = []core.Code{core.OK, core.NotLeader, core.TooLarge, core.Unknown, core.NoSuchNode, core.Conflict, core.QuorumAtRisk,
 	core.NotPossible, core.RemovedMember, core.NoRoom}
 
 var codeNames = [...]string{"ok", "not leader", "busy", "too large", "unknown", "no such node", "conflict", "last voter",

@@ -55,24 +55,29 @@ type node struct {
 	protocol uint32      // of the build that is installed
 
 	// The process. A new life begins with every start.
-	life     uint32
-	state    state
-	why      string // failed, broken
-	identity core.Identity
-	core     *core.Core
-	status   core.Status
-	members  core.Members
-	moments  [moments]moment
-	toApply  uint64
-	readable uint64 // as of node's runner: up to where the log may be read
-	peers    []*peer
-	waits    []*request // whose Reply is due, by arrival
-	paused   int
-	deferred []event
-	hostCall int // calls until the process dies in the middle of a step; 0 = it does not
-	dying    bool
-	survives survival // of the writes, at that death
-	lateBy   time.Duration
+	life       uint32
+	state      state
+	why        string // failed, broken
+	identity   core.Identity
+	core       *core.Core
+	shadow     *shadow // beside a core that was made of a checkpoint
+	status     core.Status
+	members    core.Members
+	moments    [moments]moment
+	toApply    uint64
+	untaken    []uint64      // what the host was given and has not taken over, each up to this index
+	applyDelay time.Duration // that it is slow by
+	takenAt    time.Duration // when it has the last of untaken
+	heard      []heard       // by node id - 1
+	readable   uint64        // as of node's runner: up to where the log may be read
+	peers      []*peer
+	waits      []*request // whose Reply is due, by arrival
+	paused     int
+	deferred   []event
+	hostCall   int // calls until the process dies in the middle of a step; 0 = it does not
+	dying      bool
+	survives   survival // of the writes, at that death
+	lateBy     time.Duration
 
 	recorder trace.Recorder
 	recorded []byte // used again for what it gives away
@@ -204,7 +209,7 @@ func (n *node) begin() {
 	n.core, n.state, n.why = c, running, ""
 	n.status, n.members = c.Status(), c.Members()
 	n.readable = n.status.Applied
-	n.moments = [moments]moment{}
+	n.moments, n.heard = [moments]moment{}, n.heard[:0]
 	n.recordBoot(cfg, d)
 	n.w.checks.started(n, d)
 	n.setPeers()
@@ -221,12 +226,11 @@ func (n *node) input(in core.Input) {
 	n.w.stepping = n
 	n.w.hashInput(n, in)
 	n.w.checks.before(n)
-	core.Perform(n.core, in, n)
-	for n.toApply > 0 && !n.dying {
-		i := n.toApply
-		n.toApply = 0
-		core.Perform(n.core, core.Applied{Index: i}, n)
+	if a, ok := in.(core.Applied); ok {
+		n.taken(a)
 	}
+	core.Perform(n.core, in, n)
+	n.takeOver()
 	if n.dying {
 		n.w.marks.add(markDiedInStep)
 		n.crash(n.survives)
@@ -245,6 +249,7 @@ func (n *node) input(in core.Input) {
 
 // leave ends a membership for good: the node stores that, and its core stops.
 func (n *node) leave() {
+	n.w.checks.leaves(n)
 	n.disk.dir.identity.Removed = true
 	n.identity.Removed = true
 	n.marker = marker{} // with its data gone too, this may be a new node
@@ -289,7 +294,7 @@ func (n *node) halt() {
 		n.w.answered(r, core.Reply{Code: core.Unknown, Text: "the node stopped"})
 	}
 	n.w.checks.stopped(n)
-	n.core, n.toApply = nil, 0
+	n.core, n.shadow, n.toApply, n.untaken, n.takenAt = nil, nil, 0, nil, 0
 	n.peers = n.peers[:0]
 }
 

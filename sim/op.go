@@ -24,6 +24,7 @@ type op struct {
 	index   uint64 // where it was acknowledged
 	read    uint64 // what a read saw: the op that wrote it, 0 = nothing
 	applied *appliedEntry
+	places  []slotKey     // where a log held it
 	acked   uint64        // the last index that was acknowledged to anyone when it began
 	term    uint64        // and the newest term that committed an entry
 	visible time.Duration // when it was first applied

@@ -13,7 +13,8 @@ import (
 type operator struct {
 	want   []bool // by node id - 1: it is to be a member
 	asked  []*adminRequest
-	atOnce int // changes asked for at the same time
+	atOnce int             // changes asked for at the same time
+	ever   []*adminRequest // what was asked for, answered or not
 	formed bool
 	// unsure are members whose removal had no clear answer: it may still come.
 	unsure []uint64
@@ -22,9 +23,14 @@ type operator struct {
 // adminRequest is a change that an operator asked a node for.
 type adminRequest struct {
 	request
-	kind   adminKind
-	target *node
-	old    *node // adminReplace: whose place target takes
+	kind    adminKind
+	target  *node
+	old     *node    // adminReplace: whose place target takes
+	replica [16]byte // the data that target had
+	goes    uint64   // who is to be removed: its Raft id when that was asked
+	term    uint64   // of the leader, then
+	refused bool     // it was told that nothing happened
+	wrong   bool     // it cannot be
 }
 
 type adminKind uint8
@@ -44,6 +50,7 @@ const (
 // operate is one look at the cluster.
 func (w *World) operate() {
 	w.arrange(event{at: w.now + operatorPeriod, kind: evOperator})
+	w.checks.available()
 	for _, n := range w.nodes {
 		w.care(n)
 	}
@@ -134,6 +141,7 @@ func (w *World) change(at, target *node, k adminKind) {
 		if !ok {
 			return
 		}
+		a.replica = replica
 		in = core.AddNode{ID: a.id, NodeID: target.id, Address: target.address, Port: port, ReplicaUUID: replica}
 	case adminRemove:
 		in = core.RemoveNode{ID: a.id, NodeID: target.id}
@@ -153,7 +161,7 @@ func (w *World) replace(at, old, target *node) bool {
 		return false
 	}
 	w.nextID++
-	a := &adminRequest{kind: adminReplace, target: target, old: old}
+	a := &adminRequest{kind: adminReplace, target: target, old: old, replica: replica}
 	a.request = request{id: w.nextID, node: at}
 	a.request.admin = a
 	w.ask(at, a, core.ReplaceNode{ID: a.id, OldNodeID: old.id, NodeID: target.id, Address: target.address, Port: port, ReplicaUUID: replica})
@@ -180,7 +188,17 @@ func (w *World) ask(at *node, a *adminRequest, in core.Input) {
 		w.operator.asked = append(w.operator.asked, a)
 	}
 	w.say(at, "is asked for %T of %v", in, a.target)
+	goes := a.target
+	if a.old != nil {
+		goes = a.old
+	}
+	if a.kind == adminRemove || a.kind == adminReplace {
+		a.goes = at.members.Node(goes.id).GetRaftId()
+	}
+	a.began, a.term = w.now, at.status.Term
+	w.operator.ever = append(w.operator.ever, a)
 	at.await(&a.request)
+	a.asked = true
 	w.arrange(event{at: w.now + operatorPatience, kind: evTimeout, ref: &a.request})
 	at.input(in)
 }
@@ -188,6 +206,7 @@ func (w *World) ask(at *node, a *adminRequest, in core.Input) {
 // adminAnswered is the end of a change, as far as the operator knows.
 func (w *World) adminAnswered(q *request, r core.Reply) {
 	a := q.admin
+	w.checks.told(a, r)
 	for i, x := range w.operator.asked {
 		if x == a {
 			w.operator.asked = append(w.operator.asked[:i], w.operator.asked[i+1:]...)

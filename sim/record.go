@@ -24,6 +24,9 @@ func (n *node) recordBoot(cfg core.Config, d core.Durable) {
 
 // RecordInput and RecordOutput make the node a core.Recorder.
 func (n *node) RecordInput(in core.Input) {
+	if n.shadow != nil {
+		n.shadow.step(in)
+	}
 	if n.w.o.Record != nil {
 		n.recorder.Input(int64(n.w.now), in)
 		n.inStep = true
@@ -31,6 +34,9 @@ func (n *node) RecordInput(in core.Input) {
 }
 
 func (n *node) RecordOutput(out core.Output) {
+	if n.shadow != nil {
+		n.shadow.compare(n, out)
+	}
 	if n.w.o.Record != nil {
 		n.recorder.Output(out)
 		n.inStep = false

@@ -205,6 +205,7 @@ func (w *World) deliver(p *packet) {
 		w.checks.unheard(n, in)
 		return
 	}
+	n.hears(p.from)
 	n.input(in)
 }
 

@@ -1,0 +1,86 @@
+package sim
+
+import (
+	"fmt"
+
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/corepb"
+)
+
+// faultRecover: every other voter is gone for good, but for as many as are no
+// quorum, and the operator has node go on alone. The servers come back empty, and
+// are added again. With Param 1 the operator is cut short after the new identity is
+// stored, with Param 2 after the batch, and begins anew.
+var faultRecover = Kind{
+	Name: "recover", Group: "people", most: 1,
+	Doc: "a majority is lost for good, and a member goes on alone",
+	draw: func(s *Stream, o *Options, d *Decision) {
+		d.anyone(s, o)
+		d.Param = int64(s.Below(3))
+	},
+	begin: func(w *World, s *strike) string {
+		n, d := s.node, s.node.disk.dir
+		if !w.operator.formed || n.foreign() || !n.identity.Invited() || n.identity.Removed || d.identity != n.identity || d.snapshot == nil ||
+			d.corrupt != "" || d.had > d.last() || n.state == broken || n.state == uninitialised || w.checks.newest.Get(n.identity.RaftID) == nil {
+			return ""
+		}
+		n.crash(surviveAll)
+		spared := 0
+		for _, m := range w.checks.newest.List {
+			x := w.nodes[core.NodeID(m.GetRaftId())-1]
+			switch voters, _ := w.count(n); {
+			case x == n:
+			case m.GetRole() != corepb.Role_VOTER || spared+2 < voters/2+1:
+				spared++
+			default:
+				w.destroy(x)
+			}
+		}
+		lost := w.recover(n, s.Param)
+		return fmt.Sprintf("it goes on alone, with a log that ends at %d; %d entries that were committed are lost", d.last(), lost)
+	},
+}
+
+// destroy ends a server for good; another one comes in its place.
+func (w *World) destroy(n *node) {
+	w.checks.lost(n)
+	n.crash(surviveNone)
+	n.disk.dir, n.marker, n.lease = &directory{}, marker{}, lease{}
+	w.restartLater(n, n.draws.Between(0, operatorPatience))
+}
+
+// recover is pgraft_recover_from_lost_quorum() on a node that is down, and its
+// start. It returns how many committed entries it costs.
+func (w *World) recover(n *node, cut int64) (lost int) {
+	d, had := n.disk.dir, n.disk.dir.last()
+	for ; ; cut = 0 {
+		before, err := d.load()
+		if err != nil {
+			w.fail(checkRecover, "%v: %v", n, err)
+			return 0
+		}
+		id, batch, err := core.Recover(d.identity, before, n.uuid(), n.address, port)
+		if err != nil {
+			w.fail(checkRecover, "%v cannot go on alone: %v", n, err)
+			return 0
+		}
+		w.checks.recovers(n, id, &batch)
+		if cut != 2 {
+			d.identity = id
+		}
+		if cut != 1 {
+			d.write(&batch)
+		}
+		if cut == 0 {
+			break
+		}
+	}
+	w.marks.add(markRecovered)
+	lost = w.checks.rebase(n, had)
+	if lost > 0 {
+		w.marks.add(markRecoveryCosts)
+	}
+	n.start()
+	w.checks.recovered(n)
+	return lost
+}

@@ -18,6 +18,7 @@ var derived = map[string]string{
 	"Core.said":        "forgotten before each Ready",
 	"Core.rn":          "compared by the test in core/checkpoint",
 	"requests.byID":    "made of order",
+	"requests.window":  "of the configuration",
 	"requests.encoded": "made of order",
 	"requests.pending": "made of order",
 	"proposals.open":   "made of order",

@@ -61,8 +61,11 @@ type view struct {
 	term   uint64
 	commit uint64
 	role   core.Role
-	pos    int       // how many of the entries applied by anyone it has applied
-	gave   candidacy // whom its newest vote went to
+	// Snapshots of its own since its log began, and their bytes: see reachedMarks.
+	marks     int
+	markBytes uint64
+	pos       int       // how many of the entries applied by anyone it has applied
+	gave      candidacy // whom its newest vote went to
 	// The members before a step, and the joint configuration then and now.
 	before          core.Members
 	wasJoint, joint *jointChange
@@ -201,6 +204,7 @@ func (c *checks) persist(n *node, b *core.Persist) {
 		c.gives(n, b.HardState)
 	}
 	c.appended(n, b)
+	c.w.reachedMarks(n, b)
 	if b.PromiseMillis > 0 {
 		c.w.marks.add(markPromiseStored)
 	}

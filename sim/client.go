@@ -16,6 +16,7 @@ type request struct {
 	op    *op
 	admin *adminRequest
 	began time.Duration
+	since uint64 // what the node had applied then
 	over  bool
 }
 
@@ -169,7 +170,7 @@ func (c *client) try(n *node) {
 // propose hands an entry to a node's core.
 func (w *World) propose(n *node, o *op) *request {
 	w.nextID++
-	q := &request{id: w.nextID, node: n, op: o, began: w.now}
+	q := &request{id: w.nextID, node: n, op: o, began: w.now, since: n.status.Applied}
 	n.await(q)
 	if w.trace != nil {
 		w.say(n, "is asked for %v as %d", o, q.id)
@@ -235,6 +236,7 @@ func (w *World) answered(q *request, r core.Reply) {
 	}
 	o := q.op
 	o.open--
+	w.reachedWindow(q, r)
 	switch {
 	case r.Code == core.OK:
 		if w.now-q.began > patience && o.began < w.lastOps() {
@@ -260,9 +262,9 @@ func (w *World) answered(q *request, r core.Reply) {
 // the operation.
 func (w *World) tryAgain(o *op) {
 	c := w.clients[o.client]
-	if o.retry && o.tries < maxTries && c.op == o && w.now < w.o.Duration-lastTry {
+	if o.retry && o.tries < w.tries() && c.op == o && w.now < w.o.Duration-lastTry {
 		pause := 500 * time.Millisecond
-		if c.draws.Below(16) == 0 {
+		if c.draws.Below(16) == 0 && !w.forgetsRequests() {
 			pause = maxPause
 		}
 		at := min(w.now+c.draws.Between(0, pause), w.o.Duration-lastTry)
@@ -284,7 +286,7 @@ func (w *World) retry(o *op) {
 		w.marks.add(markRetried)
 		return
 	}
-	if o.tries++; o.tries < maxTries {
+	if o.tries++; o.tries < w.tries() {
 		w.tryAgain(o)
 		return
 	}

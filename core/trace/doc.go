@@ -3,7 +3,7 @@
 // does the same again, to the byte. A node and the simulator write it with a
 // Recorder; Reader reads it.
 //
-// # Format 2
+// # Format 3
 //
 // A trace begins with the 16 bytes of Magic. Frames follow, each
 //
@@ -58,7 +58,7 @@ package trace
 const Magic = "pgraft trace\r\n\x1a\n"
 
 // Format is the version of the format that this package writes and reads.
-const Format = 2
+const Format = 3
 
 // maxFrameBytes bounds what a reader believes of a length.
 const maxFrameBytes = 1 << 28

@@ -258,6 +258,11 @@ func config(k *checkpoint.Codec, g *core.Config) {
 	k.Uint(&g.SnapshotEntries)
 	checkpoint.Number(k, &g.MaxEntryBytes)
 	k.Uint(&g.MaxTailBytes)
+	k.Uint(&g.Limits.UncommittedBytes)
+	k.Uint(&g.Limits.InflightBytes)
+	k.Uint(&g.Limits.CommittedBytes)
+	k.Uint(&g.Limits.MarkBytes)
+	k.Uint(&g.Limits.RequestWindow)
 }
 
 func hardState(k *checkpoint.Codec, h *core.HardState) {

@@ -74,7 +74,7 @@ func main() {
 }
 
 // mutants are all of them, in the order of the table.
-func mutants() []mutant { return slices.Concat(durableMutants, raftMutants, ownMutants) }
+func mutants() []mutant { return slices.Concat(durableMutants, raftMutants, ownMutants, boundMutants) }
 
 // asked says whether -parts asks for a kind of fault or a checker.
 func (o options) asked(part string) bool {

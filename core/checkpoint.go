@@ -91,9 +91,7 @@ func Restore(cfg Config, b []byte) (*Core, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	if cfg.MaxTailBytes == 0 {
-		cfg.MaxTailBytes = defaultTailBytes
-	}
+	cfg = cfg.withDefaults()
 	n := len(checkpointMagic)
 	if len(b) < n+4 || string(b[:n-1]) != checkpointMagic[:n-1] {
 		return nil, errors.New("core: not a checkpoint")
@@ -110,6 +108,7 @@ func Restore(cfg Config, b []byte) (*Core, error) {
 		return nil, fmt.Errorf("core: %w", err)
 	}
 	c := &Core{cfg: cfg, library: l, log: &tail{}}
+	c.requests.window = cfg.Limits.RequestWindow
 	k := checkpoint.Reader(body[n:])
 	c.state(k)
 	if err := k.Err(); err != nil {
@@ -182,6 +181,11 @@ func (c *Core) stateConfig(k *checkpoint.Codec) {
 		k.Uint(&g.SnapshotEntries)
 		checkpoint.Number(k, &g.MaxEntryBytes)
 		k.Uint(&g.MaxTailBytes)
+		k.Uint(&g.Limits.UncommittedBytes)
+		k.Uint(&g.Limits.InflightBytes)
+		k.Uint(&g.Limits.CommittedBytes)
+		k.Uint(&g.Limits.MarkBytes)
+		k.Uint(&g.Limits.RequestWindow)
 	}
 	code(&g)
 	if g != c.cfg {
@@ -224,7 +228,7 @@ func (m *machine) state(k *checkpoint.Codec) {
 	})
 	if !k.Writing() {
 		order := m.requests.order
-		m.requests = requests{byID: map[[16]byte]place{}}
+		m.requests = requests{byID: map[[16]byte]place{}, window: m.requests.window}
 		for _, r := range order {
 			m.requests.add(r.id, r.at)
 		}

@@ -19,6 +19,7 @@ var derived = map[string]string{
 	"Core.cause":       "forgotten at the start of each Step",
 	"Core.rn":          "compared by the test in core/checkpoint",
 	"requests.byID":    "made of order",
+	"requests.window":  "of the configuration",
 	"requests.encoded": "made of order",
 	"requests.pending": "made of order",
 	"proposals.open":   "made of order",

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"fmt"
 	"unicode/utf8"
 
@@ -29,6 +30,14 @@ type Config struct {
 	// MaxTailBytes bounds the log kept in memory before the newest snapshot.
 	// 0 means defaultTailBytes.
 	MaxTailBytes uint64
+	Limits       Limits
+}
+
+// withDefaults fills in what is 0 and has a default.
+func (c Config) withDefaults() Config {
+	c.MaxTailBytes = cmp.Or(c.MaxTailBytes, defaultTailBytes)
+	c.Limits = c.Limits.orDefaults()
+	return c
 }
 
 // Bounds. Over one of them a proposal is answered Busy, never queued.
@@ -74,10 +83,10 @@ func (c Config) Validate() error {
 	case NodeID(c.Identity.RaftID) != c.Identity.NodeID:
 		return fmt.Errorf("core: Raft id %x is not of node %d", c.Identity.RaftID, c.Identity.NodeID)
 	}
-	return nil
+	return c.Limits.validate()
 }
 
-// raft is the library's configuration over the given log.
+// raft is the library's configuration over the given log, once c has its defaults.
 func (c Config) raft(log *tail) *raft.Config {
 	return &raft.Config{
 		ID:                        c.Identity.RaftID,
@@ -87,10 +96,10 @@ func (c Config) raft(log *tail) *raft.Config {
 		Applied:                   log.base().Index,
 		AsyncStorageWrites:        true,
 		MaxSizePerMsg:             maxMessageBytes,
-		MaxCommittedSizePerReady:  maxCommittedBytes,
-		MaxUncommittedEntriesSize: maxUncommitted,
+		MaxCommittedSizePerReady:  c.Limits.CommittedBytes,
+		MaxUncommittedEntriesSize: c.Limits.UncommittedBytes,
 		MaxInflightMsgs:           maxInflightMsgs,
-		MaxInflightBytes:          maxInflightBytes,
+		MaxInflightBytes:          c.Limits.InflightBytes,
 		CheckQuorum:               true,
 		PreVote:                   true,
 		ReadOnlyOption:            raft.ReadOnlySafe,

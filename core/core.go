@@ -59,14 +59,13 @@ func New(cfg Config, d Durable) (*Core, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	if cfg.MaxTailBytes == 0 {
-		cfg.MaxTailBytes = defaultTailBytes
-	}
+	cfg = cfg.withDefaults()
 	log, err := newTail(d)
 	if err != nil {
 		return nil, err
 	}
 	c := &Core{cfg: cfg, self: cfg.Identity.RaftID, log: log, peers: map[uint64]*peer{}}
+	c.requests.window = cfg.Limits.RequestWindow
 	if err := c.machine.restore(log.marks[0]); err != nil {
 		return nil, fmt.Errorf("core: stored %w", err)
 	}

@@ -177,13 +177,13 @@ func (t *tail) replace(s *pb.Snapshot) {
 	*t = tail{hard: t.hard, marks: []*pb.Snapshot{s}}
 }
 
-// mark adds an own snapshot.
-func (t *tail) mark(s *pb.Snapshot) {
+// mark adds an own snapshot; all of them hold maxBytes, or are two.
+func (t *tail) mark(s *pb.Snapshot, maxBytes uint64) {
 	if i := s.GetMetadata().GetIndex(); i <= t.newest() {
 		panic(fmt.Sprintf("mark at %d after one at %d", i, t.newest()))
 	}
 	t.marks = append(t.marks, s)
-	for len(t.marks) > 2 && t.markBytes() > maxMarkBytes {
+	for len(t.marks) > 2 && t.markBytes() > maxBytes {
 		t.dropMark()
 	}
 }
@@ -200,9 +200,9 @@ func (t *tail) dropMark() {
 	t.marks = slices.Delete(t.marks, closest, closest+1)
 }
 
-func (t *tail) markBytes() (n int) {
+func (t *tail) markBytes() (n uint64) {
 	for _, m := range t.marks {
-		n += len(m.GetData())
+		n += uint64(len(m.GetData()))
 	}
 	return n
 }

@@ -16,7 +16,7 @@ func TestMarksAreBounded(t *testing.T) {
 	const last = 500
 	for i := uint64(1); i <= last; i++ {
 		l.append([]*pb.Entry{{Index: new(i), Term: new(uint64(1))}})
-		l.mark(&pb.Snapshot{Data: make([]byte, 1<<20), Metadata: &pb.SnapshotMetadata{ConfState: &pb.ConfState{}, Index: new(i), Term: new(uint64(1))}})
+		l.mark(&pb.Snapshot{Data: make([]byte, 1<<20), Metadata: &pb.SnapshotMetadata{ConfState: &pb.ConfState{}, Index: new(i), Term: new(uint64(1))}}, maxMarkBytes)
 		size := 0
 		for _, m := range l.marks {
 			size += len(m.GetData())

@@ -34,7 +34,7 @@ func (m *machine) restore(s *pb.Snapshot) error {
 		index: s.GetMetadata().GetIndex(), term: s.GetMetadata().GetTerm(),
 		conf:     s.GetMetadata().GetConfState(),
 		members:  Members{LastIncarnation: uint32(st.GetLastIncarnation()), List: st.GetMembers()},
-		requests: requests{byID: map[[16]byte]place{}},
+		requests: requests{byID: map[[16]byte]place{}, window: m.requests.window},
 	}
 	copy(m.members.ClusterUUID[:], st.GetClusterUuid())
 	for _, r := range st.GetRequests() {
@@ -96,7 +96,7 @@ func (m *machine) apply(e *pb.Entry, conf func(*pb.ConfChangeV2) *pb.ConfState) 
 		a.at = at
 		return a
 	}
-	if m.index > cmd.since+requestWindow {
+	if m.index > cmd.since+m.requests.window {
 		a.expired = true
 		return a
 	}

@@ -71,7 +71,7 @@ func (c *Core) propose(in Propose) {
 	ps.order = append(ps.order, p)
 	ps.bytes += len(in.Data)
 	if c.route(p) == corepb.ForwardReply_BUSY { // it is in no log, and was on its way to none
-		c.finish(p, Busy, "this leader holds more than %d bytes of uncommitted entries", maxUncommitted)
+		c.finish(p, Busy, "this leader holds more than %d bytes of uncommitted entries", c.cfg.Limits.UncommittedBytes)
 	}
 }
 
@@ -79,9 +79,9 @@ func (c *Core) propose(in Propose) {
 // if it leads.
 func (c *Core) route(p *proposal) corepb.ForwardReply_Verdict {
 	p.at, p.sent, p.sentAt = place{}, false, c.now
-	if c.machine.index > p.command.GetSince()+requestWindow/2 {
+	if half := c.requests.window / 2; c.machine.index > p.command.GetSince()+half {
 		// Sent once more it could be too old to be told from a new one.
-		c.finish(p, Unknown, "not seen committed within %d log entries", requestWindow/2)
+		c.finish(p, Unknown, "not seen committed within %d log entries", half)
 		return corepb.ForwardReply_NOT_LEADER
 	}
 	if c.role == raft.StateLeader {
@@ -105,7 +105,7 @@ func (c *Core) appendCommand(cmd *corepb.Command) (place, corepb.ForwardReply_Ve
 	if at, ok := c.proposed.appended[id]; ok {
 		return at, corepb.ForwardReply_ACCEPTED
 	}
-	if c.transfer.target != 0 || c.removed || c.last+1 > cmd.GetSince()+requestWindow {
+	if c.transfer.target != 0 || c.removed || c.last+1 > cmd.GetSince()+c.requests.window {
 		return place{}, corepb.ForwardReply_NOT_LEADER // the last: its proposer gives up, see route
 	}
 	if c.takesNone() {

@@ -25,7 +25,7 @@ func commandEntry(index, since uint64, id byte) *pb.Entry {
 // the window, and the machine goes through a snapshot now and then.
 func TestRapidRequests(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := &machine{index: 1, term: 1, conf: &pb.ConfState{}, requests: requests{byID: map[[16]byte]place{}}}
+		m := &machine{index: 1, term: 1, conf: &pb.ConfState{}, requests: requests{byID: map[[16]byte]place{}, window: requestWindow}}
 		applied := map[byte]uint64{} // id -> index, forgotten or not
 		t.Repeat(map[string]func(*rapid.T){
 			"command": func(t *rapid.T) {
@@ -52,7 +52,7 @@ func TestRapidRequests(t *testing.T) {
 				m.requests.forget(m.index)
 			},
 			"snapshot": func(*rapid.T) {
-				restored := &machine{}
+				restored := &machine{requests: requests{window: requestWindow}}
 				s := m.snapshot()
 				if err := restored.restore(s); err != nil {
 					t.Fatal(err)
@@ -110,7 +110,7 @@ func TestRapidTail(t *testing.T) {
 					t.Skip("nothing to mark")
 				}
 				newest = rapid.Uint64Range(newest+1, last()).Draw(t, "index")
-				l.mark(snap(newest, terms[newest]))
+				l.mark(snap(newest, terms[newest]), maxMarkBytes)
 			},
 			"compact": func(t *rapid.T) {
 				durable, bound := rapid.Uint64Range(0, newest).Draw(t, "durable"), rapid.Uint64Range(0, 2000).Draw(t, "bound")

@@ -66,7 +66,7 @@ func Recover(id Identity, d Durable, clusterUUID [16]byte, address string, port 
 
 // replay applies a whole log to the state before it.
 func replay(log *tail) (*machine, error) {
-	m := &machine{}
+	m := &machine{requests: requests{window: requestWindow}}
 	if err := m.restore(log.marks[0]); err != nil {
 		return nil, err
 	}

@@ -8,11 +8,12 @@ import (
 	"github.com/pgraft/pgraft/core/corepb"
 )
 
-// requests remembers committed request ids for requestWindow log entries: the
-// bound is a distance in the log, so every node forgets at the same entry.
+// requests remembers committed request ids for window log entries: the bound is a
+// distance in the log, so every node forgets at the same entry.
 type requests struct {
-	byID  map[[16]byte]place
-	order []request // by index
+	window uint64 // Limits.RequestWindow
+	byID   map[[16]byte]place
+	order  []request // by index
 	// encoded is order but for its last pending ones, as the last field of a
 	// corepb.State: snapshots are many, and it is most of each.
 	encoded []byte
@@ -45,7 +46,7 @@ func (r *requests) encode() []byte {
 // forget drops what lies further back than the window.
 func (r *requests) forget(index uint64) {
 	n := 0
-	for ; n < len(r.order) && r.order[n].at.index+requestWindow <= index; n++ {
+	for ; n < len(r.order) && r.order[n].at.index+r.window <= index; n++ {
 		delete(r.byID, r.order[n].id)
 		if n == len(r.order)-r.pending {
 			r.pending--

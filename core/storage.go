@@ -204,7 +204,7 @@ func (c *Core) markWhenDue() {
 		return
 	}
 	s := c.machine.snapshot()
-	c.log.mark(s)
+	c.log.mark(s, c.cfg.Limits.MarkBytes)
 	c.storage.marked = n
 	c.emit(Persist{Mark: fromRaftSnapshot(s)}, nil)
 }

@@ -11,12 +11,13 @@ func RestoreOther(taken, next Config, b []byte) (*Core, error) {
 	if err := next.Validate(); err != nil {
 		return nil, err
 	}
+	taken, next = taken.withDefaults(), next.withDefaults()
+	if taken.Limits != next.Limits {
+		return nil, fmt.Errorf("a core with the bounds %+v cannot go on with %+v", taken.Limits, next.Limits)
+	}
 	c, err := Restore(taken, b)
 	if err != nil {
 		return nil, err
-	}
-	if next.MaxTailBytes == 0 {
-		next.MaxTailBytes = defaultTailBytes
 	}
 	c.cfg = next
 	c.library.SetTiming(c.rn, next.ElectionTicks, next.HeartbeatTicks)

@@ -71,6 +71,9 @@ type view struct {
 	pos    int           // how many of the entries applied by anyone it has applied
 	gave   candidacy     // whom its newest vote went to
 	alive  time.Duration // when it took its newest step
+	// Snapshots of its own since its log began, and their bytes: see reachedMarks.
+	marks     int
+	markBytes uint64
 	// The members before a step, and the joint configuration then and now.
 	before          core.Members
 	wasJoint, joint *jointChange
@@ -217,6 +220,7 @@ func (c *checks) persist(n *node, b *core.Persist) {
 		c.gives(n, b.HardState)
 	}
 	c.appended(n, b)
+	c.w.reachedMarks(n, b)
 	if b.PromiseMillis > 0 {
 		c.w.marks.add(markPromiseStored)
 	}

@@ -16,6 +16,7 @@ type request struct {
 	op    *op
 	admin *adminRequest
 	began time.Duration
+	since uint64 // what the node had applied then
 	over  bool
 	asked bool // the core has got it
 }
@@ -170,7 +171,7 @@ func (c *client) try(n *node) {
 // propose hands an entry to a node's core.
 func (w *World) propose(n *node, o *op) *request {
 	w.nextID++
-	q := &request{id: w.nextID, node: n, op: o, began: w.now}
+	q := &request{id: w.nextID, node: n, op: o, began: w.now, since: n.status.Applied}
 	n.await(q)
 	if o.kind <= opRead && o.client >= 0 {
 		w.checks.asksWrite(n)
@@ -243,6 +244,7 @@ func (w *World) answered(q *request, r core.Reply) {
 	}
 	o := q.op
 	o.open--
+	w.reachedWindow(q, r)
 	if q.node.foreign() && r.Code == core.OK { // of the cluster that a member left to go on alone
 		r.Code = core.Unknown
 		w.checks.costs(o)
@@ -275,9 +277,9 @@ func (w *World) answered(q *request, r core.Reply) {
 // the operation.
 func (w *World) tryAgain(o *op) {
 	c := w.clients[o.client]
-	if o.retry && o.tries < maxTries && c.op == o && w.now < w.o.Duration-lastTry {
+	if o.retry && o.tries < w.tries() && c.op == o && w.now < w.o.Duration-lastTry {
 		pause := 500 * time.Millisecond
-		if c.draws.Below(16) == 0 {
+		if c.draws.Below(16) == 0 && !w.forgetsRequests() {
 			pause = maxPause
 		}
 		at := min(w.now+c.draws.Between(0, pause), w.o.Duration-lastTry)
@@ -299,7 +301,7 @@ func (w *World) retry(o *op) {
 		w.marks.add(markRetried)
 		return
 	}
-	if o.tries++; o.tries < maxTries {
+	if o.tries++; o.tries < w.tries() {
 		w.tryAgain(o)
 		return
 	}

@@ -84,6 +84,7 @@ func (n *node) Apply(as []core.Apply) {
 		n.w.hash.bytes(as[i].Data)
 		n.w.checks.applied(n, &as[i])
 	}
+	n.w.reachedCommitted(n, as)
 	n.toApply = as[len(as)-1].Index
 }
 

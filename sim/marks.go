@@ -87,6 +87,9 @@ const (
 	markRecovered
 	markRecoveryCosts
 	markAppliedLate
+	markAppliedInParts
+	markWindowPassed
+	markMarkDropped
 	markCount
 )
 
@@ -102,6 +105,7 @@ var markNames = [markCount]string{
 	"promise stored", "member added", "learner promoted", "voter demoted", "member removed", "node knows that it is removed",
 	"founded another cluster", "leadership transferred", "quorum alive before who votes changed", "transfer failed", "node repaired by the operator", "node restarted with state",
 	"started on an older copy", "warned that a node lost acknowledged data", "voter replaced in one change", "what is shown of the members read", "write acknowledged while a member is out", "went on alone", "committed entries lost with a majority", "entries taken over late",
+	"committed entries applied in parts", "request given up at the end of the window", "own snapshots let go",
 }
 
 func (m *Marks) add(k mark) { m.plain[k]++ }
@@ -187,7 +191,7 @@ var rareMarks = []mark{markPeerQueueFull, markInboxFull}
 
 var mustRefuse = []corepb.Refusal{corepb.Refusal_OTHER_PROTOCOL, corepb.Refusal_OTHER_REPLICA, corepb.Refusal_REMOVED}
 
-var mustAnswer = []core.Code{core.OK, core.NotLeader, core.TooLarge, core.Unknown, core.NoSuchNode, core.Conflict, core.QuorumAtRisk,
+var mustAnswer = []core.Code{core.OK, core.NotLeader, core.Busy, core.TooLarge, core.Unknown, core.NoSuchNode, core.Conflict, core.QuorumAtRisk,
 	core.NotPossible, core.RemovedMember, core.NoRoom}
 
 var codeNames = [...]string{"ok", "not leader", "busy", "too large", "unknown", "no such node", "conflict", "last voter",

@@ -57,7 +57,7 @@
 // state and what is recorded of it stay small, however large the entries are. The
 // sums are over that.
 //
-// Format 2 has no cut and no Packed, and is read too.
+// Format 2 has no cut, no Packed and no bounds in its configurations, and is read too.
 //
 // Redacted traces hold, in place of what users replicated, bytes of the same
 // length that its hash decides: of data that is cut, in place of what is left of

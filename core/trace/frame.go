@@ -41,6 +41,7 @@ type (
 		Durable core.Durable
 
 		redact *core.Redaction // of what is written, unless nil
+		early  bool            // of format 2
 	}
 
 	// Input is one step.
@@ -60,6 +61,7 @@ type (
 		Time   int64
 		Config core.Config
 		Data   []byte // of core.Core.Checkpoint
+		early  bool   // of format 2
 	}
 
 	// Note is for people: a fault, a panic, what a test did.
@@ -244,7 +246,7 @@ func (h *Header) readable() bool { return h.Format == Format || h.Format == form
 
 func (b *Boot) walk(k *checkpoint.Codec) {
 	instant(k, &b.Time)
-	config(k, &b.Config)
+	config(k, &b.Config, b.early)
 	d := &b.Durable
 	hardState(k, &d.HardState)
 	checkpoint.Pointer(k, &d.Snapshot, func(s *core.Snapshot) {
@@ -269,7 +271,7 @@ func (c *Checkpoint) walk(k *checkpoint.Codec) {
 	k.Uint(&c.Seq)
 	sum(k, &c.Sum)
 	instant(k, &c.Time)
-	config(k, &c.Config)
+	config(k, &c.Config, c.early)
 	k.Run(&c.Data, len(k.Bytes()))
 }
 
@@ -286,7 +288,7 @@ func (e *End) walk(k *checkpoint.Codec) {
 	text(k, &e.Reason)
 }
 
-func config(k *checkpoint.Codec, g *core.Config) {
+func config(k *checkpoint.Codec, g *core.Config, early bool) {
 	id := &g.Identity
 	text(k, &id.ClusterID)
 	checkpoint.Number(k, &id.NodeID)
@@ -301,6 +303,14 @@ func config(k *checkpoint.Codec, g *core.Config) {
 	k.Uint(&g.SnapshotEntries)
 	checkpoint.Number(k, &g.MaxEntryBytes)
 	k.Uint(&g.MaxTailBytes)
+	if early {
+		return
+	}
+	k.Uint(&g.Limits.UncommittedBytes)
+	k.Uint(&g.Limits.InflightBytes)
+	k.Uint(&g.Limits.CommittedBytes)
+	k.Uint(&g.Limits.MarkBytes)
+	k.Uint(&g.Limits.RequestWindow)
 }
 
 func hardState(k *checkpoint.Codec, h *core.HardState) {

@@ -56,7 +56,7 @@ func (r *Reader) Next() (Frame, bool) {
 				return nil, false
 			}
 		}
-		f := newFrame(body[0])
+		f := newFrame(body[0], r.format())
 		if f == nil && body[0] >= kindOptional && r.began {
 			continue
 		}
@@ -86,7 +86,7 @@ func (r *Reader) unpack(b []byte, offset int) ([]byte, bool) {
 	return body, err == nil
 }
 
-// format is that of the file; the newest before its header is read, or by At.
+// format is that of the file; the newest before its header is read.
 func (r *Reader) format() uint64 {
 	if r.header.Format == 0 {
 		return Format
@@ -175,16 +175,16 @@ func (r *Reader) Err() error {
 	return r.err
 }
 
-func newFrame(kind byte) Frame {
+func newFrame(kind byte, format uint64) Frame {
 	switch kind {
 	case kindHeader:
 		return &Header{}
 	case kindBoot:
-		return &Boot{}
+		return &Boot{early: format == formatUncut}
 	case kindInput:
 		return &Input{}
 	case kindCheckpoint:
-		return &Checkpoint{}
+		return &Checkpoint{early: format == formatUncut}
 	case kindNote:
 		return &Note{}
 	case kindEnd:
@@ -196,5 +196,10 @@ func newFrame(kind byte) Frame {
 // At returns a reader of the frames from offset on, for one who has read the
 // whole file before.
 func At(b []byte, offset int) *Reader {
-	return &Reader{b: b, at: offset, began: offset > len(Magic)}
+	r := NewReader(b)
+	if offset > len(Magic) {
+		r.Next() // the header
+	}
+	r.at = offset
+	return r
 }

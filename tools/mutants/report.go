@@ -18,7 +18,7 @@ var classes = map[string]string{
 	"8": "a second membership change before the first is applied", "9": "a snapshot without its ConfState, or one index off",
 	"10": "a read without the quorum round", "11": "a lease kept too long", "12": "request ids forgotten",
 	"13": "a removed node's message accepted", "14": "a wiped node let back in", "15": "PreVote ignored, or a learner that refuses to vote",
-	"own": "pgraft's own mechanisms",
+	"own": "pgraft's own mechanisms", "bounds": "bounds that only a long life meets",
 }
 
 // killed says how many of the bases killed it.

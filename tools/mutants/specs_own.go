@@ -2,14 +2,6 @@ package main
 
 import "slices"
 
-// smallWindow has request ids remembered for 200 entries only, so that a simulated
-// minute reaches the end of it. No client may send a request again so late, then.
-var smallWindow = []edit{
-	{"core/config.go", "	requestWindow     = 1 << 16", "	requestWindow     = 200"},
-	{"sim/client.go", "	maxPause = 30 * time.Second\n", "	maxPause = 500 * time.Millisecond\n"},
-	{"sim/client.go", "	maxTries = 4\n", "	maxTries = 2\n"},
-}
-
 // idsNotChecked has request ids looked at by nobody.
 var idsNotChecked = []edit{
 	{"core/machine.go", "	if at, ok := m.requests.byID[a.requestID]; ok {\n", "	if at, ok := m.requests.byID[a.requestID]; ok && at.index == m.index {\n"},
@@ -121,17 +113,6 @@ var ownMutants = []mutant{
 		name: "one-try-is-one-message", class: "12", doc: "the same, with clients that never send a request again: nothing but the network says it twice",
 		edits: append(slices.Clone(idsNotChecked),
 			edit{"sim/client.go", "retry: c.draws.Below(4) > 0, request", "retry: c.draws.Below(4) > 4, request"}),
-	},
-	{
-		name: "small-window", class: "12", control: true, doc: "request ids are remembered for 200 entries: nothing is wrong with that",
-		edits: smallWindow,
-	},
-	{
-		name: "expired-requests-commit", class: "12", doc: "with the small window: a request too old to be told from a new one counts as new",
-		edits: append(slices.Clone(smallWindow),
-			edit{"core/machine.go", "	if m.index > cmd.since+requestWindow {\n", "	if m.index > cmd.since+1<<40 {\n"},
-			edit{"core/propose.go", " || c.last+1 > cmd.GetSince()+requestWindow {", " {"},
-			edit{"core/propose.go", "	if c.machine.index > p.command.GetSince()+requestWindow/2 {\n", "	if c.machine.index > p.command.GetSince()+1<<40 {\n"}),
 	},
 	{
 		name: "acknowledged-when-appended", class: "own", doc: "a client is answered when the leader has put its entry into the log",

@@ -76,8 +76,8 @@ var raftMutants = []mutant{
 	},
 	{
 		name: "snapshot-with-old-members", class: "9", doc: "a snapshot carries the voters of the snapshot before it",
-		edits: []edit{{"core/storage.go", "	s := c.machine.snapshot()\n	c.log.mark(s)\n",
-			"	s := c.machine.snapshot()\n	s.Metadata.ConfState = c.log.marks[len(c.log.marks)-1].GetMetadata().GetConfState()\n	c.log.mark(s)\n"}},
+		edits: []edit{{"core/storage.go", "	s := c.machine.snapshot()\n	c.log.mark(s, c.cfg.Limits.MarkBytes)\n",
+			"	s := c.machine.snapshot()\n	s.Metadata.ConfState = c.log.marks[len(c.log.marks)-1].GetMetadata().GetConfState()\n	c.log.mark(s, c.cfg.Limits.MarkBytes)\n"}},
 	},
 	{
 		name: "snapshot-makes-a-voter", class: "9", doc: "a new member counts itself a voter from the snapshot on",

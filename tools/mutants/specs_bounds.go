@@ -1,0 +1,53 @@
+package main
+
+// Bounds that only a long life meets with their usual values: the simulator makes
+// them small in half of its runs (sim/fault_small_bounds.go).
+var boundMutants = []mutant{
+	{
+		name: "all-bounds-small", class: "bounds", control: true, doc: "every run has small bounds: nothing is wrong with that",
+		edits: []edit{{"sim/decision.go", "		if s.Below(2) == 0 { // this seed goes without\n", "		if s.Below(2) == 0 && k.Name != \"small-bounds\" {\n"}},
+	},
+	{
+		name: "expired-requests-commit", class: "bounds", doc: "a request too old to be told from a new one counts as new",
+		edits: []edit{
+			{"core/machine.go", "	if m.index > cmd.since+m.requests.window {\n", "	if m.index > cmd.since+1<<40 {\n"},
+			{"core/propose.go", " || c.last+1 > cmd.GetSince()+c.requests.window {", " {"},
+			{"core/propose.go", "	if half := c.requests.window / 2; c.machine.index > p.command.GetSince()+half {\n",
+				"	if half := c.requests.window / 2; c.machine.index > p.command.GetSince()+1<<40 {\n"},
+		},
+	},
+	{
+		name: "window-begins-at-the-snapshot", class: "bounds", doc: "a node that starts from a snapshot remembers its request ids for longer than the others",
+		edits: []edit{{"core/machine.go", "		m.requests.add([16]byte(r.GetRequestId()), place{r.GetIndex(), r.GetTerm()})\n",
+			"		m.requests.add([16]byte(r.GetRequestId()), place{m.index, r.GetTerm()})\n"}},
+	},
+	{
+		name: "ids-forgotten-early", class: "bounds", doc: "request ids are remembered for half of the window",
+		edits: []edit{{"core/requests.go", "r.order[n].at.index+r.window <= index", "r.order[n].at.index+r.window/2 <= index"},
+			{"core/propose.go", "	if half := c.requests.window / 2; c", "	if half := c.requests.window; c"}},
+	},
+	{
+		name: "busy-was-appended", class: "bounds", doc: "a leader that is over its bound of uncommitted entries says so of an entry that it has appended",
+		edits: []edit{
+			{"core/propose.go", "	c.proposed.appended[id] = at\n	return at, corepb.ForwardReply_ACCEPTED\n",
+				"	c.proposed.appended[id] = at\n	if c.log.bytesBetween(min(c.hard.Commit, c.last-1), min(c.last-1, c.log.base().Index+uint64(len(c.log.entries)))) > c.cfg.Limits.UncommittedBytes {\n		return at, corepb.ForwardReply_BUSY\n	}\n	return at, corepb.ForwardReply_ACCEPTED\n"},
+		},
+	},
+	{
+		name: "full-counts-as-appended", class: "bounds", doc: "what the library refuses, as too much is uncommitted, counts as appended",
+		edits: []edit{{"core/propose.go", "	if err := c.rn.Propose(marshal(cmd)); err != nil {\n		return place{}, corepb.ForwardReply_BUSY\n	}\n	c.last++\n",
+			"	if err := c.rn.Propose(marshal(cmd)); err == nil {\n		c.last++\n	}\n"}},
+	},
+	{
+		name: "applied-all-that-is-committed", class: "bounds", doc: "of entries applied in parts, the last part counts as applied with the first",
+		edits: []edit{{"core/read.go", "	applied := c.storage.libApplied\n", "	applied := c.hard.Commit\n"}},
+	},
+	{
+		name: "oldest-snapshot-let-go", class: "bounds", doc: "over the bound of snapshots the one before the log goes, and the log stays",
+		edits: []edit{{"core/log.go", "	t.marks = slices.Delete(t.marks, closest, closest+1)\n", "	t.marks = slices.Delete(t.marks, 0, 1)\n"}},
+	},
+	{
+		name: "inflight-never-freed", class: "bounds", live: true, doc: "what a member has confirmed counts as on its way to it for ever",
+		edits: []edit{{library + "tracker/inflights.go", "	in.bytes -= bytes\n	in.start = idx\n", "	in.start = idx\n"}},
+	},
+}

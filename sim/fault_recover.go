@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/corepb"
@@ -10,15 +11,33 @@ import (
 // faultRecover: every other voter is gone for good, but for as many as are no
 // quorum, and the operator has node go on alone. The servers come back empty, and
 // are added again. With Param 1 the operator is cut short after the new identity is
-// stored, with Param 2 after the batch, and begins anew.
+// stored, with Param 2 after the batch, and begins anew. With For peer is first to
+// take node's place, and the first that is in the middle of that goes on alone.
 var faultRecover = Kind{
 	Name: "recover", Group: "people", most: 1,
 	Doc: "a majority is lost for good, and a member goes on alone",
 	draw: func(s *Stream, o *Options, d *Decision) {
 		d.anyone(s, o)
 		d.Param = int64(s.Below(3))
+		if s.Below(2) == 0 {
+			d.Node, d.Peer, d.For = uint32(s.Int(1, o.Nodes)), uint32(s.Int(o.Nodes+1, o.Nodes+spares)), 10*time.Second
+		}
 	},
+	watch: func(w *World, s *strike, n *node) {
+		if !s.cut && n.view.joint != nil {
+			s.cut = true
+			w.arrange(event{at: w.now, kind: evBegin, ref: &Decision{Kind: s.Kind, At: w.now, Node: n.id, Param: s.Param}})
+		}
+	},
+	end: func(*World, *strike) {},
 	begin: func(w *World, s *strike) string {
+		if s.For > 0 {
+			what := faultReplaceBy.begin(w, s)
+			if what != "" {
+				w.watching = append(w.watching, s)
+			}
+			return what
+		}
 		n, d := s.node, s.node.disk.dir
 		if !w.operator.formed || n.foreign() || !n.identity.Invited() || n.identity.Removed || d.identity != n.identity || d.snapshot == nil ||
 			d.corrupt != "" || d.had > d.last() || n.state == broken || n.state == uninitialised || w.checks.newest.Get(n.identity.RaftID) == nil {

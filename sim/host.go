@@ -59,6 +59,9 @@ func (n *node) Persist(b []core.Persist) {
 	for i := range b {
 		n.w.hashPersist(&b[i])
 		n.w.checks.persist(n, &b[i])
+		if s := b[i].Snapshot; s != nil { // in place of what the host has not taken over yet
+			n.taken(core.Applied{Index: s.Index})
+		}
 	}
 	n.disk.add(b)
 }

@@ -43,7 +43,7 @@ var promiseMutants = []mutant{
 	},
 	{
 		name: "removal-without-a-quorum", class: "8", doc: "a voter is removed though too few of the others are reachable",
-		edits: []edit{{"core/membership.go", "	case up < rest/2+1:\n", "	case up < 1:\n"}},
+		edits: []edit{{"core/hear.go", "		if q := len(ids)/2 + 1; have < q && r.code == OK {\n", "		if q := len(ids)/2 + 1; have < 1 && r.code == OK {\n"}},
 	},
 	{
 		name: "learner-votes-at-once", class: "8", doc: "a learner becomes a voter before it has the log, and whether it answers or not",

@@ -90,6 +90,7 @@ const (
 	markAppliedInParts
 	markWindowPassed
 	markMarkDropped
+	markLossTold
 	markCount
 )
 
@@ -105,7 +106,7 @@ var markNames = [markCount]string{
 	"promise stored", "member added", "learner promoted", "voter demoted", "member removed", "node knows that it is removed",
 	"founded another cluster", "leadership transferred", "quorum alive before who votes changed", "transfer failed", "node repaired by the operator", "node restarted with state",
 	"started on an older copy", "warned that a node lost acknowledged data", "voter replaced in one change", "what is shown of the members read", "write acknowledged while a member is out", "went on alone", "committed entries lost with a majority", "entries taken over late",
-	"committed entries applied in parts", "request given up at the end of the window", "own snapshots let go",
+	"committed entries applied in parts", "request given up at the end of the window", "own snapshots let go", "sent LostData",
 }
 
 func (m *Marks) add(k mark) { m.plain[k]++ }
@@ -118,9 +119,12 @@ func (m *Marks) fault(name string) {
 }
 
 func (m *Marks) message(i wireInfo) {
-	if i.body == bodyRaft {
+	switch {
+	case i.body == bodyRaft:
 		m.messages[i.kind&31]++
-	} else if i.body <= lastBody {
+	case i.body == bodyLostData:
+		m.add(markLossTold)
+	case i.body <= lastBody:
 		m.others[i.body]++
 	}
 }

@@ -32,6 +32,7 @@ const (
 	bodyReadRequest  protowire.Number = 8
 	bodyReadReply    protowire.Number = 9
 	lastBody                          = bodyReadReply
+	bodyLostData     protowire.Number = 20
 
 	leasePromise protowire.Number = 11
 
@@ -42,7 +43,7 @@ const (
 // peek reads an encoded corepb.Envelope.
 func peek(data []byte) (i wireInfo) {
 	scan(data, func(num protowire.Number, v uint64, b []byte) {
-		if num >= bodyRaft && num <= lastBody {
+		if num >= bodyRaft && num <= lastBody || num == bodyLostData {
 			i.body = num
 		}
 		switch num {
@@ -128,6 +129,8 @@ func (i wireInfo) String() string {
 		return "ReadRequest"
 	case bodyReadReply:
 		return "ReadReply"
+	case bodyLostData:
+		return "LostData"
 	default:
 		return fmt.Sprintf("body %d", i.body)
 	}

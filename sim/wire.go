@@ -205,7 +205,9 @@ func (w *World) deliver(p *packet) {
 		w.checks.unheard(n, in)
 		return
 	}
-	n.hears(p.from)
+	if p.info.body != bodyLostData { // which is no sign of life
+		n.hears(p.from)
+	}
 	n.input(in)
 }
 

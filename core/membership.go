@@ -266,11 +266,22 @@ func (c *Core) noticeRefusal(e *pb.Entry) {
 	}
 }
 
+// restartChanges has the first entries of changes proposed anew. One whose first entry
+// is applied goes on by itself: what is left of it is driven by state.
 func (c *Core) restartChanges() {
 	for _, ch := range c.changes.waiting {
-		ch.started = false
+		ch.started = ch.started && c.underWay(ch)
 	}
 	c.changes.forgetRounds()
+}
+
+// underWay says that the first entry of a change is applied.
+func (c *Core) underWay(ch *change) bool {
+	m := c.members.Get(ch.raftID)
+	if ch.add != nil {
+		return m != nil
+	}
+	return m == nil || m.GetRole() == corepb.Role_LEAVING
 }
 
 // changeApplied tells the log, the removed member and whoever waits. What a node

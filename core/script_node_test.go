@@ -73,4 +73,5 @@ func (s *script) settings(c *core.Config) {
 	c.SnapshotEntries = uint64(s.num("snapshot", int(c.SnapshotEntries)))
 	c.MaxTailBytes = uint64(s.num("tail", int(c.MaxTailBytes)))
 	c.MaxEntryBytes = s.num("entry", c.MaxEntryBytes)
+	c.Limits.UncommittedBytes = uint64(s.num("uncommitted", int(c.Limits.UncommittedBytes)))
 }

@@ -188,7 +188,7 @@ var ownMutants = []mutant{
 	},
 	{
 		name: "refused-change-forgotten", class: "own", live: true, doc: "a membership change that was refused is not tried again",
-		edits: []edit{{"core/membership.go", "	for _, ch := range c.changes.waiting {\n		ch.started = false\n	}\n", ""}},
+		edits: []edit{{"core/membership.go", "		ch.started = ch.started && c.underWay(ch)\n", "		_ = ch\n"}},
 	},
 	{
 		name: "commit-not-learned", class: "own", live: true, nodes: 2, doc: "a candidate does not learn what others know to be committed",

@@ -317,7 +317,7 @@ func stopsWhileItsDiskHangs(_ context.Context, t *testing.T, s *suite) {
 	must(t, openToAll(dir, filepath.Dir(trigger)))
 	install := privateInstall(t, s.install, filepath.Join(dir, "postgresql"))
 	buildEngine(t, dir, fmt.Sprintf(hangingDisk, trigger), filepath.Join(install.PkgLibDir, "pgraft_engine.so"),
-		"cfg.Retention.RetainFrom = retainEverything", "cfg.Retention.RetainFrom, cfg.FS = retainEverything, hangingDisk")
+		"c.Retention.RetainFrom = retainEverything", "c.Retention.RetainFrom, c.FS = retainEverything, hangingDisk")
 
 	ctx, cancel := context.WithTimeout(t.Context(), scenarioLimit)
 	defer cancel()

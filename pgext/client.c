@@ -80,7 +80,7 @@ wait_for_engine(PgraftDeadline call_deadline)
 		return epoch;
 
 	require_registered_engine();
-	deadline = Min(pgraft_deadline_in(PGRAFT_ENGINE_WAIT_MS), call_deadline);
+	deadline = pgraft_deadline_earlier(pgraft_deadline_in(PGRAFT_ENGINE_WAIT_MS), call_deadline);
 	ConditionVariablePrepareToSleep(&pgraft_shared->engine_cv);
 	for (;;)
 	{

@@ -60,7 +60,8 @@ static int	fd = -1;
 static volatile Word word = ENDED;
 static uint32 crashes;
 static uint64 progress;			/* of the worker's work, when it last started */
-static TimestampTz since;		/* when it was starting */
+static PgraftDeadline started,	/* until when it counts as starting */
+			runs_well;			/* from when on it runs well */
 
 /* All of the file, or its first word only; async-signal-safe. */
 static bool
@@ -183,7 +184,8 @@ pgraft_crashes_wait_ms(void)
 void
 pgraft_crashes_begin(void)
 {
-	since = GetCurrentTimestamp();
+	started = pgraft_deadline_in(PGRAFT_STARTING_MS);
+	runs_well = pgraft_deadline_in(PGRAFT_RUNS_WELL_MS);
 	write_file(STARTING);
 }
 
@@ -209,19 +211,15 @@ pgraft_crashes_forget(void)
 bool
 pgraft_crashes_runs_well(void)
 {
-	TimestampTz now;
-
 	if (word != STARTING && word != RUNNING)
 		return false;
-	now = GetCurrentTimestamp();
-	if (TimestampDifferenceExceeds(since, now, PGRAFT_RUNS_WELL_MS))
+	if (pgraft_remaining_ms(runs_well) == 0)
 	{
 		crashes = 0;
 		write_file(ENDED);
 		return true;
 	}
-	if (word == STARTING &&
-		TimestampDifferenceExceeds(since, now, PGRAFT_STARTING_MS))
+	if (word == STARTING && pgraft_remaining_ms(started) == 0)
 		write_file(RUNNING);
 	return false;
 }

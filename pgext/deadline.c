@@ -23,14 +23,20 @@ now(void)
 PgraftDeadline
 pgraft_deadline_in(long ms)
 {
-	return now() + (int64) ms * 1000;
+	return (PgraftDeadline) {now() + (int64) ms * 1000};
+}
+
+PgraftDeadline
+pgraft_deadline_earlier(PgraftDeadline a, PgraftDeadline b)
+{
+	return a.us < b.us ? a : b;
 }
 
 /* Rounded up; 0 once the deadline has passed. */
 long
 pgraft_remaining_ms(PgraftDeadline deadline)
 {
-	int64		left = deadline - now();
+	int64		left = deadline.us - now();
 
 	return left <= 0 ? 0 : (long) Min((left + 999) / 1000, INT_MAX);
 }

@@ -205,11 +205,12 @@ work_once(void)
 
 /* Waits before the engine is started; a reload ends that. */
 static void
-wait_until(TimestampTz start)
+wait_for(int ms)
 {
+	PgraftDeadline start = pgraft_deadline_in(ms);
 	long		left;
 
-	pgraft_next_start_set(start);
+	pgraft_next_start_set(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms));
 	while (!ConfigReloadPending && (left = pgraft_remaining_ms(start)) > 0)
 	{
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
@@ -235,7 +236,6 @@ wait_to_start(void)
 
 	if (ms > 0)
 	{
-		TimestampTz start = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
 		char	   *message = psprintf("the engine has crashed %u times in a row, and the server with it", crashes);
 
 		pgraft_last_error_set(message);
@@ -244,12 +244,13 @@ wait_to_start(void)
 				(errmsg("the pgraft engine has crashed %u times in a row", crashes),
 				 errdetail("It is started again in %d s.", ms / 1000),
 				 errhint("What it has written to the server log before says why.  Reload the configuration to have it started at once.")));
-		wait_until(start);
+		wait_for(ms);
 	}
 	else if (pg_atomic_read_u32(&pgraft_shared->failures) > 0)
 	{
 		clear_status(PGRAFT_WORKER_ERROR);
-		wait_until(pgraft_next_start());
+		wait_for(Min(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), pgraft_next_start()),
+					 PGRAFT_MAX_RETRY_MS));
 	}
 }
 

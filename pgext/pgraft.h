@@ -231,12 +231,16 @@ extern uint32 pgraft_wait_event_apply(void);
 extern uint32 pgraft_wait_event_applied(void);
 
 /*
- * deadline.c.  Microseconds of the clock that goes on evenly, whatever is done to
- * the time of day.
+ * deadline.c.  By the clock that goes on evenly, whatever is done to the time of
+ * day.  A struct, so that no TimestampTz is taken for one.
  */
-typedef int64 PgraftDeadline;
+typedef struct PgraftDeadline
+{
+	int64		us;
+} PgraftDeadline;
 
 extern PgraftDeadline pgraft_deadline_in(long ms);
+extern PgraftDeadline pgraft_deadline_earlier(PgraftDeadline a, PgraftDeadline b);
 extern long pgraft_remaining_ms(PgraftDeadline deadline);
 
 /* client.c */

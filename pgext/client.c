@@ -90,7 +90,7 @@ wait_for_engine(PgraftDeadline call_deadline)
 		if (PGRAFT_ENGINE_UP(epoch))
 			break;
 		left = pgraft_remaining_ms(deadline);
-		if (left <= 0 || pgraft_next_start() > deadline)
+		if (left <= 0 || TimestampDifferenceMilliseconds(GetCurrentTimestamp(), pgraft_next_start()) > left)
 			report_no_engine();
 		ConditionVariableTimedSleep(&pgraft_shared->engine_cv, left,
 									pgraft_wait_event_engine());

@@ -46,15 +46,7 @@
 //   - Bounded memory: every queue has a named bound (config.go) and answers Busy
 //     beyond it.
 //
-// # Where to find what
-//
-// elections: election.go; the lease: lease.go; reads: read.go; proposals:
-// propose.go; request ids: requests.go; membership: membership.go, replace.go,
-// members.go; handing leadership over: transfer.go; identity: identity.go;
-// messages at the door: door.go; storage: storage.go; the log in memory: log.go;
-// the replicated state machine and snapshots of it: machine.go; a lost quorum:
-// recover.go; checkpoints of a running core: checkpoint.go; the hash chain:
-// chain.go.
+// Which file decides what stands in ARCHITECTURE.md.
 //
 // Sources: Ongaro, Consensus: Bridging Theory and Practice (2014), "the thesis"
 // in comments; Ongaro and Ousterhout, In Search of an Understandable Consensus

@@ -69,6 +69,7 @@ type view struct {
 	// The members before a step, and the joint configuration then and now.
 	before          core.Members
 	wasJoint, joint *jointChange
+	baseJoint       *jointChange // that its log begins in
 }
 
 func (v *view) last() uint64 { return v.base + uint64(len(v.slots)) - 1 }
@@ -98,6 +99,7 @@ type checks struct {
 	members    []membership
 	promises   []made
 	joints     map[slotKey]*jointChange
+	changes    []slotKey    // the membership entries of all logs
 	damaged    []*directory // with a record that fails its checksum
 }
 

@@ -20,6 +20,9 @@ type jointChange struct{ in, out []uint64 } // Raft ids
 func (c *checks) learn(e *core.Entry) {
 	k := slotKey{e.Index, e.Term}
 	var cc pb.ConfChangeV2
+	if !slices.Contains(c.changes, k) {
+		c.changes = append(c.changes, k)
+	}
 	if _, known := c.joints[k]; known || proto.Unmarshal(e.Data, &cc) != nil || len(cc.GetChanges()) < 2 {
 		return
 	}
@@ -50,6 +53,19 @@ func (c *checks) follow(n *node) {
 			return
 		}
 	}
+	v.joint = v.baseJoint // its log begins in the middle of a change
+}
+
+// jointAt is the joint configuration that the committed log up to an index ends in;
+// nil if it ends in none.
+func (c *checks) jointAt(index uint64) (j *jointChange) {
+	newest := uint64(0)
+	for _, k := range c.changes {
+		if k.index <= index && k.index > newest && k.index < uint64(len(c.committed)) && c.committed[k.index].term == k.term {
+			newest, j = k.index, c.joints[k]
+		}
+	}
+	return j
 }
 
 // quorum says whether a majority of the voters has something; in a joint

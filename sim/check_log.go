@@ -57,7 +57,7 @@ func (c *checks) startAt(n *node, s *core.Snapshot) {
 		v.base, v.mark, base = s.Index, s.Index, slot{s.Term, chain}
 		c.know(n, s.Index, base)
 	}
-	v.slots = append(v.slots, base)
+	v.slots, v.baseJoint = append(v.slots, base), c.jointAt(v.base)
 	v.pos = c.positionAfter(v.base)
 }
 

@@ -82,6 +82,9 @@ type Kind struct {
 	// watch is called after each step of a node's core, from when begin put the
 	// strike into World.watching until its end; nil for most.
 	watch func(w *World, s *strike, n *node)
+	// stage and sent are of faults of several stages; see stage.go.
+	stage func(w *World, s *strike)
+	sent  func(w *World, s *strike, n *node, p *packet) (held bool)
 	// most is how many a seed draws at most.
 	most int
 }
@@ -96,6 +99,7 @@ func Kinds() []*Kind {
 		&faultCrash, &faultCrashInStep, &faultAllDown, &faultPause, &faultSleep, &faultSettings, &faultUpgrade,
 		&faultDrift,
 		&faultAdd, &faultRemove, &faultReplace, &faultReplaceBy, &faultReplaceCut, &faultTwoChanges, &faultTransfer, &faultTransferLate, &faultCompact, &faultBootstrap, &faultSmallBounds,
+		&faultOldAnswers, &faultHeldOver, &faultLongTail, &faultCompactJoint, &faultEdgeOfPromise, &faultAged,
 	}
 }
 
@@ -119,7 +123,8 @@ type strike struct {
 	cut  bool // flap: the link is away at the moment
 	// dir-older: the copy that was made
 	copied *directory
-	apart  []*node // turns, replace-cut: who is cut from the others
+	apart  []*node // who is cut from the others
+	*staged
 }
 
 // Plan draws the decisions of a seed: which kinds are on, how often, and each

@@ -82,6 +82,10 @@ const (
 	markAppliedInParts
 	markWindowPassed
 	markMarkDropped
+	markKeptArrived
+	markOldAnswerArrived
+	markJointSnapshot
+	markTailReplaced
 	markCount
 )
 
@@ -97,7 +101,8 @@ var markNames = [markCount]string{
 	"promise stored", "member added", "learner promoted", "voter demoted", "member removed", "node knows that it is removed",
 	"founded another cluster", "leadership transferred", "transfer failed", "node repaired by the operator", "node restarted with state",
 	"started on an older copy", "warned that a node lost acknowledged data", "voter replaced in one change",
-	"committed entries applied in parts", "request given up at the end of the window", "own snapshots let go",
+	"committed entries applied in parts", "request given up at the end of the window", "own snapshots let go", "kept message arrived", "answers of an earlier leadership arrived",
+	"snapshot installed while joint", "snapshot installed over a longer log",
 }
 
 func (m *Marks) add(k mark) { m.plain[k]++ }

@@ -74,7 +74,9 @@ func main() {
 }
 
 // mutants are all of them, in the order of the table.
-func mutants() []mutant { return slices.Concat(durableMutants, raftMutants, ownMutants, boundMutants) }
+func mutants() []mutant {
+	return slices.Concat(durableMutants, raftMutants, ownMutants, boundMutants, rareMutants)
+}
 
 // asked says whether -parts asks for a kind of fault or a checker.
 func (o options) asked(part string) bool {

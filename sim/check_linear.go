@@ -42,7 +42,7 @@ func (c *checks) linear() {
 func (o *op) history() (porcupine.Operation, bool) {
 	p := porcupine.Operation{ClientId: o.client, Input: o, Call: int64(o.began), Output: o.read, Return: int64(o.ended)}
 	switch {
-	case o.kind == opConfirm || o.kind == opWait:
+	case o.kind == opConfirm || o.kind == opWait || o.crowd:
 		return p, false
 	case o.outcome == done:
 		return p, true

@@ -85,6 +85,9 @@ type Kind struct {
 	// handOver is called when the node of a strike in World.watching is about to send
 	// the message that hands leadership over; nil for most.
 	handOver func(w *World, s *strike)
+	// stage and sent are of faults of several stages; see stage.go.
+	stage func(w *World, s *strike)
+	sent  func(w *World, s *strike, n *node, p *packet) (held bool)
 	// most is how many a seed draws at most.
 	most int
 }
@@ -99,6 +102,7 @@ func Kinds() []*Kind {
 		&faultCrash, &faultCrashInStep, &faultAllDown, &faultPause, &faultSleep, &faultSettings, &faultUpgrade, &faultRestore, &faultSlowApply,
 		&faultDrift,
 		&faultAdd, &faultRemove, &faultRemoveDying, &faultReplace, &faultReplaceBy, &faultReplaceCut, &faultTwoChanges, &faultTransfer, &faultTransferLate, &faultTransferLost, &faultCompact, &faultBootstrap, &faultRecover, &faultMistake, &faultSmallBounds,
+		&faultOldAnswers, &faultHeldOver, &faultLongTail, &faultCompactJoint, &faultEdgeOfPromise, &faultAged,
 	}
 }
 
@@ -122,8 +126,9 @@ type strike struct {
 	cut  bool // flap: the link is away at the moment; transfer: it is deaf or stands still; restore, recover: it is done
 	// dir-older: the copy that was made
 	copied *directory
-	apart  []*node // turns, replace-cut: who is cut from the others
+	apart  []*node // who is cut from the others
 	handed bool    // transfer: leadership has been handed over; remove-dying: it was asked for
+	*staged
 }
 
 // Plan draws the decisions of a seed: which kinds are on, how often, and each

@@ -48,6 +48,9 @@ func (w *World) reseed() {
 	for _, l := range w.links {
 		turn(&l.latency, &l.holds, &l.loss.draws, &l.duplicate.draws, &l.reorder.draws, &l.replay.draws)
 	}
+	for _, s := range w.keeping {
+		turn(&s.draws)
+	}
 	for _, c := range w.clients {
 		turn(&c.draws, &c.waits)
 	}

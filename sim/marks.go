@@ -91,6 +91,10 @@ const (
 	markWindowPassed
 	markMarkDropped
 	markLossTold
+	markKeptArrived
+	markOldAnswerArrived
+	markJointSnapshot
+	markTailReplaced
 	markCount
 )
 
@@ -106,7 +110,8 @@ var markNames = [markCount]string{
 	"promise stored", "member added", "learner promoted", "voter demoted", "member removed", "node knows that it is removed",
 	"founded another cluster", "leadership transferred", "quorum alive before who votes changed", "transfer failed", "node repaired by the operator", "node restarted with state",
 	"started on an older copy", "warned that a node lost acknowledged data", "voter replaced in one change", "what is shown of the members read", "write acknowledged while a member is out", "went on alone", "committed entries lost with a majority", "entries taken over late",
-	"committed entries applied in parts", "request given up at the end of the window", "own snapshots let go", "sent LostData",
+	"committed entries applied in parts", "request given up at the end of the window", "own snapshots let go", "sent LostData", "kept message arrived", "answers of an earlier leadership arrived",
+	"snapshot installed while joint", "snapshot installed over a longer log",
 }
 
 func (m *Marks) add(k mark) { m.plain[k]++ }

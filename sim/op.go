@@ -21,6 +21,7 @@ type op struct {
 	open    int    // attempts without an answer
 	maybe   bool   // an attempt ended without an answer
 	gone    bool   // a node that is no member was asked
+	crowd   bool   // one of very many at once: too many for the check of linearizability
 	tooOld  bool   // an attempt was given up at the end of the window of request ids
 	index   uint64 // where it was acknowledged
 	read    uint64 // what a read saw: the op that wrote it, 0 = nothing

@@ -37,12 +37,15 @@ const (
 	evInput              // ref core.Input: a report that the host owes the core
 	evDead               // ref *link: TCP gives up if it is still cut
 	evRetire             // ref *peer: the connections of a peer no longer listed end
+	evStage              // ref *strike: it looks at the cluster
+	evKept               // ref *packet: a message that a fault had kept arrives
+	evCall               // ref func()
 	evFork               // from here on the run has another luck: Future
 )
 
 func (k eventKind) String() string {
 	return [...]string{"tick", "disk", "deliver", "dial", "hello", "welcome", "hangup", "start",
-		"client", "timeout", "flap", "upgrade", "retry", "operator", "begin", "end", "settle", "input", "dead", "retire", "fork"}[k]
+		"client", "timeout", "flap", "upgrade", "retry", "operator", "begin", "end", "settle", "input", "dead", "retire", "stage", "kept", "call", "fork"}[k]
 }
 
 // queue is a binary heap by time, then by order of arrangement.

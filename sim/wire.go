@@ -107,6 +107,9 @@ func (n *node) transmit(c *conn, s core.Send, info wireInfo) {
 		n.report(core.SnapshotSent{RaftID: s.To, OK: true})
 	}
 	w.marks.message(pk.info)
+	if len(w.keeping) > 0 && w.sent(n, &pk) {
+		return
+	}
 	switch {
 	case l.cut > 0:
 		w.marks.add(markCutMessage)

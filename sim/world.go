@@ -21,6 +21,7 @@ type World struct {
 	links    []*link // by from, to
 	strikes  []*strike
 	watching []*strike // those whose Kind.watch waits for something
+	keeping  []*strike // those of several stages; see stage.go
 	settled  bool      // the faults are over
 
 	clients  []*client
@@ -258,6 +259,12 @@ func (w *World) dispatchOutside(e event) {
 		w.upgrade(e.ref.(*node))
 	case evSettle:
 		w.settle()
+	case evStage:
+		w.stage(e.ref.(*strike))
+	case evKept:
+		w.arriveKept(e.ref.(*packet))
+	case evCall:
+		e.ref.(func())()
 	case evFork:
 		w.reseed()
 	}

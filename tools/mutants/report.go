@@ -19,6 +19,9 @@ var classes = map[string]string{
 	"10": "a read without the quorum round", "11": "a lease kept too long", "12": "request ids forgotten",
 	"13": "a removed node's message accepted", "14": "a wiped node let back in", "15": "PreVote ignored, or a learner that refuses to vote",
 	"own": "pgraft's own mechanisms", "bounds": "bounds that only a long life meets",
+	"two lives": "an old answer of a term in which the same node led before", "held over": "a message over two changes of leader, or a restart",
+	"long tail": "a deposed leader's long log under a snapshot", "joint snapshot": "a snapshot of a joint configuration",
+	"edge of a promise": "an election in the last ticks of a promise",
 }
 
 // killed says how many of the bases killed it.

@@ -33,6 +33,8 @@ type Config struct {
 	ListenAddress string // empty: Address
 	Port          uint32
 	DataDir       string // of the log store; made by Init
+	// CloseLimit is how long Close waits for a disk that hangs; 0 means closeLimit.
+	CloseLimit time.Duration
 	// GroupAccess lets the group of DataDir read it: its mode is 0750, else 0700.
 	// What lies in it is made with 0750 and 0640, less the umask of the process.
 	GroupAccess bool

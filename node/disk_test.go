@@ -48,7 +48,7 @@ func withDisks(disks map[uint32]*disk) func(*member) {
 	return func(m *member) {
 		d := &disk{}
 		disks[m.cfg.NodeID] = d
-		m.cfg.FS = errorfs.Wrap(vfs.Default, d)
+		m.cfg.FS, m.cfg.CloseLimit = errorfs.Wrap(vfs.Default, d), 0 // as in production
 	}
 }
 

@@ -85,7 +85,7 @@ func newMember(t testing.TB, id uint32) *member {
 	dir := t.TempDir()
 	m := &member{t: t, cfg: node.Config{
 		ClusterID: "test", NodeID: id, Address: "127.0.0.1", Port: freePort(t),
-		DataDir: filepath.Join(dir, "pgraft"), MarkerPath: filepath.Join(dir, "pgraft.initialized"),
+		DataDir: filepath.Join(dir, "pgraft"), CloseLimit: time.Minute, MarkerPath: filepath.Join(dir, "pgraft.initialized"),
 		ElectionTimeout: electionTimeout, HeartbeatInterval: heartbeatInterval,
 		MaxEntryBytes: 1 << 20, SnapshotEntries: 50, Trace: recorder.Settings{Mode: recorder.Ring, MaxBytes: recorder.MinBytes},
 	}}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	crand "crypto/rand"
 	"encoding/binary"
@@ -306,21 +307,22 @@ func (n *Node) running() (*runner, error) {
 	return nil, ErrNotRunning
 }
 
-// closeLimit is how long Close waits for a disk that hangs.
+// closeLimit is how long Close waits for a disk that hangs, unless Config.CloseLimit
+// says otherwise, and after how long others take a disk for one that hangs.
 const closeLimit = 4 * time.Second
 
 // Close stops everything and closes the store. Every call returns when that is
-// done, with what came of it, or after closeLimit with ErrDiskHangs: then the
+// done, with what came of it, or after CloseLimit with ErrDiskHangs: then the
 // store is as a crash would leave it, and what it had not written was not
 // acknowledged. If the process goes on, so does the closing.
 func (n *Node) Close() error {
 	n.closing.Do(func() {
-		done := make(chan error, 1)
+		done, limit := make(chan error, 1), cmp.Or(n.cfg.CloseLimit, closeLimit)
 		n.cfg.Go(func() { done <- n.close() })
 		select {
 		case n.closed = <-done:
-		case <-time.After(closeLimit):
-			n.closed = fmt.Errorf("%w: %s was not closed within %v", ErrDiskHangs, n.cfg.DataDir, closeLimit)
+		case <-time.After(limit):
+			n.closed = fmt.Errorf("%w: %s was not closed within %v", ErrDiskHangs, n.cfg.DataDir, limit)
 		}
 	})
 	return n.closed

@@ -123,7 +123,9 @@ func (n *Node) openStore() (bool, error) {
 	if err := reachable(n.cfg.DataDir); err != nil {
 		return false, err
 	}
-	s, err := store.Open(n.cfg.DataDir, n.storeOptions())
+	options := n.storeOptions()
+	options.Existing = marked // it may be taken away at any moment
+	s, err := store.Open(n.cfg.DataDir, options)
 	if err != nil {
 		return false, err
 	}

@@ -41,10 +41,19 @@ func (c *checks) learn(e *core.Entry) {
 }
 
 // jointAt is the joint configuration that a snapshot at index i is in: that of
-// the last membership entry that was committed up to there.
+// the last membership entry that was committed up to there. A process can die before
+// anybody is told what its snapshot says to be committed: there the first log counts
+// that had the index.
 func (c *checks) jointAt(i uint64) *jointChange {
-	for i = min(i, uint64(len(c.committed))-1); i > 0 && len(c.joints) > 0; i-- {
-		if j, ok := c.joints[slotKey{i, c.committed[i].term}]; ok {
+	for i = min(i, uint64(len(c.first))); i > 0 && len(c.joints) > 0; i-- {
+		var term uint64
+		switch {
+		case i < uint64(len(c.committed)):
+			term = c.committed[i].term
+		case i < uint64(len(c.first)):
+			term = c.first[i].term
+		}
+		if j, ok := c.joints[slotKey{i, term}]; ok {
 			return j
 		}
 	}

@@ -1,6 +1,11 @@
 package sim
 
-import "github.com/pgraft/pgraft/core"
+import (
+	"slices"
+
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/corepb"
+)
 
 // faultMistake: the operator asks for a change that cannot be: with Param 0 a new
 // member at another one's address, with 1 one with other data than it has, with 2 one
@@ -14,7 +19,7 @@ var faultMistake = Kind{
 	},
 	begin: func(w *World, s *strike) string {
 		l, x := s.node, s.peer
-		if x == nil || l.state != running || l.paused > 0 || l.members.Node(x.id) == nil || w.busyWith(x) {
+		if x == nil || l.state != running || l.paused > 0 || l.members.Node(x.id) == nil || w.busyWith(x) || l.leaves(x) {
 			return ""
 		}
 		spare := w.nodes[len(w.nodes)-1]
@@ -52,4 +57,12 @@ var faultMistake = Kind{
 		}
 		return what
 	},
+}
+
+// leaves says that n knows that x is on its way out, or to be: what is asked of it
+// later can find that it is no member.
+func (n *node) leaves(x *node) bool {
+	m := n.members.Node(x.id)
+	return m.GetRole() == corepb.Role_LEAVING ||
+		slices.ContainsFunc(n.members.List, func(o *corepb.Member) bool { return o.GetReplaces() == m.GetRaftId() })
 }

@@ -113,24 +113,7 @@ func oldAnswers(w *World, s *strike) {
 			w.answersArrive(s, 500*time.Millisecond)
 		}
 	case 5:
-		if w.hand(s, n) && n.status.Term > s.term {
-			if s.Param%10 == oldAnswersLate {
-				n.disk.stall = s.draws.Between(100*time.Millisecond, time.Second)
-			}
-			if !w.waited(s) {
-				return
-			}
-			within := Pick(&s.draws, 100*time.Millisecond, 2*time.Second)
-			switch s.Param % 10 {
-			case oldAnswersCutOff, oldAnswersLate:
-				w.part(s, n)
-				within = 3 * time.Second
-			case oldAnswersFew:
-				w.crowd(s, n)
-				within = 5 * time.Millisecond
-			}
-			w.answersArrive(s, within)
-		}
+		oldAnswersAgain(w, s)
 	case 6:
 		if s.draws.Below(10) == 0 && len(s.apart) > 0 {
 			w.askFor(s, n, opBarrier)
@@ -142,9 +125,40 @@ func oldAnswers(w *World, s *strike) {
 	}
 }
 
-// crowd has a leader asked for many entries at once.
+// oldAnswersAgain has the answers arrive once node leads again.
+func oldAnswersAgain(w *World, s *strike) {
+	n := s.node
+	if w.hand(s, n) && n.status.Term > s.term {
+		if s.Param%10 == oldAnswersLate {
+			n.disk.stall = s.draws.Between(100*time.Millisecond, time.Second)
+		}
+		if !w.waited(s) {
+			return
+		}
+		within := Pick(&s.draws, 100*time.Millisecond, 2*time.Second)
+		switch s.Param % 10 {
+		case oldAnswersCutOff, oldAnswersLate:
+			w.part(s, n)
+			within = 3 * time.Second
+		case oldAnswersFew:
+			// Only one other disk is fast: what is true of the rest comes late.
+			fast := w.other(s, n)
+			for _, x := range w.nodes {
+				if x != n && x != fast {
+					x.disk.stall = s.draws.Between(100*time.Millisecond, time.Second)
+				}
+			}
+			w.crowd(s, n)
+			within = 5 * time.Millisecond
+		}
+		w.answersArrive(s, within)
+	}
+}
+
+// crowd has a leader asked for more entries at once than others commit in the time
+// until it leads again.
 func (w *World) crowd(s *strike, n *node) {
-	for range s.draws.Int(10, 60) {
+	for range s.draws.Int(40, 160) {
 		w.askFor(s, n, opRead)
 	}
 }

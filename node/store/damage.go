@@ -94,7 +94,10 @@ func (p *Pebble) complete() error {
 	return nil
 }
 
+// lockName is Pebble's.
+const lockName = "LOCK"
+
 // IsFile says whether a store may have a file of that name in its directory.
 func IsFile(name string) bool {
-	return IsMark(name) || name == ballastName || strings.HasPrefix(name, "marker.") || fileName.MatchString(name)
+	return IsMark(name) || name == ballastName || name == lockName || strings.HasPrefix(name, "marker.") || fileName.MatchString(name)
 }

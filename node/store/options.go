@@ -46,6 +46,9 @@ type Options struct {
 	MemTableBytes uint64
 	// Logger gets errors only; nil is slog.Default.
 	Logger *slog.Logger
+	// Existing says that there is a store: where none is found, none is made, and
+	// Open fails with fs.ErrNotExist.
+	Existing bool
 	// OnFull, when not nil, is called when a call finds no room, and not again
 	// before Room has said that there is some. It must not block or call the store.
 	OnFull func()
@@ -107,6 +110,7 @@ func (o Options) pebbleOptions(p *Pebble) *pebble.Options {
 		MemTableSize:       o.MemTableBytes,
 		MaxOpenFiles:       maxOpenTables,
 		Logger:             log,
+		ErrorIfNotExists:   o.Existing,
 		EventListener: &pebble.EventListener{
 			// What Pebble could not do in the background, it cannot have done
 			// for us either: a table that is not written, a compaction that

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -73,7 +76,7 @@ func Open(dir string, o Options) (*Pebble, error) {
 
 func (p *Pebble) open(o Options) error {
 	switch _, err := p.fs.Stat(p.dir); {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist) && !o.Existing:
 		if err := p.fs.MkdirAll(p.dir, 0o700); err != nil {
 			return err
 		}
@@ -87,6 +90,10 @@ func (p *Pebble) open(o Options) error {
 		return fmt.Errorf("store: open %s: %w", p.dir, err)
 	}
 	db, err := pebble.Open(p.dir, o.pebbleOptions(p))
+	if errors.Is(err, pebble.ErrDBDoesNotExist) {
+		p.unmake()
+		return fmt.Errorf("store: %w", &fs.PathError{Op: "open", Path: p.dir, Err: syscall.ENOENT})
+	}
 	if damaged := p.damage(err); damaged != nil {
 		return damaged
 	}
@@ -108,6 +115,20 @@ func (p *Pebble) open(o Options) error {
 		return errors.Join(err, db.Close())
 	}
 	return nil
+}
+
+// unmake takes back what Open has made of a directory that was taken away meanwhile:
+// it would be in the way of the one that comes back.
+func (p *Pebble) unmake() {
+	made := []string{lockName, ballastName}
+	names, err := p.fs.List(p.dir)
+	if err != nil || slices.ContainsFunc(names, func(n string) bool { return !slices.Contains(made, filepath.Base(n)) }) {
+		return
+	}
+	for _, n := range names {
+		_ = p.fs.Remove(p.fs.PathJoin(p.dir, filepath.Base(n))) // the next try finds what is left
+	}
+	_ = p.fs.Remove(p.dir)
 }
 
 func (p *Pebble) corrupt(record string, detail error) *CorruptError {

@@ -22,7 +22,7 @@ func TestBrowser(t *testing.T) {
 	p.shot("first-light")
 	p.wantText("#gutter", "node 1", "Leader", "term 2", "node 3", "follows 1")
 	p.wantText("#size", "3 nodes", fmt.Sprintf("%d,", len(h.Steps)/1000))
-	p.wantText("#incidents", "node 1: killed", "node 2: leads term 3", "nodes [2] cut off")
+	p.wantText("#incidents", "node 1: killed", "node 3: leads term 3", "nodes [2] cut off")
 
 	// An arrow: the vote that node 3 gave node 2 in term 3.
 	vote := eval[int](p, `app.model.M.kind.findIndex((k, i) => app.model.kinds[k] === "MsgVoteResp" && app.model.M.mterm[i] === 3 && app.model.M.got[i] >= 0)`)
@@ -38,7 +38,7 @@ func TestBrowser(t *testing.T) {
 
 	// Along it to its arrival, which made a leader.
 	p.key("f")
-	p.wantText("#details", "Receive", "input of node 2", "State after it", "Leader", "was Candidate")
+	p.wantText("#details", "Receive", "input of node 3", "State after it", "Leader", "was Candidate")
 	p.shot("step-light")
 
 	// A click on a band selects that node's step.
@@ -89,7 +89,7 @@ func TestBrowserSearchAndFilter(t *testing.T) {
 	}
 	p.query("MsgVote term:3")
 	p.until(`app.found.hits.length > 0`)
-	p.wantText("#found", "MsgVote node ")
+	p.wantText("#found", "MsgVote node 3")
 	p.key(kb.Enter)
 	p.wantText("#details", "MsgVote", "term", "3")
 	p.wantText("#hits", "1 of ")

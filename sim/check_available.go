@@ -92,8 +92,8 @@ func (c *checks) acknowledges(n *node) {
 // soundQuorum are voters that are a quorum and can all talk to each other, and that
 // no other voter can trouble; nil if there is none, or a change is under way.
 func (c *checks) soundQuorum() (group []sound) {
-	if !c.w.operator.formed || !c.membershipRests() {
-		return nil
+	if !c.w.operator.formed || !c.membershipRests() || slices.ContainsFunc(c.w.strikes, func(s *strike) bool { return s.kind.sent != nil }) {
+		return nil // the last: it may keep a message
 	}
 	for _, m := range c.newest.List {
 		n := c.w.nodes[core.NodeID(m.GetRaftId())-1]
@@ -146,7 +146,12 @@ func (n *node) talksTo(x *node) bool {
 
 func (n *node) connected(x *node) bool {
 	p := n.peer(x.identity.RaftID)
-	return p != nil && p.best() != nil
+	if p == nil {
+		return false
+	}
+	// A machine that was lost leaves a connection that the other end takes for open.
+	c := p.best()
+	return c != nil && c.aOpen && c.bOpen && c.al == c.a.life && c.bl == c.b.life
 }
 
 // clear says that no fault is in force that keeps messages.

@@ -68,9 +68,8 @@ type view struct {
 	term   uint64
 	commit uint64
 	role   core.Role
-	pos    int           // how many of the entries applied by anyone it has applied
-	gave   candidacy     // whom its newest vote went to
-	alive  time.Duration // when it took its newest step
+	pos    int       // how many of the entries applied by anyone it has applied
+	gave   candidacy // whom its newest vote went to
 	// Snapshots of its own since its log began, and their bytes: see reachedMarks.
 	marks     int
 	markBytes uint64
@@ -153,7 +152,8 @@ func (c *checks) found(n *node) {
 
 // before remembers what a step may change.
 func (c *checks) before(n *node) {
-	n.view.before, n.view.wasJoint, n.view.alive = n.members, n.view.joint, c.w.now
+	n.view.before, n.view.wasJoint = n.members, n.view.joint
+	n.newest = stepTaken{n.identity.RaftID, c.w.now}
 }
 
 // started takes over what a node's core starts from.

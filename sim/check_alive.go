@@ -2,6 +2,7 @@ package sim
 
 import (
 	"slices"
+	"time"
 
 	pb "go.etcd.io/raft/v3/raftpb"
 	"google.golang.org/protobuf/proto"
@@ -9,6 +10,12 @@ import (
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/corepb"
 )
+
+// stepTaken is when a node took its newest step, and as which member.
+type stepTaken struct {
+	as uint64 // Raft id
+	at time.Duration
+}
 
 // askedBefore: when a leader appends a change of who votes, a quorum of the voters as
 // they are, and one of the voters as they will be, were alive a moment before: each
@@ -35,7 +42,7 @@ func (c *checks) askedBefore(n *node, e *core.Entry, cc *pb.ConfChangeV2) {
 	}
 	alive := func(id uint64) bool {
 		x := c.w.nodes[core.NodeID(id)-1]
-		return x == n || x.identity.RaftID == id && x.view.alive >= m.now
+		return x == n || x.newest.as == id && x.newest.at >= m.now
 	}
 	id, old := ch.GetMember().GetRaftId(), ch.GetMember().GetReplaces()
 	var now, then []uint64

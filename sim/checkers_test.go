@@ -130,7 +130,7 @@ func TestCheckersFire(t *testing.T) {
 			w.checks.oneChange(l, &core.Entry{Index: l.status.Applied + 2, Term: l.status.Term, Kind: core.EntryConfChangeV2})
 		},
 		checkAlive: func(t *testing.T, w *World, l, f *node) {
-			w.nodes[2].view.alive, w.nodes[1].view.alive, w.nodes[0].view.alive = 0, 0, 0
+			w.nodes[2].newest, w.nodes[1].newest, w.nodes[0].newest = stepTaken{}, stepTaken{}, stepTaken{}
 			m := &corepb.MemberChange{Step: corepb.MemberChange_DEMOTE, Member: &corepb.Member{RaftId: f.identity.RaftID}}
 			context, err := proto.Marshal(m)
 			if err != nil {

@@ -88,6 +88,7 @@ type node struct {
 	leaseUntil time.Duration // the last one looked at
 	gone       bool          // what it steps comes from a member that it knows was removed
 	view       view          // what the checkers know of it
+	newest     stepTaken     // its newest step, whatever became of it since
 }
 
 // lease is what the node's shared memory says, and so what is_leader() says. It

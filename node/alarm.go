@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/pgraft/pgraft/core"
@@ -10,11 +11,15 @@ import (
 // ID is this node's node id.
 func (n *Node) ID() uint32 { return n.cfg.NodeID }
 
-// Alarm is what this node knows of itself in any state: by its core, or by what the
-// others say when they refuse it.
+// Alarm is what this node knows of itself in any state: by its core, by why it does
+// not run, or by what the others say when they refuse it.
 func (n *Node) Alarm(ctx context.Context) core.Alarm {
 	if v, err := n.View(ctx); err == nil {
 		return v.Core.Alarm
+	}
+	var refused *OpenError
+	if _, failure := n.State(); errors.As(failure, &refused) && refused.Alarm != core.NoAlarm {
+		return refused.Alarm
 	}
 	return n.net.Alarm()
 }

@@ -99,6 +99,7 @@ pgraft_engine_note_failure(const char *message)
 	int			ms = Min(PGRAFT_MAX_RETRY_MS, PGRAFT_MIN_RETRY_MS << Min(failures - 1, 10));
 
 	pgraft_last_error_set(message);
+	pg_atomic_write_u64(&pgraft_shared->failed_with, (uint64) PgReloadTime);
 	pgraft_next_start_set(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms));
 }
 
@@ -227,6 +228,16 @@ wait_for(int ms)
 	}
 }
 
+/*
+ * A failed worker is gone for a second: a reload that comes then finds nobody to
+ * signal, but the postmaster, which this process has the time of the reload from.
+ */
+static bool
+reloaded_since_failure(void)
+{
+	return PgReloadTime > (TimestampTz) pg_atomic_read_u64(&pgraft_shared->failed_with);
+}
+
 /* The pause that failures and crashes in a row call for. */
 static void
 wait_to_start(void)
@@ -246,7 +257,7 @@ wait_to_start(void)
 				 errhint("What it has written to the server log before says why.  Reload the configuration to have it started at once.")));
 		wait_for(ms);
 	}
-	else if (pg_atomic_read_u32(&pgraft_shared->failures) > 0)
+	else if (pg_atomic_read_u32(&pgraft_shared->failures) > 0 && !reloaded_since_failure())
 	{
 		clear_status(PGRAFT_WORKER_ERROR);
 		wait_for(Min(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), pgraft_next_start()),

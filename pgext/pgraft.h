@@ -153,6 +153,7 @@ typedef struct PgraftShared
 	pg_atomic_uint64 pending[PGRAFT_PENDING_WORDS];
 
 	pg_atomic_uint32 failures;	/* the engine's in a row, crashes apart */
+	pg_atomic_uint64 failed_with;	/* PgReloadTime of the worker that failed last */
 	pg_atomic_uint64 next_start;	/* TimestampTz; 0: the engine is not waited for */
 
 	ConditionVariable engine_cv;	/* epoch has become odd, or next_start not 0 */

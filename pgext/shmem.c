@@ -17,7 +17,7 @@
  *	pending			atomic bitmap, a bit per slot.  Backends set a bit after
  *					they changed the slot, the worker takes all bits at once
  *					before it looks.
- *	failures, next_start	atomic; written by the engine worker only.
+ *	failures, failed_with, next_start	atomic; written by the engine worker only.
  *	engine_cv, slot_cv	guard themselves.
  *	last_error		the spinlock mutex.
  *	apply			see apply_state.c.
@@ -82,6 +82,7 @@ startup_shmem(void)
 		for (int i = 0; i < PGRAFT_PENDING_WORDS; i++)
 			pg_atomic_init_u64(&pgraft_shared->pending[i], 0);
 		pg_atomic_init_u32(&pgraft_shared->failures, 0);
+		pg_atomic_init_u64(&pgraft_shared->failed_with, 0);
 		pg_atomic_init_u64(&pgraft_shared->next_start, 0);
 		ConditionVariableInit(&pgraft_shared->engine_cv);
 		ConditionVariableInit(&pgraft_shared->slot_cv);

@@ -25,13 +25,14 @@ func wayOut(a core.Alarm, nodeID uint32) string {
 }
 
 // alarm tells of nodes that are not the members that their cluster counts on: of this
-// one, and of those that it knows of. refused is why this node was not opened.
+// one, and of those that it knows of. refused is why this node was not opened, err why
+// it does not answer.
 func (f *findings) alarm(n *node.Node, v node.View, err, refused error) {
 	var all []string
 	var open *node.OpenError
 	own := core.NoAlarm
 	switch {
-	case errors.As(refused, &open) && open.Alarm != core.NoAlarm:
+	case errors.As(refused, &open) && open.Alarm != core.NoAlarm, errors.As(err, &open) && open.Alarm != core.NoAlarm:
 		all = append(all, fmt.Sprintf("%v: %s. %s", open.Alarm, open.Text, open.Hint))
 	case n == nil:
 		f.unknown("alarm")

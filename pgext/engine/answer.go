@@ -102,7 +102,7 @@ func (e *engine) do(ctx context.Context, q request) (result, error) {
 	}
 	n, err := e.running(ctx)
 	if err != nil {
-		return result{}, err
+		return e.withoutNode(q, err)
 	}
 	switch q.op {
 	case C.PGRAFT_OP_INIT:
@@ -137,11 +137,29 @@ func (e *engine) do(ctx context.Context, q request) (result, error) {
 	return e.look(ctx, n, q)
 }
 
+// withoutNode is the answer of a node that cannot be asked. One that was not started,
+// or has stopped, knows no members: a query for alarms must not fail for that on the
+// node whose own alarm pgraft_stat_node has.
+func (e *engine) withoutNode(q request, err error) (result, error) {
+	var failed *sqlError
+	var directory *node.OpenError
+	if q.op != C.PGRAFT_OP_STAT_PEERS {
+		return result{}, err
+	}
+	if errors.As(err, &failed) && failed.notStarted || errors.As(err, &directory) {
+		return result{}, nil
+	}
+	if state, _ := e.nodeState(); state == node.Failed {
+		return result{}, nil
+	}
+	return result{}, err
+}
+
 // look answers from what the node knows of itself and the others.
 func (e *engine) look(ctx context.Context, n *node.Node, q request) (result, error) {
 	v, err := n.View(ctx)
 	if err != nil {
-		return result{}, err
+		return e.withoutNode(q, err)
 	}
 	switch q.op {
 	case C.PGRAFT_OP_NODES:

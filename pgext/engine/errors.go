@@ -20,6 +20,8 @@ type sqlError struct {
 	message string
 	detail  string // empty: none
 	hint    string // empty: none
+
+	notStarted bool // the node, and nothing of the request was tried
 }
 
 func (e *sqlError) Error() string { return e.message }

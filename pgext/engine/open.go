@@ -141,7 +141,7 @@ func (e *engine) wait(ctx context.Context) (*node.Node, error) {
 // notStarted is the answer while, or because, the node cannot be opened.
 func notStarted(err error) *sqlError {
 	const message = "the pgraft node was not started: "
-	failed := &sqlError{state: "55000", message: message + err.Error()}
+	failed := &sqlError{state: "55000", message: message + err.Error(), notStarted: true}
 	var setting *refusedError
 	var directory *node.OpenError
 	switch {

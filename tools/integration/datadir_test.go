@@ -20,6 +20,10 @@ import (
 	"github.com/pgraft/pgraft/tools/internal/wait"
 )
 
+// alarms is what a monitor asks: it has to be answered on a node that does not run.
+const alarms = `SELECT string_agg(alarm, ', ') FROM (SELECT alarm FROM pgraft_stat_node WHERE alarm IS NOT NULL
+	UNION SELECT alarm FROM pgraft_stat_peers WHERE alarm IS NOT NULL) AS a`
+
 // A node whose data directory is out of reach says so, and goes on by itself once
 // it is back: at the start of the server, and while it runs. It never begins anew.
 func comesBackWithItsDirectory(ctx context.Context, t *testing.T, s *suite) {
@@ -64,6 +68,7 @@ func comesBackWithItsDirectory(ctx context.Context, t *testing.T, s *suite) {
 		}))
 		call{sql: "SELECT pgraft_replicate_entry('x')", state: "55000", words: x.words, hint: x.hints}.check(ctx, t, conn)
 		call{sql: "SELECT pgraft_init()", state: "55000", words: x.words}.check(ctx, t, conn)
+		text(ctx, t, conn, alarms)
 		x.mend()
 		s.leader(ctx, t, server)
 		if last := replicated(ctx, t, server, "after it"); last <= index {
@@ -100,6 +105,15 @@ func comesBackWithItsDirectory(ctx context.Context, t *testing.T, s *suite) {
 		}
 		return nil
 	}))
+	must(t, wait.For(ctx, settleLimit, "the alarm", func(context.Context) error {
+		if got := text(ctx, t, conn, alarms); got != "wiped" {
+			return fmt.Errorf("the alarms are %s", got)
+		}
+		return nil
+	}))
+	if got := text(ctx, t, conn, "SELECT value FROM pgraft_health_check() WHERE metric = 'alarm' AND status = 'critical'"); !strings.Contains(got, "mount it") {
+		t.Errorf("the alarm is %s, which does not say to mount it", got)
+	}
 	back()
 	s.leader(ctx, t, server)
 	replicated(ctx, t, server, "after all")

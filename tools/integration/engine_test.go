@@ -276,8 +276,24 @@ func refusesAnotherBuild(_ context.Context, t *testing.T, s *suite) {
 	if line := crashRestart.FindString(logFrom(t, server, 0)); line != "" {
 		t.Errorf("the server log says %q", line)
 	}
+	// a reload as the worker has just failed, and before the next one is there, counts
 	os.Remove(library)
+	const failures, pause = 4, 8 * time.Second // the pauses are 1, 2, 4, 8 s
+	must(t, server.Restart(ctx))
+	from := logSize(t, server)
+	failed := regexp.MustCompile(`"pgraft engine" \(PID \d+\) exited with exit code 1`)
+	conn := connect(ctx, t, server)
+	must(t, wait.For(ctx, settleLimit, "the engine to fail again and again", func(context.Context) error {
+		if n := len(failed.FindAllString(logFrom(t, server, from), -1)); n < failures {
+			return fmt.Errorf("%d times", n)
+		}
+		return nil
+	}))
 	must(t, os.Rename(right, library))
+	reload(ctx, t, conn)
+	reloaded := time.Now()
+	waitState(ctx, t, server, "initializing")
+	between(t, "to start the engine after a reload", time.Since(reloaded), 0, pause/2)
 	must(t, server.Restart(ctx))
 	if ok, err := sqlapi.Init(ctx, connect(ctx, t, server)); err != nil || !ok {
 		t.Errorf("with the right library pgraft_init() = %v, %v", ok, err)

@@ -36,7 +36,7 @@ func look(dir string) (contents, error) {
 		switch name := e.Name(); {
 		case store.IsMark(name):
 			return aStore, nil
-		case name == lostAndFound, name == traceDir:
+		case name == lostAndFound, name == traceDir, store.HoldsNothing(name):
 		case store.IsFile(name):
 			has = max(has, aStore)
 		default:

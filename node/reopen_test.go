@@ -122,6 +122,26 @@ func TestFilesTakenAway(t *testing.T) {
 	c.wantLogs(want)
 }
 
+// A file that only keeps room back makes no store of an empty directory: Pebble would
+// begin one there, and the node would not wait for its own any more.
+func TestBallastIsNoStore(t *testing.T) {
+	m := newMember(t, 1)
+	m.open().init(true)
+	m.stop()
+	away := filepath.Join(filepath.Dir(m.cfg.DataDir), "away")
+	must[struct{}](t, "move")(struct{}{}, errors.Join(os.Rename(m.cfg.DataDir, away), os.Mkdir(m.cfg.DataDir, 0o700)))
+	must[struct{}](t, "write")(struct{}{}, os.WriteFile(filepath.Join(m.cfg.DataDir, "BALLAST"), nil, 0o600))
+	if err := m.refusesToOpen(); !strings.Contains(err.Error(), "mount it") || !node.MayPass(err) {
+		t.Error(err)
+	}
+	if names, err := os.ReadDir(m.cfg.DataDir); len(names) != 1 {
+		t.Errorf("it made %v, %v", names, err)
+	}
+	must[struct{}](t, "move back")(struct{}{}, errors.Join(os.RemoveAll(m.cfg.DataDir), os.Rename(away, m.cfg.DataDir)))
+	m.open()
+	eventually(t, "it to run", func() error { return m.inState(node.Running) })
+}
+
 // What is lost for good stays so: a node whose files were removed says how to have
 // it back, and nothing but that brings it back.
 func TestFilesRemoved(t *testing.T) {

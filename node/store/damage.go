@@ -97,7 +97,11 @@ func (p *Pebble) complete() error {
 // lockName is Pebble's.
 const lockName = "LOCK"
 
+// HoldsNothing says whether a file of that name is a store's and no sign that there is
+// one: it keeps room back, or other processes out.
+func HoldsNothing(name string) bool { return name == ballastName || name == lockName }
+
 // IsFile says whether a store may have a file of that name in its directory.
 func IsFile(name string) bool {
-	return IsMark(name) || name == ballastName || name == lockName || strings.HasPrefix(name, "marker.") || fileName.MatchString(name)
+	return IsMark(name) || HoldsNothing(name) || strings.HasPrefix(name, "marker.") || fileName.MatchString(name)
 }

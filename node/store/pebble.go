@@ -120,9 +120,8 @@ func (p *Pebble) open(o Options) error {
 // unmake takes back what Open has made of a directory that was taken away meanwhile:
 // it would be in the way of the one that comes back.
 func (p *Pebble) unmake() {
-	made := []string{lockName, ballastName}
 	names, err := p.fs.List(p.dir)
-	if err != nil || slices.ContainsFunc(names, func(n string) bool { return !slices.Contains(made, filepath.Base(n)) }) {
+	if err != nil || slices.ContainsFunc(names, func(n string) bool { return !HoldsNothing(filepath.Base(n)) }) {
 		return
 	}
 	for _, n := range names {

@@ -185,13 +185,20 @@ func (r *room) look() Room {
 		need += reserve / ballastPart
 	}
 	enough := r.waiting == 0 && (unknown || usage.AvailBytes >= need)
-	if enough && !r.no {
+	if enough && !r.no && r.isOurs() {
 		enough = r.hold(reserve/ballastPart) == nil
 	}
 	if r.full = !enough; !r.full {
 		r.cause = nil
 	}
 	return Room{Free: usage.AvailBytes, Total: usage.TotalBytes, Full: r.full, Cause: r.cause}
+}
+
+// isOurs says whether the directory is still the one that holds the store, and not what
+// its file system was mounted on: a ballast would be left there.
+func (r *room) isOurs() bool {
+	_, err := r.fs.Stat(r.fs.PathJoin(r.dir, watermarkName))
+	return err == nil
 }
 
 // hold makes the ballast of so many bytes, which it may have already. The error is

@@ -3,7 +3,6 @@ package core
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -108,13 +107,13 @@ func (c *Core) noRoom() (text string, none bool) {
 			full = append(full, fmt.Sprint(NodeID(id)))
 		}
 	}
-	switch n := len(full); n {
+	switch len(full) {
 	case 0: // the leader has not said whose
 		return "too many members have a full disk", true
 	case 1:
 		return "the disk of node " + full[0] + " is full", true
 	default:
-		return "the disks of nodes " + strings.Join(full[:n-1], ", ") + " and " + full[n-1] + " are full", true
+		return "the disks of nodes " + enumerate(full) + " are full", true
 	}
 }
 

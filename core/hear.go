@@ -136,14 +136,19 @@ func (c *Core) silentText(n need, up func(uint64) bool) string {
 			names = append(names, fmt.Sprintf("node %d", NodeID(id)))
 		}
 	}
-	switch k := len(names); k {
-	case 0:
+	if len(names) == 0 {
 		return ""
-	case 1:
-		return "No answer from " + names[0] + "."
-	default:
-		return "No answer from " + strings.Join(names[:k-1], ", ") + " and " + names[k-1] + "."
 	}
+	return "No answer from " + enumerate(names) + "."
+}
+
+// enumerate is for people: "1, 2 and 3". There is one name at least.
+func enumerate(names []string) string {
+	last := len(names) - 1
+	if last == 0 {
+		return names[0]
+	}
+	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
 // needs of the changes.

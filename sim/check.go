@@ -291,6 +291,19 @@ func (c *checks) roleChanged(n *node, was core.Role) {
 	}
 }
 
+// died is called in place of stepped for a node that died in its step. Once its
+// status was published, messages of the step may be on their way: that it leads, and
+// what it applied, counts as if it had lived.
+func (c *checks) died(n *node) {
+	if n.foreign() || n.core.Status().Applied != n.status.Applied {
+		return
+	}
+	if n.status.Role == core.RoleLeader {
+		c.oneLeader(n)
+	}
+	c.sameMembers(n, n.core.Members())
+}
+
 // stopped is called when a node's process ends.
 func (c *checks) stopped(n *node) {
 	if n.holdsLease() {

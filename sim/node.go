@@ -234,6 +234,7 @@ func (n *node) input(in core.Input) {
 	n.takeOver()
 	if n.dying {
 		n.w.marks.add(markDiedInStep)
+		n.w.checks.died(n)
 		n.crash(n.survives)
 		n.w.restartLater(n, n.lateBy)
 		return

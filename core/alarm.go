@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 
+	"go.etcd.io/raft/v3"
+
 	"github.com/pgraft/pgraft/core/corepb"
 )
 
@@ -71,3 +73,11 @@ func (c *Core) alarmOf(id uint64) Alarm {
 
 // alarmSaid is an alarm that another node has sent, whatever the number.
 func alarmSaid(a corepb.Alarm) Alarm { return Alarm(min(max(a, 0), math.MaxUint8)) }
+
+// addedByOther says that from became a member by a change that this node has not,
+// though it leads and nobody else could make one: its log is an old copy. That is
+// certain only once it has applied all that was committed before its term.
+func (c *Core) addedByOther(from uint64) bool {
+	return c.role == raft.StateLeader && c.onlyVoter() && c.machine.term == c.hard.Term &&
+		Incarnation(from) > c.members.LastIncarnation
+}

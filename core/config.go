@@ -113,6 +113,8 @@ func (c Config) raft(log *tail) *raft.Config {
 // keeps its panics.
 type silent struct{}
 
+var _ raft.Logger = silent{}
+
 func (silent) Debug(...any)              {}
 func (silent) Debugf(string, ...any)     {}
 func (silent) Error(...any)              {}

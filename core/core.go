@@ -108,10 +108,6 @@ func (c *Core) boot(d Durable) {
 // ticks converts a time into ticks, rounded up.
 func (c *Core) ticks(millis uint64) uint64 { return (millis + c.cfg.TickMillis - 1) / c.cfg.TickMillis }
 
-func (c *Core) onlyVoter() bool {
-	return len(c.conf.GetVotersOutgoing()) == 0 && len(c.conf.GetVoters()) == 1 && c.isVoter(c.self)
-}
-
 // Step is the one door: it takes one input and returns everything that the host
 // has to do about it.
 func (c *Core) Step(in Input) Output {
@@ -219,81 +215,6 @@ func (c *Core) drain() {
 	}
 }
 
-// observe notices changes of role, leader, term and vote.
-func (c *Core) observe(rd raft.Ready) {
-	before, beforeLead, beforeTerm, beforeVote := c.role, c.lead, c.hard.Term, c.hard.Vote
-	if h := rd.HardState; h != nil {
-		c.hard = HardState{Term: h.GetTerm(), Vote: h.GetVote(), Commit: h.GetCommit()}
-	}
-	if s := rd.SoftState; s != nil {
-		c.role, c.lead = s.RaftState, s.Lead
-	}
-	// The same leader in a new term may have lost what it had.
-	if c.lead != 0 && (c.lead != beforeLead || c.hard.Term != beforeTerm) {
-		c.leaderKnown()
-	}
-	if c.hard.Term != beforeTerm || c.role != before {
-		c.roleChanged(before, beforeTerm)
-	} else if c.hard.Vote != beforeVote {
-		c.resetTimer()
-	}
-}
-
-// roleChanged starts everything anew that belongs to a role or a term.
-func (c *Core) roleChanged(before raft.StateType, beforeTerm uint64) {
-	c.resetTimer()
-	if c.role == raft.StateLeader && before != raft.StateLeader {
-		c.event(Info, "this node leads in term %d", c.hard.Term)
-		c.becameLeader()
-	}
-	if c.role != raft.StateLeader && before == raft.StateLeader {
-		c.event(Info, "this node no longer leads: %s; term is %d", c.whyNotLeader(beforeTerm), c.hard.Term)
-		c.lostLeadership()
-	}
-}
-
-// whyNotLeader says why this node, which led in the term before, does not any more.
-func (c *Core) whyNotLeader(before uint64) string {
-	switch {
-	case c.cause != "":
-		return c.cause
-	case c.hard.Term != before:
-		return "a later term began"
-	case !c.isVoter(c.self):
-		return "it votes no more"
-	}
-	return "it heard from no quorum of the voters within an election timeout"
-}
-
-// leaderKnown is called when this node learns who leads, itself included.
-func (c *Core) leaderKnown() {
-	if c.lead != c.self {
-		c.peer(c.lead).takesNone = false // until it says so
-		c.event(Info, "node %d leads in term %d", NodeID(c.lead), c.hard.Term)
-	}
-	c.proposed.reroute = true
-	c.reads.askAgain()
-	c.transferEnded()
-}
-
-func (c *Core) becameLeader() {
-	c.lease = lease{rounds: map[uint64]uint64{}, granted: map[uint64]grant{}, answered: map[uint64]uint64{}}
-	c.changes.confIndex = c.last // the library allows no change before this is applied
-	c.rememberAppended()
-	for _, m := range c.members.List { // until they say so
-		c.peer(m.GetRaftId()).full = false
-	}
-	c.fullAskedAt = c.now
-}
-
-func (c *Core) lostLeadership() {
-	c.lease = lease{}
-	c.proposed.appended = map[[16]byte]place{}
-	c.failChanges()
-	c.endWish(NotLeader, "this node no longer leads")
-	c.failConfirms()
-}
-
 // send serialises a message at once: what leaves the core shares no memory
 // with it, as the library changes messages later.
 func (c *Core) send(env *corepb.Envelope) {
@@ -332,35 +253,9 @@ func (c *Core) decorate(env *corepb.Envelope) {
 	}
 }
 
-func (c *Core) refuse(id uint64, r refusal) {
-	c.out.Reply = append(c.out.Reply, Reply{ID: id, Code: r.code, Text: r.text, Detail: r.detail})
-}
-
-func (c *Core) reply(id uint64, code Code, text string, a ...any) {
-	c.out.Reply = append(c.out.Reply, Reply{ID: id, Code: code, Text: fmt.Sprintf(text, a...)})
-}
-
-func (c *Core) event(l Level, f string, a ...any) {
-	c.out.Events = append(c.out.Events, Event{Level: l, Text: fmt.Sprintf(f, a...)})
-}
-
-func (c *Core) eventIf(news bool, l Level, f string, a ...any) {
-	if news {
-		c.event(l, f, a...)
+// step hands the library a message that the core has checked or made.
+func (c *Core) step(m *pb.Message) {
+	if err := c.rn.Step(m); err != nil && err != raft.ErrStepPeerNotFound && err != raft.ErrProposalDropped {
+		c.event(Warning, "%v from node %d: %v", m.GetType(), NodeID(m.GetFrom()), err)
 	}
-}
-
-// becomeRemoved ends this node's part in the cluster for good.
-func (c *Core) becomeRemoved(why string) {
-	if c.removed {
-		return
-	}
-	c.removed = true
-	c.event(Warning, "node %d was removed from the cluster (%s): it votes and campaigns no more; to have it back, empty its data_dir and add it again",
-		c.cfg.Identity.NodeID, why)
-	c.lease = lease{}
-	const text = "this node was removed from the cluster"
-	c.failProposals(text)
-	c.failChangesWith(RemovedMember, text)
-	c.failReads(RemovedMember, text)
 }

@@ -46,7 +46,7 @@
 //   - Bounded memory: every queue has a named bound (config.go) and answers Busy
 //     beyond it.
 //
-// Which file decides what stands in ARCHITECTURE.md.
+// Which file decides what: the map in ARCHITECTURE.md.
 //
 // Sources: Ongaro, Consensus: Bridging Theory and Practice (2014), "the thesis"
 // in comments; Ongaro and Ousterhout, In Search of an Understandable Consensus

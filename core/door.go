@@ -10,28 +10,6 @@ import (
 	"github.com/pgraft/pgraft/core/corepb"
 )
 
-// peer is what this node knows of another member beside Raft's own progress.
-type peer struct {
-	heard     bool
-	lastHeard uint64          // tick
-	round     uint64          // as its follower: the lease round last answered
-	contact   *corepb.Contact // as the leader's follower: what the leader says of it
-	contactAt uint64          // tick
-	full      bool            // its disk is, as it says
-	takesNone bool            // as the leader it says that it takes no proposals
-	leaves    bool            // it has asked to be removed
-	alarm     Alarm           // as the leader: what it has said of itself
-}
-
-func (c *Core) peer(id uint64) *peer {
-	p := c.peers[id]
-	if p == nil {
-		p = &peer{}
-		c.peers[id] = p
-	}
-	return p
-}
-
 // receive is the door for messages: what passes here cannot make the library
 // panic, break a promise, or come from someone who is no member any more.
 func (c *Core) receive(in Receive) {
@@ -74,14 +52,6 @@ func (c *Core) receive(in Receive) {
 	case *corepb.Envelope_ReadReply:
 		c.readReplied(b.ReadReply)
 	}
-}
-
-// addedByOther says that from became a member by a change that this node has not,
-// though it leads and nobody else could make one: its log is an old copy. That is
-// certain only once it has applied all that was committed before its term.
-func (c *Core) addedByOther(from uint64) bool {
-	return c.role == raft.StateLeader && c.onlyVoter() && c.machine.term == c.hard.Term &&
-		Incarnation(from) > c.members.LastIncarnation
 }
 
 func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
@@ -129,17 +99,6 @@ func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
 	c.heardFromLeader(m)
 	if p := env.GetLeasePromise(); p != nil && m.GetType() == pb.MsgHeartbeatResp && m.GetTerm() == c.hard.Term {
 		c.promised(m.GetFrom(), p)
-	}
-}
-
-// noteTerm notes why a message of a later term ends this node's leadership.
-func (c *Core) noteTerm(m *pb.Message) {
-	if c.role != raft.StateLeader || m.GetTerm() <= c.hard.Term {
-		return
-	}
-	c.cause = fmt.Sprintf("node %d is in term %d", NodeID(m.GetFrom()), m.GetTerm())
-	if m.GetFrom() == c.transfer.target {
-		c.cause = fmt.Sprintf("leadership is handed to node %d", NodeID(m.GetFrom()))
 	}
 }
 
@@ -219,64 +178,10 @@ func checkEntries(m *pb.Message) error {
 	return nil
 }
 
-func checkEntry(e *pb.Entry) error {
-	switch e.GetType() {
-	case pb.EntryNormal:
-		if len(e.GetData()) == 0 {
-			return nil
-		}
-		_, err := decodeCommand(e.GetData())
-		return err
-	case pb.EntryConfChangeV2:
-		_, _, err := decodeChange(e.GetData())
-		return err
-	}
-	return fmt.Errorf("type %v", e.GetType())
-}
-
 func checkSnapshot(s *pb.Snapshot) error {
 	if raft.IsEmptySnap(s) {
 		return errors.New("empty snapshot")
 	}
 	var m machine
 	return m.restore(s)
-}
-
-// contacts is what a leader tells all members about each of them.
-func (c *Core) contacts() []*corepb.Contact {
-	l := make([]*corepb.Contact, 0, len(c.members.List))
-	progress := c.progress()
-	for _, m := range c.members.List {
-		id := m.GetRaftId()
-		if id == c.self {
-			continue
-		}
-		l = append(l, &corepb.Contact{RaftId: id, SilentMillis: c.silentMillis(id), Match: progress.of(id).match,
-			Alarm: corepb.Alarm(c.alarmOf(id)), Full: c.fullHere(id)})
-	}
-	if c.full {
-		l = append(l, &corepb.Contact{RaftId: c.self, Match: c.last, Full: true})
-	}
-	return l
-}
-
-func (c *Core) noteContacts(env *corepb.Envelope) {
-	for _, k := range env.GetLeaseRound().GetContacts() {
-		if c.members.Get(k.GetRaftId()) != nil && k.GetRaftId() != c.self {
-			p := c.peer(k.GetRaftId())
-			p.contact, p.contactAt = k, c.now
-		}
-	}
-}
-
-// neverHeard stands for a silence that began before this node knows of it.
-const neverHeard = ^uint64(0)
-
-// silentMillis is the time since this node heard from a member.
-func (c *Core) silentMillis(id uint64) uint64 {
-	p := c.peers[id]
-	if p == nil || !p.heard {
-		return neverHeard
-	}
-	return (c.now - p.lastHeard) * c.cfg.TickMillis
 }

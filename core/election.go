@@ -58,17 +58,6 @@ func (c *Core) campaignWhenDue() {
 	}
 }
 
-// elects says whether m asks for a vote or grants one.
-func elects(m *pb.Message) bool {
-	switch m.GetType() {
-	case pb.MsgVote, pb.MsgPreVote:
-		return true
-	case pb.MsgVoteResp, pb.MsgPreVoteResp:
-		return !m.GetReject()
-	}
-	return false
-}
-
 // heardFromLeader is called for a message that the current leader sent.
 func (c *Core) heardFromLeader(m *pb.Message) {
 	switch m.GetType() {
@@ -76,25 +65,5 @@ func (c *Core) heardFromLeader(m *pb.Message) {
 		if c.role == raft.StateFollower && c.lead == m.GetFrom() && m.GetTerm() == c.hard.Term {
 			c.resetTimer()
 		}
-	}
-}
-
-// abdicate makes a leader a follower of the next term, and lets it stand for
-// election at once: the way on for a leader whose lease is gone for its term.
-// A term may always be raised; a response of a higher term is how the library
-// learns of one.
-func (c *Core) abdicate(why string) {
-	c.cause = why
-	c.step(&pb.Message{Type: pb.MsgHeartbeatResp.Enum(), From: new(c.self), To: new(c.self), Term: new(c.hard.Term + 1)})
-	c.drain()
-	if !c.full {
-		c.timer.deadline = c.now
-	}
-}
-
-// step hands the library a message that the core has checked or made.
-func (c *Core) step(m *pb.Message) {
-	if err := c.rn.Step(m); err != nil && err != raft.ErrStepPeerNotFound && err != raft.ErrProposalDropped {
-		c.event(Warning, "%v from node %d: %v", m.GetType(), NodeID(m.GetFrom()), err)
 	}
 }

@@ -86,7 +86,7 @@ func (c *Core) takesNone() bool {
 				room++
 			}
 		}
-		none = none || full > 0 && room <= len(ids)/2
+		none = none || full > 0 && room < Majority(len(ids))
 	})
 	return none
 }

@@ -3,7 +3,6 @@ package core
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	pb "go.etcd.io/raft/v3/raftpb"
 )
@@ -30,12 +29,6 @@ type need struct {
 	// text says that too few of after answer: with how many do, of how many, and
 	// how many are needed.
 	text string
-}
-
-// refusal is the answer to a change that must not be made now.
-type refusal struct {
-	code         Code
-	text, detail string
 }
 
 type hearing uint8
@@ -110,7 +103,7 @@ func (c *Core) refuses(n need, up func(uint64) bool) refusal {
 				have++
 			}
 		}
-		if q := len(ids)/2 + 1; have < q && r.code == OK {
+		if q := Majority(len(ids)); have < q && r.code == OK {
 			r = refusal{code: QuorumAtRisk, text: fmt.Sprintf(text, have, len(ids), q)}
 		}
 	}
@@ -142,15 +135,6 @@ func (c *Core) silentText(n need, up func(uint64) bool) string {
 	return "No answer from " + enumerate(names) + "."
 }
 
-// enumerate is for people: "1, 2 and 3". There is one name at least.
-func enumerate(names []string) string {
-	last := len(names) - 1
-	if last == 0 {
-		return names[0]
-	}
-	return strings.Join(names[:last], ", ") + " and " + names[last]
-}
-
 // needs of the changes.
 
 func (c *Core) removalNeed(id uint64) need {
@@ -177,15 +161,4 @@ func (c *Core) replacementNeed(id, old uint64) need {
 func (c *Core) promotionNeed(id uint64) need {
 	return need{after: append(c.votersBeside(id), id), must: id,
 		text: fmt.Sprintf("with node %d only %%d of %%d voters are reachable, %%d are needed", NodeID(id))}
-}
-
-// votersBeside are the voters without id.
-func (c *Core) votersBeside(id uint64) []uint64 {
-	rest := make([]uint64, 0, len(c.conf.GetVoters())+1)
-	for _, v := range c.conf.GetVoters() {
-		if v != id {
-			rest = append(rest, v)
-		}
-	}
-	return rest
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"go.etcd.io/raft/v3"
-	pb "go.etcd.io/raft/v3/raftpb"
 
 	"github.com/pgraft/pgraft/core/corepb"
 )
@@ -13,7 +12,7 @@ import (
 // The leader lease (thesis, section 6.4.1, with explicit promises in place of
 // an assumption about everyone's timeouts). With its heartbeats the leader
 // opens a numbered round. A voter answers with a promise: for so many
-// milliseconds it elects nobody else, enforced in receive, before the library
+// milliseconds it elects nobody else, enforced by electsAnother, before the library
 // sees a message. The lease runs from the opening of the round, not from the
 // answer, for the promised time less a margin for drifting clocks.
 //
@@ -106,26 +105,6 @@ func (c *Core) makePromise(env *corepb.Envelope) *corepb.LeasePromise {
 	return &corepb.LeasePromise{Round: round, Millis: c.promiseMillis(), Alarm: corepb.Alarm(c.alarm())}
 }
 
-// electsAnother says whether m asks this node to break a promise. A vote for
-// the target of a transfer does not: the leader gave its lease up for good
-// before it sent TimeoutNow.
-func (c *Core) electsAnother(m *pb.Message) bool {
-	if m.GetType() != pb.MsgVote && m.GetType() != pb.MsgPreVote {
-		return false
-	}
-	if string(m.GetContext()) == transferContext {
-		return false
-	}
-	if c.now < c.promise.bootUntil {
-		return true
-	}
-	return c.now < c.promise.until && m.GetFrom() != c.promise.to
-}
-
-// transferContext is how the library marks a vote request that a transfer
-// caused (its campaignTransfer).
-const transferContext = "CampaignTransfer"
-
 // promised takes a voter's answer. It counts from when the round was opened.
 func (c *Core) promised(from uint64, p *corepb.LeasePromise) {
 	c.peer(from).alarm = alarmSaid(p.GetAlarm())
@@ -164,7 +143,7 @@ func (c *Core) renewLease() {
 			}
 		}
 		slices.SortFunc(grants, func(a, b grant) int { return cmp.Compare(b.end(), a.end()) })
-		for _, g := range grants[:len(ids)/2+1] {
+		for _, g := range grants[:Majority(len(ids))] {
 			from, until = min(from, g.opened), min(until, g.end())
 		}
 	})

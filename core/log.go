@@ -55,21 +55,8 @@ func newTail(d Durable) (*tail, error) {
 	return t, nil
 }
 
-// raft and entry convert between the library's entry and the host's.
-func (e Entry) raft() *pb.Entry {
-	return &pb.Entry{Index: new(e.Index), Term: new(e.Term), Type: pb.EntryType(e.Kind).Enum(), Data: e.Data}
-}
-
-func fromRaft(e *pb.Entry) Entry {
-	return Entry{Index: e.GetIndex(), Term: e.GetTerm(), Kind: EntryKind(e.GetType()), Data: e.GetData()}
-}
-
 func hardState(h HardState) *pb.HardState {
 	return &pb.HardState{Term: new(h.Term), Vote: new(h.Vote), Commit: new(h.Commit)}
-}
-
-func fromRaftSnapshot(s *pb.Snapshot) *Snapshot {
-	return &Snapshot{Index: s.GetMetadata().GetIndex(), Term: s.GetMetadata().GetTerm(), Data: marshal(s)}
 }
 
 // base is the metadata of the snapshot before the first entry.
@@ -222,22 +209,4 @@ func (t *tail) compact(durable, maxBytes uint64) {
 		t.bytes = append([]uint64(nil), t.bytes[n:]...)
 		t.marks = append([]*pb.Snapshot(nil), t.marks[1:]...)
 	}
-}
-
-// marshal is the one way to bytes: deterministic within a build.
-func marshal(m proto.Message) []byte {
-	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
-	if err != nil {
-		panic(fmt.Sprintf("marshal %T: %v", m, err))
-	}
-	return b
-}
-
-// unmarshal is the one way back. The texts of protobuf's own errors differ from
-// build to build, so none gets into what a core says.
-func unmarshal(b []byte, m proto.Message) error {
-	if proto.Unmarshal(b, m) != nil {
-		return fmt.Errorf("%d bytes that are no %s", len(b), m.ProtoReflect().Descriptor().Name())
-	}
-	return nil
 }

@@ -1,15 +1,10 @@
 package core
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"slices"
 
-	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
-	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/pgraft/pgraft/core/corepb"
 )
@@ -105,159 +100,17 @@ func (m *machine) apply(e *pb.Entry, conf func(*pb.ConfChangeV2) *pb.ConfState) 
 	return a
 }
 
-// command is a corepb.Command as it lies in an entry: data shares its memory,
-// which never changes.
-type command struct {
-	request [16]byte
-	since   uint64
-	data    []byte
-}
-
-// decodeCommand reads a corepb.Command without allocating: every entry is looked
-// at more than once on every node.
-func decodeCommand(b []byte) (command, error) {
-	var c command
-	var request []byte
-	for len(b) > 0 {
-		num, typ, n := protowire.ConsumeTag(b)
-		if n < 0 {
-			return c, errors.New("not a command")
+// replay applies a whole log to the state before it.
+func replay(log *tail) (*machine, error) {
+	m := &machine{requests: requests{window: requestWindow}}
+	if err := m.restore(log.marks[0]); err != nil {
+		return nil, err
+	}
+	for _, e := range log.entries {
+		if err := checkEntry(e); err != nil {
+			return nil, fmt.Errorf("entry %d: %w", e.GetIndex(), err)
 		}
-		b = b[n:]
-		switch {
-		case num == 1 && typ == protowire.BytesType:
-			request, n = protowire.ConsumeBytes(b)
-		case num == 2 && typ == protowire.VarintType:
-			c.since, n = protowire.ConsumeVarint(b)
-		case num == 3 && typ == protowire.BytesType:
-			c.data, n = protowire.ConsumeBytes(b)
-		default:
-			n = protowire.ConsumeFieldValue(num, typ, b)
-		}
-		if n < 0 {
-			return c, errors.New("not a command")
-		}
-		b = b[n:]
+		m.apply(e, func(*pb.ConfChangeV2) *pb.ConfState { return m.conf })
 	}
-	if copy(c.request[:], request) != len(c.request) || len(request) != len(c.request) {
-		return c, fmt.Errorf("command with a request id of %d bytes", len(request))
-	}
-	return c, nil
+	return m, nil
 }
-
-// UserData returns the user's bytes in a log entry; ok is false for entries of
-// Raft's own (a new leader's first, membership).
-func UserData(e Entry) (data []byte, ok bool, err error) {
-	if e.Kind != EntryNormal || len(e.Data) == 0 {
-		return nil, false, nil
-	}
-	cmd, err := decodeCommand(e.Data)
-	if err != nil {
-		return nil, false, fmt.Errorf("core: entry %d: %w", e.Index, err)
-	}
-	return cmd.data, true, nil
-}
-
-// applyChange makes a membership change, or refuses one that no longer fits:
-// a proposal made under an older view. All nodes decide alike.
-func (m *machine) applyChange(e *pb.Entry, conf func(*pb.ConfChangeV2) *pb.ConfState) applied {
-	cc, ch, err := decodeChange(e.GetData())
-	if err != nil {
-		panic(fmt.Sprintf("committed entry %d: %v", m.index, err))
-	}
-	if ch == nil {
-		return applied{jointLeft: m.leaveJoint(conf)}
-	}
-	if ch.GetStep() == corepb.MemberChange_RECOVER {
-		m.applyRecovery(ch, conf)
-		return applied{change: ch}
-	}
-	id := ch.GetMember().GetRaftId()
-	a := applied{change: ch}
-	list := slices.Clone(m.members.List)
-	i := slices.IndexFunc(list, func(x *corepb.Member) bool { return x.GetRaftId() == id })
-	switch {
-	case ch.GetStep() == corepb.MemberChange_ADD:
-		if i >= 0 || m.members.Node(NodeID(id)) != nil || Incarnation(id) <= m.members.LastIncarnation {
-			a.refused = fmt.Sprintf("node %d or its incarnation %d is taken", NodeID(id), Incarnation(id))
-			return a
-		}
-		m.members.LastIncarnation = Incarnation(id)
-		list = append(list, ch.GetMember())
-		sortMembers(list)
-	case i < 0:
-		a.refused = fmt.Sprintf("node %d is not a member", NodeID(id))
-		return a
-	case ch.GetStep() == corepb.MemberChange_REMOVE:
-		list = slices.Delete(list, i, i+1)
-	case ch.GetStep() == corepb.MemberChange_REPLACE && applyReplace(list, i):
-	case ch.GetStep() == corepb.MemberChange_PROMOTE && list[i].GetRole() == corepb.Role_JOINING:
-		list[i] = withRole(list[i], corepb.Role_VOTER)
-	case ch.GetStep() == corepb.MemberChange_DEMOTE && list[i].GetRole() == corepb.Role_VOTER:
-		list[i] = withRole(list[i], corepb.Role_LEAVING)
-	case ch.GetStep() == corepb.MemberChange_DEMOTE && list[i].GetRole() == corepb.Role_JOINING:
-		list[i] = withRole(list[i], corepb.Role_LEAVING)
-	default:
-		a.refused = fmt.Sprintf("%v of node %d, which is %v", ch.GetStep(), NodeID(id), list[i].GetRole())
-		return a
-	}
-	m.conf = conf(cc)
-	m.members.List = list
-	return a
-}
-
-func withRole(m *corepb.Member, r corepb.Role) *corepb.Member {
-	n := proto.Clone(m).(*corepb.Member)
-	n.Role, n.Replaces = r, 0
-	return n
-}
-
-// leaveJoint ends a joint configuration; false if there is none.
-func (m *machine) leaveJoint(conf func(*pb.ConfChangeV2) *pb.ConfState) bool {
-	if len(m.conf.GetVotersOutgoing()) == 0 {
-		return false
-	}
-	m.conf = conf(&pb.ConfChangeV2{})
-	return true
-}
-
-// FoundingIndex is where every log begins: no entry has it, but the snapshot that
-// Bootstrap makes.
-const FoundingIndex = 1
-
-// FoundingTerm is that snapshot's term.
-const FoundingTerm = 1
-
-// Bootstrap is the durable state that a one-node cluster is founded with: a
-// snapshot at FoundingIndex that makes id its only voter.
-func Bootstrap(id Identity, address string, port uint32) Durable {
-	m := machine{index: FoundingIndex, term: FoundingTerm, conf: &pb.ConfState{Voters: []uint64{id.RaftID}},
-		members: Members{ClusterUUID: id.ClusterUUID, LastIncarnation: Incarnation(id.RaftID),
-			List: []*corepb.Member{{RaftId: id.RaftID, Address: address, Port: port,
-				ReplicaUuid: bytes.Clone(id.ReplicaUUID[:]), Role: corepb.Role_VOTER}}}}
-	return Durable{Snapshot: fromRaftSnapshot(m.snapshot()), HardState: HardState{Term: FoundingTerm, Commit: FoundingIndex}}
-}
-
-// voters calls f with the voters of each of the configuration's quorums: one,
-// or two while it is joint.
-func (m *machine) voters(f func([]uint64)) {
-	f(m.conf.GetVoters())
-	if out := m.conf.GetVotersOutgoing(); len(out) > 0 {
-		f(out)
-	}
-}
-
-// isVoter says whether id counts in some quorum.
-func (m *machine) isVoter(id uint64) bool {
-	found := false
-	m.voters(func(v []uint64) { found = found || slices.Contains(v, id) })
-	return found
-}
-
-// refusedByLibrary matches an entry that the library made empty in place of a
-// membership change that it would not append.
-func refusedByLibrary(e *pb.Entry) bool {
-	return e.GetType() == pb.EntryNormal && len(e.GetData()) == 0
-}
-
-var _ raft.Logger = silent{}

@@ -35,69 +35,6 @@ type change struct {
 	handed bool
 }
 
-// promoteLag is how many entries a learner may be behind to become a voter.
-const promoteLag = 64
-
-func (c *Core) addNode(in AddNode) {
-	if c.refusedHere(in.ID) {
-		return
-	}
-	ch := &change{ids: []uint64{in.ID}, add: &corepb.Member{Address: in.Address, Port: in.Port,
-		ReplicaUuid: bytes.Clone(in.ReplicaUUID[:]), Role: corepb.Role_JOINING, RaftId: RaftID(0, in.NodeID)}}
-	c.enqueue(ch)
-}
-
-// refusedHere answers what only a leader can do on a node that does not lead.
-func (c *Core) refusedHere(id uint64) bool {
-	switch {
-	case c.removed:
-		c.reply(id, RemovedMember, "this node was removed from the cluster")
-	case c.role != raft.StateLeader:
-		c.reply(id, NotLeader, "this node does not lead")
-	default:
-		return false
-	}
-	return true
-}
-
-func (c *Core) removeNode(in RemoveNode) {
-	if c.refusedHere(in.ID) {
-		return
-	}
-	m := c.members.Node(in.NodeID)
-	if m == nil {
-		c.reply(in.ID, NoSuchNode, "node %d is not a member", in.NodeID)
-		return
-	}
-	c.enqueue(&change{ids: []uint64{in.ID}, raftID: m.GetRaftId()})
-}
-
-// removeOnRequest serves a former leader that gave up leadership to be removed.
-// Whoever does not lead keeps it in mind: it may be about to.
-func (c *Core) removeOnRequest(from uint64) {
-	if c.members.Get(from) == nil {
-		return
-	}
-	c.peer(from).leaves = true
-	if c.role != raft.StateLeader {
-		return
-	}
-	for _, ch := range c.changes.waiting {
-		if ch.add == nil && ch.raftID == from {
-			return
-		}
-	}
-	c.enqueue(&change{raftID: from})
-}
-
-func (c *Core) enqueue(ch *change) {
-	if len(c.changes.waiting) >= maxChanges {
-		c.answer(ch, Busy, "%d membership changes wait already", maxChanges)
-		return
-	}
-	c.changes.waiting = append(c.changes.waiting, ch)
-}
-
 // leaderDuties proposes the next membership entry that is due. What is asked for
 // waits while a member is LEAVING.
 func (c *Core) leaderDuties() {
@@ -124,16 +61,6 @@ func (c *Core) leaderDuties() {
 			return
 		}
 	}
-}
-
-func (c *Core) caughtUp(id uint64) bool {
-	match := c.progress().of(id).match
-	return c.reachable(id) && match+promoteLag >= c.last && match > 0
-}
-
-// reachable says that a member was heard from within an election timeout.
-func (c *Core) reachable(id uint64) bool {
-	return id == c.self || c.silentMillis(id) < uint64(c.cfg.ElectionTicks)*c.cfg.TickMillis
 }
 
 // forgetRounds: who answered before a change of the members, or of the leader, says
@@ -313,22 +240,6 @@ func (c *Core) changeApplied(a applied) {
 	c.answerChanges()
 }
 
-// answerChanges answers what the member list shows to be done.
-func (c *Core) answerChanges() {
-	for _, ch := range slices.Clone(c.changes.waiting) {
-		m := c.members.Get(ch.raftID)
-		switch {
-		case !ch.started:
-		case ch.add == nil && m == nil:
-			c.answer(ch, OK, "")
-		case ch.add != nil && m == nil:
-			c.answer(ch, NotPossible, "node %d was removed again", NodeID(ch.raftID))
-		case ch.add != nil && m.GetRole() == corepb.Role_VOTER:
-			c.answerVoter(ch)
-		}
-	}
-}
-
 func stepText(ch *corepb.MemberChange) string {
 	switch ch.GetStep() {
 	case corepb.MemberChange_ADD:
@@ -343,65 +254,8 @@ func stepText(ch *corepb.MemberChange) string {
 	return "was removed"
 }
 
-// answer ends a change for everyone who waits for it.
-func (c *Core) answer(ch *change, code Code, text string, a ...any) {
-	c.answerRefusal(ch, refusal{code: code, text: fmt.Sprintf(text, a...)})
-}
-
-func (c *Core) answerRefusal(ch *change, r refusal) {
-	if ch.handed && r.code != OK {
-		r.code, r.text = Unknown, r.text+"; the member that was asked before may still make the change"
-	}
-	for _, id := range ch.ids {
-		c.refuse(id, r)
-	}
-	c.changes.waiting = slices.DeleteFunc(c.changes.waiting, func(x *change) bool { return x == ch })
-}
-
-// failChanges is for a node that leads no longer: what was proposed may still
-// happen, as the next leader drives it on. One who asked this node to replace
-// itself waits on: this node sees in its log what becomes of it.
-func (c *Core) failChanges() {
-	waiting := c.changes.waiting
-	c.changes = changes{}
-	for _, ch := range waiting {
-		switch {
-		case c.replacesSelf(ch):
-			c.changes.waiting = append(c.changes.waiting, ch)
-		case ch.handed: // this node goes on asking
-			c.transfer.leaving = true
-			c.transfer.leavingIDs = append(c.transfer.leavingIDs, ch.ids...)
-		case ch.started:
-			c.answer(ch, Unknown, "leadership was lost; the change may still be made")
-		default:
-			c.answer(ch, NotLeader, "this node no longer leads")
-		}
-	}
-}
-
-// failChangesWith is for a node that is removed: for one who asked for that it
-// is success, and what was proposed may still happen.
-func (c *Core) failChangesWith(code Code, text string) {
-	for _, ch := range slices.Clone(c.changes.waiting) {
-		switch {
-		case c.replacesSelf(ch), ch.add == nil && ch.raftID == c.self:
-			c.answer(ch, OK, "")
-		case ch.started:
-			c.answer(ch, Unknown, "%s; the change may still be made", text)
-		default:
-			c.answer(ch, code, "%s", text)
-		}
-	}
-	c.failTransfer(code, text)
-}
-
-func (c *Core) cancelChange(id uint64) {
-	for _, ch := range c.changes.waiting {
-		if i := slices.Index(ch.ids, id); i >= 0 {
-			ch.ids = slices.Delete(ch.ids, i, i+1)
-			c.reply(id, Unknown, "given up; the change goes on")
-			return
-		}
-	}
-	c.cancelTransfer(id)
+// jointLeft is called when the library's own entry is applied.
+func (c *Core) jointLeft() {
+	c.changes.confIndex = max(c.changes.confIndex, c.machine.index)
+	c.eventIf(c.machine.index > c.replayed, Debug, "left the joint configuration at index %d", c.machine.index)
 }

@@ -249,23 +249,6 @@ func (c *Core) forget(p *proposal) {
 	c.proposed.order = slices.DeleteFunc(c.proposed.order, func(x *proposal) bool { return x == p })
 }
 
-// cancel answers an input that nobody waits for any longer.
-func (c *Core) cancel(id uint64) {
-	for _, p := range slices.Clone(c.proposed.order) {
-		if i := slices.Index(p.ids, id); i >= 0 {
-			p.ids = slices.Delete(p.ids, i, i+1)
-			c.reply(id, Unknown, "given up")
-			if len(p.ids) == 0 {
-				c.forget(p)
-			}
-			return
-		}
-	}
-	if !c.cancelRead(id) {
-		c.cancelChange(id)
-	}
-}
-
 // failProposals is for a node that is removed. What it had sent to a leader may
 // be committed, and it will not hear of that.
 func (c *Core) failProposals(text string) {

@@ -245,16 +245,6 @@ func (c *Core) failConfirms() {
 	r.askAgain()
 }
 
-func (c *Core) cancelRead(id uint64) bool {
-	i := slices.IndexFunc(c.reads.open, func(x *read) bool { return x.id == id })
-	if i < 0 {
-		return false
-	}
-	c.reads.open = slices.Delete(c.reads.open, i, i+1)
-	c.reply(id, Unknown, "given up")
-	return true
-}
-
 func (c *Core) failReads(code Code, text string) {
 	for _, x := range c.reads.open {
 		c.reply(x.id, code, "%s", text)

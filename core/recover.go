@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"slices"
 
 	pb "go.etcd.io/raft/v3/raftpb"
 
@@ -62,71 +61,4 @@ func Recover(id Identity, d Durable, clusterUUID [16]byte, address string, port 
 		Data: marshal(&pb.ConfChangeV2{Context: marshal(change)})}
 	return id, Persist{Entries: []Entry{entry}, Sync: true,
 		HardState: &HardState{Term: entry.Term, Vote: id.RaftID, Commit: entry.Index}}, nil
-}
-
-// replay applies a whole log to the state before it.
-func replay(log *tail) (*machine, error) {
-	m := &machine{requests: requests{window: requestWindow}}
-	if err := m.restore(log.marks[0]); err != nil {
-		return nil, err
-	}
-	for _, e := range log.entries {
-		if err := checkEntry(e); err != nil {
-			return nil, fmt.Errorf("entry %d: %w", e.GetIndex(), err)
-		}
-		m.apply(e, func(*pb.ConfChangeV2) *pb.ConfState { return m.conf })
-	}
-	return m, nil
-}
-
-// applyRecovery makes the member of the entry the only one.
-func (m *machine) applyRecovery(ch *corepb.MemberChange, conf func(*pb.ConfChangeV2) *pb.ConfState) {
-	self := ch.GetMember().GetRaftId()
-	m.leaveJoint(conf)
-	cc := &pb.ConfChangeV2{Transition: pb.ConfChangeTransitionJointExplicit.Enum(),
-		Changes: []*pb.ConfChangeSingle{{Type: pb.ConfChangeAddNode.Enum(), NodeId: new(self)}}}
-	for _, id := range slices.Concat(m.conf.GetVoters(), m.conf.GetLearners()) {
-		if id != self {
-			cc.Changes = append(cc.Changes, &pb.ConfChangeSingle{Type: pb.ConfChangeRemoveNode.Enum(), NodeId: new(id)})
-		}
-	}
-	conf(cc)
-	m.conf = conf(&pb.ConfChangeV2{})
-	m.members = Members{ClusterUUID: [16]byte(ch.GetClusterUuid()), LastIncarnation: Incarnation(self), List: []*corepb.Member{ch.GetMember()}}
-}
-
-// Change returns what a membership entry does; ok is false for all others, and
-// for the entry that ends a joint configuration.
-func Change(e Entry) (ch *corepb.MemberChange, ok bool, err error) {
-	if e.Kind != EntryConfChangeV2 {
-		return nil, false, nil
-	}
-	_, ch, err = decodeChange(e.Data)
-	if err != nil {
-		return nil, false, fmt.Errorf("core: entry %d: %w", e.Index, err)
-	}
-	return ch, ch != nil, nil
-}
-
-// decodeChange takes a membership entry apart. The change is nil in the entry
-// with which the library leaves a joint configuration.
-func decodeChange(data []byte) (*pb.ConfChangeV2, *corepb.MemberChange, error) {
-	var cc pb.ConfChangeV2
-	if err := unmarshal(data, &cc); err != nil {
-		return nil, nil, fmt.Errorf("not a membership change: %w", err)
-	}
-	if len(cc.GetContext()) == 0 {
-		if len(cc.GetChanges()) > 0 {
-			return nil, nil, errors.New("membership change without its context")
-		}
-		return &cc, nil, nil
-	}
-	var ch corepb.MemberChange
-	if err := unmarshal(cc.GetContext(), &ch); err != nil {
-		return nil, nil, fmt.Errorf("context of a membership change: %w", err)
-	}
-	if n := len(ch.GetClusterUuid()); ch.GetStep() == corepb.MemberChange_RECOVER && n != 16 {
-		return nil, nil, fmt.Errorf("recovery with a cluster uuid of %d bytes", n)
-	}
-	return &cc, &ch, nil
 }

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	pb "go.etcd.io/raft/v3/raftpb"
-
 	"github.com/pgraft/pgraft/core/corepb"
 )
 
@@ -66,91 +64,7 @@ func (c *Core) mayReplace(add *corepb.Member) refusal {
 	return c.refuses(c.replacementNeed(add.GetRaftId(), add.GetReplaces()), c.reachable)
 }
 
-// promote makes a member that has caught up a voter, in the place of another if
-// it says so; false if that has to wait. Nobody waits for an answer: until enough of
-// the members answer, it stays a learner.
-func (c *Core) promote(m *corepb.Member) bool {
-	id, old := m.GetRaftId(), c.members.Get(m.GetReplaces())
-	// It may replace nobody; or one that is on its way out already; or one that
-	// has become the last voter, and whoever asked has to remove it.
-	replaces := old.GetRole() == corepb.Role_VOTER && old != nil && len(c.votersBeside(old.GetRaftId())) > 0
-	need := c.promotionNeed(id)
-	if replaces {
-		need = c.replacementNeed(id, old.GetRaftId())
-	}
-	need.patient = true
-	wait := c.changes.promotions[id]
-	if heard := c.hear(&wait, need); heard != hears {
-		c.waitForPromotion(id, wait, heard)
-		return false
-	}
-	if !replaces {
-		return c.proposeChange(corepb.MemberChange_PROMOTE, pb.ConfChangeAddNode, &corepb.Member{RaftId: id})
-	}
-	if old.GetRaftId() == c.self {
-		to := c.successor(c.answered(&wait))
-		if to == 0 {
-			c.waitForPromotion(id, wait, hearsSoon) // for another one's answer
-			return false
-		}
-		c.startTransfer(to) // whoever leads then goes on
-		return true
-	}
-	return c.proposeEntry(&corepb.MemberChange{Step: corepb.MemberChange_REPLACE, Member: &corepb.Member{RaftId: id, Replaces: old.GetRaftId()}},
-		&pb.ConfChangeSingle{Type: pb.ConfChangeAddNode.Enum(), NodeId: new(id)},
-		&pb.ConfChangeSingle{Type: pb.ConfChangeAddLearnerNode.Enum(), NodeId: new(old.GetRaftId())})
-}
-
-// waitForPromotion keeps the round in mind, until its time is over: then another one
-// is opened.
-func (c *Core) waitForPromotion(id uint64, w roundWait, h hearing) {
-	if h == hearsNot {
-		delete(c.changes.promotions, id)
-		return
-	}
-	if c.changes.promotions == nil {
-		c.changes.promotions = map[uint64]roundWait{}
-	}
-	c.changes.promotions[id] = w
-}
-
-// answerVoter answers an addition or a replacement whose member votes now, if
-// the one it replaces is gone.
-func (c *Core) answerVoter(ch *change) {
-	old := c.members.Get(ch.add.GetReplaces())
-	switch {
-	case old == nil:
-		c.answer(ch, OK, "")
-	case old.GetRole() == corepb.Role_VOTER:
-		c.answer(ch, NotPossible, "node %d became a voter beside node %d, which was the last one: remove node %d",
-			NodeID(ch.raftID), NodeID(old.GetRaftId()), NodeID(old.GetRaftId()))
-	}
-}
-
-// joint says whether two quorums are needed at the moment. The library takes no
-// other change until it has left that state.
-func (c *Core) joint() bool { return len(c.conf.GetVotersOutgoing()) > 0 }
-
-// jointLeft is called when the library's own entry is applied.
-func (c *Core) jointLeft() {
-	c.changes.confIndex = max(c.changes.confIndex, c.machine.index)
-	c.eventIf(c.machine.index > c.replayed, Debug, "left the joint configuration at index %d", c.machine.index)
-}
-
 // replacesSelf says that ch ends with the removal of this node.
 func (c *Core) replacesSelf(ch *change) bool {
 	return ch.started && ch.add != nil && ch.add.GetReplaces() == c.self
-}
-
-// applyReplace swaps two members' roles in list, in place; false if they are not
-// what they were.
-func applyReplace(list []*corepb.Member, i int) bool {
-	old := slices.IndexFunc(list, func(m *corepb.Member) bool {
-		return m.GetRaftId() == list[i].GetReplaces() && m.GetRole() == corepb.Role_VOTER
-	})
-	if old < 0 || list[i].GetRole() != corepb.Role_JOINING {
-		return false
-	}
-	list[i], list[old] = withRole(list[i], corepb.Role_VOTER), withRole(list[old], corepb.Role_LEAVING)
-	return true
 }

@@ -2,7 +2,6 @@ package core
 
 import (
 	"go.etcd.io/raft/v3"
-	"go.etcd.io/raft/v3/tracker"
 
 	"github.com/pgraft/pgraft/core/corepb"
 )
@@ -110,34 +109,4 @@ func (c *Core) MemberStatuses() []MemberStatus {
 		l = append(l, s)
 	}
 	return l
-}
-
-type progress struct {
-	id, match, next uint64
-	replicating     bool
-}
-
-// progresses are in no particular order; a map would cost more than looking.
-type progresses []progress
-
-// of is a member's, zero if the library has none.
-func (ps progresses) of(id uint64) progress {
-	for _, p := range ps {
-		if p.id == id {
-			return p
-		}
-	}
-	return progress{}
-}
-
-// progress is the library's view of every member's log, on a leader.
-func (c *Core) progress() progresses {
-	if c.role != raft.StateLeader {
-		return nil
-	}
-	ps := make(progresses, 0, len(c.members.List))
-	c.rn.WithProgress(func(id uint64, _ raft.ProgressType, p tracker.Progress) {
-		ps = append(ps, progress{id, p.Match, p.Next, p.State == tracker.StateReplicate})
-	})
-	return ps
 }

@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
-	"google.golang.org/protobuf/proto"
 )
 
 // storage is what has been handed to the host and is not answered yet. The
@@ -25,11 +23,6 @@ type batch struct {
 	seq       uint64
 	responses []*pb.Message
 	mark      uint64 // index of the mark in it, or 0
-}
-
-type pendingApply struct {
-	index     uint64 // last user entry in it: the host has to take it over
-	responses []*pb.Message
 }
 
 // emit numbers a batch and hands it out.
@@ -68,48 +61,6 @@ func (c *Core) persist(m *pb.Message) {
 	c.emit(p, m.GetResponses())
 }
 
-// callForVotes holds a candidate's requests until its new term and its vote for
-// itself are durable. The library lets them out at once and only does not count
-// the vote: elected by the others alone, and crashed, it would know nothing of
-// that term and could win it a second time (testdata/core/vote_request_after_sync.txt).
-func (c *Core) callForVotes(ms []*pb.Message) {
-	if len(ms) > 0 {
-		b := &c.storage.batches[len(c.storage.batches)-1] // the term and vote, of the same Ready
-		b.responses = append(b.responses, ms...)
-	}
-}
-
-// restoreSnapshot takes over the state that the leader sent in place of a log.
-func (c *Core) restoreSnapshot(s *pb.Snapshot) {
-	if err := c.machine.restore(s); err != nil {
-		panic(fmt.Sprintf("checked on receipt, but: %v", err))
-	}
-	c.log.replace(s)
-	i := c.machine.index
-	c.last = i
-	c.storage.marked, c.storage.durableMark = i, i
-	c.storage.libApplied = i
-	c.event(Info, "installing the leader's snapshot at index %d", i)
-	c.out.MembersChanged = true
-	c.resolveAll()
-}
-
-// forRecipient is the snapshot as a member gets it. The library takes none whose
-// configuration lacks the recipient, and a new member was added after the base
-// snapshot. It counts itself as a learner from there on, which changes no
-// quorum, until its log makes it one: so it gets every entry after the base.
-func forRecipient(s *pb.Snapshot, id uint64) *pb.Snapshot {
-	conf := s.GetMetadata().GetConfState()
-	for _, l := range [][]uint64{conf.GetVoters(), conf.GetLearners(), conf.GetVotersOutgoing(), conf.GetLearnersNext()} {
-		if slices.Contains(l, id) {
-			return s
-		}
-	}
-	s = proto.Clone(s).(*pb.Snapshot)
-	s.Metadata.ConfState.Learners = append(s.Metadata.ConfState.Learners, id)
-	return s
-}
-
 // persisted releases what waited for batches up to seq.
 func (c *Core) persisted(seq uint64) {
 	if seq > c.storage.seq {
@@ -133,12 +84,6 @@ func (c *Core) persisted(seq uint64) {
 	}
 }
 
-// compact drops what is before a durable snapshot. The library still reads what
-// the host has not applied: when it campaigns, for membership changes.
-func (c *Core) compact() {
-	c.log.compact(min(c.storage.durableMark, c.storage.libApplied), c.cfg.MaxTailBytes)
-}
-
 // respond delivers a response of the library's: to itself, or to a member. A vote
 // that waited for the disk while this node heard that it lost data stays here.
 func (c *Core) respond(m *pb.Message) {
@@ -150,71 +95,4 @@ func (c *Core) respond(m *pb.Message) {
 		return
 	}
 	c.sendRaft(m)
-}
-
-// applyCommitted applies entries to the replicated state machine at once, and
-// hands the user's to the host. The library hears of it when the host has
-// taken them over.
-func (c *Core) applyCommitted(m *pb.Message) {
-	user := uint64(0)
-	for _, e := range m.GetEntries() {
-		if e.GetIndex() <= c.machine.index { // a snapshot overtook it
-			continue
-		}
-		a := c.machine.apply(e, func(cc *pb.ConfChangeV2) *pb.ConfState { return c.rn.ApplyConfChange(cc) })
-		switch {
-		case a.change != nil:
-			c.changeApplied(a)
-		case a.jointLeft:
-			c.jointLeft()
-		case a.isCommand:
-			c.resolve(a)
-		}
-		if a.first {
-			user = e.GetIndex()
-			c.out.Apply = append(c.out.Apply, Apply{Index: user, Term: e.GetTerm(), Data: a.user})
-		}
-	}
-	c.supersede()
-	c.storage.applies = append(c.storage.applies, pendingApply{user, m.GetResponses()})
-	c.hostApplied(0) // a batch without user entries waits for nobody
-}
-
-// hostApplied tells the library about applied entries, in order.
-func (c *Core) hostApplied(index uint64) {
-	n := 0
-	for ; n < len(c.storage.applies) && c.storage.applies[n].index <= index; n++ {
-		for _, r := range c.storage.applies[n].responses {
-			es := r.GetEntries()
-			c.storage.libApplied = max(c.storage.libApplied, es[len(es)-1].GetIndex())
-			c.step(r)
-		}
-	}
-	if n > 0 {
-		c.storage.applies = slices.Delete(c.storage.applies, 0, n)
-		c.compact()
-	}
-}
-
-// markWhenDue takes a snapshot of the replicated state machine now and then, so
-// that a restart is short and memory bounded.
-func (c *Core) markWhenDue() {
-	n := c.machine.index
-	if n == c.storage.marked || n-c.storage.marked < c.cfg.SnapshotEntries && c.log.bytesBetween(c.log.newest(), n) < c.cfg.MaxTailBytes/2 {
-		return
-	}
-	s := c.machine.snapshot()
-	c.log.mark(s, c.cfg.Limits.MarkBytes)
-	c.storage.marked = n
-	c.emit(Persist{Mark: fromRaftSnapshot(s)}, nil)
-}
-
-// snapshotSent reports a snapshot's transfer in every outcome: without it the
-// library would wait for ever.
-func (c *Core) snapshotSent(in SnapshotSent) {
-	st := raft.SnapshotFinish
-	if !in.OK {
-		st = raft.SnapshotFailure
-	}
-	c.rn.ReportSnapshot(in.RaftID, st)
 }

@@ -187,28 +187,6 @@ func (c *Core) startTransfer(to uint64, ids ...uint64) {
 	c.rn.TransferLeader(to)
 }
 
-// startSelfRemoval is a leader's way out: leadership first. True if whatever comes
-// later has to wait.
-func (c *Core) startSelfRemoval(ch *change) bool {
-	if c.successor(c.reachable) == 0 {
-		c.answerRefusal(ch, refusal{QuorumAtRisk, "no other voter that stays is reachable to take over leadership", c.silentText(need{}, c.reachable)})
-		return false
-	}
-	to, heard, no := c.hearHeir(&ch.wait, c.removalNeed(c.self))
-	switch heard {
-	case hearsSoon:
-		return true
-	case hearsNot:
-		c.answerRefusal(ch, no)
-		return false
-	}
-	c.transfer.leaving = true
-	c.transfer.leavingIDs = append(c.transfer.leavingIDs, ch.ids...)
-	c.changes.waiting = slices.DeleteFunc(c.changes.waiting, func(x *change) bool { return x == ch })
-	c.startTransfer(to)
-	return true
-}
-
 // tickTransfer notices a transfer that the library gave up, and goes on asking
 // to be removed.
 func (c *Core) tickTransfer() {
@@ -220,11 +198,6 @@ func (c *Core) tickTransfer() {
 	if t.leaving && c.lead != 0 && c.lead != c.self && c.now-t.askedAt >= uint64(c.cfg.ElectionTicks) {
 		c.askToLeave()
 	}
-}
-
-func (c *Core) askToLeave() {
-	c.transfer.askedAt = c.now
-	c.send(&corepb.Envelope{To: c.lead, Body: &corepb.Envelope_RemoveMe{RemoveMe: &corepb.RemoveMe{}}})
 }
 
 // transferEnded is called when a leader is known.
@@ -264,17 +237,4 @@ func (c *Core) failTransfer(code Code, text string) {
 		c.reply(id, OK, "")
 	}
 	c.transfer = transfer{}
-}
-
-func (c *Core) cancelTransfer(id uint64) {
-	if w := c.transfer.wish; w.open && w.id == id {
-		c.endWish(Unknown, "given up") // it does not begin
-		return
-	}
-	for _, ids := range []*[]uint64{&c.transfer.ids, &c.transfer.leavingIDs} {
-		if i := slices.Index(*ids, id); i >= 0 {
-			*ids = slices.Delete(*ids, i, i+1)
-			c.reply(id, Unknown, "given up; it may still happen")
-		}
-	}
 }

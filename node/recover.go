@@ -45,7 +45,7 @@ func (n *Node) quorumIsLost(ctx context.Context, v View) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if answered > voters/2 {
+	if answered >= core.Majority(voters) {
 		return fmt.Errorf("%w: %d of %d voters answer", ErrQuorumThere, answered, voters)
 	}
 	return nil

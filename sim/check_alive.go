@@ -59,7 +59,7 @@ func (c *checks) askedBefore(n *node, e *core.Entry, cc *pb.ConfChangeV2) {
 	}
 	for _, voters := range [2][]uint64{now, then} {
 		dead := slices.DeleteFunc(slices.Clone(voters), alive)
-		if len(voters)-len(dead) < len(voters)/2+1 {
+		if !majority(len(voters)-len(dead), len(voters)) {
 			c.w.fail(checkAlive, "%v appends %v of node %d at %d, and of the %d voters %d have done nothing for %d of its ticks: %x",
 				n, ch.GetStep(), core.NodeID(id), e.Index, len(voters), len(dead), ticks, dead)
 		}

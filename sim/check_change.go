@@ -104,7 +104,7 @@ func (c *checks) staysUp(n *node, goes, comes uint64) {
 			up++
 		}
 	}
-	if up <= rest/2 {
+	if !majority(up, rest) {
 		c.w.fail(checkChange, "%v takes node %d out of the voters, and has heard from %d of the other %d within an election timeout",
 			n, core.NodeID(goes), up, rest)
 	}

@@ -49,7 +49,7 @@ var faultRecover = Kind{
 			x := w.nodes[core.NodeID(m.GetRaftId())-1]
 			switch voters, _ := w.count(n); {
 			case x == n:
-			case m.GetRole() != corepb.Role_VOTER || spared+2 < voters/2+1:
+			case m.GetRole() != corepb.Role_VOTER || spared+2 < core.Majority(voters):
 				spared++
 			default:
 				w.destroy(x)

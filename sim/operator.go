@@ -256,7 +256,7 @@ func (w *World) mayLose(n *node) bool {
 		}
 	}
 	voters, sound := w.count(n)
-	return sound >= voters/2+1
+	return sound >= core.Majority(voters)
 }
 
 // soundWithout says whether the voters beside n are still a quorum once it is
@@ -266,7 +266,7 @@ func (w *World) soundWithout(n *node) bool {
 	if m := w.checks.newest.Node(n.id); m != nil && m.GetRole() != corepb.Role_LEAVING {
 		voters--
 	}
-	return sound >= voters/2+1
+	return sound >= core.Majority(voters)
 }
 
 // count is how many are not leaving, and how many of them have their replica

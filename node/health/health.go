@@ -110,7 +110,7 @@ func (f *findings) progress(v node.View, err error) {
 	switch {
 	case voters == 0:
 		status = Unknown // this node waits to be added
-	case room <= voters/2:
+	case room < core.Majority(voters):
 		status = Critical
 	case room < voters:
 		status = Warning

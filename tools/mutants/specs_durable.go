@@ -34,7 +34,7 @@ var durableMutants = []mutant{
 	},
 	{
 		name: "vote-called-before-sync", class: "1", doc: "a candidate calls for votes before its own is durable, as the library does by itself",
-		edits: []edit{{"core/storage.go",
+		edits: []edit{{"core/voting.go",
 			"		b := &c.storage.batches[len(c.storage.batches)-1] // the term and vote, of the same Ready\n		b.responses = append(b.responses, ms...)\n",
 			"		for _, m := range ms {\n			c.sendRaft(m)\n		}\n"}},
 	},

@@ -58,7 +58,7 @@ var ownMutants = []mutant{
 	{
 		name: "promise-not-kept", class: "11", doc: "a voter promises, and votes as it likes",
 		edits: []edit{
-			{"core/lease.go", "	return c.now < c.promise.until && m.GetFrom() != c.promise.to\n", "	return false\n"},
+			{"core/voting.go", "	return c.now < c.promise.until && m.GetFrom() != c.promise.to\n", "	return false\n"},
 			{library + "raft.go", "			inLease := r.checkQuorum && r.lead != None && r.electionElapsed < r.electionTimeout\n", "			inLease := false\n"},
 		},
 	},
@@ -68,11 +68,11 @@ var ownMutants = []mutant{
 	},
 	{
 		name: "lease-of-a-minority", class: "11", doc: "one promise too few is enough for the lease",
-		edits: []edit{{"core/lease.go", "grants[:len(ids)/2+1]", "grants[:max(1, len(ids)/2)]"}},
+		edits: []edit{{"core/lease.go", "grants[:Majority(len(ids))]", "grants[:max(1, len(ids)/2)]"}},
 	},
 	{
 		name: "lease-of-two", class: "11", doc: "the lease rests on two promises, as in the three nodes that it was tried with",
-		edits: []edit{{"core/lease.go", "grants[:len(ids)/2+1]", "grants[:min(len(ids)/2+1, 2)]"}},
+		edits: []edit{{"core/lease.go", "grants[:Majority(len(ids))]", "grants[:min(Majority(len(ids)), 2)]"}},
 	},
 	{
 		name: "lease-of-a-later-round", class: "11", doc: "the lease is counted from the newest promise that it rests on, not from the oldest",
@@ -133,16 +133,17 @@ var ownMutants = []mutant{
 	},
 	{
 		name: "snapshots-come-late", class: "own", doc: "the log after the newest snapshot grows over its bound",
-		edits: []edit{{"core/storage.go", "n-c.storage.marked < c.cfg.SnapshotEntries &&", "n-c.storage.marked < 2*c.cfg.SnapshotEntries &&"}},
+		edits: []edit{{"core/snapshot.go", "n-c.storage.marked < c.cfg.SnapshotEntries &&", "n-c.storage.marked < 2*c.cfg.SnapshotEntries &&"}},
 	},
 	{
 		name: "given-up-is-refused", class: "own", doc: "a proposal that may still commit is answered as if nothing had happened",
-		edits: []edit{{"core/propose.go", "			c.reply(id, Unknown, \"given up\")\n			if len(p.ids) == 0 {\n", "			c.reply(id, Busy, \"given up\")\n			if len(p.ids) == 0 {\n"}},
+		edits: []edit{{"core/cancel.go", "		if c.giveUp(&p.ids, id, \"given up\") {\n",
+			"		if i := slices.Index(p.ids, id); i >= 0 {\n			p.ids = slices.Delete(p.ids, i, i+1)\n			c.reply(id, Busy, \"given up\")\n"}},
 	},
 	{
 		name: "incarnation-used-again", class: "own", doc: "a node that is added again gets the Raft id that it had",
-		edits: []edit{{"core/machine.go", "		m.members.LastIncarnation = Incarnation(id)\n", "		m.members.LastIncarnation = max(m.members.LastIncarnation, min(Incarnation(id), 3))\n"},
-			{"core/machine.go", " || Incarnation(id) <= m.members.LastIncarnation {", " || Incarnation(id) < m.members.LastIncarnation {"}},
+		edits: []edit{{"core/apply_change.go", "		m.members.LastIncarnation = Incarnation(id)\n", "		m.members.LastIncarnation = max(m.members.LastIncarnation, min(Incarnation(id), 3))\n"},
+			{"core/apply_change.go", " || Incarnation(id) <= m.members.LastIncarnation {", " || Incarnation(id) < m.members.LastIncarnation {"}},
 	},
 	{
 		name: "known-commit-without-term", class: "own", doc: "a candidate believes a commit index without comparing the term of the entry there",
@@ -172,11 +173,11 @@ var ownMutants = []mutant{
 	},
 	{
 		name: "snapshot-never-reported", class: "own", live: true, doc: "the library does not hear what became of a snapshot",
-		edits: []edit{{"core/storage.go", "	c.rn.ReportSnapshot(in.RaftID, st)\n", "	_ = st\n"}},
+		edits: []edit{{"core/snapshot.go", "	c.rn.ReportSnapshot(in.RaftID, st)\n", "	_ = st\n"}},
 	},
 	{
 		name: "cut-snapshot-not-reported", class: "own", live: true, doc: "the library does not hear that a snapshot did not arrive",
-		edits: []edit{{"core/storage.go", "	if !in.OK {\n		st = raft.SnapshotFailure\n	}\n", "	if !in.OK {\n		return\n	}\n"}},
+		edits: []edit{{"core/snapshot.go", "	if !in.OK {\n		st = raft.SnapshotFailure\n	}\n", "	if !in.OK {\n		return\n	}\n"}},
 	},
 	{
 		name: "proposals-not-retried", class: "own", live: true, doc: "a forwarded proposal is sent once",

@@ -5,7 +5,7 @@ package main
 var promiseMutants = []mutant{
 	{
 		name: "new-leader-looks-at-no-log", class: "12", doc: "a new leader does not look for request ids in what former leaders left uncommitted",
-		edits: []edit{{"core/core.go", "	c.rememberAppended()\n", "	c.proposed.appended = map[[16]byte]place{}\n"}},
+		edits: []edit{{"core/leading.go", "	c.rememberAppended()\n", "	c.proposed.appended = map[[16]byte]place{}\n"}},
 	},
 	{
 		name: "committed-id-appended-again", class: "12", doc: "a leader appends a request once more that is committed: it is not applied again, but it is in the log twice",
@@ -23,15 +23,15 @@ var promiseMutants = []mutant{
 	},
 	{
 		name: "add-answered-for-a-learner", class: "8", doc: "AddNode is answered OK when the member is a learner",
-		edits: []edit{{"core/membership.go", "		case ch.add != nil && m.GetRole() == corepb.Role_VOTER:\n", "		case ch.add != nil:\n"}},
+		edits: []edit{{"core/membership_calls.go", "		case ch.add != nil && m.GetRole() == corepb.Role_VOTER:\n", "		case ch.add != nil:\n"}},
 	},
 	{
 		name: "removal-answered-when-demoted", class: "8", doc: "RemoveNode is answered OK when the member votes no more, and still is one",
-		edits: []edit{{"core/membership.go", "		case ch.add == nil && m == nil:\n", "		case ch.add == nil && (m == nil || m.GetRole() == corepb.Role_LEAVING):\n"}},
+		edits: []edit{{"core/membership_calls.go", "		case ch.add == nil && m == nil:\n", "		case ch.add == nil && (m == nil || m.GetRole() == corepb.Role_LEAVING):\n"}},
 	},
 	{
 		name: "replacement-answered-with-both", class: "8", doc: "ReplaceNode is answered OK while the old member still is one",
-		edits: []edit{{"core/replace.go", "	switch {\n	case old == nil:\n		c.answer(ch, OK, \"\")\n", "	switch {\n	case old.GetRole() != corepb.Role_VOTER:\n		c.answer(ch, OK, \"\")\n"}},
+		edits: []edit{{"core/membership_calls.go", "	switch {\n	case old == nil:\n		c.answer(ch, OK, \"\")\n", "	switch {\n	case old.GetRole() != corepb.Role_VOTER:\n		c.answer(ch, OK, \"\")\n"}},
 	},
 	{
 		name: "transfer-answered-for-anyone", class: "8", doc: "a transfer to one member is answered OK when another leads",
@@ -39,19 +39,19 @@ var promiseMutants = []mutant{
 	},
 	{
 		name: "change-refused-and-made", class: "8", doc: "a leader that is deposed answers a change as if nothing had happened, and its successor goes on with it",
-		edits: []edit{{"core/membership.go", "			c.answer(ch, Unknown, \"leadership was lost; the change may still be made\")\n", "			c.answer(ch, NotLeader, \"this node no longer leads\")\n"}},
+		edits: []edit{{"core/membership_calls.go", "			c.answer(ch, Unknown, \"leadership was lost; the change may still be made\")\n", "			c.answer(ch, NotLeader, \"this node no longer leads\")\n"}},
 	},
 	{
 		name: "removal-without-a-quorum", class: "8", doc: "a voter is removed though too few of the others are reachable",
-		edits: []edit{{"core/hear.go", "		if q := len(ids)/2 + 1; have < q && r.code == OK {\n", "		if q := len(ids)/2 + 1; have < 1 && r.code == OK {\n"}},
+		edits: []edit{{"core/hear.go", "		if q := Majority(len(ids)); have < q && r.code == OK {\n", "		if q := Majority(len(ids)); have < 1 && r.code == OK {\n"}},
 	},
 	{
 		name: "learner-votes-at-once", class: "8", doc: "a learner becomes a voter before it has the log, and whether it answers or not",
-		edits: []edit{{"core/membership.go", "	return c.reachable(id) && match+promoteLag >= c.last && match > 0\n", "	return match+promoteLag >= 0\n"}},
+		edits: []edit{{"core/promote.go", "	return c.reachable(id) && match+promoteLag >= c.last && match > 0\n", "	return match+promoteLag >= 0\n"}},
 	},
 	{
 		name: "self-removal-told-refused", class: "8", doc: "a leader that removes itself answers that it does not lead once it has handed leadership over, and asks its successor all the same",
-		edits: []edit{{"core/transfer.go", "	c.transfer.leavingIDs = append(c.transfer.leavingIDs, ch.ids...)\n", "	c.answer(&change{ids: ch.ids}, NotLeader, \"this node no longer leads\")\n"}},
+		edits: []edit{{"core/removed.go", "	c.transfer.leavingIDs = append(c.transfer.leavingIDs, ch.ids...)\n", "	c.answer(&change{ids: ch.ids}, NotLeader, \"this node no longer leads\")\n"}},
 	},
 	{
 		name: "recovery-without-the-tail", class: "own", doc: "a member that goes on alone drops what it has and does not know to be committed",
@@ -63,7 +63,7 @@ var promiseMutants = []mutant{
 	},
 	{
 		name: "recovery-keeps-the-others", class: "own", doc: "a member that goes on alone still lists those who are gone",
-		edits: []edit{{"core/recover.go", "List: []*corepb.Member{ch.GetMember()}}\n", "List: append(slices.DeleteFunc(slices.Clone(m.members.List), func(x *corepb.Member) bool { return NodeID(x.GetRaftId()) == NodeID(self) }), ch.GetMember())}\n"}},
+		edits: []edit{{"core/apply_change.go", "List: []*corepb.Member{ch.GetMember()}}\n", "List: append(slices.DeleteFunc(slices.Clone(m.members.List), func(x *corepb.Member) bool { return NodeID(x.GetRaftId()) == NodeID(self) }), ch.GetMember())}\n"}},
 	},
 	{
 		name: "checkpoint-without-the-promise", class: "own", doc: "a core made of a checkpoint does not know until when it promised to elect nobody else",
@@ -107,7 +107,7 @@ var promiseMutants = []mutant{
 	},
 	{
 		name: "removed-answers-no-reads", class: "15", live: true, doc: "a node that learns that it is removed leaves the reads that wait without an answer",
-		edits: []edit{{"core/core.go", "	c.failReads(RemovedMember, text)\n", ""}},
+		edits: []edit{{"core/removed.go", "	c.failReads(RemovedMember, text)\n", ""}},
 	},
 	{
 		name: "removed-answers-no-transfer", class: "15", live: true, doc: "a node that learns that it is removed leaves whoever asked for that without an answer",
@@ -123,6 +123,6 @@ var promiseMutants = []mutant{
 	},
 	{
 		name: "recovery-stays-joint", class: "own", doc: "a member that goes on alone in the middle of a replacement still counts the outgoing voters",
-		edits: []edit{{"core/recover.go", "	m.leaveJoint(conf)\n	cc :=", "	cc :="}},
+		edits: []edit{{"core/apply_change.go", "	m.leaveJoint(conf)\n	cc :=", "	cc :="}},
 	},
 }

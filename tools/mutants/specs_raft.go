@@ -55,7 +55,7 @@ var raftMutants = []mutant{
 	{
 		name: "change-before-own-entry", class: "8", doc: "the bug of 2015: a new leader changes the members before it has committed an entry of its own",
 		edits: []edit{
-			{"core/core.go", "	c.changes.confIndex = c.last // the library allows no change before this is applied\n", ""},
+			{"core/leading.go", "	c.changes.confIndex = c.last // the library allows no change before this is applied\n", ""},
 			{library + "raft.go", "r.pendingConfIndex = r.raftLog.lastIndex()\n\n", "r.pendingConfIndex = 0\n\n"},
 		},
 	},
@@ -76,12 +76,12 @@ var raftMutants = []mutant{
 	},
 	{
 		name: "snapshot-with-old-members", class: "9", doc: "a snapshot carries the voters of the snapshot before it",
-		edits: []edit{{"core/storage.go", "	s := c.machine.snapshot()\n	c.log.mark(s, c.cfg.Limits.MarkBytes)\n",
+		edits: []edit{{"core/snapshot.go", "	s := c.machine.snapshot()\n	c.log.mark(s, c.cfg.Limits.MarkBytes)\n",
 			"	s := c.machine.snapshot()\n	s.Metadata.ConfState = c.log.marks[len(c.log.marks)-1].GetMetadata().GetConfState()\n	c.log.mark(s, c.cfg.Limits.MarkBytes)\n"}},
 	},
 	{
 		name: "snapshot-makes-a-voter", class: "9", doc: "a new member counts itself a voter from the snapshot on",
-		edits: []edit{{"core/storage.go", "	s.Metadata.ConfState.Learners = append(s.Metadata.ConfState.Learners, id)\n",
+		edits: []edit{{"core/snapshot.go", "	s.Metadata.ConfState.Learners = append(s.Metadata.ConfState.Learners, id)\n",
 			"	s.Metadata.ConfState.Voters = append(s.Metadata.ConfState.Voters, id)\n"}},
 	},
 	{

@@ -61,13 +61,13 @@ var rareMutants = []mutant{
 
 	{
 		name: "install-forgets-the-old-voters", class: "joint snapshot", doc: "a member that gets a snapshot of a joint configuration counts the new voters only",
-		edits: []edit{{"core/storage.go", "	conf := s.GetMetadata().GetConfState()\n	for _, l := range [][]uint64{conf.GetVoters(), conf.GetLearners(), conf.GetVotersOutgoing(), conf.GetLearnersNext()} {\n",
+		edits: []edit{{"core/snapshot.go", "	conf := s.GetMetadata().GetConfState()\n	for _, l := range [][]uint64{conf.GetVoters(), conf.GetLearners(), conf.GetVotersOutgoing(), conf.GetLearnersNext()} {\n",
 			"	conf := s.GetMetadata().GetConfState()\n	if len(conf.GetVotersOutgoing()) > 0 {\n		s = proto.Clone(s).(*pb.Snapshot)\n		s.Metadata.ConfState = &pb.ConfState{Voters: conf.GetVoters(), Learners: slices.Concat(conf.GetLearners(), conf.GetLearnersNext())}\n		return s\n	}\n	for _, l := range [][]uint64{conf.GetVoters(), conf.GetLearners(), conf.GetVotersOutgoing(), conf.GetLearnersNext()} {\n"}},
 	},
 	{
 		name: "promise-two-ticks-short", class: "edge of a promise", doc: "a voter keeps its promise for two ticks less than it says",
 		edits: []edit{
-			{"core/lease.go", "	return c.now < c.promise.until && m.GetFrom() != c.promise.to\n", "	return c.now+4 < c.promise.until && m.GetFrom() != c.promise.to\n"},
+			{"core/voting.go", "	return c.now < c.promise.until && m.GetFrom() != c.promise.to\n", "	return c.now+4 < c.promise.until && m.GetFrom() != c.promise.to\n"},
 			{library + "raft.go", "r.lead != None && r.electionElapsed < r.electionTimeout\n", "r.lead != None && r.electionElapsed+4 < r.electionTimeout\n"},
 		},
 	},

@@ -14,7 +14,7 @@ const (
 
 // AddressFault says why no other node could dial host, a sentence, or, with
 // listen, why nobody could listen on it. It is empty for a host name or an IP
-// address, alone. The shim has the same rule (pgext/address.c).
+// address, alone. The shim has the same rule (pgext/settings/address.c).
 func AddressFault(host string, listen bool) string {
 	switch {
 	case host == "":

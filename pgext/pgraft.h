@@ -25,7 +25,7 @@
 #include "storage/spin.h"
 #include "utils/guc.h"
 
-#include "compat.h"
+#include "base/compat.h"
 #include "engine/engine.h"
 
 #define PGRAFT_VERSION			"1.0.0"

@@ -9,9 +9,9 @@
  * nothing it leaves behind (a deferred trigger, a temporary table) runs later
  * with other rights.  Settings it changes are put back.
  *
- * Nothing here is shared; pgraft_in_apply_function is this process's own.
+ * Nothing here is shared.
  */
-#include "apply.h"
+#include "apply_worker/apply_worker.h"
 
 #include "access/htup_details.h"
 #include "access/xact.h"
@@ -25,23 +25,6 @@
 #include "utils/regproc.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
-
-/* From the start of an entry's transaction to its end: deferred triggers count. */
-volatile sig_atomic_t pgraft_in_apply_function = false;
-
-/*
- * Raised where a function must not be called from an apply function.
- */
-void
-pgraft_refuse_in_apply_function(const char *what)
-{
-	if (pgraft_in_apply_function)
-		ereport(ERROR,
-				(errcode(ERRCODE_S_R_E_PROHIBITED_SQL_STATEMENT_ATTEMPTED),
-				 errmsg("%s is not possible within an apply function", what),
-				 errdetail("It runs on every node for every entry, and again on every retry; so would what it asks for."),
-				 errhint("Replicate from a client's session, and let the apply function only write tables.")));
-}
 
 /* The function of this signature; an error if there is none. */
 Oid

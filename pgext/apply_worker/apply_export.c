@@ -12,7 +12,7 @@
  * A state is a header, its integers in network byte order, and the function's
  * bytea.  Nothing here is shared.
  */
-#include "apply.h"
+#include "apply_worker/apply_worker.h"
 
 #include "access/xact.h"
 #include "miscadmin.h"
@@ -20,6 +20,8 @@
 #include "port/pg_bswap.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+
+#include "settings/settings.h"
 
 #define PGRAFT_STATE_MAGIC		0x70677331	/* "pgs1" */
 

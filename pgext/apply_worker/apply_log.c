@@ -3,17 +3,17 @@
  *		The apply worker's talk with the engine: what follows in the log, and
  *		what of it this database still needs.
  *
- * It goes through a slot, as any backend's (client.c).  The engine drops nothing
- * that this database has not certainly on disk: commits are not flushed here, so
+ * The engine drops nothing that this database has not certainly on disk: commits are not flushed here, so
  * the progress counts only once WAL is flushed behind it.
  *
  * Nothing here is shared; the statics are the worker's own.
  */
-#include "apply.h"
+#include "apply_worker/apply_worker.h"
 
 #include "access/xlog.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
+
+#include "settings/settings.h"
+#include "shmem/shmem.h"
 
 /* How long the engine may keep the worker waiting for entries. */
 #define PGRAFT_APPLY_POLL_MS		30000
@@ -36,27 +36,6 @@ static PgraftDeadline retained_until;
 static uint64 unflushed_index;
 static XLogRecPtr unflushed_lsn;
 
-/* Asks the engine; NULL if the worker was disturbed meanwhile. */
-char *
-pgraft_apply_ask(PgraftCall *call, size_t *len)
-{
-	call->give_up = pgraft_apply_is_disturbed;
-	CurrentResourceOwner = AuxProcessResourceOwner;
-	return pgraft_call(call, len);
-}
-
-/* The same for rows. */
-static bool
-ask_rows(PgraftCall *call, PgraftRows *rows)
-{
-	size_t		len;
-	char	   *body = pgraft_apply_ask(call, &len);
-
-	if (body != NULL)
-		pgraft_reply_open(rows, body, len);
-	return body != NULL;
-}
-
 /*
  * Has the engine keep the log from index on; 0 = this database needs none.
  * importable says that another node's exported state would do as well.
@@ -77,7 +56,7 @@ pgraft_apply_retain(int64 index, bool importable)
 	if (retained > 0 && index > 0 &&
 		pgraft_remaining_ms(retained_until) > 0)
 		return;
-	if (!ask_rows(&call, &rows))
+	if (!pgraft_apply_ask_rows(&call, &rows))
 		return;
 	retained = index;
 	retained_importable = importable;
@@ -185,7 +164,7 @@ pgraft_apply_next(PgraftApplySession *session, PgraftRows *rows)
 		.timeout_ms = 2 * PGRAFT_APPLY_POLL_MS
 	};
 
-	if (!ask_rows(&call, rows))
+	if (!pgraft_apply_ask_rows(&call, rows))
 		return PGRAFT_NEXT_DISTURBED;
 	session->asked = true;
 	return check_log(session, rows);

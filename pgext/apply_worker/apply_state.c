@@ -1,6 +1,6 @@
 /*
  * apply_state.c
- *		What the server knows of its apply worker: PgraftShared's part apply.
+ *		What the server knows of its apply worker, in shared memory of its own.
  *
  * What guards what (PgraftApplyShared):
  *
@@ -12,22 +12,54 @@
  *	applied_cv		guards itself; broadcast after applied has changed.
  *	report, connects	the spinlock mutex.  Only the apply worker writes them.
  */
-#include "apply.h"
+#include "apply_worker/apply_worker.h"
 
 #include <limits.h>
 
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "port/atomics.h"
+#include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
+#include "storage/shmem.h"
+#include "storage/spin.h"
 #include "utils/timestamp.h"
 
-#define shared (&pgraft_shared->apply)
+#include "shmem/shmem.h"
 
-/* Once, by the postmaster or in a crash restart. */
-void
-pgraft_apply_shmem_init(void)
+typedef struct PgraftApplyShared
 {
+	pg_atomic_uint32 wakeups;
+	pg_atomic_uint64 worker_latch;
+	pg_atomic_uint64 applied;	/* index up to which this database has applied */
+	ConditionVariable applied_cv;	/* applied has changed */
+	slock_t		mutex;
+	PgraftApplyReport report;	/* but for its member applied */
+	int			connects;		/* attempts since the last that succeeded */
+} PgraftApplyShared;
+
+static PgraftApplyShared *shared = NULL;
+
+/* wakeups when the worker looked at its tables last; the worker's own */
+static uint32 seen_wakeups;
+
+Size
+pgraft_apply_shmem_size(void)
+{
+	return CACHELINEALIGN(sizeof(PgraftApplyShared));
+}
+
+/* In the postmaster, with AddinShmemInitLock held. */
+void
+pgraft_apply_shmem_attach(void)
+{
+	bool		found;
+
+	shared = ShmemInitStruct("pgraft apply", sizeof(PgraftApplyShared), &found);
+	if (found)
+		return;
+	memset(shared, 0, sizeof(PgraftApplyShared));
 	pg_atomic_init_u32(&shared->wakeups, 0);
 	pg_atomic_init_u64(&shared->worker_latch, 0);
 	pg_atomic_init_u64(&shared->applied, 0);
@@ -35,10 +67,19 @@ pgraft_apply_shmem_init(void)
 	SpinLockInit(&shared->mutex);
 }
 
-uint32
-pgraft_apply_wakeups(void)
+/* The worker is about to look at its tables: it knows of all wake-ups so far. */
+void
+pgraft_apply_look(void)
 {
-	return pg_atomic_read_u32(&shared->wakeups);
+	seen_wakeups = pg_atomic_read_u32(&shared->wakeups);
+}
+
+/* Whether what the worker waits for can wait. */
+bool
+pgraft_apply_is_disturbed(void)
+{
+	return ShutdownRequestPending || ConfigReloadPending ||
+		seen_wakeups != pg_atomic_read_u32(&shared->wakeups);
 }
 
 /* Has the worker look at its tables, and retry what it waits to retry. */
@@ -206,4 +247,11 @@ pgraft_apply_lag(const PgraftApplyReport *report)
 	if (status.commit_index < report->applied)
 		return 0;				/* a status of before */
 	return status.commit_index - report->applied;
+}
+
+/* Broadcast when more is applied: for ConditionVariableTimedSleep(). */
+ConditionVariable *
+pgraft_applied_cv(void)
+{
+	return &shared->applied_cv;
 }

@@ -10,7 +10,7 @@
  * The statics are the process's own: plans, which PostgreSQL checks anew when
  * what they refer to has changed.
  */
-#include "apply.h"
+#include "apply_worker/apply_worker.h"
 
 #include "access/xact.h"
 #include "catalog/dependency.h"

@@ -18,10 +18,9 @@
  * the server along each time it is called; so after crashes in a row without an
  * entry that was applied, the worker waits before it calls it again (crashes.c).
  *
- * Shared memory: PgraftShared's part apply, see apply_state.c.  The statics are
- * this process's own.
+ * What it shares is apply_state.c's.  The statics are this process's own.
  */
-#include "apply.h"
+#include "apply_worker/apply_worker.h"
 
 #include "access/xact.h"
 #include "access/xlog.h"
@@ -42,6 +41,8 @@
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
+#include "settings/settings.h"
+
 /* In the server's data directory; see crashes.c. */
 #define PGRAFT_CRASHES_FILE			"pgraft.apply"
 
@@ -54,9 +55,6 @@
 /* Pauses between attempts. */
 #define PGRAFT_APPLY_MIN_RETRY_MS	1000
 #define PGRAFT_APPLY_MAX_RETRY_MS	60000
-
-/* pgraft_apply_wakeups() when the tables were read last */
-static uint32 seen_wakeups;
 
 /* Failed attempts in a row, and the entry that the last one failed at. */
 static int	failures;
@@ -150,14 +148,6 @@ pause_after_crashes(uint64 index)
 			 errdetail("It goes on in %ld s.", ms / 1000),
 			 errhint("Put the apply function right.  Reload the configuration to have the worker go on at once.")));
 	return ms;
-}
-
-/* Whether what the worker waits for can wait. */
-bool
-pgraft_apply_is_disturbed(void)
-{
-	return ShutdownRequestPending || ConfigReloadPending ||
-		seen_wakeups != pgraft_apply_wakeups();
 }
 
 /* Waits; less long if somebody wakes the worker. */
@@ -351,7 +341,7 @@ pgraft_apply_main(Datum arg pg_attribute_unused())
 	pqsignal(SIGQUIT, pgraft_crashes_quit);
 	prev_emit_log_hook = emit_log_hook;
 	emit_log_hook = note_fatal;
-	seen_wakeups = pgraft_apply_wakeups();
+	pgraft_apply_look();
 	failures = pgraft_apply_attach(&failed_at, &next_retry);
 	(void) pgraft_crashes_open(PGRAFT_CRASHES_FILE);
 	before_shmem_exit(note_exit, (Datum) 0);
@@ -373,7 +363,7 @@ pgraft_apply_main(Datum arg pg_attribute_unused())
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 		}
-		seen_wakeups = pgraft_apply_wakeups();
+		pgraft_apply_look();
 		MemoryContextReset(context);
 		MemoryContextSwitchTo(context);
 		PG_TRY();

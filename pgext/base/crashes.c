@@ -24,7 +24,7 @@
  * Nothing here is shared: each worker has a file of its own.  The statics are
  * its main thread's; the handler of SIGQUIT reads "word" and "fd".
  */
-#include "pgraft.h"
+#include "base/base.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -51,6 +51,9 @@ typedef enum Word
 
 /* For how long a worker is starting. */
 #define PGRAFT_STARTING_MS		10000
+
+/* A worker that has run for so long has not failed or crashed in a row. */
+#define PGRAFT_RUNS_WELL_MS		300000
 
 /* The longest pause before a worker is started again. */
 #define PGRAFT_CRASHES_MAX_WAIT_MS	300000

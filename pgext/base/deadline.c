@@ -5,7 +5,7 @@
  * The time of day is set, by people and by NTP: a wait that went by it would end
  * at once, or hours late.  The engine's own timeouts go by the same clock.
  */
-#include "pgraft.h"
+#include "base/base.h"
 
 #include <limits.h>
 #include <time.h>

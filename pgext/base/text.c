@@ -10,7 +10,7 @@
  *
  * Nothing here is shared.
  */
-#include "pgraft.h"
+#include "base/base.h"
 
 #include "mb/pg_wchar.h"
 

@@ -11,7 +11,7 @@
  * Reads PgraftShared's epoch (atomic) and the slot that this backend owns, in the
  * states that shmem.c allows.
  */
-#include "pgraft.h"
+#include "client/client.h"
 
 #include "miscadmin.h"
 #include "storage/ipc.h"

@@ -7,10 +7,12 @@
  * below are this backend's own: it has at most one request under way, since
  * nothing that it does while waiting runs SQL.
  */
-#include "pgraft.h"
+#include "client/client.h"
 
 #include "miscadmin.h"
 #include "storage/proc.h"
+
+#include "settings/settings.h"
 
 /* A wake-up that went to a client that was just cancelled is made up for. */
 #define PGRAFT_SLOT_RECHECK_MS	1000

@@ -1,19 +1,17 @@
 /*
  * replies.c
- *		Reads and writes the body of a reply, as engine.h describes it.
+ *		Reads the body of a reply, as engine.h describes it.
  *
  * Everything here works on the process's own memory: a reply is copied out of
  * the slot first.  Lengths are checked against the body's end all the same, so
  * that an engine of another build gives an error, not a crash.
  */
-#include "pgraft.h"
+#include "client/client.h"
 
 #include "access/htup_details.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "utils/tuplestore.h"
-
-#define PGRAFT_NULL_LENGTH	PG_UINT32_MAX
 
 static void
 malformed(void)
@@ -173,36 +171,4 @@ pgraft_reply_add_to_set(PgraftRows *rows, FunctionCallInfo fcinfo)
 			if (values[col] != NULL)
 				pfree(values[col]);
 	}
-}
-
-static char *
-put_string(char *to, const char *string)
-{
-	uint32		len = string ? strlen(string) : PGRAFT_NULL_LENGTH;
-
-	memcpy(to, &len, sizeof(len));
-	to += sizeof(len);
-	if (string != NULL)
-	{
-		memcpy(to, string, len);
-		to += len;
-	}
-	return to;
-}
-
-/* The body of an error reply that the worker gives by itself; palloc'd. */
-char *
-pgraft_reply_error(size_t *len, const char *sqlstate, const char *message,
-				   const char *hint)
-{
-	char	   *body = palloc(5 + 3 * sizeof(uint32) + strlen(message) +
-							  (hint ? strlen(hint) : 0));
-	char	   *to = body;
-
-	memcpy(to, sqlstate, 5);
-	to = put_string(to + 5, message);
-	to = put_string(to, NULL);
-	to = put_string(to, hint);
-	*len = to - body;
-	return body;
 }

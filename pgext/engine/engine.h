@@ -15,6 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Bytes of a node's address at most. */
+#define PGRAFT_MAX_ADDRESS_BYTES	255
+
 /* log levels, of pgraft.log_level and of PgraftRecord */
 enum
 {
@@ -106,7 +109,7 @@ typedef struct PgraftStatus
 	uint32_t	leader_port;
 	uint32_t	role;			/* PGRAFT_ROLE_* */
 	uint32_t	worker_state;	/* PGRAFT_WORKER_* */
-	char		leader_address[256];	/* zero-terminated, cut if longer */
+	char		leader_address[PGRAFT_MAX_ADDRESS_BYTES + 1];	/* zero-terminated */
 } PgraftStatus;
 
 /*
@@ -237,6 +240,9 @@ typedef struct PgraftRequest
 	PgraftBytes data;
 } PgraftRequest;
 
+/* The length of a string in a record's body that stands for NULL. */
+#define PGRAFT_NULL_LENGTH	UINT32_MAX
+
 /* kinds of PgraftRecord */
 enum
 {
@@ -248,7 +254,7 @@ enum
 /*
  * pgraft_engine_drain writes whole records one after another, each starting
  * with this header and padded to 8 bytes.  Strings are a uint32 length and the
- * bytes; a length of UINT32_MAX stands for NULL.
+ * bytes; PGRAFT_NULL_LENGTH stands for NULL.
  *
  * A reply's body is:
  *		char sqlstate[5]	"00000" = done; then

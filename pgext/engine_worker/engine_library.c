@@ -16,7 +16,7 @@
  * asyncpreemptoff=1.  So all signals are blocked while the library is loaded and
  * called first, and the result is looked up in /proc rather than trusted.
  */
-#include "pgraft.h"
+#include "engine_worker/engine_worker.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
@@ -27,7 +27,64 @@
 #include "miscadmin.h"
 #include "storage/fd.h"
 
+#include "shmem/shmem.h"
+
 PgraftEngine pgraft_engine;
+
+/* False only if the thread is there and would take SIGURG. */
+static bool
+thread_blocks_sigurg(const char *tid)
+{
+	char		path[MAXPGPATH];
+	char		line[256];
+	FILE	   *file;
+	bool		blocks = true;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%s/status", tid);
+	file = AllocateFile(path, "r");
+	if (file == NULL)
+	{
+		if (errno != ENOENT && errno != ESRCH)
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not open file \"%s\": %m", path)));
+		return true;			/* it has ended meanwhile */
+	}
+	while (fgets(line, sizeof(line), file) != NULL)
+	{
+		if (strncmp(line, "SigBlk:", 7) == 0)
+		{
+			uint64		mask = strtoull(line + 7, NULL, 16);
+
+			blocks = (mask & (UINT64CONST(1) << (SIGURG - 1))) != 0;
+		}
+	}
+	FreeFile(file);
+	return blocks;
+}
+
+/* Every thread but this one must leave SIGURG to it. */
+static void
+check_threads(void)
+{
+	char		main_tid[32];
+	struct dirent *entry;
+	DIR		   *dir = AllocateDir("/proc/self/task");
+
+	snprintf(main_tid, sizeof(main_tid), "%d", (int) getpid());
+	while ((entry = ReadDir(dir, "/proc/self/task")) != NULL)
+	{
+		if (entry->d_name[0] == '.' || strcmp(entry->d_name, main_tid) == 0)
+			continue;
+		if (!thread_blocks_sigurg(entry->d_name))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("a thread of the pgraft engine does not block SIGURG"),
+					 errdetail("The engine worker's wake-ups would get lost."),
+					 errhint("Build the engine library with the linker option -X=runtime.godebugDefault=asyncpreemptoff=1.")));
+	}
+	FreeDir(dir);
+}
 
 static void *
 lookup(void *library, const char *name)
@@ -97,7 +154,7 @@ pgraft_library_load(void)
 	pgraft_engine.cancel = (pgraft_engine_cancel_fn) lookup(library, "pgraft_engine_cancel");
 	pgraft_engine.drain = (pgraft_engine_drain_fn) lookup(library, "pgraft_engine_drain");
 	pgraft_engine.stop = (pgraft_engine_stop_fn) lookup(library, "pgraft_engine_stop");
-	pgraft_library_check_threads();
+	check_threads();
 }
 
 /* Starts the engine with all signals blocked, as its new threads inherit that. */
@@ -118,60 +175,5 @@ pgraft_library_start(const PgraftConfig *config)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("could not start the pgraft engine: %s", err)));
-	pgraft_library_check_threads();
-}
-
-/* False only if the thread is there and would take SIGURG. */
-static bool
-thread_blocks_sigurg(const char *tid)
-{
-	char		path[MAXPGPATH];
-	char		line[256];
-	FILE	   *file;
-	bool		blocks = true;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%s/status", tid);
-	file = AllocateFile(path, "r");
-	if (file == NULL)
-	{
-		if (errno != ENOENT && errno != ESRCH)
-			ereport(ERROR,
-					(errcode_for_file_access(),
-					 errmsg("could not open file \"%s\": %m", path)));
-		return true;			/* it has ended meanwhile */
-	}
-	while (fgets(line, sizeof(line), file) != NULL)
-	{
-		if (strncmp(line, "SigBlk:", 7) == 0)
-		{
-			uint64		mask = strtoull(line + 7, NULL, 16);
-
-			blocks = (mask & (UINT64CONST(1) << (SIGURG - 1))) != 0;
-		}
-	}
-	FreeFile(file);
-	return blocks;
-}
-
-/* Every thread but this one must leave SIGURG to it. */
-void
-pgraft_library_check_threads(void)
-{
-	char		main_tid[32];
-	struct dirent *entry;
-	DIR		   *dir = AllocateDir("/proc/self/task");
-
-	snprintf(main_tid, sizeof(main_tid), "%d", (int) getpid());
-	while ((entry = ReadDir(dir, "/proc/self/task")) != NULL)
-	{
-		if (entry->d_name[0] == '.' || strcmp(entry->d_name, main_tid) == 0)
-			continue;
-		if (!thread_blocks_sigurg(entry->d_name))
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("a thread of the pgraft engine does not block SIGURG"),
-					 errdetail("The engine worker's wake-ups would get lost."),
-					 errhint("Build the engine library with the linker option -X=runtime.godebugDefault=asyncpreemptoff=1.")));
-	}
-	FreeDir(dir);
+	check_threads();
 }

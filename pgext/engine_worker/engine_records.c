@@ -6,10 +6,12 @@
  * Runs on the worker's main thread.  Replies go into their slots
  * (engine_slots.c); nothing else here is shared.
  */
-#include "pgraft.h"
+#include "engine_worker/engine_worker.h"
 
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+
+#include "shmem/shmem.h"
 
 /* What records are drained into; a larger one gets a buffer for itself. */
 #define PGRAFT_DRAIN_BYTES		(64 * 1024)
@@ -68,7 +70,7 @@ act_on_record(const PgraftRecord *record, const char *body)
 			break;
 		case PGRAFT_RECORD_FATAL:
 			message = record_string(body, record->len);
-			pgraft_engine_note_failure(message);
+			pgraft_failures_note(message);
 			ereport(FATAL,
 					(errcode(ERRCODE_INTERNAL_ERROR),
 					 errmsg("the pgraft engine failed: %s", message),

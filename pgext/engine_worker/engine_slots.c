@@ -10,12 +10,14 @@
  * brought a segment for it (state FETCH) or has given its request up.  So a
  * request is carried out once, however large its reply.
  */
-#include "pgraft.h"
+#include "engine_worker/engine_worker.h"
 
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
 #include "storage/proc.h"
 #include "utils/memutils.h"
+
+#include "shmem/shmem.h"
 
 /* Bytes of large replies kept at once; beyond it a request gets an error. */
 #define PGRAFT_KEPT_REPLY_BYTES		(64 * 1024 * 1024)
@@ -87,7 +89,7 @@ complete_with_error(uint64 id, const char *sqlstate, const char *message,
 					const char *hint)
 {
 	size_t		len;
-	char	   *body = pgraft_reply_error(&len, sqlstate, message, hint);
+	char	   *body = pgraft_error_reply(&len, sqlstate, message, hint);
 
 	pgraft_slots_complete(id, body, len);
 	pfree(body);

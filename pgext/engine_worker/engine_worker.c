@@ -9,8 +9,7 @@
  *
  * The worker has no database connection, so it needs no recovered database.  It
  * writes PgraftShared's status (until the engine starts and after it has
- * stopped), epoch, worker_latch, failures, next_start and last_error; see shmem.c
- * for their guards.
+ * stopped), next_start and last_error; see shmem.c for their guards.
  * The statics are the main thread's own.
  *
  * When the engine fails, only this worker exits, with code 1, and the postmaster
@@ -19,10 +18,10 @@
  *
  * What the engine needs is tried before it is loaded (limits.c), since Go's
  * runtime ends the process, and with it the server's sessions, if it cannot have
- * it.  After failures in a row, which shared memory counts, and after crashes in a
- * row (crashes.c), the worker waits before it starts the engine.
+ * it.  After failures in a row (engine_failures.c), and after crashes in a row
+ * (crashes.c), the worker waits before it starts the engine.
  */
-#include "pgraft.h"
+#include "engine_worker/engine_worker.h"
 
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -42,12 +41,11 @@
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
 
+#include "settings/settings.h"
+#include "shmem/shmem.h"
+
 /* Looks around this often even if nobody wakes it. */
 #define PGRAFT_BACKSTOP_MS		1000
-
-/* The postmaster's pause, and the longest one after failures in a row. */
-#define PGRAFT_MIN_RETRY_MS		1000
-#define PGRAFT_MAX_RETRY_MS		60000
 
 /* In the server's data directory; see crashes.c. */
 #define PGRAFT_CRASHES_FILE		"pgraft.engine"
@@ -86,21 +84,6 @@ engine_exit(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
 	clear_status(stopped_as_asked ? PGRAFT_WORKER_STOPPED : PGRAFT_WORKER_ERROR);
 	pgraft_slots_end();
 	pgraft_crashes_end();
-}
-
-/*
- * The engine is done for, and the worker about to exit.  Whoever looks is told
- * why, and when it is started again.
- */
-void
-pgraft_engine_note_failure(const char *message)
-{
-	uint32		failures = pg_atomic_add_fetch_u32(&pgraft_shared->failures, 1);
-	int			ms = Min(PGRAFT_MAX_RETRY_MS, PGRAFT_MIN_RETRY_MS << Min(failures - 1, 10));
-
-	pgraft_last_error_set(message);
-	pg_atomic_write_u64(&pgraft_shared->failed_with, (uint64) PgReloadTime);
-	pgraft_next_start_set(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms));
 }
 
 /* An error's message, DETAIL and HINT in one; palloc'd. */
@@ -162,7 +145,7 @@ stop_worker(void)
 		pgraft_records_drain();
 	}
 	stopped_as_asked = true;
-	pg_atomic_write_u32(&pgraft_shared->failures, 0);
+	pgraft_failures_forget();
 	pgraft_next_start_set(0);
 	pgraft_crashes_forget();
 	if (server_is_stopping())
@@ -201,7 +184,7 @@ work_once(void)
 	pgraft_slots_scan();
 	pgraft_records_drain();
 	if (pgraft_crashes_runs_well())
-		pg_atomic_write_u32(&pgraft_shared->failures, 0);
+		pgraft_failures_forget();
 }
 
 /* Waits before the engine is started; a reload ends that. */
@@ -228,16 +211,6 @@ wait_for(int ms)
 	}
 }
 
-/*
- * A failed worker is gone for a second: a reload that comes then finds nobody to
- * signal, but the postmaster, which this process has the time of the reload from.
- */
-static bool
-reloaded_since_failure(void)
-{
-	return PgReloadTime > (TimestampTz) pg_atomic_read_u64(&pgraft_shared->failed_with);
-}
-
 /* The pause that failures and crashes in a row call for. */
 static void
 wait_to_start(void)
@@ -257,11 +230,10 @@ wait_to_start(void)
 				 errhint("What it has written to the server log before says why.  Reload the configuration to have it started at once.")));
 		wait_for(ms);
 	}
-	else if (pg_atomic_read_u32(&pgraft_shared->failures) > 0 && !reloaded_since_failure())
+	else if ((ms = pgraft_failures_wait_ms()) > 0)
 	{
 		clear_status(PGRAFT_WORKER_ERROR);
-		wait_for(Min(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), pgraft_next_start()),
-					 PGRAFT_MAX_RETRY_MS));
+		wait_for(ms);
 	}
 }
 
@@ -326,7 +298,7 @@ recover_from_error(int errors, MemoryContext context)
 	ReleaseAuxProcessResources(false);
 	if (!running || errors > PGRAFT_MAX_ERRORS)
 	{
-		pgraft_engine_note_failure(error_in_full(error));
+		pgraft_failures_note(error_in_full(error));
 		proc_exit(1);
 	}
 	FreeErrorData(error);

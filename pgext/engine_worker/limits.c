@@ -16,7 +16,7 @@
  *
  * Nothing here is shared.
  */
-#include "pgraft.h"
+#include "engine_worker/engine_worker.h"
 
 #include <fcntl.h>
 #include <pthread.h>

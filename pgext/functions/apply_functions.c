@@ -7,9 +7,9 @@
  * themselves and then write as the tables' owner, so that EXECUTE is all that a
  * role needs to be granted.  The worker is woken once the change is committed.
  *
- * Reads PgraftShared's part apply, see apply_state.c.
+ * Reads the apply worker's state through apply_state.c.
  */
-#include "apply.h"
+#include "functions/functions.h"
 
 #include "access/htup_details.h"
 #include "access/xact.h"
@@ -30,6 +30,9 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
+
+#include "apply_worker/apply_worker.h"
+#include "settings/settings.h"
 
 PG_FUNCTION_INFO_V1(pgraft_set_apply_function);
 PG_FUNCTION_INFO_V1(pgraft_apply_skip);

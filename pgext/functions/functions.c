@@ -7,12 +7,14 @@
  * its like read the status block in shared memory instead, under its sequence
  * lock, and ask nobody.  Nothing here writes shared memory.
  */
-#include "pgraft.h"
+#include "functions/functions.h"
 
 #include <time.h>
 
 #include "miscadmin.h"
 #include "utils/builtins.h"
+
+#include "settings/settings.h"
 
 PG_FUNCTION_INFO_V1(pgraft_init);
 PG_FUNCTION_INFO_V1(pgraft_add_node);

@@ -4,13 +4,15 @@
  *
  * Nothing here touches shared memory but through ask.c.
  */
-#include "pgraft.h"
+#include "functions/functions.h"
 
 #include "access/detoast.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/uuid.h"
+
+#include "settings/settings.h"
 
 PG_FUNCTION_INFO_V1(pgraft_replicate_entry);
 PG_FUNCTION_INFO_V1(pgraft_propose);

@@ -10,9 +10,9 @@
  * says nothing about them.
  *
  * Reads the status block through ask.c, and the apply worker's state through
- * apply_state.c; sleeps on its applied_cv.
+ * apply_state.c; sleeps until that changes.
  */
-#include "apply.h"
+#include "functions/functions.h"
 
 #include <limits.h>
 
@@ -20,6 +20,9 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
+
+#include "apply_worker/apply_worker.h"
+#include "settings/settings.h"
 
 PG_FUNCTION_INFO_V1(pgraft_confirm_leader);
 PG_FUNCTION_INFO_V1(pgraft_read_barrier);
@@ -87,14 +90,14 @@ wait_for_tables(uint64 index, PgraftDeadline deadline)
 				 errmsg("the pgraft apply worker is not running"),
 				 errdetail("\"max_worker_processes\" is %d, which leaves no room for it.", max_worker_processes),
 				 errhint("Raise \"max_worker_processes\" by one and restart the server.")));
-	ConditionVariablePrepareToSleep(&pgraft_shared->apply.applied_cv);
+	ConditionVariablePrepareToSleep(pgraft_applied_cv());
 	while (!(reached = tables_reached(index)))
 	{
 		long		left = pgraft_remaining_ms(deadline);
 
 		if (left <= 0)
 			break;
-		ConditionVariableTimedSleep(&pgraft_shared->apply.applied_cv,
+		ConditionVariableTimedSleep(pgraft_applied_cv(),
 									Min(left, PGRAFT_TABLES_RECHECK_MS),
 									pgraft_wait_event_applied());
 	}

@@ -5,15 +5,19 @@
  *
  * A view does not lend its reader the right to execute its functions.  So those
  * here are open to all, and ask for SELECT on the view instead.  Reads
- * PgraftShared's epoch (atomic) and last_error (under its spinlock), and its part
- * apply through apply_state.c.
+ * PgraftShared's epoch (atomic) and last_error (under its spinlock), and the
+ * apply worker's state through apply_state.c.
  */
-#include "apply.h"
+#include "functions/functions.h"
 
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
+
+#include "apply_worker/apply_worker.h"
+#include "settings/settings.h"
+#include "shmem/shmem.h"
 
 PG_FUNCTION_INFO_V1(pgraft_get_nodes_for_view);
 PG_FUNCTION_INFO_V1(pgraft_stat_get_node);

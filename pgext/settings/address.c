@@ -6,12 +6,10 @@
  * founded with it can have no second member.  The engine has the same rule
  * (node/address.go), for nodes without PostgreSQL.
  */
-#include "pgraft.h"
+#include "settings/settings.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-
-#include "utils/guc.h"
 
 /* Bytes of a label of a host name (RFC 1035). */
 #define PGRAFT_MAX_LABEL	63
@@ -92,9 +90,9 @@ pgraft_address_fault(const char *host, bool listen)
 
 	if (*host == '\0')
 		return "It must not be empty.";
-	if (strlen(host) > PGRAFT_MAX_ADDRESS)
+	if (strlen(host) > PGRAFT_MAX_ADDRESS_BYTES)
 		return psprintf("It has %zu bytes; at most %d are allowed.",
-						strlen(host), PGRAFT_MAX_ADDRESS);
+						strlen(host), PGRAFT_MAX_ADDRESS_BYTES);
 	for (const char *c = host; *c != '\0'; c++)
 		if ((unsigned char) *c <= ' ' || *c == 0x7f)
 			return "It must not contain spaces or control characters.";

@@ -14,12 +14,11 @@
  * engine worker looks again after each reload, at those that a reload can put
  * right; its statics are its own.
  */
-#include "pgraft.h"
+#include "settings/settings.h"
 
 #include <ctype.h>
 
 #include "lib/stringinfo.h"
-#include "utils/guc.h"
 #include "utils/guc_tables.h"
 #include "utils/memutils.h"
 

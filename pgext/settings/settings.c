@@ -6,14 +6,13 @@
  * election_timeout and heartbeat_interval, which depend on each other, are in
  * timing.c.
  */
-#include "pgraft.h"
+#include "settings/settings.h"
 
 #include <limits.h>
 
 #include "common/file_perm.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "utils/guc.h"
 
 int			pgraft_node_id = 0;
 int			pgraft_max_entry_size = 1024;
@@ -230,7 +229,7 @@ pgraft_settings_define(void)
 	define_identity();
 	define_limits();
 	pgraft_timing_define();
-	pgraft_trace_define();
+	pgraft_recorder_define();
 	pgraft_tls_define();
 	pgraft_refused_end();
 	MarkGUCPrefixReserved("pgraft");
@@ -270,7 +269,7 @@ pgraft_settings_read(PgraftConfig *config)
 	config->port = port;
 	config->group_access = pg_dir_create_mode == PG_DIR_MODE_GROUP;
 	pgraft_timing_read(config);
-	pgraft_trace_read(config);
+	pgraft_recorder_read(config);
 	pgraft_tls_read(config);
 	config->max_entry_bytes = (uint32) pgraft_max_entry_size * 1024;
 	config->snapshot_entries = snapshot_entries;

@@ -12,10 +12,9 @@
  * order is right, so there the pair is looked at once both are defined: with one
  * that does not fit the node does not start (refused.c).
  */
-#include "pgraft.h"
+#include "settings/settings.h"
 
 #include "miscadmin.h"
-#include "utils/guc.h"
 
 #define PGRAFT_DEFAULT_ELECTION_TIMEOUT		1000
 #define PGRAFT_DEFAULT_HEARTBEAT_INTERVAL	100

@@ -6,10 +6,9 @@
  * reads the files (node/transport), at its start and at every reload: it says
  * what is wrong with one, and keeps what it has read before.
  */
-#include "pgraft.h"
+#include "settings/settings.h"
 
 #include "miscadmin.h"
-#include "utils/guc.h"
 
 static bool ssl_enabled = false;
 static char *ssl_cert_file;

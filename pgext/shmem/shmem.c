@@ -20,11 +20,10 @@
  *	failures, failed_with, next_start	atomic; written by the engine worker only.
  *	engine_cv, slot_cv	guard themselves.
  *	last_error		the spinlock mutex.
- *	apply			see apply_state.c.
  *
  * And in a slot (PgraftSlot):
  *
- *	word			atomic, compare-and-swap only; see pgraft.h.
+ *	word			atomic, compare-and-swap only; see shmem.h.
  *	client, epoch, op, max_entry_bytes, timeout_ms, request_id, a, b, data_len,
  *	data_dsm, data
  *					written by the backend that owns the slot, in state OWNED.
@@ -43,68 +42,47 @@
  * So a backend can drop its request at any instant with one compare-and-swap,
  * and needs nobody's consent for it.
  */
-#include "pgraft.h"
+#include "shmem/shmem.h"
 
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "storage/ipc.h"
-#include "storage/lwlock.h"
 #include "storage/shmem.h"
 
 PgraftShared *pgraft_shared = NULL;
 
-static shmem_request_hook_type prev_shmem_request_hook = NULL;
-static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
-
-static void
-request_shmem(void)
+Size
+pgraft_shmem_size(void)
 {
-	if (prev_shmem_request_hook)
-		prev_shmem_request_hook();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(PgraftShared)));
+	return CACHELINEALIGN(sizeof(PgraftShared));
 }
 
-static void
-startup_shmem(void)
+/*
+ * In the postmaster, with AddinShmemInitLock held; true if the memory was made
+ * just now, at the server's start or in a crash restart.
+ */
+bool
+pgraft_shmem_attach(void)
 {
 	bool		found;
 
-	if (prev_shmem_startup_hook)
-		prev_shmem_startup_hook();
-
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	pgraft_shared = ShmemInitStruct("pgraft", sizeof(PgraftShared), &found);
-	if (!found)
-	{
-		memset(pgraft_shared, 0, sizeof(PgraftShared));
-		pg_atomic_init_u32(&pgraft_shared->epoch, 0);
-		pg_atomic_init_u64(&pgraft_shared->worker_latch, 0);
-		for (int i = 0; i < PGRAFT_PENDING_WORDS; i++)
-			pg_atomic_init_u64(&pgraft_shared->pending[i], 0);
-		pg_atomic_init_u32(&pgraft_shared->failures, 0);
-		pg_atomic_init_u64(&pgraft_shared->failed_with, 0);
-		pg_atomic_init_u64(&pgraft_shared->next_start, 0);
-		ConditionVariableInit(&pgraft_shared->engine_cv);
-		ConditionVariableInit(&pgraft_shared->slot_cv);
-		SpinLockInit(&pgraft_shared->mutex);
-		pgraft_apply_shmem_init();
-		if (pgraft_node_id != 0 && !pgraft_engine_is_registered && !IsBinaryUpgrade)
-			pgraft_status_write(&pgraft_shared->status,
-								&(PgraftStatus) {.worker_state = PGRAFT_WORKER_ERROR});
-		for (int i = 0; i < PGRAFT_SLOTS; i++)
-			pg_atomic_init_u64(&pgraft_shared->slots[i].word,
-							   PGRAFT_WORD(0, PGRAFT_SLOT_FREE));
-	}
-	LWLockRelease(AddinShmemInitLock);
-}
-
-void
-pgraft_shmem_install(void)
-{
-	prev_shmem_request_hook = shmem_request_hook;
-	shmem_request_hook = request_shmem;
-	prev_shmem_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = startup_shmem;
+	if (found)
+		return false;
+	memset(pgraft_shared, 0, sizeof(PgraftShared));
+	pg_atomic_init_u32(&pgraft_shared->epoch, 0);
+	pg_atomic_init_u64(&pgraft_shared->worker_latch, 0);
+	for (int i = 0; i < PGRAFT_PENDING_WORDS; i++)
+		pg_atomic_init_u64(&pgraft_shared->pending[i], 0);
+	pg_atomic_init_u32(&pgraft_shared->failures, 0);
+	pg_atomic_init_u64(&pgraft_shared->failed_with, 0);
+	pg_atomic_init_u64(&pgraft_shared->next_start, 0);
+	ConditionVariableInit(&pgraft_shared->engine_cv);
+	ConditionVariableInit(&pgraft_shared->slot_cv);
+	SpinLockInit(&pgraft_shared->mutex);
+	for (int i = 0; i < PGRAFT_SLOTS; i++)
+		pg_atomic_init_u64(&pgraft_shared->slots[i].word,
+						   PGRAFT_WORD(0, PGRAFT_SLOT_FREE));
+	return true;
 }
 
 /* Why the engine worker is not up; an empty string once it is. */
@@ -159,4 +137,15 @@ pgraft_notify_worker(uint32 slotno)
 	latch = (Latch *) (uintptr_t) pg_atomic_read_u64(&pgraft_shared->worker_latch);
 	if (latch != NULL)
 		SetLatch(latch);
+}
+
+/* What is known without asking the engine, whatever it does or does not do. */
+PgraftStatus
+pgraft_last_status(void)
+{
+	PgraftStatus status;
+
+	while (!pgraft_status_read(&pgraft_shared->status, &status))
+		CHECK_FOR_INTERRUPTS();
+	return status;
 }

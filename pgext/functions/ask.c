@@ -4,15 +4,17 @@
  *		and what they were given, ask the engine through a slot (client.c), and
  *		give its answer back.
  *
- * Reads the status block in shared memory under its sequence lock, see engine.h.
- * Nothing here writes shared memory.
+ * Reads the status block in shared memory (shmem.c).  Nothing here writes shared
+ * memory.
  */
-#include "pgraft.h"
+#include "functions/functions.h"
 
 #include "catalog/namespace.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
+
+#include "settings/settings.h"
 
 void
 pgraft_require_preload(void)
@@ -131,15 +133,3 @@ pgraft_read_status(void)
 	pgraft_require_node();
 	return pgraft_last_status();
 }
-
-/* The same, for a caller that has made sure of the node. */
-PgraftStatus
-pgraft_last_status(void)
-{
-	PgraftStatus status;
-
-	while (!pgraft_status_read(&pgraft_shared->status, &status))
-		CHECK_FOR_INTERRUPTS();
-	return status;
-}
-

@@ -33,9 +33,6 @@ typedef struct StateHeader
 	uint64		term;
 } StateHeader;
 
-/* A part for the engine; it is bounded as replies are. */
-#define PGRAFT_STATE_PART		(4 * 1024 * 1024)
-
 /* Another node exports it meanwhile. */
 #define PGRAFT_IMPORT_TIMEOUT_MS	150000
 
@@ -107,7 +104,7 @@ pgraft_apply_export(PgraftApplySession *session)
 			.a = (int64) offset,
 			.b = (int64) len,
 			.data = state == NULL ? NULL : state + offset,
-			.len = Min(len - offset, PGRAFT_STATE_PART)
+			.len = Min(len - offset, PGRAFT_STATE_PART_BYTES)
 		};
 		PgraftRows	rows;
 		size_t		got;

@@ -52,10 +52,6 @@
 /* How soon a promotion is noticed. */
 #define PGRAFT_APPLY_STANDBY_MS		1000
 
-/* Pauses between attempts. */
-#define PGRAFT_APPLY_MIN_RETRY_MS	1000
-#define PGRAFT_APPLY_MAX_RETRY_MS	60000
-
 /* Failed attempts in a row, and the entry that the last one failed at. */
 static int	failures;
 static uint64 failed_at;
@@ -87,13 +83,6 @@ handle_sigterm(SIGNAL_ARGS)
 	}
 }
 
-static long
-backoff(int failed)
-{
-	return Min((long) PGRAFT_APPLY_MAX_RETRY_MS,
-			   (long) PGRAFT_APPLY_MIN_RETRY_MS << Min(failed - 1, 10));
-}
-
 /*
  * An error that ends the process, as one of an entry's function may, or a database
  * that is not there: the next process, and pgraft_stat_apply, know of it.
@@ -106,7 +95,7 @@ note_fatal(ErrorData *error)
 	if (error->elevel >= FATAL && !ShutdownRequestPending)
 		pgraft_apply_set_error(error, pgraft_apply_at_index,
 							   TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-														   backoff(connecting > 0 ? connecting : failed)));
+														   pgraft_retry_ms(connecting > 0 ? connecting : failed)));
 	if (prev_emit_log_hook)
 		prev_emit_log_hook(error);
 }
@@ -252,7 +241,7 @@ after_error(MemoryContext context)
 	if (failed_at != pgraft_apply_at_index)
 		failures = 0;
 	failed_at = pgraft_apply_at_index;
-	pause = backoff(++failures);
+	pause = pgraft_retry_ms(++failures);
 	HOLD_INTERRUPTS();
 	MemoryContextSwitchTo(context);
 	error = CopyErrorData();
@@ -320,7 +309,7 @@ connect_database(void)
 {
 	connecting = pgraft_apply_connect_begin() + 1;
 	if (connecting > 1)
-		pause_for(backoff(connecting - 1));
+		pause_for(pgraft_retry_ms(connecting - 1));
 	exit_if_asked();
 	BackgroundWorkerInitializeConnection(pgraft_database, NULL, 0);
 	pgraft_apply_connect_end();
@@ -349,7 +338,7 @@ pgraft_apply_main(Datum arg pg_attribute_unused())
 	connect_database();
 	if (failures > 0)
 		pause_for(Min(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next_retry),
-					  PGRAFT_APPLY_MAX_RETRY_MS));
+					  PGRAFT_MAX_RETRY_MS));
 
 	context = AllocSetContextCreate(TopMemoryContext, "pgraft apply", ALLOCSET_DEFAULT_SIZES);
 	batch = AllocSetContextCreate(TopMemoryContext, "pgraft apply batch", ALLOCSET_DEFAULT_SIZES);

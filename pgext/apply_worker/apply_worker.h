@@ -122,9 +122,6 @@ extern void pgraft_apply_retain(int64 index, bool importable);
 extern void pgraft_apply_retain_after(const PgraftApplySession *session);
 extern PgraftNext pgraft_apply_next(PgraftApplySession *session, PgraftRows *rows);
 
-/* Rows about the log that come before the entries. */
-#define PGRAFT_NEXT_HEADER_ROWS	2
-
 extern bool pgraft_apply_rows(PgraftApplySession *session, PgraftRows *rows);
 
 /* apply_ask.c */

@@ -43,9 +43,14 @@ typedef struct PgraftDeadline
 	int64		us;
 } PgraftDeadline;
 
+/* The postmaster's pause, and the longest one after failures in a row. */
+#define PGRAFT_MIN_RETRY_MS		1000
+#define PGRAFT_MAX_RETRY_MS		60000
+
 extern PgraftDeadline pgraft_deadline_in(long ms);
 extern PgraftDeadline pgraft_deadline_earlier(PgraftDeadline a, PgraftDeadline b);
 extern long pgraft_remaining_ms(PgraftDeadline deadline);
+extern int	pgraft_retry_ms(uint32 failures);
 
 /* text.c */
 extern const char *pgraft_text_to_log(const char *text, size_t *len);

@@ -40,3 +40,10 @@ pgraft_remaining_ms(PgraftDeadline deadline)
 
 	return left <= 0 ? 0 : (long) Min((left + 999) / 1000, INT_MAX);
 }
+
+/* The pause before the next attempt, after so many failures in a row, at least 1. */
+int
+pgraft_retry_ms(uint32 failures)
+{
+	return Min(PGRAFT_MAX_RETRY_MS, PGRAFT_MIN_RETRY_MS << Min(failures - 1, 10));
+}

@@ -99,16 +99,13 @@ wait_for_engine(PgraftDeadline call_deadline)
 	return epoch;
 }
 
-/* What a request id is good for. */
-#define PROPOSE_AGAIN "Call pgraft_propose() with this request_id and the same data: it is committed once and says where."
-
-/* What to do where there is none. */
+/* What to do where there is no request id. */
 #define LOOK_FIRST "Look whether it took effect before you try again."
 
 static int
 hint_for_unknown(const PgraftCall *call)
 {
-	return errhint("%s", call->request_id != NULL ? PROPOSE_AGAIN : LOOK_FIRST);
+	return errhint("%s", call->request_id != NULL ? PGRAFT_HINT_PROPOSE_AGAIN : LOOK_FIRST);
 }
 
 /* What is not known of a write that the engine has taken, for a DETAIL. */
@@ -162,7 +159,7 @@ check_for_interrupts_of_write(const PgraftCall *call)
 		if (!pgraft_client_withdraw())
 		{
 			error->detail = unknown_detail(call);
-			error->hint = pstrdup(call->request_id != NULL ? PROPOSE_AGAIN : LOOK_FIRST);
+			error->hint = pstrdup(call->request_id != NULL ? PGRAFT_HINT_PROPOSE_AGAIN : LOOK_FIRST);
 		}
 		ReThrowError(error);
 	}
@@ -209,7 +206,7 @@ wait_for_reply(const PgraftCall *call, uint32 epoch, PgraftDeadline deadline,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 left, pgraft_wait_event_reply());
 		ResetLatch(MyLatch);
-		if (call->is_write)
+		if (pgraft_op_is_write(call->op))
 			check_for_interrupts_of_write(call);
 		else
 			CHECK_FOR_INTERRUPTS();
@@ -222,7 +219,7 @@ wait_for_reply(const PgraftCall *call, uint32 epoch, PgraftDeadline deadline,
 static void
 report_unanswered(const PgraftCall *call, WaitResult result)
 {
-	if (call->is_write)
+	if (pgraft_op_is_write(call->op))
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_STATEMENT_COMPLETION_UNKNOWN),
 				 result == WAIT_TIMED_OUT ?
@@ -274,7 +271,7 @@ call_engine(const PgraftCall *call, size_t *len)
 				dsm_detach(data_segment);
 			return NULL;
 		}
-		if (result == WAIT_ENGINE_GONE && !call->is_write)
+		if (result == WAIT_ENGINE_GONE && !pgraft_op_is_write(call->op))
 			pgraft_client_release(0, (Datum) 0);	/* asking again is safe */
 		else if (result != WAIT_ANSWERED && !pgraft_client_withdraw())
 			report_unanswered(call, result);
@@ -309,7 +306,7 @@ pgraft_call(const PgraftCall *call, size_t *len)
 	char	   *volatile body = NULL;
 
 	Assert(pgraft_client_slot() == NULL);
-	if (call->is_write)
+	if (pgraft_op_is_write(call->op))
 		pgraft_refuse_in_apply_function(call->op == PGRAFT_OP_PROPOSE ?
 										"replicating an entry" : call->what);
 	PG_ENSURE_ERROR_CLEANUP(pgraft_client_release, (Datum) 0);

@@ -21,8 +21,7 @@
 typedef struct PgraftCall
 {
 	uint32		op;				/* PGRAFT_OP_* */
-	bool		is_write;		/* an unanswered one may have happened */
-	const char *what;			/* "the entry", for errors; NULL: the request */
+	const char *what;			/* "the entry", for errors; a write has one */
 	int64		a;
 	int64		b;
 	const char *data;

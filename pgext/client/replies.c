@@ -87,10 +87,10 @@ pgraft_reply_open(PgraftRows *rows, const char *body, size_t len)
 
 	rows->next = body;
 	rows->end = body + len;
-	if (len < 5)
+	if (len < PGRAFT_SQLSTATE_BYTES)
 		malformed();
-	rows->next += 5;
-	if (memcmp(state, "00000", 5) != 0)
+	rows->next += PGRAFT_SQLSTATE_BYTES;
+	if (memcmp(state, PGRAFT_SQLSTATE_DONE, PGRAFT_SQLSTATE_BYTES) != 0)
 		report_error(rows, state);
 
 	notice = take_message(rows);

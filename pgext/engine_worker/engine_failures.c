@@ -15,10 +15,6 @@
 
 #include "shmem/shmem.h"
 
-/* The postmaster's pause, and the longest one after failures in a row. */
-#define PGRAFT_MIN_RETRY_MS		1000
-#define PGRAFT_MAX_RETRY_MS		60000
-
 /*
  * The engine is done for, and the worker about to exit.  Whoever looks is told
  * why, and when it is started again.
@@ -27,11 +23,11 @@ void
 pgraft_failures_note(const char *message)
 {
 	uint32		failures = pg_atomic_add_fetch_u32(&pgraft_shared->failures, 1);
-	int			ms = Min(PGRAFT_MAX_RETRY_MS, PGRAFT_MIN_RETRY_MS << Min(failures - 1, 10));
 
 	pgraft_last_error_set(message);
 	pg_atomic_write_u64(&pgraft_shared->failed_with, (uint64) PgReloadTime);
-	pgraft_next_start_set(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms));
+	pgraft_next_start_set(TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													  pgraft_retry_ms(failures)));
 }
 
 /* The engine runs well, or was stopped by hand. */

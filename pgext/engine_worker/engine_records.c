@@ -97,7 +97,7 @@ act_on_records(const char *buf, size_t used)
 		if ((size_t) (end - buf) < record.len)
 			elog(FATAL, "pgraft engine record of %u bytes is cut off", record.len);
 		act_on_record(&record, buf);
-		buf += Min(TYPEALIGN(8, (size_t) record.len), (size_t) (end - buf));
+		buf += Min(TYPEALIGN(PGRAFT_RECORD_ALIGN, (size_t) record.len), (size_t) (end - buf));
 	}
 }
 

@@ -27,12 +27,12 @@ char *
 pgraft_error_reply(size_t *len, const char *sqlstate, const char *message,
 				   const char *hint)
 {
-	char	   *body = palloc(5 + 3 * sizeof(uint32) + strlen(message) +
+	char	   *body = palloc(PGRAFT_SQLSTATE_BYTES + 3 * sizeof(uint32) + strlen(message) +
 							  (hint ? strlen(hint) : 0));
 	char	   *to = body;
 
-	memcpy(to, sqlstate, 5);
-	to = put_string(to + 5, message);
+	memcpy(to, sqlstate, PGRAFT_SQLSTATE_BYTES);
+	to = put_string(to + PGRAFT_SQLSTATE_BYTES, message);
 	to = put_string(to, NULL);
 	to = put_string(to, hint);
 	*len = to - body;

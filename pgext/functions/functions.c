@@ -39,11 +39,11 @@ port_arg(FunctionCallInfo fcinfo, int argno)
 
 	pgraft_require_argument(fcinfo, argno, "port");
 	port = PG_GETARG_INT32(argno);
-	if (port < 1 || port > 65535)
+	if (port < 1 || port > PGRAFT_MAX_PORT)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid port: %d", port),
-				 errdetail("A port is between 1 and 65535.")));
+				 errdetail("A port is between 1 and %d.", PGRAFT_MAX_PORT)));
 	return port;
 }
 
@@ -78,9 +78,9 @@ pgraft_init(PG_FUNCTION_ARGS)
 {
 	PgraftCall	call = {
 		.op = PGRAFT_OP_INIT,
-		.is_write = true,
 		.what = "pgraft_init()",
-		.a = PG_ARGISNULL(0) ? 2 : PG_GETARG_BOOL(0)
+		.a = PG_ARGISNULL(0) ? PGRAFT_BOOTSTRAP_NULL :
+		PG_GETARG_BOOL(0) ? PGRAFT_BOOTSTRAP_TRUE : PGRAFT_BOOTSTRAP_FALSE
 	};
 
 	return pgraft_ask_done(&call);
@@ -91,7 +91,6 @@ pgraft_add_node(PG_FUNCTION_ARGS)
 {
 	PgraftCall	call = {
 		.op = PGRAFT_OP_ADD_NODE,
-		.is_write = true,
 		.what = "pgraft_add_node()"
 	};
 
@@ -108,7 +107,6 @@ pgraft_remove_node(PG_FUNCTION_ARGS)
 {
 	PgraftCall	call = {
 		.op = PGRAFT_OP_REMOVE_NODE,
-		.is_write = true,
 		.what = "pgraft_remove_node()"
 	};
 
@@ -123,7 +121,6 @@ pgraft_transfer_leadership(PG_FUNCTION_ARGS)
 {
 	PgraftCall	call = {
 		.op = PGRAFT_OP_TRANSFER_LEADERSHIP,
-		.is_write = true,
 		.what = "pgraft_transfer_leadership()"
 	};
 
@@ -138,7 +135,6 @@ pgraft_recover_from_lost_quorum(PG_FUNCTION_ARGS)
 {
 	PgraftCall	call = {
 		.op = PGRAFT_OP_RECOVER,
-		.is_write = true,
 		.what = "pgraft_recover_from_lost_quorum()"
 	};
 
@@ -207,27 +203,12 @@ pgraft_log_get_replication_status(PG_FUNCTION_ARGS)
 Datum
 pgraft_get_worker_state(PG_FUNCTION_ARGS)
 {
-	const char *state = "stopped";
+	uint32		state = PGRAFT_WORKER_STOPPED;
 
 	pgraft_require_preload();
 	if (pgraft_has_node())
-	{
-		switch (pgraft_read_status().worker_state)
-		{
-			case PGRAFT_WORKER_INITIALIZING:
-				state = "initializing";
-				break;
-			case PGRAFT_WORKER_RUNNING:
-				state = "running";
-				break;
-			case PGRAFT_WORKER_ERROR:
-				state = "error";
-				break;
-			default:
-				break;
-		}
-	}
-	PG_RETURN_TEXT_P(cstring_to_text(state));
+		state = pgraft_read_status().worker_state;
+	PG_RETURN_TEXT_P(cstring_to_text(pgraft_worker_state_name(state)));
 }
 
 Datum
@@ -241,7 +222,6 @@ pgraft_set_debug(PG_FUNCTION_ARGS)
 {
 	PgraftCall	call = {
 		.op = PGRAFT_OP_SET_DEBUG,
-		.is_write = true,
 		.what = "pgraft_set_debug()"
 	};
 

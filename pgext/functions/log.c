@@ -68,7 +68,6 @@ propose(FunctionCallInfo fcinfo, const uint8 *request_id, PgraftRows *rows)
 	uint8		made[PGRAFT_REQUEST_ID_BYTES];
 	PgraftCall	call = {
 		.op = PGRAFT_OP_PROPOSE,
-		.is_write = true,
 		.what = "the entry",
 		.timeout_ms = pgraft_propose_timeout,
 		.request_id = request_id,

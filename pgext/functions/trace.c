@@ -26,7 +26,6 @@ pgraft_trace_save(PG_FUNCTION_ARGS)
 {
 	PgraftCall	call = {
 		.op = PGRAFT_OP_TRACE_SAVE,
-		.is_write = true,
 		.what = "pgraft_trace_save()"
 	};
 	size_t		len;

@@ -55,9 +55,6 @@ pgraft_stat_get_peers(PG_FUNCTION_ARGS)
 	return rows_of_view(fcinfo, "pgraft_stat_peers", PGRAFT_OP_STAT_PEERS);
 }
 
-/* Entries that are committed and not applied, before there is a warning. */
-#define PGRAFT_APPLY_LAG_WARNING	1000
-
 static void
 add_finding(FunctionCallInfo fcinfo, const char *metric, const char *value, const char *status)
 {
@@ -85,16 +82,16 @@ add_apply_lag(FunctionCallInfo fcinfo)
 	pgraft_apply_get(&report);
 	lag = pgraft_apply_lag(&report);
 	value = psprintf(UINT64_FORMAT " entries", lag);
-	status = lag > PGRAFT_APPLY_LAG_WARNING ? "warning" : "ok";
+	status = lag > PGRAFT_ENTRIES_WARNING ? PGRAFT_HEALTH_WARNING : PGRAFT_HEALTH_OK;
 	switch (report.state)
 	{
 		case PGRAFT_APPLY_IDLE:
 			value = "no apply function is registered";
-			status = "ok";
+			status = PGRAFT_HEALTH_OK;
 			break;
 		case PGRAFT_APPLY_STANDBY:
 			value = "in recovery: the tables arrive by streaming";
-			status = "ok";
+			status = PGRAFT_HEALTH_OK;
 			break;
 		case PGRAFT_APPLY_CONNECTING:
 		case PGRAFT_APPLY_STOPPED:
@@ -102,21 +99,21 @@ add_apply_lag(FunctionCallInfo fcinfo)
 			{
 				value = psprintf("the apply worker does not run: \"max_worker_processes\" is %d, which leaves no room for it",
 								 max_worker_processes);
-				status = "critical";
+				status = PGRAFT_HEALTH_CRITICAL;
 				break;
 			}
 			value = psprintf("the apply worker is not connected to database \"%s\"", pgraft_database);
-			status = "warning";
+			status = PGRAFT_HEALTH_WARNING;
 			break;
 		case PGRAFT_APPLY_FAILED:
 			value = psprintf("%s; it fails with: %s", value, report.last_error);
-			status = "critical";
+			status = PGRAFT_HEALTH_CRITICAL;
 			break;
 		case PGRAFT_APPLY_WAITING:
 		case PGRAFT_APPLY_RUNNING:
 			break;
 	}
-	add_finding(fcinfo, "apply_lag", value, status);
+	add_finding(fcinfo, PGRAFT_METRIC_APPLY_LAG, value, status);
 }
 
 /* The one finding while no engine answers. */
@@ -124,7 +121,7 @@ static Datum
 report_no_engine(FunctionCallInfo fcinfo, const char *value)
 {
 	InitMaterializedSRF(fcinfo, 0);
-	add_finding(fcinfo, "worker_state", value, "critical");
+	add_finding(fcinfo, PGRAFT_METRIC_WORKER_STATE, value, PGRAFT_HEALTH_CRITICAL);
 	return (Datum) 0;
 }
 
@@ -164,7 +161,7 @@ pgraft_health_check(PG_FUNCTION_ARGS)
 		char	   *value = pgraft_reply_value(&rows, &len);
 		char	   *status = pgraft_reply_value(&rows, &len);
 
-		if (strcmp(metric, "apply_lag") == 0 && value != NULL)
+		if (strcmp(metric, PGRAFT_METRIC_APPLY_LAG) == 0 && value != NULL)
 			add_apply_lag(fcinfo);
 		else
 			add_finding(fcinfo, metric, value, status);

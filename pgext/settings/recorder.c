@@ -13,9 +13,6 @@ static int	trace = PGRAFT_TRACE_RING;
 static int	trace_size = 64;
 static bool trace_redact = false;
 
-/* MB; a file of the ring begins with the core's whole state */
-#define PGRAFT_MIN_TRACE_SIZE	32
-
 static const struct config_enum_entry trace_modes[] = {
 	{"off", PGRAFT_TRACE_OFF, false},
 	{"ring", PGRAFT_TRACE_RING, false},
@@ -34,7 +31,7 @@ pgraft_recorder_define(void)
 	DefineCustomIntVariable("pgraft.trace_size",
 							"The size of the flight recorder's ring of files.",
 							NULL,
-							&trace_size, 64, PGRAFT_MIN_TRACE_SIZE, INT_MAX,
+							&trace_size, 64, PGRAFT_MIN_TRACE_BYTES / (1024 * 1024), INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_MB, NULL, NULL, NULL);
 	DefineCustomBoolVariable("pgraft.trace_redact",
 							 "Leaves the data of entries out of the flight recorder's files.",

@@ -32,9 +32,6 @@ static int	retain_size = 1024;
 /* bytes */
 #define PGRAFT_MAX_CLUSTER_ID	255
 
-/* kB; Raft's log is kept in memory in part and sent entry by entry. */
-#define PGRAFT_MAX_ENTRY_SIZE	16384
-
 static const struct config_enum_entry log_levels[] = {
 	{"debug", PGRAFT_LOG_DEBUG, false},
 	{"info", PGRAFT_LOG_INFO, false},
@@ -171,7 +168,7 @@ define_identity(void)
 	DefineCustomIntVariable("pgraft.port",
 							"The TCP port for traffic between nodes.",
 							NULL,
-							&port, 7001, 1, 65535, PGC_POSTMASTER, 0,
+							&port, 7001, 1, PGRAFT_MAX_PORT, PGC_POSTMASTER, 0,
 							NULL, NULL, NULL);
 	DefineCustomStringVariable("pgraft.data_dir",
 							   "The directory of this node's Raft log and state.",
@@ -197,7 +194,7 @@ define_limits(void)
 	DefineCustomIntVariable("pgraft.max_entry_size",
 							"The largest entry that can be replicated.",
 							NULL,
-							&pgraft_max_entry_size, 1024, 1, PGRAFT_MAX_ENTRY_SIZE,
+							&pgraft_max_entry_size, 1024, 1, PGRAFT_MAX_ENTRY_BYTES / 1024,
 							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomIntVariable("pgraft.propose_timeout",
 							"How long to wait until an entry is committed.",

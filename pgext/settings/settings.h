@@ -15,6 +15,9 @@
 
 #include "engine/engine.h"
 
+/* A port is a number of 16 bits, and not 0. */
+#define PGRAFT_MAX_PORT		65535
+
 /* settings.c */
 extern int	pgraft_node_id;
 extern int	pgraft_max_entry_size;	/* kB */

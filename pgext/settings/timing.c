@@ -19,9 +19,6 @@
 #define PGRAFT_DEFAULT_ELECTION_TIMEOUT		1000
 #define PGRAFT_DEFAULT_HEARTBEAT_INTERVAL	100
 
-/* A vote is lost to chance too often below it. */
-#define PGRAFT_HEARTBEATS_PER_ELECTION		3
-
 static int	election_timeout = PGRAFT_DEFAULT_ELECTION_TIMEOUT;
 static int	heartbeat_interval = PGRAFT_DEFAULT_HEARTBEAT_INTERVAL;
 

@@ -61,6 +61,8 @@ typedef enum PgraftSlotState
 #define PGRAFT_ID_SLOT(id)				((uint32) ((id) & 0xff))
 #define PGRAFT_ID_GEN(id)				((id) >> 8)
 
+StaticAssertDecl(PGRAFT_SLOTS <= PGRAFT_MAX_REQUESTS,
+				 "the engine takes what the slots have");
 StaticAssertDecl(PGRAFT_SLOTS <= 256 && PGRAFT_SLOTS % 64 == 0,
 				 "a slot's number fits a byte of the request id");
 

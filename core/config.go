@@ -15,7 +15,7 @@ type Config struct {
 	TickMillis uint64
 	// ElectionTicks is the time without a leader after which a voter campaigns
 	// (plus a random part, below as long again), and for which a promise to the
-	// leader holds. At least 3 heartbeats and minElectionTicks, see Validate.
+	// leader holds. At least HeartbeatsPerElection heartbeats and minElectionTicks, see Validate.
 	ElectionTicks  int
 	HeartbeatTicks int
 	// Seed drives the core's only randomness: the election timeouts, and the
@@ -61,6 +61,10 @@ const (
 // slack and the drift of clocks (see lease.go), leave a lease of a tick.
 const minElectionTicks = 5
 
+// HeartbeatsPerElection is how many heartbeats an election timeout has at least: with
+// fewer, a few that are lost or late depose a leader.
+const HeartbeatsPerElection = 3
+
 // Validate refuses a configuration that cannot work, with the values in it.
 func (c Config) Validate() error {
 	switch {
@@ -70,8 +74,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("core: HeartbeatTicks is %d, must be at least 1", c.HeartbeatTicks)
 	case c.ElectionTicks < minElectionTicks:
 		return fmt.Errorf("core: ElectionTicks is %d, must be at least %d: in fewer a lease has no room", c.ElectionTicks, minElectionTicks)
-	case c.ElectionTicks < 3*c.HeartbeatTicks:
-		return fmt.Errorf("core: ElectionTicks is %d, must be at least 3 x HeartbeatTicks (%d)", c.ElectionTicks, c.HeartbeatTicks)
+	case c.ElectionTicks < HeartbeatsPerElection*c.HeartbeatTicks:
+		return fmt.Errorf("core: ElectionTicks is %d, must be at least %d x HeartbeatTicks (%d)", c.ElectionTicks, HeartbeatsPerElection, c.HeartbeatTicks)
 	case c.SnapshotEntries == 0:
 		return fmt.Errorf("core: SnapshotEntries is 0")
 	case c.MaxEntryBytes <= 0:

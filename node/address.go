@@ -6,21 +6,20 @@ import (
 	"strings"
 )
 
-// Bytes of an address, and of a label of a host name (RFC 1035).
 const (
-	maxAddressBytes = 255
-	maxLabelBytes   = 63
+	MaxAddressBytes = 255 // of a node's address
+	maxLabelBytes   = 63  // of a label of a host name (RFC 1035)
 )
 
 // AddressFault says why no other node could dial host, a sentence, or, with
 // listen, why nobody could listen on it. It is empty for a host name or an IP
-// address, alone. The shim has the same rule (pgext/address.c).
+// address, alone. The shim has the same rule (pgext/settings/address.c).
 func AddressFault(host string, listen bool) string {
 	switch {
 	case host == "":
 		return "It must not be empty."
-	case len(host) > maxAddressBytes:
-		return fmt.Sprintf("It has %d bytes; at most %d are allowed.", len(host), maxAddressBytes)
+	case len(host) > MaxAddressBytes:
+		return fmt.Sprintf("It has %d bytes; at most %d are allowed.", len(host), MaxAddressBytes)
 	case strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || r == 0x7f }):
 		return "It must not contain spaces or control characters."
 	case strings.Contains(host, "://"):

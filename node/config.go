@@ -109,8 +109,9 @@ func (c Config) Validate() error {
 		return fmt.Errorf("node: invalid address to listen on %q: %s %s", c.ListenAddress, AddressFault(c.ListenAddress, true), addressHint)
 	case c.Port == 0 || c.Port > 65535:
 		return fmt.Errorf("node: port %d is not in 1..65535", c.Port)
-	case c.HeartbeatInterval < time.Millisecond || c.ElectionTimeout < 3*c.HeartbeatInterval:
-		return fmt.Errorf("node: the election timeout (%v) must be at least 3 times the heartbeat interval (%v)", c.ElectionTimeout, c.HeartbeatInterval)
+	case c.HeartbeatInterval < time.Millisecond || c.ElectionTimeout < core.HeartbeatsPerElection*c.HeartbeatInterval:
+		return fmt.Errorf("node: the election timeout (%v) must be at least %d times the heartbeat interval (%v)",
+			c.ElectionTimeout, core.HeartbeatsPerElection, c.HeartbeatInterval)
 	case c.MaxEntryBytes <= 0 || c.SnapshotEntries == 0:
 		return fmt.Errorf("node: max entry bytes %d and snapshot entries %d must be positive", c.MaxEntryBytes, c.SnapshotEntries)
 	}

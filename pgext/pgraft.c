@@ -1,6 +1,7 @@
 /*
  * pgraft.c
- *		Where the server meets the extension: loading, and wait events.
+ *		Where the server meets the extension: loading it, with the start of
+ *		every room.
  *
  * The library does something only when shared_preload_libraries loads it.
  * Loaded later (CREATE EXTENSION does that to look its functions up) it defines
@@ -8,21 +9,63 @@
  * load Go, whose threads do not survive a fork: it sees this C library only, and
  * the engine worker loads the rest.
  *
- * Nothing here is shared: the wait event numbers are each process's own copy, and
- * whether the workers are registered is known to all through the fork.
+ * It stands above all rooms, so that none has to call another for its start.
+ * Nothing here is shared.
  */
-#include "apply.h"
+#include "base/base.h"
 
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/bgworker_internals.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+
+#include "apply_worker/apply_worker.h"
+#include "engine/engine.h"
+#include "functions/functions.h"
+#include "settings/settings.h"
+#include "shmem/shmem.h"
 
 PGRAFT_MODULE_MAGIC(PGRAFT_VERSION);
 
 extern PGDLLEXPORT void _PG_init(void);
 
-bool		pgraft_engine_is_registered = false;
-bool		pgraft_apply_is_registered = false;
+static shmem_request_hook_type prev_shmem_request_hook = NULL;
+static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
+
+static void
+request_shmem(void)
+{
+	if (prev_shmem_request_hook)
+		prev_shmem_request_hook();
+	RequestAddinShmemSpace(add_size(pgraft_shmem_size(), pgraft_apply_shmem_size()));
+}
+
+/* At the server's start, and in every crash restart. */
+static void
+startup_shmem(void)
+{
+	if (prev_shmem_startup_hook)
+		prev_shmem_startup_hook();
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	pgraft_apply_shmem_attach();
+	if (pgraft_shmem_attach() &&
+		pgraft_node_id != 0 && !pgraft_engine_is_registered && !IsBinaryUpgrade)
+		pgraft_status_write(&pgraft_shared->status,
+							&(PgraftStatus) {.worker_state = PGRAFT_WORKER_ERROR});
+	LWLockRelease(AddinShmemInitLock);
+}
+
+static void
+install_shmem_hooks(void)
+{
+	prev_shmem_request_hook = shmem_request_hook;
+	shmem_request_hook = request_shmem;
+	prev_shmem_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = startup_shmem;
+}
 
 /*
  * Registers a worker.  False if there are more than max_worker_processes: the
@@ -93,7 +136,7 @@ _PG_init(void)
 		return;
 
 	pgraft_settings_define();
-	pgraft_shmem_install();
+	install_shmem_hooks();
 	pgraft_apply_watch_extension();
 
 	if (IsBinaryUpgrade)
@@ -107,66 +150,4 @@ _PG_init(void)
 		register_engine_worker();
 		register_apply_worker();
 	}
-}
-
-/* The name is registered at its first use: that needs shared memory. */
-static uint32
-wait_event(uint32 *number, const char *name pg_attribute_unused())
-{
-	if (*number == 0)
-		*number = pgraft_wait_event_new(name);
-	return *number;
-}
-
-uint32
-pgraft_wait_event_main(void)
-{
-	static uint32 number = 0;
-
-	return wait_event(&number, "PgraftEngineMain");
-}
-
-/* waiting until the engine worker is up */
-uint32
-pgraft_wait_event_engine(void)
-{
-	static uint32 number = 0;
-
-	return wait_event(&number, "PgraftEngineStart");
-}
-
-/* waiting for one of the PGRAFT_SLOTS request slots */
-uint32
-pgraft_wait_event_slot(void)
-{
-	static uint32 number = 0;
-
-	return wait_event(&number, "PgraftRequestSlot");
-}
-
-/* waiting for the engine's reply */
-uint32
-pgraft_wait_event_reply(void)
-{
-	static uint32 number = 0;
-
-	return wait_event(&number, "PgraftReply");
-}
-
-/* the apply worker, waiting until it tries again or is woken */
-uint32
-pgraft_wait_event_apply(void)
-{
-	static uint32 number = 0;
-
-	return wait_event(&number, "PgraftApplyMain");
-}
-
-/* waiting until the apply worker has come as far as a read has to see */
-uint32
-pgraft_wait_event_applied(void)
-{
-	static uint32 number = 0;
-
-	return wait_event(&number, "PgraftApplied");
 }

@@ -13,7 +13,7 @@ trap 'rm -rf "$dir"' EXIT
 unpack_from "${2:-experimental}" "$dir" "postgresql-server-dev-$version"
 headers=$dir/usr/include/postgresql/$version/server
 sed -n 's/^#define PG_VERSION "\(.*\)"/PostgreSQL \1/p' "$headers/pg_config.h"
-for file in pgext/*.c; do
+for file in pgext/*.c pgext/*/*.c; do
 	gcc -c -O1 -fPIC -o "$dir/object.o" -I pgext -isystem "$headers" -D_GNU_SOURCE -DPGRAFT_BUILD_ID='"none"' \
 		-Wall -Wextra -Werror -Wno-unused-parameter -Wdeclaration-after-statement "$file"
 done

@@ -13,7 +13,7 @@ import (
 
 // The limits.
 const (
-	entriesWarning      = 1000 // not committed, or not applied
+	EntriesWarning      = 1000 // not committed, or not applied
 	diskWarningPercent  = 10   // free
 	diskCriticalPercent = 3
 	certificateWarning  = 30 * day // until this node's certificate expires
@@ -28,6 +28,18 @@ const (
 	Warning  = "warning"
 	Critical = "critical"
 	Unknown  = "unknown" // what the node cannot know now
+)
+
+// The metrics that a host of the node judges by more than the node knows.
+const (
+	WorkerState = "worker_state"
+	ApplyLag    = "apply_lag"
+)
+
+// Worker states that Check knows beside those that are critical.
+const (
+	WorkerRunning      = "running"
+	WorkerInitializing = "initializing"
 )
 
 // Finding is one row.
@@ -55,12 +67,12 @@ func Check(n *node.Node, v node.View, err, refused error, worker string, electio
 	f.raft(v, err)
 	status := Critical
 	switch worker {
-	case "running":
+	case WorkerRunning:
 		status = OK
-	case "initializing":
+	case WorkerInitializing:
 		status = Warning
 	}
-	f.add("worker_state", worker, status)
+	f.add(WorkerState, worker, status)
 	f.progress(v, err)
 	f.disk(n)
 	f.syncs(n, election, heartbeat)
@@ -87,7 +99,7 @@ func (f *findings) raft(v node.View, err error) {
 // progress tells of the log and of who can be reached to commit more of it.
 func (f *findings) progress(v node.View, err error) {
 	if err != nil {
-		f.unknown("commit_index", "quorum", "apply_lag")
+		f.unknown("commit_index", "quorum", ApplyLag)
 		return
 	}
 	f.add("commit_index", fmt.Sprintf("%d of %d", v.Core.Commit, v.Core.Last), lagStatus(v.Core.Last, v.Core.Commit))
@@ -117,11 +129,11 @@ func (f *findings) progress(v node.View, err error) {
 	}
 	f.add("quorum", fmt.Sprintf("%d of %d voters reachable%s", reached, voters, full), status)
 	// of Raft; the shim knows how far the tables have come, and says that instead
-	f.add("apply_lag", fmt.Sprintf("%d entries", v.Core.Commit-v.Core.Applied), lagStatus(v.Core.Commit, v.Core.Applied))
+	f.add(ApplyLag, fmt.Sprintf("%d entries", v.Core.Commit-v.Core.Applied), lagStatus(v.Core.Commit, v.Core.Applied))
 }
 
 func lagStatus(to, at uint64) string {
-	if to > at+entriesWarning {
+	if to > at+EntriesWarning {
 		return Warning
 	}
 	return OK

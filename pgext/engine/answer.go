@@ -21,21 +21,13 @@ type request struct {
 	op        uint32
 	maxEntry  int           // bytes
 	timeout   time.Duration // of what waits for the cluster
-	requestID [16]byte
+	requestID [C.PGRAFT_REQUEST_ID_BYTES]byte
 	a, b      int64
 	data      []byte
 }
 
-// writes says whether the request may change something: then it is not asked
-// again of another engine.
-func (q request) writes() bool {
-	switch q.op {
-	case C.PGRAFT_OP_INIT, C.PGRAFT_OP_ADD_NODE, C.PGRAFT_OP_REMOVE_NODE, C.PGRAFT_OP_PROPOSE, C.PGRAFT_OP_SET_DEBUG,
-		C.PGRAFT_OP_TRANSFER_LEADERSHIP, C.PGRAFT_OP_RECOVER, C.PGRAFT_OP_APPLY_RETAIN:
-		return true
-	}
-	return false
-}
+// writes says whether the request may change something, as engine.h has it.
+func (q request) writes() bool { return C.pgraft_op_is_write(C.uint32_t(q.op)) != 0 }
 
 // result is what a request comes to: rows in the text form of their columns,
 // nil for NULL.
@@ -54,7 +46,7 @@ func (e *engine) answer(ctx context.Context, q request) []byte {
 		b := appendString([]byte(s.state), s.message)
 		return appendNullable(appendNullable(b, s.detail), s.hint)
 	}
-	b := appendNullable([]byte("00000"), r.notice)
+	b := appendNullable([]byte(C.PGRAFT_SQLSTATE_DONE), r.notice)
 	b = binary.NativeEndian.AppendUint32(b, uint32(len(r.rows)))
 	cols := 0
 	if len(r.rows) > 0 {
@@ -185,8 +177,8 @@ const leadTimeout = 5 * time.Second
 // at once. Called again it has nothing to do.
 func (e *engine) initialise(ctx context.Context, n *node.Node, q request) (result, error) {
 	var bootstrap *bool
-	if q.a == 0 || q.a == 1 {
-		bootstrap = new(q.a == 1)
+	if q.a != C.PGRAFT_BOOTSTRAP_NULL {
+		bootstrap = new(q.a == C.PGRAFT_BOOTSTRAP_TRUE)
 	}
 	before, _ := n.State()
 	founded, err := n.Init(bootstrap)

@@ -107,7 +107,8 @@ func applyRows(c node.Committed, missing uint64, export bool) result {
 	if export {
 		wanted = 1
 	}
-	r := result{rows: [][]any{{missing, c.Last, cluster}, {wanted, nil, nil}}}
+	header := [C.PGRAFT_NEXT_HEADER_ROWS][]any{{missing, c.Last, cluster}, {wanted, nil, nil}}
+	r := result{rows: header[:]}
 	for _, entry := range c.Entries {
 		var data any
 		if !entry.Own {

@@ -18,7 +18,7 @@ const (
 	gcPercent = 50
 	// maxEntryBytes is the largest value of pgraft.max_entry_size. A session's
 	// own limit comes with its request.
-	maxEntryBytes = 16 << 20
+	maxEntryBytes = C.PGRAFT_MAX_ENTRY_BYTES
 )
 
 type config struct {

@@ -49,7 +49,7 @@ type engine struct {
 type status = C.PgraftStatus
 
 // maxRequests bounds the requests under way; over it the client gets `busy`.
-const maxRequests = 1024
+const maxRequests = C.PGRAFT_MAX_REQUESTS
 
 func newEngine(cfg config, r *records, write func(status)) *engine {
 	e := &engine{records: r, write: write, opened: make(chan struct{}), cfg: cfg, waiting: map[uint64]context.CancelFunc{},
@@ -182,19 +182,24 @@ func (e *engine) submit(q request) bool {
 	}
 	e.spawn(func() {
 		defer cancel()
-		body := e.answer(ctx, q)
-		e.mu.Lock()
-		_, wanted := e.waiting[q.id]
-		delete(e.waiting, q.id)
-		e.mu.Unlock()
-		if e.ended.Err() != nil && !q.writes() {
-			return // the client sees this engine go, and asks the next one
-		}
-		if wanted {
-			e.records.reply(q.id, body)
-		}
+		e.carryOut(ctx, q)
 	})
 	return true
+}
+
+// carryOut answers a request, unless nobody waits for the answer any more.
+func (e *engine) carryOut(ctx context.Context, q request) {
+	body := e.answer(ctx, q)
+	e.mu.Lock()
+	_, wanted := e.waiting[q.id]
+	delete(e.waiting, q.id)
+	e.mu.Unlock()
+	if e.ended.Err() != nil && !q.writes() {
+		return // the client sees this engine go, and asks the next one
+	}
+	if wanted {
+		e.records.reply(q.id, body)
+	}
 }
 
 func (e *engine) cancel(id uint64) {
@@ -206,9 +211,9 @@ func (e *engine) cancel(id uint64) {
 	}
 }
 
-// stopLimit is what engine.h promises, and a little less: it is longer than a node
-// waits for a disk that hangs.
-const stopLimit = 4500 * time.Millisecond
+// stopLimit is a little less than engine.h promises, and longer than a node waits for
+// a disk that hangs.
+const stopLimit = (C.PGRAFT_STOP_MS - 500) * time.Millisecond
 
 // stop closes the node, so that the store has no work at the next start. It returns
 // in time whatever the disk does: the process then exits, and what was not durable
@@ -265,18 +270,19 @@ func (e *engine) workerState() string {
 	if n == nil {
 		select {
 		case <-e.opened:
-			return "error"
+			return workerStateName(C.PGRAFT_WORKER_ERROR)
 		default:
 		}
 		if e.waitsFor() != nil {
-			return "error"
+			return workerStateName(C.PGRAFT_WORKER_ERROR)
 		}
-		return "initializing"
+		return workerStateName(C.PGRAFT_WORKER_INITIALIZING)
 	}
 	state, _ := n.State()
-	return map[node.State]string{node.Uninitialised: "initializing", node.Waiting: "running", node.Running: "running",
-		node.Failed: "error", node.Removed: "stopped", node.Closed: "stopped"}[state]
+	return workerStateName(workerStates[state])
 }
+
+func workerStateName(state C.uint32_t) string { return C.GoString(C.pgraft_worker_state_name(state)) }
 
 // view is what a member knows; an error if there is no member.
 func view(ctx context.Context, n *node.Node) (node.View, error) {

@@ -8,12 +8,51 @@
  * blocks for longer than it takes to copy its arguments, except
  * pgraft_engine_start and pgraft_engine_stop.  Every pointer comes with its
  * length; both sides copy what they keep.
+ *
+ * A limit, a name or a text that both sides know stands here, once.  What the core
+ * or the node says by itself, as they do not know this file, is compared with it
+ * when the engine is compiled (limits.go).
  */
 #ifndef PGRAFT_ENGINE_H
 #define PGRAFT_ENGINE_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+/* Bytes of a node's address at most. */
+#define PGRAFT_MAX_ADDRESS_BYTES	255
+
+/* Bytes of an entry at most: the largest pgraft.max_entry_size. */
+#define PGRAFT_MAX_ENTRY_BYTES		(16 * 1024 * 1024)
+
+/* An election timeout has at least so many heartbeat intervals. */
+#define PGRAFT_HEARTBEATS_PER_ELECTION	3
+
+/* Bytes of the flight recorder's ring at least: the smallest pgraft.trace_size. */
+#define PGRAFT_MIN_TRACE_BYTES		(32 * 1024 * 1024)
+
+/* Requests that the engine has at once; over it, it is busy. */
+#define PGRAFT_MAX_REQUESTS			1024
+
+/* How long pgraft_engine_stop takes at most. */
+#define PGRAFT_STOP_MS				5000
+
+/* Bytes of a part of an exported state at most. */
+#define PGRAFT_STATE_PART_BYTES		(4 * 1024 * 1024)
+
+/* Committed entries that are not applied, before the health check warns. */
+#define PGRAFT_ENTRIES_WARNING		1000
+
+/* The metrics of the health check that the shim judges, and what it says. */
+#define PGRAFT_METRIC_WORKER_STATE	"worker_state"
+#define PGRAFT_METRIC_APPLY_LAG		"apply_lag"
+#define PGRAFT_HEALTH_OK			"ok"
+#define PGRAFT_HEALTH_WARNING		"warning"
+#define PGRAFT_HEALTH_CRITICAL		"critical"
+
+/* The way out when it is not known whether an entry was committed. */
+#define PGRAFT_HINT_PROPOSE_AGAIN \
+	"Call pgraft_propose() with this request_id and the same data: it is committed once and says where."
 
 /* log levels, of pgraft.log_level and of PgraftRecord */
 enum
@@ -32,6 +71,23 @@ enum
 	PGRAFT_WORKER_RUNNING = 2,
 	PGRAFT_WORKER_ERROR = 3
 };
+
+/* As pgraft_get_worker_state() and the views name it. */
+static inline const char *
+pgraft_worker_state_name(uint32_t state)
+{
+	switch (state)
+	{
+		case PGRAFT_WORKER_INITIALIZING:
+			return "initializing";
+		case PGRAFT_WORKER_RUNNING:
+			return "running";
+		case PGRAFT_WORKER_ERROR:
+			return "error";
+		default:
+			return "stopped";
+	}
+}
 
 /* Raft roles as pgraft_get_cluster_status() names them */
 enum
@@ -106,7 +162,7 @@ typedef struct PgraftStatus
 	uint32_t	leader_port;
 	uint32_t	role;			/* PGRAFT_ROLE_* */
 	uint32_t	worker_state;	/* PGRAFT_WORKER_* */
-	char		leader_address[256];	/* zero-terminated, cut if longer */
+	char		leader_address[PGRAFT_MAX_ADDRESS_BYTES + 1];	/* zero-terminated */
 } PgraftStatus;
 
 /*
@@ -176,7 +232,7 @@ pgraft_status_read(PgraftStatusBlock *block, PgraftStatus *to)
 /* What a backend can ask.  a and b are small arguments, data the large one. */
 enum
 {
-	PGRAFT_OP_INIT = 1,			/* a: 0 = bootstrap false, 1 = true, 2 = NULL */
+	PGRAFT_OP_INIT = 1,			/* a: PGRAFT_BOOTSTRAP_* */
 	PGRAFT_OP_ADD_NODE = 2,		/* a: node id, b: port, data: address */
 	PGRAFT_OP_REMOVE_NODE = 3,	/* a: node id */
 	PGRAFT_OP_NODES = 4,		/* rows of pgraft_get_nodes */
@@ -200,8 +256,8 @@ enum
 
 	/*
 	 * The apply worker's.  NEXT answers with the committed entries after index
-	 * a once there are any, or with none after b ms: rows of three columns.  The
-	 * first is about the log: the last of the indexes after a that no member's
+	 * a once there are any, or with none after b ms: rows of three columns.  Of
+	 * PGRAFT_NEXT_HEADER_ROWS, the first is about the log: the last of the indexes after a that no member's
 	 * log holds any more (0 = none, else no entries follow), the last that can be read, and
 	 * the cluster's uuid, or NULL if this node is no member (after a comma,
 	 * those that it had before this node recovered it from a lost quorum); the second
@@ -223,6 +279,41 @@ enum
 	PGRAFT_OP_TRACE_SAVE = 60	/* data: path of a new directory; one row (bytes) */
 };
 
+/*
+ * Whether a request may change something.  Then it is not possible within an apply
+ * function, its client does not ask it again of another engine, and an engine that
+ * stops still answers it.
+ */
+static inline int
+pgraft_op_is_write(uint32_t op)
+{
+	switch (op)
+	{
+		case PGRAFT_OP_INIT:
+		case PGRAFT_OP_ADD_NODE:
+		case PGRAFT_OP_REMOVE_NODE:
+		case PGRAFT_OP_PROPOSE:
+		case PGRAFT_OP_SET_DEBUG:
+		case PGRAFT_OP_TRANSFER_LEADERSHIP:
+		case PGRAFT_OP_RECOVER:
+		case PGRAFT_OP_TRACE_SAVE:
+			return 1;
+		default:
+			return 0;
+	}
+}
+
+/* The argument of pgraft_init(). */
+enum
+{
+	PGRAFT_BOOTSTRAP_FALSE = 0,
+	PGRAFT_BOOTSTRAP_TRUE = 1,
+	PGRAFT_BOOTSTRAP_NULL = 2
+};
+
+/* Rows of PGRAFT_OP_APPLY_NEXT that come before the entries. */
+#define PGRAFT_NEXT_HEADER_ROWS	2
+
 #define PGRAFT_REQUEST_ID_BYTES	16
 
 typedef struct PgraftRequest
@@ -237,6 +328,16 @@ typedef struct PgraftRequest
 	PgraftBytes data;
 } PgraftRequest;
 
+/* A record's size is a multiple of it, in bytes. */
+#define PGRAFT_RECORD_ALIGN		8
+
+/* The length of a string in a record's body that stands for NULL. */
+#define PGRAFT_NULL_LENGTH		UINT32_MAX
+
+/* The SQLSTATE of a reply that is no error. */
+#define PGRAFT_SQLSTATE_DONE	"00000"
+#define PGRAFT_SQLSTATE_BYTES	(sizeof(PGRAFT_SQLSTATE_DONE) - 1)
+
 /* kinds of PgraftRecord */
 enum
 {
@@ -247,11 +348,11 @@ enum
 
 /*
  * pgraft_engine_drain writes whole records one after another, each starting
- * with this header and padded to 8 bytes.  Strings are a uint32 length and the
- * bytes; a length of UINT32_MAX stands for NULL.
+ * with this header and padded to PGRAFT_RECORD_ALIGN.  Strings are a uint32 length and the
+ * bytes; PGRAFT_NULL_LENGTH stands for NULL.
  *
  * A reply's body is:
- *		char sqlstate[5]	"00000" = done; then
+ *		char sqlstate[PGRAFT_SQLSTATE_BYTES]	PGRAFT_SQLSTATE_DONE; then
  *			uint32 notice	(a string: shown as a NOTICE, or NULL)
  *			uint32 nrows, uint32 ncols, then nrows * ncols strings, each in the
  *			text form of its column's type
@@ -290,7 +391,10 @@ typedef int (*pgraft_engine_start_fn) (const PgraftConfig *config, PgraftStatusB
 /* New settings after SIGHUP. Never fails: what cannot be taken over is logged. */
 typedef void (*pgraft_engine_reload_fn) (const PgraftConfig *config);
 
-/* 0 = taken, a reply will come; 1 = busy, no reply will come. */
+/*
+ * 0 = taken, a reply will come; 1 = busy, no reply will come: PGRAFT_MAX_REQUESTS
+ * are under way.
+ */
 typedef int (*pgraft_engine_submit_fn) (const PgraftRequest *request);
 
 /*
@@ -305,7 +409,7 @@ typedef void (*pgraft_engine_cancel_fn) (uint64_t id);
  */
 typedef int64_t (*pgraft_engine_drain_fn) (char *buf, size_t cap);
 
-/* Stops the engine: the store is closed, peers are told. At most 5 s. */
+/* Stops the engine: the store is closed, peers are told.  It takes PGRAFT_STOP_MS at most. */
 typedef void (*pgraft_engine_stop_fn) (void);
 #endif
 

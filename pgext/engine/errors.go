@@ -1,5 +1,8 @@
 package main
 
+// #include "engine.h"
+import "C"
+
 import (
 	"context"
 	"errors"
@@ -158,7 +161,7 @@ func (e *engine) requestError(err error, r *node.RequestError) *sqlError {
 	case r.Code == core.Unknown && errors.As(err, &p):
 		s.message = "it is not known whether the entry was committed: " + r.Text
 		s.detail = fmt.Sprintf("The request_id is %s.", uuidText(p.id))
-		s.hint = "Call pgraft_propose() with this request_id and the same data: it is committed once and says where."
+		s.hint = C.PGRAFT_HINT_PROPOSE_AGAIN
 	case r.Code == core.TooLarge:
 		s.detail = fmt.Sprintf("The limit is %d bytes.", maxEntryBytes)
 	}

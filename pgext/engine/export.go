@@ -13,7 +13,7 @@ import (
 )
 
 // statePartBytes is what the apply worker gets of a state at once.
-const statePartBytes = 4 << 20
+const statePartBytes = C.PGRAFT_STATE_PART_BYTES
 
 // exports hands the wish for an exported state to the apply worker, and gathers
 // what it answers with. One wish at a time.

@@ -17,7 +17,7 @@ func (e *engine) health(ctx context.Context) result {
 	cfg := e.config().node
 	var r result
 	for _, f := range health.Check(n, v, err, e.openFailure(), e.workerState(), cfg.ElectionTimeout, cfg.HeartbeatInterval) {
-		if why := e.trouble(); why != nil && f.Metric == "worker_state" {
+		if why := e.trouble(); why != nil && f.Metric == health.WorkerState {
 			f.Value += ": " + why.Error()
 		}
 		var value any

@@ -57,7 +57,7 @@ func pgraft_engine_reload(c *C.PgraftConfig) {
 //export pgraft_engine_submit
 func pgraft_engine_submit(r *C.PgraftRequest) C.int {
 	q := request{id: uint64(r.id), op: uint32(r.op), maxEntry: int(r.max_entry_bytes),
-		timeout: time.Duration(r.timeout_ms) * time.Millisecond, requestID: *(*[16]byte)(unsafe.Pointer(&r.request_id)),
+		timeout: time.Duration(r.timeout_ms) * time.Millisecond, requestID: *(*[C.PGRAFT_REQUEST_ID_BYTES]byte)(unsafe.Pointer(&r.request_id)),
 		a: int64(r.a), b: int64(r.b), data: goBytes(r.data)}
 	if !the.submit(q) {
 		return 1

@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"log/slog"
-	"math"
 	"strings"
 	"sync"
 	"syscall"
@@ -35,21 +34,23 @@ const headerBytes = C.sizeof_PgraftRecord
 
 // record builds one; body is appended by fill.
 func record(kind, level uint32, id uint64, body []byte) []byte {
-	r := make([]byte, 0, headerBytes+len(body)+7)
+	r := make([]byte, 0, headerBytes+len(body)+C.PGRAFT_RECORD_ALIGN-1)
 	r = binary.NativeEndian.AppendUint32(r, kind)
 	r = binary.NativeEndian.AppendUint32(r, level)
 	r = binary.NativeEndian.AppendUint64(r, id)
 	r = binary.NativeEndian.AppendUint32(r, uint32(len(body)))
 	r = binary.NativeEndian.AppendUint32(r, 0)
 	r = append(r, body...)
-	return append(r, make([]byte, -len(r)&7)...)
+	return append(r, make([]byte, -len(r)&(C.PGRAFT_RECORD_ALIGN-1))...)
 }
 
 func appendString(b []byte, s string) []byte {
 	return append(binary.NativeEndian.AppendUint32(b, uint32(len(s))), s...)
 }
 
-func appendNull(b []byte) []byte { return binary.NativeEndian.AppendUint32(b, math.MaxUint32) }
+func appendNull(b []byte) []byte {
+	return binary.NativeEndian.AppendUint32(b, C.PGRAFT_NULL_LENGTH)
+}
 
 func (q *records) reply(id uint64, body []byte) {
 	q.mu.Lock()

@@ -42,7 +42,7 @@ func TestBuildID(t *testing.T) {
 	if got := id(copied); got != last {
 		t.Errorf("a copy of the sources is build %s, the original %s", got, last)
 	}
-	for file, counts := range map[string]bool{"pgext/shmem.c": true, "pgext/engine/engine.h": true, "core/core.go": true, "node/store/write.go": true,
+	for file, counts := range map[string]bool{"pgext/shmem/shmem.c": true, "pgext/engine/engine.h": true, "core/core.go": true, "node/store/write.go": true,
 		"go.sum": true, "core/core_new_test.go": false, "pgext/README.md": false} {
 		f, err := os.OpenFile(filepath.Join(copied, file), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 		if err != nil {

@@ -146,7 +146,7 @@ func TestVersions(t *testing.T) {
 	extension := find(t, "pgext/pgraft.control", `(?m)^default_version = '(.*)'$`)
 	for where, v := range map[string]string{
 		"META.json, provides":    m.Provides["pgraft"].Version,
-		"pgext/pgraft.h":         find(t, "pgext/pgraft.h", `#define PGRAFT_VERSION\s+"(.*)"`),
+		"pgext/base/base.h":      find(t, "pgext/base/base.h", `#define PGRAFT_VERSION\s+"(.*)"`),
 		"tools/pgraft/main.go":   find(t, "tools/pgraft/main.go", `(?m)^const version = "(.*)"$`),
 		"pgext/debian/changelog": find(t, "pgext/debian/changelog", `^pgraft \((.*)-\d+\) `),
 	} {

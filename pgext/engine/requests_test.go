@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"os"
+	"regexp"
+	"strconv"
+	"testing"
+
+	"github.com/pgraft/pgraft/node"
+	"github.com/pgraft/pgraft/node/health"
+)
+
+// operations reads the PGRAFT_OP_* of engine.h: a test cannot use cgo.
+func operations(t *testing.T) map[string]uint32 {
+	t.Helper()
+	b, err := os.ReadFile("engine.h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]uint32{}
+	for _, m := range regexp.MustCompile(`(?m)^\tPGRAFT_OP_(\w+) = (\d+)`).FindAllStringSubmatch(string(b), -1) {
+		n, err := strconv.ParseUint(m[2], 10, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[m[1]] = uint32(n)
+	}
+	if len(all) < 20 {
+		t.Fatalf("engine.h has only the operations %v", all)
+	}
+	return all
+}
+
+// An engine that stops answers what may have changed something: its client would not
+// know otherwise. All else it leaves to the next engine.
+func TestStoppedEngineAnswersWrites(t *testing.T) {
+	ops := operations(t)
+	for name, answered := range map[string]bool{
+		"PROPOSE": true, "REMOVE_NODE": true, "RECOVER": true, "SET_DEBUG": true, "TRACE_SAVE": true,
+		"NODES": false, "READ_BARRIER": false, "LOG_ENTRIES": false, "APPLY_NEXT": false, "APPLY_RETAIN": false,
+	} {
+		e := newEngine(config{}, newRecords(-1), func(status) {})
+		close(e.opened) // without a node
+		e.end()
+		q := request{id: 7, op: ops[name]}
+		e.waiting[q.id] = func() {}
+		e.carryOut(context.Background(), q)
+		if got := len(e.records.queue) > 0; got != answered {
+			t.Errorf("%s: answered %v, want %v", name, got, answered)
+		}
+	}
+}
+
+// The health check goes by the names that engine.h gives to the worker's states.
+func TestWorkerStateNames(t *testing.T) {
+	for state, want := range map[node.State]string{node.Running: health.WorkerRunning, node.Waiting: health.WorkerRunning,
+		node.Uninitialised: health.WorkerInitializing, node.Failed: "error", node.Removed: "stopped", node.Closed: "stopped"} {
+		if got := workerStateName(workerStates[state]); got != want {
+			t.Errorf("state %v is named %q, want %q", state, got, want)
+		}
+	}
+}

@@ -1,0 +1,326 @@
+/*
+ * engine_slots.c
+ *		The engine worker's side of the request slots: take requests, give
+ *		replies, notice the ones that nobody waits for.
+ *
+ * Runs on the worker's main thread only, so the statics need no guard.  Which
+ * fields of a slot the worker may touch in which state stands in shmem.c.
+ *
+ * A reply that is too large for its slot stays here until the backend has
+ * brought a segment for it (state FETCH) or has given its request up.  So a
+ * request is carried out once, however large its reply.
+ */
+#include "engine_worker/engine_worker.h"
+
+#include "miscadmin.h"
+#include "port/pg_bitutils.h"
+#include "storage/proc.h"
+#include "utils/memutils.h"
+
+#include "shmem/shmem.h"
+
+/* Bytes of large replies kept at once; beyond it a request gets an error. */
+#define PGRAFT_KEPT_REPLY_BYTES		(64 * 1024 * 1024)
+
+/* What the worker knows of a slot. */
+typedef struct TakenSlot
+{
+	uint64		gen;			/* of the request it has taken; 0 = none */
+	char	   *kept;			/* its large reply, or NULL */
+	size_t		kept_len;
+} TakenSlot;
+
+static TakenSlot taken[PGRAFT_SLOTS];
+static size_t kept_bytes = 0;
+
+/* The slot being looked at, -1 = none: whom an error concerns. */
+static volatile int visiting = -1;
+
+static void
+forget(TakenSlot *mine)
+{
+	if (mine->kept != NULL)
+	{
+		kept_bytes -= mine->kept_len;
+		pfree(mine->kept);
+	}
+	memset(mine, 0, sizeof(*mine));
+}
+
+/* From now on backends may send requests to this process. */
+void
+pgraft_slots_begin(void)
+{
+	uint32		epoch = pg_atomic_read_u32(&pgraft_shared->epoch);
+
+	pg_atomic_write_u64(&pgraft_shared->worker_latch,
+						(uint64) (uintptr_t) &MyProc->procLatch);
+	pg_atomic_exchange_u32(&pgraft_shared->epoch,
+						   PGRAFT_ENGINE_UP(epoch) ? epoch + 2 : epoch + 1);
+	ConditionVariableBroadcast(&pgraft_shared->engine_cv);
+}
+
+/*
+ * No more requests, and no more answers.  Whoever waits sees that the epoch has
+ * changed: either it published before the exchange, so it is woken here, or
+ * after it, so it sees the new epoch by itself.
+ */
+void
+pgraft_slots_end(void)
+{
+	uint32		epoch = pg_atomic_read_u32(&pgraft_shared->epoch);
+
+	pg_atomic_write_u64(&pgraft_shared->worker_latch, 0);
+	if (!PGRAFT_ENGINE_UP(epoch))
+		return;
+	pg_atomic_exchange_u32(&pgraft_shared->epoch, epoch + 1);
+	for (int i = 0; i < PGRAFT_SLOTS; i++)
+	{
+		PgraftSlot *slot = &pgraft_shared->slots[i];
+		uint64		word = pg_atomic_read_u64(&slot->word);
+
+		if (PGRAFT_WORD_STATE(word) >= PGRAFT_SLOT_REQUEST && slot->client != NULL)
+			SetLatch(slot->client);
+	}
+}
+
+static void
+complete_with_error(uint64 id, const char *sqlstate, const char *message,
+					const char *hint)
+{
+	size_t		len;
+	char	   *body = pgraft_error_reply(&len, sqlstate, message, hint);
+
+	pgraft_slots_complete(id, body, len);
+	pfree(body);
+}
+
+/* Keeps a large reply; false if there is no room for it. */
+static bool
+keep(TakenSlot *mine, const char *body, size_t len)
+{
+	if (len > PGRAFT_KEPT_REPLY_BYTES - kept_bytes)
+		return false;
+	mine->kept = MemoryContextAllocExtended(TopMemoryContext, len,
+											MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
+	if (mine->kept == NULL)
+		return false;
+	memcpy(mine->kept, body, len);
+	mine->kept_len = len;
+	kept_bytes += len;
+	return true;
+}
+
+/* Gives the engine's reply to the slot, if somebody still waits for it. */
+void
+pgraft_slots_complete(uint64 id, const char *body, size_t len)
+{
+	uint32		slotno = PGRAFT_ID_SLOT(id);
+	uint64		gen = PGRAFT_ID_GEN(id);
+	bool		large = len > PGRAFT_INLINE_REPLY;
+	PgraftSlot *slot;
+	TakenSlot  *mine;
+	Latch	   *client;
+
+	if (slotno >= PGRAFT_SLOTS || taken[slotno].gen != gen || taken[slotno].kept != NULL)
+		return;
+	slot = &pgraft_shared->slots[slotno];
+	mine = &taken[slotno];
+	if (pg_atomic_read_u64(&slot->word) != PGRAFT_WORD(gen, PGRAFT_SLOT_INFLIGHT))
+	{
+		forget(mine);
+		return;
+	}
+	if (large && !keep(mine, body, len))
+	{
+		complete_with_error(id, "53200", "the pgraft engine has no room for the reply",
+							"Try again with fewer sessions at once.");
+		return;
+	}
+
+	/* before the exchange: then the slot may belong to another backend */
+	client = slot->client;
+	slot->reply_len = len;
+	if (!large)
+		memcpy(slot->reply, body, len);
+	if (pgraft_slot_advance(slot, PGRAFT_WORD(gen, PGRAFT_SLOT_INFLIGHT),
+							PGRAFT_WORD(gen, large ? PGRAFT_SLOT_LARGE : PGRAFT_SLOT_DONE)))
+		SetLatch(client);
+	else
+		large = false;
+	if (!large)
+		forget(mine);
+}
+
+/*
+ * Copies the data of a request; NULL if its segment is gone, which happens only
+ * to one that was given up.  *segment is to be detached in the end.
+ */
+static const char *
+request_data(PgraftSlot *slot, uint32 len, char *buf, dsm_segment **segment)
+{
+	*segment = NULL;
+	if (len <= PGRAFT_INLINE_REQUEST)
+	{
+		memcpy(buf, slot->data, len);
+		return buf;
+	}
+	*segment = dsm_attach(slot->data_dsm);
+	if (*segment == NULL)
+		return NULL;
+	if (dsm_segment_map_length(*segment) < len)
+	{
+		dsm_detach(*segment);
+		*segment = NULL;
+		return NULL;
+	}
+	return dsm_segment_address(*segment);
+}
+
+/*
+ * Takes a published request.  All that is read here counts only if the slot's
+ * word is still the same afterwards.
+ */
+static void
+take(uint32 slotno, uint64 gen)
+{
+	PgraftSlot *slot = &pgraft_shared->slots[slotno];
+	char		buf[PGRAFT_INLINE_REQUEST];
+	dsm_segment *segment;
+	PgraftRequest request;
+
+	pg_read_barrier();
+	if (slot->epoch != pg_atomic_read_u32(&pgraft_shared->epoch))
+		return;					/* for an engine that is gone: its owner sees that */
+	memset(&request, 0, sizeof(request));
+	request.id = PGRAFT_REQUEST_ID(gen, slotno);
+	request.op = slot->op;
+	request.max_entry_bytes = slot->max_entry_bytes;
+	request.timeout_ms = slot->timeout_ms;
+	memcpy(request.request_id, slot->request_id, PGRAFT_REQUEST_ID_BYTES);
+	request.a = slot->a;
+	request.b = slot->b;
+	request.data.len = slot->data_len;
+	request.data.data = request_data(slot, request.data.len, buf, &segment);
+
+	if (request.data.data != NULL &&
+		pgraft_slot_advance(slot, PGRAFT_WORD(gen, PGRAFT_SLOT_REQUEST),
+							PGRAFT_WORD(gen, PGRAFT_SLOT_INFLIGHT)))
+	{
+		taken[slotno].gen = gen;
+		if (pgraft_engine.submit(&request) != 0)
+			complete_with_error(request.id, "53000", "the pgraft engine is busy",
+								"Its queue of requests is full: try again later.");
+	}
+	if (segment != NULL)
+		dsm_detach(segment);
+}
+
+/* Puts a kept reply into the segment that the backend has made for it. */
+static void
+deliver(uint32 slotno, uint64 gen)
+{
+	PgraftSlot *slot = &pgraft_shared->slots[slotno];
+	TakenSlot  *mine = &taken[slotno];
+	Latch	   *client;
+	dsm_segment *segment;
+
+	pg_read_barrier();
+	client = slot->client;
+	segment = dsm_attach(slot->reply_dsm);
+	if (segment == NULL)
+		return;					/* given up; its owner will say so */
+	if (dsm_segment_map_length(segment) >= mine->kept_len)
+	{
+		memcpy(dsm_segment_address(segment), mine->kept, mine->kept_len);
+		if (pgraft_slot_advance(slot, PGRAFT_WORD(gen, PGRAFT_SLOT_FETCH),
+								PGRAFT_WORD(gen, PGRAFT_SLOT_DONE)))
+			SetLatch(client);
+		forget(mine);
+	}
+	dsm_detach(segment);
+}
+
+static void
+visit(uint32 slotno)
+{
+	uint64		word = pg_atomic_read_u64(&pgraft_shared->slots[slotno].word);
+	uint64		gen = PGRAFT_WORD_GEN(word);
+	TakenSlot  *mine = &taken[slotno];
+
+	if (mine->gen != 0 && mine->gen != gen)
+	{
+		/* given up */
+		if (mine->kept == NULL)
+			pgraft_engine.cancel(PGRAFT_REQUEST_ID(mine->gen, slotno));
+		forget(mine);
+	}
+	switch (PGRAFT_WORD_STATE(word))
+	{
+		case PGRAFT_SLOT_REQUEST:
+			take(slotno, gen);
+			break;
+		case PGRAFT_SLOT_FETCH:
+			if (mine->gen == gen && mine->kept != NULL)
+				deliver(slotno, gen);
+			break;
+		default:
+			break;
+	}
+}
+
+/* Looks at every slot that a backend has pointed at. */
+void
+pgraft_slots_scan(void)
+{
+	for (uint32 i = 0; i < PGRAFT_PENDING_WORDS; i++)
+	{
+		pg_atomic_uint64 *pending = &pgraft_shared->pending[i];
+		uint64		bits = pg_atomic_read_u64(pending);
+
+		while (bits != 0)
+		{
+			uint32		bit = pg_rightmost_one_pos64(bits);
+
+			bits &= bits - 1;
+			/* the bit first: a change after it sets it again */
+			pg_atomic_fetch_and_u64(pending, ~(UINT64CONST(1) << bit));
+			visiting = i * 64 + bit;
+			visit(visiting);
+			visiting = -1;
+		}
+	}
+}
+
+/*
+ * An error was raised while a slot was looked at, for instance since a segment
+ * could not be mapped: its client gets an error too.
+ */
+void
+pgraft_slots_after_error(void)
+{
+	int			slotno = visiting;
+	PgraftSlot *slot;
+	TakenSlot  *mine;
+	uint64		word;
+	uint64		gen;
+
+	if (slotno < 0)
+		return;
+	visiting = -1;
+	slot = &pgraft_shared->slots[slotno];
+	mine = &taken[slotno];
+	word = pg_atomic_read_u64(&slot->word);
+	gen = PGRAFT_WORD_GEN(word);
+	if (PGRAFT_WORD_STATE(word) == PGRAFT_SLOT_REQUEST ||
+		(PGRAFT_WORD_STATE(word) == PGRAFT_SLOT_FETCH && mine->gen == gen))
+	{
+		forget(mine);
+		if (!pgraft_slot_advance(slot, word, PGRAFT_WORD(gen, PGRAFT_SLOT_INFLIGHT)))
+			return;
+		mine->gen = gen;
+		complete_with_error(PGRAFT_REQUEST_ID(gen, slotno), "58000",
+							"the pgraft engine worker could not transfer the data",
+							"See the server log.");
+	}
+}

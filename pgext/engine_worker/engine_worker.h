@@ -1,0 +1,60 @@
+/*
+ * engine_worker.h
+ *		The background worker that hosts the Go engine.  Its loop
+ *		(engine_worker.c) takes requests out of the slots (engine_slots.c),
+ *		hands them to the engine (engine_library.c) and acts on what that has to
+ *		say (engine_records.c).  It tries first whether the engine can be loaded
+ *		(limits.c); its failures in a row are counted in shared memory
+ *		(engine_failures.c).
+ *
+ * Uses base, settings and shmem.
+ */
+#ifndef PGRAFT_ENGINE_WORKER_H
+#define PGRAFT_ENGINE_WORKER_H
+
+#include "base/base.h"
+
+#include "engine/engine.h"
+
+/* engine_worker.c */
+extern PGDLLEXPORT void pgraft_engine_main(Datum arg);
+
+/* engine_failures.c */
+extern void pgraft_failures_note(const char *message);
+extern void pgraft_failures_forget(void);
+extern int	pgraft_failures_wait_ms(void);
+
+/* error_reply.c */
+extern char *pgraft_error_reply(size_t *len, const char *sqlstate,
+								const char *message, const char *hint);
+
+/* engine_records.c */
+extern void pgraft_records_drain(void);
+
+/* engine_library.c */
+typedef struct PgraftEngine
+{
+	pgraft_engine_build_fn build;
+	pgraft_engine_start_fn start;
+	pgraft_engine_reload_fn reload;
+	pgraft_engine_submit_fn submit;
+	pgraft_engine_cancel_fn cancel;
+	pgraft_engine_drain_fn drain;
+	pgraft_engine_stop_fn stop;
+} PgraftEngine;
+
+extern PgraftEngine pgraft_engine;
+extern void pgraft_library_load(void);
+extern void pgraft_library_start(const PgraftConfig *config);
+
+/* engine_slots.c */
+extern void pgraft_slots_begin(void);
+extern void pgraft_slots_end(void);
+extern void pgraft_slots_scan(void);
+extern void pgraft_slots_after_error(void);
+extern void pgraft_slots_complete(uint64 id, const char *body, size_t len);
+
+/* limits.c */
+extern void pgraft_limits_try(void);
+
+#endif							/* PGRAFT_ENGINE_WORKER_H */

@@ -54,7 +54,8 @@ TEST_TIMEOUT = 25m
 integration = PGRAFT_PG_CONFIG="$(1)" $(GO) test -tags integration -count=1 -timeout $(TEST_TIMEOUT) -v $(2) ./tools/integration
 
 # No target here is a file.
-.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
+makefiles = Makefile campaigns.mk
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(makefiles))
 
 all: pgraft engine shim ## build the command, the engine and the extension for PG_CONFIG
 
@@ -145,6 +146,13 @@ test-race: ## the core and the node under the race detector
 	@tools/deps/debian.sh
 	$(GO) test -race ./core/... ./node/...
 
+## How long make fuzz gives each of its four targets
+FUZZ_FOR ?= 10s
+fuzz: ## the four fuzz targets, FUZZ_FOR each, from the corpora of testdata/fuzz
+	@tools/deps/debian.sh
+	@for target in core/trace:FuzzReader core/trace:FuzzPayload node/transport:FuzzReadFrame node/transport:FuzzGreeting; do \
+		echo "$$target"; $(GO) test "./$${target%:*}" -run '^$$' -fuzz "^$${target#*:}$$" -fuzztime $(FUZZ_FOR); done
+
 test-browser: ## the page of `pgraft view` in a browser; PGRAFT_SCREENSHOTS=DIR keeps pictures
 	@tools/deps/debian.sh --browser
 	$(GO) test -tags browser -count=1 -timeout 5m ./tools/internal/view
@@ -167,31 +175,11 @@ planted-record: ## record those traces anew in the simulator, as a change of the
 	@tools/deps/debian.sh
 	GO="$(GO)" tools/planted.sh --record
 
-bench-sim: pgraft ## the simulator's standard workload: seeds an hour, events a second, allocations
-	build/pgraft sim --seeds 2000
-
 sim-ci: pgraft ## the simulator for CI: fixed seeds and fresh ones of this commit, three minutes at most
 	tools/sim-ci.sh
 
-SIM_FOR ?= 8h
-sim-night: pgraft ## a long campaign of the simulator (SIM_FOR=8h), a twentieth of it run twice
-	build/pgraft sim --for $(SIM_FOR) --seed $$(date +%s)000 --twice 5% --marks
-
-MUTANTS ?=
-mutants: ## plant small bugs, see whether the simulator finds each (MUTANTS='-only lease -v')
-	@tools/deps/debian.sh
-	nice $(GO) run ./tools/mutants $(MUTANTS)
-
-mutants-ablation: ## which of them get away without one kind of fault, or one checker
-	@tools/deps/debian.sh
-	nice $(GO) run ./tools/mutants -ablate -within 5m $(MUTANTS)
-
-mutants-alone: ## for each kind of fault, and each checker, a mutant that it finds by itself
-	@tools/deps/debian.sh
-	nice $(GO) run ./tools/mutants -alone -seeds 100 -within 2m $(MUTANTS)
-
 # One each of the library, the core and the disk; all die within a few seeds.
-mutants-ci: ## three of them, for CI
+mutants-ci: ## three of the mutants, for CI
 	@tools/deps/debian.sh
 	$(GO) run ./tools/mutants -bases 1 -seeds 300 -within 40s -only ack-leaves-before-sync,newer-term-wins,sync-error-ignored
 
@@ -222,21 +210,6 @@ test-install: deps install-chosen ## make install DESTDIR=..., and uninstall
 test-deb: deb ## install, use and remove the packages in a copy of PostgreSQL PG
 	@pg_config=$(chosen_pg_config); major=$$($$pg_config --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/'); \
 		tools/packaging/test-deb.sh build/deb/pg$$major "$$pg_config"
-
-# What a run of one of these prints goes into TESTING.md.
-INCIDENTS ?= 50
-incidents: deps install-chosen ## INCIDENTS (50) incidents on real servers of PostgreSQL PG, recorded and replayed
-	PGRAFT_INCIDENTS=$(INCIDENTS) PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 60m -v \
-		-run '^TestIncidents$$' ./tools/integration
-
-KILLS ?= 300
-apply-crashes: deps install-chosen ## kill apply workers and servers KILLS (300) times under load, compare the tables of all nodes
-	PGRAFT_APPLY_KILLS=$(KILLS) PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 110m -v \
-		-run '^TestIntegration$$/^applies_once_across_crashes$$' ./tools/integration
-
-bench-recorder: deps install-chosen ## what the flight recorder costs: on against off, alternating in one run
-	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 15m -run '^$$' \
-		-bench '^BenchmarkRecorder$$' -benchtime 1x ./tools/integration
 
 lint: lint-go lint-c lint-shell lint-proto ## gofmt, go vet, staticcheck, C warnings, shellcheck, generated code
 
@@ -283,6 +256,8 @@ clean: ## remove what was built
 	rm -rf build
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(makefiles) | expand -t 20
 	@echo
-	@awk '/^## / { doc = substr($$0, 4); next } doc { print $$1 "\t" doc " [" $$3 "]"; doc = "" }' Makefile | expand -t 20
+	@awk '/^## / { doc = substr($$0, 4); next } doc { print $$1 "\t" doc " [" $$3 "]"; doc = "" }' $(makefiles) | expand -t 20
+
+include campaigns.mk

@@ -103,11 +103,8 @@ func (c *Core) startAdd(ch *change) bool {
 		c.answer(ch, NotPossible, "address %q is not UTF-8", a)
 		return false
 	}
-	if ch.add.GetReplaces() != 0 {
-		if r := c.mayReplace(ch.add); r.code != OK {
-			c.answerRefusal(ch, r)
-			return false
-		}
+	if ch.add.GetReplaces() != 0 && c.answerReplacement(ch) {
+		return false
 	}
 	for _, m := range c.members.List {
 		same := m.GetAddress() == ch.add.GetAddress() && m.GetPort() == ch.add.GetPort()

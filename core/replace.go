@@ -22,8 +22,7 @@ func (c *Core) replaceNode(in ReplaceNode) {
 		Role: corepb.Role_JOINING, RaftId: RaftID(0, in.NodeID)}
 	old := c.members.Node(in.OldNodeID)
 	if old == nil {
-		// Asked again by someone who missed the answer.
-		if m := c.members.Node(in.NodeID); m.GetRole() == corepb.Role_VOTER && sameServer(m, add) {
+		if c.votesAs(add) { // asked again by someone who missed the answer
 			c.reply(in.ID, OK, "")
 			return
 		}
@@ -34,8 +33,27 @@ func (c *Core) replaceNode(in ReplaceNode) {
 	c.enqueue(&change{ids: []uint64{in.ID}, add: add})
 }
 
+// votesAs says that the server of add is a voter already.
+func (c *Core) votesAs(add *corepb.Member) bool {
+	m := c.members.Node(NodeID(add.GetRaftId()))
+	return m.GetRole() == corepb.Role_VOTER && sameServer(m, add)
+}
+
 func sameServer(a, b *corepb.Member) bool {
 	return a.GetAddress() == b.GetAddress() && a.GetPort() == b.GetPort() && bytes.Equal(a.GetReplicaUuid(), b.GetReplicaUuid())
+}
+
+// answerReplacement answers ch if there is nothing to wait for: it is done, or refused.
+func (c *Core) answerReplacement(ch *change) bool {
+	if c.members.Get(ch.add.GetReplaces()) == nil && c.votesAs(ch.add) { // asked again while the old member was removed
+		c.answer(ch, OK, "")
+		return true
+	}
+	if r := c.mayReplace(ch.add); r.code != OK {
+		c.answerRefusal(ch, r)
+		return true
+	}
+	return false
 }
 
 // mayReplace refuses a replacement that makes no sense, or that the cluster

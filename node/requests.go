@@ -29,7 +29,7 @@ func (e *RequestError) Error() string { return e.Text }
 const (
 	// probeTimeout bounds the look at a node that is to be added.
 	probeTimeout = 5 * time.Second
-	// catchUpTimeout is how long AddNode waits for a new member to catch up.
+	// catchUpTimeout is how long AddNode and ReplaceNode wait for a new member to catch up.
 	catchUpTimeout = 5 * time.Second
 )
 
@@ -69,46 +69,6 @@ func askedBefore(rep core.Reply, again bool) core.Reply {
 		rep.Code, rep.Text = core.Unknown, "asked again after a change of settings: "+rep.Text
 	}
 	return rep
-}
-
-// AddNode makes a node a member, after a look at it. It returns once the node
-// votes; promoted is false if it is a member, but still catches up. Only on the
-// leader.
-func (n *Node) AddNode(ctx context.Context, nodeID uint32, address string, port uint32) (promoted bool, err error) {
-	r, v, err := n.live(ctx)
-	if err != nil {
-		return false, err
-	}
-	voter, known := false, v.member(nodeID) != nil
-	switch m := v.member(nodeID); {
-	case v.Core.Role != core.RoleLeader:
-		return false, &RequestError{Code: core.NotLeader, Text: "this node does not lead"}
-	case m == nil:
-	case m.GetAddress() != address || m.GetPort() != port:
-		return false, &RequestError{Code: core.Conflict, Text: fmt.Sprintf("node %d is a member already, at %s", nodeID, endpoint(m))}
-	case m.GetRole() == corepb.Role_VOTER:
-		voter = true
-	}
-	replica, err := n.probe(ctx, nodeID, address, port, known)
-	var p *ProbeError
-	if voter && errors.As(err, &p) && p.Unreachable {
-		return true, nil // away, but a member as it was
-	}
-	if err != nil {
-		return false, err
-	}
-	wait, done := context.WithTimeout(ctx, catchUpTimeout)
-	defer done()
-	rep, _ := r.do(wait, func(id uint64) core.Input {
-		return core.AddNode{ID: id, NodeID: nodeID, Address: address, Port: port, ReplicaUUID: replica}
-	})
-	if rep.Code == core.Unknown && ctx.Err() == nil {
-		_, v, err := n.live(ctx)
-		if err == nil && v.member(nodeID).GetRole() == corepb.Role_JOINING {
-			return false, nil
-		}
-	}
-	return rep.Code == core.OK, failure(rep)
 }
 
 // ProbeError says why a node cannot be added.

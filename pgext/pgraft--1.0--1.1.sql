@@ -3,6 +3,15 @@
 -- complain if script is sourced in psql, rather than via ALTER EXTENSION
 \echo Use "ALTER EXTENSION pgraft UPDATE TO '1.1'" to load this file. \quit
 
+CREATE FUNCTION pgraft_replace_node(old_node_id int, new_node_id int, address text, port int)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'pgraft_replace_node'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION pgraft_replace_node IS
+'adds a node to the cluster that takes the place of a voter in one change, once it has caught up';
+
+REVOKE ALL ON FUNCTION pgraft_replace_node FROM PUBLIC;
+
 -- The views pgraft_stat_node and pgraft_stat_peers get a column alarm, at the end.
 -- They are not dropped, so that grants and what others have built on them stay.
 

@@ -103,6 +103,8 @@ func (e *engine) do(ctx context.Context, q request) (result, error) {
 		return addNode(ctx, n, q)
 	case C.PGRAFT_OP_REMOVE_NODE:
 		return result{}, n.RemoveNode(ctx, uint32(q.a))
+	case C.PGRAFT_OP_REPLACE_NODE:
+		return replaceNode(ctx, n, q)
 	case C.PGRAFT_OP_TRANSFER_LEADERSHIP:
 		return result{}, n.TransferLeader(ctx, uint32(q.a))
 	case C.PGRAFT_OP_RECOVER:
@@ -224,6 +226,15 @@ func addNode(ctx context.Context, n *node.Node, q request) (result, error) {
 		return result{}, err
 	}
 	return result{notice: fmt.Sprintf("node %d was added and is still catching up; it votes once it has", q.a)}, nil
+}
+
+func replaceNode(ctx context.Context, n *node.Node, q request) (result, error) {
+	old, id := uint32(q.a>>32), uint32(q.a)
+	replaced, err := n.ReplaceNode(ctx, old, id, string(q.data), uint32(q.b))
+	if err != nil || replaced {
+		return result{}, err
+	}
+	return result{notice: fmt.Sprintf("node %d was added and takes the place of node %d by itself, once it has caught up", id, old)}, nil
 }
 
 func nodes(v node.View) result {

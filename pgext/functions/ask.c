@@ -66,16 +66,16 @@ pgraft_require_argument(FunctionCallInfo fcinfo, int argno, const char *name)
 }
 
 int32
-pgraft_node_id_arg(FunctionCallInfo fcinfo, int argno)
+pgraft_node_id_arg(FunctionCallInfo fcinfo, int argno, const char *name)
 {
 	int32		node_id;
 
-	pgraft_require_argument(fcinfo, argno, "node_id");
+	pgraft_require_argument(fcinfo, argno, name);
 	node_id = PG_GETARG_INT32(argno);
 	if (node_id < 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid node_id: %d", node_id),
+				 errmsg("invalid %s: %d", name, node_id),
 				 errdetail("A node_id is a positive integer.")));
 	return node_id;
 }

@@ -19,6 +19,7 @@
 PG_FUNCTION_INFO_V1(pgraft_init);
 PG_FUNCTION_INFO_V1(pgraft_add_node);
 PG_FUNCTION_INFO_V1(pgraft_remove_node);
+PG_FUNCTION_INFO_V1(pgraft_replace_node);
 PG_FUNCTION_INFO_V1(pgraft_transfer_leadership);
 PG_FUNCTION_INFO_V1(pgraft_recover_from_lost_quorum);
 PG_FUNCTION_INFO_V1(pgraft_is_leader);
@@ -95,7 +96,7 @@ pgraft_add_node(PG_FUNCTION_ARGS)
 	};
 
 	pgraft_require_node();
-	call.a = pgraft_node_id_arg(fcinfo, 0);
+	call.a = pgraft_node_id_arg(fcinfo, 0, "node_id");
 	call.data = address_arg(fcinfo, 1);
 	call.len = strlen(call.data);
 	call.b = port_arg(fcinfo, 2);
@@ -111,7 +112,24 @@ pgraft_remove_node(PG_FUNCTION_ARGS)
 	};
 
 	pgraft_require_node();
-	call.a = pgraft_node_id_arg(fcinfo, 0);
+	call.a = pgraft_node_id_arg(fcinfo, 0, "node_id");
+	return pgraft_ask_done(&call);
+}
+
+Datum
+pgraft_replace_node(PG_FUNCTION_ARGS)
+{
+	PgraftCall	call = {
+		.op = PGRAFT_OP_REPLACE_NODE,
+		.what = "pgraft_replace_node()"
+	};
+
+	pgraft_require_node();
+	call.a = (int64) pgraft_node_id_arg(fcinfo, 0, "old_node_id") << 32;
+	call.a |= pgraft_node_id_arg(fcinfo, 1, "new_node_id");
+	call.data = address_arg(fcinfo, 2);
+	call.len = strlen(call.data);
+	call.b = port_arg(fcinfo, 3);
 	return pgraft_ask_done(&call);
 }
 
@@ -126,7 +144,7 @@ pgraft_transfer_leadership(PG_FUNCTION_ARGS)
 
 	pgraft_require_node();
 	if (!PG_ARGISNULL(0))
-		call.a = pgraft_node_id_arg(fcinfo, 0);
+		call.a = pgraft_node_id_arg(fcinfo, 0, "node_id");
 	return pgraft_ask_done(&call);
 }
 

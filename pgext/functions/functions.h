@@ -21,7 +21,7 @@ extern void pgraft_require_preload(void);
 extern void pgraft_require_node(void);
 extern void pgraft_require_select(FunctionCallInfo fcinfo, const char *view);
 extern void pgraft_require_argument(FunctionCallInfo fcinfo, int argno, const char *name);
-extern int32 pgraft_node_id_arg(FunctionCallInfo fcinfo, int argno);
+extern int32 pgraft_node_id_arg(FunctionCallInfo fcinfo, int argno, const char *name);
 extern PgraftStatus pgraft_read_status(void);
 extern void pgraft_ask(const PgraftCall *call, PgraftRows *rows);
 extern Datum pgraft_ask_rows(FunctionCallInfo fcinfo, const PgraftCall *call);

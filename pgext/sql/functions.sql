@@ -55,6 +55,8 @@ SELECT pgraft_add_node(2, '127.0.0.1', 70000);
 SELECT pgraft_add_node(2, '127.0.0.1', NULL);
 SELECT pgraft_remove_node(2);
 SELECT pgraft_remove_node(1);
+SELECT pgraft_replace_node(2, 3, '127.0.0.1', 7003);
+SELECT pgraft_replace_node(1, 0, '127.0.0.1', 7003);
 SELECT pgraft_transfer_leadership(1);
 SELECT pgraft_transfer_leadership(2);
 SELECT pgraft_transfer_leadership();

@@ -97,6 +97,7 @@ func refusesBadCalls(ctx context.Context, t *testing.T, s *suite) {
 	for _, c := range []call{
 		{sql: "SELECT pgraft_add_node(7, '127.0.0.1', 7007)", state: "55000", hint: leaderOnly},
 		{sql: "SELECT pgraft_remove_node(2)", state: "55000", hint: leaderOnly},
+		{sql: "SELECT pgraft_replace_node(2, 7, '127.0.0.1', 7007)", state: "55000", hint: leaderOnly},
 	} {
 		c.check(ctx, t, onFollower)
 	}
@@ -112,6 +113,13 @@ func refusesBadCalls(ctx context.Context, t *testing.T, s *suite) {
 		{sql: "SELECT pgraft_add_node(7, NULL, 7007)", state: "22004"},
 		{sql: "SELECT pgraft_add_node(7, '127.0.0.1', NULL)", state: "22004"},
 		{sql: "SELECT pgraft_remove_node(NULL)", state: "22004"},
+		{sql: "SELECT pgraft_replace_node(77, 7, '127.0.0.1', 7007)", state: "42704", words: []string{"77"}},
+		{sql: "SELECT pgraft_replace_node(NULL, 7, '127.0.0.1', 7007)", state: "22004", words: []string{"old_node_id"}},
+		{sql: "SELECT pgraft_replace_node(2, NULL, '127.0.0.1', 7007)", state: "22004", words: []string{"new_node_id"}},
+		{sql: "SELECT pgraft_replace_node(0, 7, '127.0.0.1', 7007)", state: "22023", words: []string{"old_node_id"}},
+		{sql: "SELECT pgraft_replace_node(2, -7, '127.0.0.1', 7007)", state: "22023", words: []string{"new_node_id", "-7"}},
+		{sql: "SELECT pgraft_replace_node(2, 7, '', 7007)", state: "22023"},
+		{sql: "SELECT pgraft_replace_node(2, 7, '127.0.0.1', 65536)", state: "22023", words: []string{"65536"}},
 	} {
 		c.check(ctx, t, onLeader)
 	}

@@ -56,6 +56,8 @@ var scenarios = []scenario{
 	{"kills all servers at once", false, killsAll},
 	{"removes a follower and adds it back", false, removesAFollower},
 	{"removes the leader and adds it back", false, removesTheLeader},
+	{"replaces members under load", true, replacesUnderLoad},
+	{"finishes a replacement that a crash cut short", false, replacesThroughACrash},
 	{"needs its settings", false, needsItsSettings},
 	{"keeps the last voter", false, keepsTheLastVoter},
 	{"saves the trace", true, savesTheTrace},

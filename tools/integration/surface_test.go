@@ -15,6 +15,7 @@ var surface = map[string][2]string{
 	"pgraft_init":                       {"bootstrap boolean DEFAULT NULL::boolean", "boolean"},
 	"pgraft_add_node":                   {"node_id integer, address text, port integer", "boolean"},
 	"pgraft_remove_node":                {"node_id integer", "boolean"},
+	"pgraft_replace_node":               {"old_node_id integer, new_node_id integer, address text, port integer", "boolean"},
 	"pgraft_is_leader":                  {"", "boolean"},
 	"pgraft_get_leader":                 {"", "integer"},
 	"pgraft_get_term":                   {"", "bigint"},
@@ -98,6 +99,7 @@ func letsRolesIn(ctx context.Context, t *testing.T, s *suite) {
 	exec("GRANT EXECUTE ON FUNCTION pgraft_add_node TO pgraft_admin; GRANT SELECT ON pgraft_get_nodes TO pgraft_admin")
 
 	changes := []string{"SELECT pgraft_init()", "SELECT pgraft_add_node(9, '127.0.0.1', 1)", "SELECT pgraft_remove_node(9)",
+		"SELECT pgraft_replace_node(9, 10, '127.0.0.1', 1)",
 		"SELECT pgraft_replicate_entry('not allowed')", "SELECT pgraft_set_debug(false)",
 		"SELECT * FROM pgraft_propose('not allowed')", "SELECT pgraft_transfer_leadership(9)",
 		"SELECT pgraft_recover_from_lost_quorum('x')", "SELECT pgraft_trace_save('/tmp/not-allowed')"}

@@ -59,16 +59,38 @@ func (s *script) addNode() error {
 	if err != nil {
 		return err
 	}
-	id := s.text("add", "")
+	where, err := s.where("add")
+	if err != nil {
+		return err
+	}
+	return s.call(n, fmt.Sprintf("SELECT pgraft_add_node(%s, %s)", s.text("add", ""), where))
+}
+
+// where is the address and the port of the node that an argument names, as arguments
+// in SQL; address= and port= stand in for them.
+func (s *script) where(argument string) (string, error) {
 	port := s.text("port", "")
 	if port == "" {
-		other, err := s.node("add")
+		other, err := s.node(argument)
 		if err != nil {
-			return err
+			return "", err
 		}
 		port = strconv.Itoa(other.RaftPort)
 	}
-	return s.call(n, fmt.Sprintf("SELECT pgraft_add_node(%s, '%s', %s)", id, s.text("address", "127.0.0.1"), port))
+	return fmt.Sprintf("'%s', %s", s.text("address", "127.0.0.1"), port), nil
+}
+
+// replace-node node=1 old=2 new=4 [address=127.0.0.1] [port=1]: asks node.
+func (s *script) replaceNode() error {
+	n, err := s.node("node")
+	if err != nil {
+		return err
+	}
+	where, err := s.where("new")
+	if err != nil {
+		return err
+	}
+	return s.call(n, fmt.Sprintf("SELECT pgraft_replace_node(%s, %s, %s)", s.text("old", ""), s.text("new", ""), where))
 }
 
 // remove-node node=1 remove=2: asks node.

@@ -84,7 +84,7 @@ type session struct {
 
 var verbs = map[string]func(*script) error{
 	"servers": (*script).servers, "cluster": (*script).formed, "add-server": (*script).addServer, "standby": (*script).standby,
-	"init": (*script).init, "add-node": (*script).addNode, "remove-node": (*script).removeNode, "transfer": (*script).transfer,
+	"init": (*script).init, "add-node": (*script).addNode, "remove-node": (*script).removeNode, "replace-node": (*script).replaceNode, "transfer": (*script).transfer,
 	"crash": (*script).crash, "stop": (*script).stop, "restart": (*script).restart, "start": (*script).start,
 	"pause": (*script).pause, "resume": (*script).resume, "wipe": (*script).wipe, "set": (*script).set, "reload": (*script).reload,
 	"propose": (*script).propose, "sql": (*script).sql, "await": (*script).await, "file": (*script).file, "wait": (*script).wait,

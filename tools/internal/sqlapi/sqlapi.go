@@ -74,6 +74,11 @@ func RemoveNode(ctx context.Context, c Conn, id int) (bool, error) {
 	return one[bool](ctx, c, "SELECT pgraft_remove_node($1)", id)
 }
 
+// ReplaceNode calls pgraft_replace_node.
+func ReplaceNode(ctx context.Context, c Conn, old, id int, address string, port int) (bool, error) {
+	return one[bool](ctx, c, "SELECT pgraft_replace_node($1, $2, $3, $4)", old, id, address, port)
+}
+
 // IsLeader calls pgraft_is_leader.
 func IsLeader(ctx context.Context, c Conn) (bool, error) {
 	return one[bool](ctx, c, "SELECT pgraft_is_leader()")

@@ -1,0 +1,40 @@
+# Campaigns: what runs for longer than CI may, and what is measured. Included by the
+# Makefile. What a run prints goes into MEASURED.md, or into tools/mutants/RESULTS.md.
+
+## How long make sim-night runs
+SIM_FOR ?= 8h
+sim-night: pgraft ## a long campaign of the simulator (SIM_FOR=8h), a twentieth of it run twice
+	build/pgraft sim --for $(SIM_FOR) --seed $$(date +%s)000 --twice 5% --marks
+
+bench-sim: pgraft ## the simulator's standard workload: seeds an hour, events a second, allocations
+	build/pgraft sim --seeds 2000
+
+## Options of tools/mutants: MUTANTS='-only lease -v'
+MUTANTS ?=
+mutants: ## plant small bugs, see whether the simulator finds each (MUTANTS='-only lease -v')
+	@tools/deps/debian.sh
+	nice $(GO) run ./tools/mutants $(MUTANTS)
+
+mutants-ablation: ## which of them get away without one kind of fault, or one checker
+	@tools/deps/debian.sh
+	nice $(GO) run ./tools/mutants -ablate -within 5m $(MUTANTS)
+
+mutants-alone: ## for each kind of fault, and each checker, a mutant that it finds by itself
+	@tools/deps/debian.sh
+	nice $(GO) run ./tools/mutants -alone -seeds 100 -within 2m $(MUTANTS)
+
+## Incidents of make incidents
+INCIDENTS ?= 50
+incidents: deps install-chosen ## INCIDENTS (50) incidents on real servers of PostgreSQL PG, recorded and replayed
+	PGRAFT_INCIDENTS=$(INCIDENTS) PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 60m -v \
+		-run '^TestIncidents$$' ./tools/integration
+
+## Kills of make apply-crashes
+KILLS ?= 300
+apply-crashes: deps install-chosen ## kill apply workers and servers KILLS (300) times under load, compare the tables of all nodes
+	PGRAFT_APPLY_KILLS=$(KILLS) PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 110m -v \
+		-run '^TestIntegration$$/^applies_once_across_crashes$$' ./tools/integration
+
+bench-recorder: deps install-chosen ## what the flight recorder costs: on against off, alternating in one run
+	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 15m -run '^$$' \
+		-bench '^BenchmarkRecorder$$' -benchtime 1x ./tools/integration

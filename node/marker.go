@@ -11,18 +11,7 @@ import (
 	"github.com/pgraft/pgraft/core"
 )
 
-// marker is what the file outside the data directory remembers.
-type marker struct {
-	NodeID  uint32
-	Replica [16]byte
-	// Address (host:port) is what the node was reached at when it last ran; empty
-	// in files of before it was kept.
-	Address string
-	// Former are the uuids that the cluster had before this replica recovered it
-	// from lost quorums, oldest first: what was applied under them is its own past.
-	Former [][16]byte
-}
-
+// markerFile is a core.Marker in the file outside the data directory.
 type markerFile struct {
 	Comment string   `json:"comment"`
 	NodeID  uint32   `json:"node_id"`
@@ -31,36 +20,34 @@ type markerFile struct {
 	Former  []string `json:"former_cluster_uuids,omitempty"`
 }
 
-func readMarker(path string) (marker, bool, error) {
+// readMarker returns nil if there is none. damage says that the file is none that a
+// node has written.
+func readMarker(path string) (m *core.Marker, damage, err error) {
 	b, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return marker{}, false, nil
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, nil, nil
+	case err != nil:
+		return nil, nil, fmt.Errorf("node: marker: %w", err)
 	}
-	if err != nil {
-		return marker{}, false, fmt.Errorf("node: marker: %w", err)
-	}
-	m, err := parseMarker(b)
-	if err != nil {
-		return marker{}, false, &OpenError{Text: fmt.Sprintf("%s is damaged: %v", path, err),
-			Hint: "If this node's data directory is as it was, delete that file and restart this server: the node writes it anew. " +
-				"If its data is lost too: remove the node from the cluster on its leader first."}
-	}
-	return m, true, nil
+	m, damage = parseMarker(b)
+	return m, damage, nil
 }
 
-func parseMarker(b []byte) (m marker, err error) {
+func parseMarker(b []byte) (*core.Marker, error) {
 	var f markerFile
 	if err := json.Unmarshal(b, &f); err != nil {
-		return m, err
+		return nil, err
 	}
-	m.NodeID, m.Address = f.NodeID, f.Address
-	if m.Replica, err = parseUUID(f.Replica); err != nil {
-		return m, fmt.Errorf("replica_uuid: %w", err)
+	m := &core.Marker{NodeID: f.NodeID, Address: f.Address}
+	var err error
+	if m.ReplicaUUID, err = parseUUID(f.Replica); err != nil {
+		return nil, fmt.Errorf("replica_uuid: %w", err)
 	}
 	for _, s := range f.Former {
 		u, err := parseUUID(s)
 		if err != nil {
-			return m, fmt.Errorf("former_cluster_uuids: %w", err)
+			return nil, fmt.Errorf("former_cluster_uuids: %w", err)
 		}
 		m.Former = append(m.Former, u)
 	}
@@ -77,14 +64,14 @@ func parseUUID(s string) (u [16]byte, err error) {
 
 // writeMarker is durable on return: written aside, synced, renamed, and the
 // directory synced.
-func (n *Node) writeMarker(id core.Identity, former [][16]byte) error {
+func (n *Node) writeMarker(m core.Marker) error {
 	path := n.cfg.MarkerPath
 	f := markerFile{
 		Comment: "pgraft was initialised on this server. Without this file an emptied pgraft.data_dir would pass for a new node.",
-		NodeID:  id.NodeID, Replica: hex.EncodeToString(id.ReplicaUUID[:]),
-		Address: n.cfg.endpoint(),
+		NodeID:  m.NodeID, Replica: hex.EncodeToString(m.ReplicaUUID[:]),
+		Address: m.Address,
 	}
-	for _, u := range former {
+	for _, u := range m.Former {
 		f.Former = append(f.Former, hex.EncodeToString(u[:]))
 	}
 	b, err := json.MarshalIndent(f, "", "  ")

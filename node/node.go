@@ -53,7 +53,7 @@ type Node struct {
 
 	mu      sync.Mutex
 	id      core.Identity
-	former  [][16]byte // see marker
+	former  [][16]byte // see core.Marker
 	members core.Members
 	state   State
 	failure error
@@ -150,7 +150,7 @@ func (n *Node) mint(found bool) error {
 	if err := n.store.SetIdentity(id); err != nil {
 		return &UnfinishedError{err}
 	}
-	if err := n.writeMarker(id, nil); err != nil {
+	if err := n.writeMarker(id.Marker(n.cfg.endpoint(), nil)); err != nil {
 		return &UnfinishedError{err}
 	}
 	n.id = id

@@ -101,114 +101,83 @@ func (n *Node) open() error {
 	return err
 }
 
-// openStore opens an existing store and checks that it is this node's; false
-// if there is none.
+// openStore takes over what the node finds, as core.TakeOver decides; false if it was
+// never initialised.
 func (n *Node) openStore() (bool, error) {
-	mark, marked, err := readMarker(n.cfg.MarkerPath)
-	if err != nil {
-		return false, err
-	}
-	has, err := look(n.cfg.DataDir)
-	switch {
-	case err != nil:
-		return false, fmt.Errorf("node: data directory: %w", err)
-	case has == somethingElse:
-		return false, n.foreign(mark, marked)
-	case has == nothing:
-		if marked {
-			return false, n.lostData(mark)
-		}
-		return false, nil
-	}
-	if err := reachable(n.cfg.DataDir); err != nil {
-		return false, err
-	}
-	options := n.storeOptions()
-	options.Existing = marked // it may be taken away at any moment
-	s, err := store.Open(n.cfg.DataDir, options)
-	if err != nil {
-		return false, err
-	}
-	n.store = s
-	id, ok, err := s.Identity()
-	switch {
-	case err != nil:
-	case !ok && !marked: // Init did not get to its end: it can be repeated
-		return false, n.closeStore()
-	case !ok:
-		err = fmt.Errorf("node: the log store in %s has no identity, but %s says that node %d was initialised", n.cfg.DataDir, n.cfg.MarkerPath, mark.NodeID)
-	default:
-		err = n.takeOver(id, mark, marked)
-	}
+	found, damage, err := n.find()
 	if err != nil {
 		return false, errors.Join(err, n.closeStore())
 	}
-	return true, nil
-}
-
-// lostData is the error for a directory without the log store that the marker
-// promises.
-func (n *Node) lostData(mark marker) error {
-	what := "is empty"
-	if names, err := os.ReadDir(n.cfg.DataDir); err == nil && len(names) > 0 {
-		what = "holds no log store"
+	switch t := core.TakeOver(n.self(), n.cfg.endpoint(), found); t.Outcome {
+	case core.StartUninitialised:
+		return false, n.closeStore()
+	case core.StartRefused:
+		return false, errors.Join(n.refusal(t, found, damage), n.closeStore())
+	default:
+		if err := n.adopt(t, *found.Identity); err != nil {
+			return false, errors.Join(err, n.closeStore())
+		}
+		return true, nil
 	}
-	return &OpenError{Alarm: core.Wiped, Passes: true,
-		Text: fmt.Sprintf("%s %s, but %s says that node %d was initialised: it is not mounted, or its data is lost", n.cfg.DataDir, what, n.cfg.MarkerPath, mark.NodeID),
-		Hint: fmt.Sprintf("If it lies on a file system of its own, mount it: the node then starts by itself. If the data is lost, "+
-			"remove node %d from the cluster on its leader, delete %s, restart this server, run pgraft_init(false), and add it again.", mark.NodeID, n.cfg.MarkerPath)}
 }
 
-// OpenError says why a directory cannot be taken for this node's, and what an
-// operator can do.
-type OpenError struct {
-	Alarm  core.Alarm
-	Text   string
-	Hint   string // sentences
-	Passes bool   // it can be tried again: the data may only be out of reach
-	// Foreign: the directory never was a node's.
-	Foreign bool
+// self is what the settings say of this node's identity.
+func (n *Node) self() core.Identity {
+	return core.Identity{ClusterID: n.cfg.ClusterID, NodeID: n.cfg.NodeID}
 }
 
-func (e *OpenError) Error() string { return "node: " + e.Text + ". " + e.Hint }
-
-// notOurs is the error for a directory that was copied, moved or exchanged.
-func (n *Node) notOurs(alarm core.Alarm, otherwise, text string, a ...any) error {
-	return &OpenError{Alarm: alarm, Text: fmt.Sprintf("%s ", n.cfg.DataDir) + fmt.Sprintf(text, a...),
-		Hint: fmt.Sprintf("If this server is a copy, as a standby or a restored backup is: stop it, empty %s, delete %s, start it and run pgraft_init(false). %s",
-			n.cfg.DataDir, n.cfg.MarkerPath, otherwise)}
-}
-
-// takeOver checks that a store's identity is that of this node, as its settings
-// and its marker have it. The name of the cluster may have changed: what it is
-// known by is its uuid, and members of another name are refused.
-func (n *Node) takeOver(id core.Identity, mark marker, marked bool) error {
-	switch {
-	case id.NodeID != n.cfg.NodeID:
-		return n.notOurs(core.OtherReplica, fmt.Sprintf("Else set the node id back to %d.", id.NodeID),
-			"belongs to node %d, but the node id is set to %d", id.NodeID, n.cfg.NodeID)
-	case marked && mark.Replica != id.ReplicaUUID:
-		return n.notOurs(core.OtherReplica, "Else bring the right one back.", "holds another replica than the one that %s describes: it was copied or exchanged", n.cfg.MarkerPath)
-	case marked && mark.Address != "" && mark.Address != n.cfg.endpoint():
-		return n.notOurs(core.Copy, fmt.Sprintf("If it has moved: remove node %d from the cluster, do the same here, then add it again. "+
-			"If this is the same server under another name, and the others reach it under both: delete %s alone, and start it.", id.NodeID, n.cfg.MarkerPath),
-			"belongs to node %d at %s, but its address is set to %s", id.NodeID, mark.Address, n.cfg.endpoint())
+// find looks at the marker and at the data directory, and opens the store in it.
+// damage says what is wrong with a damaged marker: then nothing else is looked at.
+func (n *Node) find() (f core.Found, damage, err error) {
+	f.Marker, damage, err = readMarker(n.cfg.MarkerPath)
+	if f.MarkerDamaged = damage != nil; f.MarkerDamaged || err != nil {
+		return f, damage, err
 	}
-	if id.ClusterID != n.cfg.ClusterID {
+	if f.Holds, err = look(n.cfg.DataDir); err != nil {
+		return f, nil, fmt.Errorf("node: data directory: %w", err)
+	}
+	if f.Holds != core.HoldsStore {
+		return f, nil, nil
+	}
+	if err := reachable(n.cfg.DataDir); err != nil {
+		return f, nil, err
+	}
+	options := n.storeOptions()
+	options.Existing = f.Marker != nil // it may be taken away at any moment
+	s, err := store.Open(n.cfg.DataDir, options)
+	if err != nil {
+		return f, nil, err
+	}
+	n.store = s
+	id, ok, err := s.Identity()
+	if ok && err == nil {
+		f.Identity = &id
+	}
+	return f, nil, err
+}
+
+// adopt makes durable what t says of a store that is this node's, which had the
+// identity found.
+func (n *Node) adopt(t core.Takeover, found core.Identity) error {
+	if t.Identity.ClusterID != found.ClusterID {
 		n.cfg.Logger.Warn(fmt.Sprintf("node %d: the cluster %q is called %q from now on; members that call it otherwise are refused",
-			id.NodeID, id.ClusterID, n.cfg.ClusterID))
-		id.ClusterID = n.cfg.ClusterID
-		if err := n.store.SetIdentity(id); err != nil {
+			found.NodeID, found.ClusterID, t.Identity.ClusterID))
+	}
+	for _, step := range t.Steps {
+		var err error
+		switch step {
+		case core.StoreIdentity:
+			err = n.store.SetIdentity(t.Identity)
+		case core.WriteMarker:
+			err = n.writeMarker(t.Marker)
+		case core.RemoveMarker:
+			err = os.Remove(n.cfg.MarkerPath) // see removedFromCluster, which did not get to it
+		}
+		if err != nil {
 			return err
 		}
 	}
-	n.id, n.former = id, mark.Former
-	switch {
-	case id.Removed && marked:
-		return os.Remove(n.cfg.MarkerPath) // see removedFromCluster, which did not get to it
-	case !id.Removed && (!marked || mark.Address == ""):
-		return n.writeMarker(id, mark.Former)
-	}
+	n.id, n.former = t.Identity, t.Marker.Former
 	return nil
 }
 

@@ -138,7 +138,7 @@ func (n *Node) recover(raftID uint64) error {
 		// removed. In between it is no voter, and can be recovered once more.
 		former := append(slices.Clone(n.former), n.id.ClusterUUID)
 		begun = true
-		if err := n.writeMarker(id, former); err != nil {
+		if err := n.writeMarker(id.Marker(n.cfg.endpoint(), former)); err != nil {
 			return err
 		}
 		if err := n.store.SetIdentity(id); err != nil {

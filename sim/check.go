@@ -38,6 +38,7 @@ const (
 	checkStatus     = "members-shown"      // what a node says of the members is so
 	checkRestore    = "restored-same"      // a core made of a checkpoint goes on as the one before, to the byte
 	checkLiveness   = "liveness"           // without faults, everything comes right
+	checkStart      = "own-directory"      // a server runs on its own replica, and never begins one anew that is gone
 	checkTransition = "host-order"         // batches come numbered in order, and are on the disk as they were
 )
 
@@ -48,7 +49,7 @@ const stopped = "stopped"
 func Checks() []string {
 	return []string{checkPanic, checkLeader, checkLog, checkComplete, checkCommitted, checkApplied, checkBack, checkDurable,
 		checkQuorum, checkAck, checkRequest, checkOutcome, checkMembers, checkAlive, checkChange, checkLease, checkPromise, checkBounds, checkFresh, checkReads, checkLinear, checkRecover, checkAvailable, checkStatus, checkRestore,
-		checkLiveness, checkTransition}
+		checkLiveness, checkStart, checkTransition}
 }
 
 // slot is an entry of somebody's log: its term, and the hash of the log up to it.

@@ -13,7 +13,7 @@ var faultBootstrap = Kind{
 		}
 		w.checks.lost(n)
 		n.crash(surviveAll)
-		n.disk.dir, n.marker = &directory{}, marker{}
+		n.disk.dir, n.marker = &directory{}, nil
 		n.start()
 		n.init(true)
 		w.marks.add(markOtherCluster)

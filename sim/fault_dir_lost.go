@@ -20,7 +20,7 @@ var faultDirLost = Kind{
 		n.crash(surviveAll)
 		n.disk.dir = &directory{}
 		if s.Param == 1 {
-			n.marker = marker{}
+			n.marker = nil
 		}
 		w.restartLater(n, time.Second)
 		return "the data directory is gone"

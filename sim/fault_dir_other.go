@@ -26,7 +26,7 @@ var faultDirOther = Kind{
 		n.crash(surviveAll)
 		n.disk.dir = s.peer.disk.dir.clone()
 		if s.Param == 1 {
-			n.marker = marker{}
+			n.marker = nil
 		}
 		w.restartLater(n, time.Second)
 		return fmt.Sprintf("it has a copy of node %d's directory", s.Peer)

@@ -64,7 +64,7 @@ var faultRecover = Kind{
 func (w *World) destroy(n *node) {
 	w.checks.lost(n)
 	n.crash(surviveNone)
-	n.disk.dir, n.marker, n.lease = &directory{}, marker{}, lease{}
+	n.disk.dir, n.marker, n.lease = &directory{}, nil, lease{}
 	w.restartLater(n, n.draws.Between(0, operatorPatience))
 }
 

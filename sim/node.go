@@ -34,12 +34,6 @@ type moment struct {
 	now  time.Duration // the true time
 }
 
-// marker is the file outside the data directory.
-type marker struct {
-	there   bool
-	replica [16]byte
-}
-
 // node is one server: its directory, its process while there is one, and
 // core.Host for the core in it.
 type node struct {
@@ -47,8 +41,8 @@ type node struct {
 	id       uint32
 	address  string
 	disk     disk
-	marker   marker
-	warned   bool // its status says that it lost acknowledged data
+	marker   *core.Marker // the file outside the directory; nil: there is none
+	warned   bool         // its status says that it lost acknowledged data
 	clock    clock
 	draws    Stream
 	timing   core.Config // but for Identity and Seed
@@ -102,122 +96,6 @@ func (n *node) tick() time.Duration { return time.Duration(n.timing.TickMillis) 
 
 func (n *node) String() string { return fmt.Sprintf("node %d", n.id) }
 
-// open finds out, as package node does, whether the directory is this node's.
-// found is false on a server that was never initialised.
-func (n *node) open() (found bool, err error) {
-	d := n.disk.dir
-	if d.empty() {
-		if n.marker.there {
-			return false, fmt.Errorf("the data directory is empty, but node %d was initialised: its data is lost", n.id)
-		}
-		return false, nil
-	}
-	id := d.identity
-	switch {
-	case d.corrupt != "":
-		return false, fmt.Errorf("damaged: %s", d.corrupt)
-	case !d.hasIdentity && !n.marker.there:
-		return false, nil
-	case !d.hasIdentity:
-		return false, fmt.Errorf("the directory has no identity, but node %d was initialised", n.id)
-	case id.NodeID != n.id:
-		return false, fmt.Errorf("the directory belongs to node %d", id.NodeID)
-	case n.marker.there && n.marker.replica != id.ReplicaUUID:
-		return false, fmt.Errorf("the directory holds another replica than the one that was initialised here")
-	}
-	if !id.Removed {
-		n.marker = marker{true, id.ReplicaUUID}
-	}
-	n.identity = id
-	return true, nil
-}
-
-// start begins a life of the process.
-func (n *node) start() {
-	if n.state != down {
-		return
-	}
-	n.life++
-	n.identity = core.Identity{ClusterID: clusterID, NodeID: n.id}
-	n.members, n.warned = core.Members{}, false
-	n.w.say(n, "starts")
-	switch found, err := n.open(); {
-	case err != nil:
-		n.refuse(err)
-	case !found:
-		n.state, n.lease = uninitialised, lease{}
-	default:
-		n.begin()
-	}
-}
-
-func (n *node) refuse(err error) {
-	n.state, n.why, n.lease = broken, err.Error(), lease{}
-	n.w.marks.add(markRefusedToStart)
-	n.w.say(n, "refuses to start: %s", n.why)
-}
-
-// clusterID is the name that all servers are set to.
-const clusterID = "sim"
-
-// init is pgraft_init(bootstrap => found): it mints the identity.
-func (n *node) init(found bool) {
-	id := core.Identity{ClusterID: clusterID, NodeID: n.id, ReplicaUUID: n.uuid()}
-	if found {
-		id.ClusterUUID, id.RaftID = n.uuid(), core.RaftID(1, n.id)
-		d := core.Bootstrap(id, n.address, port)
-		n.disk.dir.write(&core.Persist{Snapshot: d.Snapshot, HardState: &d.HardState})
-	}
-	n.disk.dir.identity, n.disk.dir.hasIdentity = id, true
-	n.identity = id
-	n.marker = marker{true, id.ReplicaUUID}
-	n.w.say(n, "is initialised, founding: %v", found)
-	n.begin()
-}
-
-const port = 7000
-
-func (n *node) uuid() (u [16]byte) {
-	for i := range u {
-		u[i] = byte(n.draws.Uint64())
-	}
-	u[6], u[8] = u[6]&0x0f|0x40, u[8]&0x3f|0x80
-	return u
-}
-
-// begin starts the core of a member, or waits to be invited.
-func (n *node) begin() {
-	switch {
-	case n.identity.Removed:
-		n.state, n.lease = removed, lease{}
-		return
-	case !n.identity.Invited():
-		n.state, n.lease = waiting, lease{}
-		return
-	}
-	d, err := n.disk.dir.load()
-	if err != nil {
-		n.refuse(err)
-		return
-	}
-	cfg := n.timing
-	cfg.Identity, cfg.Seed = n.identity, n.draws.Uint64()
-	c, err := core.New(cfg, d)
-	if err != nil {
-		n.refuse(err)
-		return
-	}
-	n.core, n.state, n.why = c, running, ""
-	n.status, n.members = c.Status(), c.Members()
-	n.readable = n.status.Applied
-	n.moments, n.heard = [moments]moment{}, n.heard[:0]
-	n.recordBoot(cfg, d)
-	n.w.checks.started(n, d)
-	n.setPeers()
-	n.startTicker()
-	n.Publish(n.status)
-}
-
 // input hands the core an input and carries out what it wants, in the order of
 // package node's runner.
 func (n *node) input(in core.Input) {
@@ -254,7 +132,7 @@ func (n *node) leave() {
 	n.w.checks.leaves(n)
 	n.disk.dir.identity.Removed = true
 	n.identity.Removed = true
-	n.marker = marker{} // with its data gone too, this may be a new node
+	n.marker = nil // with its data gone too, this may be a new node
 	n.hangUpAll(surviveAll)
 	n.disk.crash(surviveAll)
 	n.halt()

@@ -124,7 +124,7 @@ func (w *World) wipe(n *node) {
 	w.marks.add(markRepaired)
 	n.crash(surviveAll)
 	w.checks.lost(n)
-	n.disk.dir, n.marker = &directory{}, marker{}
+	n.disk.dir, n.marker = &directory{}, nil
 	n.start()
 }
 

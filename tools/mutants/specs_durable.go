@@ -169,14 +169,14 @@ var durableMutants = []mutant{
 	{
 		name: "damage-cuts-the-log", class: "7", doc: "a damaged record is taken for a torn tail: the log is cut there, and the commit index with it",
 		edits: []edit{{"sim/disk.go", "	if d.corrupt != \"\" {\n		return core.Durable{}, errors.New(d.corrupt)\n	}\n", ""},
-			{"sim/node.go", "	case d.corrupt != \"\":\n		return false, fmt.Errorf(\"damaged: %s\", d.corrupt)\n", ""},
-			{"sim/node.go", "	id := d.identity\n	switch {\n", cutTail("len(d.log)/2")}},
+			{"sim/start.go", "	case f.Holds == core.HoldsStore && n.disk.dir.corrupt != \"\": // its identity cannot be read either\n		n.refuse(fmt.Errorf(\"damaged: %s\", n.disk.dir.corrupt))\n", ""},
+			{"sim/start.go", "	d := n.disk.dir\n	f := core.Found{Marker: n.marker}\n", cutTail("len(d.log)/2")}},
 	},
 	{
 		name: "damage-cuts-the-last-record", class: "7", doc: "the last record of the log is damaged, and is taken for a torn one",
 		edits: []edit{{"sim/disk.go", "	if d.corrupt != \"\" {\n		return core.Durable{}, errors.New(d.corrupt)\n	}\n", ""},
-			{"sim/node.go", "	case d.corrupt != \"\":\n		return false, fmt.Errorf(\"damaged: %s\", d.corrupt)\n", ""},
-			{"sim/node.go", "	id := d.identity\n	switch {\n", cutTail("len(d.log)-min(1, len(d.log))")}},
+			{"sim/start.go", "	case f.Holds == core.HoldsStore && n.disk.dir.corrupt != \"\": // its identity cannot be read either\n		n.refuse(fmt.Errorf(\"damaged: %s\", n.disk.dir.corrupt))\n", ""},
+			{"sim/start.go", "	d := n.disk.dir\n	f := core.Found{Marker: n.marker}\n", cutTail("len(d.log)-min(1, len(d.log))")}},
 	},
 	{
 		name: "overwrite-keeps-the-rest", class: "own", doc: "entries that replace others leave the old ones behind them on the disk",
@@ -192,7 +192,8 @@ var durableMutants = []mutant{
 // cutTail is what a store does that mends a log by itself: nothing of it says
 // that something is missing.
 func cutTail(keep string) string {
-	return `	if d.corrupt != "" {
+	return `	d := n.disk.dir
+	if d.corrupt != "" {
 		d.corrupt = ""
 		floor := 0
 		if d.snapshot != nil && d.snapshot.Index >= d.first {
@@ -201,7 +202,6 @@ func cutTail(keep string) string {
 		d.log = d.log[:max(min(floor, len(d.log)), ` + keep + `)]
 		d.hard.Commit = min(d.hard.Commit, max(d.last(), uint64(0)))
 	}
-	id := d.identity
-	switch {
+	f := core.Found{Marker: n.marker}
 `
 }

@@ -106,9 +106,20 @@ var raftMutants = []mutant{
 	{
 		name: "copied-directory-runs", class: "14", doc: "a node runs on a directory that is another node's, or another's copy",
 		edits: []edit{
-			{"sim/node.go", "	case id.NodeID != n.id:\n", "	case id.NodeID == 0:\n"},
-			{"sim/node.go", "	case n.marker.there && n.marker.replica != id.ReplicaUUID:\n", "	case n.marker.there && id.NodeID == 0:\n"},
+			{"core/takeover.go", "	case f.Identity.NodeID != self.NodeID:\n", "	case f.Identity.NodeID == 0:\n"},
+			{"core/takeover.go", "	case f.Marker != nil && f.Marker.ReplicaUUID != f.Identity.ReplicaUUID:\n", "	case f.Marker != nil && f.Identity.NodeID == 0:\n"},
 			{"core/identity.go", "	case hello.GetToNode() != self.NodeID:\n", "	case hello.GetToNode() == 0:\n"},
+		},
+	},
+	{
+		name: "copied-directory-runs-unmarked", class: "14", doc: "a node runs on another node's directory if no marker says that it had its own",
+		edits: []edit{{"core/takeover.go", "	case f.Identity.NodeID != self.NodeID:\n", "	case f.Identity.NodeID != self.NodeID && f.Marker != nil:\n"}},
+	},
+	{
+		name: "emptied-directory-is-new", class: "14", doc: "a node whose directory is empty is taken for a new one, whatever its marker says",
+		edits: []edit{
+			{"core/takeover.go", "	case f.Holds == HoldsNothing && f.Marker != nil:\n", "	case f.Holds == HoldsNothing && f.MarkerDamaged:\n"},
+			{"core/takeover.go", "	case f.Identity == nil && f.Marker != nil:\n", "	case f.Identity == nil && f.Marker != nil && f.Holds == HoldsStore:\n"},
 		},
 	},
 	{

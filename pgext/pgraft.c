@@ -52,7 +52,7 @@ startup_shmem(void)
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	pgraft_apply_shmem_attach();
 	if (pgraft_shmem_attach() &&
-		pgraft_node_id != 0 && !pgraft_engine_is_registered && !IsBinaryUpgrade)
+		pgraft_has_node() && !pgraft_engine_is_registered && !IsBinaryUpgrade)
 		pgraft_status_write(&pgraft_shared->status,
 							&(PgraftStatus) {.worker_state = PGRAFT_WORKER_ERROR});
 	LWLockRelease(AddinShmemInitLock);

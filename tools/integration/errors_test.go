@@ -247,6 +247,12 @@ func needsItsSettings(ctx context.Context, t *testing.T, s *suite) {
 	if found, err := sqlapi.HealthCheck(ctx, conn); err != nil || len(found) != 1 || found[0].Value == nil || !strings.Contains(*found[0].Value, "max_worker_processes") {
 		t.Errorf("without a worker slot pgraft_health_check() is %+v, %v", found, err)
 	}
+	must(t, server.Set(map[string]string{"pgraft.node_id": "-1"}))
+	must(t, server.Restart(ctx))
+	if state, err := sqlapi.WorkerState(ctx, connect(ctx, t, server)); err != nil || state != "error" {
+		t.Errorf("without a worker slot and with a refused node id the worker state is %q, %v; want error", state, err)
+	}
+	must(t, server.Unset("pgraft.node_id"))
 	must(t, server.Unset("max_worker_processes"))
 
 	must(t, server.Set(map[string]string{"pgraft.listen_address": "192.0.2.1"})) // of the network for documentation

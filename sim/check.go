@@ -261,6 +261,13 @@ func (c *checks) stepped(n *node) {
 	if n.foreign() {
 		return
 	}
+	c.published(n)
+	c.countsItself(n)
+	c.bounds(n)
+}
+
+// published looks at the status that n showed.
+func (c *checks) published(n *node) {
 	v, s := &n.view, &n.status
 	c.follow(n)
 	if s.Term < v.term || s.Commit < v.commit {
@@ -272,9 +279,7 @@ func (c *checks) stepped(n *node) {
 	if s.Commit > v.commit {
 		c.commitMoved(n)
 	}
-	c.countsItself(n)
 	v.term, v.commit, v.role = s.Term, s.Commit, s.Role
-	c.bounds(n)
 }
 
 func (c *checks) roleChanged(n *node, was core.Role) {
@@ -293,15 +298,13 @@ func (c *checks) roleChanged(n *node, was core.Role) {
 }
 
 // died is called in place of stepped for a node that died in its step. Once its
-// status was published, messages of the step may be on their way: that it leads, and
-// what it applied, counts as if it had lived.
+// status was published, messages of the step may be on their way, and batches on its
+// disk: that it leads, and what it committed and applied, counts as if it had lived.
 func (c *checks) died(n *node) {
 	if n.foreign() || n.core.Status().Applied != n.status.Applied {
 		return
 	}
-	if n.status.Role == core.RoleLeader {
-		c.oneLeader(n)
-	}
+	c.published(n)
 	c.sameMembers(n, n.core.Members())
 }
 

@@ -20,7 +20,8 @@ type disk struct {
 	mu      sync.Mutex
 	wake    sync.Cond
 	queue   []core.Persist
-	stopped bool
+	stopped bool   // nothing more is added
+	dropped bool   // what waits is not written
 	writing uint64 // the last batch of the write under way; 0: none
 	began   time.Time
 	ended   chan struct{}
@@ -39,6 +40,16 @@ func (d *disk) add(b []core.Persist) {
 	d.wake.Signal()
 }
 
+// drop gives up what waits: after a failure nothing is written any more.
+func (d *disk) drop() {
+	d.mu.Lock()
+	d.dropped = true
+	d.mu.Unlock()
+	d.wake.Signal()
+}
+
+// stop ends the goroutine once it has written what waits: the newest commit index may
+// be among it, and without that a restart takes for news what was applied before.
 func (d *disk) stop() {
 	d.mu.Lock()
 	d.stopped = true
@@ -50,10 +61,10 @@ func (d *disk) stop() {
 func (d *disk) next() []core.Persist {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for len(d.queue) == 0 && !d.stopped {
+	for len(d.queue) == 0 && !d.stopped && !d.dropped {
 		d.wake.Wait()
 	}
-	if d.stopped {
+	if d.dropped || len(d.queue) == 0 {
 		return nil
 	}
 	q := d.queue

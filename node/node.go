@@ -239,6 +239,7 @@ func (n *Node) failLocked(err error) {
 	n.cfg.Logger.Error(n.failure.Error())
 	n.rec.Keep("fault", n.failure.Error())
 	if n.run != nil {
+		n.run.disk.drop()
 		n.run.stop()
 	}
 	n.net.SetPeers(nil)

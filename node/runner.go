@@ -92,7 +92,6 @@ func (r *runner) stop() {
 	case <-r.quit:
 	default:
 		close(r.quit)
-		r.disk.stop()
 	}
 }
 
@@ -109,6 +108,7 @@ func (r *runner) wait(ctx context.Context) {
 // never made up for: the promises that the lease rests on count on that.
 func (r *runner) loop() {
 	defer close(r.ended)
+	defer r.disk.stop()
 	defer r.endTrace()
 	t := time.NewTicker(r.tick)
 	defer t.Stop()

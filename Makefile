@@ -238,7 +238,7 @@ bench-recorder: deps install-chosen ## what the flight recorder costs: on agains
 	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 15m -run '^$$' \
 		-bench '^BenchmarkRecorder$$' -benchtime 1x ./tools/integration
 
-lint: lint-go lint-c lint-shell lint-proto ## gofmt, go vet, staticcheck, C warnings, shellcheck, generated code
+lint: lint-go lint-c lint-shell lint-proto ## gofmt, go vet, staticcheck, C warnings and indentation, shellcheck, generated code
 
 lint-go:
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $$(git ls-files '*.go')); test -z "$$unformatted" || { \
@@ -249,11 +249,20 @@ lint-go:
 	$(GO) tool staticcheck ./...
 	$(GO) tool staticcheck -tags integration,browser ./tools/...
 
-lint-c:
-	@pg_config=$(chosen_pg_config); dir=build/lint/pg$$($$pg_config --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/'); \
-		rm -rf $$dir; mkdir -p $$dir; \
-		$(MAKE) -C $$dir -f $(CURDIR)/pgext/Makefile PG_CONFIG="$$pg_config" \
-			COPT="-isystem $$($$pg_config --includedir-server) $(C_WARNINGS)" pgraft.so
+lint-c: ## the shim compiles without a warning, and is indented as PostgreSQL is
+	@tools/deps/debian.sh --lint
+	$(call lint_c,--check)
+
+indent-c: ## indent the shim's sources as PostgreSQL does its own
+	@tools/deps/debian.sh --lint
+	$(call lint_c,)
+
+# Debugging information says which words are types.
+lint_c = @pg_config=$(chosen_pg_config); dir=build/lint/pg$$($$pg_config --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/'); \
+	rm -rf $$dir; mkdir -p $$dir; \
+	$(MAKE) -C $$dir -f $(CURDIR)/pgext/Makefile PG_CONFIG="$$pg_config" \
+		COPT="-g -isystem $$($$pg_config --includedir-server) $(C_WARNINGS)" pgraft.so; \
+	tools/indent-c.sh $(1) $$dir/pgraft.so
 
 lint-next: ## compile the shim against the headers of PostgreSQL 19, from Debian experimental
 	@tools/deps/debian.sh

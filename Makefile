@@ -211,7 +211,7 @@ test-deb: deb ## install, use and remove the packages in a copy of PostgreSQL PG
 	@pg_config=$(chosen_pg_config); major=$$($$pg_config --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/'); \
 		tools/packaging/test-deb.sh build/deb/pg$$major "$$pg_config"
 
-lint: lint-go lint-c lint-shell lint-proto ## gofmt, go vet, staticcheck, C warnings, shellcheck, generated code
+lint: lint-go lint-c lint-shell lint-proto ## gofmt, go vet, staticcheck, C warnings and indentation, shellcheck, generated code
 
 lint-go:
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $$(git ls-files '*.go')); test -z "$$unformatted" || { \
@@ -222,11 +222,20 @@ lint-go:
 	$(GO) tool staticcheck ./...
 	$(GO) tool staticcheck -tags integration,browser ./tools/...
 
-lint-c:
-	@pg_config=$(chosen_pg_config); dir=build/lint/pg$$($$pg_config --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/'); \
-		rm -rf $$dir; mkdir -p $$dir; \
-		$(MAKE) -C $$dir -f $(CURDIR)/pgext/Makefile PG_CONFIG="$$pg_config" \
-			COPT="-isystem $$($$pg_config --includedir-server) $(C_WARNINGS)" pgraft.so
+lint-c: ## the shim compiles without a warning, and is indented as PostgreSQL is
+	@tools/deps/debian.sh --lint
+	$(call lint_c,--check)
+
+indent-c: ## indent the shim's sources as PostgreSQL does its own
+	@tools/deps/debian.sh --lint
+	$(call lint_c,)
+
+# Debugging information says which words are types.
+lint_c = @pg_config=$(chosen_pg_config); dir=build/lint/pg$$($$pg_config --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/'); \
+	rm -rf $$dir; mkdir -p $$dir; \
+	$(MAKE) -C $$dir -f $(CURDIR)/pgext/Makefile PG_CONFIG="$$pg_config" \
+		COPT="-g -isystem $$($$pg_config --includedir-server) $(C_WARNINGS)" pgraft.so; \
+	tools/indent-c.sh $(1) $$dir/pgraft.so
 
 lint-next: ## compile the shim against the headers of PostgreSQL 19, from Debian experimental
 	@tools/deps/debian.sh

@@ -46,6 +46,8 @@ request_shmem(void)
 static void
 startup_shmem(void)
 {
+	PgraftStatus no_engine = {.worker_state = PGRAFT_WORKER_ERROR};
+
 	if (prev_shmem_startup_hook)
 		prev_shmem_startup_hook();
 
@@ -53,8 +55,7 @@ startup_shmem(void)
 	pgraft_apply_shmem_attach();
 	if (pgraft_shmem_attach() &&
 		pgraft_has_node() && !pgraft_engine_is_registered && !IsBinaryUpgrade)
-		pgraft_status_write(&pgraft_shared->status,
-							&(PgraftStatus) {.worker_state = PGRAFT_WORKER_ERROR});
+		pgraft_status_write(&pgraft_shared->status, &no_engine);
 	LWLockRelease(AddinShmemInitLock);
 }
 

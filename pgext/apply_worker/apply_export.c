@@ -178,7 +178,8 @@ import_state(PgraftApplySession *session, uint64 index, uint64 term, const char 
 	value = palloc(VARHDRSZ + len);
 	SET_VARSIZE(value, VARHDRSZ + len);
 	memcpy(VARDATA(value), data, len);
-	args[0] = (NullableDatum) {PointerGetDatum(value), false};
+	args[0].value = PointerGetDatum(value);
+	args[0].isnull = false;
 	(void) pgraft_apply_invoke(session->import, PGRAFT_FUNCTION_IMPORT, args, &isnull);
 	PopActiveSnapshot();
 	CommitTransactionCommand();

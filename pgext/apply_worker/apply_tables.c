@@ -179,12 +179,14 @@ void
 pgraft_apply_begin(PgraftApplySession *session, const char *cluster)
 {
 	MemoryContext caller = CurrentMemoryContext;
+	Oid			type = UUIDOID;
+	Datum		uuid;
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	write_row(&begin_plan, begin_sql, 1, (Oid[]) {UUIDOID},
-			  (Datum[]) {DirectFunctionCall1(uuid_in, CStringGetDatum(cluster))});
+	uuid = DirectFunctionCall1(uuid_in, CStringGetDatum(cluster));
+	write_row(&begin_plan, begin_sql, 1, &type, &uuid);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(caller);
@@ -199,13 +201,15 @@ void
 pgraft_apply_recovered(PgraftApplySession *session, const char *cluster)
 {
 	MemoryContext caller = CurrentMemoryContext;
+	Oid			types[2] = {UUIDOID, UUIDOID};
+	Datum		uuids[2];
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	write_row(&recovered_plan, recovered_sql, 2, (Oid[]) {UUIDOID, UUIDOID},
-			  (Datum[]) {DirectFunctionCall1(uuid_in, CStringGetDatum(cluster)),
-						  DirectFunctionCall1(uuid_in, CStringGetDatum(session->cluster))});
+	uuids[0] = DirectFunctionCall1(uuid_in, CStringGetDatum(cluster));
+	uuids[1] = DirectFunctionCall1(uuid_in, CStringGetDatum(session->cluster));
+	write_row(&recovered_plan, recovered_sql, 2, types, uuids);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(caller);
@@ -222,9 +226,12 @@ pgraft_apply_recovered(PgraftApplySession *session, const char *cluster)
 void
 pgraft_apply_move(PgraftApplySession *session, uint64 index, uint64 term)
 {
-	write_row(&move_plan, move_sql, 4,
-			  (Oid[]) {INT8OID, INT8OID, TIMESTAMPTZOID, INT8OID},
-			  (Datum[]) {Int64GetDatum((int64) index), Int64GetDatum((int64) term),
-						  TimestampTzGetDatum(GetCurrentTimestamp()),
-						  Int64GetDatum((int64) session->index)});
+	Oid			types[4] = {INT8OID, INT8OID, TIMESTAMPTZOID, INT8OID};
+	Datum		values[4];
+
+	values[0] = Int64GetDatum((int64) index);
+	values[1] = Int64GetDatum((int64) term);
+	values[2] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[3] = Int64GetDatum((int64) session->index);
+	write_row(&move_plan, move_sql, 4, types, values);
 }

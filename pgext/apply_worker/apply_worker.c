@@ -44,7 +44,7 @@
 #include "settings/settings.h"
 
 /* In the server's data directory; see crashes.c. */
-#define PGRAFT_CRASHES_FILE			"pgraft.apply"
+#define PGRAFT_APPLY_CRASHES_FILE	"pgraft.apply"
 
 /* A registration may also be written by hand, which wakes nobody. */
 #define PGRAFT_APPLY_IDLE_MS		10000
@@ -332,7 +332,7 @@ pgraft_apply_main(Datum arg pg_attribute_unused())
 	emit_log_hook = note_fatal;
 	pgraft_apply_look();
 	failures = pgraft_apply_attach(&failed_at, &next_retry);
-	(void) pgraft_crashes_open(PGRAFT_CRASHES_FILE);
+	(void) pgraft_crashes_open(PGRAFT_APPLY_CRASHES_FILE);
 	before_shmem_exit(note_exit, (Datum) 0);
 	BackgroundWorkerUnblockSignals();
 	connect_database();

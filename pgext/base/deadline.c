@@ -23,7 +23,9 @@ now(void)
 PgraftDeadline
 pgraft_deadline_in(long ms)
 {
-	return (PgraftDeadline) {now() + (int64) ms * 1000};
+	PgraftDeadline deadline = {now() + (int64) ms * 1000};
+
+	return deadline;
 }
 
 PgraftDeadline

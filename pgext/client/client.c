@@ -306,6 +306,7 @@ pgraft_call(const PgraftCall *call, size_t *len)
 	char	   *volatile body = NULL;
 
 	Assert(pgraft_client_slot() == NULL);
+	Assert(call->what != NULL || !pgraft_op_is_write(call->op));
 	if (pgraft_op_is_write(call->op))
 		pgraft_refuse_in_apply_function(call->op == PGRAFT_OP_PROPOSE ?
 										"replicating an entry" : call->what);

@@ -7,7 +7,8 @@
  * Every function is called on the engine worker's main thread only, and none
  * blocks for longer than it takes to copy its arguments, except
  * pgraft_engine_start and pgraft_engine_stop.  Every pointer comes with its
- * length; both sides copy what they keep.
+ * length; both sides copy what they keep.  What needs no call, as it lies in
+ * shared memory, is status.h's.
  *
  * A limit, a name or a text that both sides know stands here, once.  What the core
  * or the node says by itself, as they do not know this file, is compared with it
@@ -19,8 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes of a node's address at most. */
-#define PGRAFT_MAX_ADDRESS_BYTES	255
+#include "status.h"
 
 /* Bytes of an entry at most: the largest pgraft.max_entry_size. */
 #define PGRAFT_MAX_ENTRY_BYTES		(16 * 1024 * 1024)
@@ -61,42 +61,6 @@ enum
 	PGRAFT_LOG_INFO = 1,
 	PGRAFT_LOG_WARNING = 2,
 	PGRAFT_LOG_ERROR = 3
-};
-
-/* pgraft_get_worker_state() */
-enum
-{
-	PGRAFT_WORKER_STOPPED = 0,	/* no engine, or the node was removed */
-	PGRAFT_WORKER_INITIALIZING = 1, /* before pgraft_init(), or opening the store */
-	PGRAFT_WORKER_RUNNING = 2,
-	PGRAFT_WORKER_ERROR = 3
-};
-
-/* As pgraft_get_worker_state() and the views name it. */
-static inline const char *
-pgraft_worker_state_name(uint32_t state)
-{
-	switch (state)
-	{
-		case PGRAFT_WORKER_INITIALIZING:
-			return "initializing";
-		case PGRAFT_WORKER_RUNNING:
-			return "running";
-		case PGRAFT_WORKER_ERROR:
-			return "error";
-		default:
-			return "stopped";
-	}
-}
-
-/* Raft roles as pgraft_get_cluster_status() names them */
-enum
-{
-	PGRAFT_ROLE_NONE = 0,
-	PGRAFT_ROLE_FOLLOWER = 1,
-	PGRAFT_ROLE_CANDIDATE = 2,
-	PGRAFT_ROLE_LEADER = 3,
-	PGRAFT_ROLE_LEARNER = 4
 };
 
 /* pgraft.trace */
@@ -146,90 +110,93 @@ typedef struct PgraftConfig
 	int			event_fd;		/* written (8 bytes) when pgraft_engine_drain has something */
 } PgraftConfig;
 
+/* What a backend can ask.  a and b are small arguments, data the large one. */
+enum
+{
+	PGRAFT_OP_INIT = 1,			/* a: PGRAFT_BOOTSTRAP_* */
+	PGRAFT_OP_ADD_NODE = 2,		/* a: node id, b: port, data: address */
+	PGRAFT_OP_REMOVE_NODE = 3,	/* a: node id */
+	PGRAFT_OP_NODES = 4,		/* rows of pgraft_get_nodes */
+	PGRAFT_OP_CLUSTER_STATUS = 5,	/* rows of pgraft_get_cluster_status */
+	PGRAFT_OP_PROPOSE = 6,		/* request_id, data: entry, a: 1 = the caller chose
+								 * request_id; one row (index, term) */
+	PGRAFT_OP_LOG_STATS = 7,	/* one row */
+	PGRAFT_OP_LOG_ENTRY = 8,	/* a: index; one row of one column, NULL for Raft's own */
+	PGRAFT_OP_REPLICATION_STATUS = 9,	/* rows */
+	PGRAFT_OP_SET_DEBUG = 10,	/* a: 0 or 1 */
+	PGRAFT_OP_TRANSFER_LEADERSHIP = 20, /* a: node id, or 0 */
+	PGRAFT_OP_CONFIRM_LEADER = 21,	/* one row (term) */
+	PGRAFT_OP_READ_BARRIER = 22,	/* one row (index) */
+	PGRAFT_OP_WAIT_APPLIED = 23,	/* a: index; one row (boolean) */
+	PGRAFT_OP_LOG_ENTRIES = 24, /* a: first, b: last; rows of pgraft_log_entries, the
+								 * first of them only; no rows: there are no more */
+	PGRAFT_OP_RECOVER = 25,		/* data: the cluster_id once more */
+	PGRAFT_OP_HEALTH_CHECK = 26,	/* rows of pgraft_health_check */
+	PGRAFT_OP_STAT_NODE = 27,	/* row of pgraft_stat_node */
+	PGRAFT_OP_STAT_PEERS = 28,	/* rows of pgraft_stat_peers */
+	PGRAFT_OP_REPLACE_NODE = 29,	/* a: old node id << 32 | new node id, b: port,
+									 * data: address */
+
+	/*
+	 * The apply worker's.  NEXT answers with the committed entries after index
+	 * a once there are any, or with none after b ms: rows of three columns.  Of
+	 * PGRAFT_NEXT_HEADER_ROWS, the first is about the log: the last of the indexes after a that no member's
+	 * log holds any more (0 = none, else no entries follow), the last that can be read, and
+	 * the cluster's uuid, or NULL if this node is no member (after a comma,
+	 * those that it had before this node recovered it from a lost quorum); the second
+	 * is 1 if another member asks for the exported state of the database, else 0,
+	 * and two NULLs; then index, term and data of each entry, data NULL for Raft's own.
+	 */
+	PGRAFT_OP_APPLY_NEXT = 40,
+	PGRAFT_OP_APPLY_RETAIN = 41,	/* a: entries from here on are kept; 0 = none are
+									 * needed; b: 1 = an exported state would do */
+
+	/*
+	 * The exported state of the database, in parts, since it may be large.
+	 * EXPORT: a: offset, b: bytes of the whole (0 = there is none), data: a part.
+	 * IMPORT: a: offset; one row (bytes of the whole, a part), or no row if no
+	 * member has one; offset 0 gets it from a member.
+	 */
+	PGRAFT_OP_APPLY_EXPORT = 42,
+	PGRAFT_OP_APPLY_IMPORT = 43,
+	PGRAFT_OP_TRACE_SAVE = 60	/* data: path of a new directory; one row (bytes) */
+};
+
 /*
- * What any backend may know without asking the engine.  It lies in shared
- * memory; the engine writes it with pgraft_status_write, from one thread at a
- * time; readers use pgraft_status_read.
+ * Whether a request may change something.  Then it is not possible within an apply
+ * function, its client does not ask it again of another engine, and an engine that
+ * stops still answers it.
  */
-typedef struct PgraftStatus
-{
-	uint64_t	term;
-	uint64_t	commit_index;
-	uint64_t	applied_index;
-	uint64_t	last_index;
-	int64_t		lease_expiry_ns;	/* CLOCK_BOOTTIME; 0 = no lease */
-	uint32_t	leader_node;	/* 0 = none known */
-	uint32_t	leader_port;
-	uint32_t	role;			/* PGRAFT_ROLE_* */
-	uint32_t	worker_state;	/* PGRAFT_WORKER_* */
-	char		leader_address[PGRAFT_MAX_ADDRESS_BYTES + 1];	/* zero-terminated */
-} PgraftStatus;
-
-/*
- * Two copies, so that a reader never waits for the writer, which may stand still
- * at any instant: it is stopped, or its machine is.
- */
-typedef struct PgraftStatusBlock
-{
-	uint64_t	seq;			/* odd while copies[0] is being written: read copies[1] */
-	PgraftStatus copies[2];
-} PgraftStatusBlock;
-
-/* Words, so that a torn read is impossible and the sequence check suffices. */
-#define PGRAFT_STATUS_WORDS (sizeof(PgraftStatus) / sizeof(uint64_t))
-
-static inline void
-pgraft_status_copy(PgraftStatus *to, const PgraftStatus *from)
-{
-	uint64_t   *dst = (uint64_t *) to;
-	const uint64_t *src = (const uint64_t *) from;
-
-	for (size_t i = 0; i < PGRAFT_STATUS_WORDS; i++)
-		__atomic_store_n(&dst[i], __atomic_load_n(&src[i], __ATOMIC_RELAXED), __ATOMIC_RELAXED);
-}
-
-/* From here on readers look at copies[1]; returns the odd seq. */
-static inline uint64_t
-pgraft_status_begin(PgraftStatusBlock *block)
-{
-	uint64_t	seq = __atomic_load_n(&block->seq, __ATOMIC_RELAXED);
-
-	if (seq & 1)
-		return seq;				/* a writer was killed half-way: copies[1] is whole */
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-	pgraft_status_copy(&block->copies[1], &block->copies[0]);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-	__atomic_store_n(&block->seq, seq + 1, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-	return seq + 1;
-}
-
-static inline void
-pgraft_status_write(PgraftStatusBlock *block, const PgraftStatus *from)
-{
-	uint64_t	seq = pgraft_status_begin(block);
-
-	pgraft_status_copy(&block->copies[0], from);
-	__atomic_store_n(&block->seq, seq + 1, __ATOMIC_RELEASE);
-}
-
-/* 1 = *to is a whole status, 0 = it was written anew during each of many tries */
 static inline int
-pgraft_status_read(PgraftStatusBlock *block, PgraftStatus *to)
+pgraft_op_is_write(uint32_t op)
 {
-	for (int tries = 0; tries < 1000; tries++)
+	switch (op)
 	{
-		uint64_t	seq = __atomic_load_n(&block->seq, __ATOMIC_ACQUIRE);
-
-		pgraft_status_copy(to, &block->copies[seq & 1]);
-		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		if (__atomic_load_n(&block->seq, __ATOMIC_RELAXED) == seq)
+		case PGRAFT_OP_INIT:
+		case PGRAFT_OP_ADD_NODE:
+		case PGRAFT_OP_REMOVE_NODE:
+		case PGRAFT_OP_REPLACE_NODE:
+		case PGRAFT_OP_PROPOSE:
+		case PGRAFT_OP_SET_DEBUG:
+		case PGRAFT_OP_TRANSFER_LEADERSHIP:
+		case PGRAFT_OP_RECOVER:
+		case PGRAFT_OP_TRACE_SAVE:
 			return 1;
+		default:
+			return 0;
 	}
-	return 0;
 }
 
-#include "operations.h"
+/* The argument of pgraft_init(). */
+enum
+{
+	PGRAFT_BOOTSTRAP_FALSE = 0,
+	PGRAFT_BOOTSTRAP_TRUE = 1,
+	PGRAFT_BOOTSTRAP_NULL = 2
+};
+
+/* Rows of PGRAFT_OP_APPLY_NEXT that come before the entries. */
+#define PGRAFT_NEXT_HEADER_ROWS	2
 
 #define PGRAFT_REQUEST_ID_BYTES	16
 

@@ -10,7 +10,7 @@ import (
 // Backends read the status block without waiting for the engine, and get all of
 // one status. It is C on both sides, which a Go test has to build by itself.
 func TestStatusBlock(t *testing.T) {
-	for _, file := range []string{"engine.h", "testdata/status.c"} {
+	for _, file := range []string{"engine.h", "status.h", "testdata/status.c"} {
 		if _, err := os.ReadFile(file); err != nil { // so that a change of it runs the test again
 			t.Fatal(err)
 		}

@@ -48,7 +48,7 @@
 #define PGRAFT_BACKSTOP_MS		1000
 
 /* In the server's data directory; see crashes.c. */
-#define PGRAFT_CRASHES_FILE		"pgraft.engine"
+#define PGRAFT_ENGINE_CRASHES_FILE	"pgraft.engine"
 
 /* Errors in a row without a good turn of the loop; then the worker exits. */
 #define PGRAFT_MAX_ERRORS		10
@@ -215,7 +215,7 @@ wait_for(int ms)
 static void
 wait_to_start(void)
 {
-	uint32		crashes = pgraft_crashes_open(PGRAFT_CRASHES_FILE);
+	uint32		crashes = pgraft_crashes_open(PGRAFT_ENGINE_CRASHES_FILE);
 	int			ms = pgraft_crashes_wait_ms();
 
 	if (ms > 0)

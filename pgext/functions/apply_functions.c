@@ -171,6 +171,7 @@ static const char *const register_sql =
 static void
 register_functions(FunctionCallInfo fcinfo)
 {
+	Oid			types[3] = {TEXTOID, TEXTOID, TEXTOID};
 	Datum		values[3] = {signature_of(PG_GETARG_OID(0), PGRAFT_FUNCTION_APPLY)};
 	const char *nulls = " nn";
 
@@ -180,7 +181,7 @@ register_functions(FunctionCallInfo fcinfo)
 		values[2] = signature_of(PG_GETARG_OID(2), PGRAFT_FUNCTION_IMPORT);
 		nulls = NULL;
 	}
-	(void) write_table(register_sql, 3, (Oid[]) {TEXTOID, TEXTOID, TEXTOID}, values, nulls);
+	(void) write_table(register_sql, 3, types, values, nulls);
 }
 
 Datum
@@ -222,6 +223,8 @@ Datum
 pgraft_apply_skip(PG_FUNCTION_ARGS)
 {
 	PgraftApplyReport report;
+	Oid			types[4] = {INT8OID, TEXTOID, TEXTOID, TEXTOID};
+	Datum		values[4];
 	int64		index;
 
 	require_writable("pgraft_apply_skip()");
@@ -232,19 +235,17 @@ pgraft_apply_skip(PG_FUNCTION_ARGS)
 	index = PG_GETARG_INT64(0);
 	pgraft_apply_get(&report);
 	require_failing(index, &report);
+	values[0] = Int64GetDatum(index);
+	values[1] = CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
+	values[2] = CStringGetTextDatum(report.last_error_sqlstate);
+	values[3] = CStringGetTextDatum(report.last_error);
 	if (write_table("UPDATE pgraft.apply_progress SET index = $1, applied_at = pg_catalog.now()"
-					" WHERE index OPERATOR(pg_catalog.<) $1", 1,
-					(Oid[]) {INT8OID}, (Datum[]) {Int64GetDatum(index)}, NULL) != 1)
+					" WHERE index OPERATOR(pg_catalog.<) $1", 1, types, values, NULL) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("entry " INT64_FORMAT " has been applied meanwhile", index)));
 	(void) write_table("INSERT INTO pgraft.apply_skipped (index, skipped_by, sqlstate, error)"
-				" VALUES ($1, $2, $3, $4)", 4,
-				(Oid[]) {INT8OID, TEXTOID, TEXTOID, TEXTOID},
-				(Datum[]) {Int64GetDatum(index),
-							CStringGetTextDatum(GetUserNameFromId(GetUserId(), false)),
-							CStringGetTextDatum(report.last_error_sqlstate),
-							CStringGetTextDatum(report.last_error)}, NULL);
+					   " VALUES ($1, $2, $3, $4)", 4, types, values, NULL);
 	ereport(LOG,
 			(errmsg("role \"%s\" passes over entry " INT64_FORMAT ", which this node has not applied",
 					GetUserNameFromId(GetUserId(), false), index),
@@ -280,19 +281,25 @@ state_name(PgraftApplyState state)
 static NullableDatum
 number(uint64 value)
 {
-	return (NullableDatum) {Int64GetDatum((int64) value), value == 0};
+	NullableDatum column = {Int64GetDatum((int64) value), value == 0};
+
+	return column;
 }
 
 static NullableDatum
 moment(TimestampTz value)
 {
-	return (NullableDatum) {TimestampTzGetDatum(value), value == 0};
+	NullableDatum column = {TimestampTzGetDatum(value), value == 0};
+
+	return column;
 }
 
 static NullableDatum
 string(const char *value)
 {
-	return (NullableDatum) {CStringGetTextDatum(value), *value == '\0'};
+	NullableDatum column = {CStringGetTextDatum(value), *value == '\0'};
+
+	return column;
 }
 
 /*

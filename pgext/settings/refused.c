@@ -83,16 +83,16 @@ pgraft_refused_begin(void)
 	{
 		struct config_generic *variable = variables[i];
 		const char *value;
+		Given	   *g;
 
 		if ((variable->flags & GUC_CUSTOM_PLACEHOLDER) == 0 || !has_prefix(variable->name))
 			continue;
 		value = GetConfigOption(variable->name, true, false);
-		given[ngiven++] = (Given) {
-			.name = pstrdup(variable->name),
-				.value = pstrdup(value ? value : ""),
-				.place = place_of(variable),
-				.reloadable = variable->source <= PGC_S_FILE
-		};
+		g = &given[ngiven++];
+		g->name = pstrdup(variable->name);
+		g->value = pstrdup(value ? value : "");
+		g->place = place_of(variable);
+		g->reloadable = variable->source <= PGC_S_FILE;
 	}
 	MemoryContextSwitchTo(caller);
 }
@@ -264,6 +264,8 @@ pgraft_refused_read(PgraftConfig *config)
 	what = psprintf("the setting %s was refused", what);
 	if (refused > 1)
 		what = psprintf("%s (and %d more)", what, refused - 1);
-	config->refused = (PgraftBytes) {what, strlen(what)};
-	config->refused_detail = (PgraftBytes) {detail.data, detail.len};
+	config->refused.data = what;
+	config->refused.len = strlen(what);
+	config->refused_detail.data = detail.data;
+	config->refused_detail.len = detail.len;
 }

@@ -242,7 +242,9 @@ pgraft_has_node(void)
 static PgraftBytes
 bytes_of(const char *string)
 {
-	return (PgraftBytes) {string, strlen(string)};
+	PgraftBytes bytes = {string, strlen(string)};
+
+	return bytes;
 }
 
 /*

@@ -70,12 +70,15 @@ pgraft_tls_define(void)
 static PgraftBytes
 absolute_path(char *buf, const char *file)
 {
+	PgraftBytes path = {buf, 0};
+
 	buf[0] = '\0';
 	if (is_absolute_path(file))
 		snprintf(buf, MAXPGPATH, "%s", file);
 	else if (file[0] != '\0')
 		snprintf(buf, MAXPGPATH, "%s/%s", DataDir, file);
-	return (PgraftBytes) {buf, strlen(buf)};
+	path.len = strlen(buf);
+	return path;
 }
 
 /* The strings are good until the next call. */

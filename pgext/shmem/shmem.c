@@ -5,7 +5,7 @@
  *
  * What guards what (PgraftShared):
  *
- *	status			a sequence lock of its own, see engine.h.  Written by the
+ *	status			a sequence lock of its own, see status.h.  Written by the
  *					engine worker's process only: by its C main thread before
  *					the engine starts and after it stopped, by the engine in
  *					between.  (By the postmaster, if there is no such worker.)

@@ -39,6 +39,7 @@ var (
 	function    = regexp.MustCompile(`(?m)^(\w+)\(`)
 	variable    = regexp.MustCompile(`(?m)^(?:\w+[ \t*]+)+\**(\w+)(?: =[^;]*)?;`)
 	word        = regexp.MustCompile(`\b[A-Za-z_]\w*\b`)
+	macro       = regexp.MustCompile(`(?m)^#define (PGRAFT_\w+)`)
 	fileName    = regexp.MustCompile(`\b\w+\.c\b`)
 )
 
@@ -191,6 +192,15 @@ func (s shim) faults() []string {
 			}
 		}
 	}
+	limits := map[string]string{}
+	for _, file := range slices.Sorted(maps.Keys(s)) {
+		for _, m := range macro.FindAllStringSubmatch(s[file], -1) {
+			if other, twice := limits[m[1]]; twice && other != file {
+				faults = append(faults, fmt.Sprintf("%s defines %s, which %s does too", file, m[1], other))
+			}
+			limits[m[1]] = file
+		}
+	}
 	for _, r := range rooms {
 		for _, to := range r.uses {
 			if !used[r.name+" "+to] {
@@ -271,6 +281,7 @@ func TestRoomsFail(t *testing.T) {
 		{"client/client.h", "extern int\tpgraft_nobody;\n", "client/client.h declares pgraft_nobody, which no file defines"},
 		{"client/client.c", "#include \"base/compat.h\"\n", "client/client.c includes base/compat.h"},
 		{"client/client_slot.c", "void\nf(void)\n{\n\tpgraft_call(NULL, NULL);\n}\n", "in a circle: client/client.c -> client/client_slot.c -> client/client.c"},
+		{"shmem/shmem.c", "#define PGRAFT_MAX_ENTRY_BYTES 1000\n", "shmem/shmem.c defines PGRAFT_MAX_ENTRY_BYTES, which engine/engine.h does too"},
 		{"attic/old.c", "", "attic/old.c: a room that tools/archtest does not know"},
 		{"client/new.c", "", "client/client.h does not name new.c"},
 	} {

@@ -14,7 +14,7 @@ cd "$(dirname "$0")/../.."
 # command and Debian package
 needed=(git:git make:make gcc:gcc patch:patch)
 if [ "${1:-}" = --lint ]; then
-	needed+=(shellcheck:shellcheck protoc:protobuf-compiler)
+	needed+=(shellcheck:shellcheck protoc:protobuf-compiler pg_bsd_indent:pg-bsd-indent)
 elif [ "${1:-}" = --browser ]; then
 	needed+=(chromium:chromium)
 elif [ "${1:-}" = --picture ]; then

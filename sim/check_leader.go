@@ -23,7 +23,7 @@ func (c *checks) leaderComplete(n *node) {
 			continue // committed in this term or a later one: it need not know
 		}
 		switch {
-		case i > v.last():
+		case i-1 > v.last():
 			c.w.fail(checkComplete, "%v leads in term %d with a log that ends at %d; entry %d was committed in term %d",
 				n, n.status.Term, v.last(), i-1, e.leaderTerm)
 		case i-1 >= v.base && v.has(i-1) && v.at(i-1).chain != e.chain:

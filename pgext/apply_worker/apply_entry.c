@@ -57,7 +57,7 @@ wrong_function(Oid function, PgraftApplyKind kind, const char *why)
 			(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
 			 errmsg("%s cannot be %s", format_procedure(function), kinds[kind].what),
 			 errdetail("%s", why),
-			 errhint("It is declared like CREATE FUNCTION %s.", kinds[kind].like)));
+			 errhint("Declare it like CREATE FUNCTION %s.", kinds[kind].like)));
 }
 
 /* Raises an error unless it can be one of this kind; returns its owner. */
@@ -77,7 +77,7 @@ pgraft_apply_check_function(Oid function, PgraftApplyKind kind)
 		wrong_function(function, kind, "It is not a plain function.");
 	if (proc->pronargs != kinds[kind].nargs ||
 		memcmp(proc->proargtypes.values, kinds[kind].args, kinds[kind].nargs * sizeof(Oid)) != 0)
-		wrong_function(function, kind, "Its arguments are others.");
+		wrong_function(function, kind, "It has other arguments.");
 	if (proc->prorettype != kinds[kind].result || proc->proretset)
 		wrong_function(function, kind, "It returns something else.");
 	owner = proc->proowner;

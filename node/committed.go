@@ -18,7 +18,8 @@ type CommittedEntry struct {
 
 // Committed is a part of the log for who applies it.
 type Committed struct {
-	// First is the first index that the log still holds.
+	// First is the first index that the log still holds, after the one that was
+	// asked for if that is in a gap.
 	First uint64
 	// Last is the last index that can be read.
 	Last uint64
@@ -73,6 +74,11 @@ func committedHere(v View, after, maxEntries, maxBytes uint64) (Committed, error
 	var gone *store.CompactedError
 	if errors.As(err, &gone) {
 		c.First = gone.First
+		return c, nil
+	}
+	var gap *store.GapError
+	if errors.As(err, &gap) { // other members have it
+		c.First = gap.Gap.To + 1
 		return c, nil
 	}
 	if err != nil {

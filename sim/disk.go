@@ -2,7 +2,6 @@ package sim
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -15,12 +14,13 @@ type directory struct {
 	identity    core.Identity
 	hasIdentity bool
 	snapshot    *core.Snapshot
-	first       uint64 // index of log[0]
-	log         []core.Entry
+	first       uint64       // index of log[0]; 0 = 1, as nothing was written yet
+	log         []core.Entry // in a gap there are zero values
 	hard        core.HardState
-	promise     uint64 // milliseconds
-	corrupt     string // what a start finds damaged; empty: nothing
-	had         uint64 // where the log ended before this older copy took its place
+	promise     uint64     // milliseconds
+	corrupt     string     // what a start finds damaged; empty: nothing
+	had         uint64     // where the log ended before this older copy took its place
+	retention   *retention // nil: retainEntries
 }
 
 // retainEntries is how many entries before the newest snapshot a directory
@@ -30,7 +30,7 @@ const retainEntries = 256
 func (d *directory) empty() bool { return !d.hasIdentity && d.snapshot == nil }
 
 // last is the index that the log ends at.
-func (d *directory) last() uint64 { return d.first + uint64(len(d.log)) - 1 }
+func (d *directory) last() uint64 { return max(d.first, 1) + uint64(len(d.log)) - 1 }
 
 // commit is the index up to which a start takes the log for committed.
 func (d *directory) commit() uint64 {
@@ -43,7 +43,7 @@ func (d *directory) commit() uint64 {
 // termAt is the term of the entry at index i; 0 if the directory has none.
 func (d *directory) termAt(i uint64) uint64 {
 	switch {
-	case i >= d.first && i <= d.last() && len(d.log) > 0:
+	case d.entry(i) != nil:
 		return d.log[i-d.first].Term
 	case d.snapshot != nil && i == d.snapshot.Index:
 		return d.snapshot.Term
@@ -53,22 +53,19 @@ func (d *directory) termAt(i uint64) uint64 {
 
 // write applies a batch; it panics on one that breaks the log, as the store does.
 func (d *directory) write(b *core.Persist) {
+	d.check(b)
+	d.first = max(d.first, 1)
 	if s := b.Snapshot; s != nil {
-		d.snapshot, d.first, d.log = s, s.Index+1, d.log[:0]
+		d.install(s, b.Keep)
 	}
+	d.fill(b.History)
 	if len(b.Entries) > 0 {
 		i := b.Entries[0].Index
-		if i < d.first || i > d.last()+1 {
-			panic(fmt.Sprintf("disk: entries from %d written to a log of %d..%d", i, d.first, d.last()))
-		}
 		d.log = append(d.log[:i-d.first], b.Entries...)
 	}
-	if m := b.Mark; m != nil {
-		if m.Index > d.last() {
-			panic(fmt.Sprintf("disk: mark at %d past the log's end at %d", m.Index, d.last()))
-		}
+	if m := b.Mark; m != nil && m.Index >= d.snapshotIndex() {
 		d.snapshot = m
-		if m.Index > d.first+2*retainEntries {
+		if d.retention == nil && m.Index > d.first+2*retainEntries {
 			drop := m.Index - d.first - retainEntries
 			d.log, d.first = slices.Delete(d.log, 0, int(drop)), d.first+drop
 		}
@@ -77,6 +74,7 @@ func (d *directory) write(b *core.Persist) {
 		d.hard = *h
 	}
 	d.promise = max(d.promise, b.PromiseMillis)
+	d.trim()
 }
 
 // load is what a core starts from.
@@ -84,9 +82,9 @@ func (d *directory) load() (core.Durable, error) {
 	if d.corrupt != "" {
 		return core.Durable{}, errors.New(d.corrupt)
 	}
-	dur := core.Durable{HardState: d.hard, Snapshot: d.snapshot, PromiseMillis: d.promise}
-	if d.snapshot != nil && len(d.log) > 0 && d.last() > d.snapshot.Index {
-		dur.Entries = d.log[d.snapshot.Index+1-d.first:]
+	dur := core.Durable{HardState: d.hard, Snapshot: d.snapshot, PromiseMillis: d.promise, Gaps: d.gaps()}
+	if from := d.snapshotIndex() + 1; len(d.log) > 0 && d.last() >= from {
+		dur.Entries = d.log[from-d.first:]
 	}
 	return dur, nil
 }
@@ -94,6 +92,9 @@ func (d *directory) load() (core.Durable, error) {
 func (d *directory) clone() *directory {
 	c := *d
 	c.log = slices.Clone(d.log)
+	if d.retention != nil {
+		c.retention = new(*d.retention)
+	}
 	return &c
 }
 
@@ -203,8 +204,10 @@ func (d *disk) takeRoom() bool {
 	need := 0
 	for _, b := range d.writing {
 		need += batchOverhead
-		for _, e := range b.Entries {
-			need += batchOverhead + len(e.Data)
+		for _, es := range [][]core.Entry{b.Entries, b.History} {
+			for i := range es {
+				need += batchOverhead + len(es[i].Data)
+			}
 		}
 		for _, s := range []*core.Snapshot{b.Snapshot, b.Mark} {
 			if s != nil {

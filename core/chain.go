@@ -167,14 +167,7 @@ func (d *digest) persist(p *Persist) {
 	d.number(p.Seq)
 	d.snapshot(p.Snapshot)
 	d.snapshot(p.Mark)
-	d.number(uint64(len(p.Entries)))
-	for i := range p.Entries {
-		e := &p.Entries[i]
-		d.number(e.Index)
-		d.number(e.Term)
-		d.number(uint64(e.Kind))
-		d.bytes(e.Data)
-	}
+	d.entries(p.Entries)
 	d.flag(p.HardState != nil)
 	if h := p.HardState; h != nil {
 		d.number(h.Term)
@@ -183,6 +176,21 @@ func (d *digest) persist(p *Persist) {
 	}
 	d.number(p.PromiseMillis)
 	d.flag(p.Sync)
+	if p.Keep > 0 || len(p.History) > 0 {
+		d.number(p.Keep)
+		d.entries(p.History)
+	}
+}
+
+func (d *digest) entries(es []Entry) {
+	d.number(uint64(len(es)))
+	for i := range es {
+		e := &es[i]
+		d.number(e.Index)
+		d.number(e.Term)
+		d.number(uint64(e.Kind))
+		d.bytes(e.Data)
+	}
 }
 
 func (d *digest) snapshot(s *Snapshot) {

@@ -41,6 +41,11 @@ func newTail(d Durable) (*tail, error) {
 	}
 	t := &tail{hard: hardState(d.HardState), marks: []*pb.Snapshot{base}}
 	first := base.GetMetadata().GetIndex() + 1
+	for i, g := range d.Gaps {
+		if g.From == 0 || g.From > g.To || g.To >= first || i > 0 && g.From <= d.Gaps[i-1].To+1 {
+			return nil, fmt.Errorf("core: stored log has gaps %v, the snapshot is at %d", d.Gaps, first-1)
+		}
+	}
 	if len(d.Entries) > 0 && d.Entries[0].Index != first {
 		return nil, fmt.Errorf("core: stored log starts at %d, the snapshot before it is at %d", d.Entries[0].Index, first-1)
 	}

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"strings"
 	"testing"
 
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -36,6 +37,24 @@ func TestMarksAreBounded(t *testing.T) {
 		bytes = l.bytesBetween(l.base().Index, last)
 		if step := l.base().Index - before; step == 0 || step > last/2 {
 			t.Fatalf("step %d is from %d to %d", steps, before, l.base().Index)
+		}
+	}
+}
+
+// Gaps that no store can have are refused.
+func TestWrongGapsAreRefused(t *testing.T) {
+	start := func(gaps ...Gap) error {
+		d := Bootstrap(Identity{NodeID: 1, RaftID: 1<<32 | 1}, "h", 1)
+		d.Gaps = gaps
+		_, err := newTail(d)
+		return err
+	}
+	if err := start(Gap{FoundingIndex, FoundingIndex}); err != nil {
+		t.Errorf("up to the snapshot: %v", err)
+	}
+	for _, gaps := range [][]Gap{{{0, 1}}, {{2, 1}}, {{1, 2}}, {{1, 1}, {1, 1}}, {{1, 1}, {2, 2}}} {
+		if err := start(gaps...); err == nil || !strings.Contains(err.Error(), "core: stored log has gaps") {
+			t.Errorf("gaps %v: %v", gaps, err)
 		}
 	}
 }

@@ -22,12 +22,23 @@ type Output struct {
 // Persisted(Seq) once the batch and all before it are durable, never earlier.
 // Without Sync it answers once the batch is written. A batch is atomic.
 //
-// The order inside a batch: Snapshot, then Entries, then HardState.
+// The order inside a batch: Snapshot, History, Entries, Mark, HardState.
 type Persist struct {
 	Seq uint64
-	// Snapshot, when not nil, came from the leader: it replaces the whole log
-	// and all stored snapshots.
+	// Snapshot, when not nil, came from the leader: it replaces all stored
+	// snapshots and the log after Keep.
 	Snapshot *Snapshot
+	// Keep, beside a Snapshot, is the index up to which the store keeps its
+	// entries, less than Snapshot.Index: this node had applied them, so they are
+	// the history that the snapshot stands for. From Keep+1 to Snapshot.Index the
+	// log then has a gap. 0: no entry is kept.
+	Keep uint64
+	// History is consecutive committed entries that fill a gap from its lower
+	// end: History[0].Index is Gap.From. The store makes the gap smaller in the
+	// same batch. It ignores entries before its first index, as retention has
+	// passed them. A batch of history need not be synced: what a crash takes back
+	// is in a gap again.
+	History []Entry
 	// Mark, when not nil, is a snapshot of this node's own state at an index
 	// of its log that is applied. A restart begins at the newest one. It
 	// removes no entries; the store's retention does.
@@ -135,6 +146,11 @@ const (
 	Warning
 )
 
+// Gap is a part of the log that a store does not hold, although it holds, or
+// held, entries before it: the indexes from From to To, both included. What a
+// store's retention has dropped is no gap.
+type Gap struct{ From, To uint64 }
+
 // Durable is what the log store holds when a core starts. The zero value is an
 // empty store: a node that waits to be invited.
 type Durable struct {
@@ -144,4 +160,7 @@ type Durable struct {
 	Entries  []Entry
 	// PromiseMillis is the longest promise ever stored, 0 on an empty store.
 	PromiseMillis uint64
+	// Gaps are the gaps in the log up to Snapshot.Index, ascending. Between two of
+	// them the store holds at least one entry.
+	Gaps []Gap
 }

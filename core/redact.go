@@ -68,14 +68,14 @@ func (r *Redaction) Input(encoded []byte) (found bool) {
 func (r *Redaction) Output(out Output) Output {
 	copied := false
 	for i, p := range out.Persist {
-		entries := r.Entries(p.Entries)
-		if len(entries) == 0 || &entries[0] == &p.Entries[0] {
+		entries, history := r.Entries(p.Entries), r.Entries(p.History)
+		if same(entries, p.Entries) && same(history, p.History) {
 			continue
 		}
 		if !copied {
 			out.Persist, copied = slices.Clone(out.Persist), true
 		}
-		out.Persist[i].Entries = entries
+		out.Persist[i].Entries, out.Persist[i].History = entries, history
 	}
 	copied = false
 	for i, s := range out.Send {
@@ -119,6 +119,9 @@ func (r *Redaction) retained(out *retain.Output) *retain.Output {
 	}
 	return &c
 }
+
+// same says whether a is b, and no copy of it.
+func same(a, b []Entry) bool { return len(a) == 0 || &a[0] == &b[0] }
 
 // Entries returns es, redacted. What changes is a copy.
 func (r *Redaction) Entries(es []Entry) []Entry {

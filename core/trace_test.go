@@ -8,9 +8,11 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/corepb"
 	"github.com/pgraft/pgraft/core/trace"
 )
 
@@ -187,4 +189,20 @@ func TestCut(t *testing.T) {
 			t.Fatalf("%x and %x are cut to the same", data, other)
 		}
 	})
+}
+
+// History of other members holds users' data too.
+func TestHistoryIsRedacted(t *testing.T) {
+	data, err := proto.Marshal(&corepb.Command{Data: []byte(secret)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := core.Output{Persist: []core.Persist{{History: []core.Entry{{Index: 2, Term: 1, Data: data}}}}}
+	r := core.Redaction{Stand: func(b []byte) { clear(b) }}
+	if got := r.Output(out).Persist[0].History[0].Data; len(got) != len(data) || bytes.Contains(got, []byte(secret)) {
+		t.Errorf("%q becomes %q", data, got)
+	}
+	if !bytes.Contains(out.Persist[0].History[0].Data, []byte(secret)) {
+		t.Error("the output itself was changed")
+	}
 }

@@ -59,4 +59,12 @@ func (w *World) hashPersist(b *core.Persist) {
 	if b.HardState != nil {
 		h.words(b.HardState.Term, b.HardState.Vote, b.HardState.Commit)
 	}
+	if b.Keep > 0 || len(b.History) > 0 {
+		h.words(b.Keep, uint64(len(b.History)))
+		for i := range b.History {
+			e := &b.History[i]
+			h.words(e.Index, e.Term, uint64(e.Kind))
+			h.bytes(e.Data)
+		}
+	}
 }

@@ -22,7 +22,8 @@
 //	1     Header      format version, build, protocol, cluster id, node id, Raft
 //	                  id, cluster uuid, replica uuid, life, file number, time,
 //	                  redacted, cut
-//	2     Boot        time, configuration, durable state
+//	2     Boot        time, configuration, durable state; if its log has gaps, they
+//	                  follow at the end
 //	3     Input       the input as core.EncodeInput wrote it, behind its length
 //	                  of 4 bytes; sequence number and time, 8 bytes each; flags, 1
 //	                  byte: 128 if it is summed, 1 to 64 for each field of

@@ -262,6 +262,16 @@ func (b *Boot) walk(k *checkpoint.Codec) {
 		k.Blob(&e.Data)
 	})
 	k.Uint(&d.PromiseMillis)
+	if k.Writing() && len(d.Gaps) == 0 || !k.Writing() && len(k.Bytes()) == 0 {
+		return // a log without gaps is written as it was before there were any
+	}
+	checkpoint.List(k, &d.Gaps, func(g *core.Gap) {
+		k.Uint(&g.From)
+		k.Uint(&g.To)
+	})
+	if len(d.Gaps) == 0 {
+		k.Fail("a list of no gaps")
+	}
 }
 
 func (c *Checkpoint) walk(k *checkpoint.Codec) {

@@ -57,6 +57,9 @@ func frames(t *rapid.T) trace.Frame {
 			b.Durable.Entries = append(b.Durable.Entries, core.Entry{Index: u.Draw(t, "index"), Term: u.Draw(t, "term"),
 				Kind: core.EntryKind(rapid.Byte().Draw(t, "type")), Data: data(t)})
 		}
+		for range rapid.IntRange(0, 2).Draw(t, "gaps") {
+			b.Durable.Gaps = append(b.Durable.Gaps, core.Gap{From: u.Draw(t, "from"), To: u.Draw(t, "to")})
+		}
 		return b
 	case 1:
 		i := &trace.Input{Seq: u.Draw(t, "seq"), Time: when, Summed: rapid.Bool().Draw(t, "summed"), Data: run(t)}
@@ -204,7 +207,8 @@ func FuzzReader(f *testing.F) {
 // FuzzPayload: the same for payloads, behind right checksums.
 func FuzzPayload(f *testing.F) {
 	header := trace.Append([]byte(trace.Magic), &trace.Header{Format: trace.Format})
-	for _, x := range []trace.Frame{&trace.Boot{Durable: core.Durable{Entries: []core.Entry{{Index: 2}}}}, &trace.Input{Seq: 1, Summed: true, Data: []byte{1}},
+	for _, x := range []trace.Frame{&trace.Boot{Durable: core.Durable{Entries: []core.Entry{{Index: 2}}}},
+		&trace.Boot{Durable: core.Durable{Gaps: []core.Gap{{From: 2, To: 3}}}}, &trace.Input{Seq: 1, Summed: true, Data: []byte{1}},
 		&trace.Checkpoint{Data: []byte("c")}, &trace.Note{Text: "n"}, &trace.End{Reason: "r"}} {
 		b := trace.Append(nil, x)
 		f.Add(b[8], b[9:])

@@ -105,6 +105,12 @@ func persistText(p core.Persist) string {
 	if p.Snapshot != nil {
 		text += fmt.Sprintf(" snapshot of the leader at %d/%d,", p.Snapshot.Index, p.Snapshot.Term)
 	}
+	if p.Keep > 0 {
+		text += fmt.Sprintf(" own log kept up to %d,", p.Keep)
+	}
+	if n := len(p.History); n > 0 {
+		text += fmt.Sprintf(" history from %d/%d to %d/%d,", p.History[0].Index, p.History[0].Term, p.History[n-1].Index, p.History[n-1].Term)
+	}
 	if p.Mark != nil {
 		text += fmt.Sprintf(" own snapshot at %d/%d,", p.Mark.Index, p.Mark.Term)
 	}

@@ -181,6 +181,12 @@ func persist(p core.Persist) string {
 	if p.Snapshot != nil {
 		s += fmt.Sprintf(", snapshot at %d/%d", p.Snapshot.Index, p.Snapshot.Term)
 	}
+	if p.Keep > 0 {
+		s += fmt.Sprintf(", log kept up to %d", p.Keep)
+	}
+	if n := len(p.History); n > 0 {
+		s += fmt.Sprintf(", history %d/%d to %d/%d", p.History[0].Index, p.History[0].Term, p.History[n-1].Index, p.History[n-1].Term)
+	}
 	if p.Mark != nil {
 		s += fmt.Sprintf(", mark at %d/%d", p.Mark.Index, p.Mark.Term)
 	}

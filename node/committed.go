@@ -15,7 +15,8 @@ type CommittedEntry = retain.Entry
 
 // Committed is a part of the log for who applies it.
 type Committed struct {
-	// First is the first index that the log still holds.
+	// First is the first index that the log still holds, after the one that was
+	// asked for if that is in a gap.
 	First uint64
 	// Last is the last index that can be read.
 	Last uint64
@@ -63,7 +64,13 @@ func committedHere(v View, after, maxEntries, maxBytes uint64) (c Committed, err
 	c.Last = v.Readable
 	after = max(after, core.FoundingIndex) // that is Raft's own, and a snapshot
 	var es []core.Entry
-	if c.First, es, err = readCommitted(v.store, after, min(c.Last, after+maxEntries), maxBytes); err != nil {
+	c.First, es, err = readCommitted(v.store, after, min(c.Last, after+maxEntries), maxBytes)
+	var gap *store.GapError
+	if errors.As(err, &gap) { // other members have it
+		c.First = gap.Gap.To + 1
+		return c, nil
+	}
+	if err != nil {
 		return Committed{}, err
 	}
 	for _, e := range es {
@@ -77,8 +84,9 @@ func committedHere(v View, after, maxEntries, maxBytes uint64) (c Committed, err
 }
 
 // readCommitted reads the entries from after+1 to last of a log store, but ends with
-// the one that brings their data to maxBytes or over it. There are none if the store
-// does not hold the first of them; first is the first index that it holds.
+// the one that brings their data to maxBytes or over it, and before a gap. There are
+// none if the log begins later; first is where it begins. The error is a GapError if
+// the first of them is in a gap.
 func readCommitted(s store.Store, after, last, maxBytes uint64) (first uint64, es []core.Entry, err error) {
 	first = s.Bounds().First
 	if after >= last || after+1 < first {

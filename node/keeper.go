@@ -111,7 +111,9 @@ func (r *runner) ReadHistory(x retain.Read) {
 	r.n.cfg.Go(func() {
 		in := core.HistoryRead{Ticket: x.Ticket}
 		var err error
-		if in.First, in.Entries, err = readCommitted(r.store, x.After, x.Last, x.MaxBytes); err != nil {
+		var gap *store.GapError
+		in.First, in.Entries, err = readCommitted(r.store, x.After, x.Last, x.MaxBytes)
+		if err != nil && !errors.As(err, &gap) {
 			in.Failed = true
 			r.n.cfg.Logger.Warn(fmt.Sprintf("node %d asked for the entries after %d: %v", core.NodeID(x.For), x.After, err))
 		}

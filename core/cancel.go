@@ -5,7 +5,7 @@ import "slices"
 // cancel answers an input that nobody waits for any longer: Unknown, as what is under
 // way goes on. A transfer that has not begun does not begin.
 func (c *Core) cancel(id uint64) {
-	_ = c.cancelProposal(id) || c.cancelRead(id) || c.cancelChange(id) || c.cancelTransfer(id)
+	_ = c.cancelProposal(id) || c.cancelRead(id) || c.retain.Cancel(id, c.around()) || c.cancelChange(id) || c.cancelTransfer(id)
 }
 
 func (c *Core) cancelProposal(id uint64) bool {

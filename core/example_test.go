@@ -4,11 +4,15 @@ import (
 	"fmt"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/retain/retaintest"
 )
 
 // printer is a host without network, whose disk is durable at once. It prints what the
 // core has it do, and queues the inputs that the host owes for it.
-type printer struct{ owed []core.Input }
+type printer struct {
+	retaintest.None // it has no database
+	owed            []core.Input
+}
 
 func (p *printer) Publish(core.Status)         {}
 func (p *printer) MembersChanged(core.Members) {}

@@ -11,6 +11,8 @@ import (
 // The removal of this node itself: a leader hands leadership over and asks its
 // successor.
 
+const removedText = "this node was removed from the cluster"
+
 // becomeRemoved ends this node's part in the cluster for good.
 func (c *Core) becomeRemoved(why string) {
 	if c.removed {
@@ -20,10 +22,10 @@ func (c *Core) becomeRemoved(why string) {
 	c.event(Warning, "node %d was removed from the cluster (%s): it votes and campaigns no more; to have it back, empty its data_dir and add it again",
 		c.cfg.Identity.NodeID, why)
 	c.lease = lease{}
-	const text = "this node was removed from the cluster"
-	c.failProposals(text)
-	c.failChangesWith(RemovedMember, text)
-	c.failReads(RemovedMember, text)
+	c.failProposals(removedText)
+	c.failChangesWith(RemovedMember, removedText)
+	c.failReads(RemovedMember, removedText)
+	c.retain.Stop(removedText)
 }
 
 // startSelfRemoval is a leader's way out: leadership first. True if whatever comes

@@ -238,7 +238,7 @@ bench-recorder: deps install-chosen ## what the flight recorder costs: on agains
 	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 15m -run '^$$' \
 		-bench '^BenchmarkRecorder$$' -benchtime 1x ./tools/integration
 
-lint: lint-go lint-c lint-shell lint-proto ## gofmt, go vet, staticcheck, C warnings and indentation, shellcheck, generated code
+lint: lint-go lint-c lint-shell lint-proto ## gofmt, go vet, staticcheck, C warnings, shellcheck, generated code
 
 lint-go:
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $$(git ls-files '*.go')); test -z "$$unformatted" || { \

@@ -111,7 +111,7 @@ typedef struct PgraftConfig
 } PgraftConfig;
 
 /* What a backend can ask.  a and b are small arguments, data the large one. */
-enum
+typedef enum PgraftOp
 {
 	PGRAFT_OP_INIT = 1,			/* a: PGRAFT_BOOTSTRAP_* */
 	PGRAFT_OP_ADD_NODE = 2,		/* a: node id, b: port, data: address */
@@ -158,17 +158,18 @@ enum
 	PGRAFT_OP_APPLY_EXPORT = 42,
 	PGRAFT_OP_APPLY_IMPORT = 43,
 	PGRAFT_OP_TRACE_SAVE = 60	/* data: path of a new directory; one row (bytes) */
-};
+} PgraftOp;
 
 /*
  * Whether a request may change something.  Then it is not possible within an apply
  * function, its client does not ask it again of another engine, and an engine that
- * stops still answers it.
+ * stops still answers it.  Every operation is listed, so that the compiler warns of
+ * one that is not.
  */
 static inline int
 pgraft_op_is_write(uint32_t op)
 {
-	switch (op)
+	switch ((PgraftOp) op)
 	{
 		case PGRAFT_OP_INIT:
 		case PGRAFT_OP_ADD_NODE:
@@ -179,9 +180,25 @@ pgraft_op_is_write(uint32_t op)
 		case PGRAFT_OP_RECOVER:
 		case PGRAFT_OP_TRACE_SAVE:
 			return 1;
-		default:
-			return 0;
+		case PGRAFT_OP_NODES:
+		case PGRAFT_OP_CLUSTER_STATUS:
+		case PGRAFT_OP_LOG_STATS:
+		case PGRAFT_OP_LOG_ENTRY:
+		case PGRAFT_OP_REPLICATION_STATUS:
+		case PGRAFT_OP_CONFIRM_LEADER:
+		case PGRAFT_OP_READ_BARRIER:
+		case PGRAFT_OP_WAIT_APPLIED:
+		case PGRAFT_OP_LOG_ENTRIES:
+		case PGRAFT_OP_HEALTH_CHECK:
+		case PGRAFT_OP_STAT_NODE:
+		case PGRAFT_OP_STAT_PEERS:
+		case PGRAFT_OP_APPLY_NEXT:
+		case PGRAFT_OP_APPLY_RETAIN:
+		case PGRAFT_OP_APPLY_EXPORT:
+		case PGRAFT_OP_APPLY_IMPORT:
+			break;
 	}
+	return 0;
 }
 
 /* The argument of pgraft_init(). */

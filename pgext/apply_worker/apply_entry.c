@@ -42,6 +42,7 @@ static const struct
 	Oid			args[3];
 	Oid			result;
 }			kinds[] = {
+
 	[PGRAFT_FUNCTION_APPLY] = {"an apply function",
 	"f(index bigint, term bigint, data text) RETURNS void", 3, {INT8OID, INT8OID, TEXTOID}, VOIDOID},
 	[PGRAFT_FUNCTION_EXPORT] = {"an export function",

@@ -81,7 +81,8 @@ pgraft_apply_retain_after(const PgraftApplySession *session)
 		pgraft_apply_retain((int64) unflushed_index + 1, importable);
 	}
 	else if (retained <= 0)
-		pgraft_apply_retain(1, importable); /* the engine may cut the log just now */
+		pgraft_apply_retain(1, importable); /* the engine may cut the log just
+											 * now */
 }
 
 static uint64

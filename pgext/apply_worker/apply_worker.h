@@ -74,12 +74,13 @@ extern ConditionVariable *pgraft_applied_cv(void);
 typedef struct PgraftApplySession
 {
 	bool		installed;		/* the extension is there */
-	char	   *function;		/* its signature, or NULL if none is registered */
+	char	   *function;		/* its signature, or NULL if none is
+								 * registered */
 	char	   *export;			/* those of export and import: both or neither */
 	char	   *import;
 	uint64		index;			/* the last index that is done with */
-	char	   *cluster;		/* uuid of the cluster it belongs to; NULL until
-								 * pgraft.apply_progress has its row */
+	char	   *cluster;		/* uuid of the cluster it belongs to; NULL
+								 * until pgraft.apply_progress has its row */
 	bool		asked;			/* the engine has answered once */
 } PgraftApplySession;
 

@@ -251,7 +251,7 @@ call_engine(const PgraftCall *call, size_t *len)
 	int			timeout = call->timeout_ms > 0 ? call->timeout_ms : PGRAFT_CALL_TIMEOUT_MS;
 	PgraftDeadline deadline = pgraft_deadline_in(timeout);
 	PgraftDeadline hard_deadline = call->may_end ? deadline :
-		pgraft_deadline_in(timeout + PGRAFT_CALL_GRACE_MS);
+	pgraft_deadline_in(timeout + PGRAFT_CALL_GRACE_MS);
 	dsm_segment *reply_segment;
 	PgraftSlot *slot;
 	char	   *body;

@@ -28,10 +28,10 @@ typedef struct PgraftCall
 	size_t		len;
 	int			timeout_ms;		/* 0: PGRAFT_CALL_TIMEOUT_MS */
 	const uint8 *request_id;	/* PGRAFT_REQUEST_ID_BYTES, or NULL */
-	bool		may_end;		/* pgraft_call returns NULL when time is up, in
-								 * place of an error: that is an answer too */
-	bool		(*give_up) (void);	/* not NULL: pgraft_call returns NULL once it
-									 * says true; asked after every wake-up */
+	bool		may_end;		/* pgraft_call returns NULL when time is up,
+								 * in place of an error: that is an answer too */
+	bool		(*give_up) (void);	/* not NULL: pgraft_call returns NULL once
+									 * it says true; asked after every wake-up */
 } PgraftCall;
 
 static inline const char *

@@ -94,7 +94,8 @@ typedef struct PgraftConfig
 	uint32_t	trace;			/* PGRAFT_TRACE_* */
 	uint32_t	trace_redact;	/* 0 or 1 */
 	uint32_t	ssl_enabled;	/* 0 or 1; as of start only */
-	uint32_t	group_access;	/* 0 or 1: may the group read what the node writes */
+	uint32_t	group_access;	/* 0 or 1: may the group read what the node
+								 * writes */
 	PgraftBytes cluster_id;
 	PgraftBytes address;
 	PgraftBytes listen_address; /* empty: address */
@@ -103,33 +104,36 @@ typedef struct PgraftConfig
 	PgraftBytes ssl_cert_file;	/* absolute, or empty */
 	PgraftBytes ssl_key_file;
 	PgraftBytes ssl_ca_file;
-	PgraftBytes refused;		/* not empty: a setting was refused at server start,
-								 * so the node does not start */
+	PgraftBytes refused;		/* not empty: a setting was refused at server
+								 * start, so the node does not start */
 	PgraftBytes refused_detail;
 	uint32_t	refused_until_restart;	/* 1 = no reload puts it right */
-	int			event_fd;		/* written (8 bytes) when pgraft_engine_drain has something */
+	int			event_fd;		/* written (8 bytes) when pgraft_engine_drain
+								 * has something */
 } PgraftConfig;
 
 /* What a backend can ask.  a and b are small arguments, data the large one. */
-enum
+typedef enum PgraftOp
 {
 	PGRAFT_OP_INIT = 1,			/* a: PGRAFT_BOOTSTRAP_* */
 	PGRAFT_OP_ADD_NODE = 2,		/* a: node id, b: port, data: address */
 	PGRAFT_OP_REMOVE_NODE = 3,	/* a: node id */
 	PGRAFT_OP_NODES = 4,		/* rows of pgraft_get_nodes */
 	PGRAFT_OP_CLUSTER_STATUS = 5,	/* rows of pgraft_get_cluster_status */
-	PGRAFT_OP_PROPOSE = 6,		/* request_id, data: entry, a: 1 = the caller chose
-								 * request_id; one row (index, term) */
+	PGRAFT_OP_PROPOSE = 6,		/* request_id, data: entry, a: 1 = the caller
+								 * chose request_id; one row (index, term) */
 	PGRAFT_OP_LOG_STATS = 7,	/* one row */
-	PGRAFT_OP_LOG_ENTRY = 8,	/* a: index; one row of one column, NULL for Raft's own */
+	PGRAFT_OP_LOG_ENTRY = 8,	/* a: index; one row of one column, NULL for
+								 * Raft's own */
 	PGRAFT_OP_REPLICATION_STATUS = 9,	/* rows */
 	PGRAFT_OP_SET_DEBUG = 10,	/* a: 0 or 1 */
 	PGRAFT_OP_TRANSFER_LEADERSHIP = 20, /* a: node id, or 0 */
 	PGRAFT_OP_CONFIRM_LEADER = 21,	/* one row (term) */
 	PGRAFT_OP_READ_BARRIER = 22,	/* one row (index) */
 	PGRAFT_OP_WAIT_APPLIED = 23,	/* a: index; one row (boolean) */
-	PGRAFT_OP_LOG_ENTRIES = 24, /* a: first, b: last; rows of pgraft_log_entries, the
-								 * first of them only; no rows: there are no more */
+	PGRAFT_OP_LOG_ENTRIES = 24, /* a: first, b: last; rows of
+								 * pgraft_log_entries, the first of them only;
+								 * no rows: there are no more */
 	PGRAFT_OP_RECOVER = 25,		/* data: the cluster_id once more */
 	PGRAFT_OP_HEALTH_CHECK = 26,	/* rows of pgraft_health_check */
 	PGRAFT_OP_STAT_NODE = 27,	/* row of pgraft_stat_node */
@@ -138,39 +142,44 @@ enum
 									 * data: address */
 
 	/*
-	 * The apply worker's.  NEXT answers with the committed entries after index
-	 * a once there are any, or with none after b ms: rows of three columns.  Of
-	 * PGRAFT_NEXT_HEADER_ROWS, the first is about the log: the last of the indexes after a that no member's
-	 * log holds any more (0 = none, else no entries follow), the last that can be read, and
-	 * the cluster's uuid, or NULL if this node is no member (after a comma,
-	 * those that it had before this node recovered it from a lost quorum); the second
-	 * is 1 if another member asks for the exported state of the database, else 0,
-	 * and two NULLs; then index, term and data of each entry, data NULL for Raft's own.
+	 * The apply worker's.  NEXT answers with the committed entries after
+	 * index a once there are any, or with none after b ms: rows of three
+	 * columns.  Of PGRAFT_NEXT_HEADER_ROWS, the first is about the log: the
+	 * last of the indexes after a that no member's log holds any more (0 =
+	 * none, else no entries follow), the last that can be read, and the
+	 * cluster's uuid, or NULL if this node is no member (after a comma, those
+	 * that it had before this node recovered it from a lost quorum); the
+	 * second is 1 if another member asks for the exported state of the
+	 * database, else 0, and two NULLs; then index, term and data of each
+	 * entry, data NULL for Raft's own.
 	 */
 	PGRAFT_OP_APPLY_NEXT = 40,
-	PGRAFT_OP_APPLY_RETAIN = 41,	/* a: entries from here on are kept; 0 = none are
-									 * needed; b: 1 = an exported state would do */
+	PGRAFT_OP_APPLY_RETAIN = 41,	/* a: entries from here on are kept; 0 =
+									 * none are needed; b: 1 = an exported
+									 * state would do */
 
 	/*
 	 * The exported state of the database, in parts, since it may be large.
-	 * EXPORT: a: offset, b: bytes of the whole (0 = there is none), data: a part.
-	 * IMPORT: a: offset; one row (bytes of the whole, a part), or no row if no
-	 * member has one; offset 0 gets it from a member.
+	 * EXPORT: a: offset, b: bytes of the whole (0 = there is none), data: a
+	 * part. IMPORT: a: offset; one row (bytes of the whole, a part), or no
+	 * row if no member has one; offset 0 gets it from a member.
 	 */
 	PGRAFT_OP_APPLY_EXPORT = 42,
 	PGRAFT_OP_APPLY_IMPORT = 43,
-	PGRAFT_OP_TRACE_SAVE = 60	/* data: path of a new directory; one row (bytes) */
-};
+	PGRAFT_OP_TRACE_SAVE = 60	/* data: path of a new directory; one row
+								 * (bytes) */
+} PgraftOp;
 
 /*
  * Whether a request may change something.  Then it is not possible within an apply
  * function, its client does not ask it again of another engine, and an engine that
- * stops still answers it.
+ * stops still answers it.  Every operation is listed, so that the compiler warns of
+ * one that is not.
  */
 static inline int
 pgraft_op_is_write(uint32_t op)
 {
-	switch (op)
+	switch ((PgraftOp) op)
 	{
 		case PGRAFT_OP_INIT:
 		case PGRAFT_OP_ADD_NODE:
@@ -182,9 +191,25 @@ pgraft_op_is_write(uint32_t op)
 		case PGRAFT_OP_RECOVER:
 		case PGRAFT_OP_TRACE_SAVE:
 			return 1;
-		default:
-			return 0;
+		case PGRAFT_OP_NODES:
+		case PGRAFT_OP_CLUSTER_STATUS:
+		case PGRAFT_OP_LOG_STATS:
+		case PGRAFT_OP_LOG_ENTRY:
+		case PGRAFT_OP_REPLICATION_STATUS:
+		case PGRAFT_OP_CONFIRM_LEADER:
+		case PGRAFT_OP_READ_BARRIER:
+		case PGRAFT_OP_WAIT_APPLIED:
+		case PGRAFT_OP_LOG_ENTRIES:
+		case PGRAFT_OP_HEALTH_CHECK:
+		case PGRAFT_OP_STAT_NODE:
+		case PGRAFT_OP_STAT_PEERS:
+		case PGRAFT_OP_APPLY_NEXT:
+		case PGRAFT_OP_APPLY_RETAIN:
+		case PGRAFT_OP_APPLY_EXPORT:
+		case PGRAFT_OP_APPLY_IMPORT:
+			break;
 	}
+	return 0;
 }
 
 /* The argument of pgraft_init(). */
@@ -227,7 +252,8 @@ enum
 {
 	PGRAFT_RECORD_REPLY = 1,
 	PGRAFT_RECORD_LOG = 2,		/* level, then one string */
-	PGRAFT_RECORD_FATAL = 3		/* one string: the engine is done for; report it and exit */
+	PGRAFT_RECORD_FATAL = 3		/* one string: the engine is done for; report
+								 * it and exit */
 };
 
 /*

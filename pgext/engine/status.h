@@ -16,7 +16,8 @@
 enum
 {
 	PGRAFT_WORKER_STOPPED = 0,	/* no engine, or the node was removed */
-	PGRAFT_WORKER_INITIALIZING = 1, /* before pgraft_init(), or opening the store */
+	PGRAFT_WORKER_INITIALIZING = 1, /* before pgraft_init(), or opening the
+									 * store */
 	PGRAFT_WORKER_RUNNING = 2,
 	PGRAFT_WORKER_ERROR = 3
 };
@@ -72,7 +73,8 @@ typedef struct PgraftStatus
  */
 typedef struct PgraftStatusBlock
 {
-	uint64_t	seq;			/* odd while copies[0] is being written: read copies[1] */
+	uint64_t	seq;			/* odd while copies[0] is being written: read
+								 * copies[1] */
 	PgraftStatus copies[2];
 } PgraftStatusBlock;
 
@@ -96,7 +98,8 @@ pgraft_status_begin(PgraftStatusBlock *block)
 	uint64_t	seq = __atomic_load_n(&block->seq, __ATOMIC_RELAXED);
 
 	if (seq & 1)
-		return seq;				/* a writer was killed half-way: copies[1] is whole */
+		return seq;				/* a writer was killed half-way: copies[1] is
+								 * whole */
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	pgraft_status_copy(&block->copies[1], &block->copies[0]);
 	__atomic_thread_fence(__ATOMIC_RELEASE);

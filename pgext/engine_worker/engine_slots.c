@@ -191,7 +191,8 @@ take(uint32 slotno, uint64 gen)
 
 	pg_read_barrier();
 	if (slot->epoch != pg_atomic_read_u32(&pgraft_shared->epoch))
-		return;					/* for an engine that is gone: its owner sees that */
+		return;					/* for an engine that is gone: its owner sees
+								 * that */
 	memset(&request, 0, sizeof(request));
 	request.id = PGRAFT_REQUEST_ID(gen, slotno);
 	request.op = slot->op;

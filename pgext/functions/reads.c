@@ -38,7 +38,7 @@ PG_FUNCTION_INFO_V1(pgraft_wait_applied);
 static Datum
 ask_number(uint32 op)
 {
-	PgraftCall	call = {.op = op, .timeout_ms = pgraft_propose_timeout};
+	PgraftCall	call = {.op = op,.timeout_ms = pgraft_propose_timeout};
 	size_t		len;
 	char	   *value;
 
@@ -70,7 +70,8 @@ tables_reached(uint64 index)
 			return true;
 		case PGRAFT_APPLY_STOPPED:
 		case PGRAFT_APPLY_CONNECTING:
-			return false;		/* whether there is a function is not known yet */
+			return false;		/* whether there is a function is not known
+								 * yet */
 		default:
 			return report.applied >= index;
 	}

@@ -31,7 +31,7 @@ PG_FUNCTION_INFO_V1(pgraft_health_check);
 static Datum
 rows_of_view(FunctionCallInfo fcinfo, const char *name, uint32 op)
 {
-	PgraftCall	call = {.op = op, .timeout_ms = PGRAFT_MONITOR_TIMEOUT_MS};
+	PgraftCall	call = {.op = op,.timeout_ms = PGRAFT_MONITOR_TIMEOUT_MS};
 
 	pgraft_require_select(fcinfo, name);
 	return pgraft_ask_rows(fcinfo, &call);
@@ -131,7 +131,8 @@ pgraft_health_check(PG_FUNCTION_ARGS)
 	PgraftCall	call = {
 		.op = PGRAFT_OP_HEALTH_CHECK,
 		.timeout_ms = PGRAFT_MONITOR_TIMEOUT_MS,
-		.may_end = true			/* an engine that hangs is a finding, not an error */
+		.may_end = true			/* an engine that hangs is a finding, not an
+								 * error */
 	};
 	PgraftRows	rows;
 	char	   *body;

@@ -47,9 +47,11 @@ typedef enum PgraftSlotState
 	PGRAFT_SLOT_OWNED,			/* a backend fills it */
 	PGRAFT_SLOT_REQUEST,		/* published; the worker may take it */
 	PGRAFT_SLOT_INFLIGHT,		/* the engine has it */
-	PGRAFT_SLOT_LARGE,			/* answered; reply_len bytes wait in the worker */
+	PGRAFT_SLOT_LARGE,			/* answered; reply_len bytes wait in the
+								 * worker */
 	PGRAFT_SLOT_FETCH,			/* reply_dsm is the segment to put them into */
-	PGRAFT_SLOT_DONE			/* answered; the reply is in the slot or in reply_dsm */
+	PGRAFT_SLOT_DONE			/* answered; the reply is in the slot or in
+								 * reply_dsm */
 } PgraftSlotState;
 
 #define PGRAFT_WORD(gen, state)		(((uint64) (gen) << 8) | (uint64) (state))
@@ -95,10 +97,13 @@ typedef struct PgraftShared
 	pg_atomic_uint64 pending[PGRAFT_PENDING_WORDS];
 
 	pg_atomic_uint32 failures;	/* the engine's in a row, crashes apart */
-	pg_atomic_uint64 failed_with;	/* PgReloadTime of the worker that failed last */
-	pg_atomic_uint64 next_start;	/* TimestampTz; 0: the engine is not waited for */
+	pg_atomic_uint64 failed_with;	/* PgReloadTime of the worker that failed
+									 * last */
+	pg_atomic_uint64 next_start;	/* TimestampTz; 0: the engine is not
+									 * waited for */
 
-	ConditionVariable engine_cv;	/* epoch has become odd, or next_start not 0 */
+	ConditionVariable engine_cv;	/* epoch has become odd, or next_start not
+									 * 0 */
 	ConditionVariable slot_cv;	/* a slot has become free */
 
 	slock_t		mutex;			/* guards last_error */

@@ -12,7 +12,8 @@
 #define READERS	3
 
 static PgraftStatusBlock block;
-static int	writing;			/* set before there are readers: without a pause */
+static int	writing;			/* set before there are readers: without a
+								 * pause */
 
 /* Every word of the status says n. */
 static PgraftStatus

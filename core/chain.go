@@ -137,6 +137,9 @@ func (d *digest) persist(p *Persist) {
 		d.number(h.Commit)
 	}
 	d.number(p.PromiseMillis)
+	if p.Version != 0 {
+		d.number(uint64(p.Version))
+	}
 	d.flag(p.Sync)
 }
 

@@ -14,7 +14,7 @@ import (
 
 // checkpointMagic begins every checkpoint. Its last byte is the version of what
 // follows: a checkpoint is read only by the version that wrote it.
-const checkpointMagic = "pgraft checkpoint\x02"
+const checkpointMagic = "pgraft checkpoint\x03"
 
 // ErrCheckpointVersion says that a checkpoint is of another version of pgraft.
 var ErrCheckpointVersion = errors.New("core: checkpoint of another version")
@@ -186,6 +186,7 @@ func (c *Core) stateConfig(k *checkpoint.Codec) {
 		k.Uint(&g.Limits.CommittedBytes)
 		k.Uint(&g.Limits.MarkBytes)
 		k.Uint(&g.Limits.RequestWindow)
+		checkpoint.Number(k, &g.Newest)
 	}
 	code(&g)
 	if g != c.cfg {
@@ -221,6 +222,7 @@ func (m *machine) state(k *checkpoint.Codec) {
 	checkpoint.Message(k, &m.conf)
 	k.Array(&m.members.ClusterUUID)
 	checkpoint.Number(k, &m.members.LastIncarnation)
+	checkpoint.Number(k, &m.members.Version)
 	checkpoint.Messages(k, &m.members.List)
 	checkpoint.List(k, &m.requests.order, func(r *request) {
 		k.Array(&r.id)
@@ -254,6 +256,11 @@ func (l *lease) state(k *checkpoint.Codec) {
 		k.Uint(&g.ticks)
 	})
 	checkpoint.ByID(k, &l.answered, k.Uint)
+	checkpoint.ByID(k, &l.said, func(a *announcement) {
+		k.Uint(&a.round)
+		k.Uint(&a.opened)
+		checkpoint.Number(k, &a.version)
+	})
 	k.Uint(&l.from)
 	k.Uint(&l.ticks)
 	k.Uint(&l.forfeit)
@@ -269,6 +276,7 @@ func (p *peer) state(k *checkpoint.Codec) {
 	k.Flag(&p.takesNone)
 	k.Flag(&p.leaves)
 	checkpoint.Number(k, &p.alarm)
+	checkpoint.Number(k, &p.newest)
 }
 
 func (s *storage) state(k *checkpoint.Codec) {
@@ -315,6 +323,7 @@ func (cs *changes) state(k *checkpoint.Codec) {
 		checkpoint.Pointer(k, p, func(ch *change) {
 			checkpoint.List(k, &ch.ids, k.Uint)
 			checkpoint.Message(k, &ch.add)
+			checkpoint.Number(k, &ch.newest)
 			k.Uint(&ch.raftID)
 			k.Flag(&ch.started)
 			ch.wait.state(k)

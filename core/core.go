@@ -69,6 +69,9 @@ func New(cfg Config, d Durable) (*Core, error) {
 	if err := c.machine.restore(log.marks[0]); err != nil {
 		return nil, fmt.Errorf("core: stored %w", err)
 	}
+	if err := knowsAll(&c.machine, d.Entries, cfg.Newest); err != nil {
+		return nil, err
+	}
 	last, _ := log.LastIndex() // never fails
 	c.last = last
 	// Applied entries can be ahead of the stored commit index: a commit index
@@ -277,7 +280,7 @@ func (c *Core) leaderKnown() {
 }
 
 func (c *Core) becameLeader() {
-	c.lease = lease{rounds: map[uint64]uint64{}, granted: map[uint64]grant{}, answered: map[uint64]uint64{}}
+	c.lease = lease{rounds: map[uint64]uint64{}, granted: map[uint64]grant{}, answered: map[uint64]uint64{}, said: map[uint64]announcement{}}
 	c.changes.confIndex = c.last // the library allows no change before this is applied
 	c.rememberAppended()
 	for _, m := range c.members.List { // until they say so

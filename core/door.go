@@ -21,6 +21,7 @@ type peer struct {
 	takesNone bool            // as the leader it says that it takes no proposals
 	leaves    bool            // it has asked to be removed
 	alarm     Alarm           // as the leader: what it has said of itself
+	newest    uint32          // as the leader's follower: the newest version that the leader knows
 }
 
 func (c *Core) peer(id uint64) *peer {
@@ -157,10 +158,13 @@ func (c *Core) checkEnvelope(from uint64, env *corepb.Envelope) error {
 	}
 	switch b := env.GetBody().(type) {
 	case *corepb.Envelope_Raft:
-		return checkRaft(env, b.Raft)
+		return checkRaft(env, b.Raft, c.cfg.Newest)
 	case *corepb.Envelope_Forward:
 		if n := len(b.Forward.GetCommand().GetRequestId()); n != 16 {
 			return fmt.Errorf("forwarded command with a request id of %d bytes", n)
+		}
+		if v := b.Forward.GetCommand().GetClusterVersion(); v != 0 {
+			return fmt.Errorf("forwarded command that raises the cluster to version %d, which only a leader does", v)
 		}
 	case *corepb.Envelope_ForwardReply:
 		if n := len(b.ForwardReply.GetRequestId()); n != 16 {
@@ -185,7 +189,7 @@ func forMembers(t pb.MessageType) bool {
 	return false
 }
 
-func checkRaft(env *corepb.Envelope, m *pb.Message) error {
+func checkRaft(env *corepb.Envelope, m *pb.Message, newest uint32) error {
 	if m.GetFrom() != env.GetFrom() || m.GetTo() != env.GetTo() {
 		return fmt.Errorf("%v from %x to %x inside a message from %x to %x", m.GetType(), m.GetFrom(), m.GetTo(), env.GetFrom(), env.GetTo())
 	}
@@ -194,9 +198,9 @@ func checkRaft(env *corepb.Envelope, m *pb.Message) error {
 	}
 	switch m.GetType() {
 	case pb.MsgApp:
-		return checkEntries(m)
+		return checkEntries(m, newest)
 	case pb.MsgSnap:
-		return checkSnapshot(m.GetSnapshot())
+		return checkSnapshot(m.GetSnapshot(), newest)
 	case pb.MsgHeartbeat, pb.MsgHeartbeatResp:
 		if n := len(m.GetContext()); n != 0 && n != 8 {
 			return fmt.Errorf("%v with a context of %d bytes", m.GetType(), n)
@@ -205,27 +209,30 @@ func checkRaft(env *corepb.Envelope, m *pb.Message) error {
 	return nil
 }
 
-func checkEntries(m *pb.Message) error {
+func checkEntries(m *pb.Message, newest uint32) error {
 	term := m.GetLogTerm()
 	for i, e := range m.GetEntries() {
 		if e.GetIndex() != m.GetIndex()+1+uint64(i) || e.GetTerm() < term || e.GetTerm() > m.GetTerm() {
 			return fmt.Errorf("entry %d of term %d where %d of term %d to %d belongs", e.GetIndex(), e.GetTerm(), m.GetIndex()+1+uint64(i), term, m.GetTerm())
 		}
 		term = e.GetTerm()
-		if err := checkEntry(e); err != nil {
+		if err := checkEntry(e, newest); err != nil {
 			return fmt.Errorf("entry %d: %w", e.GetIndex(), err)
 		}
 	}
 	return nil
 }
 
-func checkEntry(e *pb.Entry) error {
+func checkEntry(e *pb.Entry, newest uint32) error {
 	switch e.GetType() {
 	case pb.EntryNormal:
 		if len(e.GetData()) == 0 {
 			return nil
 		}
-		_, err := decodeCommand(e.GetData())
+		cmd, err := decodeCommand(e.GetData())
+		if err == nil && cmd.version > newest {
+			return fmt.Errorf("it raises the cluster to version %d, this pgraft knows up to %d: install a newer one", cmd.version, newest)
+		}
 		return err
 	case pb.EntryConfChangeV2:
 		_, _, err := decodeChange(e.GetData())
@@ -234,12 +241,15 @@ func checkEntry(e *pb.Entry) error {
 	return fmt.Errorf("type %v", e.GetType())
 }
 
-func checkSnapshot(s *pb.Snapshot) error {
+func checkSnapshot(s *pb.Snapshot, newest uint32) error {
 	if raft.IsEmptySnap(s) {
 		return errors.New("empty snapshot")
 	}
 	var m machine
-	return m.restore(s)
+	if err := m.restore(s); err != nil {
+		return err
+	}
+	return knowsAll(&m, nil, newest)
 }
 
 // contacts is what a leader tells all members about each of them.
@@ -251,8 +261,12 @@ func (c *Core) contacts() []*corepb.Contact {
 		if id == c.self {
 			continue
 		}
-		l = append(l, &corepb.Contact{RaftId: id, SilentMillis: c.silentMillis(id), Match: progress.of(id).match,
-			Alarm: corepb.Alarm(c.alarmOf(id)), Full: c.fullHere(id)})
+		k := &corepb.Contact{RaftId: id, SilentMillis: c.silentMillis(id), Match: progress.of(id).match,
+			Alarm: corepb.Alarm(c.alarmOf(id)), Full: c.fullHere(id)}
+		if c.announces() != 0 {
+			k.Newest = c.newestOf(id)
+		}
+		l = append(l, k)
 	}
 	if c.full {
 		l = append(l, &corepb.Contact{RaftId: c.self, Match: c.last, Full: true})
@@ -261,6 +275,7 @@ func (c *Core) contacts() []*corepb.Contact {
 }
 
 func (c *Core) noteContacts(env *corepb.Envelope) {
+	c.peer(env.GetFrom()).newest = max(env.GetLeaseRound().GetNewest(), OldestVersion)
 	for _, k := range env.GetLeaseRound().GetContacts() {
 		if c.members.Get(k.GetRaftId()) != nil && k.GetRaftId() != c.self {
 			p := c.peer(k.GetRaftId())

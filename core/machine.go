@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"go.etcd.io/raft/v3"
@@ -32,8 +33,9 @@ func (m *machine) restore(s *pb.Snapshot) error {
 	}
 	*m = machine{
 		index: s.GetMetadata().GetIndex(), term: s.GetMetadata().GetTerm(),
-		conf:     s.GetMetadata().GetConfState(),
-		members:  Members{LastIncarnation: uint32(st.GetLastIncarnation()), List: st.GetMembers()},
+		conf: s.GetMetadata().GetConfState(),
+		members: Members{LastIncarnation: uint32(st.GetLastIncarnation()), List: st.GetMembers(),
+			Version: max(st.GetClusterVersion(), OldestVersion)},
 		requests: requests{byID: map[[16]byte]place{}, window: m.requests.window},
 	}
 	copy(m.members.ClusterUUID[:], st.GetClusterUuid())
@@ -48,14 +50,23 @@ func (m *machine) restore(s *pb.Snapshot) error {
 
 // snapshot is the machine as it is now.
 func (m *machine) snapshot() *pb.Snapshot {
-	state := marshal(&corepb.State{
+	state := &corepb.State{
 		ClusterUuid:     m.members.ClusterUUID[:],
 		LastIncarnation: uint64(m.members.LastIncarnation),
 		Members:         m.members.List,
-	})
+		ClusterVersion:  m.needs(),
+	}
 	requests := m.requests.encode()
-	return &pb.Snapshot{Data: slices.Concat(state, requests), Metadata: &pb.SnapshotMetadata{
+	return &pb.Snapshot{Data: slices.Concat(marshal(state), requests), Metadata: &pb.SnapshotMetadata{
 		ConfState: m.conf, Index: new(m.index), Term: new(m.term)}}
+}
+
+// needs is the version that whoever reads the machine's snapshot has to know; 0: all do.
+func (m *machine) needs() uint32 {
+	if m.members.Version > OldestVersion {
+		return m.members.Version
+	}
+	return 0
 }
 
 // applied is what an entry did.
@@ -69,6 +80,7 @@ type applied struct {
 	change    *corepb.MemberChange
 	refused   string // why the change was not made
 	jointLeft bool   // the library's entry that ends a joint configuration
+	raised    bool   // the cluster version was
 }
 
 // apply takes the next committed entry. conf makes a membership change in the
@@ -91,6 +103,11 @@ func (m *machine) apply(e *pb.Entry, conf func(*pb.ConfChangeV2) *pb.ConfState) 
 	if err != nil {
 		panic(fmt.Sprintf("committed entry %d: %v", m.index, err))
 	}
+	if cmd.version != 0 {
+		raised := cmd.version > m.members.Version
+		m.members.Version = max(m.members.Version, cmd.version)
+		return applied{raised: raised}
+	}
 	a := applied{isCommand: true, requestID: cmd.request}
 	if at, ok := m.requests.byID[a.requestID]; ok {
 		a.at = at
@@ -111,6 +128,7 @@ type command struct {
 	request [16]byte
 	since   uint64
 	data    []byte
+	version uint32 // of the cluster, from here on; nothing else is set then
 }
 
 // decodeCommand reads a corepb.Command without allocating: every entry is looked
@@ -118,6 +136,7 @@ type command struct {
 func decodeCommand(b []byte) (command, error) {
 	var c command
 	var request []byte
+	var version uint64
 	for len(b) > 0 {
 		num, typ, n := protowire.ConsumeTag(b)
 		if n < 0 {
@@ -131,6 +150,8 @@ func decodeCommand(b []byte) (command, error) {
 			c.since, n = protowire.ConsumeVarint(b)
 		case num == 3 && typ == protowire.BytesType:
 			c.data, n = protowire.ConsumeBytes(b)
+		case num == 4 && typ == protowire.VarintType:
+			version, n = protowire.ConsumeVarint(b)
 		default:
 			n = protowire.ConsumeFieldValue(num, typ, b)
 		}
@@ -139,6 +160,13 @@ func decodeCommand(b []byte) (command, error) {
 		}
 		b = b[n:]
 	}
+	if version != 0 {
+		if len(request) > 0 || len(c.data) > 0 || version > math.MaxUint32 {
+			return c, fmt.Errorf("cluster version %d with a request id of %d bytes and %d bytes of data", version, len(request), len(c.data))
+		}
+		c.version = uint32(version)
+		return c, nil
+	}
 	if copy(c.request[:], request) != len(c.request) || len(request) != len(c.request) {
 		return c, fmt.Errorf("command with a request id of %d bytes", len(request))
 	}
@@ -146,7 +174,7 @@ func decodeCommand(b []byte) (command, error) {
 }
 
 // UserData returns the user's bytes in a log entry; ok is false for entries of
-// Raft's own (a new leader's first, membership).
+// Raft's own and pgraft's (a new leader's first, membership, cluster version).
 func UserData(e Entry) (data []byte, ok bool, err error) {
 	if e.Kind != EntryNormal || len(e.Data) == 0 {
 		return nil, false, nil
@@ -155,7 +183,7 @@ func UserData(e Entry) (data []byte, ok bool, err error) {
 	if err != nil {
 		return nil, false, fmt.Errorf("core: entry %d: %w", e.Index, err)
 	}
-	return cmd.data, true, nil
+	return cmd.data, cmd.version == 0, nil
 }
 
 // applyChange makes a membership change, or refuses one that no longer fits:
@@ -229,10 +257,11 @@ const FoundingIndex = 1
 const FoundingTerm = 1
 
 // Bootstrap is the durable state that a one-node cluster is founded with: a
-// snapshot at FoundingIndex that makes id its only voter.
-func Bootstrap(id Identity, address string, port uint32) Durable {
+// snapshot at FoundingIndex that makes id its only voter, at the given cluster version:
+// the newest that its build knows. The batch that stores it has that Persist.Version.
+func Bootstrap(id Identity, address string, port uint32, version uint32) Durable {
 	m := machine{index: FoundingIndex, term: FoundingTerm, conf: &pb.ConfState{Voters: []uint64{id.RaftID}},
-		members: Members{ClusterUUID: id.ClusterUUID, LastIncarnation: Incarnation(id.RaftID),
+		members: Members{ClusterUUID: id.ClusterUUID, LastIncarnation: Incarnation(id.RaftID), Version: version,
 			List: []*corepb.Member{{RaftId: id.RaftID, Address: address, Port: port,
 				ReplicaUuid: bytes.Clone(id.ReplicaUUID[:]), Role: corepb.Role_VOTER}}}}
 	return Durable{Snapshot: fromRaftSnapshot(m.snapshot()), HardState: HardState{Term: FoundingTerm, Commit: FoundingIndex}}

@@ -28,6 +28,7 @@ type changes struct {
 type change struct {
 	ids     []uint64       // empty: nobody waits, another member asked
 	add     *corepb.Member // nil: a removal. With Replaces set: a replacement
+	newest  uint32         // with add: the version that its build knows
 	raftID  uint64         // set when the first entry has been proposed, or a removal
 	started bool
 	wait    roundWait // before it is started
@@ -42,7 +43,7 @@ func (c *Core) addNode(in AddNode) {
 	if c.refusedHere(in.ID) {
 		return
 	}
-	ch := &change{ids: []uint64{in.ID}, add: &corepb.Member{Address: in.Address, Port: in.Port,
+	ch := &change{ids: []uint64{in.ID}, newest: in.Newest, add: &corepb.Member{Address: in.Address, Port: in.Port,
 		ReplicaUuid: bytes.Clone(in.ReplicaUUID[:]), Role: corepb.Role_JOINING, RaftId: RaftID(0, in.NodeID)}}
 	c.enqueue(ch)
 }
@@ -119,6 +120,9 @@ func (c *Core) leaderDuties() {
 			return
 		}
 	}
+	if c.raiseVersion() {
+		return
+	}
 	for _, ch := range slices.Clone(c.changes.waiting) {
 		if !ch.started && c.start(ch) {
 			return
@@ -174,6 +178,10 @@ func (c *Core) startAdd(ch *change) bool {
 	node := NodeID(ch.add.GetRaftId())
 	if a := ch.add.GetAddress(); strings.ToValidUTF8(a, "") != a {
 		c.answer(ch, NotPossible, "address %q is not UTF-8", a)
+		return false
+	}
+	if v := max(ch.newest, OldestVersion); v < c.members.Version {
+		c.answer(ch, NotPossible, "node %d knows versions up to %d, the cluster is at version %d: install a newer pgraft there first", node, v, c.members.Version)
 		return false
 	}
 	if ch.add.GetReplaces() != 0 {

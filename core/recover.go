@@ -47,6 +47,9 @@ func Recover(id Identity, d Durable, clusterUUID [16]byte, address string, port 
 		return id, Persist{}, fmt.Errorf("recover node %d: %w", id.NodeID, err)
 	}
 	m, err := replay(log)
+	if err == nil {
+		err = knowsAll(m, nil, NewestVersion)
+	}
 	if err != nil {
 		return id, Persist{}, fmt.Errorf("core: recover node %d: %w", id.NodeID, err)
 	}
@@ -71,7 +74,7 @@ func replay(log *tail) (*machine, error) {
 		return nil, err
 	}
 	for _, e := range log.entries {
-		if err := checkEntry(e); err != nil {
+		if err := checkEntry(e, NewestVersion); err != nil {
 			return nil, fmt.Errorf("entry %d: %w", e.GetIndex(), err)
 		}
 		m.apply(e, func(*pb.ConfChangeV2) *pb.ConfState { return m.conf })
@@ -92,7 +95,8 @@ func (m *machine) applyRecovery(ch *corepb.MemberChange, conf func(*pb.ConfChang
 	}
 	conf(cc)
 	m.conf = conf(&pb.ConfChangeV2{})
-	m.members = Members{ClusterUUID: [16]byte(ch.GetClusterUuid()), LastIncarnation: Incarnation(self), List: []*corepb.Member{ch.GetMember()}}
+	m.members = Members{ClusterUUID: [16]byte(ch.GetClusterUuid()), LastIncarnation: Incarnation(self),
+		Version: m.members.Version, List: []*corepb.Member{ch.GetMember()}}
 }
 
 // Change returns what a membership entry does; ok is false for all others, and

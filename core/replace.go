@@ -33,7 +33,7 @@ func (c *Core) replaceNode(in ReplaceNode) {
 		return
 	}
 	add.Replaces = old.GetRaftId()
-	c.enqueue(&change{ids: []uint64{in.ID}, add: add})
+	c.enqueue(&change{ids: []uint64{in.ID}, newest: in.Newest, add: add})
 }
 
 func sameServer(a, b *corepb.Member) bool {

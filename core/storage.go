@@ -52,6 +52,7 @@ func (c *Core) persist(m *pb.Message) {
 	if s := m.GetSnapshot(); s != nil {
 		p.Snapshot = fromRaftSnapshot(s)
 		c.restoreSnapshot(s)
+		p.Version = c.machine.needs()
 	}
 	if es := m.GetEntries(); len(es) > 0 {
 		p.Entries = make([]Entry, len(es))
@@ -61,6 +62,9 @@ func (c *Core) persist(m *pb.Message) {
 		}
 		c.log.append(es)
 		c.last = es[len(es)-1].GetIndex()
+		for i := range p.Entries {
+			p.Version = max(p.Version, entryVersion(p.Entries[i]))
+		}
 	}
 	if m.Term != nil {
 		p.HardState = &HardState{Term: m.GetTerm(), Vote: m.GetVote(), Commit: m.GetCommit()}
@@ -167,6 +171,8 @@ func (c *Core) applyCommitted(m *pb.Message) {
 			c.changeApplied(a)
 		case a.jointLeft:
 			c.jointLeft()
+		case a.raised:
+			c.versionRaised()
 		case a.isCommand:
 			c.resolve(a)
 		}

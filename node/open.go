@@ -213,5 +213,5 @@ func (n *Node) takeOver(id core.Identity, mark marker, marked bool) error {
 }
 
 func (n *Node) storeOptions() store.Options {
-	return store.Options{FS: n.cfg.FS, Retention: n.cfg.Retention, Logger: n.cfg.Logger, OnFull: n.room.signal}
+	return store.Options{FS: n.cfg.FS, Retention: n.cfg.Retention, Newest: n.cfg.newest(), Logger: n.cfg.Logger, OnFull: n.room.signal}
 }

@@ -37,6 +37,7 @@ const (
 	checkAvailable  = "available"          // a quorum that is up and connected acknowledges writes
 	checkStatus     = "members-shown"      // what a node says of the members is so
 	checkRestore    = "restored-same"      // a core made of a checkpoint goes on as the one before, to the byte
+	checkVersion    = "version"            // the cluster version: raised when all members know it, the same everywhere, never lowered
 	checkLiveness   = "liveness"           // without faults, everything comes right
 	checkTransition = "host-order"         // batches come numbered in order, and are on the disk as they were
 )
@@ -47,7 +48,7 @@ const stopped = "stopped"
 // Checks lists the checkers by name.
 func Checks() []string {
 	return []string{checkPanic, checkLeader, checkLog, checkComplete, checkCommitted, checkApplied, checkBack, checkDurable,
-		checkQuorum, checkAck, checkRequest, checkOutcome, checkMembers, checkAlive, checkChange, checkLease, checkPromise, checkBounds, checkFresh, checkReads, checkLinear, checkRecover, checkAvailable, checkStatus, checkRestore,
+		checkQuorum, checkAck, checkRequest, checkOutcome, checkMembers, checkAlive, checkChange, checkLease, checkPromise, checkBounds, checkFresh, checkReads, checkLinear, checkRecover, checkAvailable, checkStatus, checkRestore, checkVersion,
 		checkLiveness, checkTransition}
 }
 
@@ -107,6 +108,7 @@ type checks struct {
 	changes      []madeChange // in the order of appending
 	promises     []made
 	joints       map[slotKey]*jointChange // by membership entry; nil: after it there is none
+	raise        raise
 	availability availability
 	recovery     recovery
 	lostKeys     map[int]bool // of what a recovery from a lost majority cost
@@ -272,6 +274,7 @@ func (c *checks) stepped(n *node) {
 		c.commitMoved(n)
 	}
 	c.countsItself(n)
+	c.versionKept(n)
 	v.term, v.commit, v.role = s.Term, s.Commit, s.Role
 	c.bounds(n)
 }

@@ -52,7 +52,8 @@ type node struct {
 	clock    clock
 	draws    Stream
 	timing   core.Config // but for Identity and Seed
-	protocol uint32      // of the build that is installed
+	protocol uint32      // of the build that is installed: others refuse it
+	builds   []build     // that were installed
 
 	// The process. A new life begins with every start.
 	life       uint32
@@ -138,6 +139,7 @@ func (n *node) start() {
 		return
 	}
 	n.life++
+	n.builds = append(n.builds, build{n.w.now, n.knows()})
 	n.identity = core.Identity{ClusterID: clusterID, NodeID: n.id}
 	n.members, n.warned = core.Members{}, false
 	n.w.say(n, "starts")
@@ -165,8 +167,8 @@ func (n *node) init(found bool) {
 	id := core.Identity{ClusterID: clusterID, NodeID: n.id, ReplicaUUID: n.uuid()}
 	if found {
 		id.ClusterUUID, id.RaftID = n.uuid(), core.RaftID(1, n.id)
-		d := core.Bootstrap(id, n.address, port)
-		n.disk.dir.write(&core.Persist{Snapshot: d.Snapshot, HardState: &d.HardState})
+		d := core.Bootstrap(id, n.address, port, n.knows())
+		n.disk.dir.write(&core.Persist{Snapshot: d.Snapshot, HardState: &d.HardState, Version: n.knows()})
 	}
 	n.disk.dir.identity, n.disk.dir.hasIdentity = id, true
 	n.identity = id
@@ -200,6 +202,16 @@ func (n *node) begin() {
 		n.refuse(err)
 		return
 	}
+	if v := n.disk.dir.version; v > n.knows() {
+		// Whoever looks after the server reads why, and installs the newer build.
+		n.w.marks.add(markTooOld)
+		n.state, n.why, n.lease = failed, fmt.Sprintf("the store needs version %d", v), lease{}
+		n.w.say(n, "refuses to start: %s", n.why)
+		n.timing.Newest = v
+		n.w.restartLater(n, n.draws.Between(200*time.Millisecond, 3*time.Second))
+		return
+	}
+	n.w.checks.readable(n, d)
 	cfg := n.timing
 	cfg.Identity, cfg.Seed = n.identity, n.draws.Uint64()
 	c, err := core.New(cfg, d)

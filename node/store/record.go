@@ -23,11 +23,18 @@ import (
 //	m/promise   the longest promise in milliseconds: u64
 //	m/snapshot  the newest snapshot: index u64, term u64, data
 //	m/start     the first index of the log: u64; 1 where there is no such record
+//	m/version   the newest core.Persist.Version: u64; no such record: none was named
 //
 // An entry's offset is how many bytes of data the entries before it have had
 // since the log was last replaced by a snapshot. It makes the bytes between any
 // two entries known without a table of sizes in memory.
-const format = 1
+//
+// A store begins in formatFirst, and goes over to format with the first record that an
+// older build would not miss: m/version.
+const (
+	formatFirst = 1
+	format      = 2
+)
 
 const (
 	entryPrefix = 'e'
@@ -43,6 +50,7 @@ var (
 	keyPromise  = []byte("m/promise")
 	keySnapshot = []byte("m/snapshot")
 	keyStart    = []byte("m/start")
+	keyVersion  = []byte("m/version")
 
 	entriesBegin = []byte{entryPrefix}
 	entriesEnd   = []byte{entryPrefix + 1}
@@ -81,6 +89,8 @@ func recordName(key []byte) string {
 		return "snapshot"
 	case string(keyStart):
 		return "start of the log"
+	case string(keyVersion):
+		return "cluster version"
 	}
 	return fmt.Sprintf("record %q", key)
 }

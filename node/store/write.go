@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -51,6 +52,7 @@ func (p *Pebble) writeBatch(in *core.Persist, sync bool) error {
 		return err
 	}
 	p.promise = max(p.promise, in.PromiseMillis)
+	p.version = max(p.version, uint64(in.Version))
 	if in.HardState != nil {
 		p.committed = in.HardState.Commit
 	}
@@ -156,6 +158,11 @@ func (p *Pebble) fill(b *pebble.Batch, old view, next *view, in *core.Persist) e
 	}
 	if h := in.HardState; h != nil {
 		if err := putUint64s(b, keyHard, h.Term, h.Vote, h.Commit); err != nil {
+			return err
+		}
+	}
+	if v := uint64(in.Version); v > p.version {
+		if err := errors.Join(putUint64s(b, keyVersion, v), putUint64s(b, keyFormat, format)); err != nil {
 			return err
 		}
 	}

@@ -126,6 +126,9 @@ func (n *Node) openStore() (bool, error) {
 	options := n.storeOptions()
 	options.Existing = marked // it may be taken away at any moment
 	s, err := store.Open(n.cfg.DataDir, options)
+	if errors.Is(err, store.ErrNewerFormat) {
+		err = tooOld(err)
+	}
 	if err != nil {
 		return false, err
 	}
@@ -168,9 +171,18 @@ type OpenError struct {
 	Passes bool   // it can be tried again: the data may only be out of reach
 	// Foreign: the directory never was a node's.
 	Foreign bool
+	Err     error // the cause; nil: none but Text
 }
 
+func (e *OpenError) Unwrap() error { return e.Err }
+
 func (e *OpenError) Error() string { return "node: " + e.Text + ". " + e.Hint }
+
+// tooOld is the error for a store that a newer build has written.
+func tooOld(err error) error {
+	return &OpenError{Alarm: core.TooOld, Text: err.Error(), Err: err,
+		Hint: "There is no way back to an older pgraft: install the newer one on this server again, and restart it."}
+}
 
 // notOurs is the error for a directory that was copied, moved or exchanged.
 func (n *Node) notOurs(alarm core.Alarm, otherwise, text string, a ...any) error {

@@ -70,7 +70,8 @@ func TestUpgradeOneAfterTheOther(t *testing.T) {
 	m := c[2]
 	m.stop()
 	older(m)
-	if err := m.refusesToOpen(); !errors.Is(err, store.ErrNewerFormat) || !strings.Contains(err.Error(), "its cluster is at version 2, this one knows up to 1") {
+	var refused *node.OpenError
+	if err := m.refusesToOpen(); !errors.As(err, &refused) || refused.Alarm != core.TooOld || !errors.Is(err, store.ErrNewerFormat) || !strings.Contains(err.Error(), "its cluster is at version 2, this one knows up to 1") {
 		t.Errorf("an older build opens it: %v", err)
 	}
 	// With what it had before, it is refused, and all say why.

@@ -3,7 +3,8 @@
 -- complain if script is sourced in psql, rather than via ALTER EXTENSION
 \echo Use "ALTER EXTENSION pgraft UPDATE TO '1.1'" to load this file. \quit
 
--- The views pgraft_stat_node and pgraft_stat_peers get a column alarm, at the end.
+-- The views pgraft_stat_node and pgraft_stat_peers get columns for alarms and versions,
+-- at the end.
 -- They are not dropped, so that grants and what others have built on them stay.
 
 ALTER FUNCTION pgraft_stat_get_node() RENAME TO pgraft_stat_get_node_1_0;
@@ -38,7 +39,9 @@ RETURNS TABLE (
     snapshots_sent bigint,
     snapshots_received bigint,
     stats_since timestamptz,
-    alarm text)
+    alarm text,
+    cluster_version int,
+    newest_version int)
 AS 'MODULE_PATHNAME', 'pgraft_stat_get_node'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 1;
 COMMENT ON FUNCTION pgraft_stat_get_node IS
@@ -73,7 +76,9 @@ RETURNS TABLE (
     tls_cipher text,
     certificate_subject text,
     certificate_expiry timestamptz,
-    alarm text)
+    alarm text,
+    newest_version int,
+    connection_version int)
 AS 'MODULE_PATHNAME', 'pgraft_stat_get_peers'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
 COMMENT ON FUNCTION pgraft_stat_get_peers IS

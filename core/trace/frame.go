@@ -41,7 +41,7 @@ type (
 		Durable core.Durable
 
 		redact *core.Redaction // of what is written, unless nil
-		format uint64 // of the file, if it is an older one
+		format uint64          // of the file, if it is an older one
 	}
 
 	// Input is one step.

@@ -52,6 +52,7 @@ var scenarios = []scenario{
 	{"waits after crashes of the engine", false, waitsAfterCrashes},
 	{"waits after crashes of an apply function", false, waitsAfterApplyCrashes},
 	{"refuses an engine of another build", false, refusesAnotherBuild},
+	{"works beside an older build", false, worksBesideAnOlderBuild},
 	{"stops while its disk hangs", false, stopsWhileItsDiskHangs},
 	{"kills all servers at once", false, killsAll},
 	{"removes a follower and adds it back", false, removesAFollower},

@@ -92,7 +92,7 @@ var scenarios = []scenario{
 	{"survives its database", false, survivesItsDatabase},
 	{"applies what its log lacks", false, appliesWhatItsLogLacks},
 	{"says what is gone", false, saysWhatIsGone},
-	{"moves, replaces and renames as its page says", false, livesThrough("Change the address or the port of a member", "Copies")},
+	{"moves, replaces and renames as its page says", false, livesThrough("Versions of pgraft side by side", "Copies")},
 	{"refuses copies as its page says", false, livesThrough("Copies", "")},
 	{"fills a late node", true, fillsALateNode},
 	{"holds a failed import", false, holdsAFailedImport},

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -45,7 +46,7 @@ func (n *node) install(newest uint32) {
 // hangUpTooOld ends the connections of builds that do not know the cluster's version,
 // as package node's transport does.
 func (n *node) hangUpTooOld() {
-	for _, p := range n.peers {
+	for _, p := range slices.Clone(n.peers) { // some end with their connection
 		for _, c := range [2]*conn{p.out, p.in} {
 			if c != nil && c.knows(n) < n.members.Version {
 				n.hangUp(c)

@@ -21,6 +21,11 @@ import (
 // it (Greet), it takes no such entry and no such snapshot (door.go), and the store
 // that has either is not opened by it (Persist.Version).
 //
+// A build that writes a new kind of entry, or a field of State that others must heed,
+// has the next NewestVersion, and writes it only where Members.Version is that. For a
+// new message it is enough that its recipient knows it (newestOf, conn.version in
+// node/transport).
+//
 //	version 1  builds of before the log carried a version, as commit c947f64
 //	version 2  the log may carry a cluster version
 const (

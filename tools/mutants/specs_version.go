@@ -35,8 +35,9 @@ var versionMutants = []mutant{
 		edits: []edit{{"core/storage.go", "		p.Version = c.machine.needs()\n", ""}},
 	},
 	{
-		name: "version-asked-of-nobody", class: "version", doc: "who is greeted need not know the cluster's version, and connections of before stay",
+		name: "version-asked-of-nobody", class: "version", doc: "who is added or greeted need not know the cluster's version, and connections of before stay",
 		edits: []edit{
+			{"core/membership.go", "	if v := max(ch.newest, OldestVersion); v < c.members.Version {\n", "	if v := max(ch.newest, OldestVersion); v < OldestVersion {\n"},
 			{"core/version.go", "return Range{max(m.Version, OldestVersion), newest}", "return Range{OldestVersion, newest}"},
 			{"sim/version.go", "			if c != nil && c.knows(n) < n.members.Version {\n", "			if c != nil && c.knows(n) < 1 {\n"},
 			{"sim/peers.go", " || h.c.bKnows < n.members.Version:", ":"},

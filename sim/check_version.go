@@ -11,8 +11,12 @@ import (
 )
 
 // raise is the cluster version as the nodes have it: the lowest applied index at which
-// one has it, and the highest at which one has not.
-type raise struct{ has, lacks uint64 }
+// one has it, and the highest at which one has not. asked is the newest that any leader
+// appended: builds that do not know it take no entries.
+type raise struct {
+	has, lacks uint64
+	asked      uint32
+}
 
 // raises: a leader raises the cluster version only when every member has announced, a
 // short while before at most, that its build knows it.
@@ -22,6 +26,7 @@ func (c *checks) raises(n *node, e *core.Entry) {
 		return
 	}
 	c.w.marks.add(markRaises)
+	c.raise.asked = max(c.raise.asked, v)
 	since := time.Duration(0)
 	tick := n.status.Tick - min(n.status.Tick, uint64(n.timing.ElectionTicks)+1)
 	if m := n.moments[tick%moments]; m.tick == tick && tick > 0 {

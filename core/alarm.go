@@ -19,10 +19,11 @@ const (
 	OtherReplica = Alarm(corepb.Alarm_ALARM_OTHER_REPLICA) // its data directory is not the member's: it was emptied or exchanged
 	Copy         = Alarm(corepb.Alarm_ALARM_COPY)          // another process runs with the same data
 	Wiped        = Alarm(corepb.Alarm_ALARM_WIPED)         // its data directory is empty, and was not
+	TooOld       = Alarm(corepb.Alarm_ALARM_TOO_OLD)       // its build does not know the cluster's version
 )
 
 func (a Alarm) String() string {
-	names := [...]string{"none", "lost data", "other replica", "copy", "wiped"}
+	names := [...]string{"none", "lost data", "other replica", "copy", "wiped", "too old"}
 	if int(a) < len(names) {
 		return names[a]
 	}

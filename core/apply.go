@@ -29,6 +29,8 @@ func (c *Core) applyCommitted(m *pb.Message) {
 			c.changeApplied(a)
 		case a.jointLeft:
 			c.jointLeft()
+		case a.raised:
+			c.versionRaised()
 		case a.isCommand:
 			c.resolve(a)
 		}

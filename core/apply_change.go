@@ -86,7 +86,8 @@ func (m *machine) applyRecovery(ch *corepb.MemberChange, conf func(*pb.ConfChang
 	}
 	conf(cc)
 	m.conf = conf(&pb.ConfChangeV2{})
-	m.members = Members{ClusterUUID: [16]byte(ch.GetClusterUuid()), LastIncarnation: Incarnation(self), List: []*corepb.Member{ch.GetMember()}}
+	m.members = Members{ClusterUUID: [16]byte(ch.GetClusterUuid()), LastIncarnation: Incarnation(self),
+		Version: m.members.Version, List: []*corepb.Member{ch.GetMember()}}
 }
 
 func withRole(m *corepb.Member, r corepb.Role) *corepb.Member {

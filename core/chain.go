@@ -175,6 +175,9 @@ func (d *digest) persist(p *Persist) {
 		d.number(h.Commit)
 	}
 	d.number(p.PromiseMillis)
+	if p.Version != 0 {
+		d.number(uint64(p.Version))
+	}
 	d.flag(p.Sync)
 	if p.Keep > 0 || len(p.History) > 0 {
 		d.number(p.Keep)

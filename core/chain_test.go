@@ -151,8 +151,8 @@ func inputs() []core.Input {
 	id := [16]byte{1, 2, 3, 15: 9}
 	return []core.Input{
 		core.Tick{}, core.Receive{From: 1 << 33, Data: []byte("m")}, core.Propose{ID: 1, RequestID: id, Data: []byte("d")},
-		core.AddNode{ID: 2, NodeID: 3, Address: "h\xff", Port: 4, ReplicaUUID: id}, core.RemoveNode{ID: 5, NodeID: 6},
-		core.ReplaceNode{ID: 7, OldNodeID: 8, NodeID: 9, Address: "h", Port: 10, ReplicaUUID: id}, core.TransferLeader{ID: 11, NodeID: 12},
+		core.AddNode{ID: 2, NodeID: 3, Address: "h\xff", Port: 4, ReplicaUUID: id, Newest: 5}, core.RemoveNode{ID: 5, NodeID: 6},
+		core.ReplaceNode{ID: 7, OldNodeID: 8, NodeID: 9, Address: "h", Port: 10, ReplicaUUID: id, Newest: 11}, core.TransferLeader{ID: 11, NodeID: 12},
 		core.ReadBarrier{ID: 13}, core.ConfirmLeader{ID: 14}, core.WaitApplied{ID: 15, Index: 16}, core.Cancel{ID: 17},
 		core.Persisted{Seq: 18, First: 17}, core.Applied{Index: 19}, core.PeerUnreachable{RaftID: 20}, core.SnapshotSent{RaftID: 21, OK: true}, core.RemovedByPeer{}, core.DiskFull{Full: true},
 		core.Needs{From: 22, Importable: true}, core.FetchHistory{ID: 23, After: 24, Last: 25},

@@ -191,6 +191,7 @@ func (c *Core) stateConfig(k *checkpoint.Codec) {
 		k.Uint(&g.Limits.CommittedBytes)
 		k.Uint(&g.Limits.MarkBytes)
 		k.Uint(&g.Limits.RequestWindow)
+		checkpoint.Number(k, &g.Newest)
 	}
 	code(&g)
 	if g != c.cfg {
@@ -226,6 +227,7 @@ func (m *machine) state(k *checkpoint.Codec) {
 	checkpoint.Message(k, &m.conf)
 	k.Array(&m.members.ClusterUUID)
 	checkpoint.Number(k, &m.members.LastIncarnation)
+	checkpoint.Number(k, &m.members.Version)
 	checkpoint.Messages(k, &m.members.List)
 	checkpoint.List(k, &m.requests.order, func(r *request) {
 		k.Array(&r.id)
@@ -259,6 +261,11 @@ func (l *lease) state(k *checkpoint.Codec) {
 		k.Uint(&g.ticks)
 	})
 	checkpoint.ByID(k, &l.answered, k.Uint)
+	checkpoint.ByID(k, &l.said, func(a *announcement) {
+		k.Uint(&a.round)
+		k.Uint(&a.opened)
+		checkpoint.Number(k, &a.version)
+	})
 	k.Uint(&l.from)
 	k.Uint(&l.ticks)
 	k.Uint(&l.forfeit)
@@ -274,6 +281,7 @@ func (p *peer) state(k *checkpoint.Codec) {
 	k.Flag(&p.takesNone)
 	k.Flag(&p.leaves)
 	checkpoint.Number(k, &p.alarm)
+	checkpoint.Number(k, &p.newest)
 }
 
 func (s *storage) state(k *checkpoint.Codec) {
@@ -323,6 +331,7 @@ func (cs *changes) state(k *checkpoint.Codec) {
 		checkpoint.Pointer(k, p, func(ch *change) {
 			checkpoint.List(k, &ch.ids, k.Uint)
 			checkpoint.Message(k, &ch.add)
+			checkpoint.Number(k, &ch.newest)
 			k.Uint(&ch.raftID)
 			k.Flag(&ch.started)
 			ch.wait.state(k)

@@ -99,7 +99,7 @@ func (f *filler) fillStruct(v reflect.Value) {
 // fails here: change one field, and the checkpoint must change.
 func TestCheckpointHasEveryField(t *testing.T) {
 	id := Identity{ClusterID: "c", NodeID: 1, RaftID: RaftID(1, 1), ClusterUUID: [16]byte{1}}
-	c, err := New(Config{Identity: id, TickMillis: 100, ElectionTicks: 10, HeartbeatTicks: 1, SnapshotEntries: 10, MaxEntryBytes: 10}, Bootstrap(id, "h", 1))
+	c, err := New(Config{Identity: id, TickMillis: 100, ElectionTicks: 10, HeartbeatTicks: 1, SnapshotEntries: 10, MaxEntryBytes: 10}, Bootstrap(id, "h", 1, OldestVersion))
 	if err != nil {
 		t.Fatal(err)
 	}

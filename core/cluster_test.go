@@ -131,8 +131,8 @@ func (c *cluster) greet(from, to *node, m message) bool {
 	if m.member == nil {
 		m.member = &corepb.Member{RaftId: m.send.To}
 	}
-	hello := from.id.Hello(m.member, core.NodeID(m.send.To))
-	v := core.Greet(to.id, to.members, hello)
+	hello := from.id.Hello(from.members.Speaks(from.newest()), m.member, core.NodeID(m.send.To))
+	v := core.Greet(to.id, to.newest(), to.members, hello)
 	for _, other := range c.all() {
 		if v.Refusal == corepb.Refusal_NONE && other.core != nil && other.key < from.key && other.id.ReplicaUUID == from.id.ReplicaUUID {
 			v = core.Verdict{Refusal: corepb.Refusal_DUPLICATE, Reason: fmt.Sprintf("node %d is connected already", from.id.NodeID)}
@@ -216,7 +216,7 @@ func (c *cluster) form(n uint32) {
 	for i := uint32(2); i <= n; i++ {
 		x := c.create(i)
 		x.formDraws = uint64(n - i + 2) // heartbeats of the promotions, its own and those after it
-		c.nodes[1].step(core.AddNode{ID: c.id(), NodeID: i, Address: x.address, Port: 7000, ReplicaUUID: x.id.ReplicaUUID})
+		c.nodes[1].step(core.AddNode{ID: c.id(), NodeID: i, Address: x.address, Port: 7000, ReplicaUUID: x.id.ReplicaUUID, Newest: x.cfg.Newest})
 		c.run(5)
 	}
 }

@@ -31,12 +31,16 @@ type Config struct {
 	// 0 means defaultTailBytes.
 	MaxTailBytes uint64
 	Limits       Limits
+	// Newest is the newest version that this node knows, see NewestVersion; 0 means
+	// OldestVersion. A host sets it to NewestVersion.
+	Newest uint32
 }
 
 // withDefaults fills in what is 0 and has a default.
 func (c Config) withDefaults() Config {
 	c.MaxTailBytes = cmp.Or(c.MaxTailBytes, defaultTailBytes)
 	c.Limits = c.Limits.orDefaults()
+	c.Newest = cmp.Or(c.Newest, OldestVersion)
 	return c
 }
 
@@ -84,6 +88,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("core: node %d has no Raft id yet", c.Identity.NodeID)
 	case !utf8.ValidString(c.Identity.ClusterID):
 		return fmt.Errorf("core: the cluster id %q is not UTF-8", c.Identity.ClusterID)
+	case c.Newest > NewestVersion:
+		return fmt.Errorf("core: Newest is %d, this pgraft knows up to %d", c.Newest, NewestVersion)
 	case NodeID(c.Identity.RaftID) != c.Identity.NodeID:
 		return fmt.Errorf("core: Raft id %x is not of node %d", c.Identity.RaftID, c.Identity.NodeID)
 	}

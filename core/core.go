@@ -71,6 +71,9 @@ func New(cfg Config, d Durable) (*Core, error) {
 	if err := c.machine.restore(log.marks[0]); err != nil {
 		return nil, fmt.Errorf("core: stored %w", err)
 	}
+	if err := knowsAll(&c.machine, d.Entries, cfg.Newest); err != nil {
+		return nil, err
+	}
 	last, _ := log.LastIndex() // never fails
 	c.last = last
 	// Applied entries can be ahead of the stored commit index: a commit index

@@ -33,6 +33,8 @@
 //   - Applied(Index) once everything up to Index in Output.Apply is taken over.
 //   - A restart begins with what is durable: Durable, with Config.Seed drawn
 //     anew. The identity is durable before the first contact with anyone.
+//   - When Members.Version is raised, connections of builds that do not know it end
+//     before anything else is sent (Range, Persist.Version).
 //   - Status is published before the messages of the same step leave.
 //
 // # What it gets

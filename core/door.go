@@ -119,10 +119,13 @@ func (c *Core) checkEnvelope(from uint64, env *corepb.Envelope) error {
 	}
 	switch b := env.GetBody().(type) {
 	case *corepb.Envelope_Raft:
-		return checkRaft(env, b.Raft)
+		return checkRaft(env, b.Raft, c.cfg.Newest)
 	case *corepb.Envelope_Forward:
 		if n := len(b.Forward.GetCommand().GetRequestId()); n != 16 {
 			return fmt.Errorf("forwarded command with a request id of %d bytes", n)
+		}
+		if v := b.Forward.GetCommand().GetClusterVersion(); v != 0 {
+			return fmt.Errorf("forwarded command that raises the cluster to version %d, which only a leader does", v)
 		}
 	case *corepb.Envelope_ForwardReply:
 		if n := len(b.ForwardReply.GetRequestId()); n != 16 {
@@ -148,7 +151,7 @@ func forMembers(t pb.MessageType) bool {
 	return false
 }
 
-func checkRaft(env *corepb.Envelope, m *pb.Message) error {
+func checkRaft(env *corepb.Envelope, m *pb.Message, newest uint32) error {
 	if m.GetFrom() != env.GetFrom() || m.GetTo() != env.GetTo() {
 		return fmt.Errorf("%v from %x to %x inside a message from %x to %x", m.GetType(), m.GetFrom(), m.GetTo(), env.GetFrom(), env.GetTo())
 	}
@@ -157,9 +160,9 @@ func checkRaft(env *corepb.Envelope, m *pb.Message) error {
 	}
 	switch m.GetType() {
 	case pb.MsgApp:
-		return checkEntries(m)
+		return checkEntries(m, newest)
 	case pb.MsgSnap:
-		return checkSnapshot(m.GetSnapshot())
+		return checkSnapshot(m.GetSnapshot(), newest)
 	case pb.MsgHeartbeat, pb.MsgHeartbeatResp:
 		if n := len(m.GetContext()); n != 0 && n != 8 {
 			return fmt.Errorf("%v with a context of %d bytes", m.GetType(), n)
@@ -168,24 +171,27 @@ func checkRaft(env *corepb.Envelope, m *pb.Message) error {
 	return nil
 }
 
-func checkEntries(m *pb.Message) error {
+func checkEntries(m *pb.Message, newest uint32) error {
 	term := m.GetLogTerm()
 	for i, e := range m.GetEntries() {
 		if e.GetIndex() != m.GetIndex()+1+uint64(i) || e.GetTerm() < term || e.GetTerm() > m.GetTerm() {
 			return fmt.Errorf("entry %d of term %d where %d of term %d to %d belongs", e.GetIndex(), e.GetTerm(), m.GetIndex()+1+uint64(i), term, m.GetTerm())
 		}
 		term = e.GetTerm()
-		if err := checkEntry(e); err != nil {
+		if err := checkEntry(e, newest); err != nil {
 			return fmt.Errorf("entry %d: %w", e.GetIndex(), err)
 		}
 	}
 	return nil
 }
 
-func checkSnapshot(s *pb.Snapshot) error {
+func checkSnapshot(s *pb.Snapshot, newest uint32) error {
 	if raft.IsEmptySnap(s) {
 		return errors.New("empty snapshot")
 	}
 	var m machine
-	return m.restore(s)
+	if err := m.restore(s); err != nil {
+		return err
+	}
+	return knowsAll(&m, nil, newest)
 }

@@ -3,6 +3,7 @@ package core
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	pb "go.etcd.io/raft/v3/raftpb"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -23,13 +24,16 @@ func fromRaft(e *pb.Entry) Entry {
 	return Entry{Index: e.GetIndex(), Term: e.GetTerm(), Kind: EntryKind(e.GetType()), Data: e.GetData()}
 }
 
-func checkEntry(e *pb.Entry) error {
+func checkEntry(e *pb.Entry, newest uint32) error {
 	switch e.GetType() {
 	case pb.EntryNormal:
 		if len(e.GetData()) == 0 {
 			return nil
 		}
-		_, err := decodeCommand(e.GetData())
+		cmd, err := decodeCommand(e.GetData())
+		if err == nil && cmd.version > newest {
+			return fmt.Errorf("it raises the cluster to version %d, this pgraft knows up to %d: install a newer one", cmd.version, newest)
+		}
 		return err
 	case pb.EntryConfChangeV2:
 		_, _, err := decodeChange(e.GetData())
@@ -44,6 +48,7 @@ type command struct {
 	request [16]byte
 	since   uint64
 	data    []byte
+	version uint32 // of the cluster, from here on; nothing else is set then
 }
 
 // decodeCommand reads a corepb.Command without allocating: every entry is looked
@@ -51,6 +56,7 @@ type command struct {
 func decodeCommand(b []byte) (command, error) {
 	var c command
 	var request []byte
+	var version uint64
 	for len(b) > 0 {
 		num, typ, n := protowire.ConsumeTag(b)
 		if n < 0 {
@@ -64,6 +70,8 @@ func decodeCommand(b []byte) (command, error) {
 			c.since, n = protowire.ConsumeVarint(b)
 		case num == 3 && typ == protowire.BytesType:
 			c.data, n = protowire.ConsumeBytes(b)
+		case num == 4 && typ == protowire.VarintType:
+			version, n = protowire.ConsumeVarint(b)
 		default:
 			n = protowire.ConsumeFieldValue(num, typ, b)
 		}
@@ -72,6 +80,13 @@ func decodeCommand(b []byte) (command, error) {
 		}
 		b = b[n:]
 	}
+	if version != 0 {
+		if len(request) > 0 || len(c.data) > 0 || version > math.MaxUint32 {
+			return c, fmt.Errorf("cluster version %d with a request id of %d bytes and %d bytes of data", version, len(request), len(c.data))
+		}
+		c.version = uint32(version)
+		return c, nil
+	}
 	if copy(c.request[:], request) != len(c.request) || len(request) != len(c.request) {
 		return c, fmt.Errorf("command with a request id of %d bytes", len(request))
 	}
@@ -79,7 +94,7 @@ func decodeCommand(b []byte) (command, error) {
 }
 
 // UserData returns the user's bytes in a log entry; ok is false for entries of
-// Raft's own (a new leader's first, membership).
+// Raft's own and pgraft's (a new leader's first, membership, cluster version).
 func UserData(e Entry) (data []byte, ok bool, err error) {
 	if e.Kind != EntryNormal || len(e.Data) == 0 {
 		return nil, false, nil
@@ -88,7 +103,7 @@ func UserData(e Entry) (data []byte, ok bool, err error) {
 	if err != nil {
 		return nil, false, fmt.Errorf("core: entry %d: %w", e.Index, err)
 	}
-	return cmd.data, true, nil
+	return cmd.data, cmd.version == 0, nil
 }
 
 // Change returns what a membership entry does; ok is false for all others, and

@@ -46,8 +46,8 @@ func (p *printer) perform(c *core.Core, in core.Input) {
 // A node founds a cluster, leads it after an election timeout, and commits an entry.
 func Example() {
 	id := core.Identity{ClusterID: "orders", NodeID: 1, ReplicaUUID: [16]byte{1}, ClusterUUID: [16]byte{2}, RaftID: core.RaftID(1, 1)}
-	cfg := core.Config{Identity: id, TickMillis: 100, ElectionTicks: 10, HeartbeatTicks: 1, Seed: 1, SnapshotEntries: 1000, MaxEntryBytes: 1 << 20}
-	c, err := core.New(cfg, core.Bootstrap(id, "10.0.0.1", 7001))
+	cfg := core.Config{Identity: id, TickMillis: 100, ElectionTicks: 10, HeartbeatTicks: 1, Seed: 1, Newest: core.NewestVersion, SnapshotEntries: 1000, MaxEntryBytes: 1 << 20}
+	c, err := core.New(cfg, core.Bootstrap(id, "10.0.0.1", 7001, core.NewestVersion))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -70,7 +70,8 @@ func Example() {
 func ExampleGreet() {
 	self := core.Identity{ClusterID: "orders", NodeID: 1, ReplicaUUID: [16]byte{1}, ClusterUUID: [16]byte{2}, RaftID: core.RaftID(1, 1)}
 	other := core.Identity{ClusterID: "billing", NodeID: 2, ReplicaUUID: [16]byte{3}, ClusterUUID: [16]byte{4}, RaftID: core.RaftID(1, 2)}
-	fmt.Println(core.Greet(self, core.Members{}, other.Hello(nil, 1)).Reason)
+	speaks := core.Range{Oldest: core.OldestVersion, Newest: core.NewestVersion}
+	fmt.Println(core.Greet(self, core.NewestVersion, core.Members{}, other.Hello(speaks, nil, 1)).Reason)
 	// Output:
 	// node 2 has cluster_id "billing", node 1 has "orders"
 }

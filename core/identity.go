@@ -8,9 +8,6 @@ import (
 	"github.com/pgraft/pgraft/core/corepb"
 )
 
-// Protocol is the version of what is said between nodes.
-const Protocol = 1
-
 // Identity is who a node is. The host keeps it in the log store, durable before
 // the first contact with anyone.
 type Identity struct {
@@ -41,9 +38,9 @@ func (id Identity) Invited() bool { return id.RaftID != 0 }
 
 // Hello is what this node says when it dials a member (or, with to.RaftId 0, a
 // node that is to be added).
-func (id Identity) Hello(to *corepb.Member, toNode uint32) *corepb.Hello {
+func (id Identity) Hello(speaks Range, to *corepb.Member, toNode uint32) *corepb.Hello {
 	return &corepb.Hello{
-		Protocol: Protocol, ClusterId: id.ClusterID, ClusterUuid: id.ClusterUUID[:],
+		Protocol: speaks.Oldest, Newest: speaks.Newest, ClusterId: id.ClusterID, ClusterUuid: id.ClusterUUID[:],
 		FromNode: id.NodeID, FromRaftId: id.RaftID, FromReplica: id.ReplicaUUID[:],
 		ToNode: toNode, ToRaftId: to.GetRaftId(), ToReplica: to.GetReplicaUuid(),
 	}
@@ -58,16 +55,17 @@ type Verdict struct {
 	Join *Identity
 }
 
-// Greet decides whether a node accepts the connection that hello opens. members
-// is nil while the node waits to be invited. Pure: the host carries it out.
-func Greet(self Identity, members Members, hello *corepb.Hello) Verdict {
+// Greet decides whether a node accepts the connection that hello opens. newest is the
+// newest version that its build knows, members the zero value while it waits to be
+// invited. Pure: the host carries it out.
+func Greet(self Identity, newest uint32, members Members, hello *corepb.Hello) Verdict {
 	refuse := func(r corepb.Refusal, f string, a ...any) Verdict {
 		return Verdict{Refusal: r, Reason: fmt.Sprintf(f, a...)}
 	}
+	speaks := members.Speaks(newest)
 	switch {
-	case hello.GetProtocol() != Protocol:
-		return refuse(corepb.Refusal_OTHER_PROTOCOL, "node %d speaks protocol %d, node %d speaks %d",
-			hello.GetFromNode(), hello.GetProtocol(), self.NodeID, Protocol)
+	case speaks.Agree(HelloRange(hello)) == 0:
+		return refuse(corepb.Refusal_OTHER_PROTOCOL, "%s", disagreement(hello.GetFromNode(), HelloRange(hello), self.NodeID, speaks))
 	case hello.GetClusterId() != self.ClusterID:
 		return refuse(corepb.Refusal_OTHER_CLUSTER_ID, "node %d has cluster_id %q, node %d has %q",
 			hello.GetFromNode(), hello.GetClusterId(), self.NodeID, self.ClusterID)
@@ -130,8 +128,8 @@ func greetMember(self Identity, members Members, hello *corepb.Hello,
 }
 
 // Welcome is this node's answer to hello once v has been carried out.
-func (id Identity) Welcome(v Verdict) *corepb.Welcome {
-	w := &corepb.Welcome{Protocol: Protocol, ClusterId: id.ClusterID, Node: id.NodeID, RaftId: id.RaftID,
+func (id Identity) Welcome(speaks Range, v Verdict) *corepb.Welcome {
+	w := &corepb.Welcome{Protocol: speaks.Oldest, Newest: speaks.Newest, ClusterId: id.ClusterID, Node: id.NodeID, RaftId: id.RaftID,
 		Replica: id.ReplicaUUID[:], Refusal: v.Refusal, Reason: v.Reason}
 	if id.Invited() {
 		w.ClusterUuid = id.ClusterUUID[:]

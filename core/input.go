@@ -35,6 +35,7 @@ type (
 		Address     string
 		Port        uint32
 		ReplicaUUID [16]byte
+		Newest      uint32 // version that its build knows, as it answered; 0 means OldestVersion
 	}
 
 	// RemoveNode asks the leader to remove a member: demoted to learner first.
@@ -56,6 +57,7 @@ type (
 		Address     string
 		Port        uint32
 		ReplicaUUID [16]byte
+		Newest      uint32 // as in AddNode
 	}
 
 	// TransferLeader asks the leader to hand leadership to NodeID, or to the

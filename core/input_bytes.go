@@ -82,6 +82,7 @@ func (b *inputBytes) body(in Input) protowire.Number {
 		b.bytes(3, []byte(in.Address))
 		b.number(4, uint64(in.Port))
 		b.bytes(5, in.ReplicaUUID[:])
+		b.number(6, uint64(in.Newest))
 		return 4
 	case RemoveNode:
 		b.number(1, in.ID)
@@ -94,6 +95,7 @@ func (b *inputBytes) body(in Input) protowire.Number {
 		b.bytes(4, []byte(in.Address))
 		b.number(5, uint64(in.Port))
 		b.bytes(6, in.ReplicaUUID[:])
+		b.number(7, uint64(in.Newest))
 		return 6
 	case TransferLeader:
 		b.number(1, in.ID)
@@ -181,13 +183,13 @@ func DecodeInput(b []byte) (Input, error) {
 	case *corepb.Input_AddNode_:
 		a := x.AddNode
 		id, err := uuid(a.GetReplicaUuid())
-		return AddNode{ID: a.GetId(), NodeID: a.GetNodeId(), Address: string(a.GetAddress()), Port: a.GetPort(), ReplicaUUID: id}, err
+		return AddNode{ID: a.GetId(), NodeID: a.GetNodeId(), Address: string(a.GetAddress()), Port: a.GetPort(), ReplicaUUID: id, Newest: a.GetNewest()}, err
 	case *corepb.Input_RemoveNode_:
 		return RemoveNode{ID: x.RemoveNode.GetId(), NodeID: x.RemoveNode.GetNodeId()}, nil
 	case *corepb.Input_ReplaceNode_:
 		r := x.ReplaceNode
 		id, err := uuid(r.GetReplicaUuid())
-		return ReplaceNode{ID: r.GetId(), OldNodeID: r.GetOldNodeId(), NodeID: r.GetNodeId(), Address: string(r.GetAddress()), Port: r.GetPort(), ReplicaUUID: id}, err
+		return ReplaceNode{ID: r.GetId(), OldNodeID: r.GetOldNodeId(), NodeID: r.GetNodeId(), Address: string(r.GetAddress()), Port: r.GetPort(), ReplicaUUID: id, Newest: r.GetNewest()}, err
 	case *corepb.Input_TransferLeader_:
 		return TransferLeader{ID: x.TransferLeader.GetId(), NodeID: x.TransferLeader.GetNodeId()}, nil
 	case *corepb.Input_ReadBarrier_:

@@ -67,7 +67,7 @@ func (c *Core) leaderKnown() {
 }
 
 func (c *Core) becameLeader() {
-	c.lease = lease{rounds: map[uint64]uint64{}, granted: map[uint64]grant{}, answered: map[uint64]uint64{}}
+	c.lease = lease{rounds: map[uint64]uint64{}, granted: map[uint64]grant{}, answered: map[uint64]uint64{}, said: map[uint64]announcement{}}
 	c.changes.confIndex = c.last // the library allows no change before this is applied
 	c.rememberAppended()
 	for _, m := range c.members.List { // until they say so

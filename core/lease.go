@@ -45,9 +45,11 @@ type lease struct {
 	granted map[uint64]grant  // voter -> its newest promise
 	// answered is the newest round that a member has answered in this term.
 	answered map[uint64]uint64
-	from     uint64 // tick that the lease is counted from
-	ticks    uint64 // its length; 0 = no lease
-	forfeit  uint64 // no lease in this term any more: leadership is handed over
+	// said is what a member has announced in this term.
+	said    map[uint64]announcement
+	from    uint64 // tick that the lease is counted from
+	ticks   uint64 // its length; 0 = no lease
+	forfeit uint64 // no lease in this term any more: leadership is handed over
 }
 
 // grant is one voter's promise: to elect nobody else for ticks from the tick in
@@ -79,7 +81,7 @@ func (c *Core) openRound() *corepb.LeaseRound {
 		c.nextRound()
 	}
 	if c.said.GetRound() != l.round {
-		c.said = &corepb.LeaseRound{Round: l.round, Contacts: c.contacts()}
+		c.said = &corepb.LeaseRound{Round: l.round, Contacts: c.contacts(), Newest: c.announces()}
 	}
 	return c.said
 }
@@ -99,10 +101,10 @@ func (c *Core) makePromise(env *corepb.Envelope) *corepb.LeasePromise {
 			p.pendingMillis = c.promiseMillis()
 			p.pendingSeq = c.emit(Persist{PromiseMillis: p.pendingMillis, Sync: true}, nil)
 		}
-		return &corepb.LeasePromise{Round: round} // it promises nothing, and is there
+		return &corepb.LeasePromise{Round: round, Newest: c.announces()} // it promises nothing, and is there
 	}
 	p.to, p.until = env.GetTo(), c.now+uint64(c.cfg.ElectionTicks)
-	return &corepb.LeasePromise{Round: round, Millis: c.promiseMillis(), Alarm: corepb.Alarm(c.alarm())}
+	return &corepb.LeasePromise{Round: round, Millis: c.promiseMillis(), Alarm: corepb.Alarm(c.alarm()), Newest: c.announces()}
 }
 
 // promised takes a voter's answer. It counts from when the round was opened.
@@ -113,6 +115,7 @@ func (c *Core) promised(from uint64, p *corepb.LeasePromise) {
 		return
 	}
 	c.lease.answered[from] = max(c.lease.answered[from], p.GetRound())
+	c.lease.announced(from, p.GetRound(), opened, p.GetNewest())
 	ticks := p.GetMillis() * (100 - driftPercent) / 100 / c.cfg.TickMillis
 	g := grant{opened, ticks - min(ticks, lateTicks)}
 	if g.end() > c.lease.granted[from].end() {

@@ -44,7 +44,7 @@ func TestMarksAreBounded(t *testing.T) {
 // Gaps that no store can have are refused.
 func TestWrongGapsAreRefused(t *testing.T) {
 	start := func(gaps ...Gap) error {
-		d := Bootstrap(Identity{NodeID: 1, RaftID: 1<<32 | 1}, "h", 1)
+		d := Bootstrap(Identity{NodeID: 1, RaftID: 1<<32 | 1}, "h", 1, OldestVersion)
 		d.Gaps = gaps
 		_, err := newTail(d)
 		return err

@@ -27,8 +27,9 @@ func (m *machine) restore(s *pb.Snapshot) error {
 	}
 	*m = machine{
 		index: s.GetMetadata().GetIndex(), term: s.GetMetadata().GetTerm(),
-		conf:     s.GetMetadata().GetConfState(),
-		members:  Members{LastIncarnation: uint32(st.GetLastIncarnation()), List: st.GetMembers()},
+		conf: s.GetMetadata().GetConfState(),
+		members: Members{LastIncarnation: uint32(st.GetLastIncarnation()), List: st.GetMembers(),
+			Version: max(st.GetClusterVersion(), OldestVersion)},
 		requests: requests{byID: map[[16]byte]place{}, window: m.requests.window},
 	}
 	copy(m.members.ClusterUUID[:], st.GetClusterUuid())
@@ -43,14 +44,23 @@ func (m *machine) restore(s *pb.Snapshot) error {
 
 // snapshot is the machine as it is now.
 func (m *machine) snapshot() *pb.Snapshot {
-	state := marshal(&corepb.State{
+	state := &corepb.State{
 		ClusterUuid:     m.members.ClusterUUID[:],
 		LastIncarnation: uint64(m.members.LastIncarnation),
 		Members:         m.members.List,
-	})
+		ClusterVersion:  m.needs(),
+	}
 	requests := m.requests.encode()
-	return &pb.Snapshot{Data: slices.Concat(state, requests), Metadata: &pb.SnapshotMetadata{
+	return &pb.Snapshot{Data: slices.Concat(marshal(state), requests), Metadata: &pb.SnapshotMetadata{
 		ConfState: m.conf, Index: new(m.index), Term: new(m.term)}}
+}
+
+// needs is the version that whoever reads the machine's snapshot has to know; 0: all do.
+func (m *machine) needs() uint32 {
+	if m.members.Version > OldestVersion {
+		return m.members.Version
+	}
+	return 0
 }
 
 // applied is what an entry did.
@@ -64,6 +74,7 @@ type applied struct {
 	change    *corepb.MemberChange
 	refused   string // why the change was not made
 	jointLeft bool   // the library's entry that ends a joint configuration
+	raised    bool   // the cluster version was
 }
 
 // apply takes the next committed entry. conf makes a membership change in the
@@ -86,6 +97,11 @@ func (m *machine) apply(e *pb.Entry, conf func(*pb.ConfChangeV2) *pb.ConfState) 
 	if err != nil {
 		panic(fmt.Sprintf("committed entry %d: %v", m.index, err))
 	}
+	if cmd.version != 0 {
+		raised := cmd.version > m.members.Version
+		m.members.Version = max(m.members.Version, cmd.version)
+		return applied{raised: raised}
+	}
 	a := applied{isCommand: true, requestID: cmd.request}
 	if at, ok := m.requests.byID[a.requestID]; ok {
 		a.at = at
@@ -107,7 +123,7 @@ func replay(log *tail) (*machine, error) {
 		return nil, err
 	}
 	for _, e := range log.entries {
-		if err := checkEntry(e); err != nil {
+		if err := checkEntry(e, NewestVersion); err != nil {
 			return nil, fmt.Errorf("entry %d: %w", e.GetIndex(), err)
 		}
 		m.apply(e, func(*pb.ConfChangeV2) *pb.ConfState { return m.conf })

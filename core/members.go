@@ -11,6 +11,7 @@ import (
 type Members struct {
 	ClusterUUID     [16]byte
 	LastIncarnation uint32           // the last one allocated; never reused
+	Version         uint32           // the cluster's, see version.go; 0 while the node waits to be invited
 	List            []*corepb.Member // ordered by node id; never changed in place
 }
 

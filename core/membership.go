@@ -28,6 +28,7 @@ type changes struct {
 type change struct {
 	ids     []uint64       // empty: nobody waits, another member asked
 	add     *corepb.Member // nil: a removal. With Replaces set: a replacement
+	newest  uint32         // with add: the version that its build knows
 	raftID  uint64         // set when the first entry has been proposed, or a removal
 	started bool
 	wait    roundWait // before it is started
@@ -55,6 +56,9 @@ func (c *Core) leaderDuties() {
 		case m.GetRole() == corepb.Role_JOINING && c.caughtUp(m.GetRaftId()) && c.promote(m):
 			return
 		}
+	}
+	if c.raiseVersion() {
+		return
 	}
 	for _, ch := range slices.Clone(c.changes.waiting) {
 		if !ch.started && c.start(ch) {
@@ -101,6 +105,10 @@ func (c *Core) startAdd(ch *change) bool {
 	node := NodeID(ch.add.GetRaftId())
 	if a := ch.add.GetAddress(); strings.ToValidUTF8(a, "") != a {
 		c.answer(ch, NotPossible, "address %q is not UTF-8", a)
+		return false
+	}
+	if v := max(ch.newest, OldestVersion); v < c.members.Version {
+		c.answer(ch, NotPossible, "node %d knows versions up to %d, the cluster is at version %d: install a newer pgraft there first", node, v, c.members.Version)
 		return false
 	}
 	if ch.add.GetReplaces() != 0 && c.answerReplacement(ch) {

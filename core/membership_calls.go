@@ -17,7 +17,7 @@ func (c *Core) addNode(in AddNode) {
 	if c.refusedHere(in.ID) {
 		return
 	}
-	ch := &change{ids: []uint64{in.ID}, add: &corepb.Member{Address: in.Address, Port: in.Port,
+	ch := &change{ids: []uint64{in.ID}, newest: in.Newest, add: &corepb.Member{Address: in.Address, Port: in.Port,
 		ReplicaUuid: bytes.Clone(in.ReplicaUUID[:]), Role: corepb.Role_JOINING, RaftId: RaftID(0, in.NodeID)}}
 	c.enqueue(ch)
 }

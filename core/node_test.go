@@ -51,10 +51,11 @@ type image struct {
 	log          []core.Entry
 	before       []core.Entry // what a log store still holds of the log before the snapshot
 	begin        uint64       // its first index, be it in a gap; 0: the first of all
+	version      uint32       // the newest that Persist.Version named
 }
 
 func (d *image) clone() image {
-	return image{d.Durable, slices.Clone(d.log), slices.Clone(d.before), d.begin}
+	return image{d.Durable, slices.Clone(d.log), slices.Clone(d.before), d.begin, d.version}
 }
 
 func (d *image) write(b core.Persist) {
@@ -75,6 +76,7 @@ func (d *image) write(b core.Persist) {
 		d.HardState = *b.HardState
 	}
 	d.PromiseMillis = max(d.PromiseMillis, b.PromiseMillis)
+	d.version = max(d.version, b.Version)
 }
 
 // term of an entry; 0 if it is not in the log.
@@ -93,9 +95,12 @@ func (d *image) holds(i, term uint64) bool {
 	return d.Snapshot != nil && (i <= d.Snapshot.Index || d.term(i) == term)
 }
 
+// newest is the newest version that the node's build knows.
+func (n *node) newest() uint32 { return max(n.cfg.Newest, core.OldestVersion) }
+
 func (n *node) bootstrap() {
 	n.id.ClusterUUID, n.id.RaftID = [16]byte{0xc1}, core.RaftID(1, n.id.NodeID)
-	n.disk = image{Durable: core.Bootstrap(n.id, n.address, 7000)}
+	n.disk = image{Durable: core.Bootstrap(n.id, n.address, 7000, n.newest()), version: n.newest()}
 	n.start()
 }
 
@@ -104,6 +109,10 @@ func (n *node) start() {
 	d := n.disk.Durable
 	d.Entries, d.Gaps = slices.Clone(n.disk.log), n.disk.gaps()
 	var err error
+	if n.disk.version > n.newest() {
+		n.c.printf("%d: the store needs version %d, this build knows up to %d\n", n.key, n.disk.version, n.newest())
+		return
+	}
 	if n.core, err = core.New(cfg, d); err != nil {
 		n.core = nil
 		n.c.printf("%d: %v\n", n.key, err)
@@ -285,6 +294,9 @@ func (n *node) describe() string {
 	}
 	if s.Full {
 		text += " full"
+	}
+	if s.Version > core.OldestVersion {
+		text += fmt.Sprintf(" version %d", s.Version)
 	}
 	if n.paused {
 		text += " (paused)"

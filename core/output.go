@@ -50,7 +50,11 @@ type Persist struct {
 	// PromiseMillis, when not 0, is the longest time this node may promise
 	// from now on not to elect another leader.
 	PromiseMillis uint64
-	Sync          bool
+	// Version, when not 0, is the version that whoever reads the store from this
+	// batch on must know. The store keeps the newest it ever got, and is not opened by
+	// a build that does not know it.
+	Version uint32
+	Sync    bool
 }
 
 // Entry is one entry of the Raft log. Data is never changed once handed out.

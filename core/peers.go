@@ -21,6 +21,7 @@ type peer struct {
 	takesNone bool            // as the leader it says that it takes no proposals
 	leaves    bool            // it has asked to be removed
 	alarm     Alarm           // as the leader: what it has said of itself
+	newest    uint32          // as the leader's follower: the newest version that the leader knows
 }
 
 func (c *Core) peer(id uint64) *peer {
@@ -58,8 +59,12 @@ func (c *Core) contacts() []*corepb.Contact {
 		if id == c.self {
 			continue
 		}
-		l = append(l, &corepb.Contact{RaftId: id, SilentMillis: c.silentMillis(id), Match: progress.of(id).match,
-			Alarm: corepb.Alarm(c.alarmOf(id)), Full: c.fullHere(id)})
+		k := &corepb.Contact{RaftId: id, SilentMillis: c.silentMillis(id), Match: progress.of(id).match,
+			Alarm: corepb.Alarm(c.alarmOf(id)), Full: c.fullHere(id)}
+		if c.announces() != 0 {
+			k.Newest = c.newestOf(id)
+		}
+		l = append(l, k)
 	}
 	if c.full {
 		l = append(l, &corepb.Contact{RaftId: c.self, Match: c.last, Full: true})
@@ -68,6 +73,7 @@ func (c *Core) contacts() []*corepb.Contact {
 }
 
 func (c *Core) noteContacts(env *corepb.Envelope) {
+	c.peer(env.GetFrom()).newest = max(env.GetLeaseRound().GetNewest(), OldestVersion)
 	for _, k := range env.GetLeaseRound().GetContacts() {
 		if c.members.Get(k.GetRaftId()) != nil && k.GetRaftId() != c.self {
 			p := c.peer(k.GetRaftId())

@@ -136,6 +136,9 @@ func (c *Core) rememberAppended() {
 		if err != nil {
 			panic(fmt.Sprintf("entry %d was checked on receipt, but: %v", e.GetIndex(), err))
 		}
+		if cmd.version != 0 {
+			continue
+		}
 		c.proposed.appended[cmd.request] = place{e.GetIndex(), e.GetTerm()}
 	}
 }

@@ -250,7 +250,7 @@ func leaseCore(t *rapid.T) *Core {
 	if c.rn, err = raft.NewRawNode(cfg.raft(log)); err != nil {
 		t.Fatal(err)
 	}
-	c.hard.Term, c.lease = 1, lease{rounds: map[uint64]uint64{}, answered: map[uint64]uint64{}, granted: map[uint64]grant{}}
+	c.hard.Term, c.lease = 1, lease{rounds: map[uint64]uint64{}, answered: map[uint64]uint64{}, granted: map[uint64]grant{}, said: map[uint64]announcement{}}
 	return c
 }
 

@@ -46,6 +46,9 @@ func Recover(id Identity, d Durable, clusterUUID [16]byte, address string, port 
 		return id, Persist{}, fmt.Errorf("recover node %d: %w", id.NodeID, err)
 	}
 	m, err := replay(log)
+	if err == nil {
+		err = knowsAll(m, nil, NewestVersion)
+	}
 	if err != nil {
 		return id, Persist{}, fmt.Errorf("core: recover node %d: %w", id.NodeID, err)
 	}

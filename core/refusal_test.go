@@ -13,7 +13,7 @@ import (
 // soleLeader is the leader of a cluster of one.
 func soleLeader(t *testing.T) *Core {
 	id := Identity{ClusterID: "c", NodeID: 1, RaftID: RaftID(1, 1), ClusterUUID: [16]byte{1}}
-	c, err := New(Config{Identity: id, TickMillis: 100, ElectionTicks: 10, HeartbeatTicks: 1, SnapshotEntries: 1000, MaxEntryBytes: 10}, Bootstrap(id, "h", 1))
+	c, err := New(Config{Identity: id, TickMillis: 100, ElectionTicks: 10, HeartbeatTicks: 1, SnapshotEntries: 1000, MaxEntryBytes: 10}, Bootstrap(id, "h", 1, OldestVersion))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func (c *Core) replaceNode(in ReplaceNode) {
 		return
 	}
 	add.Replaces = old.GetRaftId()
-	c.enqueue(&change{ids: []uint64{in.ID}, add: add})
+	c.enqueue(&change{ids: []uint64{in.ID}, newest: in.Newest, add: add})
 }
 
 // votesAs says that the server of add is a voter already.

@@ -36,7 +36,7 @@ var askVerbs = map[string]func(*script){
 		id := uint32(s.num("add", 0))
 		in := core.AddNode{ID: s.id(), NodeID: id, Address: s.text("address", fmt.Sprintf("host%d", id)), Port: 7000}
 		if x := s.nodes[id]; x != nil {
-			in.ReplicaUUID = x.id.ReplicaUUID
+			in.ReplicaUUID, in.Newest = x.id.ReplicaUUID, x.cfg.Newest
 		}
 		if s.has("uuid") {
 			in.ReplicaUUID = [16]byte{byte(s.num("uuid", 0))}

@@ -38,7 +38,7 @@ var doorVerbs = map[string]func(*script){
 		if member == nil || s.has("probe") {
 			member = &corepb.Member{}
 		}
-		hello := from.id.Hello(member, to.key)
+		hello := from.id.Hello(from.members.Speaks(from.newest()), member, to.key)
 		var change corepb.Hello
 		if err := prototext.Unmarshal([]byte(s.d.Input), &change); err != nil {
 			s.d.Fatalf(s.t, "%v", err)
@@ -52,8 +52,8 @@ var doorVerbs = map[string]func(*script){
 		if !to.id.Invited() {
 			members = core.Members{}
 		}
-		v := core.Greet(to.id, members, hello)
-		w := to.id.Welcome(v)
+		v := core.Greet(to.id, to.newest(), members, hello)
+		w := to.id.Welcome(members.Speaks(to.newest()), v)
 		if v.Join != nil {
 			s.printf("node %d joins as incarnation %d\n", v.Join.NodeID, core.Incarnation(v.Join.RaftID))
 			return

@@ -73,5 +73,6 @@ func (s *script) settings(c *core.Config) {
 	c.SnapshotEntries = uint64(s.num("snapshot", int(c.SnapshotEntries)))
 	c.MaxTailBytes = uint64(s.num("tail", int(c.MaxTailBytes)))
 	c.MaxEntryBytes = s.num("entry", c.MaxEntryBytes)
+	c.Newest = uint32(s.num("newest", int(c.Newest)))
 	c.Limits.UncommittedBytes = uint64(s.num("uncommitted", int(c.Limits.UncommittedBytes)))
 }

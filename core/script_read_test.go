@@ -33,7 +33,7 @@ var readVerbs = map[string]func(*script){
 		in := core.ReplaceNode{ID: s.id(), OldNodeID: uint32(s.num("old", 0)), NodeID: id,
 			Address: s.text("address", fmt.Sprintf("host%d", id)), Port: 7000}
 		if x := s.nodes[id]; x != nil {
-			in.ReplicaUUID = x.id.ReplicaUUID
+			in.ReplicaUUID, in.Newest = x.id.ReplicaUUID, x.cfg.Newest
 		}
 		s.node().step(in)
 		s.settle()

@@ -38,6 +38,9 @@ var showVerbs = map[string]func(*script){
 			if m.Full {
 				s.printf(" full")
 			}
+			if m.Newest > core.OldestVersion {
+				s.printf(" newest %d", m.Newest)
+			}
 			if m.Heard {
 				s.printf(" silent %dms\n", m.SilentMillis)
 			} else {
@@ -103,7 +106,10 @@ var showVerbs = map[string]func(*script){
 
 func entryText(e core.Entry) string {
 	data, user, err := core.UserData(e)
+	v, raises, _ := core.ClusterVersion(e) // the same error
 	switch {
+	case raises:
+		return fmt.Sprintf("cluster version %d", v)
 	case err != nil:
 		return err.Error()
 	case user && len(data) > 40:

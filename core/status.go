@@ -44,15 +44,17 @@ type Status struct {
 	// LeaseFrom; there is none if LeaseTicks is 0.
 	LeaseFrom  uint64
 	LeaseTicks uint64
-	Alarm      Alarm // about this node
-	Full       bool  // the disk is
+	Alarm      Alarm  // about this node
+	Full       bool   // the disk is
+	Version    uint32 // of the cluster, as of Applied
+	Newest     uint32 // version that this build knows
 }
 
 // Status is cheap: call it after every Step.
 func (c *Core) Status() Status {
 	s := Status{RaftID: c.self, Role: RoleFollower, Lead: c.lead, Term: c.hard.Term, Commit: c.hard.Commit,
 		Applied: c.machine.index, Last: c.last, Tick: c.now, Campaigns: c.timer.campaigns, LeaseFrom: c.lease.from, LeaseTicks: c.lease.ticks, Alarm: c.alarm(),
-		Full: c.full, Readable: c.readable(), Gone: c.retain.Gone()}
+		Full: c.full, Version: c.members.Version, Newest: c.cfg.Newest, Readable: c.readable(), Gone: c.retain.Gone()}
 	switch {
 	case c.removed:
 		s.Role, s.Lead = RoleRemoved, 0
@@ -78,6 +80,7 @@ type MemberStatus struct {
 	Replicating  bool   // the leader streams entries to it; false unless this node leads
 	SilentMillis uint64 // since the leader heard from it (or this node, from the leader)
 	Full         bool   // its disk is, as it said last
+	Newest       uint32 // version that its build knows; 0: not known
 	Heard        bool   // false: never, as far as this node knows
 	Alarm        Alarm  // about it
 }
@@ -88,7 +91,7 @@ func (c *Core) MemberStatuses() []MemberStatus {
 	progress := c.progress()
 	for _, m := range c.members.List {
 		id := m.GetRaftId()
-		s := MemberStatus{Member: m, SilentMillis: c.silentMillis(id), Alarm: c.alarmOf(id), Full: c.fullHere(id)}
+		s := MemberStatus{Member: m, SilentMillis: c.silentMillis(id), Alarm: c.alarmOf(id), Full: c.fullHere(id), Newest: c.newestOf(id)}
 		switch {
 		case id == c.self:
 			s.Match, s.SilentMillis = c.last, 0

@@ -54,6 +54,7 @@ func (c *Core) persist(m *pb.Message) {
 		p.Snapshot = fromRaftSnapshot(s)
 		c.storage.readable, p.Keep = c.readable(), c.keep(s)
 		c.restoreSnapshot(s)
+		p.Version = c.machine.needs()
 	}
 	if es := m.GetEntries(); len(es) > 0 {
 		p.Entries = make([]Entry, len(es))
@@ -63,6 +64,9 @@ func (c *Core) persist(m *pb.Message) {
 		}
 		c.log.append(es)
 		c.last = es[len(es)-1].GetIndex()
+		for i := range p.Entries {
+			p.Version = max(p.Version, entryVersion(p.Entries[i]))
+		}
 	}
 	if m.Term != nil {
 		p.HardState = &HardState{Term: m.GetTerm(), Vote: m.GetVote(), Commit: m.GetCommit()}

@@ -211,7 +211,7 @@ func TestHistoryIsRedacted(t *testing.T) {
 func TestRedactionBeforeFirstInput(t *testing.T) {
 	id := core.Identity{ClusterID: "c", NodeID: 1, RaftID: core.RaftID(1, 1), ClusterUUID: [16]byte{1}}
 	cfg := core.Config{Identity: id, TickMillis: 100, ElectionTicks: 10, HeartbeatTicks: 1, SnapshotEntries: 10, MaxEntryBytes: 100}
-	d := core.Bootstrap(id, "h", 1)
+	d := core.Bootstrap(id, "h", 1, core.OldestVersion)
 	data, err := proto.Marshal(&corepb.Command{RequestId: make([]byte, 16), Data: []byte(secret)})
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -62,6 +63,9 @@ type Config struct {
 	Publish func(Status)
 	// Go starts a goroutine; the host may recover from panics in it.
 	Go func(f func())
+	// Newest is the newest version (core.NewestVersion) that the node knows; 0 means
+	// all that this build knows. Tests of upgrades make it an older build with it.
+	Newest uint32
 	// Export returns the state of the database that applies the log, for another
 	// member: bytes that mean something to the hosts only. nil: there is none.
 	Export func(ctx context.Context) ([]byte, error)
@@ -138,5 +142,8 @@ func (c Config) core(id core.Identity, seed uint64) core.Config {
 		HeartbeatTicks:  max(1, int(c.HeartbeatInterval/t)),
 		SnapshotEntries: c.SnapshotEntries,
 		MaxEntryBytes:   c.MaxEntryBytes,
+		Newest:          c.newest(),
 	}
 }
+
+func (c Config) newest() uint32 { return cmp.Or(c.Newest, core.NewestVersion) }

@@ -149,7 +149,7 @@ func halfFounded(t *testing.T) *member {
 	m := newMember(t, 1)
 	s := must[*store.Pebble](t, "store")(store.Open(m.cfg.DataDir, store.Options{Logger: m.cfg.Logger}))
 	d := core.Bootstrap(core.Identity{ClusterID: m.cfg.ClusterID, NodeID: 1, ClusterUUID: [16]byte{1}, RaftID: core.RaftID(1, 1)},
-		m.cfg.Address, m.cfg.Port)
+		m.cfg.Address, m.cfg.Port, core.NewestVersion)
 	if err := s.Write([]core.Persist{{Seq: 1, Snapshot: d.Snapshot, HardState: &d.HardState, Sync: true}}); err != nil {
 		t.Fatal(err)
 	}

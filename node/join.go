@@ -45,11 +45,13 @@ func (j joiner) underWay(v View) bool {
 	return m != nil && (m.GetRole() == corepb.Role_JOINING || v.member(j.old).GetRole() == corepb.Role_LEAVING)
 }
 
-func (j joiner) input(id uint64, replica [16]byte) core.Input {
+// input asks for it, of a node that answered with a replica and the newest version that
+// its build knows.
+func (j joiner) input(id uint64, replica [16]byte, newest uint32) core.Input {
 	if j.old == 0 {
-		return core.AddNode{ID: id, NodeID: j.id, Address: j.address, Port: j.port, ReplicaUUID: replica}
+		return core.AddNode{ID: id, NodeID: j.id, Address: j.address, Port: j.port, ReplicaUUID: replica, Newest: newest}
 	}
-	return core.ReplaceNode{ID: id, OldNodeID: j.old, NodeID: j.id, Address: j.address, Port: j.port, ReplicaUUID: replica}
+	return core.ReplaceNode{ID: id, OldNodeID: j.old, NodeID: j.id, Address: j.address, Port: j.port, ReplicaUUID: replica, Newest: newest}
 }
 
 func (n *Node) join(ctx context.Context, j joiner) (done bool, err error) {
@@ -66,7 +68,7 @@ func (n *Node) join(ctx context.Context, j joiner) (done bool, err error) {
 	case m == nil && j.old != 0 && v.member(j.old) == nil:
 		return false, &RequestError{Code: core.NoSuchNode, Text: fmt.Sprintf("node %d is not a member", j.old)}
 	}
-	replica, err := n.probe(ctx, j.id, j.address, j.port, m != nil)
+	replica, newest, err := n.probe(ctx, j.id, j.address, j.port, m != nil)
 	var p *ProbeError
 	if j.votes(v) && errors.As(err, &p) && p.Unreachable {
 		return true, nil // away, but a member as it was
@@ -76,7 +78,7 @@ func (n *Node) join(ctx context.Context, j joiner) (done bool, err error) {
 	}
 	wait, cancel := context.WithTimeout(ctx, catchUpTimeout)
 	defer cancel()
-	rep, _ := r.do(wait, func(id uint64) core.Input { return j.input(id, replica) })
+	rep, _ := r.do(wait, func(id uint64) core.Input { return j.input(id, replica, newest) })
 	if rep.Code == core.Unknown && ctx.Err() == nil {
 		switch v, err := n.View(ctx); {
 		case err != nil: // what the core has said stands

@@ -136,8 +136,8 @@ func (n *Node) mint(found bool) error {
 	id := core.Identity{ClusterID: n.cfg.ClusterID, NodeID: n.cfg.NodeID, ReplicaUUID: newUUID()}
 	if found {
 		id.ClusterUUID, id.RaftID = newUUID(), core.RaftID(1, n.cfg.NodeID)
-		d := core.Bootstrap(id, n.cfg.Address, n.cfg.Port)
-		if err := n.store.Write([]core.Persist{{Seq: 1, Snapshot: d.Snapshot, HardState: &d.HardState, Sync: true}}); err != nil {
+		d := core.Bootstrap(id, n.cfg.Address, n.cfg.Port, n.cfg.newest())
+		if err := n.store.Write([]core.Persist{{Seq: 1, Snapshot: d.Snapshot, HardState: &d.HardState, Version: n.cfg.newest(), Sync: true}}); err != nil {
 			return err
 		}
 	} else if d, err := n.store.Load(); err != nil {
@@ -186,7 +186,7 @@ func (n *Node) begin() error {
 	n.run = newRunner(n, c, n.store)
 	n.run.inbox <- n.needs // it is empty: this does not wait
 	n.setState(Running)
-	n.net.SetPeers(others(n.members, n.id.RaftID))
+	n.setPeers()
 	n.cfg.Go(n.run.loop)
 	n.cfg.Go(n.run.disk.loop)
 	return nil

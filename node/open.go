@@ -144,6 +144,9 @@ func (n *Node) find() (f core.Found, damage, err error) {
 	options := n.storeOptions()
 	options.Existing = f.Marker != nil // it may be taken away at any moment
 	s, err := store.Open(n.cfg.DataDir, options)
+	if errors.Is(err, store.ErrNewerFormat) {
+		err = tooOld(err)
+	}
 	if err != nil {
 		return f, nil, err
 	}
@@ -181,5 +184,5 @@ func (n *Node) adopt(t core.Takeover, found core.Identity) error {
 }
 
 func (n *Node) storeOptions() store.Options {
-	return store.Options{FS: n.cfg.FS, Retention: n.cfg.Retention, Logger: n.cfg.Logger, OnFull: n.room.signal}
+	return store.Options{FS: n.cfg.FS, Retention: n.cfg.Retention, Newest: n.cfg.newest(), Logger: n.cfg.Logger, OnFull: n.room.signal}
 }

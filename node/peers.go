@@ -23,13 +23,23 @@ func others(m core.Members, self uint64) []*corepb.Member {
 	return l
 }
 
+// setPeers tells the transport who the others are, and what they must know. The caller
+// holds mu.
+func (n *Node) setPeers() {
+	n.net.SetOldest(n.speaks().Oldest)
+	n.net.SetPeers(others(n.members, n.id.RaftID))
+}
+
+// speaks is what this node says to others of its versions. The caller holds mu.
+func (n *Node) speaks() core.Range { return n.members.Speaks(n.cfg.newest()) }
+
 func (p *peers) Hello(to *corepb.Member) *corepb.Hello {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.state != Running {
 		return nil
 	}
-	return p.id.Hello(to, core.NodeID(to.GetRaftId()))
+	return p.id.Hello((*Node)(p).speaks(), to, core.NodeID(to.GetRaftId()))
 }
 
 // Greet decides by the core's rules. A node that waits and is invited stores
@@ -40,7 +50,7 @@ func (p *peers) Greet(hello *corepb.Hello) *corepb.Welcome {
 	n := (*Node)(p)
 	switch n.state {
 	case Uninitialised:
-		v := core.Greet(n.id, n.members, hello)
+		v := core.Greet(n.id, n.cfg.newest(), n.members, hello)
 		if v.Refusal == corepb.Refusal_NONE {
 			v = core.Verdict{Refusal: corepb.Refusal_NOT_INITIALISED, Reason: fmt.Sprintf("node %d is not initialised: run pgraft_init() there first", n.id.NodeID)}
 		}
@@ -48,12 +58,12 @@ func (p *peers) Greet(hello *corepb.Hello) *corepb.Welcome {
 	case Failed, Closed:
 		return nil
 	}
-	v := core.Greet(n.id, n.members, hello)
+	v := core.Greet(n.id, n.cfg.newest(), n.members, hello)
 	if v.Join == nil {
 		return n.welcome(v)
 	}
 	if err := n.store.SetIdentity(*v.Join); errors.Is(err, store.ErrFull) {
-		return n.id.Welcome(core.Verdict{Refusal: corepb.Refusal_NOT_INITIALISED,
+		return n.welcome(core.Verdict{Refusal: corepb.Refusal_NOT_INITIALISED,
 			Reason: fmt.Sprintf("node %d cannot join: its disk is full", n.id.NodeID)})
 	} else if err != nil {
 		n.failLocked(err)
@@ -70,7 +80,7 @@ func (p *peers) Greet(hello *corepb.Hello) *corepb.Welcome {
 
 // welcome says where the node wants to be reached too. The caller holds mu.
 func (n *Node) welcome(v core.Verdict) *corepb.Welcome {
-	w := n.id.Welcome(v)
+	w := n.id.Welcome(n.speaks(), v)
 	w.Address = n.cfg.Address
 	return w
 }

@@ -72,7 +72,7 @@ func (v View) hearsLeader() bool {
 // that is another member by now, or does not run, is none.
 func (n *Node) askVoters(ctx context.Context, v View) (answered, voters int) {
 	n.mu.Lock()
-	id, limit := n.id, n.cfg.ElectionTimeout
+	id, limit, speaks := n.id, n.cfg.ElectionTimeout, n.speaks()
 	n.mu.Unlock()
 	ctx, done := context.WithTimeout(ctx, limit)
 	defer done()
@@ -90,7 +90,7 @@ func (n *Node) askVoters(ctx context.Context, v View) (answered, voters int) {
 		asked.Add(1)
 		n.cfg.Go(func() {
 			defer asked.Done()
-			w, err := n.net.Probe(ctx, endpoint(m), id.Hello(nil, core.NodeID(m.GetRaftId())))
+			w, err := n.net.Probe(ctx, endpoint(m), id.Hello(speaks, nil, core.NodeID(m.GetRaftId())))
 			if err == nil && w.GetRefusal() == corepb.Refusal_NONE && w.GetRaftId() == m.GetRaftId() && bytes.Equal(w.GetClusterUuid(), id.ClusterUUID[:]) {
 				count.Add(1)
 			}

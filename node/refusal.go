@@ -16,9 +16,18 @@ type OpenError struct {
 	Passes bool   // it can be tried again: the data may only be out of reach
 	// Foreign: the directory never was a node's.
 	Foreign bool
+	Err     error // the cause; nil: none but Text
 }
 
+func (e *OpenError) Unwrap() error { return e.Err }
+
 func (e *OpenError) Error() string { return "node: " + e.Text + ". " + e.Hint }
+
+// tooOld is the error for a store that a newer build has written.
+func tooOld(err error) error {
+	return &OpenError{Alarm: core.TooOld, Text: err.Error(), Err: err,
+		Hint: "There is no way back to an older pgraft: install the newer one on this server again, and restart it."}
+}
 
 // refusal puts a refused start into words. damage says what is wrong with the marker,
 // if that is why.

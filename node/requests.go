@@ -90,24 +90,25 @@ func (e *ProbeError) Error() string {
 	return e.Text + ": " + e.Detail
 }
 
-// probe looks at a node and returns its replica uuid. A node that is not known yet
+// probe looks at a node and returns its replica uuid and the newest version that it
+// knows. A node that is not known yet
 // is added under the address that it is set to, which all others will use and its
 // certificate names. The port may be mapped.
-func (n *Node) probe(ctx context.Context, nodeID uint32, address string, port uint32, known bool) (replica [16]byte, err error) {
+func (n *Node) probe(ctx context.Context, nodeID uint32, address string, port uint32, known bool) (replica [16]byte, newest uint32, err error) {
 	ctx, done := context.WithTimeout(ctx, probeTimeout)
 	defer done()
 	n.mu.Lock()
-	id, members := n.id, n.members
+	id, members, speaks := n.id, n.members, n.speaks()
 	n.mu.Unlock()
 	where := net.JoinHostPort(address, strconv.Itoa(int(port)))
-	w, err := n.net.Probe(ctx, where, id.Hello(nil, nodeID))
+	w, err := n.net.Probe(ctx, where, id.Hello(speaks, nil, nodeID))
 	if errors.Is(err, transport.ErrTLS) {
-		return replica, &ProbeError{Unreachable: true, Text: fmt.Sprintf("could not agree on TLS with node %d at %s", nodeID, where), Detail: err.Error(),
+		return replica, 0, &ProbeError{Unreachable: true, Text: fmt.Sprintf("could not agree on TLS with node %d at %s", nodeID, where), Detail: err.Error(),
 			Hint: fmt.Sprintf("All nodes need the same pgraft.ssl_enabled, and certificates by a CA that is in pgraft.ssl_ca_file of all, "+
 				"each for its node's pgraft.address or for the name %s.", transport.NodeName(nodeID))}
 	}
 	if err != nil {
-		return replica, &ProbeError{Unreachable: true, Text: fmt.Sprintf("could not reach node %d at %s", nodeID, where), Detail: err.Error(),
+		return replica, 0, &ProbeError{Unreachable: true, Text: fmt.Sprintf("could not reach node %d at %s", nodeID, where), Detail: err.Error(),
 			Hint: "Check that its server runs, that address and port are its pgraft.address and pgraft.port, and that no firewall is in between."}
 	}
 	hint := ""
@@ -116,23 +117,25 @@ func (n *Node) probe(ctx context.Context, nodeID uint32, address string, port ui
 		hint = "Run SELECT pgraft_init(false) on that server first."
 	case w.GetRefusal() == corepb.Refusal_OTHER_CLUSTER_ID:
 		hint = "Set pgraft.cluster_id to the same value on all nodes and restart that server."
+	case w.GetRefusal() == corepb.Refusal_OTHER_PROTOCOL:
+		hint = "Install the same pgraft on all servers, see the version in pgraft_stat_peers."
 	}
 	if w.GetRefusal() != corepb.Refusal_NONE {
-		return replica, &ProbeError{Text: fmt.Sprintf("node %d at %s refuses: %s", nodeID, where, w.GetReason()), Hint: hint}
+		return replica, 0, &ProbeError{Text: fmt.Sprintf("node %d at %s refuses: %s", nodeID, where, w.GetReason()), Hint: hint}
 	}
 	if own := w.GetAddress(); !known && own != "" && !sameAddress(own, address) {
-		return replica, &ProbeError{Invalid: true, Text: fmt.Sprintf("%q is not the address of node %d", address, nodeID),
+		return replica, 0, &ProbeError{Invalid: true, Text: fmt.Sprintf("%q is not the address of node %d", address, nodeID),
 			Detail: fmt.Sprintf("Its pgraft.address is %q.", own),
 			Hint:   "Name that address, or set pgraft.address on that server to this one and restart it."}
 	}
 	if w.GetRaftId() != 0 && members.Get(w.GetRaftId()) == nil {
-		return replica, &ProbeError{Text: fmt.Sprintf("node %d at %s still has the data of its former membership", nodeID, where),
+		return replica, 0, &ProbeError{Text: fmt.Sprintf("node %d at %s still has the data of its former membership", nodeID, where),
 			Hint: "Stop that server, empty its pgraft.data_dir, delete pgraft.initialized in its data directory, start it and run SELECT pgraft_init(false)."}
 	}
 	if len(w.GetReplica()) != len(replica) {
-		return replica, &ProbeError{Text: fmt.Sprintf("node %d at %s says a replica uuid of %d bytes", nodeID, where, len(w.GetReplica()))}
+		return replica, 0, &ProbeError{Text: fmt.Sprintf("node %d at %s says a replica uuid of %d bytes", nodeID, where, len(w.GetReplica()))}
 	}
-	return [16]byte(w.GetReplica()), nil
+	return [16]byte(w.GetReplica()), core.WelcomeRange(w).Newest, nil
 }
 
 // RemoveNode removes a member; the leader itself hands leadership over first.

@@ -288,6 +288,6 @@ func (r *runner) MembersChanged(m core.Members) {
 	defer r.n.mu.Unlock()
 	if r.n.state == Running && r.n.run == r { // a node that stopped has no peers
 		r.n.members = m
-		r.n.net.SetPeers(others(m, r.n.id.RaftID))
+		r.n.setPeers()
 	}
 }

@@ -28,7 +28,7 @@ func TestWhatAStrangerLearns(t *testing.T) {
 	if err := nc.SetDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
-	hello, err := proto.Marshal(&corepb.Hello{Protocol: core.Protocol, ClusterId: "a guess", ToNode: 1})
+	hello, err := proto.Marshal(&corepb.Hello{Protocol: core.OldestVersion, ClusterId: "a guess", ToNode: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

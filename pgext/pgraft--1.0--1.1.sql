@@ -12,7 +12,8 @@ COMMENT ON FUNCTION pgraft_replace_node IS
 
 REVOKE ALL ON FUNCTION pgraft_replace_node FROM PUBLIC;
 
--- The views pgraft_stat_node and pgraft_stat_peers get a column alarm, at the end.
+-- The views pgraft_stat_node and pgraft_stat_peers get columns for alarms and versions,
+-- at the end.
 -- They are not dropped, so that grants and what others have built on them stay.
 
 ALTER FUNCTION pgraft_stat_get_node() RENAME TO pgraft_stat_get_node_1_0;
@@ -47,7 +48,9 @@ RETURNS TABLE (
     snapshots_sent bigint,
     snapshots_received bigint,
     stats_since timestamptz,
-    alarm text)
+    alarm text,
+    cluster_version int,
+    newest_version int)
 AS 'MODULE_PATHNAME', 'pgraft_stat_get_node'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 1;
 COMMENT ON FUNCTION pgraft_stat_get_node IS
@@ -82,7 +85,9 @@ RETURNS TABLE (
     tls_cipher text,
     certificate_subject text,
     certificate_expiry timestamptz,
-    alarm text)
+    alarm text,
+    newest_version int,
+    connection_version int)
 AS 'MODULE_PATHNAME', 'pgraft_stat_get_peers'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
 COMMENT ON FUNCTION pgraft_stat_get_peers IS

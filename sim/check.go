@@ -37,6 +37,7 @@ const (
 	checkAvailable  = "available"          // a quorum that is up and connected acknowledges writes
 	checkStatus     = "members-shown"      // what a node says of the members is so
 	checkRestore    = "restored-same"      // a core made of a checkpoint goes on as the one before, to the byte
+	checkVersion    = "version"            // the cluster version: raised when all members know it, the same everywhere, never lowered
 	checkLiveness   = "liveness"           // without faults, everything comes right
 	checkStart      = "own-directory"      // a server runs on its own replica, and never begins one anew that is gone
 	checkTransition = "host-order"         // batches come numbered in order, and are on the disk as they were
@@ -48,7 +49,7 @@ const stopped = "stopped"
 // Checks lists the checkers by name.
 func Checks() []string {
 	return []string{checkPanic, checkLeader, checkLog, checkComplete, checkCommitted, checkApplied, checkBack, checkDurable,
-		checkQuorum, checkAck, checkRequest, checkOutcome, checkMembers, checkAlive, checkChange, checkLease, checkPromise, checkBounds, checkFresh, checkReads, checkLinear, checkRecover, checkAvailable, checkStatus, checkRestore,
+		checkQuorum, checkAck, checkRequest, checkOutcome, checkMembers, checkAlive, checkChange, checkLease, checkPromise, checkBounds, checkFresh, checkReads, checkLinear, checkRecover, checkAvailable, checkStatus, checkRestore, checkVersion,
 		checkLiveness, checkStart, checkTransition}
 }
 
@@ -108,6 +109,7 @@ type checks struct {
 	changes      []madeChange // in the order of appending
 	promises     []made
 	joints       map[slotKey]*jointChange // by membership entry; nil: after it there is none
+	raise        raise
 	availability availability
 	recovery     recovery
 	lostKeys     map[int]bool // of what a recovery from a lost majority cost
@@ -263,6 +265,7 @@ func (c *checks) stepped(n *node) {
 	}
 	c.published(n)
 	c.countsItself(n)
+	c.versionKept(n)
 	c.bounds(n)
 }
 

@@ -36,6 +36,7 @@ func (c *checks) live() {
 			w.fail(checkLiveness, "%v: proposed after the faults were over, and not acknowledged", o)
 		}
 	}
+	c.versionInTheEnd(leader)
 	if !leader.holdsLease() && w.sameTiming() {
 		w.fail(checkLiveness, "%v leads, and holds no lease", leader)
 	}

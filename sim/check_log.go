@@ -117,6 +117,8 @@ func (c *checks) appended(n *node, b *core.Persist) {
 		e := &b.Entries[i]
 		if e.Kind != core.EntryNormal {
 			c.oneChange(n, e)
+		} else {
+			c.raises(n, e)
 		}
 		c.appendEntry(n, e)
 	}

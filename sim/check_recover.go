@@ -49,7 +49,7 @@ func (c *checks) rebase(n *node, had uint64) (lost int) {
 	c.firstIs(d, at, had)
 	c.leaders = c.leaders[:min(uint64(len(c.leaders)), d.hard.Term)]
 	c.others, c.votes, c.candidates, c.promises, c.changes = map[slotKey]digest{}, map[vote]uint64{}, nil, nil, nil
-	c.replicas, c.w.operator.ever = nil, nil
+	c.replicas, c.w.operator.ever, c.raise = nil, nil, raise{}
 	maps.DeleteFunc(c.joints, func(k slotKey, _ *jointChange) bool { return k.index > at })
 	maps.DeleteFunc(c.agreed, func(i uint64, _ digest) bool { return i > at })
 	for c.members[len(c.members)-1].from > at {

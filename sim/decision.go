@@ -99,7 +99,7 @@ func Kinds() []*Kind {
 		&faultIsolate, &faultFlap, &faultTurns, &faultSlowLink, &faultSmallOnly, &faultBandwidth, &faultSnapshotCut,
 		&faultSlowSync, &faultStallSync, &faultSyncError, &faultWriteError, &faultDiskFull, &faultCorrupt,
 		&faultDirLost, &faultDirOlder, &faultDirOther,
-		&faultCrash, &faultCrashInStep, &faultAllDown, &faultPause, &faultSleep, &faultSettings, &faultUpgrade, &faultRestore, &faultSlowApply,
+		&faultCrash, &faultCrashInStep, &faultAllDown, &faultPause, &faultSleep, &faultSettings, &faultUpgrade, &faultVersions, &faultDowngrade, &faultRestore, &faultSlowApply,
 		&faultDrift,
 		&faultAdd, &faultRemove, &faultRemoveDying, &faultReplace, &faultReplaceBy, &faultReplaceCut, &faultTwoChanges, &faultTransfer, &faultTransferLate, &faultTransferLost, &faultCompact, &faultBootstrap, &faultRecover, &faultMistake, &faultSmallBounds,
 		&faultOldAnswers, &faultHeldOver, &faultLongTail, &faultCompactJoint, &faultEdgeOfPromise, &faultAged,

@@ -18,6 +18,7 @@ type directory struct {
 	log         []core.Entry // in a gap there are zero values
 	hard        core.HardState
 	promise     uint64     // milliseconds
+	version     uint32     // that a build must know to read it
 	corrupt     string     // what a start finds damaged; empty: nothing
 	had         uint64     // where the log ended before this older copy took its place
 	retention   *retention // nil: retainEntries
@@ -74,6 +75,7 @@ func (d *directory) write(b *core.Persist) {
 		d.hard = *h
 	}
 	d.promise = max(d.promise, b.PromiseMillis)
+	d.version = max(d.version, b.Version)
 	d.trim()
 }
 

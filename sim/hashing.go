@@ -32,6 +32,23 @@ func (w *World) hashInput(n *node, in core.Input) {
 	case core.SnapshotSent:
 		h.words(8, in.RaftID)
 		h.flag(in.OK)
+	case core.AddNode: // with the fields that it began with, so that no seed's hash changes
+		h.text(fmt.Sprintf("%T %+v", in, struct {
+			ID          uint64
+			NodeID      uint32
+			Address     string
+			Port        uint32
+			ReplicaUUID [16]byte
+		}{in.ID, in.NodeID, in.Address, in.Port, in.ReplicaUUID}))
+	case core.ReplaceNode:
+		h.text(fmt.Sprintf("%T %+v", in, struct {
+			ID          uint64
+			OldNodeID   uint32
+			NodeID      uint32
+			Address     string
+			Port        uint32
+			ReplicaUUID [16]byte
+		}{in.ID, in.OldNodeID, in.NodeID, in.Address, in.Port, in.ReplicaUUID}))
 	default: // rare ones
 		h.text(fmt.Sprintf("%T %+v", in, in))
 	}
@@ -44,6 +61,9 @@ func (w *World) hashStatus(s *core.Status) {
 func (w *World) hashPersist(b *core.Persist) {
 	h := &w.hash
 	h.words(b.Seq, b.PromiseMillis, uint64(len(b.Entries)))
+	if b.Version != 0 {
+		h.word(uint64(b.Version))
+	}
 	h.flag(b.Sync)
 	for i := range b.Entries {
 		e := &b.Entries[i]

@@ -121,4 +121,5 @@ func (n *node) MembersChanged(m core.Members) {
 	n.w.checks.membersChanged(n, m)
 	n.members = m
 	n.setPeers()
+	n.hangUpTooOld()
 }

@@ -95,6 +95,8 @@ const (
 	markOldAnswerArrived
 	markJointSnapshot
 	markTailReplaced
+	markRaises
+	markTooOld
 	markCount
 )
 
@@ -111,7 +113,7 @@ var markNames = [markCount]string{
 	"founded another cluster", "leadership transferred", "quorum alive before who votes changed", "transfer failed", "node repaired by the operator", "node restarted with state",
 	"started on an older copy", "warned that a node lost acknowledged data", "voter replaced in one change", "what is shown of the members read", "write acknowledged while a member is out", "went on alone", "committed entries lost with a majority", "entries taken over late",
 	"committed entries applied in parts", "request given up at the end of the window", "own snapshots let go", "sent LostData", "kept message arrived", "answers of an earlier leadership arrived",
-	"snapshot installed while joint", "snapshot installed over a longer log",
+	"snapshot installed while joint", "snapshot installed over a longer log", "cluster version raised", "refused to start: build too old",
 }
 
 func (m *Marks) add(k mark) { m.plain[k]++ }

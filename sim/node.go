@@ -46,7 +46,8 @@ type node struct {
 	clock    clock
 	draws    Stream
 	timing   core.Config // but for Identity and Seed
-	protocol uint32      // of the build that is installed
+	protocol uint32      // of the build that is installed: others refuse it
+	builds   []build     // that were installed
 
 	// The process. A new life begins with every start.
 	life       uint32

@@ -137,12 +137,12 @@ func (w *World) change(at, target *node, k adminKind) {
 	var in core.Input
 	switch k {
 	case adminAdd:
-		replica, ok := w.probe(at, target)
+		replica, newest, ok := w.probe(at, target)
 		if !ok {
 			return
 		}
 		a.replica = replica
-		in = core.AddNode{ID: a.id, NodeID: target.id, Address: target.address, Port: port, ReplicaUUID: replica}
+		in = core.AddNode{ID: a.id, NodeID: target.id, Address: target.address, Port: port, ReplicaUUID: replica, Newest: newest}
 	case adminRemove:
 		in = core.RemoveNode{ID: a.id, NodeID: target.id}
 	case adminTransfer:
@@ -156,7 +156,7 @@ func (w *World) change(at, target *node, k adminKind) {
 
 // replace asks for the change that puts a new member in an old one's place.
 func (w *World) replace(at, old, target *node) bool {
-	replica, ok := w.probe(at, target)
+	replica, newest, ok := w.probe(at, target)
 	if !ok {
 		return false
 	}
@@ -164,22 +164,20 @@ func (w *World) replace(at, old, target *node) bool {
 	a := &adminRequest{kind: adminReplace, target: target, old: old, replica: replica}
 	a.request = request{id: w.nextID, node: at}
 	a.request.admin = a
-	w.ask(at, a, core.ReplaceNode{ID: a.id, OldNodeID: old.id, NodeID: target.id, Address: target.address, Port: port, ReplicaUUID: replica})
+	w.ask(at, a, core.ReplaceNode{ID: a.id, OldNodeID: old.id, NodeID: target.id, Address: target.address, Port: port, ReplicaUUID: replica, Newest: newest})
 	return true
 }
 
 // probe dials a node that is to be a member, as pgraft_add_node() does first.
-func (w *World) probe(at, target *node) (replica [16]byte, ok bool) {
+func (w *World) probe(at, target *node) (replica [16]byte, newest uint32, ok bool) {
 	if w.link(at, target).cut > 0 || w.link(target, at).cut > 0 {
-		return replica, false
+		return replica, 0, false
 	}
-	hello := at.identity.Hello(nil, target.id)
-	hello.Protocol = at.protocol
-	welcome := target.greet(hello)
+	welcome := target.greet(at.hello(nil, target.id))
 	if welcome == nil || welcome.GetRefusal() != corepb.Refusal_NONE {
-		return replica, false
+		return replica, 0, false
 	}
-	return [16]byte(welcome.GetReplica()), true
+	return [16]byte(welcome.GetReplica()), core.WelcomeRange(welcome).Newest, true
 }
 
 // ask hands a node's core a request and waits for the answer.

@@ -38,6 +38,8 @@ type conn struct {
 	order  [2]time.Duration // when the last message to a, to b arrives
 	aSent  bool
 	bSent  bool
+	aKnows uint32 // newest version that a's build knows
+	bKnows uint32
 }
 
 const (
@@ -207,8 +209,7 @@ func (p *peer) dial() {
 	}
 	p.dialing = true
 	to := n.w.byAddress(p.member.GetAddress())
-	h := &handshake{p: p, from: n, to: to, life: n.life, hello: n.identity.Hello(p.member, core.NodeID(p.id)), began: n.w.now}
-	h.hello.Protocol = n.protocol
+	h := &handshake{p: p, from: n, to: to, life: n.life, hello: n.hello(p.member, core.NodeID(p.id)), began: n.w.now}
 	l := n.w.link(n, to)
 	// Whatever becomes of it on the way.
 	n.w.arrange(event{at: n.w.now + handshakeTimeout, kind: evWelcome, node: n, life: n.life, ref: h, arg: 1})
@@ -258,7 +259,8 @@ func (h *handshake) accept() {
 		answer()
 		return
 	}
-	h.c = &conn{a: h.from, b: n, al: h.life, bl: n.life, aID: h.hello.GetFromRaftId(), bID: n.identity.RaftID, aOpen: true, bOpen: true}
+	h.c = &conn{a: h.from, b: n, al: h.life, bl: n.life, aID: h.hello.GetFromRaftId(), bID: n.identity.RaftID, aOpen: true, bOpen: true,
+		aKnows: core.HelloRange(h.hello).Newest, bKnows: core.WelcomeRange(h.welcome).Newest}
 	copy(h.c.replca[:], h.hello.GetFromReplica())
 	p := n.peer(h.c.aID)
 	if p == nil {
@@ -285,16 +287,13 @@ func (n *node) twoOfOne(hello *corepb.Hello) bool {
 // greet decides by the core's rules. A node that waits and is invited stores who
 // it is before it answers.
 func (n *node) greet(hello *corepb.Hello) *corepb.Welcome {
-	// A later build says another number everywhere: what counts is whether two
-	// builds say the same.
-	hello.Protocol = hello.Protocol - n.protocol + core.Protocol
-	v := core.Greet(n.identity, n.members, hello)
+	v := n.judge(hello)
 	switch n.state {
 	case uninitialised:
 		if v.Refusal == corepb.Refusal_NONE {
 			v = core.Verdict{Refusal: corepb.Refusal_NOT_INITIALISED}
 		}
-		return n.identity.Welcome(v)
+		return n.welcome(v)
 	case waiting, running, removed:
 	default:
 		return nil
@@ -308,7 +307,7 @@ func (n *node) greet(hello *corepb.Hello) *corepb.Welcome {
 			return nil
 		}
 	}
-	return n.identity.Welcome(v)
+	return n.welcome(v)
 }
 
 // welcomed is the dialler's side of the answer.
@@ -324,7 +323,7 @@ func (h *handshake) welcomed(late bool) {
 		h.refused()
 	case late || w == nil || w.GetRefusal() != corepb.Refusal_NONE:
 		h.refused()
-	case n.state != running || p.member == nil || n.peer(p.id) != p || !h.c.bOpen || !h.rightMember():
+	case n.state != running || p.member == nil || n.peer(p.id) != p || !h.c.bOpen || !h.rightMember() || h.c.bKnows < n.members.Version:
 		n.hangUp(h.c)
 		h.refused()
 	default:

@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/pgraft/pgraft/core"
 )
@@ -32,6 +33,7 @@ func (n *node) start() {
 		return
 	}
 	n.life++
+	n.builds = append(n.builds, build{n.w.now, n.knows()})
 	n.identity = n.settings()
 	n.members, n.warned = core.Members{}, false
 	n.w.say(n, "starts")
@@ -100,8 +102,8 @@ func (n *node) init(found bool) {
 	id.ReplicaUUID = n.uuid()
 	if found {
 		id.ClusterUUID, id.RaftID = n.uuid(), core.RaftID(1, n.id)
-		d := core.Bootstrap(id, n.address, port)
-		n.disk.dir.write(&core.Persist{Snapshot: d.Snapshot, HardState: &d.HardState})
+		d := core.Bootstrap(id, n.address, port, n.knows())
+		n.disk.dir.write(&core.Persist{Snapshot: d.Snapshot, HardState: &d.HardState, Version: n.knows()})
 	}
 	n.disk.dir.identity, n.disk.dir.hasIdentity = id, true
 	n.identity = id
@@ -134,6 +136,16 @@ func (n *node) begin() {
 		n.refuse(err)
 		return
 	}
+	if v := n.disk.dir.version; v > n.knows() {
+		// Whoever looks after the server reads why, and installs the newer build.
+		n.w.marks.add(markTooOld)
+		n.state, n.why, n.lease = failed, fmt.Sprintf("the store needs version %d", v), lease{}
+		n.w.say(n, "refuses to start: %s", n.why)
+		n.timing.Newest = v
+		n.w.restartLater(n, n.draws.Between(200*time.Millisecond, 3*time.Second))
+		return
+	}
+	n.w.checks.readable(n, d)
 	cfg := n.timing
 	cfg.Identity, cfg.Seed = n.identity, n.draws.Uint64()
 	c, err := core.New(cfg, d)

@@ -203,6 +203,7 @@ func (w *World) deliver(p *packet) {
 	if w.trace != nil {
 		w.say(n, "<- %d: %v", core.NodeID(p.from), p.info)
 	}
+	w.checks.snapshotFor(n, p)
 	in := core.Receive{From: p.from, Data: p.data}
 	if n.members.WasRemoved(p.from) {
 		w.checks.unheard(n, in)

@@ -65,7 +65,7 @@ func newWorld(o Options) *World {
 }
 
 func (w *World) newNode(id uint32) *node {
-	n := &node{w: w, id: id, address: fmt.Sprintf("host%d", id), protocol: core.Protocol,
+	n := &node{w: w, id: id, address: fmt.Sprintf("host%d", id),
 		draws: For(w.o.Seed, "node", uint64(id)), timing: w.shape.timing}
 	n.disk = disk{node: n, dir: &directory{}, latency: For(w.o.Seed, "disk", uint64(id)), damage: For(w.o.Seed, "damage", uint64(id))}
 	s := For(w.o.Seed, "clock", uint64(id))
@@ -277,6 +277,7 @@ func (w *World) settle() {
 		w.finish(s)
 	}
 	w.finishUpgrades()
+	w.finishInstalls()
 	for _, n := range w.nodes {
 		n.hostCall = 0
 		n.disk.syncErr, n.disk.writeErr, n.disk.stall = false, false, 0

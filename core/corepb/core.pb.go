@@ -34,6 +34,7 @@ const (
 	Alarm_ALARM_OTHER_REPLICA Alarm = 2 // its data directory is not the member's: it was emptied or exchanged
 	Alarm_ALARM_COPY          Alarm = 3 // another process runs with the same data
 	Alarm_ALARM_WIPED         Alarm = 4 // its data directory is empty, and was not
+	Alarm_ALARM_TOO_OLD       Alarm = 5 // its build does not know the cluster's version
 )
 
 // Enum value maps for Alarm.
@@ -44,6 +45,7 @@ var (
 		2: "ALARM_OTHER_REPLICA",
 		3: "ALARM_COPY",
 		4: "ALARM_WIPED",
+		5: "ALARM_TOO_OLD",
 	}
 	Alarm_value = map[string]int32{
 		"ALARM_NONE":          0,
@@ -51,6 +53,7 @@ var (
 		"ALARM_OTHER_REPLICA": 2,
 		"ALARM_COPY":          3,
 		"ALARM_WIPED":         4,
+		"ALARM_TOO_OLD":       5,
 	}
 )
 
@@ -134,7 +137,7 @@ type Refusal int32
 
 const (
 	Refusal_NONE              Refusal = 0
-	Refusal_OTHER_PROTOCOL    Refusal = 1
+	Refusal_OTHER_PROTOCOL    Refusal = 1 // no version is known to both
 	Refusal_OTHER_CLUSTER_ID  Refusal = 2
 	Refusal_OTHER_CLUSTER     Refusal = 3  // same name, other cluster uuid
 	Refusal_OTHER_NODE        Refusal = 4  // another node id listens here
@@ -682,6 +685,7 @@ type LeaseRound struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Round         uint64                 `protobuf:"varint,1,opt,name=round,proto3" json:"round,omitempty"`
 	Contacts      []*Contact             `protobuf:"bytes,2,rep,name=contacts,proto3" json:"contacts,omitempty"` // what the leader knows of its peers, for status
+	Newest        uint32                 `protobuf:"varint,6,opt,name=newest,proto3" json:"newest,omitempty"`    // the newest version that the leader's build knows; 0: it is of before this was said
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -730,6 +734,13 @@ func (x *LeaseRound) GetContacts() []*Contact {
 	return nil
 }
 
+func (x *LeaseRound) GetNewest() uint32 {
+	if x != nil {
+		return x.Newest
+	}
+	return 0
+}
+
 // Contact is the leader's view of one member, passed on so that every member
 // can show the state of all.
 type Contact struct {
@@ -739,6 +750,7 @@ type Contact struct {
 	Match         uint64                 `protobuf:"varint,3,opt,name=match,proto3" json:"match,omitempty"`                                   // its last log index known to equal the leader's
 	Alarm         Alarm                  `protobuf:"varint,4,opt,name=alarm,proto3,enum=pgraft.core.Alarm" json:"alarm,omitempty"`            // as the member has said of itself
 	Full          bool                   `protobuf:"varint,6,opt,name=full,proto3" json:"full,omitempty"`                                     // its disk is
+	Newest        uint32                 `protobuf:"varint,7,opt,name=newest,proto3" json:"newest,omitempty"`                                 // the newest version that its build knows; 0: not known
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -808,6 +820,13 @@ func (x *Contact) GetFull() bool {
 	return false
 }
 
+func (x *Contact) GetNewest() uint32 {
+	if x != nil {
+		return x.Newest
+	}
+	return 0
+}
+
 // LeasePromise is the answer: for at least so long after it received the round,
 // by its own clock, the voter elects nobody else.
 type LeasePromise struct {
@@ -815,6 +834,7 @@ type LeasePromise struct {
 	Round         uint64                 `protobuf:"varint,1,opt,name=round,proto3" json:"round,omitempty"`
 	Millis        uint64                 `protobuf:"varint,2,opt,name=millis,proto3" json:"millis,omitempty"`
 	Alarm         Alarm                  `protobuf:"varint,3,opt,name=alarm,proto3,enum=pgraft.core.Alarm" json:"alarm,omitempty"` // what the voter knows of itself
+	Newest        uint32                 `protobuf:"varint,6,opt,name=newest,proto3" json:"newest,omitempty"`                      // the newest version that its build knows; 0: it knows version 1
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -868,6 +888,13 @@ func (x *LeasePromise) GetAlarm() Alarm {
 		return x.Alarm
 	}
 	return Alarm_ALARM_NONE
+}
+
+func (x *LeasePromise) GetNewest() uint32 {
+	if x != nil {
+		return x.Newest
+	}
+	return 0
 }
 
 // Forward routes a proposal from another member to the leader.
@@ -1218,14 +1245,17 @@ func (x *ReadReply) GetIndex() uint64 {
 	return 0
 }
 
-// Command is the data of a normal log entry.
+// Command is the data of a normal log entry: a user's, or one of pgraft's own, which
+// has no request id. A build of version 1 refuses an entry without a request id.
 type Command struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	RequestId     []byte                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"` // 16 bytes; a second command with the same id changes nothing
-	Since         uint64                 `protobuf:"varint,2,opt,name=since,proto3" json:"since,omitempty"`                         // the proposer's applied index when it first proposed it
-	Data          []byte                 `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`                            // the user's bytes, opaque
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	RequestId []byte                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"` // 16 bytes; a second command with the same id changes nothing
+	Since     uint64                 `protobuf:"varint,2,opt,name=since,proto3" json:"since,omitempty"`                         // the proposer's applied index when it first proposed it
+	Data      []byte                 `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`                            // the user's bytes, opaque
+	// The cluster is at this version from here on. Nothing else is set beside it.
+	ClusterVersion uint32 `protobuf:"varint,4,opt,name=cluster_version,json=clusterVersion,proto3" json:"cluster_version,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Command) Reset() {
@@ -1277,6 +1307,13 @@ func (x *Command) GetData() []byte {
 		return x.Data
 	}
 	return nil
+}
+
+func (x *Command) GetClusterVersion() uint32 {
+	if x != nil {
+		return x.ClusterVersion
+	}
+	return 0
 }
 
 type Member struct {
@@ -1431,6 +1468,7 @@ type State struct {
 	LastIncarnation uint64                 `protobuf:"varint,2,opt,name=last_incarnation,json=lastIncarnation,proto3" json:"last_incarnation,omitempty"`
 	Members         []*Member              `protobuf:"bytes,3,rep,name=members,proto3" json:"members,omitempty"`
 	Requests        []*Request             `protobuf:"bytes,4,rep,name=requests,proto3" json:"requests,omitempty"`
+	ClusterVersion  uint32                 `protobuf:"varint,5,opt,name=cluster_version,json=clusterVersion,proto3" json:"cluster_version,omitempty"` // 0: 1
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -1491,6 +1529,13 @@ func (x *State) GetRequests() []*Request {
 		return x.Requests
 	}
 	return nil
+}
+
+func (x *State) GetClusterVersion() uint32 {
+	if x != nil {
+		return x.ClusterVersion
+	}
+	return 0
 }
 
 // Request is a request id already committed and where.
@@ -1557,7 +1602,7 @@ func (x *Request) GetTerm() uint64 {
 // Hello opens every connection between nodes, dialer to acceptor.
 type Hello struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Protocol      uint32                 `protobuf:"varint,1,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	Protocol      uint32                 `protobuf:"varint,1,opt,name=protocol,proto3" json:"protocol,omitempty"` // the oldest version that the dialer speaks: its cluster's
 	ClusterId     string                 `protobuf:"bytes,2,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
 	ClusterUuid   []byte                 `protobuf:"bytes,3,opt,name=cluster_uuid,json=clusterUuid,proto3" json:"cluster_uuid,omitempty"`
 	FromNode      uint32                 `protobuf:"varint,4,opt,name=from_node,json=fromNode,proto3" json:"from_node,omitempty"`
@@ -1567,6 +1612,7 @@ type Hello struct {
 	ToRaftId      uint64                 `protobuf:"varint,8,opt,name=to_raft_id,json=toRaftId,proto3" json:"to_raft_id,omitempty"` // 0: a probe, before the node is added
 	ToReplica     []byte                 `protobuf:"bytes,9,opt,name=to_replica,json=toReplica,proto3" json:"to_replica,omitempty"` // empty: not bound yet
 	Life          []byte                 `protobuf:"bytes,10,opt,name=life,proto3" json:"life,omitempty"`                           // of the process that dials, set by the transport
+	Newest        uint32                 `protobuf:"varint,12,opt,name=newest,proto3" json:"newest,omitempty"`                      // version that the dialer speaks; 0: protocol is the only one
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1671,10 +1717,17 @@ func (x *Hello) GetLife() []byte {
 	return nil
 }
 
+func (x *Hello) GetNewest() uint32 {
+	if x != nil {
+		return x.Newest
+	}
+	return 0
+}
+
 // Welcome answers a Hello. An empty refusal means: go on.
 type Welcome struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Protocol      uint32                 `protobuf:"varint,1,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	Protocol      uint32                 `protobuf:"varint,1,opt,name=protocol,proto3" json:"protocol,omitempty"` // the oldest version that the acceptor speaks: its cluster's
 	ClusterId     string                 `protobuf:"bytes,2,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
 	ClusterUuid   []byte                 `protobuf:"bytes,3,opt,name=cluster_uuid,json=clusterUuid,proto3" json:"cluster_uuid,omitempty"` // empty: waits to be invited
 	Node          uint32                 `protobuf:"varint,4,opt,name=node,proto3" json:"node,omitempty"`
@@ -1684,6 +1737,7 @@ type Welcome struct {
 	Reason        string                 `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`    // for people
 	Life          []byte                 `protobuf:"bytes,9,opt,name=life,proto3" json:"life,omitempty"`        // as in Hello, of the process that answers
 	Address       string                 `protobuf:"bytes,12,opt,name=address,proto3" json:"address,omitempty"` // where it is reached, as it is set there; empty: of before this was said
+	Newest        uint32                 `protobuf:"varint,13,opt,name=newest,proto3" json:"newest,omitempty"`  // version that the acceptor speaks; 0: protocol is the only one
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1786,6 +1840,13 @@ func (x *Welcome) GetAddress() string {
 		return x.Address
 	}
 	return ""
+}
+
+func (x *Welcome) GetNewest() uint32 {
+	if x != nil {
+		return x.Newest
+	}
+	return 0
 }
 
 // Input is one core.Input as the flight recorder and the simulator write it.
@@ -2807,6 +2868,7 @@ type Input_AddNode struct {
 	Address       []byte                 `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`
 	Port          uint32                 `protobuf:"varint,4,opt,name=port,proto3" json:"port,omitempty"`
 	ReplicaUuid   []byte                 `protobuf:"bytes,5,opt,name=replica_uuid,json=replicaUuid,proto3" json:"replica_uuid,omitempty"`
+	Newest        uint32                 `protobuf:"varint,6,opt,name=newest,proto3" json:"newest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2876,6 +2938,13 @@ func (x *Input_AddNode) GetReplicaUuid() []byte {
 	return nil
 }
 
+func (x *Input_AddNode) GetNewest() uint32 {
+	if x != nil {
+		return x.Newest
+	}
+	return 0
+}
+
 type Input_RemoveNode struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -2936,6 +3005,7 @@ type Input_ReplaceNode struct {
 	Address       []byte                 `protobuf:"bytes,4,opt,name=address,proto3" json:"address,omitempty"`
 	Port          uint32                 `protobuf:"varint,5,opt,name=port,proto3" json:"port,omitempty"`
 	ReplicaUuid   []byte                 `protobuf:"bytes,6,opt,name=replica_uuid,json=replicaUuid,proto3" json:"replica_uuid,omitempty"`
+	Newest        uint32                 `protobuf:"varint,7,opt,name=newest,proto3" json:"newest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3010,6 +3080,13 @@ func (x *Input_ReplaceNode) GetReplicaUuid() []byte {
 		return x.ReplicaUuid
 	}
 	return nil
+}
+
+func (x *Input_ReplaceNode) GetNewest() uint32 {
+	if x != nil {
+		return x.Newest
+	}
+	return 0
 }
 
 type Input_TransferLeader struct {
@@ -3831,21 +3908,24 @@ const file_core_proto_rawDesc = "" +
 	"\x04body\"7\n" +
 	"\vKnownCommit\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x12\n" +
-	"\x04term\x18\x02 \x01(\x04R\x04term\"T\n" +
+	"\x04term\x18\x02 \x01(\x04R\x04term\"l\n" +
 	"\n" +
 	"LeaseRound\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\x04R\x05round\x120\n" +
-	"\bcontacts\x18\x02 \x03(\v2\x14.pgraft.core.ContactR\bcontacts\"\x9b\x01\n" +
+	"\bcontacts\x18\x02 \x03(\v2\x14.pgraft.core.ContactR\bcontacts\x12\x16\n" +
+	"\x06newest\x18\x06 \x01(\rR\x06newest\"\xb3\x01\n" +
 	"\aContact\x12\x17\n" +
 	"\araft_id\x18\x01 \x01(\x04R\x06raftId\x12#\n" +
 	"\rsilent_millis\x18\x02 \x01(\x04R\fsilentMillis\x12\x14\n" +
 	"\x05match\x18\x03 \x01(\x04R\x05match\x12(\n" +
 	"\x05alarm\x18\x04 \x01(\x0e2\x12.pgraft.core.AlarmR\x05alarm\x12\x12\n" +
-	"\x04full\x18\x06 \x01(\bR\x04full\"f\n" +
+	"\x04full\x18\x06 \x01(\bR\x04full\x12\x16\n" +
+	"\x06newest\x18\a \x01(\rR\x06newest\"~\n" +
 	"\fLeasePromise\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\x04R\x05round\x12\x16\n" +
 	"\x06millis\x18\x02 \x01(\x04R\x06millis\x12(\n" +
-	"\x05alarm\x18\x03 \x01(\x0e2\x12.pgraft.core.AlarmR\x05alarm\"9\n" +
+	"\x05alarm\x18\x03 \x01(\x0e2\x12.pgraft.core.AlarmR\x05alarm\x12\x16\n" +
+	"\x06newest\x18\x06 \x01(\rR\x06newest\"9\n" +
 	"\aForward\x12.\n" +
 	"\acommand\x18\x01 \x01(\v2\x14.pgraft.core.CommandR\acommand\"\xd4\x01\n" +
 	"\fForwardReply\x12\x1d\n" +
@@ -3873,12 +3953,13 @@ const file_core_proto_rawDesc = "" +
 	"\x05round\x18\x02 \x01(\x04R\x05round\x12\x1d\n" +
 	"\n" +
 	"not_leader\x18\x03 \x01(\bR\tnotLeader\x12\x14\n" +
-	"\x05index\x18\x04 \x01(\x04R\x05index\"R\n" +
+	"\x05index\x18\x04 \x01(\x04R\x05index\"{\n" +
 	"\aCommand\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\fR\trequestId\x12\x14\n" +
 	"\x05since\x18\x02 \x01(\x04R\x05since\x12\x12\n" +
-	"\x04data\x18\x03 \x01(\fR\x04data\"\xb5\x01\n" +
+	"\x04data\x18\x03 \x01(\fR\x04data\x12'\n" +
+	"\x0fcluster_version\x18\x04 \x01(\rR\x0eclusterVersion\"\xb5\x01\n" +
 	"\x06Member\x12\x17\n" +
 	"\araft_id\x18\x01 \x01(\x04R\x06raftId\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x12\n" +
@@ -3898,17 +3979,18 @@ const file_core_proto_rawDesc = "" +
 	"\n" +
 	"\x06REMOVE\x10\x03\x12\v\n" +
 	"\aREPLACE\x10\x04\x12\v\n" +
-	"\aRECOVER\x10\x05\"\xb6\x01\n" +
+	"\aRECOVER\x10\x05\"\xdf\x01\n" +
 	"\x05State\x12!\n" +
 	"\fcluster_uuid\x18\x01 \x01(\fR\vclusterUuid\x12)\n" +
 	"\x10last_incarnation\x18\x02 \x01(\x04R\x0flastIncarnation\x12-\n" +
 	"\amembers\x18\x03 \x03(\v2\x13.pgraft.core.MemberR\amembers\x120\n" +
-	"\brequests\x18\x04 \x03(\v2\x14.pgraft.core.RequestR\brequests\"R\n" +
+	"\brequests\x18\x04 \x03(\v2\x14.pgraft.core.RequestR\brequests\x12'\n" +
+	"\x0fcluster_version\x18\x05 \x01(\rR\x0eclusterVersion\"R\n" +
 	"\aRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\fR\trequestId\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x12\n" +
-	"\x04term\x18\x03 \x01(\x04R\x04term\"\xb1\x02\n" +
+	"\x04term\x18\x03 \x01(\x04R\x04term\"\xc9\x02\n" +
 	"\x05Hello\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x1d\n" +
 	"\n" +
@@ -3924,7 +4006,8 @@ const file_core_proto_rawDesc = "" +
 	"\n" +
 	"to_replica\x18\t \x01(\fR\ttoReplica\x12\x12\n" +
 	"\x04life\x18\n" +
-	" \x01(\fR\x04life\"\xa4\x02\n" +
+	" \x01(\fR\x04life\x12\x16\n" +
+	"\x06newest\x18\f \x01(\rR\x06newest\"\xbc\x02\n" +
 	"\aWelcome\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x1d\n" +
 	"\n" +
@@ -3936,7 +4019,8 @@ const file_core_proto_rawDesc = "" +
 	"\arefusal\x18\a \x01(\x0e2\x14.pgraft.core.RefusalR\arefusal\x12\x16\n" +
 	"\x06reason\x18\b \x01(\tR\x06reason\x12\x12\n" +
 	"\x04life\x18\t \x01(\fR\x04life\x12\x18\n" +
-	"\aaddress\x18\f \x01(\tR\aaddress\"\xa3\x15\n" +
+	"\aaddress\x18\f \x01(\tR\aaddress\x12\x16\n" +
+	"\x06newest\x18\r \x01(\rR\x06newest\"\xd3\x15\n" +
 	"\x05Input\x12-\n" +
 	"\x04tick\x18\x01 \x01(\v2\x17.pgraft.core.Input.TickH\x00R\x04tick\x126\n" +
 	"\areceive\x18\x02 \x01(\v2\x1a.pgraft.core.Input.ReceiveH\x00R\areceive\x126\n" +
@@ -3971,24 +4055,26 @@ const file_core_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x02 \x01(\fR\trequestId\x12\x12\n" +
-	"\x04data\x18\x03 \x01(\fR\x04data\x1a\x83\x01\n" +
+	"\x04data\x18\x03 \x01(\fR\x04data\x1a\x9b\x01\n" +
 	"\aAddNode\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x17\n" +
 	"\anode_id\x18\x02 \x01(\rR\x06nodeId\x12\x18\n" +
 	"\aaddress\x18\x03 \x01(\fR\aaddress\x12\x12\n" +
 	"\x04port\x18\x04 \x01(\rR\x04port\x12!\n" +
-	"\freplica_uuid\x18\x05 \x01(\fR\vreplicaUuid\x1a5\n" +
+	"\freplica_uuid\x18\x05 \x01(\fR\vreplicaUuid\x12\x16\n" +
+	"\x06newest\x18\x06 \x01(\rR\x06newest\x1a5\n" +
 	"\n" +
 	"RemoveNode\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x17\n" +
-	"\anode_id\x18\x02 \x01(\rR\x06nodeId\x1a\xa7\x01\n" +
+	"\anode_id\x18\x02 \x01(\rR\x06nodeId\x1a\xbf\x01\n" +
 	"\vReplaceNode\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1e\n" +
 	"\vold_node_id\x18\x02 \x01(\rR\toldNodeId\x12\x17\n" +
 	"\anode_id\x18\x03 \x01(\rR\x06nodeId\x12\x18\n" +
 	"\aaddress\x18\x04 \x01(\fR\aaddress\x12\x12\n" +
 	"\x04port\x18\x05 \x01(\rR\x04port\x12!\n" +
-	"\freplica_uuid\x18\x06 \x01(\fR\vreplicaUuid\x1a9\n" +
+	"\freplica_uuid\x18\x06 \x01(\fR\vreplicaUuid\x12\x16\n" +
+	"\x06newest\x18\a \x01(\rR\x06newest\x1a9\n" +
 	"\x0eTransferLeader\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x17\n" +
 	"\anode_id\x18\x02 \x01(\rR\x06nodeId\x1a\x1d\n" +
@@ -4070,7 +4156,7 @@ const file_core_proto_rawDesc = "" +
 	"\x06ticket\x18\x01 \x01(\x04R\x06ticket\x12\x14\n" +
 	"\x05total\x18\x02 \x01(\x04R\x05total\x12\x16\n" +
 	"\x06offset\x18\x03 \x01(\x04R\x06offset\x12\x12\n" +
-	"\x04data\x18\x04 \x01(\fR\x04data*f\n" +
+	"\x04data\x18\x04 \x01(\fR\x04data*y\n" +
 	"\x05Alarm\x12\x0e\n" +
 	"\n" +
 	"ALARM_NONE\x10\x00\x12\x13\n" +
@@ -4078,7 +4164,8 @@ const file_core_proto_rawDesc = "" +
 	"\x13ALARM_OTHER_REPLICA\x10\x02\x12\x0e\n" +
 	"\n" +
 	"ALARM_COPY\x10\x03\x12\x0f\n" +
-	"\vALARM_WIPED\x10\x04*+\n" +
+	"\vALARM_WIPED\x10\x04\x12\x11\n" +
+	"\rALARM_TOO_OLD\x10\x05*+\n" +
 	"\x04Role\x12\t\n" +
 	"\x05VOTER\x10\x00\x12\v\n" +
 	"\aJOINING\x10\x01\x12\v\n" +

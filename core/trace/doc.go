@@ -58,7 +58,8 @@
 // state and what is recorded of it stay small, however large the entries are. The
 // sums are over that.
 //
-// Format 2 has no cut, no Packed and no bounds in its configurations, and is read too.
+// Format 3 has no newest version in its configurations, format 2 no cut, no Packed and
+// no bounds either. Both are read too.
 //
 // Redacted traces hold, in place of what users replicated, bytes of the same
 // length that its hash decides: of data that is cut, in place of what is left of
@@ -68,11 +69,13 @@ package trace
 // Magic begins every trace. Its line ends show a transfer as text.
 const Magic = "pgraft trace\r\n\x1a\n"
 
-// Format is the version of the format that this package writes. It reads the one
-// before, too, in which nothing was cut.
+// Format is the version of the format that this package writes. It reads the ones
+// before, too: in formatUnversioned no configuration says a version, in formatUncut
+// nothing was cut either.
 const (
-	Format      = 3
-	formatUncut = 2
+	Format            = 4
+	formatUnversioned = 3
+	formatUncut       = 2
 )
 
 // maxFrameBytes bounds what a reader believes of a length, maxUnpackedBytes what it

@@ -19,7 +19,7 @@ type (
 	Header struct {
 		Format      uint64
 		Build       string // names the sources of the core; empty: not known
-		Protocol    uint64 // core.Protocol
+		Protocol    uint64 // core.NewestVersion of the build that wrote it
 		ClusterID   string
 		NodeID      uint32
 		RaftID      uint64
@@ -41,7 +41,7 @@ type (
 		Durable core.Durable
 
 		redact *core.Redaction // of what is written, unless nil
-		early  bool            // of format 2
+		format uint64          // of the file, if it is an older one
 	}
 
 	// Input is one step.
@@ -61,7 +61,7 @@ type (
 		Time   int64
 		Config core.Config
 		Data   []byte // of core.Core.Checkpoint
-		early  bool   // of format 2
+		format uint64 // of the file, if it is an older one
 	}
 
 	// Note is for people: a fault, a panic, what a test did.
@@ -239,11 +239,11 @@ func (h *Header) walk(k *checkpoint.Codec) {
 	}
 }
 
-func (h *Header) readable() bool { return h.Format == Format || h.Format == formatUncut }
+func (h *Header) readable() bool { return h.Format >= formatUncut && h.Format <= Format }
 
 func (b *Boot) walk(k *checkpoint.Codec) {
 	instant(k, &b.Time)
-	config(k, &b.Config, b.early)
+	config(k, &b.Config, b.format)
 	d := &b.Durable
 	hardState(k, &d.HardState)
 	checkpoint.Pointer(k, &d.Snapshot, func(s *core.Snapshot) {
@@ -278,7 +278,7 @@ func (c *Checkpoint) walk(k *checkpoint.Codec) {
 	k.Uint(&c.Seq)
 	sum(k, &c.Sum)
 	instant(k, &c.Time)
-	config(k, &c.Config, c.early)
+	config(k, &c.Config, c.format)
 	k.Run(&c.Data, len(k.Bytes()))
 }
 
@@ -295,7 +295,7 @@ func (e *End) walk(k *checkpoint.Codec) {
 	text(k, &e.Reason)
 }
 
-func config(k *checkpoint.Codec, g *core.Config, early bool) {
+func config(k *checkpoint.Codec, g *core.Config, format uint64) {
 	id := &g.Identity
 	text(k, &id.ClusterID)
 	checkpoint.Number(k, &id.NodeID)
@@ -310,7 +310,7 @@ func config(k *checkpoint.Codec, g *core.Config, early bool) {
 	k.Uint(&g.SnapshotEntries)
 	checkpoint.Number(k, &g.MaxEntryBytes)
 	k.Uint(&g.MaxTailBytes)
-	if early {
+	if format == formatUncut {
 		return
 	}
 	k.Uint(&g.Limits.UncommittedBytes)
@@ -318,6 +318,9 @@ func config(k *checkpoint.Codec, g *core.Config, early bool) {
 	k.Uint(&g.Limits.CommittedBytes)
 	k.Uint(&g.Limits.MarkBytes)
 	k.Uint(&g.Limits.RequestWindow)
+	if format != formatUnversioned {
+		checkpoint.Number(k, &g.Newest)
+	}
 }
 
 func hardState(k *checkpoint.Codec, h *core.HardState) {

@@ -99,7 +99,7 @@ func (r *Reader) checked(f Frame, k *checkpoint.Codec, offset int) (Frame, bool)
 	h, isHeader := f.(*Header)
 	switch {
 	case isHeader && !h.readable():
-		return r.fail(offset, "it has format %d, this pgraft reads %d and %d", h.Format, formatUncut, Format)
+		return r.fail(offset, "it has format %d, this pgraft reads %d to %d", h.Format, formatUncut, Format)
 	case k.Err() != nil:
 		return r.fail(offset, "%T: %v", f, k.Err())
 	case len(k.Bytes()) > 0:
@@ -176,15 +176,18 @@ func (r *Reader) Err() error {
 }
 
 func newFrame(kind byte, format uint64) Frame {
+	if format == Format {
+		format = 0
+	}
 	switch kind {
 	case kindHeader:
 		return &Header{}
 	case kindBoot:
-		return &Boot{early: format == formatUncut}
+		return &Boot{format: format}
 	case kindInput:
 		return &Input{}
 	case kindCheckpoint:
-		return &Checkpoint{early: format == formatUncut}
+		return &Checkpoint{format: format}
 	case kindNote:
 		return &Note{}
 	case kindEnd:

@@ -33,7 +33,7 @@ type Recorder struct {
 // Begin starts a file. What h says of the format is filled in, what it says of
 // users' data is the caller's, who knows what Redact does.
 func (r *Recorder) Begin(h Header) {
-	h.Format, h.Protocol = Format, core.Protocol
+	h.Format, h.Protocol = Format, core.NewestVersion
 	r.add(Magic, &h)
 }
 

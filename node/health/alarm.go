@@ -20,6 +20,8 @@ func wayOut(a core.Alarm, nodeID uint32) string {
 		return "its pgraft.data_dir was emptied or exchanged, or it is a copy; " + again
 	case core.Copy:
 		return fmt.Sprintf("another process runs with the data of node %d; stop the copy and empty its pgraft.data_dir", nodeID)
+	case core.TooOld:
+		return fmt.Sprintf("the pgraft that is installed on the server of node %d does not know the cluster's version; install the same as on the others and restart it", nodeID)
 	}
 	return again
 }

@@ -41,7 +41,7 @@ func (h *host) boot() {
 	h.t.Helper()
 	id := core.Identity{ClusterID: "test", NodeID: 1, ClusterUUID: [16]byte{1}, RaftID: core.RaftID(1, 1)}
 	cfg := core.Config{Identity: id, TickMillis: 100, ElectionTicks: 10, HeartbeatTicks: 1, Seed: uint64(h.now.UnixNano()), SnapshotEntries: h.marks, MaxEntryBytes: h.entry, MaxTailBytes: h.tail}
-	d := core.Bootstrap(id, "h", 1)
+	d := core.Bootstrap(id, "h", 1, core.OldestVersion)
 	c, err := core.New(cfg, d)
 	if err != nil {
 		h.t.Fatal(err)

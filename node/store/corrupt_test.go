@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -188,6 +189,52 @@ func TestNewerFormatIsRefused(t *testing.T) {
 	})
 	if err := openAndLoad(fs); !errors.Is(err, store.ErrNewerFormat) || !strings.Contains(err.Error(), "format 9, this one knows up to 2") {
 		t.Errorf("open: %v", err)
+	}
+}
+
+// A store that holds what needs a newer version is not opened by a build that does not
+// know it. The first builds looked at the format only.
+func TestNewerVersionIsRefused(t *testing.T) {
+	fs := sampleStore(t)
+	format := func() string {
+		var value []byte
+		tamper(t, fs, func(db *pebble.DB) error {
+			v, done, err := db.Get([]byte("m/format"))
+			if err != nil {
+				return err
+			}
+			value = bytes.Clone(v)
+			return done.Close()
+		})
+		return string(value)
+	}
+	if first := string(store.SealForTest("m/format", []byte{1, 0, 0, 0, 0, 0, 0, 0})); format() != first {
+		t.Error("a store that every build can read has a newer format")
+	}
+	o := store.Options{FS: fs, Logger: quiet}
+	s, err := store.Open("data", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := s.Bounds().Last
+	if err := s.Write([]core.Persist{{Seq: 1, Version: 2, Sync: true, Entries: []core.Entry{{Index: last + 1, Term: 9}}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Write([]core.Persist{{Seq: 2, Version: 1, Sync: true, Entries: []core.Entry{{Index: last + 1, Term: 10}}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if second := string(store.SealForTest("m/format", []byte{2, 0, 0, 0, 0, 0, 0, 0})); format() != second {
+		t.Error("builds of before do not see that the store is newer")
+	}
+	if err := openAndLoad(fs); err != nil {
+		t.Errorf("open with this build: %v", err)
+	}
+	o.Newest = 1
+	if _, err := store.Open("data", o); !errors.Is(err, store.ErrNewerFormat) || !strings.Contains(err.Error(), "its cluster is at version 2, this one knows up to 1") {
+		t.Errorf("open with an older build: %v", err)
 	}
 }
 

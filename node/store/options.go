@@ -1,12 +1,15 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/pgraft/pgraft/core"
 )
 
 const (
@@ -37,6 +40,9 @@ type Options struct {
 	MemTableBytes uint64
 	// Logger gets errors only; nil is slog.Default.
 	Logger *slog.Logger
+	// Newest is the newest version (core.NewestVersion) that the node knows; 0 means
+	// all that this build knows. A store that needs a newer one is not opened.
+	Newest uint32
 	// Existing says that there is a store: where none is found, none is made, and
 	// Open fails with fs.ErrNotExist.
 	Existing bool
@@ -64,6 +70,7 @@ func (o Options) withDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
+	o.Newest = cmp.Or(o.Newest, core.NewestVersion)
 	o.Retention = o.Retention.WithDefaults()
 	return o
 }

@@ -37,6 +37,8 @@ type Pebble struct {
 	batches   uint64 // written so far, the value of keyBatch
 	promise   uint64 // milliseconds, the value of keyPromise
 	committed uint64 // the commit index in keyHard
+	version   uint64 // the value of keyVersion
+	newest    uint64 // version that this build knows
 
 	mu        sync.Mutex
 	view      view // what readers may ask for
@@ -55,7 +57,7 @@ func Open(dir string, o Options) (*Pebble, error) {
 	o = o.withDefaults()
 	g := newGuard(o.Logger)
 	r := newRoom(dir, o)
-	p := &Pebble{dir: dir, guard: g, room: r, fs: &failStopFS{FS: o.FS, g: g, room: r}, retention: o.Retention}
+	p := &Pebble{dir: dir, guard: g, room: r, fs: &failStopFS{FS: o.FS, g: g, room: r}, retention: o.Retention, newest: uint64(o.Newest)}
 	// The store is handed over by the channel in do: after a failure its
 	// goroutine may still hold p, which nobody else then uses but for the lock.
 	err := g.do(func() error { return p.open(o) })

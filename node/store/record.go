@@ -25,17 +25,19 @@ import (
 //	m/promise   the longest promise in milliseconds: u64
 //	m/snapshot  the newest snapshot: index u64, term u64, data
 //	m/start     the first index of the log: u64; 1 where there is no such record
+//	m/version   the newest core.Persist.Version: u64; no such record: none was named
 //
 // An entry's offset is how many bytes of data the entries before it have had
 // since the log was last replaced by a snapshot. It makes the bytes between any
 // two entries known without a table of sizes in memory. Entries that fill a gap
 // go on from those before it, so a gap that is filled is remembered as the place
 // where offsets jump.
+//
+// A store begins in formatFirst. It is in format while it has a record that an older
+// build would not miss and has to know: m/gaps, m/version.
 const (
-	format = 1
-	// formatGaps is that of a store with a record of gaps. A pgraft that does not
-	// know that record would take a gap for damage, and refuses this format.
-	formatGaps = 2
+	formatFirst = 1
+	format      = 2
 )
 
 const (
@@ -53,6 +55,7 @@ var (
 	keyPromise  = []byte("m/promise")
 	keySnapshot = []byte("m/snapshot")
 	keyStart    = []byte("m/start")
+	keyVersion  = []byte("m/version")
 
 	entriesBegin = []byte{entryPrefix}
 	entriesEnd   = []byte{entryPrefix + 1}
@@ -93,6 +96,8 @@ func recordName(key []byte) string {
 		return "snapshot"
 	case string(keyStart):
 		return "start of the log"
+	case string(keyVersion):
+		return "cluster version"
 	}
 	return fmt.Sprintf("record %q", key)
 }
@@ -135,19 +140,24 @@ func putUint64s(b *pebble.Batch, key []byte, values ...uint64) error {
 	})
 }
 
-// putPieces records how the log of v is in pieces, if it is or that of old was.
-func putPieces(b *pebble.Batch, old, v view) error {
+// putPieces records how the log of v is in pieces, if it is or that of old was, in a
+// store whose newest Persist.Version is version.
+func putPieces(b *pebble.Batch, old, v view, version uint64) error {
 	if len(v.below) == 0 {
 		if len(old.below) == 0 {
 			return nil
 		}
-		return errors.Join(b.Delete(keyGaps, nil), putUint64s(b, keyFormat, format))
+		err := b.Delete(keyGaps, nil)
+		if version == 0 {
+			err = errors.Join(err, putUint64s(b, keyFormat, formatFirst))
+		}
+		return err
 	}
 	var ends []uint64
 	for i, p := range v.below {
 		ends = append(ends, p.last+1, v.next(i))
 	}
-	return errors.Join(putUint64s(b, keyGaps, ends...), putUint64s(b, keyFormat, formatGaps))
+	return errors.Join(putUint64s(b, keyGaps, ends...), putUint64s(b, keyFormat, format))
 }
 
 // storedEntry is an entry with its place in the bytes of the log.

@@ -51,6 +51,6 @@ func (p *Pebble) trim() error {
 		if err := putUint64s(batch, keyStart, first); err != nil {
 			return err
 		}
-		return putPieces(batch, v, next)
+		return putPieces(batch, v, next, p.version)
 	})
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -50,6 +51,7 @@ func (p *Pebble) writeBatch(in *core.Persist, sync bool) error {
 		return err
 	}
 	p.promise = max(p.promise, in.PromiseMillis)
+	p.version = max(p.version, uint64(in.Version))
 	if in.HardState != nil {
 		p.committed = in.HardState.Commit
 	}
@@ -103,7 +105,7 @@ func (p *Pebble) fill(b *pebble.Batch, old view, next *view, history []storedEnt
 		}
 	}
 	if in.Snapshot != nil || len(history) > 0 {
-		if err := putPieces(b, old, *next); err != nil {
+		if err := putPieces(b, old, *next, max(p.version, uint64(in.Version))); err != nil {
 			return err
 		}
 	}
@@ -130,6 +132,11 @@ func (p *Pebble) fill(b *pebble.Batch, old view, next *view, history []storedEnt
 	}
 	if h := in.HardState; h != nil {
 		if err := putUint64s(b, keyHard, h.Term, h.Vote, h.Commit); err != nil {
+			return err
+		}
+	}
+	if v := uint64(in.Version); v > p.version {
+		if err := errors.Join(putUint64s(b, keyVersion, v), putUint64s(b, keyFormat, format)); err != nil {
 			return err
 		}
 	}

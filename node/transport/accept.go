@@ -76,7 +76,7 @@ func (t *Transport) admit(c *conn) bool {
 	t.mu.Unlock()
 	if err == nil {
 		t.logOnce(slog.LevelInfo, peerName(c.from), "accepted",
-			fmt.Sprintf("%s connected from %s", peerName(c.from), host(c.nc.RemoteAddr())))
+			fmt.Sprintf("%s connected from %s, version %d", peerName(c.from), host(c.nc.RemoteAddr()), c.version))
 		t.twins(c)
 		return true
 	}
@@ -191,6 +191,7 @@ func (t *Transport) greet(c *conn) (generation uint64, err error) {
 		return 0, errAnswered
 	}
 	c.from, c.replica, c.life = hello.GetFromRaftId(), string(hello.GetFromReplica()), string(hello.GetLife())
+	c.agree(core.HelloRange(hello), core.WelcomeRange(w))
 	return generation, c.nc.SetDeadline(time.Time{})
 }
 
@@ -273,6 +274,9 @@ func (t *Transport) attachAccepted(c *conn, generation uint64) error {
 		return ErrClosed
 	case t.generation != generation && (p == nil || p.member == nil):
 		return errChanged
+	}
+	if err := t.tooOld(c); err != nil {
+		return err
 	}
 	if err := t.rival(c.from, c.replica, c.life); err != nil {
 		return err // told before: greet has asked the same

@@ -47,9 +47,13 @@ func (a *alarm) get(now time.Time, cfg *Config) core.Alarm {
 func (t *Transport) ourselves(life []byte) bool { return bytes.Equal(life, t.life) }
 
 // accused says whom a handshake that was refused raises an alarm about. toReplica
-// is what the dialler expected to meet.
-func accused(toReplica []byte, w *corepb.Welcome) (dialler, acceptor core.Alarm) {
+// is what the dialler expected to meet, speaks what it said of its versions.
+func accused(toReplica []byte, speaks core.Range, w *corepb.Welcome) (dialler, acceptor core.Alarm) {
 	switch {
+	case w.GetRefusal() == corepb.Refusal_OTHER_PROTOCOL && speaks.TooOld(core.WelcomeRange(w)):
+		return core.TooOld, core.NoAlarm
+	case w.GetRefusal() == corepb.Refusal_OTHER_PROTOCOL && core.WelcomeRange(w).TooOld(speaks):
+		return core.NoAlarm, core.TooOld
 	case w.GetRefusal() == corepb.Refusal_DUPLICATE:
 		return core.Copy, core.NoAlarm
 	case w.GetRefusal() != corepb.Refusal_OTHER_REPLICA:
@@ -66,7 +70,7 @@ func (t *Transport) greeted(hello *corepb.Hello, w *corepb.Welcome) {
 	if t.ourselves(hello.GetLife()) {
 		return
 	}
-	dialler, self := accused(hello.GetToReplica(), w)
+	dialler, self := accused(hello.GetToReplica(), core.HelloRange(hello), w)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.raise(hello.GetFromRaftId(), dialler)

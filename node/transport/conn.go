@@ -35,6 +35,8 @@ type conn struct {
 	dialled bool
 	from    uint64      // Raft id of the other end, as the handshake said
 	replica string      // its replica uuid
+	speaks  core.Range  // what it said of its versions
+	version uint32      // the newest that both know
 	life    string      // of the process there, see Transport.rival
 	peer    *peer       // set by attached
 	known   atomic.Bool // the other end has said who it is; before, it may lose its place
@@ -198,7 +200,7 @@ func (c *conn) greet(ctx context.Context, address string, hello *corepb.Hello) (
 		return nil, classify(c.orAlert(err))
 	}
 	if w.GetRefusal() != corepb.Refusal_NONE {
-		return nil, &refusedError{w}
+		return nil, &refusedError{w, core.HelloRange(hello)}
 	}
 	if err := c.nc.SetDeadline(time.Time{}); err != nil {
 		return nil, classify(c.orAlert(err))

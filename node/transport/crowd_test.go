@@ -93,7 +93,7 @@ func TestNoiseDrownsNoMember(t *testing.T) {
 	// A copy of node 2 knocks: an identity alarm.
 	copied := identity(2)
 	copied.ReplicaUUID = [16]byte{99}
-	c := rawDial(t, a, greeting(t, copied.Hello(a.member(), 1)))
+	c := rawDial(t, a, greeting(t, copied.Hello(speaks, a.member(), 1)))
 	w := &corepb.Welcome{}
 	if err := readGreeting(c.br, w); err != nil || w.GetRefusal() != corepb.Refusal_DUPLICATE {
 		t.Fatalf("welcome %v, error %v", w, err)
@@ -109,7 +109,7 @@ func TestLongNames(t *testing.T) {
 	n := newNode(t, 1)
 	long := identity(2)
 	long.ClusterID = strings.Repeat("x", 60_000)
-	waitClosed(t, rawDial(t, n, greeting(t, long.Hello(n.member(), 1))))
+	waitClosed(t, rawDial(t, n, greeting(t, long.Hello(speaks, n.member(), 1))))
 	n.log.wait(t, "refused a connection of node 2 from 127.0.0.1: node 2 has cluster_id \"xxx")
 
 	ln := rawServer(t)

@@ -79,7 +79,7 @@ func (p *peer) dial(ctx context.Context, m *corepb.Member) (lived time.Duration,
 		return 0, err
 	}
 	p.t.logOnce(slog.LevelInfo, peerName(p.id), "connected",
-		fmt.Sprintf("connected to %s at %s", peerName(p.id), endpoint(m)))
+		fmt.Sprintf("connected to %s at %s, version %d", peerName(p.id), endpoint(m), c.version))
 	end := errPanic
 	defer func() {
 		p.detach(c, end)
@@ -105,10 +105,11 @@ func (p *peer) connect(ctx context.Context, m *corepb.Member) (*conn, error) {
 	}
 	if err = rightMember(m, w); err == nil {
 		c.from, c.replica, c.life = p.id, string(w.GetReplica()), string(w.GetLife())
+		c.agree(core.WelcomeRange(w), core.HelloRange(hello))
 		p.t.mu.Lock()
 		if p.ctx.Err() != nil || p.member == nil || !sameEndpoint(p.member, m) {
 			err = errChanged
-		} else if err = p.t.rival(p.id, c.replica, c.life); err == nil {
+		} else if err = errors.Join(p.t.tooOld(c), p.t.rival(p.id, c.replica, c.life)); err == nil {
 			p.out = c
 			p.attached(c)
 		}
@@ -152,7 +153,7 @@ func (p *peer) failed(m *corepb.Member, err error) {
 	case p.t.ourselves(refused.welcome.GetLife()):
 		level = slog.LevelDebug
 	default:
-		self, other := accused(m.GetReplicaUuid(), refused.welcome)
+		self, other := accused(m.GetReplicaUuid(), refused.speaks, refused.welcome)
 		p.t.self.raise(self, time.Now(), &p.t.cfg)
 		p.t.raise(p.id, other)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/corepb"
 )
 
@@ -44,7 +45,10 @@ var (
 )
 
 // refusedError is a Welcome that refuses.
-type refusedError struct{ welcome *corepb.Welcome }
+type refusedError struct {
+	welcome *corepb.Welcome
+	speaks  core.Range // what our Hello said
+}
 
 func (e *refusedError) Error() string {
 	return fmt.Sprintf("refused: %s (%s)", e.welcome.GetReason(), e.welcome.GetRefusal())

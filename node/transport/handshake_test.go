@@ -67,7 +67,7 @@ func TestRefused(t *testing.T) {
 func TestWrongMember(t *testing.T) {
 	a := newNode(t, 1)
 	b := newNode(t, 2, func(n *fakeNode, _ *Config) {
-		n.greet = func(*corepb.Hello) *corepb.Welcome { return identity(3).Welcome(core.Verdict{}) }
+		n.greet = func(*corepb.Hello) *corepb.Welcome { return identity(3).Welcome(speaks, core.Verdict{}) }
 	})
 	a.tr.SetPeers([]*corepb.Member{b.member()})
 	a.log.wait(t, "cannot connect to node 2 (incarnation 7) at "+b.tr.Addr().String()+": node 3 (incarnation 7) answered")
@@ -75,7 +75,7 @@ func TestWrongMember(t *testing.T) {
 	m.ReplicaUuid = []byte{99}
 	b.mu.Lock()
 	b.self.ReplicaUUID = [16]byte{98}
-	b.greet = func(*corepb.Hello) *corepb.Welcome { return b.self.Welcome(core.Verdict{}) }
+	b.greet = func(*corepb.Hello) *corepb.Welcome { return b.self.Welcome(speaks, core.Verdict{}) }
 	b.mu.Unlock()
 	a.tr.SetPeers([]*corepb.Member{m})
 	a.log.wait(t, "replica 62000000000000000000000000000000 answered, not 63")
@@ -88,7 +88,7 @@ func TestWrongMember(t *testing.T) {
 // earlier than the handshake's deadline.
 func TestStrangers(t *testing.T) {
 	n := newNode(t, 1, func(_ *fakeNode, c *Config) { c.HandshakeTimeout = time.Hour })
-	hello := greeting(t, identity(2).Hello(n.member(), 1))
+	hello := greeting(t, identity(2).Hello(speaks, n.member(), 1))
 	damaged := append([]byte(nil), hello...)
 	damaged[len(damaged)-1] ^= 1
 	for _, x := range []struct{ name, bytes, line string }{
@@ -130,7 +130,7 @@ func TestOtherWireVersion(t *testing.T) {
 
 	ln := rawServer(t)
 	go serveRaw(ln, func(nc net.Conn) { nc.Write([]byte(magic + "\x09")) })
-	_, err = n.tr.Probe(context.Background(), ln.Addr().String(), n.self.Hello(nil, 2))
+	_, err = n.tr.Probe(context.Background(), ln.Addr().String(), n.self.Hello(speaks, nil, 2))
 	if !errors.Is(err, ErrWireVersion) || errors.Is(err, ErrNotPgraft) {
 		t.Errorf("probe: %v", err)
 	}
@@ -140,7 +140,7 @@ func TestOtherWireVersion(t *testing.T) {
 // the handshake may take, nor does silence, on either side.
 func TestSlowLoris(t *testing.T) {
 	n := newNode(t, 1, func(_ *fakeNode, c *Config) { c.HandshakeTimeout = 50 * time.Millisecond })
-	hello := greeting(t, identity(2).Hello(n.member(), 1))
+	hello := greeting(t, identity(2).Hello(speaks, n.member(), 1))
 	c := rawDial(t, n, hello[:1])
 	go func() {
 		slowly := time.NewTicker(5 * time.Millisecond) // too slow for all of it
@@ -163,22 +163,22 @@ func TestSlowLoris(t *testing.T) {
 func TestProbe(t *testing.T) {
 	a, b := newNode(t, 1), newNode(t, 2)
 	ctx := context.Background()
-	w, err := a.tr.Probe(ctx, b.tr.Addr().String(), a.self.Hello(nil, 2))
+	w, err := a.tr.Probe(ctx, b.tr.Addr().String(), a.self.Hello(speaks, nil, 2))
 	if err != nil || w.GetRefusal() != corepb.Refusal_NONE || w.GetNode() != 2 || w.GetReplica()[0] != 2 {
 		t.Errorf("welcome %v, error %v", w, err)
 	}
-	w, err = a.tr.Probe(ctx, b.tr.Addr().String(), a.self.Hello(nil, 5))
+	w, err = a.tr.Probe(ctx, b.tr.Addr().String(), a.self.Hello(speaks, nil, 5))
 	if err != nil || w.GetRefusal() != corepb.Refusal_OTHER_NODE {
 		t.Errorf("wrong node: welcome %v, error %v", w, err)
 	}
-	if _, err = a.tr.Probe(ctx, b.tr.Addr().String(), a.self.Hello(b.member(), 2)); err == nil {
+	if _, err = a.tr.Probe(ctx, b.tr.Addr().String(), a.self.Hello(speaks, b.member(), 2)); err == nil {
 		t.Error("a hello for a member was sent as a probe")
 	}
 	if p := append(a.tr.Peers(), b.tr.Peers()...); len(p) != 0 {
 		t.Errorf("a probe left peers: %+v", p)
 	}
 	a.close(t)
-	if _, err = a.tr.Probe(ctx, b.tr.Addr().String(), a.self.Hello(nil, 2)); !errors.Is(err, ErrClosed) {
+	if _, err = a.tr.Probe(ctx, b.tr.Addr().String(), a.self.Hello(speaks, nil, 2)); !errors.Is(err, ErrClosed) {
 		t.Errorf("after Close: %v", err)
 	}
 }
@@ -208,7 +208,7 @@ func TestProbeErrors(t *testing.T) {
 		{web.Listener.Addr().String(), ErrNotPgraft, "it speaks HTTP"},
 	} {
 		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
-		w, err := n.tr.Probe(ctx, x.address, n.self.Hello(nil, 2))
+		w, err := n.tr.Probe(ctx, x.address, n.self.Hello(speaks, nil, 2))
 		cancel()
 		if !errors.Is(err, x.want) || !strings.Contains(err.Error(), x.text) || !strings.Contains(err.Error(), x.address) {
 			t.Errorf("%s: welcome %v, error %v, want %v with %q", x.address, w, err, x.want, x.text)

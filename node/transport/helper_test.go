@@ -87,10 +87,13 @@ type fakeNode struct {
 	greet       func(*corepb.Hello) *corepb.Welcome // instead of core.Greet
 }
 
+// speaks is what a fakeNode says of its versions.
+var speaks = core.Members{}.Speaks(core.NewestVersion)
+
 func (n *fakeNode) Hello(to *corepb.Member) *corepb.Hello {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.self.Hello(to, core.NodeID(to.GetRaftId()))
+	return n.self.Hello(speaks, to, core.NodeID(to.GetRaftId()))
 }
 
 func (n *fakeNode) Greet(h *corepb.Hello) *corepb.Welcome {
@@ -99,12 +102,12 @@ func (n *fakeNode) Greet(h *corepb.Hello) *corepb.Welcome {
 	if n.greet != nil {
 		return n.greet(h)
 	}
-	v := core.Greet(n.self, n.members, h)
+	v := core.Greet(n.self, speaks.Newest, n.members, h)
 	if v.Join != nil {
 		// Only these: the node id is read without mu.
 		n.self.ClusterUUID, n.self.RaftID = v.Join.ClusterUUID, v.Join.RaftID
 	}
-	return n.self.Welcome(v)
+	return n.self.Welcome(speaks, v)
 }
 
 func (n *fakeNode) Receive(from uint64, data []byte) bool {
@@ -293,7 +296,7 @@ func accept(t testing.TB, ln *net.TCPListener, node uint32) *conn {
 	if err := readGreeting(c.br, &corepb.Hello{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeGreeting(nc, identity(node).Welcome(core.Verdict{})); err != nil {
+	if err := writeGreeting(nc, identity(node).Welcome(speaks, core.Verdict{})); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -332,7 +335,7 @@ func greeting(t testing.TB, h *corepb.Hello) []byte {
 // join dials n as a member and is welcomed.
 func join(t testing.TB, n *fakeNode, as core.Identity) *conn {
 	t.Helper()
-	c := rawDial(t, n, greeting(t, as.Hello(n.member(), n.self.NodeID)))
+	c := rawDial(t, n, greeting(t, as.Hello(speaks, n.member(), n.self.NodeID)))
 	w := &corepb.Welcome{}
 	if err := readGreeting(c.br, w); err != nil || w.GetRefusal() != corepb.Refusal_NONE {
 		t.Fatalf("welcome: %v, error %v", w, err)

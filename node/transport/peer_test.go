@@ -192,7 +192,7 @@ func TestNewerConnection(t *testing.T) {
 	}
 	twin := identity(2)
 	twin.ReplicaUUID = [16]byte{99}
-	c := rawDial(t, n, greeting(t, twin.Hello(n.member(), 1)))
+	c := rawDial(t, n, greeting(t, twin.Hello(speaks, n.member(), 1)))
 	w := &corepb.Welcome{}
 	if err := readGreeting(c.br, w); err != nil || w.GetRefusal() != corepb.Refusal_DUPLICATE {
 		t.Errorf("welcome %v, error %v", w, err)
@@ -273,7 +273,7 @@ func TestOtherReplicaDials(t *testing.T) {
 	known.ReplicaUuid = b.self.ReplicaUUID[:]
 	a.mu.Lock()
 	a.greet = func(h *corepb.Hello) *corepb.Welcome {
-		return a.self.Welcome(core.Greet(a.self, core.Members{List: []*corepb.Member{known}}, h))
+		return a.self.Welcome(speaks, core.Greet(a.self, speaks.Newest, core.Members{List: []*corepb.Member{known}}, h))
 	}
 	a.mu.Unlock()
 	other.tr.SetPeers([]*corepb.Member{a.member()})
@@ -337,7 +337,7 @@ func TestConnectedHasNoError(t *testing.T) {
 func TestCopiedMachine(t *testing.T) {
 	n := newNode(t, 1, func(_ *fakeNode, c *Config) { c.Listen = "0.0.0.0:0" })
 	_, port, _ := strings.Cut(strings.TrimPrefix(n.tr.Addr().String(), "[::]"), ":")
-	hello := greeting(t, identity(2).Hello(&corepb.Member{RaftId: raftID(1)}, 1))
+	hello := greeting(t, identity(2).Hello(speaks, &corepb.Member{RaftId: raftID(1)}, 1))
 	first := rawDialFrom(t, "127.0.0.1", port, hello)
 	waitFor(t, "the peer", func() bool { return n.stat(raftID(2)).Connected })
 	rawDialFrom(t, "127.0.0.2", port, hello)
@@ -355,7 +355,7 @@ func TestListChangesDuringHandshake(t *testing.T) {
 	n.greet = func(h *corepb.Hello) *corepb.Welcome {
 		times++
 		n.tr.SetPeers([]*corepb.Member{{RaftId: raftID(3), Address: "127.0.0.1", Port: times}})
-		return n.self.Welcome(core.Verdict{})
+		return n.self.Welcome(speaks, core.Verdict{})
 	}
 	n.mu.Unlock()
 	waitClosed(t, join(t, n, identity(2)))
@@ -372,7 +372,7 @@ func TestInvitationChangesTheList(t *testing.T) {
 	n.mu.Lock()
 	n.greet = func(h *corepb.Hello) *corepb.Welcome {
 		n.tr.SetPeers([]*corepb.Member{{RaftId: raftID(3), Address: "127.0.0.1", Port: 1}})
-		return n.self.Welcome(core.Verdict{})
+		return n.self.Welcome(speaks, core.Verdict{})
 	}
 	n.mu.Unlock()
 	join(t, n, identity(2))

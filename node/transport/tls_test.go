@@ -68,7 +68,7 @@ func TestTLS(t *testing.T) {
 	if s.Version != "TLS 1.3" || s.Subject != "CN=pgraft-node-2" || s.Cipher == "" || time.Until(s.Expiry) > time.Hour || time.Until(s.Expiry) < time.Minute {
 		t.Errorf("stat %+v", s)
 	}
-	w, err := a.tr.Probe(t.Context(), b.tr.Addr().String(), a.self.Hello(nil, 2))
+	w, err := a.tr.Probe(t.Context(), b.tr.Addr().String(), a.self.Hello(speaks, nil, 2))
 	if err != nil || w.GetNode() != 2 {
 		t.Errorf("probe: %v, %v", w, err)
 	}

@@ -44,6 +44,7 @@ type Transport struct {
 	places     places           // of accepted connections before the end of their handshake
 	renamed    chan struct{}    // 1 slot, for lookUpLoop: a member has another host name
 	self       alarm            // about this node
+	oldest     uint32           // version that members must know, see SetOldest
 }
 
 // PeerStat is what is known about the connection to one member.
@@ -62,6 +63,7 @@ type PeerStat struct {
 	QueueBytes              int
 	LastError               string // of the last attempt to connect; empty while it is well
 	Alarm                   core.Alarm
+	Version                 uint32 // that the connection speaks; 0 without one
 	TLS                     TLSStat
 }
 
@@ -197,7 +199,7 @@ func (t *Transport) Peers() []PeerStat {
 			s.Address = endpoint(p.member)
 		}
 		if c := p.best(); c != nil {
-			s.TLS = c.tlsStat()
+			s.TLS, s.Version = c.tlsStat(), c.version
 		}
 		stats = append(stats, s)
 	}

@@ -147,9 +147,12 @@ func logEntries(ctx context.Context, n *node.Node, q request) (result, error) {
 // describe says what an entry is; data is nil for one of Raft's own.
 func describe(e core.Entry) (kind string, data any, err error) {
 	user, ok, err := core.UserData(e)
+	v, raises, _ := core.ClusterVersion(e) // the same error
 	switch {
 	case err != nil:
 		return "", nil, err
+	case raises:
+		return fmt.Sprintf("cluster version %d", v), nil, nil
 	case ok && user == nil:
 		return "data", "", nil // nil stands for NULL
 	case ok:

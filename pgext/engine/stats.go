@@ -29,7 +29,8 @@ func interval(d time.Duration) any { return fmt.Sprintf("%.6f seconds", d.Second
 // statNode is the row of pgraft_stat_node: what Raft says is NULL until the node
 // runs, what was counted is always there.
 func (e *engine) statNode(ctx context.Context) result {
-	out := make([]any, 0, 30)
+	out := make([]any, 0, 32)
+	var version any
 	out = append(out, e.config().node.NodeID, e.workerState())
 	n := e.openNode()
 	v, err := view(ctx, n)
@@ -39,6 +40,7 @@ func (e *engine) statNode(ctx context.Context) result {
 		b := v.LogBounds()
 		out = append(out, v.Core.Role, v.Core.Term, core.NodeID(v.Core.Lead), v.Core.Commit, v.Core.Applied,
 			b.First, max(b.Last, v.Core.Last), b.Bytes, leaseLeft(v))
+		version = orNull(v.Core.Version)
 	}
 	var s node.Stats
 	if n != nil {
@@ -51,7 +53,7 @@ func (e *engine) statNode(ctx context.Context) result {
 	return row(append(out, s.Proposals, s.ProposalsFailed, interval(s.Proposing), s.Entries, s.EntryBytes,
 		s.Syncs, interval(s.Syncing), interval(s.MaxSync), timestamp(s.LastSync.At), lastSync,
 		s.Elections, s.ElectionsWon, s.LeaderChanges,
-		s.SnapshotsTaken, s.SnapshotsSent, s.SnapshotsReceived, timestamp(s.Since), e.alarm(ctx, n))...)
+		s.SnapshotsTaken, s.SnapshotsSent, s.SnapshotsReceived, timestamp(s.Since), e.alarm(ctx, n), version, uint32(core.NewestVersion))...)
 }
 
 // alarm is NULL if there is none.
@@ -71,6 +73,14 @@ func alarmText(a core.Alarm) any {
 		return nil
 	}
 	return a.String()
+}
+
+// orNull is NULL for a version that is not known.
+func orNull(version uint32) any {
+	if version == 0 {
+		return nil
+	}
+	return version
 }
 
 // leaseLeft is NULL on a node that holds no lease.
@@ -108,7 +118,7 @@ func statPeers(v node.View, peers []transport.PeerStat) result {
 		}
 		p, ok := known[id]
 		if !ok {
-			r.rows = append(r.rows, append(out, false, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, alarmText(m.Alarm)))
+			r.rows = append(r.rows, append(out, false, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, alarmText(m.Alarm), orNull(m.Newest), nil))
 			continue
 		}
 		var lastError any
@@ -117,7 +127,7 @@ func statPeers(v node.View, peers []transport.PeerStat) result {
 		}
 		out = append(out, p.Connected, timestamp(p.Since), p.MessagesOut, p.MessagesIn, p.BytesOut, p.BytesIn,
 			p.DroppedOut, p.DroppedIn, p.QueueMessages, p.QueueBytes, lastError)
-		r.rows = append(r.rows, append(append(out, tlsColumns(p.TLS)...), alarmText(m.Alarm)))
+		r.rows = append(r.rows, append(append(out, tlsColumns(p.TLS)...), alarmText(m.Alarm), orNull(m.Newest), orNull(p.Version)))
 	}
 	return r
 }

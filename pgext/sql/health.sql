@@ -7,7 +7,7 @@ SELECT node_id, worker_state, role, leader_node, term > 0 AS term, commit_index 
     lease_left BETWEEN '0' AND current_setting('pgraft.election_timeout')::interval AS lease,
     proposals > 0 AS proposals, proposals_failed, propose_time > '0' AS propose_time, commits > 0 AS commits,
     fsyncs > 0 AS fsyncs, fsync_time >= fsync_time_max AS fsync_time, last_fsync <= clock_timestamp() AS last_fsync,
-    elections_won, leader_changes, snapshots_sent, snapshots_received, stats_since < clock_timestamp() AS since, alarm
+    elections_won, leader_changes, snapshots_sent, snapshots_received, stats_since < clock_timestamp() AS since, alarm, cluster_version, newest_version
     FROM pgraft_stat_node;
 SELECT count(*) FROM pgraft_stat_peers;
 DROP EXTENSION pgraft;

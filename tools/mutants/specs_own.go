@@ -53,7 +53,7 @@ var ownMutants = []mutant{
 	},
 	{
 		name: "promise-before-stored", class: "11", doc: "a promise is made before the disk knows how long it lasts",
-		edits: []edit{{"core/lease.go", "		return &corepb.LeasePromise{Round: round} // it promises nothing, and is there\n", ""}},
+		edits: []edit{{"core/lease.go", "		return &corepb.LeasePromise{Round: round, Newest: c.announces()} // it promises nothing, and is there\n", ""}},
 	},
 	{
 		name: "promise-not-kept", class: "11", doc: "a voter promises, and votes as it likes",

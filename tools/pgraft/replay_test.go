@@ -49,7 +49,7 @@ func sampleTrace(t *testing.T) string {
 	t.Helper()
 	id := core.Identity{ClusterID: "sample", NodeID: 1, ClusterUUID: [16]byte{1}, RaftID: core.RaftID(1, 1)}
 	cfg := core.Config{Identity: id, TickMillis: 100, ElectionTicks: 10, HeartbeatTicks: 1, Seed: 1, SnapshotEntries: 5, MaxEntryBytes: 1000}
-	d := core.Bootstrap(id, "h", 1)
+	d := core.Bootstrap(id, "h", 1, core.OldestVersion)
 	c, err := core.New(cfg, d)
 	if err != nil {
 		t.Fatal(err)

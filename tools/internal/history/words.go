@@ -126,6 +126,9 @@ func persistText(p core.Persist) string {
 	if p.PromiseMillis != 0 {
 		text += fmt.Sprintf(" promise %d ms,", p.PromiseMillis)
 	}
+	if p.Version != 0 {
+		text += fmt.Sprintf(" for builds that know version %d,", p.Version)
+	}
 	if p.Sync {
 		return text + " synced"
 	}

@@ -36,6 +36,9 @@ type Server struct {
 	DataDir  string // PostgreSQL's data directory
 	LogPath  string
 	Ulimit   string // options of the shell's ulimit, in force from the next Start on
+	// Install has the programs and libraries that it runs; another one is in force from
+	// the next Start on. PostgreSQL's version must be the same.
+	Install Install
 
 	cluster  *Cluster
 	dir      string // of this server's files: DataDir, the log, the socket
@@ -59,7 +62,7 @@ func (c *Cluster) newServer(id int, settings map[string]string) (*Server, error)
 	}
 	dir := filepath.Join(c.Dir, fmt.Sprintf("node%d", id))
 	s := &Server{NodeID: id, Port: sql.port, RaftPort: raft.port, DataDir: filepath.Join(dir, "data"),
-		LogPath: filepath.Join(dir, "server.log"), cluster: c, dir: dir, settings: maps.Clone(settings),
+		LogPath: filepath.Join(dir, "server.log"), Install: c.config.Install, cluster: c, dir: dir, settings: maps.Clone(settings),
 		ports: []*reservation{sql, raft}}
 	if s.settings == nil {
 		s.settings = map[string]string{}
@@ -72,7 +75,7 @@ func (c *Cluster) newServer(id int, settings map[string]string) (*Server, error)
 }
 
 func (s *Server) initdb(ctx context.Context) error {
-	cmd := exec.CommandContext(ctx, s.cluster.config.Install.bin("initdb"), "--pgdata="+s.DataDir,
+	cmd := exec.CommandContext(ctx, s.Install.bin("initdb"), "--pgdata="+s.DataDir,
 		"--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
 	cmd.Dir = s.dir
 	s.cluster.account.prepare(cmd)
@@ -116,7 +119,7 @@ func (s *Server) Start(ctx context.Context) error {
 	if err := s.cluster.account.own(s.LogPath); err != nil {
 		return err
 	}
-	cmd := exec.Command(s.cluster.config.Install.bin("postgres"), "-D", s.DataDir)
+	cmd := exec.Command(s.Install.bin("postgres"), "-D", s.DataDir)
 	if s.Ulimit != "" {
 		cmd = exec.Command("bash", append([]string{"-c", "ulimit " + s.Ulimit + ` && exec "$@"`, "ulimit"}, cmd.Args...)...)
 	}

@@ -34,7 +34,7 @@ func (s *Server) Shell(ctx context.Context, script string, env ...string) (strin
 	cmd.Dir, cmd.WaitDelay = filepath.Dir(s.DataDir), shellDelay
 	cmd.Env = os.Environ()
 	s.cluster.account.prepare(cmd)
-	cmd.Env = append(append(cmd.Env, "PATH="+filepath.Dir(s.cluster.config.Install.bin("psql"))+":"+os.Getenv("PATH"),
+	cmd.Env = append(append(cmd.Env, "PATH="+filepath.Dir(s.Install.bin("psql"))+":"+os.Getenv("PATH"),
 		"PGDATA="+s.DataDir, "PGHOST="+loopback, "PGPORT="+strconv.Itoa(s.Port), "PGUSER=postgres", "PGDATABASE=postgres"), env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {

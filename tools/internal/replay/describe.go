@@ -245,6 +245,9 @@ func persist(p core.Persist) string {
 	if p.PromiseMillis > 0 {
 		s += fmt.Sprintf(", promises up to %d ms", p.PromiseMillis)
 	}
+	if p.Version > 0 {
+		s += fmt.Sprintf(", for builds that know version %d", p.Version)
+	}
 	if p.Sync {
 		s += ", sync"
 	}

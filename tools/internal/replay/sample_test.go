@@ -52,7 +52,7 @@ func newSample(t testing.TB) *sample {
 	}
 	first := s.nodes[0]
 	first.id.ClusterUUID, first.id.RaftID = [16]byte{9}, core.RaftID(1, 1)
-	first.disk = core.Bootstrap(first.id, "h1", 1)
+	first.disk = core.Bootstrap(first.id, "h1", 1, core.OldestVersion)
 	first.start()
 	s.run(300)
 	for i, n := range s.nodes[1:] {

@@ -19,9 +19,9 @@ func (inc *Incident) Versions(own string) (others, unknown []string) {
 	for _, n := range inc.Nodes {
 		for _, f := range n.Files {
 			switch h := f.Header; {
-			case h.Protocol != core.Protocol:
+			case h.Protocol != core.NewestVersion:
 				add(&others, "recorded by another version of the core: %s of protocol %d, this is %s of protocol %d; differences are to be expected",
-					build(h.Build), h.Protocol, build(own), core.Protocol)
+					build(h.Build), h.Protocol, build(own), core.NewestVersion)
 			case h.Build == "" || own == "":
 				add(&unknown, "it is not known whether the traces are of the same version of the core (recorded by %s, this is %s)", build(h.Build), build(own))
 			case h.Build != own:

@@ -13,14 +13,14 @@ func TestVersions(t *testing.T) {
 		return &File{Header: trace.Header{Build: build, Protocol: protocol}}
 	}
 	inc := &Incident{Nodes: []*Node{
-		{Files: []*File{header("own", core.Protocol), header("old", core.Protocol), header("old", core.Protocol)}},
-		{Files: []*File{header("own", core.Protocol+1), header("", core.Protocol)}},
+		{Files: []*File{header("own", core.NewestVersion), header("old", core.NewestVersion), header("old", core.NewestVersion)}},
+		{Files: []*File{header("own", core.NewestVersion+1), header("", core.NewestVersion)}},
 	}}
 	others, unknown := inc.Versions("own")
 	if len(others) != 2 || len(unknown) != 1 {
 		t.Errorf("others %q, unknown %q", others, unknown)
 	}
-	for i, want := range []string{"(build old, this is build own)", "build own of protocol 2, this is build own of protocol 1"} {
+	for i, want := range []string{"(build old, this is build own)", "build own of protocol 3, this is build own of protocol 2"} {
 		if i < len(others) {
 			wants(t, "another version", others[i], "recorded by another version of the core", want, "differences are to be expected")
 		}

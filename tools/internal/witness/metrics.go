@@ -49,6 +49,9 @@ var (
 	diskFree       = gauge("node_disk_free_bytes", "Free on the file system of the log store.")
 	certExpiry     = gauge("node_certificate_expiry_seconds", "When others begin to refuse this node's certificate, in Unix time. Absent without TLS.")
 
+	clusterVersion = gauge("node_cluster_version", "Version that the log is at. Absent while the node is no member.")
+	newestVersion  = gauge("node_newest_version", "The newest version that this pgraft knows.")
+
 	alarm = gauge("node_alarm", "1 while this node is not the member that its cluster counts on; /health says why.")
 
 	connected     = gauge("peer_connected", "1 while connected to it.", "node_id")
@@ -63,7 +66,7 @@ var (
 // Describe implements prometheus.Collector.
 func (c collector) Describe(out chan<- *prometheus.Desc) {
 	for _, m := range []metric{running, leader, hasLeader, term, commitIndex, appliedIndex, lastIndex, logBytes, entries, entryBytes,
-		syncs, syncSeconds, maxSyncSeconds, elections, electionsWon, leaderChanges, diskFree, certExpiry, alarm,
+		syncs, syncSeconds, maxSyncSeconds, elections, electionsWon, leaderChanges, diskFree, certExpiry, clusterVersion, newestVersion, alarm,
 		connected, silentSeconds, matchIndex, bytesSent, bytesReceived, sendsDropped, peerAlarm} {
 		out <- m.desc
 	}
@@ -92,6 +95,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	if expiry, ok := n.Certificate(); ok {
 		put(certExpiry, float64(expiry.Unix()))
 	}
+	put(newestVersion, core.NewestVersion)
 	for _, p := range n.Peers() {
 		if p.Address == "" {
 			continue // no member any more: another one may have its node id
@@ -121,6 +125,7 @@ func (c collector) raft(v node.View, put func(metric, float64, ...string)) {
 	put(commitIndex, float64(v.Core.Commit))
 	put(appliedIndex, float64(v.Core.Applied))
 	put(lastIndex, float64(v.Core.Last))
+	put(clusterVersion, float64(v.Core.Version))
 	put(logBytes, float64(v.LogBounds().Bytes))
 	for _, m := range v.Members {
 		id := m.Member.GetRaftId()

@@ -71,7 +71,7 @@ func TestLife(t *testing.T) {
 		t.Errorf("while it waits to be added, /health answers %d\n%s", code, body)
 	}
 	if _, body := get(t, r.url+"/metrics"); !strings.Contains(body, "\npgraft_node_running 1\n") || !strings.Contains(body, "\npgraft_node_has_leader 0\n") ||
-		strings.Contains(body, "pgraft_node_term") || !strings.Contains(body, "\ngo_goroutines ") {
+		strings.Contains(body, "pgraft_node_term") || strings.Contains(body, "pgraft_node_cluster_version") || !strings.Contains(body, "\ngo_goroutines ") {
 		t.Errorf("while it waits to be added, /metrics answers\n%s", body)
 	}
 	x.add(3, cfg.Node.Port)

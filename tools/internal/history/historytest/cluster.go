@@ -115,7 +115,7 @@ func (c *cluster) after(d time.Duration, do func()) {
 func (c *cluster) form() {
 	first := c.nodes[0]
 	first.id.ClusterUUID, first.id.RaftID = [16]byte{0xc1}, core.RaftID(1, 1)
-	first.disk = core.Bootstrap(first.id, first.address, 7000)
+	first.disk = core.Bootstrap(first.id, first.address, 7000, core.OldestVersion)
 	first.start()
 	for i, n := range c.nodes[1:] {
 		c.after(time.Duration(300+200*i)*time.Millisecond, func() {
@@ -191,7 +191,7 @@ func (c *cluster) greet(from, to *node, raftID uint64) bool {
 	if member == nil {
 		member = &corepb.Member{RaftId: raftID}
 	}
-	v := core.Greet(to.id, to.members, from.id.Hello(member, core.NodeID(raftID)))
+	v := core.Greet(to.id, core.OldestVersion, to.members, from.id.Hello(from.members.Speaks(core.OldestVersion), member, core.NodeID(raftID)))
 	if v.Refusal == corepb.Refusal_NONE && v.Join != nil {
 		to.id = *v.Join
 		to.start()

@@ -140,6 +140,7 @@ test: test-unit test-browser test-install test-integration check-sql test-instal
 test-unit:
 	@tools/deps/debian.sh
 	$(GO) test ./...
+	$(GO) test -C tools/bench ./...
 
 test-race: ## the core and the node under the race detector
 	@tools/deps/debian.sh
@@ -197,6 +198,7 @@ mutants-ci: ## three of them, for CI
 
 test-integration: deps install-chosen ## the tests on real servers of PostgreSQL PG
 	$(call integration,$(chosen_pg_config),)
+	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -C tools/bench -tags integration -count=1 -timeout 5m -run '^TestSystems$$' ./internal/systems
 
 test-short: deps install-chosen ## the shorter pass of them, for PG=17 and PG=18
 	$(call integration,$(chosen_pg_config),-short)
@@ -238,15 +240,32 @@ bench-recorder: deps install-chosen ## what the flight recorder costs: on agains
 	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 15m -run '^$$' \
 		-bench '^BenchmarkRecorder$$' -benchtime 1x ./tools/integration
 
+BENCH ?=
+bench_results = build/bench/$(build_id)
+bench: deps install-chosen bench-build ## pgraft beside PostgreSQL's quorum commit and etcd (BENCH='--only write --rounds 2')
+	build/bench/pgraft-bench --pg-config "$(chosen_pg_config)" --etcd build/bench/etcd --label $(build_id) --out $(bench_results) $(BENCH)
+
+# Modules of their own: the project needs neither etcd nor what draws pictures.
+bench-build:
+	$(GO) build -C tools/bench/etcd $(GOFLAGS_BUILD) -o $(CURDIR)/build/bench/etcd go.etcd.io/etcd/server/v3
+	$(GO) build -C tools/bench $(GOFLAGS_BUILD) -o $(CURDIR)/build/bench/pgraft-bench .
+
+bench-docs: bench-build ## put what `make bench` measured of this build into docs/performance.md
+	build/bench/pgraft-bench report $(bench_results) --docs docs
+
 lint: lint-go lint-c lint-shell lint-proto ## gofmt, go vet, staticcheck, C warnings, shellcheck, generated code
 
 lint-go:
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $$(git ls-files '*.go')); test -z "$$unformatted" || { \
 		echo >&2 "gofmt -w is due:" $$unformatted; exit 1; }
 	$(GO) mod tidy -diff
+	$(GO) mod tidy -C tools/bench -diff
+	$(GO) mod tidy -C tools/bench/etcd -diff
 	$(GO) vet ./...
 	$(GO) vet -tags integration,browser ./tools/...
+	$(GO) vet -C tools/bench -tags integration ./...
 	$(GO) tool staticcheck ./...
+	cd tools/bench && "$$($(GO) tool -C $(CURDIR) -n staticcheck)" -tags integration ./...
 	$(GO) tool staticcheck -tags integration,browser ./tools/...
 
 lint-c:

@@ -52,7 +52,7 @@ by the command report, it prints tables, and writes table.md, summary.json and
 throughput.svg there.
 
 The machine should do nothing else: what others took of its processors is in the
-tables. Run by root, the PostgreSQL servers run as user postgres.`,
+tables. The servers' files take up to 10 GB in --dir, and are removed at the end. Run by root, the PostgreSQL servers run as user postgres.`,
 		Example: `  # everything, five rounds, some 40 minutes; tables at the end
   pgraft-bench --etcd build/bench/etcd --out results
 

@@ -52,7 +52,8 @@ by the command report, it prints tables, and writes table.md, summary.json and
 throughput.svg there.
 
 The machine should do nothing else: what others took of its processors is in the
-tables. The servers' files take up to 10 GB in --dir, and are removed at the end. Run by root, the PostgreSQL servers run as user postgres.`,
+tables. The servers' files take up to 10 GB in --dir, and are removed at the end. Run
+by root, the PostgreSQL servers run as user postgres.`,
 		Example: `  # everything, five rounds, some 40 minutes; tables at the end
   pgraft-bench --etcd build/bench/etcd --out results
 
@@ -94,6 +95,7 @@ tables. The servers' files take up to 10 GB in --dir, and are removed at the end
 	flags.DurationVar(&o.warmup, "warmup", time.Second, "before each measurement")
 	flags.DurationVar(&o.window, "window", 5*time.Second, "of each measurement")
 	flags.BoolVar(&onlyList, "list", false, "print the names of all lines")
+	cmd.CompletionOptions.HiddenDefaultCmd = true
 	cmd.AddCommand(newReport(), newCompare(), newEcho())
 	return cmd
 }

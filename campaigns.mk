@@ -38,3 +38,16 @@ apply-crashes: deps install-chosen ## kill apply workers and servers KILLS (300)
 bench-recorder: deps install-chosen ## what the flight recorder costs: on against off, alternating in one run
 	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 15m -run '^$$' \
 		-bench '^BenchmarkRecorder$$' -benchtime 1x ./tools/integration
+
+BENCH ?=
+bench_results = build/bench/$(build_id)
+bench: deps install-chosen bench-build ## pgraft beside PostgreSQL's quorum commit and etcd (BENCH='--only write --rounds 2')
+	build/bench/pgraft-bench --pg-config "$(chosen_pg_config)" --etcd build/bench/etcd --label $(build_id) --out $(bench_results) $(BENCH)
+
+# Modules of their own: the project needs neither etcd nor what draws pictures.
+bench-build:
+	$(GO) build -C tools/bench/etcd $(GOFLAGS_BUILD) -o $(CURDIR)/build/bench/etcd go.etcd.io/etcd/server/v3
+	$(GO) build -C tools/bench $(GOFLAGS_BUILD) -o $(CURDIR)/build/bench/pgraft-bench .
+
+bench-docs: bench-build ## put what `make bench` measured of this build into docs/performance.md
+	build/bench/pgraft-bench report $(bench_results) --docs docs

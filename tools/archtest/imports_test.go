@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -53,6 +55,10 @@ var layers = []rule{
 		imports: []string{"..."},
 	},
 }
+
+// modules are those that the rules above do not see, by their directories: a module
+// of its own keeps what only it needs out of the project's go.mod.
+var modules = []string{"tools/bench", "tools/bench/etcd"}
 
 // listed is what this test reads of `go list`.
 type listed struct {
@@ -159,6 +165,44 @@ func TestContractStandsAlone(t *testing.T) {
 		for _, path := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
 			if !standard(path) && !slices.Contains(allowed, path) {
 				t.Errorf("%s imports %s", p.ImportPath, path)
+			}
+		}
+	}
+}
+
+// A go.mod hides the packages below it from the rules, so there is none but those
+// that are known, all of them tools. What the benchmark needs, no other package has.
+func TestModulesOfTheirOwn(t *testing.T) {
+	const top = "../.."
+	var found []string
+	err := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if name := d.Name(); d.IsDir() && path != top && (name == "build" || strings.HasPrefix(name, ".")) {
+			return filepath.SkipDir
+		}
+		if d.Name() == "go.mod" && filepath.Dir(path) != top {
+			found = append(found, filepath.ToSlash(strings.TrimPrefix(filepath.Dir(path), top+"/")))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(found)
+	if !slices.Equal(found, modules) {
+		t.Errorf("modules in %q, want %q", found, modules)
+	}
+	for _, dir := range found {
+		if !strings.HasPrefix(dir, "tools/") {
+			t.Errorf("%s: only tools may be a module of their own", dir)
+		}
+	}
+	for _, p := range goList(t, "-tags=integration", "./...") {
+		for _, path := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
+			if matches("go.etcd.io/etcd/...", path) || matches("gonum.org/...", path) || matches(module+"/tools/bench/...", path) {
+				t.Errorf("%s imports %s, which is for tools/bench", p.ImportPath, path)
 			}
 		}
 	}

@@ -1,5 +1,6 @@
 // Package bench is `pgraft bench`: sessions that replicate entries as fast as a
-// cluster takes them, and how long each waited. Call Run.
+// cluster takes them, and how long each waited. Call Run. Drive is what it stands
+// on, also for the comparison with other systems (tools/bench).
 package bench
 
 import (
@@ -9,11 +10,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/pgraft/pgraft/tools/internal/sqlapi"
 )
@@ -56,26 +55,11 @@ type Result struct {
 	Latency    Latency        `json:"latency_ms"`
 }
 
-// Latency is of the entries that were acknowledged, from the session's side, in
-// milliseconds.
-type Latency struct {
-	Min  float64 `json:"min"`
-	Mean float64 `json:"mean"`
-	P50  float64 `json:"p50"`
-	P90  float64 `json:"p90"`
-	P99  float64 `json:"p99"`
-	P999 float64 `json:"p99.9"`
-	Max  float64 `json:"max"`
-}
-
-// client is one session and what came of its entries.
+// client is a session that replicates entries.
 type client struct {
 	target string
 	conn   *pgx.Conn
 	data   string
-	took   []time.Duration
-	failed map[string]int
-	last   error
 }
 
 // Run opens all sessions, then measures. The error is of a session that could not
@@ -94,7 +78,7 @@ func Run(ctx context.Context, o Options) (_ Result, err error) {
 		}
 	}()
 	for i := range clients {
-		c := &client{target: o.Targets[i%len(o.Targets)], data: strings.Repeat("x", o.Size), failed: map[string]int{}}
+		c := &client{target: o.Targets[i%len(o.Targets)], data: strings.Repeat("x", o.Size)}
 		clients[i] = c
 		if c.conn, err = pgx.Connect(ctx, c.target); err != nil {
 			return Result{}, err
@@ -105,16 +89,18 @@ func Run(ctx context.Context, o Options) (_ Result, err error) {
 			}
 		}
 	}
-	end := time.Now().Add(o.Duration)
-	var all sync.WaitGroup
-	for _, c := range clients {
-		all.Go(func() { c.run(ctx, end) })
+	sessions := make([]Session, len(clients))
+	for i, c := range clients {
+		sessions[i] = c
 	}
-	all.Wait()
+	taken, _, err := Drive(ctx, Window{Length: o.Duration}, sessions)
 	if ctx.Err() != nil {
 		return Result{}, errors.New("interrupted")
 	}
-	return sum(clients, o)
+	if err != nil {
+		return Result{}, err
+	}
+	return sum(Sum(taken), o)
 }
 
 // mayWrite refuses where a function of the site's would be called with the
@@ -130,90 +116,34 @@ func mayWrite(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// reconnectPause keeps a session from dialling a dead server all the time.
-const reconnectPause = 100 * time.Millisecond
-
-// run replicates one entry after the other until end. One that is under way then
-// is waited for, as cancelling it would leave a warning in the server's log, and
-// counts for nothing.
-func (c *client) run(ctx context.Context, end time.Time) {
-	for ctx.Err() == nil && time.Now().Before(end) {
-		if c.conn.IsClosed() {
-			c.reconnect(ctx)
-			continue
-		}
-		began := time.Now()
-		err := sqlapi.Replicate(ctx, c.conn, c.data)
-		switch now := time.Now(); {
-		case err != nil && ctx.Err() == nil:
-			c.fail(err)
-		case err == nil && now.Before(end):
-			c.took = append(c.took, now.Sub(began))
-		}
+// Ready connects again what was cut off.
+func (c *client) Ready(ctx context.Context) error {
+	if !c.conn.IsClosed() {
+		return nil
 	}
-}
-
-func (c *client) reconnect(ctx context.Context) {
 	conn, err := pgx.Connect(ctx, c.target)
 	if err == nil {
 		c.conn = conn
-		return
 	}
-	c.fail(err)
-	select { // a pace, for a server that is away
-	case <-time.After(reconnectPause):
-	case <-ctx.Done():
-	}
+	return err
 }
 
-func (c *client) fail(err error) {
-	c.last = err
-	state := "connection"
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
-		state = pg.Code
-	}
-	c.failed[state]++
+// Do replicates one entry.
+func (c *client) Do(ctx context.Context, _ int) error {
+	return sqlapi.Replicate(ctx, c.conn, c.data)
 }
 
-func sum(clients []*client, o Options) (Result, error) {
-	r := Result{Clients: o.Clients, EntryBytes: o.Size, Seconds: o.Duration.Seconds(), Failed: map[string]int{}}
-	var all []time.Duration
-	var last error
-	for _, c := range clients {
-		all = append(all, c.took...)
-		for state, n := range c.failed {
-			r.Failed[state] += n
-		}
-		if c.last != nil {
-			last = c.last
-		}
-	}
-	r.Entries = len(all)
-	if r.Entries == 0 && last == nil {
-		last = errors.New("it took longer than --duration")
-	}
+func sum(all Taken, o Options) (Result, error) {
+	r := Result{Clients: o.Clients, EntryBytes: o.Size, Seconds: o.Duration.Seconds(), Failed: all.Failed, Entries: len(all.Took)}
 	if r.Entries == 0 {
-		return r, fmt.Errorf("no entry was acknowledged; the last error: %w", last)
+		if all.Last == nil {
+			all.Last = errors.New("it took longer than --duration")
+		}
+		return r, fmt.Errorf("no entry was acknowledged; the last error: %w", all.Last)
 	}
 	r.PerSecond = float64(r.Entries) / r.Seconds
-	r.Latency = latency(all)
+	r.Latency = LatencyOf(all.Took)
 	return r, nil
-}
-
-// latency is of at least one entry.
-func latency(all []time.Duration) Latency {
-	slices.Sort(all)
-	var total time.Duration
-	for _, d := range all {
-		total += d
-	}
-	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-	at := func(permille int) float64 { // the least that so many are not over
-		return ms(all[max(0, (len(all)*permille+999)/1000-1)])
-	}
-	return Latency{Min: ms(all[0]), Mean: ms(total) / float64(len(all)), P50: at(500), P90: at(900), P99: at(990), P999: at(999),
-		Max: ms(all[len(all)-1])}
 }
 
 // Text is the result for people.

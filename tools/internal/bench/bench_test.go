@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 func TestLatency(t *testing.T) {
@@ -16,22 +14,19 @@ func TestLatency(t *testing.T) {
 		all = append(all, time.Duration(i+1)*time.Millisecond)
 	}
 	slices.Reverse(all)
-	if got, want := latency(all), (Latency{1, 500.5, 500, 900, 990, 999, 1000}); got != want {
+	if got, want := LatencyOf(all), (Latency{1, 500.5, 500, 900, 990, 999, 1000}); got != want {
 		t.Errorf("of 1 to 1000 ms: %+v, want %+v", got, want)
 	}
-	if got, want := latency([]time.Duration{time.Second}), (Latency{1000, 1000, 1000, 1000, 1000, 1000, 1000}); got != want {
+	if got, want := LatencyOf([]time.Duration{time.Second}), (Latency{1000, 1000, 1000, 1000, 1000, 1000, 1000}); got != want {
 		t.Errorf("of one: %+v", got)
 	}
 }
 
 func TestSum(t *testing.T) {
 	o := Options{Clients: 2, Duration: 2 * time.Second, Size: 10}
-	one := &client{took: []time.Duration{time.Millisecond, 2 * time.Millisecond}, failed: map[string]int{}}
-	two := &client{took: []time.Duration{3 * time.Millisecond}, failed: map[string]int{}}
-	two.fail(&pgconn.PgError{Code: "40003"})
-	two.fail(&pgconn.PgError{Code: "40003"})
-	two.fail(errors.New("reset"))
-	r, err := sum([]*client{one, two}, o)
+	one := Taken{Took: []time.Duration{time.Millisecond, 2 * time.Millisecond}, Failed: map[string]int{"40003": 1}}
+	two := Taken{Took: []time.Duration{3 * time.Millisecond}, Failed: map[string]int{"40003": 1, "connection": 1}, Last: errors.New("reset")}
+	r, err := sum(Sum([]Taken{one, two}), o)
 	if err != nil || r.Entries != 3 || r.PerSecond != 1.5 || r.Failed["40003"] != 2 || r.Failed["connection"] != 1 {
 		t.Errorf("%+v, %v", r, err)
 	}
@@ -43,11 +38,11 @@ latency   min 1.0  mean 2.0  p50 2.0  p90 3.0  p99 3.0  p99.9 3.0  max 3.0 ms
 	if got := r.Text(); got != want {
 		t.Errorf("printed\n%s\nwant\n%s", got, want)
 	}
-	two.took = nil
-	if _, err := sum([]*client{two}, o); err == nil || !strings.Contains(err.Error(), "no entry was acknowledged; the last error: reset") {
+	two.Took = nil
+	if _, err := sum(Sum([]Taken{two, {}}), o); err == nil || !strings.Contains(err.Error(), "no entry was acknowledged; the last error: reset") {
 		t.Errorf("without an entry: %v", err)
 	}
-	if _, err := sum([]*client{{}}, o); err == nil || !strings.Contains(err.Error(), "longer than --duration") {
+	if _, err := sum(Sum([]Taken{{}}), o); err == nil || !strings.Contains(err.Error(), "longer than --duration") {
 		t.Errorf("with nothing at all: %v", err)
 	}
 }

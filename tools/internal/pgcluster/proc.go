@@ -66,6 +66,9 @@ func worksIn(pid int, dir string) bool {
 	return err == nil && cwd == dir // an error: not there, a zombie, or not ours
 }
 
+// Processes lists the server's processes that are alive.
+func (s *Server) Processes() ([]int, error) { return serverProcesses(s.DataDir) }
+
 // serverProcesses lists the live processes of the server that owns dataDir,
 // also when its postmaster is gone.
 func serverProcesses(dataDir string) ([]int, error) {

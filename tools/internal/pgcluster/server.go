@@ -16,8 +16,11 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/pgraft/pgraft/tools/internal/freeport"
 	"github.com/pgraft/pgraft/tools/internal/wait"
 )
+
+const loopback = freeport.Loopback
 
 // How long a server may take, each far above what a healthy one needs.
 const (
@@ -43,7 +46,7 @@ type Server struct {
 	cluster  *Cluster
 	dir      string // of this server's files: DataDir, the log, the socket
 	settings map[string]string
-	ports    []*reservation
+	ports    []*freeport.Reservation
 
 	mu        sync.Mutex
 	destroyed bool
@@ -51,19 +54,19 @@ type Server struct {
 }
 
 func (c *Cluster) newServer(id int, settings map[string]string) (*Server, error) {
-	sql, err := reserve()
+	sql, err := freeport.Reserve()
 	if err != nil {
 		return nil, err
 	}
-	raft, err := reserve()
+	raft, err := freeport.Reserve()
 	if err != nil {
-		sql.release()
+		sql.Release()
 		return nil, err
 	}
 	dir := filepath.Join(c.Dir, fmt.Sprintf("node%d", id))
-	s := &Server{NodeID: id, Port: sql.port, RaftPort: raft.port, DataDir: filepath.Join(dir, "data"),
+	s := &Server{NodeID: id, Port: sql.Port, RaftPort: raft.Port, DataDir: filepath.Join(dir, "data"),
 		LogPath: filepath.Join(dir, "server.log"), Install: c.config.Install, cluster: c, dir: dir, settings: maps.Clone(settings),
-		ports: []*reservation{sql, raft}}
+		ports: []*freeport.Reservation{sql, raft}}
 	if s.settings == nil {
 		s.settings = map[string]string{}
 	}
@@ -109,7 +112,7 @@ func (s *Server) Unset(names ...string) error {
 // not come up, the error ends with the tail of its log.
 func (s *Server) Start(ctx context.Context) error {
 	for _, p := range s.ports {
-		p.release()
+		p.Release()
 	}
 	log, err := os.OpenFile(s.LogPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
 	if err != nil {
@@ -271,7 +274,7 @@ func (s *Server) removeStale() error {
 // destroy ends the server in any state, a paused worker included, for good.
 func (s *Server) destroy() error {
 	for _, p := range s.ports {
-		p.release()
+		p.Release()
 	}
 	s.mu.Lock()
 	s.destroyed = true

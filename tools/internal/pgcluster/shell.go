@@ -17,7 +17,7 @@ const shellDelay = 5 * time.Second
 // never by Start.
 func (s *Server) Release() {
 	for _, p := range s.ports {
-		p.release()
+		p.Release()
 	}
 }
 

@@ -1,4 +1,6 @@
-package pgcluster
+// Package freeport finds TCP ports of the loopback interface for servers that tests,
+// the demo and the benchmark start. Call Reserve.
+package freeport
 
 import (
 	"fmt"
@@ -10,39 +12,42 @@ import (
 	"syscall"
 )
 
+// Loopback is the address that the ports are of.
+const Loopback = "127.0.0.1"
+
+// firstPort is the lowest port tried, and maxPortTries how often.
 const (
-	loopback = "127.0.0.1"
-	// firstPort is the lowest port tried, and maxPortTries how often.
 	firstPort    = 15000
 	maxPortTries = 1000
 )
 
-// reservation holds a port of the loopback interface until the server that is to
-// have it starts, so that two clusters that are set up at once do not meet.
-type reservation struct {
-	port     int
+// Reservation holds a port until the server that is to have it starts, so that two
+// clusters that are set up at once do not meet.
+type Reservation struct {
+	Port int
+
 	listener net.Listener
 }
 
-// reserve picks a port below the range that the kernel hands out for outgoing
+// Reserve picks a port below the range that the kernel hands out for outgoing
 // connections: a server that is down for a while must find its port free again.
-func reserve() (*reservation, error) {
+func Reserve() (*Reservation, error) {
 	end := ephemeralStart()
 	var last error
 	for range maxPortTries {
 		port := firstPort + rand.IntN(end-firstPort)
-		l, err := net.Listen("tcp4", net.JoinHostPort(loopback, strconv.Itoa(port)))
+		l, err := net.Listen("tcp4", net.JoinHostPort(Loopback, strconv.Itoa(port)))
 		if err == nil {
-			return &reservation{port: port, listener: l}, nil
+			return &Reservation{Port: port, listener: l}, nil
 		}
 		last = err
 	}
-	return nil, fmt.Errorf("pgcluster: no free port on %s in %d tries between %d and %d: %w",
-		loopback, maxPortTries, firstPort, end, last)
+	return nil, fmt.Errorf("no free port on %s in %d tries between %d and %d: %w",
+		Loopback, maxPortTries, firstPort, end, last)
 }
 
-// release lets the server have the port. It may be called again.
-func (r *reservation) release() {
+// Release lets the server have the port. It may be called again.
+func (r *Reservation) Release() {
 	if r.listener != nil {
 		// A child between fork and exec has a copy of every descriptor: without
 		// the lock, one that starts at this moment would hold the port.

@@ -132,7 +132,15 @@ func TestFormatOfStoreWithGaps(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	fs := gapStore(t)
+	// A version that was named stays, whatever the log is.
+	fs := gapStore(t, core.Persist{Version: 2}, core.Persist{Snapshot: &core.Snapshot{Index: 30, Term: 3}})
+	if version, gaps := format(fs); version != 2 || gaps {
+		t.Errorf("a version was named, then the log thrown off: format %d, a record of gaps: %v", version, gaps)
+	}
+	if err := openAndLoad(fs); err != nil {
+		t.Error(err)
+	}
+	fs = gapStore(t)
 	s, err := store.Open("data", store.Options{FS: fs, Logger: quiet, Retention: store.Retention{RetainEntries: 2}})
 	if err != nil {
 		t.Fatal(err)

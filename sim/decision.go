@@ -123,7 +123,7 @@ type strike struct {
 	life uint32
 	peer *node
 	over bool
-	cut  bool // flap: the link is away at the moment; transfer: it is deaf or stands still; restore, recover: it is done
+	cut  bool // flap: the link is away at the moment; transfer: it is deaf or stands still; restore, recover: it is done; versions: Peer went back
 	// dir-older: the copy that was made
 	copied *directory
 	apart  []*node // who is cut from the others

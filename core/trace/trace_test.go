@@ -204,6 +204,40 @@ func FuzzReader(f *testing.F) {
 	})
 }
 
+// A trace of the format before is read: its configurations end before the newest version.
+func TestFormatBeforeIsRead(t *testing.T) {
+	cfg := core.Config{Identity: core.Identity{ClusterID: "c", NodeID: 1}, TickMillis: 100, MaxTailBytes: 7, Limits: core.Limits{RequestWindow: 9}}
+	for name, f := range map[string]func(core.Config) trace.Frame{
+		"start": func(c core.Config) trace.Frame {
+			return &trace.Boot{Time: 5, Config: c, Durable: core.Durable{PromiseMillis: 8}}
+		},
+		"checkpoint": func(c core.Config) trace.Frame { return &trace.Checkpoint{Seq: 5, Config: c, Data: []byte("state")} },
+	} {
+		newer := cfg
+		newer.Newest = core.NewestVersion
+		b, other := trace.Append(nil, f(cfg)), trace.Append(nil, f(newer))
+		at := 8 // behind length and checksum
+		for b[at] == other[at] {
+			at++
+		}
+		header := trace.Append([]byte(trace.Magic), &trace.Header{Format: 3})
+		got, _, err := read(append(header, frame(b[8], append(bytes.Clone(b[9:at]), b[at+1:]...)...)...))
+		if err != nil || len(got) != 2 {
+			t.Fatalf("%s: %d frames, %v", name, len(got), err)
+		}
+		switch g := got[1].(type) {
+		case *trace.Boot:
+			if g.Config != cfg || g.Time != 5 || g.Durable.PromiseMillis != 8 {
+				t.Errorf("%s: %+v", name, g)
+			}
+		case *trace.Checkpoint:
+			if g.Config != cfg || g.Seq != 5 || string(g.Data) != "state" {
+				t.Errorf("%s: %+v", name, g)
+			}
+		}
+	}
+}
+
 // FuzzPayload: the same for payloads, behind right checksums.
 func FuzzPayload(f *testing.F) {
 	header := trace.Append([]byte(trace.Magic), &trace.Header{Format: trace.Format})

@@ -237,6 +237,8 @@ func noWayBack(ctx context.Context, t *testing.T, x *suite, older olderBuild) {
 	must(t, server.Start(ctx))
 	waitLog(ctx, t, server, from, "written by a newer pgraft: format 2, this one knows up to 1")
 	waitState(ctx, t, server, "error")
+	// Its SQL is the newer one still: a standby with older libraries would look like this.
+	call{sql: "SELECT * FROM pgraft_stat_node", state: "08P01"}.check(ctx, t, connect(ctx, t, server))
 	x.ledger.replicate(ctx, t, connect(ctx, t, x.leader(ctx, t, x.cluster.Servers[0])), "without the one that went back")
 	must(t, server.Stop(ctx))
 	server.Install = newer

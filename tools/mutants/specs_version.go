@@ -15,6 +15,7 @@ var versionMutants = []mutant{
 	{
 		name: "version-of-a-former-life", class: "version", doc: "what a member has announced counts, whatever it is restarted with",
 		edits: []edit{
+			{"core/version.go", "		a.version = min(a.version, newest)\n", "		a.version = max(a.version, newest)\n"},
 			{"core/version.go", "	default:\n		l.said[from] = announcement{round, opened, newest}\n", "	default:\n		l.said[from] = announcement{round, opened, max(newest, a.version)}\n"},
 		},
 	},

@@ -32,7 +32,7 @@ func (x *random) away() {
 			n.crash(x.r.IntN(2))
 			n.life++
 			n.start()
-			x.begun(n)
+			n.step(core.Needs{})
 		case i < 3:
 			x.loseAt(x.r.IntN(max(len(x.wire), 1)))
 		case i < 5:
@@ -56,6 +56,9 @@ func TestGapsAreFilled(t *testing.T) {
 			c.timing.SnapshotEntries, c.timing.MaxTailBytes = 3, 200
 			c.onStart, c.onStep = s.start, s.step
 		})
+		for _, n := range x.running() {
+			n.step(core.Needs{})
+		}
 		for range 12 {
 			x.away()
 		}

@@ -46,17 +46,7 @@ func newRandomWith(seed uint64, prepare func(*cluster)) *random {
 	x.onReply = x.replied
 	prepare(x.cluster)
 	x.form(3)
-	for _, n := range x.running() {
-		x.begun(n)
-	}
 	return x
-}
-
-// begun says, with most seeds, what the database of a node that was started needs.
-func (x *random) begun(n *node) {
-	if n.core != nil && x.seed%4 != 3 {
-		n.step(core.Needs{From: x.r.Uint64N(x.newest + 2), Importable: true})
-	}
 }
 
 // replied checks that a read misses nothing that was acknowledged before it was
@@ -125,7 +115,6 @@ var actions = []struct {
 		if n := x.all()[x.r.IntN(len(x.all()))]; n.core == nil && n.id.Invited() {
 			n.life++
 			n.start()
-			x.begun(n)
 		}
 	}},
 	{2, "cut", func(x *random) {
@@ -247,7 +236,6 @@ func (x *random) restartAll() {
 		if n.core == nil && n.id.Invited() && !n.id.Removed {
 			n.life++
 			n.start()
-			x.begun(n)
 		}
 	}
 }

@@ -88,6 +88,8 @@ type Kind struct {
 	// stage and sent are of faults of several stages; see stage.go.
 	stage func(w *World, s *strike)
 	sent  func(w *World, s *strike, n *node, p *packet) (held bool)
+	// databases: it strikes databases, and is drawn only where there are some.
+	databases bool
 	// most is how many a seed draws at most.
 	most int
 }
@@ -139,7 +141,7 @@ func Plan(o Options) []Decision {
 	first, last := formTime, o.settleAt()
 	var plan []Decision
 	for _, k := range Kinds() {
-		if !o.wants(k.Name) {
+		if !o.wants(k.Name) || k.databases && !o.HasDatabases() {
 			continue
 		}
 		s := For(o.Seed, "plan "+k.Name)

@@ -61,7 +61,10 @@ func (c *checks) catchUp(n *node, index uint64) {
 		done = c.order[len(c.order)-1].index
 	}
 	for i := max(done+1, d.first); i <= min(index, d.last()) && len(d.log) > 0; i++ {
-		e := &d.log[i-d.first]
+		e := d.entry(i)
+		if e == nil {
+			continue
+		}
 		data, user, err := core.UserData(*e)
 		if err != nil {
 			c.w.fail(checkApplied, "%v has entry %d before its snapshot: %v", n, i, err)

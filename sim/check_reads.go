@@ -12,8 +12,11 @@ func (c *checks) readLog(n *node, s *Stream) {
 	if i == 0 || i >= uint64(len(c.committed)) {
 		return
 	}
+	e := d.entry(i)
+	if e == nil {
+		return
+	}
 	c.w.marks.add(markLogRead)
-	e := &d.log[i-d.first]
 	switch was := c.committed[i]; {
 	case e.Index != i || e.Term != was.term:
 		c.w.fail(checkReads, "%v reads entry %d as %d of term %d; committed was one of term %d", n, i, e.Index, e.Term, was.term)

@@ -15,12 +15,13 @@ type directory struct {
 	identity    core.Identity
 	hasIdentity bool
 	snapshot    *core.Snapshot
-	first       uint64 // index of log[0]
-	log         []core.Entry
+	first       uint64       // index of log[0]
+	log         []core.Entry // in a gap there are zero values
 	hard        core.HardState
-	promise     uint64 // milliseconds
-	corrupt     string // what a start finds damaged; empty: nothing
-	had         uint64 // where the log ended before this older copy took its place
+	promise     uint64     // milliseconds
+	corrupt     string     // what a start finds damaged; empty: nothing
+	had         uint64     // where the log ended before this older copy took its place
+	retention   *retention // nil: retainEntries
 }
 
 // retainEntries is how many entries before the newest snapshot a directory
@@ -43,7 +44,7 @@ func (d *directory) commit() uint64 {
 // termAt is the term of the entry at index i; 0 if the directory has none.
 func (d *directory) termAt(i uint64) uint64 {
 	switch {
-	case i >= d.first && i <= d.last() && len(d.log) > 0:
+	case d.entry(i) != nil:
 		return d.log[i-d.first].Term
 	case d.snapshot != nil && i == d.snapshot.Index:
 		return d.snapshot.Term
@@ -54,8 +55,9 @@ func (d *directory) termAt(i uint64) uint64 {
 // write applies a batch; it panics on one that breaks the log, as the store does.
 func (d *directory) write(b *core.Persist) {
 	if s := b.Snapshot; s != nil {
-		d.snapshot, d.first, d.log = s, s.Index+1, d.log[:0]
+		d.install(s, b.Keep)
 	}
+	d.fill(b.History)
 	if len(b.Entries) > 0 {
 		i := b.Entries[0].Index
 		if i < d.first || i > d.last()+1 {
@@ -68,7 +70,7 @@ func (d *directory) write(b *core.Persist) {
 			panic(fmt.Sprintf("disk: mark at %d past the log's end at %d", m.Index, d.last()))
 		}
 		d.snapshot = m
-		if m.Index > d.first+2*retainEntries {
+		if d.retention == nil && m.Index > d.first+2*retainEntries {
 			drop := m.Index - d.first - retainEntries
 			d.log, d.first = slices.Delete(d.log, 0, int(drop)), d.first+drop
 		}
@@ -77,6 +79,7 @@ func (d *directory) write(b *core.Persist) {
 		d.hard = *h
 	}
 	d.promise = max(d.promise, b.PromiseMillis)
+	d.trim()
 }
 
 // load is what a core starts from.
@@ -84,7 +87,7 @@ func (d *directory) load() (core.Durable, error) {
 	if d.corrupt != "" {
 		return core.Durable{}, errors.New(d.corrupt)
 	}
-	dur := core.Durable{HardState: d.hard, Snapshot: d.snapshot, PromiseMillis: d.promise}
+	dur := core.Durable{HardState: d.hard, Snapshot: d.snapshot, PromiseMillis: d.promise, Gaps: d.gaps()}
 	if d.snapshot != nil && len(d.log) > 0 && d.last() > d.snapshot.Index {
 		dur.Entries = d.log[d.snapshot.Index+1-d.first:]
 	}
@@ -94,6 +97,9 @@ func (d *directory) load() (core.Durable, error) {
 func (d *directory) clone() *directory {
 	c := *d
 	c.log = slices.Clone(d.log)
+	if d.retention != nil {
+		c.retention = new(*d.retention)
+	}
 	return &c
 }
 
@@ -203,8 +209,10 @@ func (d *disk) takeRoom() bool {
 	need := 0
 	for _, b := range d.writing {
 		need += batchOverhead
-		for _, e := range b.Entries {
-			need += batchOverhead + len(e.Data)
+		for _, es := range [][]core.Entry{b.Entries, b.History} {
+			for i := range es {
+				need += batchOverhead + len(es[i].Data)
+			}
 		}
 		for _, s := range []*core.Snapshot{b.Snapshot, b.Mark} {
 			if s != nil {

@@ -1,0 +1,107 @@
+package sim
+
+import (
+	"fmt"
+
+	"github.com/pgraft/pgraft/core"
+)
+
+// The log in a directory: its entries from first on, but for gaps, where an entry is
+// the zero value; and what the store drops of it.
+
+// retention is a store's limits, as package node's store has them: of the log in
+// entries and in bytes of data, 0 = none, and the index from which on nothing is
+// dropped whatever they say, 0 = none.
+type retention struct {
+	entries, bytes uint64
+	from           uint64
+}
+
+// retentionSlack is the share of a limit by which the log may be over it.
+const retentionSlack = 8
+
+// entry is the entry at index i; nil if the log does not hold it.
+func (d *directory) entry(i uint64) *core.Entry {
+	if i < d.first || i > d.last() || len(d.log) == 0 || d.log[i-d.first].Index == 0 {
+		return nil
+	}
+	return &d.log[i-d.first]
+}
+
+// gaps are the parts of the log before the newest snapshot that it does not hold.
+func (d *directory) gaps() (l []core.Gap) {
+	for i := range d.log {
+		at := d.first + uint64(i)
+		switch {
+		case d.log[i].Index != 0:
+		case len(l) > 0 && l[len(l)-1].To+1 == at:
+			l[len(l)-1].To = at
+		default:
+			l = append(l, core.Gap{From: at, To: at})
+		}
+	}
+	return l
+}
+
+// install puts a leader's snapshot in the place of the log after keep.
+func (d *directory) install(s *core.Snapshot, keep uint64) {
+	d.snapshot = s
+	if keep < d.first || len(d.log) == 0 {
+		d.first, d.log = s.Index+1, d.log[:0]
+		return
+	}
+	if keep > d.last() || keep >= s.Index {
+		panic(fmt.Sprintf("disk: entries up to %d kept of a log of %d..%d, under a snapshot at %d", keep, d.first, d.last(), s.Index))
+	}
+	d.log = d.log[:keep+1-d.first]
+	for d.last() < s.Index {
+		d.log = append(d.log, core.Entry{})
+	}
+}
+
+// fill writes history into a gap, from its lower end up; it panics where there is
+// none, as the store does. Entries before the log are ignored: retention has passed
+// them.
+func (d *directory) fill(es []core.Entry) {
+	for i := range es {
+		at := es[i].Index
+		if at < d.first {
+			continue
+		}
+		if at > d.last() || d.entry(at) != nil || at > d.first && d.entry(at-1) == nil {
+			panic(fmt.Sprintf("disk: history at %d in a log of %d..%d with gaps %v", at, d.first, d.last(), d.gaps()))
+		}
+		d.log[at-d.first] = es[i]
+	}
+}
+
+// trim drops the oldest entries of a log that is over a limit.
+func (d *directory) trim() {
+	r := d.retention
+	if r == nil || d.snapshot == nil || len(d.log) == 0 {
+		return
+	}
+	held, bytes := d.held()
+	if (r.entries == 0 || held <= r.entries+r.entries/retentionSlack) && (r.bytes == 0 || bytes <= r.bytes+r.bytes/retentionSlack) {
+		return
+	}
+	limit := d.snapshot.Index + 1 // what comes after the newest snapshot stays
+	if r.from != 0 {
+		limit = min(limit, r.from)
+	}
+	drop := 0
+	for at := d.first; at < limit && (r.entries != 0 && held > r.entries || r.bytes != 0 && bytes > r.bytes); at++ {
+		bytes -= uint64(len(d.log[drop].Data))
+		held--
+		drop++
+	}
+	d.log, d.first = append(d.log[:0], d.log[drop:]...), d.first+uint64(drop)
+}
+
+// held is how long the log is: in indexes, and in bytes of data.
+func (d *directory) held() (entries, bytes uint64) {
+	for i := range d.log {
+		bytes += uint64(len(d.log[i].Data))
+	}
+	return uint64(len(d.log)), bytes
+}

@@ -1,6 +1,10 @@
 package core
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"github.com/pgraft/pgraft/core/retain"
+)
 
 // Chain sums up all that came out of a core: two runs of equal inputs with equal
 // sums were the same to the byte, and the first step after which the sums differ
@@ -16,13 +20,13 @@ type Chain struct {
 
 // Parts tells apart what in two outputs differs: for each field of Output how
 // many there are, and a sum over them.
-type Parts [6]struct {
+type Parts [7]struct {
 	Count uint64
 	Sum   uint32 // 0 if Count is
 }
 
 // PartNames are the names of Parts, in order.
-const PartNames = "Persist Send Apply Reply Events MembersChanged"
+const PartNames = "Persist Send Apply Reply Events MembersChanged Retain"
 
 // Parts are those of the last output that was added.
 func (c *Chain) Parts() *Parts { return &c.parts }
@@ -115,6 +119,47 @@ func (p *Parts) sum(out *Output) {
 	}
 	if out.MembersChanged {
 		set(5, 1, 1)
+	}
+	if out.Retain != nil {
+		var d digest
+		d.retain(out.Retain)
+		set(6, 1, d)
+	}
+}
+
+func (d *digest) numbers(vs ...uint64) {
+	for _, v := range vs {
+		d.number(v)
+	}
+}
+
+func (d *digest) retain(o *retain.Output) {
+	d.flag(o.Retain != nil)
+	if o.Retain != nil {
+		d.number(*o.Retain)
+	}
+	d.numbers(uint64(len(o.Read)), uint64(len(o.Export)), uint64(len(o.Drop)), uint64(len(o.SendPart)), uint64(len(o.Fetched)))
+	for _, r := range o.Read {
+		d.numbers(r.Ticket, r.For, r.After, r.Last, r.MaxBytes)
+	}
+	d.numbers(o.Export...)
+	d.numbers(o.Drop...)
+	for _, p := range o.SendPart {
+		d.numbers(p.To, p.Ticket, p.Offset, p.Size, p.Total)
+	}
+	for _, f := range o.Fetched {
+		d.numbers(f.ID, uint64(len(f.Entries)))
+		for i := range f.Entries {
+			e := &f.Entries[i]
+			d.numbers(e.Index, e.Term)
+			d.bytes(e.Data)
+			d.flag(e.Own)
+		}
+		d.numbers(f.Silent...)
+	}
+	for _, p := range o.StatePart {
+		d.numbers(p.ID, p.From, p.Offset, p.Total)
+		d.bytes(p.Data)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/corepb"
+	"github.com/pgraft/pgraft/core/retain"
 )
 
 // chainOf runs a random cluster and sums up every output in it.
@@ -114,8 +115,20 @@ func TestChainSeesDifferences(t *testing.T) {
 		"code":     func(o *core.Output) { o.Reply[0].Code = core.Busy },
 		"text":     func(o *core.Output) { o.Reply[0].Text = "u" },
 		"event":    func(o *core.Output) { o.Events[0].Level = core.Debug },
-		"members":  func(o *core.Output) { o.MembersChanged = true },
-		"nothing":  func(o *core.Output) { *o = core.Output{} },
+		"retained": func(o *core.Output) { o.Retain = &retain.Output{Retain: new(uint64(0))} },
+		"from":     func(o *core.Output) { o.Retain = &retain.Output{Retain: new(uint64(1))} },
+		"read":     func(o *core.Output) { o.Retain = &retain.Output{Read: []retain.Read{{Ticket: 1}}} },
+		"read to":  func(o *core.Output) { o.Retain = &retain.Output{Read: []retain.Read{{Last: 1}}} },
+		"export":   func(o *core.Output) { o.Retain = &retain.Output{Export: []uint64{1}} },
+		"drop":     func(o *core.Output) { o.Retain = &retain.Output{Drop: []uint64{1}} },
+		"part":     func(o *core.Output) { o.Retain = &retain.Output{SendPart: []retain.SendPart{{Size: 1}}} },
+		"fetched": func(o *core.Output) {
+			o.Retain = &retain.Output{Fetched: []retain.Fetched{{Entries: []retain.Entry{{Index: 2}}}}}
+		},
+		"silent":     func(o *core.Output) { o.Retain = &retain.Output{Fetched: []retain.Fetched{{Silent: []uint64{2}}}} },
+		"state part": func(o *core.Output) { o.Retain = &retain.Output{StatePart: []retain.StatePart{{Data: []byte("x")}}} },
+		"members":    func(o *core.Output) { o.MembersChanged = true },
+		"nothing":    func(o *core.Output) { *o = core.Output{} },
 	} {
 		out := base()
 		change(&out)
@@ -142,6 +155,9 @@ func inputs() []core.Input {
 		core.ReplaceNode{ID: 7, OldNodeID: 8, NodeID: 9, Address: "h", Port: 10, ReplicaUUID: id}, core.TransferLeader{ID: 11, NodeID: 12},
 		core.ReadBarrier{ID: 13}, core.ConfirmLeader{ID: 14}, core.WaitApplied{ID: 15, Index: 16}, core.Cancel{ID: 17},
 		core.Persisted{Seq: 18}, core.Applied{Index: 19}, core.PeerUnreachable{RaftID: 20}, core.SnapshotSent{RaftID: 21, OK: true}, core.RemovedByPeer{}, core.DiskFull{Full: true},
+		core.Needs{From: 22, Importable: true}, core.FetchHistory{ID: 23, After: 24, Last: 25},
+		core.HistoryRead{Ticket: 26, First: 27, Failed: true, Entries: []core.Entry{{Index: 28, Term: 29, Kind: core.EntryConfChangeV2, Data: []byte("d")}, {Index: 1 << 40, Data: bytes.Repeat([]byte("e"), 300)}, {Term: 1}}},
+		core.FetchState{ID: 30}, core.Exported{Ticket: 31, Size: 32},
 	}
 }
 

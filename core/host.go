@@ -1,5 +1,7 @@
 package core
 
+import "github.com/pgraft/pgraft/core/retain"
+
 // Host carries out a core's outputs. node and the simulator implement it; the
 // order in which its methods are called is Perform's, for both.
 type Host interface {
@@ -16,6 +18,21 @@ type Host interface {
 	// MembersChanged is called after the Sends of the same step, so that a last
 	// message to a removed member still has a connection.
 	MembersChanged(Members)
+	Keeper
+}
+
+// Keeper is the part of a Host that carries out what package retain decides; the
+// fields of retain.Output say what each order means. None of its methods waits.
+type Keeper interface {
+	// Retain is called before Persist, so that what a batch has the store drop goes
+	// by it.
+	Retain(from uint64)
+	ReadHistory(retain.Read)
+	Export(ticket uint64)
+	DropState(ticket uint64)
+	SendPart(retain.SendPart)
+	Fetched(retain.Fetched)
+	StatePart(retain.StatePart)
 }
 
 // Recorder is a Host that keeps what goes into its core and what comes out: for
@@ -47,6 +64,13 @@ func Perform(c *Core, in Input, h Host) {
 	for _, e := range out.Events {
 		h.Event(e)
 	}
+	keep := out.Retain
+	if keep == nil {
+		keep = &retain.Output{}
+	}
+	if keep.Retain != nil {
+		h.Retain(*keep.Retain)
+	}
 	if len(out.Persist) > 0 {
 		h.Persist(out.Persist)
 	}
@@ -59,7 +83,31 @@ func Perform(c *Core, in Input, h Host) {
 	if len(out.Apply) > 0 {
 		h.Apply(out.Apply)
 	}
+	performKept(keep, h)
 	for _, r := range out.Reply {
 		h.Reply(r)
+	}
+}
+
+// performKept has the host carry out the orders of package retain. A state's last
+// part comes before the reply to who asked for it.
+func performKept(out *retain.Output, h Host) {
+	for _, r := range out.Read {
+		h.ReadHistory(r)
+	}
+	for _, t := range out.Export {
+		h.Export(t)
+	}
+	for _, p := range out.SendPart {
+		h.SendPart(p)
+	}
+	for _, t := range out.Drop {
+		h.DropState(t)
+	}
+	for _, f := range out.Fetched {
+		h.Fetched(f)
+	}
+	for _, p := range out.StatePart {
+		h.StatePart(p)
 	}
 }

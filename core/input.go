@@ -110,6 +110,47 @@ type (
 	// RemovedByPeer says that a member refused this node's connection because
 	// it is no longer a member.
 	RemovedByPeer struct{}
+
+	// Needs says from which index on this node's database needs entries, 0 = none,
+	// and whether it can be filled from a state that another member's database
+	// exported. Until the first one this node has no database: of what package
+	// retain decides it does nothing but answer others. A restart says it again.
+	Needs struct {
+		From       uint64
+		Importable bool
+	}
+
+	// FetchHistory asks other members for the committed entries after After, up to
+	// and with Last, which this node's log store does not hold: as many as one
+	// answer has. Output.Retain answers with a Fetched of the same ID, once; a Reply
+	// that is not OK says why it was not asked.
+	FetchHistory struct {
+		ID          uint64
+		After, Last uint64
+	}
+
+	// HistoryRead answers an order to read (retain.Read) with the same Ticket, in
+	// every outcome. First is the first index that the log store holds; Entries
+	// follow the order's After without gap, and there are none if the store does not
+	// hold the first of them. Failed: it could not be read.
+	HistoryRead struct {
+		Ticket  uint64
+		First   uint64
+		Entries []Entry
+		Failed  bool
+	}
+
+	// FetchState asks the members that can be reached, in turn, for the exported
+	// state of their database. Reply comes after its last part (retain.StatePart);
+	// it is NotPossible if no member has one.
+	FetchState struct{ ID uint64 }
+
+	// Exported answers an order to export, in every outcome. Size is the length of
+	// the state in bytes; 0: there is none.
+	Exported struct {
+		Ticket uint64
+		Size   uint64
+	}
 )
 
 func (Tick) isInput()            {}
@@ -129,3 +170,8 @@ func (PeerUnreachable) isInput() {}
 func (SnapshotSent) isInput()    {}
 func (DiskFull) isInput()        {}
 func (RemovedByPeer) isInput()   {}
+func (Needs) isInput()           {}
+func (FetchHistory) isInput()    {}
+func (HistoryRead) isInput()     {}
+func (FetchState) isInput()      {}
+func (Exported) isInput()        {}

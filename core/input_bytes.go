@@ -26,6 +26,24 @@ func (b *inputBytes) bytes(field protowire.Number, v []byte) {
 	}
 }
 
+// entry appends a corepb.LogEntry.
+func (b *inputBytes) entry(field protowire.Number, e *Entry) {
+	size := 0
+	for i, v := range [...]uint64{uint64(e.Kind), e.Term, e.Index} {
+		if v != 0 {
+			size += protowire.SizeTag(protowire.Number(i+1)) + protowire.SizeVarint(v)
+		}
+	}
+	if len(e.Data) > 0 {
+		size += protowire.SizeTag(4) + protowire.SizeBytes(len(e.Data))
+	}
+	*b = protowire.AppendVarint(protowire.AppendTag(*b, field, protowire.BytesType), uint64(size))
+	b.number(1, uint64(e.Kind))
+	b.number(2, e.Term)
+	b.number(3, e.Index)
+	b.bytes(4, e.Data)
+}
+
 // EncodeInput appends in to b, as a corepb.Input: the bytes that protobuf
 // writes, without its allocations. They depend on in alone.
 func EncodeInput(b []byte, in Input) []byte {
@@ -112,6 +130,30 @@ func (b *inputBytes) body(in Input) protowire.Number {
 	case DiskFull:
 		b.number(1, protowire.EncodeBool(in.Full))
 		return 20
+	case Needs:
+		b.number(1, in.From)
+		b.number(2, protowire.EncodeBool(in.Importable))
+		return 22
+	case FetchHistory:
+		b.number(1, in.ID)
+		b.number(2, in.After)
+		b.number(3, in.Last)
+		return 23
+	case HistoryRead:
+		b.number(1, in.Ticket)
+		b.number(2, in.First)
+		for i := range in.Entries {
+			b.entry(3, &in.Entries[i])
+		}
+		b.number(4, protowire.EncodeBool(in.Failed))
+		return 24
+	case FetchState:
+		b.number(1, in.ID)
+		return 25
+	case Exported:
+		b.number(1, in.Ticket)
+		b.number(2, in.Size)
+		return 26
 	}
 	panic(fmt.Sprintf("unknown input %T", in))
 }
@@ -167,6 +209,17 @@ func DecodeInput(b []byte) (Input, error) {
 		return DiskFull{Full: x.DiskFull.GetFull()}, nil
 	case *corepb.Input_RemovedByPeer_:
 		return RemovedByPeer{}, nil
+	case *corepb.Input_Needs_:
+		return Needs{From: x.Needs.GetFrom(), Importable: x.Needs.GetImportable()}, nil
+	case *corepb.Input_FetchHistory_:
+		return FetchHistory{ID: x.FetchHistory.GetId(), After: x.FetchHistory.GetAfter(), Last: x.FetchHistory.GetLast()}, nil
+	case *corepb.Input_HistoryRead_:
+		r := x.HistoryRead
+		return HistoryRead{Ticket: r.GetTicket(), First: r.GetFirst(), Entries: logEntries(r.GetEntries()), Failed: r.GetFailed()}, nil
+	case *corepb.Input_FetchState_:
+		return FetchState{ID: x.FetchState.GetId()}, nil
+	case *corepb.Input_Exported_:
+		return Exported{Ticket: x.Exported.GetTicket(), Size: x.Exported.GetSize()}, nil
 	}
 	return nil, fmt.Errorf("core: input of %d bytes is none known here", len(b))
 }
@@ -176,4 +229,16 @@ func uuid(b []byte) ([16]byte, error) {
 		return [16]byte{}, fmt.Errorf("core: input with an id of %d bytes", len(b))
 	}
 	return [16]byte(b), nil
+}
+
+// logEntries are es as the core and its host exchange them.
+func logEntries(es []*corepb.LogEntry) []Entry {
+	if len(es) == 0 {
+		return nil
+	}
+	l := make([]Entry, len(es))
+	for i, e := range es {
+		l[i] = Entry{Index: e.GetIndex(), Term: e.GetTerm(), Kind: EntryKind(e.GetKind()), Data: e.GetData()}
+	}
+	return l
 }

@@ -6,10 +6,12 @@ import (
 	"slices"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/retain/retaintest"
 )
 
 // node is one process with its disk and its clock. It is the core's Host.
 type node struct {
+	retaintest.None
 	c       *cluster
 	key     uint32
 	id      core.Identity

@@ -1,5 +1,7 @@
 package core
 
+import "github.com/pgraft/pgraft/core/retain"
+
 // Output is everything that one Step asks of the host, as data. The host
 // publishes Core.Status (the lease in it) before it carries out Send, hands the
 // batches of Persist to the log store in order, and answers as each type says.
@@ -11,6 +13,8 @@ type Output struct {
 	Events  []Event
 	// MembersChanged says that Core.Members has changed.
 	MembersChanged bool
+	// Retain is what package retain decided; nil: nothing.
+	Retain *retain.Output
 }
 
 // Persist is one numbered batch for the log store. Batches are written in

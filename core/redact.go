@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/pgraft/pgraft/core/corepb"
+	"github.com/pgraft/pgraft/core/retain"
 )
 
 // Redaction puts other bytes of the same length in the place of users' data, in
@@ -55,6 +56,8 @@ func (r *Redaction) Input(encoded []byte) (found bool) {
 				found = r.envelope(v) || found
 			case kind == 3 && field == 3: // Propose
 				found = r.data(v) || found
+			case kind == 24 && field == 3 && len(v) > r.Over: // HistoryRead
+				found = r.entry(v) || found
 			}
 		}
 	}
@@ -94,7 +97,27 @@ func (r *Redaction) Output(out Output) Output {
 		}
 		out.Apply[i].Data = r.copyOf((*Redaction).data, a.Data)
 	}
+	if out.Retain != nil {
+		out.Retain = r.retained(out.Retain)
+	}
 	return out
+}
+
+// retained is out, redacted: a copy if anything changes.
+func (r *Redaction) retained(out *retain.Output) *retain.Output {
+	c := *out
+	c.Fetched, c.StatePart = slices.Clone(c.Fetched), slices.Clone(c.StatePart)
+	for i := range c.Fetched {
+		es := slices.Clone(c.Fetched[i].Entries)
+		for k := range es {
+			es[k].Data = r.copyOf((*Redaction).data, es[k].Data)
+		}
+		c.Fetched[i].Entries = es
+	}
+	for i := range c.StatePart {
+		c.StatePart[i].Data = r.copyOf((*Redaction).data, c.StatePart[i].Data)
+	}
+	return &c
 }
 
 // same says whether a is b, and no copy of it.
@@ -149,7 +172,7 @@ func (r *Redaction) command(b []byte) (found bool) {
 	return found
 }
 
-// entry is a raftpb.Entry.
+// entry is a raftpb.Entry, or a corepb.LogEntry.
 func (r *Redaction) entry(b []byte) (found bool) {
 	for field, v := range fields(b) {
 		if kind, _ := protowire.ConsumeVarint(v); field == 1 && kind != uint64(EntryNormal) {
@@ -191,6 +214,32 @@ func (r *Redaction) envelope(b []byte) (found bool) {
 					found = r.command(v) || found
 				}
 			}
+		case field == 14: // history
+			found = r.history(v) || found
+		case field == 17: // table_state
+			for field, v := range fields(v) {
+				if field == 4 {
+					found = r.data(v) || found
+				}
+			}
+		}
+	}
+	return found
+}
+
+// history is a corepb.History.
+func (r *Redaction) history(b []byte) (found bool) {
+	for field, v := range fields(b) {
+		switch {
+		case len(v) <= r.Over:
+		case field == 2: // entries
+			for field, v := range fields(v) {
+				if field == 4 {
+					found = r.data(v) || found
+				}
+			}
+		case field == 10: // stored
+			found = r.entry(v) || found
 		}
 	}
 	return found

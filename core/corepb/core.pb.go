@@ -573,7 +573,7 @@ type Envelope_ReadReply struct {
 }
 
 type Envelope_HistoryRequest struct {
-	// From node to node; a core never sees them.
+	// What package core/retain says.
 	HistoryRequest *HistoryRequest `protobuf:"bytes,13,opt,name=history_request,json=historyRequest,proto3,oneof"`
 }
 
@@ -1810,6 +1810,11 @@ type Input struct {
 	//	*Input_SnapshotSent_
 	//	*Input_RemovedByPeer_
 	//	*Input_DiskFull_
+	//	*Input_Needs_
+	//	*Input_FetchHistory_
+	//	*Input_HistoryRead_
+	//	*Input_FetchState_
+	//	*Input_Exported_
 	Body          isInput_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2005,6 +2010,51 @@ func (x *Input) GetDiskFull() *Input_DiskFull {
 	return nil
 }
 
+func (x *Input) GetNeeds() *Input_Needs {
+	if x != nil {
+		if x, ok := x.Body.(*Input_Needs_); ok {
+			return x.Needs
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetFetchHistory() *Input_FetchHistory {
+	if x != nil {
+		if x, ok := x.Body.(*Input_FetchHistory_); ok {
+			return x.FetchHistory
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetHistoryRead() *Input_HistoryRead {
+	if x != nil {
+		if x, ok := x.Body.(*Input_HistoryRead_); ok {
+			return x.HistoryRead
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetFetchState() *Input_FetchState {
+	if x != nil {
+		if x, ok := x.Body.(*Input_FetchState_); ok {
+			return x.FetchState
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetExported() *Input_Exported {
+	if x != nil {
+		if x, ok := x.Body.(*Input_Exported_); ok {
+			return x.Exported
+		}
+	}
+	return nil
+}
+
 type isInput_Body interface {
 	isInput_Body()
 }
@@ -2077,6 +2127,26 @@ type Input_DiskFull_ struct {
 	DiskFull *Input_DiskFull `protobuf:"bytes,20,opt,name=disk_full,json=diskFull,proto3,oneof"`
 }
 
+type Input_Needs_ struct {
+	Needs *Input_Needs `protobuf:"bytes,22,opt,name=needs,proto3,oneof"`
+}
+
+type Input_FetchHistory_ struct {
+	FetchHistory *Input_FetchHistory `protobuf:"bytes,23,opt,name=fetch_history,json=fetchHistory,proto3,oneof"`
+}
+
+type Input_HistoryRead_ struct {
+	HistoryRead *Input_HistoryRead `protobuf:"bytes,24,opt,name=history_read,json=historyRead,proto3,oneof"`
+}
+
+type Input_FetchState_ struct {
+	FetchState *Input_FetchState `protobuf:"bytes,25,opt,name=fetch_state,json=fetchState,proto3,oneof"`
+}
+
+type Input_Exported_ struct {
+	Exported *Input_Exported `protobuf:"bytes,26,opt,name=exported,proto3,oneof"`
+}
+
 func (*Input_Tick_) isInput_Body() {}
 
 func (*Input_Receive_) isInput_Body() {}
@@ -2111,18 +2181,102 @@ func (*Input_RemovedByPeer_) isInput_Body() {}
 
 func (*Input_DiskFull_) isInput_Body() {}
 
+func (*Input_Needs_) isInput_Body() {}
+
+func (*Input_FetchHistory_) isInput_Body() {}
+
+func (*Input_HistoryRead_) isInput_Body() {}
+
+func (*Input_FetchState_) isInput_Body() {}
+
+func (*Input_Exported_) isInput_Body() {}
+
+// LogEntry is a log entry as a log store holds it. Its fields are those of a
+// raftpb.Entry.
+type LogEntry struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          uint64                 `protobuf:"varint,1,opt,name=kind,proto3" json:"kind,omitempty"` // core.EntryKind
+	Term          uint64                 `protobuf:"varint,2,opt,name=term,proto3" json:"term,omitempty"`
+	Index         uint64                 `protobuf:"varint,3,opt,name=index,proto3" json:"index,omitempty"`
+	Data          []byte                 `protobuf:"bytes,4,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogEntry) Reset() {
+	*x = LogEntry{}
+	mi := &file_core_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogEntry) ProtoMessage() {}
+
+func (x *LogEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogEntry.ProtoReflect.Descriptor instead.
+func (*LogEntry) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *LogEntry) GetKind() uint64 {
+	if x != nil {
+		return x.Kind
+	}
+	return 0
+}
+
+func (x *LogEntry) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *LogEntry) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *LogEntry) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 // HistoryRequest asks for committed entries that the asking node's own log no
 // longer holds, or never did.
 type HistoryRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	After         uint64                 `protobuf:"varint,1,opt,name=after,proto3" json:"after,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	After uint64                 `protobuf:"varint,1,opt,name=after,proto3" json:"after,omitempty"`
+	// The entries are asked for as the log store holds them, up to and with last. A
+	// member that does not know these fields answers as if they were absent.
+	Stored        bool   `protobuf:"varint,10,opt,name=stored,proto3" json:"stored,omitempty"`
+	Last          uint64 `protobuf:"varint,11,opt,name=last,proto3" json:"last,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HistoryRequest) Reset() {
 	*x = HistoryRequest{}
-	mi := &file_core_proto_msgTypes[20]
+	mi := &file_core_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2134,7 +2288,7 @@ func (x *HistoryRequest) String() string {
 func (*HistoryRequest) ProtoMessage() {}
 
 func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[20]
+	mi := &file_core_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2147,7 +2301,7 @@ func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryRequest.ProtoReflect.Descriptor instead.
 func (*HistoryRequest) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{20}
+	return file_core_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *HistoryRequest) GetAfter() uint64 {
@@ -2157,19 +2311,37 @@ func (x *HistoryRequest) GetAfter() uint64 {
 	return 0
 }
 
+func (x *HistoryRequest) GetStored() bool {
+	if x != nil {
+		return x.Stored
+	}
+	return false
+}
+
+func (x *HistoryRequest) GetLast() uint64 {
+	if x != nil {
+		return x.Last
+	}
+	return 0
+}
+
 // History answers it: entries that follow index after without gap; none if this
 // node does not have them either.
 type History struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	After         uint64                 `protobuf:"varint,1,opt,name=after,proto3" json:"after,omitempty"`
-	Entries       []*HistoryEntry        `protobuf:"bytes,2,rep,name=entries,proto3" json:"entries,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	After   uint64                 `protobuf:"varint,1,opt,name=after,proto3" json:"after,omitempty"`
+	Entries []*HistoryEntry        `protobuf:"bytes,2,rep,name=entries,proto3" json:"entries,omitempty"`
+	// To a request for stored entries: them, in place of entries, and the first index
+	// that the sender's log holds. 0: the sender does not know these fields.
+	Stored        []*LogEntry `protobuf:"bytes,10,rep,name=stored,proto3" json:"stored,omitempty"`
+	First         uint64      `protobuf:"varint,11,opt,name=first,proto3" json:"first,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *History) Reset() {
 	*x = History{}
-	mi := &file_core_proto_msgTypes[21]
+	mi := &file_core_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2181,7 +2353,7 @@ func (x *History) String() string {
 func (*History) ProtoMessage() {}
 
 func (x *History) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[21]
+	mi := &file_core_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2194,7 +2366,7 @@ func (x *History) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use History.ProtoReflect.Descriptor instead.
 func (*History) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{21}
+	return file_core_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *History) GetAfter() uint64 {
@@ -2211,6 +2383,20 @@ func (x *History) GetEntries() []*HistoryEntry {
 	return nil
 }
 
+func (x *History) GetStored() []*LogEntry {
+	if x != nil {
+		return x.Stored
+	}
+	return nil
+}
+
+func (x *History) GetFirst() uint64 {
+	if x != nil {
+		return x.First
+	}
+	return 0
+}
+
 type HistoryEntry struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
@@ -2223,7 +2409,7 @@ type HistoryEntry struct {
 
 func (x *HistoryEntry) Reset() {
 	*x = HistoryEntry{}
-	mi := &file_core_proto_msgTypes[22]
+	mi := &file_core_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2235,7 +2421,7 @@ func (x *HistoryEntry) String() string {
 func (*HistoryEntry) ProtoMessage() {}
 
 func (x *HistoryEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[22]
+	mi := &file_core_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2248,7 +2434,7 @@ func (x *HistoryEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryEntry.ProtoReflect.Descriptor instead.
 func (*HistoryEntry) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{22}
+	return file_core_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *HistoryEntry) GetIndex() uint64 {
@@ -2291,7 +2477,7 @@ type ApplyNeeds struct {
 
 func (x *ApplyNeeds) Reset() {
 	*x = ApplyNeeds{}
-	mi := &file_core_proto_msgTypes[23]
+	mi := &file_core_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2303,7 +2489,7 @@ func (x *ApplyNeeds) String() string {
 func (*ApplyNeeds) ProtoMessage() {}
 
 func (x *ApplyNeeds) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[23]
+	mi := &file_core_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2316,7 +2502,7 @@ func (x *ApplyNeeds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyNeeds.ProtoReflect.Descriptor instead.
 func (*ApplyNeeds) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{23}
+	return file_core_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ApplyNeeds) GetFrom() uint64 {
@@ -2338,7 +2524,7 @@ type TableStateRequest struct {
 
 func (x *TableStateRequest) Reset() {
 	*x = TableStateRequest{}
-	mi := &file_core_proto_msgTypes[24]
+	mi := &file_core_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2350,7 +2536,7 @@ func (x *TableStateRequest) String() string {
 func (*TableStateRequest) ProtoMessage() {}
 
 func (x *TableStateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[24]
+	mi := &file_core_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2363,7 +2549,7 @@ func (x *TableStateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TableStateRequest.ProtoReflect.Descriptor instead.
 func (*TableStateRequest) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{24}
+	return file_core_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *TableStateRequest) GetTicket() uint64 {
@@ -2393,7 +2579,7 @@ type TableState struct {
 
 func (x *TableState) Reset() {
 	*x = TableState{}
-	mi := &file_core_proto_msgTypes[25]
+	mi := &file_core_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2405,7 +2591,7 @@ func (x *TableState) String() string {
 func (*TableState) ProtoMessage() {}
 
 func (x *TableState) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[25]
+	mi := &file_core_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2418,7 +2604,7 @@ func (x *TableState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TableState.ProtoReflect.Descriptor instead.
 func (*TableState) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{25}
+	return file_core_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *TableState) GetTicket() uint64 {
@@ -2457,7 +2643,7 @@ type Input_Tick struct {
 
 func (x *Input_Tick) Reset() {
 	*x = Input_Tick{}
-	mi := &file_core_proto_msgTypes[26]
+	mi := &file_core_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2469,7 +2655,7 @@ func (x *Input_Tick) String() string {
 func (*Input_Tick) ProtoMessage() {}
 
 func (x *Input_Tick) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[26]
+	mi := &file_core_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2495,7 +2681,7 @@ type Input_Receive struct {
 
 func (x *Input_Receive) Reset() {
 	*x = Input_Receive{}
-	mi := &file_core_proto_msgTypes[27]
+	mi := &file_core_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2507,7 +2693,7 @@ func (x *Input_Receive) String() string {
 func (*Input_Receive) ProtoMessage() {}
 
 func (x *Input_Receive) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[27]
+	mi := &file_core_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2548,7 +2734,7 @@ type Input_Propose struct {
 
 func (x *Input_Propose) Reset() {
 	*x = Input_Propose{}
-	mi := &file_core_proto_msgTypes[28]
+	mi := &file_core_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2560,7 +2746,7 @@ func (x *Input_Propose) String() string {
 func (*Input_Propose) ProtoMessage() {}
 
 func (x *Input_Propose) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[28]
+	mi := &file_core_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2610,7 +2796,7 @@ type Input_AddNode struct {
 
 func (x *Input_AddNode) Reset() {
 	*x = Input_AddNode{}
-	mi := &file_core_proto_msgTypes[29]
+	mi := &file_core_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2622,7 +2808,7 @@ func (x *Input_AddNode) String() string {
 func (*Input_AddNode) ProtoMessage() {}
 
 func (x *Input_AddNode) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[29]
+	mi := &file_core_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2683,7 +2869,7 @@ type Input_RemoveNode struct {
 
 func (x *Input_RemoveNode) Reset() {
 	*x = Input_RemoveNode{}
-	mi := &file_core_proto_msgTypes[30]
+	mi := &file_core_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2695,7 +2881,7 @@ func (x *Input_RemoveNode) String() string {
 func (*Input_RemoveNode) ProtoMessage() {}
 
 func (x *Input_RemoveNode) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[30]
+	mi := &file_core_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2739,7 +2925,7 @@ type Input_ReplaceNode struct {
 
 func (x *Input_ReplaceNode) Reset() {
 	*x = Input_ReplaceNode{}
-	mi := &file_core_proto_msgTypes[31]
+	mi := &file_core_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2751,7 +2937,7 @@ func (x *Input_ReplaceNode) String() string {
 func (*Input_ReplaceNode) ProtoMessage() {}
 
 func (x *Input_ReplaceNode) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[31]
+	mi := &file_core_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2819,7 +3005,7 @@ type Input_TransferLeader struct {
 
 func (x *Input_TransferLeader) Reset() {
 	*x = Input_TransferLeader{}
-	mi := &file_core_proto_msgTypes[32]
+	mi := &file_core_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2831,7 +3017,7 @@ func (x *Input_TransferLeader) String() string {
 func (*Input_TransferLeader) ProtoMessage() {}
 
 func (x *Input_TransferLeader) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[32]
+	mi := &file_core_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2870,7 +3056,7 @@ type Input_ReadBarrier struct {
 
 func (x *Input_ReadBarrier) Reset() {
 	*x = Input_ReadBarrier{}
-	mi := &file_core_proto_msgTypes[33]
+	mi := &file_core_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2882,7 +3068,7 @@ func (x *Input_ReadBarrier) String() string {
 func (*Input_ReadBarrier) ProtoMessage() {}
 
 func (x *Input_ReadBarrier) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[33]
+	mi := &file_core_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2914,7 +3100,7 @@ type Input_ConfirmLeader struct {
 
 func (x *Input_ConfirmLeader) Reset() {
 	*x = Input_ConfirmLeader{}
-	mi := &file_core_proto_msgTypes[34]
+	mi := &file_core_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2926,7 +3112,7 @@ func (x *Input_ConfirmLeader) String() string {
 func (*Input_ConfirmLeader) ProtoMessage() {}
 
 func (x *Input_ConfirmLeader) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[34]
+	mi := &file_core_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2959,7 +3145,7 @@ type Input_WaitApplied struct {
 
 func (x *Input_WaitApplied) Reset() {
 	*x = Input_WaitApplied{}
-	mi := &file_core_proto_msgTypes[35]
+	mi := &file_core_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2971,7 +3157,7 @@ func (x *Input_WaitApplied) String() string {
 func (*Input_WaitApplied) ProtoMessage() {}
 
 func (x *Input_WaitApplied) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[35]
+	mi := &file_core_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3010,7 +3196,7 @@ type Input_Cancel struct {
 
 func (x *Input_Cancel) Reset() {
 	*x = Input_Cancel{}
-	mi := &file_core_proto_msgTypes[36]
+	mi := &file_core_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3022,7 +3208,7 @@ func (x *Input_Cancel) String() string {
 func (*Input_Cancel) ProtoMessage() {}
 
 func (x *Input_Cancel) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[36]
+	mi := &file_core_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3054,7 +3240,7 @@ type Input_Persisted struct {
 
 func (x *Input_Persisted) Reset() {
 	*x = Input_Persisted{}
-	mi := &file_core_proto_msgTypes[37]
+	mi := &file_core_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3066,7 +3252,7 @@ func (x *Input_Persisted) String() string {
 func (*Input_Persisted) ProtoMessage() {}
 
 func (x *Input_Persisted) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[37]
+	mi := &file_core_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3098,7 +3284,7 @@ type Input_Applied struct {
 
 func (x *Input_Applied) Reset() {
 	*x = Input_Applied{}
-	mi := &file_core_proto_msgTypes[38]
+	mi := &file_core_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3110,7 +3296,7 @@ func (x *Input_Applied) String() string {
 func (*Input_Applied) ProtoMessage() {}
 
 func (x *Input_Applied) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[38]
+	mi := &file_core_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3142,7 +3328,7 @@ type Input_PeerUnreachable struct {
 
 func (x *Input_PeerUnreachable) Reset() {
 	*x = Input_PeerUnreachable{}
-	mi := &file_core_proto_msgTypes[39]
+	mi := &file_core_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3154,7 +3340,7 @@ func (x *Input_PeerUnreachable) String() string {
 func (*Input_PeerUnreachable) ProtoMessage() {}
 
 func (x *Input_PeerUnreachable) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[39]
+	mi := &file_core_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3187,7 +3373,7 @@ type Input_SnapshotSent struct {
 
 func (x *Input_SnapshotSent) Reset() {
 	*x = Input_SnapshotSent{}
-	mi := &file_core_proto_msgTypes[40]
+	mi := &file_core_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3199,7 +3385,7 @@ func (x *Input_SnapshotSent) String() string {
 func (*Input_SnapshotSent) ProtoMessage() {}
 
 func (x *Input_SnapshotSent) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[40]
+	mi := &file_core_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3237,7 +3423,7 @@ type Input_RemovedByPeer struct {
 
 func (x *Input_RemovedByPeer) Reset() {
 	*x = Input_RemovedByPeer{}
-	mi := &file_core_proto_msgTypes[41]
+	mi := &file_core_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3249,7 +3435,7 @@ func (x *Input_RemovedByPeer) String() string {
 func (*Input_RemovedByPeer) ProtoMessage() {}
 
 func (x *Input_RemovedByPeer) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[41]
+	mi := &file_core_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3274,7 +3460,7 @@ type Input_DiskFull struct {
 
 func (x *Input_DiskFull) Reset() {
 	*x = Input_DiskFull{}
-	mi := &file_core_proto_msgTypes[42]
+	mi := &file_core_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3286,7 +3472,7 @@ func (x *Input_DiskFull) String() string {
 func (*Input_DiskFull) ProtoMessage() {}
 
 func (x *Input_DiskFull) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[42]
+	mi := &file_core_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3307,6 +3493,282 @@ func (x *Input_DiskFull) GetFull() bool {
 		return x.Full
 	}
 	return false
+}
+
+type Input_Needs struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          uint64                 `protobuf:"varint,1,opt,name=from,proto3" json:"from,omitempty"`
+	Importable    bool                   `protobuf:"varint,2,opt,name=importable,proto3" json:"importable,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_Needs) Reset() {
+	*x = Input_Needs{}
+	mi := &file_core_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_Needs) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_Needs) ProtoMessage() {}
+
+func (x *Input_Needs) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_Needs.ProtoReflect.Descriptor instead.
+func (*Input_Needs) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{19, 17}
+}
+
+func (x *Input_Needs) GetFrom() uint64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *Input_Needs) GetImportable() bool {
+	if x != nil {
+		return x.Importable
+	}
+	return false
+}
+
+type Input_FetchHistory struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	After         uint64                 `protobuf:"varint,2,opt,name=after,proto3" json:"after,omitempty"`
+	Last          uint64                 `protobuf:"varint,3,opt,name=last,proto3" json:"last,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_FetchHistory) Reset() {
+	*x = Input_FetchHistory{}
+	mi := &file_core_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_FetchHistory) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_FetchHistory) ProtoMessage() {}
+
+func (x *Input_FetchHistory) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_FetchHistory.ProtoReflect.Descriptor instead.
+func (*Input_FetchHistory) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{19, 18}
+}
+
+func (x *Input_FetchHistory) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Input_FetchHistory) GetAfter() uint64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+func (x *Input_FetchHistory) GetLast() uint64 {
+	if x != nil {
+		return x.Last
+	}
+	return 0
+}
+
+type Input_HistoryRead struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ticket        uint64                 `protobuf:"varint,1,opt,name=ticket,proto3" json:"ticket,omitempty"`
+	First         uint64                 `protobuf:"varint,2,opt,name=first,proto3" json:"first,omitempty"`
+	Entries       []*LogEntry            `protobuf:"bytes,3,rep,name=entries,proto3" json:"entries,omitempty"`
+	Failed        bool                   `protobuf:"varint,4,opt,name=failed,proto3" json:"failed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_HistoryRead) Reset() {
+	*x = Input_HistoryRead{}
+	mi := &file_core_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_HistoryRead) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_HistoryRead) ProtoMessage() {}
+
+func (x *Input_HistoryRead) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_HistoryRead.ProtoReflect.Descriptor instead.
+func (*Input_HistoryRead) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{19, 19}
+}
+
+func (x *Input_HistoryRead) GetTicket() uint64 {
+	if x != nil {
+		return x.Ticket
+	}
+	return 0
+}
+
+func (x *Input_HistoryRead) GetFirst() uint64 {
+	if x != nil {
+		return x.First
+	}
+	return 0
+}
+
+func (x *Input_HistoryRead) GetEntries() []*LogEntry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+func (x *Input_HistoryRead) GetFailed() bool {
+	if x != nil {
+		return x.Failed
+	}
+	return false
+}
+
+type Input_FetchState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_FetchState) Reset() {
+	*x = Input_FetchState{}
+	mi := &file_core_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_FetchState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_FetchState) ProtoMessage() {}
+
+func (x *Input_FetchState) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_FetchState.ProtoReflect.Descriptor instead.
+func (*Input_FetchState) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{19, 20}
+}
+
+func (x *Input_FetchState) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+type Input_Exported struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ticket        uint64                 `protobuf:"varint,1,opt,name=ticket,proto3" json:"ticket,omitempty"`
+	Size          uint64                 `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_Exported) Reset() {
+	*x = Input_Exported{}
+	mi := &file_core_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_Exported) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_Exported) ProtoMessage() {}
+
+func (x *Input_Exported) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_Exported.ProtoReflect.Descriptor instead.
+func (*Input_Exported) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{19, 21}
+}
+
+func (x *Input_Exported) GetTicket() uint64 {
+	if x != nil {
+		return x.Ticket
+	}
+	return 0
+}
+
+func (x *Input_Exported) GetSize() uint64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
 }
 
 var File_core_proto protoreflect.FileDescriptor
@@ -3449,7 +3911,7 @@ const file_core_proto_rawDesc = "" +
 	"\arefusal\x18\a \x01(\x0e2\x14.pgraft.core.RefusalR\arefusal\x12\x16\n" +
 	"\x06reason\x18\b \x01(\tR\x06reason\x12\x12\n" +
 	"\x04life\x18\t \x01(\fR\x04life\x12\x18\n" +
-	"\aaddress\x18\f \x01(\tR\aaddress\"\xed\x0f\n" +
+	"\aaddress\x18\f \x01(\tR\aaddress\"\x8d\x15\n" +
 	"\x05Input\x12-\n" +
 	"\x04tick\x18\x01 \x01(\v2\x17.pgraft.core.Input.TickH\x00R\x04tick\x126\n" +
 	"\areceive\x18\x02 \x01(\v2\x1a.pgraft.core.Input.ReceiveH\x00R\areceive\x126\n" +
@@ -3469,7 +3931,13 @@ const file_core_proto_rawDesc = "" +
 	"\x10peer_unreachable\x18\x0e \x01(\v2\".pgraft.core.Input.PeerUnreachableH\x00R\x0fpeerUnreachable\x12F\n" +
 	"\rsnapshot_sent\x18\x0f \x01(\v2\x1f.pgraft.core.Input.SnapshotSentH\x00R\fsnapshotSent\x12J\n" +
 	"\x0fremoved_by_peer\x18\x10 \x01(\v2 .pgraft.core.Input.RemovedByPeerH\x00R\rremovedByPeer\x12:\n" +
-	"\tdisk_full\x18\x14 \x01(\v2\x1b.pgraft.core.Input.DiskFullH\x00R\bdiskFull\x1a\x06\n" +
+	"\tdisk_full\x18\x14 \x01(\v2\x1b.pgraft.core.Input.DiskFullH\x00R\bdiskFull\x120\n" +
+	"\x05needs\x18\x16 \x01(\v2\x18.pgraft.core.Input.NeedsH\x00R\x05needs\x12F\n" +
+	"\rfetch_history\x18\x17 \x01(\v2\x1f.pgraft.core.Input.FetchHistoryH\x00R\ffetchHistory\x12C\n" +
+	"\fhistory_read\x18\x18 \x01(\v2\x1e.pgraft.core.Input.HistoryReadH\x00R\vhistoryRead\x12@\n" +
+	"\vfetch_state\x18\x19 \x01(\v2\x1d.pgraft.core.Input.FetchStateH\x00R\n" +
+	"fetchState\x129\n" +
+	"\bexported\x18\x1a \x01(\v2\x1b.pgraft.core.Input.ExportedH\x00R\bexported\x1a\x06\n" +
 	"\x04Tick\x1a1\n" +
 	"\aReceive\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x12\n" +
@@ -3519,13 +3987,44 @@ const file_core_proto_rawDesc = "" +
 	"\x02ok\x18\x02 \x01(\bR\x02ok\x1a\x0f\n" +
 	"\rRemovedByPeer\x1a\x1e\n" +
 	"\bDiskFull\x12\x12\n" +
-	"\x04full\x18\x01 \x01(\bR\x04fullB\x06\n" +
-	"\x04body\"&\n" +
+	"\x04full\x18\x01 \x01(\bR\x04full\x1a;\n" +
+	"\x05Needs\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x1e\n" +
+	"\n" +
+	"importable\x18\x02 \x01(\bR\n" +
+	"importable\x1aH\n" +
+	"\fFetchHistory\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x14\n" +
+	"\x05after\x18\x02 \x01(\x04R\x05after\x12\x12\n" +
+	"\x04last\x18\x03 \x01(\x04R\x04last\x1a\x84\x01\n" +
+	"\vHistoryRead\x12\x16\n" +
+	"\x06ticket\x18\x01 \x01(\x04R\x06ticket\x12\x14\n" +
+	"\x05first\x18\x02 \x01(\x04R\x05first\x12/\n" +
+	"\aentries\x18\x03 \x03(\v2\x15.pgraft.core.LogEntryR\aentries\x12\x16\n" +
+	"\x06failed\x18\x04 \x01(\bR\x06failed\x1a\x1c\n" +
+	"\n" +
+	"FetchState\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x1a6\n" +
+	"\bExported\x12\x16\n" +
+	"\x06ticket\x18\x01 \x01(\x04R\x06ticket\x12\x12\n" +
+	"\x04size\x18\x02 \x01(\x04R\x04sizeB\x06\n" +
+	"\x04body\"\\\n" +
+	"\bLogEntry\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\x04R\x04kind\x12\x12\n" +
+	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x14\n" +
+	"\x05index\x18\x03 \x01(\x04R\x05index\x12\x12\n" +
+	"\x04data\x18\x04 \x01(\fR\x04data\"R\n" +
 	"\x0eHistoryRequest\x12\x14\n" +
-	"\x05after\x18\x01 \x01(\x04R\x05after\"T\n" +
+	"\x05after\x18\x01 \x01(\x04R\x05after\x12\x16\n" +
+	"\x06stored\x18\n" +
+	" \x01(\bR\x06stored\x12\x12\n" +
+	"\x04last\x18\v \x01(\x04R\x04last\"\x99\x01\n" +
 	"\aHistory\x12\x14\n" +
 	"\x05after\x18\x01 \x01(\x04R\x05after\x123\n" +
-	"\aentries\x18\x02 \x03(\v2\x19.pgraft.core.HistoryEntryR\aentries\"^\n" +
+	"\aentries\x18\x02 \x03(\v2\x19.pgraft.core.HistoryEntryR\aentries\x12-\n" +
+	"\x06stored\x18\n" +
+	" \x03(\v2\x15.pgraft.core.LogEntryR\x06stored\x12\x14\n" +
+	"\x05first\x18\v \x01(\x04R\x05first\"^\n" +
 	"\fHistoryEntry\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x10\n" +
@@ -3584,7 +4083,7 @@ func file_core_proto_rawDescGZIP() []byte {
 }
 
 var file_core_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
+var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
 var file_core_proto_goTypes = []any{
 	(Alarm)(0),                    // 0: pgraft.core.Alarm
 	(Role)(0),                     // 1: pgraft.core.Role
@@ -3611,44 +4110,50 @@ var file_core_proto_goTypes = []any{
 	(*Hello)(nil),                 // 22: pgraft.core.Hello
 	(*Welcome)(nil),               // 23: pgraft.core.Welcome
 	(*Input)(nil),                 // 24: pgraft.core.Input
-	(*HistoryRequest)(nil),        // 25: pgraft.core.HistoryRequest
-	(*History)(nil),               // 26: pgraft.core.History
-	(*HistoryEntry)(nil),          // 27: pgraft.core.HistoryEntry
-	(*ApplyNeeds)(nil),            // 28: pgraft.core.ApplyNeeds
-	(*TableStateRequest)(nil),     // 29: pgraft.core.TableStateRequest
-	(*TableState)(nil),            // 30: pgraft.core.TableState
-	(*Input_Tick)(nil),            // 31: pgraft.core.Input.Tick
-	(*Input_Receive)(nil),         // 32: pgraft.core.Input.Receive
-	(*Input_Propose)(nil),         // 33: pgraft.core.Input.Propose
-	(*Input_AddNode)(nil),         // 34: pgraft.core.Input.AddNode
-	(*Input_RemoveNode)(nil),      // 35: pgraft.core.Input.RemoveNode
-	(*Input_ReplaceNode)(nil),     // 36: pgraft.core.Input.ReplaceNode
-	(*Input_TransferLeader)(nil),  // 37: pgraft.core.Input.TransferLeader
-	(*Input_ReadBarrier)(nil),     // 38: pgraft.core.Input.ReadBarrier
-	(*Input_ConfirmLeader)(nil),   // 39: pgraft.core.Input.ConfirmLeader
-	(*Input_WaitApplied)(nil),     // 40: pgraft.core.Input.WaitApplied
-	(*Input_Cancel)(nil),          // 41: pgraft.core.Input.Cancel
-	(*Input_Persisted)(nil),       // 42: pgraft.core.Input.Persisted
-	(*Input_Applied)(nil),         // 43: pgraft.core.Input.Applied
-	(*Input_PeerUnreachable)(nil), // 44: pgraft.core.Input.PeerUnreachable
-	(*Input_SnapshotSent)(nil),    // 45: pgraft.core.Input.SnapshotSent
-	(*Input_RemovedByPeer)(nil),   // 46: pgraft.core.Input.RemovedByPeer
-	(*Input_DiskFull)(nil),        // 47: pgraft.core.Input.DiskFull
-	(*raftpb.Message)(nil),        // 48: raftpb.Message
+	(*LogEntry)(nil),              // 25: pgraft.core.LogEntry
+	(*HistoryRequest)(nil),        // 26: pgraft.core.HistoryRequest
+	(*History)(nil),               // 27: pgraft.core.History
+	(*HistoryEntry)(nil),          // 28: pgraft.core.HistoryEntry
+	(*ApplyNeeds)(nil),            // 29: pgraft.core.ApplyNeeds
+	(*TableStateRequest)(nil),     // 30: pgraft.core.TableStateRequest
+	(*TableState)(nil),            // 31: pgraft.core.TableState
+	(*Input_Tick)(nil),            // 32: pgraft.core.Input.Tick
+	(*Input_Receive)(nil),         // 33: pgraft.core.Input.Receive
+	(*Input_Propose)(nil),         // 34: pgraft.core.Input.Propose
+	(*Input_AddNode)(nil),         // 35: pgraft.core.Input.AddNode
+	(*Input_RemoveNode)(nil),      // 36: pgraft.core.Input.RemoveNode
+	(*Input_ReplaceNode)(nil),     // 37: pgraft.core.Input.ReplaceNode
+	(*Input_TransferLeader)(nil),  // 38: pgraft.core.Input.TransferLeader
+	(*Input_ReadBarrier)(nil),     // 39: pgraft.core.Input.ReadBarrier
+	(*Input_ConfirmLeader)(nil),   // 40: pgraft.core.Input.ConfirmLeader
+	(*Input_WaitApplied)(nil),     // 41: pgraft.core.Input.WaitApplied
+	(*Input_Cancel)(nil),          // 42: pgraft.core.Input.Cancel
+	(*Input_Persisted)(nil),       // 43: pgraft.core.Input.Persisted
+	(*Input_Applied)(nil),         // 44: pgraft.core.Input.Applied
+	(*Input_PeerUnreachable)(nil), // 45: pgraft.core.Input.PeerUnreachable
+	(*Input_SnapshotSent)(nil),    // 46: pgraft.core.Input.SnapshotSent
+	(*Input_RemovedByPeer)(nil),   // 47: pgraft.core.Input.RemovedByPeer
+	(*Input_DiskFull)(nil),        // 48: pgraft.core.Input.DiskFull
+	(*Input_Needs)(nil),           // 49: pgraft.core.Input.Needs
+	(*Input_FetchHistory)(nil),    // 50: pgraft.core.Input.FetchHistory
+	(*Input_HistoryRead)(nil),     // 51: pgraft.core.Input.HistoryRead
+	(*Input_FetchState)(nil),      // 52: pgraft.core.Input.FetchState
+	(*Input_Exported)(nil),        // 53: pgraft.core.Input.Exported
+	(*raftpb.Message)(nil),        // 54: raftpb.Message
 }
 var file_core_proto_depIdxs = []int32{
-	48, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
+	54, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
 	10, // 1: pgraft.core.Envelope.forward:type_name -> pgraft.core.Forward
 	11, // 2: pgraft.core.Envelope.forward_reply:type_name -> pgraft.core.ForwardReply
 	12, // 3: pgraft.core.Envelope.removed:type_name -> pgraft.core.Removed
 	14, // 4: pgraft.core.Envelope.remove_me:type_name -> pgraft.core.RemoveMe
 	15, // 5: pgraft.core.Envelope.read_request:type_name -> pgraft.core.ReadRequest
 	16, // 6: pgraft.core.Envelope.read_reply:type_name -> pgraft.core.ReadReply
-	25, // 7: pgraft.core.Envelope.history_request:type_name -> pgraft.core.HistoryRequest
-	26, // 8: pgraft.core.Envelope.history:type_name -> pgraft.core.History
-	28, // 9: pgraft.core.Envelope.apply_needs:type_name -> pgraft.core.ApplyNeeds
-	29, // 10: pgraft.core.Envelope.table_state_request:type_name -> pgraft.core.TableStateRequest
-	30, // 11: pgraft.core.Envelope.table_state:type_name -> pgraft.core.TableState
+	26, // 7: pgraft.core.Envelope.history_request:type_name -> pgraft.core.HistoryRequest
+	27, // 8: pgraft.core.Envelope.history:type_name -> pgraft.core.History
+	29, // 9: pgraft.core.Envelope.apply_needs:type_name -> pgraft.core.ApplyNeeds
+	30, // 10: pgraft.core.Envelope.table_state_request:type_name -> pgraft.core.TableStateRequest
+	31, // 11: pgraft.core.Envelope.table_state:type_name -> pgraft.core.TableState
 	13, // 12: pgraft.core.Envelope.lost_data:type_name -> pgraft.core.LostData
 	7,  // 13: pgraft.core.Envelope.lease_round:type_name -> pgraft.core.LeaseRound
 	9,  // 14: pgraft.core.Envelope.lease_promise:type_name -> pgraft.core.LeasePromise
@@ -3664,29 +4169,36 @@ var file_core_proto_depIdxs = []int32{
 	18, // 24: pgraft.core.State.members:type_name -> pgraft.core.Member
 	21, // 25: pgraft.core.State.requests:type_name -> pgraft.core.Request
 	2,  // 26: pgraft.core.Welcome.refusal:type_name -> pgraft.core.Refusal
-	31, // 27: pgraft.core.Input.tick:type_name -> pgraft.core.Input.Tick
-	32, // 28: pgraft.core.Input.receive:type_name -> pgraft.core.Input.Receive
-	33, // 29: pgraft.core.Input.propose:type_name -> pgraft.core.Input.Propose
-	34, // 30: pgraft.core.Input.add_node:type_name -> pgraft.core.Input.AddNode
-	35, // 31: pgraft.core.Input.remove_node:type_name -> pgraft.core.Input.RemoveNode
-	36, // 32: pgraft.core.Input.replace_node:type_name -> pgraft.core.Input.ReplaceNode
-	37, // 33: pgraft.core.Input.transfer_leader:type_name -> pgraft.core.Input.TransferLeader
-	38, // 34: pgraft.core.Input.read_barrier:type_name -> pgraft.core.Input.ReadBarrier
-	39, // 35: pgraft.core.Input.confirm_leader:type_name -> pgraft.core.Input.ConfirmLeader
-	40, // 36: pgraft.core.Input.wait_applied:type_name -> pgraft.core.Input.WaitApplied
-	41, // 37: pgraft.core.Input.cancel:type_name -> pgraft.core.Input.Cancel
-	42, // 38: pgraft.core.Input.persisted:type_name -> pgraft.core.Input.Persisted
-	43, // 39: pgraft.core.Input.applied:type_name -> pgraft.core.Input.Applied
-	44, // 40: pgraft.core.Input.peer_unreachable:type_name -> pgraft.core.Input.PeerUnreachable
-	45, // 41: pgraft.core.Input.snapshot_sent:type_name -> pgraft.core.Input.SnapshotSent
-	46, // 42: pgraft.core.Input.removed_by_peer:type_name -> pgraft.core.Input.RemovedByPeer
-	47, // 43: pgraft.core.Input.disk_full:type_name -> pgraft.core.Input.DiskFull
-	27, // 44: pgraft.core.History.entries:type_name -> pgraft.core.HistoryEntry
-	45, // [45:45] is the sub-list for method output_type
-	45, // [45:45] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	32, // 27: pgraft.core.Input.tick:type_name -> pgraft.core.Input.Tick
+	33, // 28: pgraft.core.Input.receive:type_name -> pgraft.core.Input.Receive
+	34, // 29: pgraft.core.Input.propose:type_name -> pgraft.core.Input.Propose
+	35, // 30: pgraft.core.Input.add_node:type_name -> pgraft.core.Input.AddNode
+	36, // 31: pgraft.core.Input.remove_node:type_name -> pgraft.core.Input.RemoveNode
+	37, // 32: pgraft.core.Input.replace_node:type_name -> pgraft.core.Input.ReplaceNode
+	38, // 33: pgraft.core.Input.transfer_leader:type_name -> pgraft.core.Input.TransferLeader
+	39, // 34: pgraft.core.Input.read_barrier:type_name -> pgraft.core.Input.ReadBarrier
+	40, // 35: pgraft.core.Input.confirm_leader:type_name -> pgraft.core.Input.ConfirmLeader
+	41, // 36: pgraft.core.Input.wait_applied:type_name -> pgraft.core.Input.WaitApplied
+	42, // 37: pgraft.core.Input.cancel:type_name -> pgraft.core.Input.Cancel
+	43, // 38: pgraft.core.Input.persisted:type_name -> pgraft.core.Input.Persisted
+	44, // 39: pgraft.core.Input.applied:type_name -> pgraft.core.Input.Applied
+	45, // 40: pgraft.core.Input.peer_unreachable:type_name -> pgraft.core.Input.PeerUnreachable
+	46, // 41: pgraft.core.Input.snapshot_sent:type_name -> pgraft.core.Input.SnapshotSent
+	47, // 42: pgraft.core.Input.removed_by_peer:type_name -> pgraft.core.Input.RemovedByPeer
+	48, // 43: pgraft.core.Input.disk_full:type_name -> pgraft.core.Input.DiskFull
+	49, // 44: pgraft.core.Input.needs:type_name -> pgraft.core.Input.Needs
+	50, // 45: pgraft.core.Input.fetch_history:type_name -> pgraft.core.Input.FetchHistory
+	51, // 46: pgraft.core.Input.history_read:type_name -> pgraft.core.Input.HistoryRead
+	52, // 47: pgraft.core.Input.fetch_state:type_name -> pgraft.core.Input.FetchState
+	53, // 48: pgraft.core.Input.exported:type_name -> pgraft.core.Input.Exported
+	28, // 49: pgraft.core.History.entries:type_name -> pgraft.core.HistoryEntry
+	25, // 50: pgraft.core.History.stored:type_name -> pgraft.core.LogEntry
+	25, // 51: pgraft.core.Input.HistoryRead.entries:type_name -> pgraft.core.LogEntry
+	52, // [52:52] is the sub-list for method output_type
+	52, // [52:52] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_core_proto_init() }
@@ -3727,6 +4239,11 @@ func file_core_proto_init() {
 		(*Input_SnapshotSent_)(nil),
 		(*Input_RemovedByPeer_)(nil),
 		(*Input_DiskFull_)(nil),
+		(*Input_Needs_)(nil),
+		(*Input_FetchHistory_)(nil),
+		(*Input_HistoryRead_)(nil),
+		(*Input_FetchState_)(nil),
+		(*Input_Exported_)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3734,7 +4251,7 @@ func file_core_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_core_proto_rawDesc), len(file_core_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   43,
+			NumMessages:   49,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

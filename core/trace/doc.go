@@ -26,7 +26,7 @@
 //	                  follow at the end
 //	3     Input       the input as core.EncodeInput wrote it, behind its length
 //	                  of 4 bytes; sequence number and time, 8 bytes each; flags, 1
-//	                  byte: 128 if it is summed, 1 to 32 for each field of
+//	                  byte: 128 if it is summed, 1 to 64 for each field of
 //	                  core.Output that is not empty; if it is summed, the sum, and
 //	                  for each of these fields how many it has, and 4 bytes of sum
 //	                  over it (core.Parts); all fixed lengths little endian

@@ -13,11 +13,13 @@ import (
 	"time"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/retain/retaintest"
 	"github.com/pgraft/pgraft/core/trace"
 )
 
 // host is a cluster of one node, under a recorder.
 type host struct {
+	retaintest.None
 	t     testing.TB
 	rec   *Recorder
 	log   *bytes.Buffer

@@ -10,11 +10,13 @@ import (
 	"testing"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/retain/retaintest"
 	"github.com/pgraft/pgraft/core/trace"
 )
 
 // lone is a cluster of one node that records itself.
 type lone struct {
+	retaintest.None
 	rec  trace.Recorder
 	core *core.Core
 	todo []core.Input

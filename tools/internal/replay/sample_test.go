@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/retain/retaintest"
 	"github.com/pgraft/pgraft/core/trace"
 )
 
@@ -27,6 +28,7 @@ type sampleMessage struct {
 }
 
 type sampleNode struct {
+	retaintest.None
 	s      *sample
 	id     core.Identity
 	core   *core.Core

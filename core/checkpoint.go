@@ -10,11 +10,12 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
 	"github.com/pgraft/pgraft/core/checkpoint"
+	"github.com/pgraft/pgraft/core/retain"
 )
 
 // checkpointMagic begins every checkpoint. Its last byte is the version of what
 // follows: a checkpoint is read only by the version that wrote it.
-const checkpointMagic = "pgraft checkpoint\x02"
+const checkpointMagic = "pgraft checkpoint\x03"
 
 // ErrCheckpointVersion says that a checkpoint is of another version of pgraft.
 var ErrCheckpointVersion = errors.New("core: checkpoint of another version")
@@ -160,6 +161,10 @@ func (c *Core) state(k *checkpoint.Codec) {
 	c.changes.state(k)
 	c.transfer.state(k)
 	c.reads.state(k)
+	if !k.Writing() {
+		c.retain = retain.New(0, 0)
+	}
+	c.retain.State(k)
 }
 
 // stateConfig refuses another configuration than the one that was written.
@@ -277,6 +282,7 @@ func (s *storage) state(k *checkpoint.Codec) {
 		k.Uint(&b.seq)
 		checkpoint.Messages(k, &b.responses)
 		k.Uint(&b.mark)
+		k.Flag(&b.installs)
 	})
 	checkpoint.List(k, &s.applies, func(a *pendingApply) {
 		k.Uint(&a.index)
@@ -285,6 +291,7 @@ func (s *storage) state(k *checkpoint.Codec) {
 	k.Uint(&s.libApplied)
 	k.Uint(&s.marked)
 	k.Uint(&s.durableMark)
+	k.Uint(&s.readable)
 }
 
 func (ps *proposals) state(k *checkpoint.Codec) {

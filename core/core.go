@@ -8,6 +8,7 @@ import (
 
 	"github.com/pgraft/pgraft/core/checkpoint"
 	"github.com/pgraft/pgraft/core/corepb"
+	"github.com/pgraft/pgraft/core/retain"
 )
 
 // Core is one member's consensus: go.etcd.io/raft with asynchronous storage
@@ -41,6 +42,7 @@ type Core struct {
 	changes  changes
 	transfer transfer
 	reads    reads
+	retain   *retain.Machine
 	library  *checkpoint.Library // once a checkpoint was taken
 
 	out Output
@@ -86,6 +88,8 @@ func New(cfg Config, d Durable) (*Core, error) {
 	c.proposed = newProposals()
 	c.timer = electionTimer{random: cfg.Seed}
 	c.reads = reads{life: mix(cfg.Seed)}
+	c.retain = retain.New(c.self, mix(cfg.Seed+1))
+	c.retainMembers()
 	c.boot(d)
 	return c, nil
 }
@@ -98,6 +102,9 @@ func (c *Core) boot(d Durable) {
 	c.promise.durableMillis = d.PromiseMillis
 	if d.PromiseMillis > 0 {
 		c.promise.bootUntil = c.ticks(d.PromiseMillis) + promiseSlackTicks
+	}
+	if c.removed {
+		c.retain.Stop(removedText)
 	}
 	c.resetTimer()
 	if c.onlyVoter() {
@@ -151,10 +158,21 @@ func (c *Core) Step(in Input) Output {
 		c.diskFull(in)
 	case RemovedByPeer:
 		c.becomeRemoved("a member says so")
+	case Needs:
+		c.retain.SetNeed(retain.Need{From: in.From, Importable: in.Importable}, c.around())
+	case FetchHistory:
+		c.retain.Fetch(in.ID, in.After, in.Last, c.around())
+	case HistoryRead:
+		c.historyRead(in)
+	case FetchState:
+		c.retain.FetchState(in.ID, c.around())
+	case Exported:
+		c.retain.Exported(in.Ticket, in.Size, c.around())
 	default:
 		panic(fmt.Sprintf("unknown input %T", in))
 	}
 	c.settle()
+	c.takeRetained()
 	return c.out
 }
 
@@ -175,6 +193,7 @@ func (c *Core) tick() {
 	c.tickTransfer()
 	c.handOverWhenFull()
 	c.tickReads()
+	c.retain.Tick(c.around())
 }
 
 // settle carries out what the library wants until it wants nothing more, and
@@ -350,6 +369,8 @@ func (c *Core) eventIf(news bool, l Level, f string, a ...any) {
 	}
 }
 
+const removedText = "this node was removed from the cluster"
+
 // becomeRemoved ends this node's part in the cluster for good.
 func (c *Core) becomeRemoved(why string) {
 	if c.removed {
@@ -359,8 +380,8 @@ func (c *Core) becomeRemoved(why string) {
 	c.event(Warning, "node %d was removed from the cluster (%s): it votes and campaigns no more; to have it back, empty its data_dir and add it again",
 		c.cfg.Identity.NodeID, why)
 	c.lease = lease{}
-	const text = "this node was removed from the cluster"
-	c.failProposals(text)
-	c.failChangesWith(RemovedMember, text)
-	c.failReads(RemovedMember, text)
+	c.failProposals(removedText)
+	c.failChangesWith(RemovedMember, removedText)
+	c.failReads(RemovedMember, removedText)
+	c.retain.Stop(removedText)
 }

@@ -26,6 +26,9 @@
 //   - Ticks come no faster than one per Config.TickMillis, by clocks of which none
 //     runs more than 10 % faster than another member's. A late tick is dropped,
 //     never made up for.
+//   - Needs at each start, if it has a database that applies the log, or a log store
+//     from which other members may be answered; then an answer to every order of
+//     package retain, and no entry from Output.Retain on is dropped.
 //   - Applied(Index) once everything up to Index in Output.Apply is taken over.
 //   - A restart begins with what is durable: Durable, with Config.Seed drawn
 //     anew. The identity is durable before the first contact with anyone.

@@ -52,6 +52,9 @@ func (c *Core) receive(in Receive) {
 		c.abdicate("it lost acknowledged data")
 		return
 	}
+	if c.receiveRetained(in.From, env) {
+		return
+	}
 	p := c.peer(in.From)
 	if env.GetLostData() != nil { // it answers no heartbeat, so it is not heard
 		p.alarm = LostData
@@ -167,7 +170,8 @@ func (c *Core) checkEnvelope(from uint64, env *corepb.Envelope) error {
 			return fmt.Errorf("forward reply with a request id of %d bytes", n)
 		}
 	case *corepb.Envelope_Removed, *corepb.Envelope_RemoveMe, *corepb.Envelope_ReadRequest, *corepb.Envelope_ReadReply,
-		*corepb.Envelope_LostData:
+		*corepb.Envelope_LostData, *corepb.Envelope_ApplyNeeds, *corepb.Envelope_HistoryRequest, *corepb.Envelope_History,
+		*corepb.Envelope_TableStateRequest, *corepb.Envelope_TableState:
 	default:
 		return errors.New("it has no body known here")
 	}

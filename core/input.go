@@ -122,8 +122,8 @@ type (
 
 	// FetchHistory asks other members for the committed entries after After, up to
 	// and with Last, which this node's log store does not hold: as many as one
-	// answer has. Output.Retain answers with a Fetched of the same ID, once; a Reply
-	// that is not OK says why it was not asked.
+	// answer has. Reply comes after what was found (retain.Fetched); without that it
+	// is not OK.
 	FetchHistory struct {
 		ID          uint64
 		After, Last uint64

@@ -6,12 +6,10 @@ import (
 	"slices"
 
 	"github.com/pgraft/pgraft/core"
-	"github.com/pgraft/pgraft/core/retain/retaintest"
 )
 
 // node is one process with its disk and its clock. It is the core's Host.
 type node struct {
-	retaintest.None
 	c       *cluster
 	key     uint32
 	id      core.Identity
@@ -44,25 +42,29 @@ type node struct {
 	lazy      bool   // does not apply until told to
 	toApply   []uint64
 	in        core.Input // being taken
+	keeper    keeper
 }
 
 // image is what a log store holds.
 type image struct {
 	core.Durable // without entries
 	log          []core.Entry
+	before       []core.Entry // what a log store still holds of the log before the snapshot
 }
 
-func (d *image) clone() image { return image{d.Durable, slices.Clone(d.log)} }
+func (d *image) clone() image { return image{d.Durable, slices.Clone(d.log), slices.Clone(d.before)} }
 
 func (d *image) write(b core.Persist) {
 	if b.Snapshot != nil {
-		d.Snapshot, d.log = b.Snapshot, nil
+		d.Snapshot, d.log, d.before = b.Snapshot, nil, nil
 	}
 	if len(b.Entries) > 0 {
 		d.log = append(d.log[:b.Entries[0].Index-d.Snapshot.Index-1], b.Entries...)
 	}
 	if b.Mark != nil {
-		d.log = slices.Clone(d.log[b.Mark.Index-d.Snapshot.Index:])
+		n := b.Mark.Index - d.Snapshot.Index
+		d.before = append(d.before, d.log[:n]...)
+		d.log = slices.Clone(d.log[n:])
 		d.Snapshot = b.Mark
 	}
 	if b.HardState != nil {
@@ -111,6 +113,7 @@ func (n *node) start() {
 	if d.Snapshot != nil {
 		n.appliedTo = d.Snapshot.Index
 	}
+	n.keeper = keeper{export: n.keeper.export, exported: map[uint64][]byte{}}
 	n.c.noteVoters(n)
 	if n.c.onStart != nil {
 		n.c.onStart(n, cfg, d)
@@ -135,6 +138,11 @@ func (n *node) step(in core.Input) {
 	core.Perform(n.core, in, n)
 	if !n.lazy {
 		n.apply()
+	}
+	for len(n.keeper.todo) > 0 {
+		in := n.keeper.todo[0]
+		n.keeper.todo = n.keeper.todo[1:]
+		core.Perform(n.core, in, n)
 	}
 	n.c.checkLeader(n)
 }

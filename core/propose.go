@@ -261,7 +261,7 @@ func (c *Core) cancel(id uint64) {
 			return
 		}
 	}
-	if !c.cancelRead(id) {
+	if !c.cancelRead(id) && !c.retain.Cancel(id, c.around()) {
 		c.cancelChange(id)
 	}
 }

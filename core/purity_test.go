@@ -30,8 +30,8 @@ type listed struct {
 	GoFiles    []string
 }
 
-// list finds the packages below core, and compiles what they and the snippets
-// import, so that the types of that are known.
+// list finds the packages below core but generated ones and those for tests, and
+// compiles what they and the snippets import, so that the types of that are known.
 func list(t *testing.T) (pure []listed, exports map[string]string) {
 	t.Helper()
 	cmd := exec.Command("go", "list", "-export", "-deps",
@@ -50,7 +50,7 @@ func list(t *testing.T) (pure []listed, exports map[string]string) {
 			t.Fatalf("%v: %v", cmd, err)
 		}
 		exports[p.ImportPath] = p.Export
-		if !p.DepOnly && p.ImportPath != "maps" && p.ImportPath != module+"/core/corepb" {
+		if !p.DepOnly && p.ImportPath != "maps" && p.ImportPath != module+"/core/corepb" && p.ImportPath != module+"/core/storetest" {
 			pure = append(pure, p)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/pgraft/pgraft/core"
@@ -139,6 +140,16 @@ var actions = []struct {
 				Address: n.address, Port: 7000, ReplicaUUID: n.id.ReplicaUUID})
 		}
 	}},
+	{6, "needs", func(x *random) {
+		x.pick().step(core.Needs{From: x.r.Uint64N(x.newest + 2), Importable: x.r.IntN(4) == 0})
+	}},
+	{6, "fetch", func(x *random) {
+		after := x.r.Uint64N(x.newest + 2)
+		x.pick().step(core.FetchHistory{ID: x.id(), After: after, Last: after + 1 + x.r.Uint64N(50)})
+	}},
+	{2, "fetch state", func(x *random) { x.pick().step(core.FetchState{ID: x.id()}) }},
+	{2, "database", func(x *random) { x.pick().keeper.export = strings.Repeat(secret, x.r.IntN(3)) }},
+	{4, "trim", func(x *random) { x.pick().trim(x.r.Uint64N(x.newest + 2)) }},
 	{2, "remove", func(x *random) { x.pick().step(core.RemoveNode{ID: x.id(), NodeID: 1 + x.r.Uint32N(randomNodes)}) }},
 }
 

@@ -31,7 +31,10 @@ type Status struct {
 	Commit  uint64
 	Applied uint64 // by the replicated state machine
 	Last    uint64 // last log index
-	Tick    uint64 // ticks since the start
+	// Readable is up to which index the log store holds what is committed: behind it
+	// there may be an older leader's entries still.
+	Readable uint64
+	Tick     uint64 // ticks since the start
 	// Campaigns is how many elections this node has called since the
 	// start, without those that a leader asked it for.
 	Campaigns uint64
@@ -47,7 +50,7 @@ type Status struct {
 func (c *Core) Status() Status {
 	s := Status{RaftID: c.self, Role: RoleFollower, Lead: c.lead, Term: c.hard.Term, Commit: c.hard.Commit,
 		Applied: c.machine.index, Last: c.last, Tick: c.now, Campaigns: c.timer.campaigns, LeaseFrom: c.lease.from, LeaseTicks: c.lease.ticks, Alarm: c.alarm(),
-		Full: c.full}
+		Full: c.full, Readable: c.readable()}
 	switch {
 	case c.removed:
 		s.Role, s.Lead = RoleRemoved, 0

@@ -19,12 +19,16 @@ type storage struct {
 	libApplied  uint64 // what the library knows to be applied
 	marked      uint64 // index of the newest mark handed out
 	durableMark uint64 // index of the newest mark that is stored
+	// readable is up to which index the log store holds what is committed, while the
+	// leader's snapshot is on its way there.
+	readable uint64
 }
 
 type batch struct {
 	seq       uint64
 	responses []*pb.Message
 	mark      uint64 // index of the mark in it, or 0
+	installs  bool   // it has the leader's snapshot
 }
 
 type pendingApply struct {
@@ -36,7 +40,7 @@ type pendingApply struct {
 func (c *Core) emit(p Persist, responses []*pb.Message) uint64 {
 	c.storage.seq++
 	p.Seq = c.storage.seq
-	b := batch{seq: p.Seq, responses: responses}
+	b := batch{seq: p.Seq, responses: responses, installs: p.Snapshot != nil}
 	if p.Mark != nil {
 		b.mark = p.Mark.Index
 	}
@@ -51,6 +55,7 @@ func (c *Core) persist(m *pb.Message) {
 	p := Persist{Sync: len(m.GetResponses()) > 0}
 	if s := m.GetSnapshot(); s != nil {
 		p.Snapshot = fromRaftSnapshot(s)
+		c.storage.readable = c.readable()
 		c.restoreSnapshot(s)
 	}
 	if es := m.GetEntries(); len(es) > 0 {

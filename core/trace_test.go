@@ -206,3 +206,36 @@ func TestHistoryIsRedacted(t *testing.T) {
 		t.Error("the output itself was changed")
 	}
 }
+
+// Redaction that begins between a core's start and its first input is no difference.
+func TestRedactionBeforeFirstInput(t *testing.T) {
+	id := core.Identity{ClusterID: "c", NodeID: 1, RaftID: core.RaftID(1, 1), ClusterUUID: [16]byte{1}}
+	cfg := core.Config{Identity: id, TickMillis: 100, ElectionTicks: 10, HeartbeatTicks: 1, SnapshotEntries: 10, MaxEntryBytes: 100}
+	d := core.Bootstrap(id, "h", 1)
+	data, err := proto.Marshal(&corepb.Command{RequestId: make([]byte, 16), Data: []byte(secret)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Entries = []core.Entry{{Index: core.FoundingIndex + 1, Term: core.FoundingTerm, Data: data}}
+	c, err := core.New(cfg, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rec trace.Recorder
+	rec.Begin(trace.Header{Life: 1, File: 1})
+	rec.Boot(0, cfg, d)
+	files := [][]byte{rec.Take(nil)}
+	rec.Renew()
+	rec.Redact = &core.Redaction{Stand: func(b []byte) { clear(b) }}
+	rec.Begin(trace.Header{Life: 1, File: 2, Redacted: true})
+	if err := rec.Checkpoint(0, c); err != nil {
+		t.Fatal(err)
+	}
+	rec.Input(0, core.Tick{})
+	rec.Output(c.Step(core.Tick{}))
+	s := &tapes{t: t, seen: map[string]int{}}
+	s.replay("redacted", append(files, rec.Take(nil)))
+	if s.seen["input"] != 1 || s.seen["restored"] != 1 {
+		t.Errorf("%v", s.seen)
+	}
+}

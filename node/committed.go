@@ -6,19 +6,17 @@ import (
 	"fmt"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/retain"
 	"github.com/pgraft/pgraft/node/store"
 )
 
 // CommittedEntry is an entry that every node applies, at the same place.
-type CommittedEntry struct {
-	Index, Term uint64
-	Data        []byte // the user's; nil for an entry of Raft's own
-	Own         bool   // Raft's own
-}
+type CommittedEntry = retain.Entry
 
 // Committed is a part of the log for who applies it.
 type Committed struct {
-	// First is the first index that the log still holds.
+	// First is the first index that the log still holds, after the one that was
+	// asked for if that is in a gap.
 	First uint64
 	// Last is the last index that can be read.
 	Last uint64
@@ -56,23 +54,20 @@ func (n *Node) Committed(ctx context.Context, after, maxEntries, maxBytes uint64
 	c.ClusterUUID, c.Former = n.id.ClusterUUID, n.former
 	n.mu.Unlock()
 	if after = max(after, core.FoundingIndex); after < c.Last && after+1 < c.First {
-		c.Entries, err = n.fetch(ctx, v, after, c.First-1)
+		c.Entries, err = n.fetch(ctx, after, c.First-1)
 	}
 	return c, err
 }
 
 // committedHere is Committed for this node's own log store.
-func committedHere(v View, after, maxEntries, maxBytes uint64) (Committed, error) {
-	c := Committed{Last: v.Readable}
-	c.First = v.store.Bounds().First
+func committedHere(v View, after, maxEntries, maxBytes uint64) (c Committed, err error) {
+	c.Last = v.Readable
 	after = max(after, core.FoundingIndex) // that is Raft's own, and a snapshot
-	if after >= c.Last || after+1 < c.First {
-		return c, nil
-	}
-	es, err := v.store.Entries(after+1, min(c.Last, after+maxEntries), maxBytes)
-	var gone *store.CompactedError
-	if errors.As(err, &gone) {
-		c.First = gone.First
+	var es []core.Entry
+	c.First, es, err = readCommitted(v.store, after, min(c.Last, after+maxEntries), maxBytes)
+	var gap *store.GapError
+	if errors.As(err, &gap) { // other members have it
+		c.First = gap.Gap.To + 1
 		return c, nil
 	}
 	if err != nil {
@@ -86,4 +81,21 @@ func committedHere(v View, after, maxEntries, maxBytes uint64) (Committed, error
 		c.Entries = append(c.Entries, CommittedEntry{Index: e.Index, Term: e.Term, Data: data, Own: !user})
 	}
 	return c, nil
+}
+
+// readCommitted reads the entries from after+1 to last of a log store, but ends with
+// the one that brings their data to maxBytes or over it, and before a gap. There are
+// none if the log begins later; first is where it begins. The error is a GapError if
+// the first of them is in a gap.
+func readCommitted(s store.Store, after, last, maxBytes uint64) (first uint64, es []core.Entry, err error) {
+	first = s.Bounds().First
+	if after >= last || after+1 < first {
+		return first, nil, nil
+	}
+	es, err = s.Entries(after+1, last, maxBytes)
+	var gone *store.CompactedError
+	if errors.As(err, &gone) {
+		return gone.First, nil, nil
+	}
+	return first, es, err
 }

@@ -68,10 +68,10 @@ type Node struct {
 	pub       sync.Mutex // taken after mu
 	publisher *runner
 
-	room    room
-	history history
-	states  states
-	needs   needs
+	room      room
+	ended     chan struct{} // closed by Close
+	needs     core.Needs    // as the host said last; guarded by mu
+	retaining bool          // a goroutine is in retain, or will be; guarded by mu
 }
 
 // Errors that callers test for.
@@ -165,7 +165,7 @@ func (n *Node) begin() error {
 			n.id.NodeID, n.cfg.DataDir))
 		return nil
 	}
-	n.store.WaitForRoom(n.needs.ended)
+	n.store.WaitForRoom(n.ended)
 	if !n.id.Invited() {
 		n.setState(Waiting)
 		n.cfg.Logger.Info(fmt.Sprintf("node %d waits to be added to a cluster %q", n.id.NodeID, n.id.ClusterID))
@@ -184,6 +184,7 @@ func (n *Node) begin() error {
 	n.members = c.Members()
 	n.stats.started(c.Status().Commit)
 	n.run = newRunner(n, c, n.store)
+	n.run.inbox <- n.needs // it is empty: this does not wait
 	n.setState(Running)
 	n.net.SetPeers(others(n.members, n.id.RaftID))
 	n.cfg.Go(n.run.loop)
@@ -329,7 +330,7 @@ func (n *Node) Close() error {
 }
 
 func (n *Node) close() error {
-	close(n.needs.ended)
+	close(n.ended)
 	n.mu.Lock()
 	run := n.run
 	n.setState(Closed)

@@ -48,7 +48,7 @@ func Open(cfg Config) (*Node, error) {
 	}
 	n = &Node{cfg: cfg, tls: encryption, id: core.Identity{ClusterID: cfg.ClusterID, NodeID: cfg.NodeID}}
 	n.room.met = make(chan struct{}, 1)
-	n.needs.own, n.needs.ended = cfg.Retention.RetainFrom, make(chan struct{})
+	n.needs.From, n.ended = cfg.Retention.RetainFrom, make(chan struct{})
 	n.rec = recorder.Open(filepath.Join(cfg.DataDir, traceDir), cfg.Trace, cfg.Logger, cfg.Go)
 	n.stats.since = time.Now()
 	if err := n.open(); err != nil {
@@ -60,7 +60,6 @@ func Open(cfg Config) (*Node, error) {
 	if n.tls != nil {
 		n.sayTLS()
 	}
-	n.cfg.Go(n.keepTelling)
 	n.cfg.Go(n.watchRoom)
 	n.cfg.Go(n.watchFiles)
 	return n, nil

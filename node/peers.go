@@ -76,9 +76,6 @@ func (n *Node) welcome(v core.Verdict) *corepb.Welcome {
 }
 
 func (p *peers) Receive(from uint64, data []byte) bool {
-	if isHosts(data) {
-		return (*Node)(p).receiveHosts(from, data)
-	}
 	r := (*Node)(p).runner()
 	return r != nil && r.offer(core.Receive{From: from, Data: data})
 }

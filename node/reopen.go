@@ -112,7 +112,7 @@ func (n *Node) watchFiles() {
 	for {
 		select {
 		case <-ticker.C:
-		case <-n.needs.ended:
+		case <-n.ended:
 			return
 		}
 		n.mu.Lock()
@@ -145,7 +145,7 @@ func (n *Node) comeBack(failed *runner) {
 		t := time.NewTimer(wait)
 		select {
 		case <-t.C:
-		case <-n.needs.ended:
+		case <-n.ended:
 			t.Stop()
 			return
 		}
@@ -173,7 +173,7 @@ func (n *Node) release(failed *runner) bool {
 	})
 	select {
 	case <-done:
-	case <-n.needs.ended:
+	case <-n.ended:
 		return false
 	}
 	n.mu.Lock()

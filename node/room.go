@@ -38,7 +38,7 @@ func (n *Node) watchRoom() {
 		select {
 		case <-ticker.C:
 		case <-n.room.met:
-		case <-n.needs.ended:
+		case <-n.ended:
 			return
 		}
 		n.lookForRoom()

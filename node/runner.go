@@ -37,14 +37,11 @@ type runner struct {
 	moments [moments]tickMoment
 	waiting map[uint64]chan core.Reply
 	toApply uint64
-	// While a snapshot is on its way to the log store, what the core has applied
-	// is not there yet: until the batch installing is durable, readable stays.
-	installing uint64
-	readable   uint64
-	known      core.Status // as last published
-	expiry     int64       // of the lease, as last published
-	removed    bool
-	hung       hung
+	kept    kept
+	known   core.Status // as last published
+	expiry  int64       // of the lease, as last published
+	removed bool
+	hung    hung
 }
 
 const (
@@ -60,7 +57,7 @@ type tickMoment struct {
 
 func newRunner(n *Node, c *core.Core, s store.Store) *runner {
 	r := &runner{n: n, core: c, store: s, inbox: make(chan any, inboxSize), quit: make(chan struct{}), ended: make(chan struct{}), over: make(chan struct{}),
-		readable: c.Status().Applied, tick: n.cfg.tick(), electionMillis: uint64(n.cfg.ElectionTimeout.Milliseconds()),
+		kept: kept{map[uint64][]byte{}, map[uint64]*gathered{}}, tick: n.cfg.tick(), electionMillis: uint64(n.cfg.ElectionTimeout.Milliseconds()),
 		heartbeatMillis: uint64(n.cfg.HeartbeatInterval.Milliseconds()), waiting: map[uint64]chan core.Reply{}}
 	r.disk = newDisk(n.stats.timed(s.Write), func(seq uint64) { r.put(core.Persisted{Seq: seq}) }, n.fail)
 	return r
@@ -154,12 +151,6 @@ func (r *runner) step(in core.Input) {
 		r.toApply = 0
 		core.Perform(r.core, core.Applied{Index: i}, r)
 	}
-	if p, ok := in.(core.Persisted); ok && p.Seq >= r.installing {
-		r.installing = 0
-	}
-	if r.installing == 0 {
-		r.readable = r.core.Status().Applied
-	}
 	if !r.removed && r.core.Status().Role == core.RoleRemoved {
 		r.removed = true
 		r.n.removedFromCluster(r)
@@ -229,7 +220,7 @@ func (r *runner) view(ctx context.Context) (View, error) {
 // look is view on the goroutine itself.
 func (r *runner) look() View {
 	return View{Core: r.core.Status(), LeaseExpiry: r.expiry, Members: r.core.MemberStatuses(),
-		Readable: r.readable, electionMillis: r.electionMillis, heartbeatMillis: r.heartbeatMillis, store: r.store}
+		Readable: r.core.Status().Readable, electionMillis: r.electionMillis, heartbeatMillis: r.heartbeatMillis, store: r.store}
 }
 
 // boottime makes a raw call, as it cannot block: see quietConn in transport.
@@ -262,11 +253,6 @@ func (r *runner) RecordOutput(out core.Output) { r.n.rec.Output(out) }
 
 func (r *runner) Persist(b []core.Persist) {
 	r.n.stats.persisted(b)
-	for _, p := range b {
-		if p.Snapshot != nil {
-			r.installing = p.Seq
-		}
-	}
 	r.disk.add(b)
 }
 
@@ -287,6 +273,7 @@ func (r *runner) Apply(as []core.Apply) {
 func (r *runner) Reply(rep core.Reply) {
 	if c := r.waiting[rep.ID]; c != nil {
 		delete(r.waiting, rep.ID)
+		delete(r.kept.gathered, rep.ID)
 		c <- rep // has room for it
 	}
 }

@@ -2469,8 +2469,11 @@ func (x *HistoryEntry) GetData() []byte {
 // apply: the entries from this index on; 0 = nothing, or nothing that an
 // exported state would not bring it.
 type ApplyNeeds struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	From          uint64                 `protobuf:"varint,1,opt,name=from,proto3" json:"from,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	From  uint64                 `protobuf:"varint,1,opt,name=from,proto3" json:"from,omitempty"`
+	// What a sender tells is numbered within one life of it. 0: it does not number.
+	Life          uint64 `protobuf:"fixed64,10,opt,name=life,proto3" json:"life,omitempty"` // a number drawn anew at each start
+	Round         uint64 `protobuf:"varint,11,opt,name=round,proto3" json:"round,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2508,6 +2511,20 @@ func (*ApplyNeeds) Descriptor() ([]byte, []int) {
 func (x *ApplyNeeds) GetFrom() uint64 {
 	if x != nil {
 		return x.From
+	}
+	return 0
+}
+
+func (x *ApplyNeeds) GetLife() uint64 {
+	if x != nil {
+		return x.Life
+	}
+	return 0
+}
+
+func (x *ApplyNeeds) GetRound() uint64 {
+	if x != nil {
+		return x.Round
 	}
 	return 0
 }
@@ -4029,10 +4046,13 @@ const file_core_proto_rawDesc = "" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x10\n" +
 	"\x03own\x18\x03 \x01(\bR\x03own\x12\x12\n" +
-	"\x04data\x18\x04 \x01(\fR\x04data\" \n" +
+	"\x04data\x18\x04 \x01(\fR\x04data\"J\n" +
 	"\n" +
 	"ApplyNeeds\x12\x12\n" +
-	"\x04from\x18\x01 \x01(\x04R\x04from\"C\n" +
+	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x12\n" +
+	"\x04life\x18\n" +
+	" \x01(\x06R\x04life\x12\x14\n" +
+	"\x05round\x18\v \x01(\x04R\x05round\"C\n" +
 	"\x11TableStateRequest\x12\x16\n" +
 	"\x06ticket\x18\x01 \x01(\x04R\x06ticket\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\"f\n" +

@@ -141,6 +141,8 @@ func large(in core.Input) bool {
 		return len(in.Data) >= largeBytes
 	case core.Propose:
 		return len(in.Data) >= largeBytes
+	case core.HistoryRead:
+		return true
 	}
 	return false
 }

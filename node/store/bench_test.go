@@ -4,8 +4,8 @@ import (
 	"testing"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/storetest"
 	"github.com/pgraft/pgraft/node/store"
-	"github.com/pgraft/pgraft/node/store/storetest"
 )
 
 // BenchmarkWrite writes batches of one entry of 128 bytes each, with one fsync

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -10,8 +11,10 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/logstore"
+	"github.com/pgraft/pgraft/core/storetest"
 	"github.com/pgraft/pgraft/node/store"
-	"github.com/pgraft/pgraft/node/store/storetest"
 )
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -22,7 +25,7 @@ type realDisk struct {
 	o   store.Options
 }
 
-func (d *realDisk) Open() (store.Store, error) { return store.Open(d.dir, d.o) }
+func (d *realDisk) Open() (logstore.Store, error) { return store.Open(d.dir, d.o) }
 
 func (d *realDisk) Crash(int, uint64) { panic("a test cannot crash this machine") }
 
@@ -39,7 +42,7 @@ func newMemDisk(t storetest.TB, o store.Options) *memDisk {
 	return &memDisk{t: t, fs: vfs.NewCrashableMem(), o: o}
 }
 
-func (d *memDisk) Open() (store.Store, error) {
+func (d *memDisk) Open() (logstore.Store, error) {
 	o := d.o
 	o.FS = d.fs
 	s, err := store.Open("data", o)
@@ -63,7 +66,7 @@ func keepAll() vfs.CrashCloneCfg {
 }
 
 func TestContractOnRealDisk(t *testing.T) {
-	storetest.Run(t, storetest.Config{Histories: 15, New: func(t storetest.TB) storetest.Disk {
+	storetest.Run(t, storetest.Config{Histories: 15, Concurrent: true, New: func(t storetest.TB) storetest.Disk {
 		dir, err := os.MkdirTemp("", "pgraft-store-")
 		if err != nil {
 			t.Fatal(err)
@@ -78,13 +81,34 @@ func TestContractOnRealDisk(t *testing.T) {
 }
 
 func TestContractOnCrashingDisk(t *testing.T) {
-	storetest.Run(t, storetest.Config{Histories: 30, Crashes: true, New: func(t storetest.TB) storetest.Disk {
+	storetest.Run(t, storetest.Config{Histories: 30, Crashes: true, Concurrent: true, New: func(t storetest.TB) storetest.Disk {
 		return newMemDisk(t, store.Options{MemTableBytes: 256 << 10})
 	}})
 }
 
 func TestContractWithShortHistory(t *testing.T) {
-	storetest.Run(t, storetest.Config{Histories: 30, Crashes: true, DropsHistory: true, New: func(t storetest.TB) storetest.Disk {
-		return newMemDisk(t, store.Options{Retention: store.Retention{RetainEntries: 4, RetainBytes: 5000}})
+	short := store.Retention{RetainEntries: 4, RetainBytes: 5000}
+	storetest.Run(t, storetest.Config{Histories: 30, Crashes: true, Concurrent: true, Retention: short, New: func(t storetest.TB) storetest.Disk {
+		return newMemDisk(t, store.Options{Retention: short})
 	}})
+}
+
+func TestClosed(t *testing.T) {
+	s, err := newMemDisk(t, store.Options{}).Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := s.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	}
+	for what, err := range map[string]error{
+		"write": s.Write(nil), "set identity": s.SetIdentity(core.Identity{}), "retention": s.SetRetention(store.Retention{}),
+		"load": second(s.Load()), "entry": second(s.(store.Store).Entry(1)), "entries": second(s.Entries(1, 1, 1)),
+	} {
+		if !errors.Is(err, store.ErrClosed) {
+			t.Errorf("%s on a closed store: %v", what, err)
+		}
+	}
 }

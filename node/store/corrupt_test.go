@@ -14,8 +14,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/storetest"
 	"github.com/pgraft/pgraft/node/store"
-	"github.com/pgraft/pgraft/node/store/storetest"
 )
 
 const wayOut = "remove this node, empty its data_dir, add it again"
@@ -186,7 +186,7 @@ func TestNewerFormatIsRefused(t *testing.T) {
 	tamper(t, fs, func(db *pebble.DB) error {
 		return db.Set([]byte("m/format"), store.SealForTest("m/format", []byte{9, 0, 0, 0, 0, 0, 0, 0}), pebble.Sync)
 	})
-	if err := openAndLoad(fs); !errors.Is(err, store.ErrNewerFormat) || !strings.Contains(err.Error(), "format 9, this one knows up to 1") {
+	if err := openAndLoad(fs); !errors.Is(err, store.ErrNewerFormat) || !strings.Contains(err.Error(), "format 9, this one knows up to 2") {
 		t.Errorf("open: %v", err)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/storetest"
 	"github.com/pgraft/pgraft/node/store"
-	"github.com/pgraft/pgraft/node/store/storetest"
 )
 
 // failNth fails one call that changes something on the disk, the nth, and lets

@@ -17,8 +17,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/storetest"
 	"github.com/pgraft/pgraft/node/store"
-	"github.com/pgraft/pgraft/node/store/storetest"
 )
 
 const entriesOnDisk = 40

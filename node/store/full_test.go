@@ -16,8 +16,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/storetest"
 	"github.com/pgraft/pgraft/node/store"
-	"github.com/pgraft/pgraft/node/store/storetest"
 )
 
 // fullAt has the nth call that changes something find no room, and the times-1 calls

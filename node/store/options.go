@@ -10,11 +10,6 @@ import (
 )
 
 const (
-	// DefaultRetainEntries and DefaultRetainBytes are what the zero value of a
-	// Retention stands for.
-	DefaultRetainEntries = 1_000_000
-	DefaultRetainBytes   = 1 << 30
-
 	defaultMemTableBytes = 4 << 20
 	minMemTableBytes     = 256 << 10
 	maxMemTableBytes     = 64 << 20
@@ -25,10 +20,6 @@ const (
 
 	// maxOpenTables bounds the file descriptors that the store keeps open.
 	maxOpenTables = 64
-
-	// retentionSlack is the part of a limit by which the history may be over
-	// it, so that the log's head is cut now and then and not at each write.
-	retentionSlack = 8
 )
 
 // pebbleFormat is the version of Pebble's own files. It is fixed here so that
@@ -54,18 +45,6 @@ type Options struct {
 	OnFull func()
 }
 
-// Retention says how much history before the newest snapshot is kept. Entries
-// after it are always kept. The history may be over a limit by an eighth.
-type Retention struct {
-	// RetainEntries and RetainBytes bound the log, in entries and in bytes of
-	// their data; whichever is reached first. 0 stands for the defaults.
-	RetainEntries uint64
-	RetainBytes   uint64
-	// RetainFrom, when not 0, is an index from which on no entry is dropped
-	// whatever the limits say: what some member has still to apply.
-	RetainFrom uint64
-}
-
 // Validate says what is wrong with the options, each with its value.
 func (o Options) Validate() error {
 	var errs []error
@@ -85,18 +64,8 @@ func (o Options) withDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	o.Retention = o.Retention.withDefaults()
+	o.Retention = o.Retention.WithDefaults()
 	return o
-}
-
-func (r Retention) withDefaults() Retention {
-	if r.RetainEntries == 0 {
-		r.RetainEntries = DefaultRetainEntries
-	}
-	if r.RetainBytes == 0 {
-		r.RetainBytes = DefaultRetainBytes
-	}
-	return r
 }
 
 // pebbleOptions are for a store that is one of many things in a small process:

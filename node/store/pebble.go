@@ -45,15 +45,6 @@ type Pebble struct {
 
 var _ Store = (*Pebble)(nil)
 
-// view is what the log holds. It never promises an entry that a reader could
-// miss: it shrinks before a batch removes entries and grows after one adds some.
-type view struct {
-	first, last uint64 // first is last+1 on an empty log
-	begin, end  uint64 // offset of the first entry, and after the last one
-	snapshot    uint64 // index of the newest snapshot, 0 if there is none
-	generation  uint64 // counts the changes
-}
-
 // Open opens the store in dir, which it makes with mode 0700 if it is not
 // there. It returns ErrLocked, ErrNewerFormat or a *CorruptError for a directory
 // that cannot be used.
@@ -228,8 +219,7 @@ func (p *Pebble) SetIdentity(id core.Identity) error {
 
 // Bounds implements Store.
 func (p *Pebble) Bounds() Bounds {
-	v := p.look()
-	return Bounds{First: v.first, Last: v.last, Bytes: v.end - v.begin}
+	return p.look().bounds()
 }
 
 func (p *Pebble) look() view {

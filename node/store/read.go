@@ -18,7 +18,7 @@ func (p *Pebble) Entry(index uint64) (core.Entry, error) {
 	return es[0], nil
 }
 
-// Entries implements Store.
+// Entries implements logstore.Store.
 func (p *Pebble) Entries(first, last, maxBytes uint64) ([]core.Entry, error) {
 	leave, err := p.enter()
 	if err != nil {
@@ -26,16 +26,15 @@ func (p *Pebble) Entries(first, last, maxBytes uint64) ([]core.Entry, error) {
 	}
 	defer leave()
 	for {
-		v := p.look()
-		switch {
-		case first > last:
+		if first > last {
 			return nil, nil
-		case first < v.first:
-			return nil, &CompactedError{First: v.first}
-		case last > v.last:
-			return nil, &BeyondError{Last: v.last}
 		}
-		es, err := p.scan(first, last, maxBytes)
+		v := p.look()
+		to, err := v.bounds().Find(first, last)
+		if err != nil {
+			return nil, err
+		}
+		es, err := p.scan(first, to, maxBytes)
 		// A write that came between may have taken away what was to be read.
 		// The view changes before an entry goes, so a hole under an unchanged
 		// view is a hole.

@@ -18,6 +18,8 @@ import (
 //	e<index>    an entry: offset u64, term u64, kind u8, data
 //	m/batch     how many batches were ever written: u64
 //	m/format    the version of all this: u64
+//	m/gaps      for each gap in the log, also one that was filled, where it begins
+//	            and the index after it: u64 each, ascending; none without a gap
 //	m/hard      term, vote, commit: u64 each, in one record (hashicorp/raft #661)
 //	m/identity  see putIdentity
 //	m/promise   the longest promise in milliseconds: u64
@@ -26,8 +28,15 @@ import (
 //
 // An entry's offset is how many bytes of data the entries before it have had
 // since the log was last replaced by a snapshot. It makes the bytes between any
-// two entries known without a table of sizes in memory.
-const format = 1
+// two entries known without a table of sizes in memory. Entries that fill a gap
+// go on from those before it, so a gap that is filled is remembered as the place
+// where offsets jump.
+const (
+	format = 1
+	// formatGaps is that of a store with a record of gaps. A pgraft that does not
+	// know that record would take a gap for damage, and refuses this format.
+	formatGaps = 2
+)
 
 const (
 	entryPrefix = 'e'
@@ -38,6 +47,7 @@ const (
 var (
 	keyBatch    = []byte("m/batch")
 	keyFormat   = []byte("m/format")
+	keyGaps     = []byte("m/gaps")
 	keyHard     = []byte("m/hard")
 	keyIdentity = []byte("m/identity")
 	keyPromise  = []byte("m/promise")
@@ -71,6 +81,8 @@ func recordName(key []byte) string {
 		return "batch counter"
 	case string(keyFormat):
 		return "format version"
+	case string(keyGaps):
+		return "gaps of the log"
 	case string(keyHard):
 		return "hard state"
 	case string(keyIdentity):
@@ -121,6 +133,21 @@ func putUint64s(b *pebble.Batch, key []byte, values ...uint64) error {
 			binary.LittleEndian.PutUint64(p[8*i:], v)
 		}
 	})
+}
+
+// putPieces records how the log of v is in pieces, if it is or that of old was.
+func putPieces(b *pebble.Batch, old, v view) error {
+	if len(v.below) == 0 {
+		if len(old.below) == 0 {
+			return nil
+		}
+		return errors.Join(b.Delete(keyGaps, nil), putUint64s(b, keyFormat, format))
+	}
+	var ends []uint64
+	for i, p := range v.below {
+		ends = append(ends, p.last+1, v.next(i))
+	}
+	return errors.Join(putUint64s(b, keyGaps, ends...), putUint64s(b, keyFormat, formatGaps))
 }
 
 // storedEntry is an entry with its place in the bytes of the log.

@@ -22,7 +22,7 @@ func (p *Pebble) recover() error {
 		return err
 	}
 	if fresh {
-		p.view = view{first: 1}
+		p.view = view{top: piece{first: 1}}
 		return p.commit(true, func(b *pebble.Batch) error { return putUint64s(b, keyFormat, format) })
 	}
 	return p.recoverBounds()
@@ -36,9 +36,9 @@ func (p *Pebble) recoverFormat() (fresh bool, err error) {
 		return false, err
 	}
 	if ok {
-		if version > format {
+		if version > formatGaps {
 			return false, fmt.Errorf("store: open %s: %w: format %d, this one knows up to %d",
-				p.dir, ErrNewerFormat, version, format)
+				p.dir, ErrNewerFormat, version, formatGaps)
 		}
 		return false, nil
 	}
@@ -83,57 +83,25 @@ func (p *Pebble) recoverBounds() error {
 		return err
 	}
 	p.promise, p.committed = d.PromiseMillis, d.HardState.Commit
-	start := uint64(1)
-	if _, err := p.get(keyStart, 8, true, func(b []byte) { start = binary.LittleEndian.Uint64(b) }); err != nil {
+	v, err := p.recoverPieces()
+	if err != nil {
 		return err
 	}
-	v := view{first: start, last: start - 1}
 	if d.Snapshot != nil {
 		v.snapshot = d.Snapshot.Index
 	}
-	if err := p.recoverEnds(&v); err != nil {
-		return err
-	}
+	first, last := v.first(), v.top.last
 	switch {
-	case v.first > v.snapshot+1:
-		return p.corrupt("log", fmt.Errorf("it begins at %d, but the newest snapshot is at %d", v.first, v.snapshot))
-	case v.last < v.snapshot:
-		return p.corrupt("log", fmt.Errorf("it ends at %d, but the newest snapshot is at %d", v.last, v.snapshot))
-	case v.last < d.HardState.Commit:
-		return p.corrupt("log", fmt.Errorf("it ends at %d, but the commit index is %d", v.last, d.HardState.Commit))
+	case first > v.snapshot+1:
+		return p.corrupt("log", fmt.Errorf("it begins at %d, but the newest snapshot is at %d", first, v.snapshot))
+	case v.top.first > v.snapshot+1:
+		return p.corrupt(recordName(keyGaps), fmt.Errorf("one ends at %d, but the newest snapshot is at %d", v.top.first-1, v.snapshot))
+	case last < v.snapshot:
+		return p.corrupt("log", fmt.Errorf("it ends at %d, but the newest snapshot is at %d", last, v.snapshot))
+	case last < d.HardState.Commit:
+		return p.corrupt("log", fmt.Errorf("it ends at %d, but the commit index is %d", last, d.HardState.Commit))
 	}
 	p.show(v)
-	return nil
-}
-
-// recoverEnds reads the first and the last entry, if there is one.
-func (p *Pebble) recoverEnds(v *view) (err error) {
-	it, err := p.db.NewIter(&pebble.IterOptions{LowerBound: entriesBegin, UpperBound: entriesEnd})
-	if err != nil {
-		return p.readError("the log", err)
-	}
-	defer func() { err = errors.Join(err, it.Close()) }()
-	if !it.First() {
-		if err := it.Error(); err != nil {
-			return p.readError("the log", err)
-		}
-		return nil
-	}
-	first, err := p.entryAt(it)
-	if err != nil {
-		return err
-	}
-	if first.Index != v.first {
-		return p.corrupt("log", fmt.Errorf("a hole: the first entry is %d instead of %d", first.Index, v.first))
-	}
-	if !it.Last() {
-		return p.readError("the last entry", it.Error())
-	}
-	last, err := p.entryAt(it)
-	if err != nil {
-		return err
-	}
-	v.last, v.begin, v.end = last.Index, first.offset, last.end()
 	return nil
 }
 
@@ -173,7 +141,7 @@ func (p *Pebble) loadMeta() (d core.Durable, err error) {
 	return d, nil
 }
 
-// Load implements Store.
+// Load implements logstore.Store.
 func (p *Pebble) Load() (core.Durable, error) {
 	leave, err := p.enter()
 	if err != nil {
@@ -187,7 +155,8 @@ func (p *Pebble) Load() (core.Durable, error) {
 		return core.Durable{}, err
 	}
 	v := p.look()
-	d.Entries, err = p.scan(v.snapshot+1, v.last, ^uint64(0))
+	d.Gaps = v.bounds().Gaps
+	d.Entries, err = p.scan(v.snapshot+1, v.top.last, ^uint64(0))
 	if err != nil {
 		return core.Durable{}, err
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/storetest"
 	"github.com/pgraft/pgraft/node/store"
-	"github.com/pgraft/pgraft/node/store/storetest"
 )
 
 // TestScripts runs the stories in testdata/store. Errors are printed output.
@@ -23,9 +23,10 @@ import (
 //	close
 //	crash                      forgets all that was not synced
 //	identity [cluster=S node=N]  sets it, or prints it
-//	write                      one batch a line: snapshot=INDEX/TERM, entries=A-B/TERM,
-//	                           size=BYTES (of each entry), mark=INDEX/TERM,
-//	                           hard=TERM/VOTE/COMMIT, promise=MS, sync
+//	write                      one batch a line: snapshot=INDEX/TERM, keep=INDEX,
+//	                           history=A-B/TERM, entries=A-B/TERM, size=BYTES (of each
+//	                           entry), mark=INDEX/TERM, hard=TERM/VOTE/COMMIT, promise=MS,
+//	                           sync
 //	load, bounds               print
 //	entries first=N last=N [max=BYTES]
 //	retention retain-entries=N retain-bytes=N retain-from=N
@@ -87,7 +88,7 @@ func (s *script) run(d *datadriven.TestData) (out string, err error) {
 		return s.load()
 	case "bounds":
 		b := s.s.Bounds()
-		return fmt.Sprintf("%d to %d, %d bytes\n", b.First, b.Last, b.Bytes), nil
+		return fmt.Sprintf("%d to %d, %d bytes\n", b.First, b.Last, b.Bytes) + printGaps(b.Gaps), nil
 	case "entries":
 		max := ^uint64(0)
 		d.MaybeScanArgs(s.t, "max", &max)
@@ -122,7 +123,7 @@ func (s *script) load() (string, error) {
 	if d.Snapshot != nil {
 		out += fmt.Sprintf("snapshot %d/%d\n", d.Snapshot.Index, d.Snapshot.Term)
 	}
-	return out + printEntries(d.Entries), nil
+	return out + printGaps(d.Gaps) + printEntries(d.Entries), nil
 }
 
 func (s *script) tamper(d *datadriven.TestData) error {
@@ -170,10 +171,18 @@ func printEntries(es []core.Entry) string {
 	return b.String()
 }
 
+func printGaps(gaps []core.Gap) string {
+	var b strings.Builder
+	for _, g := range gaps {
+		fmt.Fprintf(&b, "gap %d to %d\n", g.From, g.To)
+	}
+	return b.String()
+}
+
 // parseBatch reads a line of write.
 func parseBatch(t *testing.T, d *datadriven.TestData, seq uint64, line string) core.Persist {
 	in, size := core.Persist{Seq: seq}, 10
-	var first, last, term uint64
+	var entries, history []uint64
 	for _, word := range strings.Fields(line) {
 		name, value, _ := strings.Cut(word, "=")
 		n := numbers(t, d, value)
@@ -191,14 +200,22 @@ func parseBatch(t *testing.T, d *datadriven.TestData, seq uint64, line string) c
 		case "hard":
 			in.HardState = &core.HardState{Term: n[0], Vote: n[1], Commit: n[2]}
 		case "entries":
-			first, last, term = n[0], n[1], n[2]
+			entries = n
+		case "history":
+			history = n
+		case "keep":
+			in.Keep = n[0]
 		default:
 			d.Fatalf(t, "unknown word %s", word)
 		}
 	}
-	if first != 0 {
-		in.Entries = storetest.Entries(first, int(last-first)+1, term, size)
+	made := func(n []uint64) []core.Entry {
+		if n == nil {
+			return nil
+		}
+		return storetest.Entries(n[0], int(n[1]-n[0])+1, n[2], size)
 	}
+	in.Entries, in.History = made(entries), made(history)
 	return in
 }
 

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -9,7 +8,7 @@ import (
 	"github.com/pgraft/pgraft/core"
 )
 
-// Write implements Store.
+// Write implements logstore.Store.
 func (p *Pebble) Write(batches []core.Persist) error {
 	leave, err := p.enter()
 	if err != nil {
@@ -38,15 +37,14 @@ func (p *Pebble) Write(batches []core.Persist) error {
 
 func (p *Pebble) writeBatch(in *core.Persist, sync bool) error {
 	old := p.look()
-	next := check(old, p.committed, in)
-	if len(in.Entries) > 0 {
-		var err error
-		if next.end, err = p.offset(next, in.Entries[0].Index); err != nil {
-			return err
-		}
+	check(old, p.committed, in)
+	during, err := p.shrunk(old, in)
+	if err != nil {
+		return err
 	}
-	p.show(shrunk(old, next, in))
-	err := p.commit(sync, func(b *pebble.Batch) error { return p.fill(b, old, &next, in) })
+	next, history := during.fill(in.Seq, in.History)
+	p.show(during)
+	err = p.commit(sync, func(b *pebble.Batch) error { return p.fill(b, old, &next, history, in) })
 	if err != nil {
 		return err
 	}
@@ -58,91 +56,116 @@ func (p *Pebble) writeBatch(in *core.Persist, sync bool) error {
 	return nil
 }
 
-// check panics when in breaks the log, and returns the view with a snapshot of
-// the leader in place, but not yet the entries.
-func check(v view, committed uint64, in *core.Persist) view {
-	if s := in.Snapshot; s != nil {
-		if s.Index == 0 {
-			panic(fmt.Sprintf("store: batch %d: snapshot at index 0", in.Seq))
-		}
-		v = view{first: s.Index + 1, last: s.Index, snapshot: s.Index}
+// check panics when in breaks the log.
+func check(v view, committed uint64, in *core.Persist) {
+	fail := func(format string, args ...any) {
+		panic(fmt.Sprintf("store: batch %d: ", in.Seq) + fmt.Sprintf(format, args...))
 	}
-	last := v.last
+	follow := func(es []core.Entry) {
+		for i := 1; i < len(es); i++ {
+			if es[i].Index != es[i-1].Index+1 {
+				fail("entry %d follows %d", es[i].Index, es[i-1].Index)
+			}
+		}
+	}
+	last, snapshot, keep := v.top.last, v.snapshot, in.Keep
+	switch s := in.Snapshot; {
+	case s == nil && keep > 0:
+		fail("keep %d without a snapshot", keep)
+	case s == nil:
+	case s.Index == 0:
+		fail("snapshot at index 0")
+	case keep >= s.Index:
+		fail("keep %d beside a snapshot at %d", keep, s.Index)
+	case keep > last:
+		fail("keep %d, but the log ends at %d", keep, last)
+	case keep > 0 && keep < snapshot:
+		fail("keep %d, but the newest snapshot is at %d", keep, snapshot)
+	default:
+		last, snapshot = s.Index, s.Index
+	}
+	follow(in.History)
+	follow(in.Entries)
+	if n := len(in.Entries); n > 0 {
+		switch first := in.Entries[0].Index; {
+		case first > last+1:
+			fail("a gap: entry %d, but the log ends at %d", first, last)
+		case first <= snapshot:
+			fail("entry %d replaces one of the snapshot at %d", first, snapshot)
+		}
+		last = in.Entries[n-1].Index
+	}
+	if m := in.Mark; m != nil && (m.Index == 0 || m.Index > last) {
+		fail("mark at %d, but the log ends at %d", m.Index, last)
+	}
 	if in.HardState != nil {
 		committed = in.HardState.Commit
 	}
-	for i, e := range in.Entries {
-		switch {
-		case i > 0 && e.Index != in.Entries[i-1].Index+1:
-			panic(fmt.Sprintf("store: batch %d: entry %d follows %d", in.Seq, e.Index, in.Entries[i-1].Index))
-		case e.Index > last+1:
-			panic(fmt.Sprintf("store: batch %d: a gap: entry %d, but the log ends at %d", in.Seq, e.Index, last))
-		case e.Index <= v.snapshot:
-			panic(fmt.Sprintf("store: batch %d: entry %d replaces one of the snapshot at %d", in.Seq, e.Index, v.snapshot))
-		}
-		last = e.Index
-	}
-	if m := in.Mark; m != nil && (m.Index == 0 || m.Index > last) {
-		panic(fmt.Sprintf("store: batch %d: mark at %d, but the log ends at %d", in.Seq, m.Index, last))
-	}
 	if committed > last {
-		panic(fmt.Sprintf("store: batch %d: commit %d, but the log ends at %d", in.Seq, committed, last))
+		fail("commit %d, but the log ends at %d", committed, last)
 	}
-	return v
 }
 
-// shrunk is the part of old that no reader can miss while in is written.
-func shrunk(old, next view, in *core.Persist) view {
-	if in.Snapshot != nil {
-		next.end = next.begin
-		return next
+// shrunk is v without what in removes: the part of it that no reader can miss
+// while in is written.
+func (p *Pebble) shrunk(v view, in *core.Persist) (_ view, err error) {
+	if s := in.Snapshot; s != nil {
+		var end uint64
+		if in.Keep > 0 {
+			if end, err = p.offsetIn(v.top, in.Keep+1); err != nil {
+				return view{}, err
+			}
+		}
+		v = v.install(s, in.Keep, end)
 	}
 	if len(in.Entries) > 0 {
-		old.last, old.end = in.Entries[0].Index-1, next.end
+		first := in.Entries[0].Index
+		if v.top.end, err = p.offsetIn(v.top, first); err != nil {
+			return view{}, err
+		}
+		v.top.last = first - 1
 	}
-	return old
+	return v, nil
 }
 
-// offset returns how many bytes of data there are before index.
-func (p *Pebble) offset(v view, index uint64) (uint64, error) {
-	switch index {
-	case v.first:
-		return v.begin, nil
-	case v.last + 1:
-		return v.end, nil
-	}
-	var offset uint64
-	ok, err := p.get(entryKey(index), entryHeader, false, func(b []byte) { offset = binary.LittleEndian.Uint64(b) })
-	if err == nil && !ok {
-		err = p.corrupt("log", fmt.Errorf("a hole: entry %d is missing", index))
-	}
-	return offset, err
-}
-
-// fill puts in into b and brings next, whose end is where the entries go, up to
-// what b makes of the log.
-func (p *Pebble) fill(b *pebble.Batch, old view, next *view, in *core.Persist) error {
+// fill puts in into b, with the entries of its history that are to be stored, and
+// brings next, which in's entries are to follow, up to what b makes of the log.
+func (p *Pebble) fill(b *pebble.Batch, old view, next *view, history []storedEntry, in *core.Persist) error {
 	if in.Snapshot != nil {
-		if err := b.DeleteRange(entriesBegin, entriesEnd, nil); err != nil {
+		from := entriesBegin
+		if in.Keep > 0 {
+			from = entryKey(in.Keep + 1)
+		}
+		if err := b.DeleteRange(from, entriesEnd, nil); err != nil {
 			return err
 		}
 		if err := putSnapshot(b, in.Snapshot); err != nil {
 			return err
 		}
-		if err := putUint64s(b, keyStart, next.first); err != nil {
+		if err := putUint64s(b, keyStart, next.first()); err != nil {
+			return err
+		}
+	}
+	for _, e := range history {
+		if err := putEntry(b, e); err != nil {
+			return err
+		}
+	}
+	if in.Snapshot != nil || len(history) > 0 {
+		if err := putPieces(b, old, *next); err != nil {
 			return err
 		}
 	}
 	for _, e := range in.Entries {
-		if err := putEntry(b, storedEntry{Entry: e, offset: next.end}); err != nil {
+		if err := putEntry(b, storedEntry{Entry: e, offset: next.top.end}); err != nil {
 			return err
 		}
-		next.end += uint64(len(e.Data))
+		next.top.end += uint64(len(e.Data))
 	}
 	if n := len(in.Entries); n > 0 {
-		next.last = in.Entries[n-1].Index
-		if in.Snapshot == nil && old.last > next.last {
-			if err := b.DeleteRange(entryKey(next.last+1), entryKey(old.last+1), nil); err != nil {
+		next.top.last = in.Entries[n-1].Index
+		if in.Snapshot == nil && old.top.last > next.top.last {
+			if err := b.DeleteRange(entryKey(next.top.last+1), entryKey(old.top.last+1), nil); err != nil {
 				return err
 			}
 		}

@@ -186,6 +186,7 @@ func (e *engine) leaderHint() string {
 func indexError(index int64, err error) error {
 	var compacted *store.CompactedError
 	var beyond *store.BeyondError
+	var gap *store.GapError
 	switch {
 	case errors.As(err, &compacted):
 		return &sqlError{state: "22003", message: fmt.Sprintf("log index %d is no longer in the log", index),
@@ -194,6 +195,10 @@ func indexError(index int64, err error) error {
 	case errors.As(err, &beyond):
 		return &sqlError{state: "22003", message: fmt.Sprintf("log index %d is beyond the log", index),
 			detail: fmt.Sprintf("The last index that this node has applied is %d.", beyond.Last)}
+	case errors.As(err, &gap):
+		return &sqlError{state: "55000", message: fmt.Sprintf("log index %d is not in this node's log", index), // object_not_in_prerequisite_state
+			detail: fmt.Sprintf("The leader sent a snapshot in place of the entries %d to %d.", gap.Gap.From, gap.Gap.To),
+			hint:   "Ask a node whose log holds it."}
 	}
 	return err
 }

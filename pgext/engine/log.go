@@ -38,12 +38,13 @@ func propose(ctx context.Context, n *node.Node, q request) (result, error) {
 
 // sameEntry refuses a request id that stands for other data: whoever takes one
 // twice by mistake must not believe that the second entry is in the log. Where
-// the log no longer reaches, it takes the caller's word.
+// the log no longer reaches, or has a gap, it takes the caller's word.
 func sameEntry(ctx context.Context, n *node.Node, index uint64, q request) error {
 	data, ok, err := n.Entry(ctx, index)
 	var gone *store.CompactedError
+	var gap *store.GapError
 	switch {
-	case errors.As(err, &gone):
+	case errors.As(err, &gone), errors.As(err, &gap):
 		return nil
 	case err != nil:
 		// It is committed, so this must not read like a plain failure.

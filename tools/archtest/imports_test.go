@@ -152,6 +152,18 @@ func TestLayers(t *testing.T) {
 	}
 }
 
+// The contract of a log store knows no store.
+func TestContractStandsAlone(t *testing.T) {
+	allowed := []string{module + "/core", module + "/core/logstore", "pgregory.net/rapid"}
+	for _, p := range goList(t, "./core/logstore", "./core/storetest") {
+		for _, path := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
+			if !standard(path) && !slices.Contains(allowed, path) {
+				t.Errorf("%s imports %s", p.ImportPath, path)
+			}
+		}
+	}
+}
+
 // The engine lives in a PostgreSQL process: with os/signal it would take
 // SIGTERM away from the server, and nothing may fork there.
 func TestEngineLeavesSignalsAlone(t *testing.T) {
@@ -191,9 +203,13 @@ func TestLayersFail(t *testing.T) {
 
 		{from: "node/store", to: "github.com/cockroachdb/pebble/v2/vfs", ok: true},
 		{from: "node/store", to: module + "/core", ok: true},
-		{from: "node/store/storetest", to: "pgregory.net/rapid", ok: true},
-		{from: "node/store", to: module + "/node/store/storetest", test: true, ok: true},
-		{from: "node/store", to: module + "/node/store/storetest"},
+		{from: "core/storetest", to: "pgregory.net/rapid", ok: true},
+		{from: "core/storetest", to: module + "/core/logstore", ok: true},
+		{from: "core/storetest", to: module + "/node/store"},
+		{from: "core/storetest", to: module + "/sim"},
+		{from: "node/store", to: module + "/core/storetest", test: true, ok: true},
+		{from: "node/store", to: module + "/core/storetest"},
+		{from: "sim", to: module + "/core/storetest", test: true, ok: true},
 		{from: "node/store", to: "pgregory.net/rapid"},
 		{from: "node", to: "go.etcd.io/raft/v3"},
 		{from: "node", to: module + "/sim"},

@@ -107,7 +107,7 @@ var promiseMutants = []mutant{
 	},
 	{
 		name: "removed-answers-no-reads", class: "15", live: true, doc: "a node that learns that it is removed leaves the reads that wait without an answer",
-		edits: []edit{{"core/core.go", "	c.failReads(RemovedMember, text)\n", ""}},
+		edits: []edit{{"core/core.go", "	c.failReads(RemovedMember, removedText)\n", ""}},
 	},
 	{
 		name: "removed-answers-no-transfer", class: "15", live: true, doc: "a node that learns that it is removed leaves whoever asked for that without an answer",

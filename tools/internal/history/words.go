@@ -97,6 +97,7 @@ func OutputText(out core.Output) string {
 	if out.MembersChanged {
 		say("the members changed")
 	}
+	l = append(l, replay.Retained(out.Retain)...)
 	return strings.Join(l, "; ")
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/corepb"
+	"github.com/pgraft/pgraft/core/retain"
 	"github.com/pgraft/pgraft/core/trace"
 )
 
@@ -57,6 +58,8 @@ func Describe(in core.Input) string {
 		return fmt.Sprintf("SnapshotSent to %s, ok %v", node(in.RaftID), in.OK)
 	case core.AddNode:
 		return fmt.Sprintf("AddNode %d: node %d at %s:%d", in.ID, in.NodeID, in.Address, in.Port)
+	case core.HistoryRead:
+		return fmt.Sprintf("HistoryRead %d: %d entries, the log begins at %d, failed %v", in.Ticket, len(in.Entries), in.First, in.Failed)
 	case core.ReplaceNode:
 		return fmt.Sprintf("ReplaceNode %d: node %d by node %d at %s:%d", in.ID, in.OldNodeID, in.NodeID, in.Address, in.Port)
 	}
@@ -97,6 +100,16 @@ func Message(data []byte) string {
 		s = fmt.Sprintf("ReadRequest round %d", b.ReadRequest.GetRound())
 	case *corepb.Envelope_ReadReply:
 		s = fmt.Sprintf("ReadReply round %d: index %d, not leader %v", b.ReadReply.GetRound(), b.ReadReply.GetIndex(), b.ReadReply.GetNotLeader())
+	case *corepb.Envelope_ApplyNeeds:
+		s = fmt.Sprintf("ApplyNeeds from %d", b.ApplyNeeds.GetFrom())
+	case *corepb.Envelope_HistoryRequest:
+		s = fmt.Sprintf("HistoryRequest after %d", b.HistoryRequest.GetAfter())
+	case *corepb.Envelope_History:
+		s = fmt.Sprintf("History after %d, %d entries", b.History.GetAfter(), len(b.History.GetEntries())+len(b.History.GetStored()))
+	case *corepb.Envelope_TableStateRequest:
+		s = fmt.Sprintf("TableStateRequest for %x at %d", b.TableStateRequest.GetTicket(), b.TableStateRequest.GetOffset())
+	case *corepb.Envelope_TableState:
+		s = fmt.Sprintf("TableState %x at %d, %d bytes of %d", b.TableState.GetTicket(), b.TableState.GetOffset(), len(b.TableState.GetData()), b.TableState.GetTotal())
 	default:
 		s = strings.TrimPrefix(fmt.Sprintf("%T", env.GetBody()), "*corepb.Envelope_")
 	}
@@ -161,6 +174,39 @@ func Outputs(out core.Output) (l []string) {
 	}
 	if out.MembersChanged {
 		add("members changed")
+	}
+	for _, text := range Retained(out.Retain) {
+		add("%s", text)
+	}
+	return l
+}
+
+// Retained is what package retain ordered, a clause for each; out may be nil.
+func Retained(out *retain.Output) (l []string) {
+	add := func(f string, a ...any) { l = append(l, fmt.Sprintf(f, a...)) }
+	if out == nil {
+		return nil
+	}
+	if out.Retain != nil {
+		add("retain the log from %d on", *out.Retain)
+	}
+	for _, r := range out.Read {
+		add("read entries %d to %d for %s", r.After+1, r.Last, node(r.For))
+	}
+	for _, t := range out.Export {
+		add("export the database's state as %x", t)
+	}
+	for _, p := range out.SendPart {
+		add("send %s %d bytes at %d of the state %x", node(p.To), p.Size, p.Offset, p.Ticket)
+	}
+	for _, t := range out.Drop {
+		add("drop the state %x", t)
+	}
+	for _, f := range out.Fetched {
+		add("fetched %d: %d entries", f.ID, len(f.Entries))
+	}
+	for _, p := range out.StatePart {
+		add("%d bytes at %d of the state of %s", len(p.Data), p.Offset, node(p.From))
 	}
 	return l
 }

@@ -8,34 +8,18 @@ import (
 	"testing"
 
 	"github.com/pgraft/pgraft/core"
-	"github.com/pgraft/pgraft/node/store"
+	"github.com/pgraft/pgraft/core/logstore"
 )
 
 // An empty store is a node that waits to be invited, and stays one.
 func testEmpty(t *testing.T, c Config) {
 	b := start(t, c)
 	b.check(t)
-	if got, want := b.s.Bounds(), (store.Bounds{First: 1, Last: 0}); got != want {
-		t.Errorf("bounds of an empty store: %+v instead of %+v", got, want)
+	if got := b.s.Bounds(); got.First != 1 || got.Last != 0 || got.Bytes != 0 || len(got.Gaps) != 0 {
+		t.Errorf("bounds of an empty store: %+v", got)
 	}
 	b.reopen(t)
-	if err := b.s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.s.Close(); err != nil {
-		t.Errorf("second close: %v", err)
-	}
-	for what, err := range map[string]error{
-		"write": b.s.Write(nil), "set identity": b.s.SetIdentity(core.Identity{}),
-		"load": second(b.s.Load()), "entry": second(b.s.Entry(1)), "entries": second(b.s.Entries(1, 1, 1)),
-	} {
-		if !errors.Is(err, store.ErrClosed) {
-			t.Errorf("%s on a closed store: %v", what, err)
-		}
-	}
 }
-
-func second[T any](_ T, err error) error { return err }
 
 // An identity is there after SetIdentity, without any further write.
 func testIdentity(t *testing.T, c Config) {
@@ -95,11 +79,11 @@ func testEntries(t *testing.T, c Config) {
 		es, err := b.s.Entries(x.first, x.last, x.max)
 		if err != nil {
 			t.Errorf("entries %d to %d: %v", x.first, x.last, err)
-		} else if err := sameEntries(es, b.h.now().Log[x.first-1:][:x.want]); err != nil {
+		} else if err := sameEntries(es, b.h.now().entries(x.first, x.first+uint64(x.want)-1)); err != nil {
 			t.Errorf("entries %d to %d, at most %d bytes: %v", x.first, x.last, x.max, err)
 		}
 	}
-	var beyond *store.BeyondError
+	var beyond *logstore.BeyondError
 	if _, err := b.s.Entries(1, 10, 1); !errors.As(err, &beyond) || beyond.Last != 9 {
 		t.Errorf("entries past the end: %v", err)
 	}
@@ -120,6 +104,14 @@ func testInvariants(t *testing.T, c Config) {
 		"a gap: entry 12, but the log ends at 10":   {Snapshot: &core.Snapshot{Index: 10, Term: 1}, Entries: Entries(12, 1, 1, 1)},
 		"entry 8 follows 6":                         {Entries: append(Entries(6, 1, 1, 1), Entries(8, 1, 1, 1)...)},
 		"snapshot at index 0":                       {Snapshot: &core.Snapshot{}},
+		"mark at 0":                                 {Mark: &core.Snapshot{}},
+		"keep 9 beside a snapshot at 9":             {Snapshot: &core.Snapshot{Index: 9, Term: 1}, Keep: 9},
+		"keep 6, but the log ends at 5":             {Snapshot: &core.Snapshot{Index: 9, Term: 1}, Keep: 6},
+		"keep 2, but the newest snapshot is at 3":   {Snapshot: &core.Snapshot{Index: 9, Term: 1}, Keep: 2},
+		"keep 4 without a snapshot":                 {Keep: 4},
+		"history from 6 to 7 fills no gap":          {History: Entries(6, 2, 1, 1)},
+		"history from 4 to 4 fills no gap":          {History: Entries(4, 1, 1, 1)},
+		"entry 9 follows 7":                         {History: append(Entries(7, 1, 1, 1), Entries(9, 1, 1, 1)...)},
 	} {
 		got := isPanic(func() {
 			if err := b.s.Write([]core.Persist{in}); err != nil {
@@ -129,8 +121,10 @@ func testInvariants(t *testing.T, c Config) {
 		if !strings.Contains(got, want) {
 			t.Errorf("panic %q instead of %q", got, want)
 		}
+		if err := b.h.now().differs(b.s); err != nil {
+			t.Errorf("after %q: %v", want, err)
+		}
 	}
-	b.check(t)
 	b.reopen(t)
 }
 
@@ -167,7 +161,7 @@ func testReadWhileWriting(t *testing.T, c Config) {
 					return
 				default:
 				}
-				if err := readSome(b.s, 1+i%20); err != nil {
+				if err := readSome(b.s, 1+i%300); err != nil {
 					errs <- err
 					return
 				}
@@ -178,7 +172,24 @@ func testReadWhileWriting(t *testing.T, c Config) {
 		from := 11 + i%10
 		b.write(t, core.Persist{Entries: Entries(from, 1, 2+i, 10)}, core.Persist{Entries: Entries(from+1, int(20-from)+1, 2+i, 10)})
 	}
-	b.write(t, core.Persist{Snapshot: &core.Snapshot{Index: 30, Term: 300}, HardState: &core.HardState{Term: 300, Commit: 30}, Sync: true})
+	// Gaps come, and are filled, behind the readers' backs too.
+	last := uint64(20)
+	for i := range uint64(40) {
+		b.write(t, core.Persist{Snapshot: &core.Snapshot{Index: last + 5, Term: 300 + i}, Keep: last - i%3,
+			HardState: &core.HardState{Term: 300 + i, Commit: last + 5}})
+		gaps := b.h.now().bounds(1).Gaps
+		gap := gaps[len(gaps)-1]
+		if i%4 > 0 {
+			b.write(t, core.Persist{History: Entries(gap.From, 3, 300+i, 10)})
+		}
+		if i%4 > 1 {
+			b.write(t, core.Persist{History: Entries(gap.From+3, int(gap.To-gap.From)-2, 300+i, 10)})
+		}
+		b.write(t, core.Persist{Entries: Entries(last+6, 2, 300+i, 10)}, core.Persist{Mark: &core.Snapshot{Index: last + 5, Term: 300 + i}})
+		last += 7
+	}
+	b.check(t)
+	b.write(t, core.Persist{Snapshot: &core.Snapshot{Index: 500, Term: 500}, HardState: &core.HardState{Term: 500, Commit: 500}, Sync: true})
 	close(done)
 	readers.Wait()
 	for range 2 {
@@ -189,13 +200,14 @@ func testReadWhileWriting(t *testing.T, c Config) {
 	b.reopen(t)
 }
 
-func readSome(s store.Store, first uint64) error {
+func readSome(s logstore.Store, first uint64) error {
 	bounds := s.Bounds()
 	es, err := s.Entries(first, first+3, ^uint64(0))
-	var compacted *store.CompactedError
-	var beyond *store.BeyondError
+	var compacted *logstore.CompactedError
+	var beyond *logstore.BeyondError
+	var gap *logstore.GapError
 	switch {
-	case errors.As(err, &compacted), errors.As(err, &beyond):
+	case errors.As(err, &compacted), errors.As(err, &beyond), errors.As(err, &gap):
 		return nil
 	case err != nil:
 		return fmt.Errorf("entries from %d, bounds were %+v: %w", first, bounds, err)
@@ -209,4 +221,14 @@ func readSome(s store.Store, first uint64) error {
 		}
 	}
 	return nil
+}
+
+func isPanic(f func()) (text string) {
+	defer func() {
+		if r := recover(); r != nil {
+			text = fmt.Sprint(r)
+		}
+	}()
+	f()
+	return ""
 }

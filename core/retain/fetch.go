@@ -1,0 +1,138 @@
+package retain
+
+import (
+	"slices"
+
+	"github.com/pgraft/pgraft/core/corepb"
+)
+
+// HistoryMillis is how long one member is waited for, for entries.
+const HistoryMillis = 2000
+
+// maxFetches bounds the open requests for entries; over it one is refused.
+const maxFetches = 16
+
+// fetches are the open requests for entries. One question to one member is under
+// way at a time: that of the first request.
+type fetches struct{ open []fetch }
+
+type fetch struct {
+	id          uint64
+	after, last uint64
+	asker
+}
+
+// asker asks the members in turn.
+type asker struct {
+	asked  uint64   // Raft id of who was asked last; 0: nobody yet
+	at     uint64   // tick
+	tried  []uint64 // all that were asked
+	silent []uint64 // those that did not answer
+}
+
+// next names whom to ask next; 0: all that ok accepts were asked.
+func (x *asker) next(members []uint64, now uint64, ok func(uint64) bool) uint64 {
+	for _, id := range members {
+		if !slices.Contains(x.tried, id) && ok(id) {
+			x.asked, x.at, x.tried = id, now, append(x.tried, id)
+			return id
+		}
+	}
+	return 0
+}
+
+func anybody(uint64) bool { return true }
+
+// Fetch asks the other members for the entries after an index, up to and with last.
+func (m *Machine) Fetch(id, after, last uint64, a Around) {
+	if m.stopped != "" {
+		m.done(id, Removed, "%s", m.stopped)
+		return
+	}
+	f := &m.fetches
+	if len(f.open) >= maxFetches {
+		m.done(id, Busy, "too many requests for entries of other members")
+		return
+	}
+	f.open = append(f.open, fetch{id: id, after: after, last: last})
+	m.askHistory(a)
+}
+
+// askHistory asks what is due.
+func (m *Machine) askHistory(a Around) {
+	for len(m.fetches.open) > 0 {
+		x := &m.fetches.open[0]
+		if x.asked != 0 {
+			return // it is under way
+		}
+		to := x.next(m.members, a.Now, anybody)
+		if to == 0 {
+			m.endFetch(Fetched{ID: x.id, Silent: x.silent})
+			continue
+		}
+		m.send(to, &corepb.Envelope{Body: &corepb.Envelope_HistoryRequest{
+			HistoryRequest: &corepb.HistoryRequest{After: x.after}}})
+	}
+}
+
+// endFetch ends the first request.
+func (m *Machine) endFetch(f Fetched) {
+	m.fetches.open = slices.Delete(m.fetches.open, 0, 1)
+	m.taken.Output.Fetched = append(m.taken.Output.Fetched, f)
+	m.done(f.ID, OK, "")
+}
+
+func (m *Machine) historyHeard(from uint64, h *corepb.History, a Around) {
+	if len(m.fetches.open) == 0 {
+		return
+	}
+	x := &m.fetches.open[0]
+	if x.asked != from || x.after != h.GetAfter() {
+		return
+	}
+	if es := entriesOf(h, x.last); len(es) > 0 {
+		m.endFetch(Fetched{ID: x.id, Entries: es})
+	} else {
+		x.asked = 0
+	}
+	m.askHistory(a)
+}
+
+// entriesOf is what of an answer follows its index without gap, up to last.
+func entriesOf(h *corepb.History, last uint64) (es []Entry) {
+	want := h.GetAfter() + 1
+	for _, e := range h.GetEntries() {
+		if e.GetIndex() != want || want > last {
+			break
+		}
+		data := e.GetData()
+		if data == nil && !e.GetOwn() {
+			data = []byte{}
+		}
+		es = append(es, Entry{Index: e.GetIndex(), Term: e.GetTerm(), Data: data, Own: e.GetOwn()})
+		want++
+	}
+	return es
+}
+
+func (m *Machine) fetchTimeout(a Around) {
+	if len(m.fetches.open) == 0 {
+		return
+	}
+	if x := &m.fetches.open[0]; x.asked != 0 && a.Now-x.at >= a.ticks(HistoryMillis) {
+		x.silent = append(x.silent, x.asked)
+		x.asked = 0
+		m.askHistory(a)
+	}
+}
+
+func (m *Machine) cancelFetch(id uint64, a Around) bool {
+	i := slices.IndexFunc(m.fetches.open, func(x fetch) bool { return x.id == id })
+	if i < 0 {
+		return false
+	}
+	m.fetches.open = slices.Delete(m.fetches.open, i, i+1)
+	m.done(id, GivenUp, "given up")
+	m.askHistory(a)
+	return true
+}

@@ -1,0 +1,150 @@
+package retain
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/pgraft/pgraft/core/corepb"
+)
+
+// Entries that some member's database has still to apply are kept in every
+// member's log: a member that was away for long, or lost its own log, finds them
+// there. So each tells the others what it needs. Where a database can be filled
+// from another one's exported state, nothing has to be kept for it.
+
+// TellMillis is how often a node tells the others what it needs: a message may be
+// lost, and a new member has heard nothing yet.
+const TellMillis = 5000
+
+// FoundingIndex is the first index of every log (core.FoundingIndex).
+const FoundingIndex = 1
+
+// Need is what the database of this node needs.
+type Need struct {
+	From       uint64 // the entries from this index on; 0 = none
+	Importable bool   // or an exported state of another member's
+}
+
+// needs records from which index on each member's database needs the log.
+type needs struct {
+	given bool // the host has said own
+	own   Need
+	// life and round number what this node tells, see hear.
+	life, round uint64
+	toldAt      uint64          // tick
+	said        map[uint64]said // by Raft id
+	retained    uint64          // as ordered last
+	ordered     bool            // it was
+}
+
+// said is what a member told last.
+type said struct {
+	from        uint64
+	life, round uint64 // 0: of a build that does not number it
+	// formerLife and formerRound are the last of the life before.
+	formerLife, formerRound uint64
+}
+
+// From is the first index from which on a log store has to keep all entries; 0: its
+// limits alone decide. others are the other members, said what they need, for those
+// that have told since this core started: 0 = nothing that a log has to be kept for.
+//
+// The rule: entries that this node's database needs stay, and so do those that
+// another member says that its database needs. A member that has not told yet may
+// need all, if this node's database applies entries and cannot be filled from an
+// exported state: then there may be no other way to fill that member's either. A
+// member that is away for good holds the log until it is removed.
+func From(own Need, others []uint64, said map[uint64]uint64) uint64 {
+	from := own.From
+	for _, id := range others {
+		need, told := said[id]
+		if !told && own.From != 0 && !own.Importable {
+			need = FoundingIndex
+		}
+		if need != 0 && (from == 0 || need < from) {
+			from = need
+		}
+	}
+	return from
+}
+
+// SetNeed says what this node's database needs from now on. The other members are
+// told at once.
+func (m *Machine) SetNeed(n Need, a Around) {
+	m.needs.given, m.needs.own = true, n
+	m.tell(a)
+	m.retain()
+}
+
+// tellWhenDue tells the other members again.
+func (m *Machine) tellWhenDue(a Around) {
+	if m.needs.given && a.Now-m.needs.toldAt >= a.ticks(TellMillis) {
+		m.tell(a)
+	}
+}
+
+func (m *Machine) tell(a Around) {
+	n := &m.needs
+	n.toldAt, n.round = a.Now, n.round+1
+	from := n.own.From
+	if n.own.Importable {
+		from = 0
+	}
+	for _, id := range m.members {
+		m.send(id, &corepb.Envelope{Body: &corepb.Envelope_ApplyNeeds{
+			ApplyNeeds: &corepb.ApplyNeeds{From: from, Life: n.life, Round: n.round}}})
+	}
+}
+
+// hear takes what a member tells. A message that comes late must not take the place
+// of a newer one, which may need more of the log: within one life of its sender
+// messages are numbered, and the life before the last one counts no more unless it
+// goes on.
+func (n *needs) hear(from uint64, t *corepb.ApplyNeeds) {
+	s, known := n.said[from]
+	next := said{from: t.GetFrom(), life: t.GetLife(), round: t.GetRound(), formerLife: s.formerLife, formerRound: s.formerRound}
+	switch {
+	case !known || next.life == 0:
+	case next.life == s.life:
+		if next.round <= s.round {
+			return
+		}
+	case next.life == s.formerLife && next.round <= s.formerRound:
+		return
+	default:
+		next.formerLife, next.formerRound = s.life, s.round
+	}
+	if n.said == nil {
+		n.said = map[uint64]said{}
+	}
+	n.said[from] = next
+}
+
+// forget drops what was said by those that are no members any more.
+func (n *needs) forget(members []uint64) {
+	for _, id := range slices.Sorted(maps.Keys(n.said)) {
+		if !slices.Contains(members, id) {
+			delete(n.said, id)
+		}
+	}
+}
+
+// retain orders what From says, when that changes.
+func (m *Machine) retain() {
+	n := &m.needs
+	if !n.given {
+		return
+	}
+	told := map[uint64]uint64{}
+	for _, id := range m.members {
+		if s, ok := n.said[id]; ok {
+			told[id] = s.from
+		}
+	}
+	from := From(n.own, m.members, told)
+	if n.ordered && from == n.retained {
+		return
+	}
+	n.retained, n.ordered = from, true
+	m.taken.Output.Retain = &from
+}

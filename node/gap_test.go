@@ -1,0 +1,80 @@
+package node_test
+
+import (
+	"errors"
+	"testing"
+
+	pb "go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/node/store"
+)
+
+// leaveGap puts a snapshot in a member's store, ahead entries after the end of its
+// log, that keeps all that the log holds. It returns the gap.
+func (m *member) leaveGap(t *testing.T, ahead uint64) core.Gap {
+	t.Helper()
+	s := must[*store.Pebble](t, "store")(store.Open(m.cfg.DataDir, store.Options{Logger: m.cfg.Logger}))
+	d := must[core.Durable](t, "load")(s.Load())
+	last := s.Bounds().Last
+	gap := core.Gap{From: last + 1, To: last + ahead}
+	snapshot := new(pb.Snapshot)
+	if err := proto.Unmarshal(d.Snapshot.Data, snapshot); err != nil {
+		t.Fatal(err)
+	}
+	snapshot.Metadata.Index, snapshot.Metadata.Term = &gap.To, &d.HardState.Term
+	hard := d.HardState
+	hard.Commit = gap.To
+	if err := errors.Join(s.Write([]core.Persist{{
+		Snapshot: &core.Snapshot{Index: gap.To, Term: hard.Term, Data: must[[]byte](t, "snapshot")(proto.Marshal(snapshot))},
+		Keep:     last, HardState: &hard, Sync: true}}), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return gap
+}
+
+// A node whose log has a gap starts, reads what is on both sides of it, and names
+// the gap to whoever asks for an entry in it.
+func TestLogWithGap(t *testing.T) {
+	m := newCluster(t, 1, nil)[0]
+	before := m.propose(request(1, 1), "before")
+	m.applied(before)
+	m.stop()
+	gap := m.leaveGap(t, 7)
+	m.open()
+	after := m.propose(request(1, 2), "after")
+	m.applied(after)
+
+	for index, want := range map[uint64]string{before: "before", after: "after"} {
+		if data, ok, err := m.Entry(soon(t), index); err != nil || !ok || string(data) != want {
+			t.Errorf("entry %d: %q, %v, %v; want %q", index, data, ok, err, want)
+		}
+	}
+	for index := gap.From; index <= gap.To; index++ {
+		var in *store.GapError
+		if _, _, err := m.Entry(soon(t), index); !errors.As(err, &in) || in.Gap != gap {
+			t.Errorf("entry %d: %v; want a GapError with %v", index, err, gap)
+		}
+		if _, err := m.Entries(soon(t), index, after, 1<<20); !errors.As(err, &in) || in.Gap != gap {
+			t.Errorf("entries from %d on: %v; want a GapError with %v", index, err, gap)
+		}
+	}
+	es, err := m.Entries(soon(t), before, after, 1<<20)
+	if n := len(es); err != nil || n == 0 || es[n-1].Index != gap.From-1 {
+		t.Errorf("entries %d to %d: %d, %v; want those before the gap", before, after, n, err)
+	}
+	if b := m.view().LogBounds(); len(b.Gaps) != 1 || b.Gaps[0] != gap {
+		t.Errorf("the log has gaps %v; want %v", b.Gaps, gap)
+	}
+
+	// Nobody else has it: an application is told from where on it can go on.
+	c, err := m.Committed(soon(t), before-1, 100, 1<<20)
+	if n := len(c.Entries); err != nil || n == 0 || c.Entries[n-1].Index != gap.From-1 {
+		t.Errorf("committed after %d: %+v, %v", before-1, c, err)
+	}
+	c, err = m.Committed(soon(t), gap.From, 100, 1<<20)
+	if err != nil || len(c.Entries) > 0 || c.First != gap.To+1 {
+		t.Errorf("committed after %d: %+v, %v; want none, and first %d", gap.From, c, err, gap.To+1)
+	}
+}

@@ -1,0 +1,162 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"github.com/pgraft/pgraft/core"
+)
+
+// view is what the log holds. It never promises an entry that a reader could
+// miss: it shrinks before a batch removes entries and grows after one adds some.
+type view struct {
+	// below are the pieces of the log before the last one, ascending. Between a
+	// piece and the next is a gap, or nothing once it is filled. Never changed in
+	// place.
+	below      []piece
+	top        piece  // the last one, which entries are added to
+	snapshot   uint64 // index of the newest snapshot, 0 if there is none
+	generation uint64 // counts the changes
+}
+
+// piece is entries that follow each other, also by their offsets.
+type piece struct {
+	first, last uint64 // first is last+1 on an empty one
+	begin, end  uint64 // offset of the first entry, and after the last one
+}
+
+func (p piece) bytes() uint64 { return p.end - p.begin }
+
+// pieces are all of them, ascending.
+func (v view) pieces() []piece { return append(v.below[:len(v.below):len(v.below)], v.top) }
+
+func (v view) first() uint64 {
+	if len(v.below) > 0 {
+		return v.below[0].first
+	}
+	return v.top.first
+}
+
+func (v view) bounds() Bounds {
+	b := Bounds{First: v.first(), Last: v.top.last, Bytes: v.top.bytes()}
+	for i, p := range v.below {
+		b.Bytes += p.bytes()
+		if next := v.next(i); p.last+1 < next {
+			b.Gaps = append(b.Gaps, core.Gap{From: p.last + 1, To: next - 1})
+		}
+	}
+	return b
+}
+
+// next is where the piece after below[i] begins.
+func (v view) next(i int) uint64 {
+	if i+1 < len(v.below) {
+		return v.below[i+1].first
+	}
+	return v.top.first
+}
+
+// install is v after a snapshot from the leader that keeps the entries up to keep.
+func (v view) install(s *core.Snapshot, keep, offset uint64) view {
+	next := view{top: piece{first: s.Index + 1, last: s.Index}, snapshot: s.Index}
+	if keep == 0 {
+		return next
+	}
+	next.below = v.below
+	// An empty piece between two gaps is none: they become one gap.
+	if kept := (piece{first: v.top.first, last: keep, begin: v.top.begin, end: offset}); kept.first <= keep || len(v.below) == 0 {
+		next.below = append(v.below[:len(v.below):len(v.below)], kept)
+	}
+	next.top.begin, next.top.end = offset, offset
+	return next
+}
+
+// fill is v with h in the gap that it begins, and what of h is to be stored: the
+// entries that retention has not passed.
+func (v view) fill(seq uint64, h []core.Entry) (view, []storedEntry) {
+	for len(h) > 0 && h[0].Index < v.first() {
+		h = h[1:]
+	}
+	if len(h) == 0 {
+		return v, nil
+	}
+	from, to := h[0].Index, h[len(h)-1].Index
+	for i, p := range v.below {
+		if p.last+1 != from || to >= v.next(i) {
+			continue
+		}
+		stored := make([]storedEntry, len(h))
+		for j, e := range h {
+			stored[j] = storedEntry{Entry: e, offset: p.end}
+			p.end += uint64(len(e.Data))
+		}
+		p.last = to
+		v.below = append([]piece(nil), v.below...)
+		v.below[i] = p
+		return v, stored
+	}
+	panic(fmt.Sprintf("store: batch %d: history from %d to %d fills no gap of %v", seq, from, to, v.bounds().Gaps))
+}
+
+// trim is v from first on; offset is that of first if a piece holds it.
+func (v view) trim(first, offset uint64) view {
+	for len(v.below) > 0 && v.next(0) <= first {
+		v.below = v.below[1:]
+	}
+	if len(v.below) == 0 {
+		v.top.first, v.top.begin = first, offset
+		return v
+	}
+	v.below = append([]piece(nil), v.below...)
+	if p := &v.below[0]; first <= p.last {
+		p.first, p.begin = first, offset
+	} else { // in the gap after it
+		*p = piece{first: first, last: first - 1, begin: p.end, end: p.end}
+	}
+	return v
+}
+
+// offsetIn returns how many bytes of data there are before index, which is in x or
+// right after it.
+func (p *Pebble) offsetIn(x piece, index uint64) (uint64, error) {
+	switch index {
+	case x.first:
+		return x.begin, nil
+	case x.last + 1:
+		return x.end, nil
+	}
+	var offset uint64
+	ok, err := p.get(entryKey(index), entryHeader, false, func(b []byte) { offset = binary.LittleEndian.Uint64(b) })
+	if err == nil && !ok {
+		err = p.corrupt("log", fmt.Errorf("a hole: entry %d is missing", index))
+	}
+	return offset, err
+}
+
+// offset is offsetIn the piece that index is in or right after, 0 in a gap.
+func (p *Pebble) offset(v view, index uint64) (uint64, error) {
+	for _, x := range slices.Backward(v.pieces()) {
+		if x.first <= index && index <= x.last+1 {
+			return p.offsetIn(x, index)
+		}
+	}
+	return 0, nil
+}
+
+// bytesFrom returns how many bytes of data are held from index on.
+func (p *Pebble) bytesFrom(v view, index uint64) (n uint64, err error) {
+	for _, x := range v.pieces() {
+		switch {
+		case x.first >= index:
+			n += x.bytes()
+		case x.last >= index:
+			offset, err := p.offsetIn(x, index)
+			if err != nil {
+				return 0, err
+			}
+			n += x.end - offset
+		}
+	}
+	return n, nil
+}

@@ -38,6 +38,9 @@ const (
 	checkStatus     = "members-shown"      // what a node says of the members is so
 	checkRestore    = "restored-same"      // a core made of a checkpoint goes on as the one before, to the byte
 	checkLiveness   = "liveness"           // without faults, everything comes right
+	checkDatabase   = "database-same"      // databases apply each entry once, in order, and none is left out
+	checkRetain     = "retained"           // nothing that a database needs leaves the logs, and nothing is kept without bound
+	checkHistory    = "history-kept"       // a snapshot leaves what the log held of the same history; gaps are filled
 	checkTransition = "host-order"         // batches come numbered in order, and are on the disk as they were
 )
 
@@ -48,7 +51,7 @@ const stopped = "stopped"
 func Checks() []string {
 	return []string{checkPanic, checkLeader, checkLog, checkComplete, checkCommitted, checkApplied, checkBack, checkDurable,
 		checkQuorum, checkAck, checkRequest, checkOutcome, checkMembers, checkAlive, checkChange, checkLease, checkPromise, checkBounds, checkFresh, checkReads, checkLinear, checkRecover, checkAvailable, checkStatus, checkRestore,
-		checkLiveness, checkTransition}
+		checkLiveness, checkTransition, checkDatabase, checkRetain, checkHistory}
 }
 
 // slot is an entry of somebody's log: its term, and the hash of the log up to it.
@@ -75,6 +78,7 @@ type view struct {
 	markBytes uint64
 	// The members before a step, and the joint configuration then and now.
 	before          core.Members
+	applied         uint64 // by its core, before a step
 	wasJoint, joint *jointChange
 	baseJoint       *jointChange // the one that the log begins in
 }
@@ -95,6 +99,8 @@ type checks struct {
 	committed    []committed     // by index
 	leaders      []uint64        // by term: Raft id, 0 = none known
 	order        []appliedEntry  // as first applied by anyone
+	wantsHistory bool            // a snapshot has to leave what the log held
+	contents     []digest        // of a database, by how many of order it has applied
 	byKey        map[int][]int   // key -> positions in applied of its writes
 	votes        map[vote]uint64 // whom a replica voted for
 	candidates   map[candidacy]candidate
@@ -152,7 +158,7 @@ func (c *checks) found(n *node) {
 
 // before remembers what a step may change.
 func (c *checks) before(n *node) {
-	n.view.before, n.view.wasJoint = n.members, n.view.joint
+	n.view.before, n.view.wasJoint, n.view.applied = n.members, n.view.joint, n.status.Applied
 	n.newest = stepTaken{n.identity.RaftID, c.w.now}
 }
 
@@ -303,4 +309,6 @@ func (c *checks) atEnd() {
 	c.live()
 	c.outcomes()
 	c.linear()
+	c.databasesInTheEnd()
+	c.gapsInTheEnd()
 }

@@ -105,6 +105,7 @@ func Kinds() []*Kind {
 		&faultDrift,
 		&faultAdd, &faultRemove, &faultRemoveDying, &faultReplace, &faultReplaceBy, &faultReplaceCut, &faultTwoChanges, &faultTransfer, &faultTransferLate, &faultTransferLost, &faultCompact, &faultBootstrap, &faultRecover, &faultMistake, &faultSmallBounds,
 		&faultOldAnswers, &faultHeldOver, &faultLongTail, &faultCompactJoint, &faultEdgeOfPromise, &faultAged,
+		&faultAway, &faultDatabaseStops, &faultDatabaseBack, &faultNeedsLost, &faultExportFails, &faultRemoveNeedy, &faultSmallRetention,
 	}
 }
 
@@ -126,10 +127,11 @@ type strike struct {
 	peer *node
 	over bool
 	cut  bool // flap: the link is away at the moment; transfer: it is deaf or stands still; restore, recover: it is done
-	// dir-older: the copy that was made
-	copied *directory
-	apart  []*node // who is cut from the others
-	handed bool    // transfer: leadership has been handed over; remove-dying: it was asked for
+	// dir-older, database-back: the copies that were made
+	copied  *directory
+	content content
+	apart   []*node // who is cut from the others
+	handed  bool    // transfer: leadership has been handed over; remove-dying: it was asked for
 	*staged
 }
 

@@ -270,7 +270,7 @@ func (d *disk) installing() bool {
 // settle makes the first n unsynced batches durable.
 func (d *disk) settle(n int) {
 	for i := range d.unsynced[:n] {
-		d.dir.write(&d.unsynced[i])
+		d.node.w.checks.stores(d.node, &d.unsynced[i])
 		d.node.w.checks.stored(d.node, &d.unsynced[i])
 	}
 	rest := copy(d.unsynced, d.unsynced[n:])

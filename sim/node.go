@@ -83,6 +83,11 @@ type node struct {
 	recorded []byte // used again for what it gives away
 	inStep   bool   // between RecordInput and RecordOutput
 
+	database *database     // nil: this run has none
+	needs    []heardNeed   // of this life
+	installs []install     // of this life
+	over     time.Duration // since when it keeps more than it has to; 0 = it does not
+
 	lease      lease
 	leaseTerm  uint64        // the last one counted
 	leaseUntil time.Duration // the last one looked at
@@ -171,6 +176,9 @@ func (n *node) init(found bool) {
 	n.disk.dir.identity, n.disk.dir.hasIdentity = id, true
 	n.identity = id
 	n.marker = marker{true, id.ReplicaUUID}
+	if n.database != nil {
+		n.w.provide(n.database)
+	}
 	n.w.say(n, "is initialised, founding: %v", found)
 	n.begin()
 }
@@ -216,6 +224,10 @@ func (n *node) begin() {
 	n.setPeers()
 	n.startTicker()
 	n.Publish(n.status)
+	if n.database != nil {
+		n.needs, n.installs, n.over = n.needs[:0], n.installs[:0], 0
+		n.database.begin()
+	}
 }
 
 // input hands the core an input and carries out what it wants, in the order of
@@ -269,6 +281,9 @@ func (n *node) crash(s survival) {
 	n.w.note(n, "down", "crashes")
 	n.hangUpAll(s)
 	n.disk.crash(s)
+	if n.database != nil {
+		n.database.crash(s)
+	}
 	n.halt()
 	n.state = down
 	n.deferred, n.paused, n.dying, n.hostCall = nil, 0, false, 0

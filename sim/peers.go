@@ -170,6 +170,9 @@ func (n *node) send(s core.Send) {
 		n.w.handsOver(n)
 	}
 	n.w.checks.sent(n, &s, &info)
+	if n.database != nil {
+		info.restores = n.database.restores
+	}
 	n.forward(p, s, info)
 }
 
@@ -194,7 +197,11 @@ func (p *peer) attached() {
 	q := p.queue
 	p.queue = nil
 	for _, s := range q {
-		p.n.forward(p, s, peek(s.Data))
+		info := peek(s.Data)
+		if p.n.database != nil {
+			info.restores = p.n.database.restores
+		}
+		p.n.forward(p, s, info)
 	}
 }
 

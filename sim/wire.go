@@ -203,12 +203,15 @@ func (w *World) deliver(p *packet) {
 	if w.trace != nil {
 		w.say(n, "<- %d: %v", core.NodeID(p.from), p.info)
 	}
+	if p.info.body == bodyApplyNeeds {
+		w.checks.hearsNeed(n, p)
+	}
 	in := core.Receive{From: p.from, Data: p.data}
 	if n.members.WasRemoved(p.from) {
 		w.checks.unheard(n, in)
 		return
 	}
-	if p.info.body != bodyLostData { // which is no sign of life
+	if p.info.isHeard() {
 		n.hears(p.from)
 	}
 	n.input(in)

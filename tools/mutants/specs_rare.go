@@ -50,8 +50,8 @@ var rareMutants = []mutant{
 
 	{
 		name: "disk-keeps-the-tail", class: "long tail", doc: "on the disk, entries of a log that is longer than the leader's snapshot stay behind it",
-		edits: []edit{{"sim/disk.go", "		d.snapshot, d.first, d.log = s, s.Index+1, d.log[:0]\n",
-			"		if len(d.log) > 0 && s.Index >= d.first && s.Index < d.last() {\n			d.log = slices.Clone(d.log[s.Index+1-d.first:])\n		} else {\n			d.log = d.log[:0]\n		}\n		d.snapshot, d.first = s, s.Index+1\n"}},
+		edits: []edit{{"sim/disk_log.go", "		d.first, d.log = s.Index+1, d.log[:0]\n",
+			"		if len(d.log) > 0 && s.Index >= d.first && s.Index < d.last() {\n			d.log = append([]core.Entry(nil), d.log[s.Index+1-d.first:]...)\n		} else {\n			d.log = d.log[:0]\n		}\n		d.first = s.Index + 1\n"}},
 	},
 	{
 		name: "snapshot-forgets-the-old-voters", class: "joint snapshot", doc: "a snapshot of a joint configuration has its new voters only",

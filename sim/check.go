@@ -310,5 +310,6 @@ func (c *checks) atEnd() {
 	c.outcomes()
 	c.linear()
 	c.databasesInTheEnd()
+	c.needsAreHeard()
 	c.gapsInTheEnd()
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/pgraft/pgraft/core/corepb"
 )
 
-// heardNeed is what a node has heard last, in this life, of what a member's database
-// needs.
+// heardNeed is the newest that a node has heard, in this life, of what a member's
+// database needs: the one that was said last, whenever it arrived.
 type heardNeed struct {
 	id   uint64 // Raft id
 	from uint64 // 0 = nothing
@@ -22,10 +22,12 @@ func (c *checks) hearsNeed(n *node, p *packet) {
 		return
 	}
 	h := heardNeed{p.from, p.info.need, p.info.restores}
-	if i := slices.IndexFunc(n.needs, func(x heardNeed) bool { return x.id == p.from }); i >= 0 {
-		n.needs[i] = h
-	} else {
+	was := n.heardNeed(p.from)
+	switch {
+	case was == nil:
 		n.needs = append(n.needs, h)
+	case h.time > was.time || h.time == was.time && h.from > was.from:
+		*was = h
 	}
 }
 
@@ -43,6 +45,15 @@ func (n *node) appliesItself() bool {
 	return d.toldAny && d.told.From != 0 && !d.told.Importable
 }
 
+// trueNeed is the first index that a database may still have to apply; 0 = none. What
+// it has committed and not flushed it may have to apply again.
+func (d *database) trueNeed() uint64 {
+	if !d.applies {
+		return 0
+	}
+	return d.flushed.index + 1
+}
+
 // trims: nothing leaves a node's store that its own database needs, nor what another
 // member's does, if the node has heard of that since the database last went back, or
 // has not heard of it in its life and applies entries itself. The needs are the true
@@ -55,7 +66,7 @@ func (c *checks) trims(n *node, from, to uint64) {
 		c.w.fail(checkRetain, "%v drops entries %d to %d, and does not know yet what its own database needs", n, from, to-1)
 		return
 	}
-	if need := n.database.need(); need != 0 && need < to && n.database.told.From <= need {
+	if need := n.database.trueNeed(); need != 0 && need < to && n.database.told.From <= need {
 		c.w.fail(checkRetain, "%v drops entries %d to %d, and its own database needs those from %d on", n, from, to-1, need)
 	}
 	for _, m := range n.core.Members().List { // whom its core knows: it has heard of a removal first
@@ -63,7 +74,7 @@ func (c *checks) trims(n *node, from, to uint64) {
 		if x == n || x.identity.RaftID != m.GetRaftId() || x.database.imports || x.foreign() {
 			continue
 		}
-		need, heard := x.database.need(), n.heardNeed(m.GetRaftId())
+		need, heard := x.database.trueNeed(), n.heardNeed(m.GetRaftId())
 		bound := heard == nil && n.appliesItself() || heard != nil && heard.time == x.database.restores && heard.from != 0
 		if need != 0 && need < to && bound {
 			c.w.fail(checkRetain, "%v drops entries %d to %d, and the database of %v needs those from %d on", n, from, to-1, x, need)
@@ -111,6 +122,33 @@ func (c *checks) keeps(n *node) {
 	case c.w.now-n.over > keptTooLong:
 		c.w.fail(checkRetain, "%v keeps %d entries from %d on that are over its limits and that nobody has needed for %v", n, much, d.first, keptTooLong)
 	}
+}
+
+// needsAreHeard: once the faults are over, each member knows what the others' databases
+// need, as it was some seconds ago: it keeps no more for them.
+func (c *checks) needsAreHeard() {
+	for _, n := range c.w.nodes {
+		if !c.takesPart(n) {
+			continue
+		}
+		for _, x := range c.w.nodes {
+			if x == n || !c.takesPart(x) {
+				continue
+			}
+			switch heard := n.heardNeed(x.identity.RaftID); {
+			case heard == nil:
+				c.w.fail(checkLiveness, "%v has not heard what the database of %v needs", n, x)
+			case heard.from != 0 && heard.from < x.database.needed:
+				c.w.fail(checkLiveness, "%v has heard that the database of %v needs entries from %d on, and those before %d it has had for %v",
+					n, x, heard.from, x.database.needed, c.w.now-c.w.lastOps())
+			}
+		}
+	}
+}
+
+// takesPart says that n is a member that is to stay one, and runs.
+func (c *checks) takesPart(n *node) bool {
+	return n.database != nil && c.w.operator.want[n.id-1] && n.state == running && !n.foreign()
 }
 
 // saysMissing: that entries are in no log is said only if no member of those that

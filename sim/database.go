@@ -44,6 +44,7 @@ type database struct {
 	part       []byte            // the state of another database, as far as it has come
 	states     map[uint64][]byte // exported, by ticket
 
+	needed  uint64 // as of some seconds before the end
 	stuck   string // why it cannot go on without the operator; "" = it can
 	stuckAt time.Duration
 }
@@ -135,8 +136,7 @@ func (d *database) crash(s survival) {
 	d.flushed = d.now // by the crash recovery of the next start
 }
 
-// need is the first index that the database may still have to apply; 0 = none. What
-// it has committed and not flushed it may have to apply again.
+// need is what the worker says: the first index that is not surely on disk; 0 = none.
 func (d *database) need() uint64 {
 	if !d.applies {
 		return 0
@@ -150,6 +150,9 @@ func (d *database) turn() {
 	n.w.arrange(event{at: n.w.now + d.pace, kind: evDatabase, node: n, life: n.life})
 	if n.w.now >= d.flushAt {
 		d.flushed, d.flushAt = d.now, n.w.now+d.flushEvery
+	}
+	if n.w.now < n.w.lastOps() {
+		d.needed = d.trueNeed()
 	}
 	life := n.life
 	d.tell()

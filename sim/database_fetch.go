@@ -66,9 +66,7 @@ func (d *database) fetched(f retain.Fetched) {
 		n.w.marks.add(markHistoryApplied)
 		n.w.say(n, "its database gets %d entries from another log, from %d on", len(f.Entries), f.Entries[0].Index)
 		for _, e := range f.Entries {
-			if e.Index > d.now.index { // an operator may have moved on meanwhile
-				d.apply(e)
-			}
+			d.apply(e)
 		}
 	case len(f.Silent) > 0:
 		n.w.marks.add(markHistorySilent)

@@ -113,7 +113,7 @@ func TestCheckersOfDatabasesFire(t *testing.T) {
 		}},
 		"entries that another database needs": {checkRetain, func(w *World, l, f *node) {
 			f.database.flushed.index += 100
-			need := l.database.need()
+			need := l.database.trueNeed()
 			w.checks.trims(f, need-1, need+1)
 		}},
 		"entries that a silent member's database needs": {checkRetain, func(w *World, l, f *node) {

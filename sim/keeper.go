@@ -69,7 +69,7 @@ func (n *node) ReadHistory(r retain.Read) {
 // stored is what the log holds of the entries that r asks for, without gap.
 func (n *node) stored(r retain.Read) (es []core.Entry) {
 	bytes := uint64(0)
-	for i := r.After + 1; i <= min(r.Last, n.readable) && bytes < r.MaxBytes; i++ {
+	for i := r.After + 1; i <= r.Last && bytes < r.MaxBytes; i++ {
 		e := n.disk.dir.entry(i)
 		if e == nil {
 			break

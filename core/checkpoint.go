@@ -283,6 +283,7 @@ func (s *storage) state(k *checkpoint.Codec) {
 		checkpoint.Messages(k, &b.responses)
 		k.Uint(&b.mark)
 		k.Flag(&b.installs)
+		k.Uint(&b.filled)
 	})
 	checkpoint.List(k, &s.applies, func(a *pendingApply) {
 		k.Uint(&a.index)

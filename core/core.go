@@ -90,6 +90,7 @@ func New(cfg Config, d Durable) (*Core, error) {
 	c.reads = reads{life: mix(cfg.Seed)}
 	c.retain = retain.New(c.self, mix(cfg.Seed+1))
 	c.retainMembers()
+	c.retainGaps(d)
 	c.boot(d)
 	return c, nil
 }
@@ -148,6 +149,7 @@ func (c *Core) Step(in Input) Output {
 		c.cancel(in.ID)
 	case Persisted:
 		c.persisted(in.Seq)
+		c.retain.Trimmed(in.First)
 	case Applied:
 		c.hostApplied(in.Index)
 	case PeerUnreachable:

@@ -29,6 +29,7 @@
 //   - Needs at each start, if it has a database that applies the log, or a log store
 //     from which other members may be answered; then an answer to every order of
 //     package retain, and no entry from Output.Retain on is dropped.
+//   - Persisted.First, if log entries leave the store by its own retention.
 //   - Applied(Index) once everything up to Index in Output.Apply is taken over.
 //   - A restart begins with what is durable: Durable, with Config.Seed drawn
 //     anew. The identity is durable before the first contact with anyone.

@@ -88,7 +88,12 @@ type (
 	Cancel struct{ ID uint64 }
 
 	// Persisted says that the persist batch Seq, and all before it, are durable.
-	Persisted struct{ Seq uint64 }
+	// First is the first index of the log that the store holds or lacks in a gap; 0:
+	// it is as it was.
+	Persisted struct {
+		Seq   uint64
+		First uint64
+	}
 
 	// Applied says that the host has taken over all of Output.Apply up to Index.
 	Applied struct{ Index uint64 }

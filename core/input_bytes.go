@@ -114,6 +114,7 @@ func (b *inputBytes) body(in Input) protowire.Number {
 		return 11
 	case Persisted:
 		b.number(1, in.Seq)
+		b.number(2, in.First)
 		return 12
 	case Applied:
 		b.number(1, in.Index)
@@ -198,7 +199,7 @@ func DecodeInput(b []byte) (Input, error) {
 	case *corepb.Input_Cancel_:
 		return Cancel{ID: x.Cancel.GetId()}, nil
 	case *corepb.Input_Persisted_:
-		return Persisted{Seq: x.Persisted.GetSeq()}, nil
+		return Persisted{Seq: x.Persisted.GetSeq(), First: x.Persisted.GetFirst()}, nil
 	case *corepb.Input_Applied_:
 		return Applied{Index: x.Applied.GetIndex()}, nil
 	case *corepb.Input_PeerUnreachable_:

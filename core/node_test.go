@@ -50,14 +50,18 @@ type image struct {
 	core.Durable // without entries
 	log          []core.Entry
 	before       []core.Entry // what a log store still holds of the log before the snapshot
+	begin        uint64       // its first index, be it in a gap; 0: the first of all
 }
 
-func (d *image) clone() image { return image{d.Durable, slices.Clone(d.log), slices.Clone(d.before)} }
+func (d *image) clone() image {
+	return image{d.Durable, slices.Clone(d.log), slices.Clone(d.before), d.begin}
+}
 
 func (d *image) write(b core.Persist) {
 	if b.Snapshot != nil {
-		d.Snapshot, d.log, d.before = b.Snapshot, nil, nil
+		d.install(b)
 	}
+	d.fill(b.History)
 	if len(b.Entries) > 0 {
 		d.log = append(d.log[:b.Entries[0].Index-d.Snapshot.Index-1], b.Entries...)
 	}
@@ -98,7 +102,7 @@ func (n *node) bootstrap() {
 func (n *node) start() {
 	cfg := n.config()
 	d := n.disk.Durable
-	d.Entries = slices.Clone(n.disk.log)
+	d.Entries, d.Gaps = slices.Clone(n.disk.log), n.disk.gaps()
 	var err error
 	if n.core, err = core.New(cfg, d); err != nil {
 		n.core = nil
@@ -242,7 +246,7 @@ func (n *node) sync(count int) bool {
 	if slices.ContainsFunc(q, func(b core.Persist) bool { return b.Sync }) {
 		n.flush(len(n.written))
 	}
-	n.step(core.Persisted{Seq: q[len(q)-1].Seq})
+	n.step(core.Persisted{Seq: q[len(q)-1].Seq, First: n.view.first()})
 	return true
 }
 

@@ -3,6 +3,8 @@ package core
 import (
 	"fmt"
 
+	pb "go.etcd.io/raft/v3/raftpb"
+
 	"github.com/pgraft/pgraft/core/corepb"
 	"github.com/pgraft/pgraft/core/retain"
 )
@@ -12,7 +14,7 @@ import (
 
 // around is what retain is told with each input.
 func (c *Core) around() retain.Around {
-	return retain.Around{Now: c.now, TickMillis: c.cfg.TickMillis, Readable: c.readable(), Reachable: c.reaches}
+	return retain.Around{Now: c.now, TickMillis: c.cfg.TickMillis, Readable: c.readable(), Full: c.full, Reachable: c.reaches}
 }
 
 // readable is up to which index the log store holds what is committed. What is
@@ -39,12 +41,37 @@ func (c *Core) reaches(id uint64) bool {
 	return false
 }
 
+// retainGaps says what the log store lacks at the start. No entry before a snapshot
+// has a later term than it.
+func (c *Core) retainGaps(d Durable) {
+	gaps := make([]retain.Gap, len(d.Gaps))
+	for i, g := range d.Gaps {
+		gaps[i] = retain.Gap{From: g.From, To: g.To, High: d.Snapshot.Term}
+	}
+	c.retain.SetGaps(gaps)
+}
+
 func (c *Core) retainMembers() {
 	ids := make([]uint64, len(c.members.List))
 	for i, m := range c.members.List {
 		ids[i] = m.GetRaftId()
 	}
 	c.retain.SetMembers(ids)
+}
+
+// keep is up to which index the store keeps its entries when the leader's snapshot s
+// takes the place of what follows: all that this node has applied, as that is the
+// history that s stands for. It is 0, which keeps nothing, where no host says Needs,
+// on a new node, and on a node that lost acknowledged data: that one may have applied
+// what the cluster never committed.
+func (c *Core) keep(s *pb.Snapshot) uint64 {
+	keep := uint64(0)
+	if c.retain.Given() && !c.lost {
+		keep = c.machine.index
+	}
+	c.retain.Installed(keep, retain.Gap{From: keep + 1, To: s.GetMetadata().GetIndex(),
+		Low: c.machine.term, High: s.GetMetadata().GetTerm()}, c.around())
+	return keep
 }
 
 // receiveRetained takes a message of package retain's, and says whether it is one.
@@ -102,7 +129,14 @@ func (c *Core) takeRetained() {
 		c.send(env)
 	}
 	for _, e := range t.Events {
-		c.event(Warning, "%s", e)
+		level := Info
+		if e.Warning {
+			level = Warning
+		}
+		c.event(level, "%s", e.Text)
+	}
+	if len(t.Fill) > 0 {
+		c.emit(Persist{History: logEntries(t.Fill)}, nil)
 	}
 	for _, d := range t.Done {
 		c.reply(d.ID, retainCode(d.Code), "%s", d.Text)

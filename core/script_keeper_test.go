@@ -12,6 +12,11 @@ var keeperVerbs = map[string]func(*script){
 		s.node().step(core.Needs{From: uint64(s.num("from", 0)), Importable: s.has("importable")})
 		s.settle()
 	},
+	// store node=1: what its log store holds
+	"store": func(s *script) {
+		n := s.node()
+		s.printf("%d to %d, gaps %v\n", n.view.first(), n.view.Snapshot.Index+uint64(len(n.view.log)), n.view.gaps())
+	},
 	// trim node=1 before=5: retention drops what is before, if it may
 	"trim": func(s *script) {
 		s.node().trim(uint64(s.num("before", 0)))

@@ -34,7 +34,10 @@ type Status struct {
 	// Readable is up to which index the log store holds what is committed: behind it
 	// there may be an older leader's entries still.
 	Readable uint64
-	Tick     uint64 // ticks since the start
+	// Gone is up to which index what this node's log lacks in gaps is in no member's
+	// log any more, as all of them said; 0: nothing is.
+	Gone uint64
+	Tick uint64 // ticks since the start
 	// Campaigns is how many elections this node has called since the
 	// start, without those that a leader asked it for.
 	Campaigns uint64
@@ -50,7 +53,7 @@ type Status struct {
 func (c *Core) Status() Status {
 	s := Status{RaftID: c.self, Role: RoleFollower, Lead: c.lead, Term: c.hard.Term, Commit: c.hard.Commit,
 		Applied: c.machine.index, Last: c.last, Tick: c.now, Campaigns: c.timer.campaigns, LeaseFrom: c.lease.from, LeaseTicks: c.lease.ticks, Alarm: c.alarm(),
-		Full: c.full, Readable: c.readable()}
+		Full: c.full, Readable: c.readable(), Gone: c.retain.Gone()}
 	switch {
 	case c.removed:
 		s.Role, s.Lead = RoleRemoved, 0

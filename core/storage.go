@@ -29,6 +29,7 @@ type batch struct {
 	responses []*pb.Message
 	mark      uint64 // index of the mark in it, or 0
 	installs  bool   // it has the leader's snapshot
+	filled    uint64 // last index of the history in it, or 0
 }
 
 type pendingApply struct {
@@ -44,6 +45,9 @@ func (c *Core) emit(p Persist, responses []*pb.Message) uint64 {
 	if p.Mark != nil {
 		b.mark = p.Mark.Index
 	}
+	if n := len(p.History); n > 0 {
+		b.filled = p.History[n-1].Index
+	}
 	c.storage.batches = append(c.storage.batches, b)
 	c.out.Persist = append(c.out.Persist, p)
 	return p.Seq
@@ -55,7 +59,7 @@ func (c *Core) persist(m *pb.Message) {
 	p := Persist{Sync: len(m.GetResponses()) > 0}
 	if s := m.GetSnapshot(); s != nil {
 		p.Snapshot = fromRaftSnapshot(s)
-		c.storage.readable = c.readable()
+		c.storage.readable, p.Keep = c.readable(), c.keep(s)
 		c.restoreSnapshot(s)
 	}
 	if es := m.GetEntries(); len(es) > 0 {
@@ -129,6 +133,9 @@ func (c *Core) persisted(seq uint64) {
 		if b.mark > 0 {
 			c.storage.durableMark = max(c.storage.durableMark, b.mark)
 			c.compact()
+		}
+		if b.filled > 0 {
+			c.retain.Filled(b.filled, c.around())
 		}
 	}
 	c.storage.batches = slices.Delete(c.storage.batches, 0, n)

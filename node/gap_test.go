@@ -2,6 +2,9 @@ package node_test
 
 import (
 	"errors"
+	"fmt"
+	"reflect"
+	"strings"
 	"testing"
 
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -76,5 +79,42 @@ func TestLogWithGap(t *testing.T) {
 	c, err = m.Committed(soon(t), gap.From, 100, 1<<20)
 	if err != nil || len(c.Entries) > 0 || c.First != gap.To+1 {
 		t.Errorf("committed after %d: %+v, %v; want none, and first %d", gap.From, c, err, gap.To+1)
+	}
+}
+
+// A member that was away while more was written than the others hold in memory gets
+// the leader's snapshot. It keeps the log that it had, and what it missed comes from
+// the other members' log stores.
+func TestMemberThatWasAwayKeepsItsLog(t *testing.T) {
+	const entryBytes, count = 64 << 10, 160 // over 8 MB
+	c := newCluster(t, 3, nil)
+	before := c.leader().propose(request(1, 1), "before")
+	away := c.followers()[0]
+	away.applied(before)
+	away.stop()
+	data := strings.Repeat("x", entryBytes)
+	for i := range count {
+		c.leader().propose(request(2, i), data)
+	}
+	last := c.leader().propose(request(3, 1), "after")
+	away.open()
+	away.applied(last)
+	eventually(t, "the log to have no gap", func() error {
+		b, want := away.view().LogBounds(), c.leader().view().LogBounds()
+		if len(b.Gaps) > 0 || b.First != want.First {
+			return fmt.Errorf("its log is %+v, the leader's %+v", b, want)
+		}
+		return nil
+	})
+	if !strings.Contains(away.log.String(), "this node's log has no gap any more") {
+		t.Fatal("it got no snapshot: this test shows nothing")
+	}
+	for i := uint64(core.FoundingIndex + 1); i <= last; {
+		got := must[[]core.Entry](t, "its entries")(away.Entries(soon(t), i, last, 1<<20))
+		want := must[[]core.Entry](t, "the leader's")(c.leader().Entries(soon(t), i, i+uint64(len(got))-1, 1<<30))
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("entries %d to %d differ from the leader's", i, i+uint64(len(got))-1)
+		}
+		i += uint64(len(got))
 	}
 }

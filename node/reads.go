@@ -64,5 +64,5 @@ func (n *Node) Entries(ctx context.Context, first, last, maxBytes uint64) ([]cor
 	if errors.As(err, &gone) && first == core.FoundingIndex && gone.First == first+1 {
 		return []core.Entry{{Index: first, Term: core.FoundingTerm}}, nil
 	}
-	return es, err
+	return es, v.missing(err)
 }

@@ -313,7 +313,7 @@ func endpoint(m *corepb.Member) string {
 // Entry returns the user's data at an index of the log, as far as this node has
 // applied it: what is committed further on may not be in the store yet, or in
 // place of something else there. ok is false for an entry of Raft's own. Errors
-// are those of store.Store.Entry.
+// are those of store.Store.Entry; a GapError is a *MissingError's.
 func (n *Node) Entry(ctx context.Context, index uint64) (data []byte, ok bool, err error) {
 	v, err := n.View(ctx)
 	if err != nil {
@@ -328,9 +328,28 @@ func (n *Node) Entry(ctx context.Context, index uint64) (data []byte, ok bool, e
 		return nil, false, nil // what founded the cluster is there, but as a snapshot
 	}
 	if err != nil {
-		return nil, false, err
+		return nil, false, v.missing(err)
 	}
 	return core.UserData(e)
+}
+
+// MissingError says that the log has a gap where an entry was asked for, and whether
+// any member still has it, as far as this node was told.
+type MissingError struct {
+	Err  *store.GapError
+	Gone bool // all members said that they have it no more
+}
+
+func (e *MissingError) Error() string { return e.Err.Error() }
+func (e *MissingError) Unwrap() error { return e.Err }
+
+// missing adds to a GapError of the store what this node knows of the gap.
+func (v View) missing(err error) error {
+	var gap *store.GapError
+	if !errors.As(err, &gap) {
+		return err
+	}
+	return &MissingError{Err: gap, Gone: gap.Gap.From <= v.Core.Gone}
 }
 
 // LogBounds is the part of the log that this node holds.

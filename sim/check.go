@@ -99,7 +99,6 @@ type checks struct {
 	committed    []committed     // by index
 	leaders      []uint64        // by term: Raft id, 0 = none known
 	order        []appliedEntry  // as first applied by anyone
-	wantsHistory bool            // a snapshot has to leave what the log held
 	contents     []digest        // of a database, by how many of order it has applied
 	byKey        map[int][]int   // key -> positions in applied of its writes
 	votes        map[vote]uint64 // whom a replica voted for

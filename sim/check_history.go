@@ -9,16 +9,13 @@ import (
 // a database, without which it keeps nothing.
 type install struct {
 	seq, applied uint64
-	told         bool
+	told         bool // and it has not lost acknowledged data
 }
-
-// coreKeepsHistory: the core hands out Persist.Keep and Persist.History.
-const coreKeepsHistory = false
 
 // installs remembers a batch with a snapshot.
 func (c *checks) installs(n *node, b *core.Persist) {
 	if n.database != nil && b.Snapshot != nil {
-		n.installs = append(n.installs, install{b.Seq, n.view.applied, n.database.toldAny})
+		n.installs = append(n.installs, install{b.Seq, n.view.applied, n.database.toldAny && !n.warned})
 	}
 }
 
@@ -55,12 +52,12 @@ func (c *checks) keepsHistory(n *node, b *core.Persist) (upTo uint64) {
 	for len(n.installs) > 0 && n.installs[0].seq <= b.Seq {
 		in, n.installs = n.installs[0], n.installs[1:]
 	}
-	if in.seq != b.Seq || !in.told || !c.wantsHistory {
+	if in.seq != b.Seq || !in.told {
 		d.write(b)
 		return 0
 	}
 	want, most := d.clone(), *b
-	most.Keep = min(in.applied, d.last(), b.Snapshot.Index-1)
+	most.Keep = min(max(in.applied, d.snapshotIndex()), d.last(), b.Snapshot.Index-1)
 	want.write(&most)
 	d.write(b)
 	for i := want.first; i <= most.Keep; i++ {

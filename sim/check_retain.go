@@ -14,6 +14,10 @@ type heardNeed struct {
 	id   uint64 // Raft id
 	from uint64 // 0 = nothing
 	time uint32 // database.restores of the member when it said so
+	// The two newest lives of the member that said so. Of an earlier one a message
+	// is not known to be old.
+	life, former uint32
+	fooled       bool // by such a message, until the next one
 }
 
 // hearsNeed notes a message about a need that is about to reach a core.
@@ -21,13 +25,18 @@ func (c *checks) hearsNeed(n *node, p *packet) {
 	if n.database == nil || n.members.Get(p.from) == nil {
 		return
 	}
-	h := heardNeed{p.from, p.info.need, p.info.restores}
+	h := heardNeed{id: p.from, from: p.info.need, time: p.info.restores, life: p.info.life}
 	was := n.heardNeed(p.from)
-	switch {
-	case was == nil:
+	if was == nil {
 		n.needs = append(n.needs, h)
-	case h.time > was.time || h.time == was.time && h.from > was.from:
-		*was = h
+		return
+	}
+	was.fooled = h.life < was.life && h.life != was.former
+	if h.life > was.life {
+		was.life, was.former = h.life, was.life
+	}
+	if h.time > was.time || h.time == was.time && h.from > was.from {
+		was.from, was.time = h.from, h.time
 	}
 }
 
@@ -75,7 +84,7 @@ func (c *checks) trims(n *node, from, to uint64) {
 			continue
 		}
 		need, heard := x.database.trueNeed(), n.heardNeed(m.GetRaftId())
-		bound := heard == nil && n.appliesItself() || heard != nil && heard.time == x.database.restores && heard.from != 0
+		bound := heard == nil && n.appliesItself() || heard != nil && heard.time == x.database.restores && heard.from != 0 && !heard.fooled
 		if need != 0 && need < to && bound {
 			c.w.fail(checkRetain, "%v drops entries %d to %d, and the database of %v needs those from %d on", n, from, to-1, x, need)
 		}

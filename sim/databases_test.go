@@ -145,9 +145,8 @@ func TestCheckersOfDatabasesFire(t *testing.T) {
 			f.database.fill()
 		}},
 		"history lost to a snapshot": {checkHistory, func(w *World, l, f *node) {
-			w.checks.wantsHistory = true
 			s := &core.Snapshot{Index: f.status.Applied + 10, Term: f.status.Term}
-			b := core.Persist{Seq: 1 << 40, Snapshot: s, Keep: f.disk.dir.first}
+			b := core.Persist{Seq: 1 << 40, Snapshot: s}
 			f.view.applied = f.status.Applied
 			w.checks.installs(f, &b)
 			w.checks.stores(f, &b)

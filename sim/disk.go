@@ -2,7 +2,6 @@ package sim
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -15,7 +14,7 @@ type directory struct {
 	identity    core.Identity
 	hasIdentity bool
 	snapshot    *core.Snapshot
-	first       uint64       // index of log[0]
+	first       uint64       // index of log[0]; 0 = 1, as nothing was written yet
 	log         []core.Entry // in a gap there are zero values
 	hard        core.HardState
 	promise     uint64     // milliseconds
@@ -31,7 +30,7 @@ const retainEntries = 256
 func (d *directory) empty() bool { return !d.hasIdentity && d.snapshot == nil }
 
 // last is the index that the log ends at.
-func (d *directory) last() uint64 { return d.first + uint64(len(d.log)) - 1 }
+func (d *directory) last() uint64 { return max(d.first, 1) + uint64(len(d.log)) - 1 }
 
 // commit is the index up to which a start takes the log for committed.
 func (d *directory) commit() uint64 {
@@ -54,21 +53,17 @@ func (d *directory) termAt(i uint64) uint64 {
 
 // write applies a batch; it panics on one that breaks the log, as the store does.
 func (d *directory) write(b *core.Persist) {
+	d.check(b)
+	d.first = max(d.first, 1)
 	if s := b.Snapshot; s != nil {
 		d.install(s, b.Keep)
 	}
 	d.fill(b.History)
 	if len(b.Entries) > 0 {
 		i := b.Entries[0].Index
-		if i < d.first || i > d.last()+1 {
-			panic(fmt.Sprintf("disk: entries from %d written to a log of %d..%d", i, d.first, d.last()))
-		}
 		d.log = append(d.log[:i-d.first], b.Entries...)
 	}
-	if m := b.Mark; m != nil {
-		if m.Index > d.last() {
-			panic(fmt.Sprintf("disk: mark at %d past the log's end at %d", m.Index, d.last()))
-		}
+	if m := b.Mark; m != nil && m.Index >= d.snapshotIndex() {
 		d.snapshot = m
 		if d.retention == nil && m.Index > d.first+2*retainEntries {
 			drop := m.Index - d.first - retainEntries
@@ -88,8 +83,8 @@ func (d *directory) load() (core.Durable, error) {
 		return core.Durable{}, errors.New(d.corrupt)
 	}
 	dur := core.Durable{HardState: d.hard, Snapshot: d.snapshot, PromiseMillis: d.promise, Gaps: d.gaps()}
-	if d.snapshot != nil && len(d.log) > 0 && d.last() > d.snapshot.Index {
-		dur.Entries = d.log[d.snapshot.Index+1-d.first:]
+	if from := d.snapshotIndex() + 1; len(d.log) > 0 && d.last() >= from {
+		dur.Entries = d.log[from-d.first:]
 	}
 	return dur, nil
 }
@@ -199,7 +194,11 @@ func (d *disk) finish() {
 		}
 		clear(d.writing)
 		d.writing, d.busy = d.writing[:0], false
-		n.input(core.Persisted{Seq: seq})
+		in := core.Persisted{Seq: seq}
+		if n.database != nil {
+			in.First = d.dir.first
+		}
+		n.input(in)
 		d.kick()
 	}
 }

@@ -1,9 +1,8 @@
 package sim
 
 import (
-	"fmt"
-
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/logstore"
 )
 
 // The log in a directory: its entries from first on, but for gaps, where an entry is
@@ -46,12 +45,9 @@ func (d *directory) gaps() (l []core.Gap) {
 // install puts a leader's snapshot in the place of the log after keep.
 func (d *directory) install(s *core.Snapshot, keep uint64) {
 	d.snapshot = s
-	if keep < d.first || len(d.log) == 0 {
+	if keep == 0 {
 		d.first, d.log = s.Index+1, d.log[:0]
 		return
-	}
-	if keep > d.last() || keep >= s.Index {
-		panic(fmt.Sprintf("disk: entries up to %d kept of a log of %d..%d, under a snapshot at %d", keep, d.first, d.last(), s.Index))
 	}
 	d.log = d.log[:keep+1-d.first]
 	for d.last() < s.Index {
@@ -59,20 +55,27 @@ func (d *directory) install(s *core.Snapshot, keep uint64) {
 	}
 }
 
-// fill writes history into a gap, from its lower end up; it panics where there is
-// none, as the store does. Entries before the log are ignored: retention has passed
-// them.
-func (d *directory) fill(es []core.Entry) {
-	for i := range es {
-		at := es[i].Index
-		if at < d.first {
-			continue
-		}
-		if at > d.last() || d.entry(at) != nil || at > d.first && d.entry(at-1) == nil {
-			panic(fmt.Sprintf("disk: history at %d in a log of %d..%d with gaps %v", at, d.first, d.last(), d.gaps()))
-		}
-		d.log[at-d.first] = es[i]
+// fill writes history into a gap.
+func (d *directory) fill(h []core.Entry) {
+	for _, e := range logstore.History(h, d.first) {
+		d.log[e.Index-d.first] = e
 	}
+}
+
+// check panics on a batch that breaks the log.
+func (d *directory) check(b *core.Persist) {
+	bounds := logstore.Bounds{First: max(d.first, 1), Last: d.last()}
+	if b.Keep > 0 || len(b.History) > 0 {
+		bounds.Gaps = d.gaps()
+	}
+	logstore.Check(bounds, d.snapshotIndex(), d.hard.Commit, b)
+}
+
+func (d *directory) snapshotIndex() uint64 {
+	if d.snapshot == nil {
+		return 0
+	}
+	return d.snapshot.Index
 }
 
 // excess is how many of the oldest entries r has the store drop: none before the log is

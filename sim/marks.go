@@ -224,9 +224,9 @@ func (m *Marks) List() []Mark {
 	return l
 }
 
-// rareMarks are bounds that a standard run need not meet, and what a core does only
-// once it hands out history.
-var rareMarks = []mark{markPeerQueueFull, markInboxFull, markHistoryKept, markGapFilled, markDatabaseGivenUp}
+// rareMarks are bounds that a standard run need not meet, and what a database does
+// without as little as it can.
+var rareMarks = []mark{markPeerQueueFull, markInboxFull, markDatabaseGivenUp}
 
 var mustRefuse = []corepb.Refusal{corepb.Refusal_OTHER_PROTOCOL, corepb.Refusal_OTHER_REPLICA, corepb.Refusal_REMOVED}
 

@@ -22,8 +22,8 @@ type wireInfo struct {
 	promise uint64 // milliseconds, beside a MsgHeartbeatResp
 	handed  bool   // a vote asked for because leadership is handed over
 	need    uint64 // of an ApplyNeeds
-	// How often the sender's database had gone back by then.
-	restores uint32
+	// How often the sender's database had gone back by then, and its life.
+	restores, life uint32
 }
 
 const (

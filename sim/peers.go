@@ -170,10 +170,15 @@ func (n *node) send(s core.Send) {
 		n.w.handsOver(n)
 	}
 	n.w.checks.sent(n, &s, &info)
-	if n.database != nil {
-		info.restores = n.database.restores
-	}
+	n.stamp(&info)
 	n.forward(p, s, info)
+}
+
+// stamp notes in which state of its sender's a message leaves.
+func (n *node) stamp(i *wireInfo) {
+	if n.database != nil {
+		i.restores, i.life = n.database.restores, n.life
+	}
 }
 
 func (n *node) forward(p *peer, s core.Send, info wireInfo) {
@@ -198,9 +203,7 @@ func (p *peer) attached() {
 	p.queue = nil
 	for _, s := range q {
 		info := peek(s.Data)
-		if p.n.database != nil {
-			info.restores = p.n.database.restores
-		}
+		p.n.stamp(&info)
 		p.n.forward(p, s, info)
 	}
 }

@@ -45,7 +45,7 @@ const spares = 2
 
 func newWorld(o Options) *World {
 	w := &World{o: o, shape: drawShape(o), trace: o.Trace, hash: digest(o.Seed), kinds: map[string]*Kind{}, databases: drawDatabases(o)}
-	w.checks.w, w.checks.wantsHistory = w, coreKeepsHistory
+	w.checks.w = w
 	for _, k := range Kinds() {
 		w.kinds[k.Name] = k
 	}

@@ -3251,6 +3251,7 @@ func (x *Input_Cancel) GetId() uint64 {
 type Input_Persisted struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
+	First         uint64                 `protobuf:"varint,2,opt,name=first,proto3" json:"first,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3288,6 +3289,13 @@ func (*Input_Persisted) Descriptor() ([]byte, []int) {
 func (x *Input_Persisted) GetSeq() uint64 {
 	if x != nil {
 		return x.Seq
+	}
+	return 0
+}
+
+func (x *Input_Persisted) GetFirst() uint64 {
+	if x != nil {
+		return x.First
 	}
 	return 0
 }
@@ -3928,7 +3936,7 @@ const file_core_proto_rawDesc = "" +
 	"\arefusal\x18\a \x01(\x0e2\x14.pgraft.core.RefusalR\arefusal\x12\x16\n" +
 	"\x06reason\x18\b \x01(\tR\x06reason\x12\x12\n" +
 	"\x04life\x18\t \x01(\fR\x04life\x12\x18\n" +
-	"\aaddress\x18\f \x01(\tR\aaddress\"\x8d\x15\n" +
+	"\aaddress\x18\f \x01(\tR\aaddress\"\xa3\x15\n" +
 	"\x05Input\x12-\n" +
 	"\x04tick\x18\x01 \x01(\v2\x17.pgraft.core.Input.TickH\x00R\x04tick\x126\n" +
 	"\areceive\x18\x02 \x01(\v2\x1a.pgraft.core.Input.ReceiveH\x00R\areceive\x126\n" +
@@ -3992,9 +4000,10 @@ const file_core_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x04R\x05index\x1a\x18\n" +
 	"\x06Cancel\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\x04R\x02id\x1a\x1d\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x1a3\n" +
 	"\tPersisted\x12\x10\n" +
-	"\x03seq\x18\x01 \x01(\x04R\x03seq\x1a\x1f\n" +
+	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x14\n" +
+	"\x05first\x18\x02 \x01(\x04R\x05first\x1a\x1f\n" +
 	"\aApplied\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x1a*\n" +
 	"\x0fPeerUnreachable\x12\x17\n" +

@@ -29,7 +29,8 @@ type Store interface {
 	// Identity returns who this node is; ok is false on a store that has none yet.
 	Identity() (id core.Identity, ok bool, err error)
 
-	// SetIdentity stores who this node is. Durable on return.
+	// SetIdentity stores who this node is. Durable on return; what was written
+	// before without a sync may still be lost in a crash.
 	SetIdentity(core.Identity) error
 
 	// Load returns what a core starts from: the newest snapshot, all entries
@@ -57,8 +58,8 @@ type Store interface {
 	Entries(first, last, maxBytes uint64) ([]core.Entry, error)
 
 	// SetRetention changes how much history is kept, and drops what is now too
-	// much. What it dropped may be there again after a crash. After an error every
-	// later call fails.
+	// much. What it dropped may be there again after a restart. After an error
+	// every later call fails.
 	SetRetention(Retention) error
 
 	// Bounds returns what part of the log is held.

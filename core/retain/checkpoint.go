@@ -33,6 +33,7 @@ func (m *Machine) State(k *checkpoint.Codec) {
 		k.Uint(&x.got)
 	})
 	m.giving.state(k)
+	m.filling.state(k)
 }
 
 func (n *needs) state(k *checkpoint.Codec) {
@@ -67,4 +68,19 @@ func (g *giving) state(k *checkpoint.Codec) {
 	k.Uint(&g.kept)
 	k.Uint(&g.size)
 	k.Uint(&g.until)
+}
+
+func (f *filling) state(k *checkpoint.Codec) {
+	checkpoint.List(k, &f.gaps, func(g *Gap) {
+		k.Uint(&g.From)
+		k.Uint(&g.To)
+		k.Uint(&g.Low)
+		k.Uint(&g.High)
+	})
+	k.Flag(&f.open)
+	f.asker.state(k)
+	k.Flag(&f.may)
+	for _, v := range []*uint64{&f.after, &f.first, &f.giver, &f.writing, &f.again, &f.gone, &f.said} {
+		k.Uint(v)
+	}
 }

@@ -12,8 +12,8 @@ const HistoryMillis = 2000
 // maxFetches bounds the open requests for entries; over it one is refused.
 const maxFetches = 16
 
-// fetches are the open requests for entries. One question to one member is under
-// way at a time: that of the first request.
+// fetches are the open requests of readers for entries. One question to one member
+// is under way at a time, that of the first request, or one of fill.go.
 type fetches struct{ open []fetch }
 
 type fetch struct {
@@ -55,12 +55,17 @@ func (m *Machine) Fetch(id, after, last uint64, a Around) {
 		return
 	}
 	f.open = append(f.open, fetch{id: id, after: after, last: last})
-	m.askHistory(a)
+	m.ask(a)
 }
 
-// askHistory asks what is due.
+// ask asks another member what is due: what a reader waits for comes first.
+func (m *Machine) ask(a Around) {
+	m.askHistory(a)
+	m.askFill(a)
+}
+
 func (m *Machine) askHistory(a Around) {
-	for len(m.fetches.open) > 0 {
+	for len(m.fetches.open) > 0 && m.filling.asked == 0 {
 		x := &m.fetches.open[0]
 		if x.asked != 0 {
 			return // it is under way
@@ -83,7 +88,7 @@ func (m *Machine) endFetch(f Fetched) {
 }
 
 func (m *Machine) historyHeard(from uint64, h *corepb.History, a Around) {
-	if len(m.fetches.open) == 0 {
+	if m.fillHeard(from, h, a) || len(m.fetches.open) == 0 {
 		return
 	}
 	x := &m.fetches.open[0]
@@ -95,7 +100,7 @@ func (m *Machine) historyHeard(from uint64, h *corepb.History, a Around) {
 	} else {
 		x.asked = 0
 	}
-	m.askHistory(a)
+	m.ask(a)
 }
 
 // entriesOf is what of an answer follows its index without gap, up to last.
@@ -122,7 +127,7 @@ func (m *Machine) fetchTimeout(a Around) {
 	if x := &m.fetches.open[0]; x.asked != 0 && a.Now-x.at >= a.ticks(HistoryMillis) {
 		x.silent = append(x.silent, x.asked)
 		x.asked = 0
-		m.askHistory(a)
+		m.ask(a)
 	}
 }
 
@@ -133,6 +138,6 @@ func (m *Machine) cancelFetch(id uint64, a Around) bool {
 	}
 	m.fetches.open = slices.Delete(m.fetches.open, i, i+1)
 	m.done(id, GivenUp, "given up")
-	m.askHistory(a)
+	m.ask(a)
 	return true
 }

@@ -18,6 +18,7 @@ type Machine struct {
 	fetches fetches
 	asking  asking
 	giving  giving
+	filling filling
 	taken   Taken
 }
 
@@ -27,6 +28,7 @@ type Around struct {
 	TickMillis uint64
 	// Readable is up to which index the log store holds what is committed.
 	Readable uint64
+	Full     bool // the disk is
 	// Reachable says whether a member was heard from within an election timeout.
 	Reachable func(raftID uint64) bool
 }
@@ -39,7 +41,10 @@ type Taken struct {
 	Send   []*corepb.Envelope // To and Body are set
 	Output Output
 	Done   []Done
-	Events []string // warnings for people
+	Events []Event
+	// Fill, when not nil, are entries for the store: they fill a gap of its log from
+	// its lower end. Filled follows once they are written.
+	Fill []*corepb.LogEntry
 }
 
 // Done ends a core.FetchHistory or a core.FetchState.
@@ -67,6 +72,12 @@ func New(self, life uint64) *Machine {
 	return &Machine{self: self, needs: needs{life: life}, giving: giving{ticket: life}}
 }
 
+// Event is something that people want to read in a log.
+type Event struct {
+	Warning bool
+	Text    string
+}
+
 // Take returns what came of the inputs since the last call.
 func (m *Machine) Take() Taken {
 	t := m.taken
@@ -77,7 +88,7 @@ func (m *Machine) Take() Taken {
 // Pending says that Take has something to return.
 func (m *Machine) Pending() bool {
 	t := &m.taken
-	return len(t.Send)+len(t.Done)+len(t.Events) > 0 || !t.Output.Empty()
+	return len(t.Send)+len(t.Done)+len(t.Events)+len(t.Fill) > 0 || !t.Output.Empty()
 }
 
 // SetMembers says who the members are: Raft ids in the order of the member list.
@@ -86,6 +97,7 @@ func (m *Machine) SetMembers(ids []uint64) {
 		return
 	}
 	m.members = slices.DeleteFunc(slices.Clone(ids), func(id uint64) bool { return id == m.self })
+	m.filling.gone, m.filling.again = 0, 0 // others may have what is missing
 	m.needs.forget(m.members)
 	m.retain()
 }
@@ -94,6 +106,7 @@ func (m *Machine) SetMembers(ids []uint64) {
 func (m *Machine) Tick(a Around) {
 	m.tellWhenDue(a)
 	m.fetchTimeout(a)
+	m.fillTimeout(a)
 	m.stateTimeout(a)
 	m.dropWhenDue(a)
 }
@@ -135,7 +148,7 @@ func (m *Machine) Stop(text string) {
 	for _, x := range m.asking.open {
 		m.done(x.id, Removed, "%s", text)
 	}
-	m.fetches.open, m.asking.open = nil, nil
+	m.fetches.open, m.asking.open, m.filling = nil, nil, filling{}
 }
 
 func (m *Machine) send(to uint64, body *corepb.Envelope) {
@@ -147,8 +160,12 @@ func (m *Machine) done(id uint64, code Code, f string, a ...any) {
 	m.taken.Done = append(m.taken.Done, Done{ID: id, Code: code, Text: fmt.Sprintf(f, a...)})
 }
 
+func (m *Machine) say(f string, a ...any) {
+	m.taken.Events = append(m.taken.Events, Event{Text: fmt.Sprintf(f, a...)})
+}
+
 func (m *Machine) warn(f string, a ...any) {
-	m.taken.Events = append(m.taken.Events, fmt.Sprintf(f, a...))
+	m.taken.Events = append(m.taken.Events, Event{Warning: true, Text: fmt.Sprintf(f, a...)})
 }
 
 // nodeID is the small number in a Raft id (core.NodeID).

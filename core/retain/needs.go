@@ -74,7 +74,11 @@ func (m *Machine) SetNeed(n Need, a Around) {
 	m.needs.given, m.needs.own = true, n
 	m.tell(a)
 	m.retain()
+	m.ask(a)
 }
+
+// Given says that the host has said what this node's database needs.
+func (m *Machine) Given() bool { return m.needs.given }
 
 // tellWhenDue tells the other members again.
 func (m *Machine) tellWhenDue(a Around) {

@@ -74,7 +74,12 @@ func (f *fixture) got() string {
 	for _, d := range t.Done {
 		say("done %d: %d %s", d.ID, d.Code, d.Text)
 	}
-	l = append(l, t.Events...)
+	if n := len(t.Fill); n > 0 {
+		say("fill %d to %d", t.Fill[0].GetIndex(), t.Fill[n-1].GetIndex())
+	}
+	for _, e := range t.Events {
+		l = append(l, e.Text)
+	}
 	return strings.TrimRight(strings.Join(l, "; "), " ")
 }
 

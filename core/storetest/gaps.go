@@ -110,6 +110,8 @@ func testRetention(t *testing.T, c Config) {
 	b.wantBounds(t, 85)
 	b.setRetention(t, logstore.Retention{RetainBytes: 80})
 	b.wantBounds(t, 93)
+	b.reopen(t)
+	b.wantBounds(t, 93)
 	b.write(t, core.Persist{Entries: Entries(101, 1, 1, 10)}) // an eighth over the limit
 	b.wantBounds(t, 93)
 	if c.Crashes {
@@ -149,5 +151,15 @@ func testRetentionOfGaps(t *testing.T, c Config) {
 	b.reopen(t)
 	b.write(t, core.Persist{History: Entries(21, 10, 9, 10), Sync: true})
 	b.wantBounds(t, 32)
+	b.reopen(t)
+
+	// A gap that is filled leaves no trace, also when the log begins where it ended.
+	b.setRetention(t, logstore.Retention{})
+	in = snapshot(60, 40)
+	in.History, in.Entries = Entries(41, 20, 50, 30), Entries(61, 10, 60, 10)
+	b.write(t, in, core.Persist{Mark: &core.Snapshot{Index: 70, Term: 60}, Sync: true})
+	b.wantBounds(t, 32)
+	b.setRetention(t, logstore.Retention{RetainEntries: 10})
+	b.wantBounds(t, 61)
 	b.reopen(t)
 }

@@ -14,7 +14,6 @@ import (
 // start to last is in log or missing. Only retention is left out: it drops
 // nothing.
 type model struct {
-	identity *core.Identity
 	hard     core.HardState
 	promise  uint64
 	snapshot *core.Snapshot
@@ -109,13 +108,6 @@ func (m model) entries(first, last uint64) (es []core.Entry) {
 // differs says in what s is not m, nil if nothing. Where s begins is another
 // test's business.
 func (m model) differs(s logstore.Store) error {
-	id, ok, err := s.Identity()
-	switch {
-	case err != nil:
-		return err
-	case ok != (m.identity != nil), ok && id != *m.identity:
-		return fmt.Errorf("identity is %v, %v instead of %v", id, ok, m.identity)
-	}
 	d, err := s.Load()
 	if err != nil {
 		return err

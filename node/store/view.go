@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/logstore"
 )
 
 // view is what the log holds. It never promises an entry that a reader could
@@ -72,31 +73,21 @@ func (v view) install(s *core.Snapshot, keep, offset uint64) view {
 	return next
 }
 
-// fill is v with h in the gap that it begins, and what of h is to be stored: the
-// entries that retention has not passed.
-func (v view) fill(seq uint64, h []core.Entry) (view, []storedEntry) {
-	for len(h) > 0 && h[0].Index < v.first() {
-		h = h[1:]
-	}
-	if len(h) == 0 {
+// fill is v with h in the gap that it fills, and what of it is to be stored. Check
+// has seen that there is one.
+func (v view) fill(h []core.Entry) (view, []storedEntry) {
+	if h = logstore.History(h, v.first()); len(h) == 0 {
 		return v, nil
 	}
-	from, to := h[0].Index, h[len(h)-1].Index
-	for i, p := range v.below {
-		if p.last+1 != from || to >= v.next(i) {
-			continue
-		}
-		stored := make([]storedEntry, len(h))
-		for j, e := range h {
-			stored[j] = storedEntry{Entry: e, offset: p.end}
-			p.end += uint64(len(e.Data))
-		}
-		p.last = to
-		v.below = append([]piece(nil), v.below...)
-		v.below[i] = p
-		return v, stored
+	v.below = slices.Clone(v.below)
+	p := &v.below[slices.IndexFunc(v.below, func(p piece) bool { return p.last+1 == h[0].Index })]
+	stored := make([]storedEntry, len(h))
+	for i, e := range h {
+		stored[i] = storedEntry{Entry: e, offset: p.end}
+		p.end += uint64(len(e.Data))
 	}
-	panic(fmt.Sprintf("store: batch %d: history from %d to %d fills no gap of %v", seq, from, to, v.bounds().Gaps))
+	p.last = h[len(h)-1].Index
+	return v, stored
 }
 
 // trim is v from first on; offset is that of first if a piece holds it.
@@ -108,7 +99,7 @@ func (v view) trim(first, offset uint64) view {
 		v.top.first, v.top.begin = first, offset
 		return v
 	}
-	v.below = append([]piece(nil), v.below...)
+	v.below = slices.Clone(v.below)
 	if p := &v.below[0]; first <= p.last {
 		p.first, p.begin = first, offset
 	} else { // in the gap after it

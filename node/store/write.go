@@ -6,6 +6,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/logstore"
 )
 
 // Write implements logstore.Store.
@@ -37,12 +38,12 @@ func (p *Pebble) Write(batches []core.Persist) error {
 
 func (p *Pebble) writeBatch(in *core.Persist, sync bool) error {
 	old := p.look()
-	check(old, p.committed, in)
+	logstore.Check(old.bounds(), old.snapshot, p.committed, in)
 	during, err := p.shrunk(old, in)
 	if err != nil {
 		return err
 	}
-	next, history := during.fill(in.Seq, in.History)
+	next, history := during.fill(in.History)
 	p.show(during)
 	err = p.commit(sync, func(b *pebble.Batch) error { return p.fill(b, old, &next, history, in) })
 	if err != nil {
@@ -54,56 +55,6 @@ func (p *Pebble) writeBatch(in *core.Persist, sync bool) error {
 	}
 	p.show(next)
 	return nil
-}
-
-// check panics when in breaks the log.
-func check(v view, committed uint64, in *core.Persist) {
-	fail := func(format string, args ...any) {
-		panic(fmt.Sprintf("store: batch %d: ", in.Seq) + fmt.Sprintf(format, args...))
-	}
-	follow := func(es []core.Entry) {
-		for i := 1; i < len(es); i++ {
-			if es[i].Index != es[i-1].Index+1 {
-				fail("entry %d follows %d", es[i].Index, es[i-1].Index)
-			}
-		}
-	}
-	last, snapshot, keep := v.top.last, v.snapshot, in.Keep
-	switch s := in.Snapshot; {
-	case s == nil && keep > 0:
-		fail("keep %d without a snapshot", keep)
-	case s == nil:
-	case s.Index == 0:
-		fail("snapshot at index 0")
-	case keep >= s.Index:
-		fail("keep %d beside a snapshot at %d", keep, s.Index)
-	case keep > last:
-		fail("keep %d, but the log ends at %d", keep, last)
-	case keep > 0 && keep < snapshot:
-		fail("keep %d, but the newest snapshot is at %d", keep, snapshot)
-	default:
-		last, snapshot = s.Index, s.Index
-	}
-	follow(in.History)
-	follow(in.Entries)
-	if n := len(in.Entries); n > 0 {
-		switch first := in.Entries[0].Index; {
-		case first > last+1:
-			fail("a gap: entry %d, but the log ends at %d", first, last)
-		case first <= snapshot:
-			fail("entry %d replaces one of the snapshot at %d", first, snapshot)
-		}
-		last = in.Entries[n-1].Index
-	}
-	if m := in.Mark; m != nil && (m.Index == 0 || m.Index > last) {
-		fail("mark at %d, but the log ends at %d", m.Index, last)
-	}
-	if in.HardState != nil {
-		committed = in.HardState.Commit
-	}
-	if committed > last {
-		fail("commit %d, but the log ends at %d", committed, last)
-	}
 }
 
 // shrunk is v without what in removes: the part of it that no reader can miss
@@ -134,7 +85,7 @@ func (p *Pebble) fill(b *pebble.Batch, old view, next *view, history []storedEnt
 	if in.Snapshot != nil {
 		from := entriesBegin
 		if in.Keep > 0 {
-			from = entryKey(in.Keep + 1)
+			from = entryKey(in.Keep + 2)
 		}
 		if err := b.DeleteRange(from, entriesEnd, nil); err != nil {
 			return err

@@ -186,7 +186,7 @@ func (e *engine) leaderHint() string {
 func indexError(index int64, err error) error {
 	var compacted *store.CompactedError
 	var beyond *store.BeyondError
-	var gap *store.GapError
+	var missing *node.MissingError
 	switch {
 	case errors.As(err, &compacted):
 		return &sqlError{state: "22003", message: fmt.Sprintf("log index %d is no longer in the log", index),
@@ -195,10 +195,16 @@ func indexError(index int64, err error) error {
 	case errors.As(err, &beyond):
 		return &sqlError{state: "22003", message: fmt.Sprintf("log index %d is beyond the log", index),
 			detail: fmt.Sprintf("The last index that this node has applied is %d.", beyond.Last)}
-	case errors.As(err, &gap):
-		return &sqlError{state: "55000", message: fmt.Sprintf("log index %d is not in this node's log", index), // object_not_in_prerequisite_state
-			detail: fmt.Sprintf("The leader sent a snapshot in place of the entries %d to %d.", gap.Gap.From, gap.Gap.To),
-			hint:   "Ask a node whose log holds it."}
+	case errors.As(err, &missing) && missing.Gone:
+		gap := missing.Err.Gap
+		return &sqlError{state: "22003", message: fmt.Sprintf("log index %d is not in this node's log", index),
+			detail: fmt.Sprintf("The leader sent a snapshot in place of entries %d to %d, and no node's log holds all of them any more.", gap.From, gap.To),
+			hint:   "Raise pgraft.retain_entries and pgraft.retain_size on all nodes to keep more of the log for nodes that are away."}
+	case errors.As(err, &missing):
+		gap := missing.Err.Gap
+		return &sqlError{state: "55000", message: fmt.Sprintf("log index %d is not in this node's log yet", index), // object_not_in_prerequisite_state
+			detail: fmt.Sprintf("The leader sent a snapshot in place of entries %d to %d, which are being fetched from other nodes.", gap.From, gap.To),
+			hint:   "Try again later, or ask a node whose log holds it."}
 	}
 	return err
 }

@@ -55,12 +55,8 @@ var retainMutants = []mutant{
 		edits: []edit{{"core/retain/fetch.go", "	if x.asked != from || x.after != h.GetAfter() {\n", "	if x.asked != from {\n"}},
 	},
 	{
-		name: "parts-of-any-export", class: "handed out", doc: "a state is put together of parts of two exports",
-		edits: []edit{
-			{"core/retain/give_state.go", "	if ticket != g.kept || offset >= g.size {\n", "	if g.kept == 0 || offset >= g.size {\n"},
-			{"core/retain/give_state.go", "SendPart{To: to, Ticket: ticket,", "SendPart{To: to, Ticket: g.kept,"},
-			{"core/retain/ask_state.go", "	if total == 0 || p.GetTicket() != x.ticket || total", "	if total == 0 || total"},
-		},
+		name: "part-taken-twice", class: "handed out", doc: "a part of a state that arrives once more is taken for the next one",
+		edits: []edit{{"core/retain/ask_state.go", "	if x.asked != from || x.got != p.GetOffset() {\n", "	if x.asked != from {\n"}},
 	},
 	{
 		name: "import-goes-back", class: "handed out", doc: "a database is filled from a state that is older than it is",
@@ -73,5 +69,34 @@ var retainMutants = []mutant{
 	{
 		name: "silence-means-no", class: "needed", doc: "a member that does not answer is taken not to have the entries",
 		edits: []edit{{"core/retain/fetch.go", "		x.silent = append(x.silent, x.asked)\n", ""}},
+	},
+
+	{
+		name: "keep-one-too-many", class: "history", doc: "a node keeps one entry more than it had applied under a leader's snapshot",
+		edits: []edit{{"core/retained.go", "		keep = c.machine.index\n", "		keep = min(c.machine.index+1, c.last, s.GetMetadata().GetIndex()-1)\n"}},
+	},
+	{
+		name: "keep-the-whole-log", class: "history", doc: "a node keeps all that its log holds under a leader's snapshot",
+		edits: []edit{{"core/retained.go", "		keep = c.machine.index\n", "		keep = min(c.last, s.GetMetadata().GetIndex()-1)\n"}},
+	},
+	{
+		name: "keep-nothing", class: "history", doc: "a leader's snapshot takes the place of the whole log",
+		edits: []edit{{"core/retained.go", "		keep = c.machine.index\n", "		keep = 0\n"}},
+	},
+	{
+		name: "gap-forgotten-at-restart", class: "history", doc: "a node that starts anew does not know what its log lacks",
+		edits: []edit{{"core/core.go", "	c.retainGaps(d)\n", ""}},
+	},
+	{
+		name: "silence-means-gone", class: "history", doc: "what a silent member may hold is taken to be in no log",
+		edits: []edit{{"core/retain/fill.go", "		f.asked, f.may = 0, true\n", "		f.asked = 0\n"}},
+	},
+	{
+		name: "gap-asked-for-once", class: "history", live: true, doc: "a member that does not answer is not asked again for what a gap lacks, and nobody else is",
+		edits: []edit{{"core/retain/fill.go", "		f.asked, f.may = 0, true\n", ""}},
+	},
+	{
+		name: "chunk-not-counted", class: "history", doc: "a chunk that is stored is taken to be longer by one entry than it is",
+		edits: []edit{{"core/retain/fill.go", "		if g.From = last + 1; g.From > g.To {\n", "		if g.From = last + 2; g.From > g.To {\n"}},
 	},
 }

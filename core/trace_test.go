@@ -81,6 +81,13 @@ func (s *tapes) replay(name string, files [][]byte) {
 			if step == nil {
 				continue
 			}
+			if step.Output.Retain != nil {
+				s.seen["retain"]++
+			}
+			for _, b := range step.Output.Persist {
+				s.seen["keep"] += int(min(b.Keep, 1))
+				s.seen["history"] += min(len(b.History), 1)
+			}
 			if s.seen["input"]++; !step.Same() || step.Parts != step.Recorded.Parts {
 				s.t.Fatalf("%s, file %d: input %d %+v: sum %x, want %x", name, i, p.Seq(), step.Input, step.Sum, step.Recorded.Sum)
 			}
@@ -150,7 +157,7 @@ func TestTraceReplays(t *testing.T) {
 				}
 			}
 		}
-		if s.seen["equal"] < 100 || s.seen["restored"] < 100 || s.seen["input"] < 10000 || (s.seen["secret"] > 0) != (stand == nil) {
+		if s.seen["equal"] < 100 || s.seen["restored"] < 100 || s.seen["input"] < 10000 || s.seen["retain"] < 100 || (s.seen["secret"] > 0) != (stand == nil) {
 			t.Errorf("%s: %v", name, s.seen)
 		}
 		whole[name] = s.seen["bytes"]

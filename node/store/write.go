@@ -85,7 +85,7 @@ func (p *Pebble) fill(b *pebble.Batch, old view, next *view, history []storedEnt
 	if in.Snapshot != nil {
 		from := entriesBegin
 		if in.Keep > 0 {
-			from = entryKey(in.Keep + 2)
+			from = entryKey(in.Keep + 1)
 		}
 		if err := b.DeleteRange(from, entriesEnd, nil); err != nil {
 			return err

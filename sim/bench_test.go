@@ -2,14 +2,18 @@ package sim
 
 import "testing"
 
-// BenchmarkSeed runs seeds of the standard workload, one after the other, with
-// everything on.
-func BenchmarkSeed(b *testing.B) {
+// BenchmarkSeed runs seeds of the standard workload without databases, one after the
+// other, with every check on; BenchmarkSeedDatabases with them.
+func BenchmarkSeed(b *testing.B) { benchmarkSeed(b, DatabasesOff) }
+
+func BenchmarkSeedDatabases(b *testing.B) { benchmarkSeed(b, DatabasesOn) }
+
+func benchmarkSeed(b *testing.B, databases string) {
 	b.ReportAllocs()
 	seed, events := uint64(0), uint64(0)
 	for b.Loop() {
 		seed++
-		r := Run(Options{Seed: seed})
+		r := Run(Options{Seed: seed, Databases: databases})
 		if r.Failure != nil {
 			b.Fatalf("seed %d: %v", seed, r.Failure)
 		}

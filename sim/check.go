@@ -40,6 +40,9 @@ const (
 	checkVersion    = "version"            // the cluster version: raised when all members know it, the same everywhere, never lowered
 	checkLiveness   = "liveness"           // without faults, everything comes right
 	checkStart      = "own-directory"      // a server runs on its own replica, and never begins one anew that is gone
+	checkDatabase   = "database-same"      // databases apply each entry once, in order, and none is left out
+	checkRetain     = "retained"           // nothing that a database needs leaves the logs, and nothing is kept without bound
+	checkHistory    = "history-kept"       // a snapshot leaves what the log held of the same history; gaps are filled
 	checkTransition = "host-order"         // batches come numbered in order, and are on the disk as they were
 )
 
@@ -50,7 +53,7 @@ const stopped = "stopped"
 func Checks() []string {
 	return []string{checkPanic, checkLeader, checkLog, checkComplete, checkCommitted, checkApplied, checkBack, checkDurable,
 		checkQuorum, checkAck, checkRequest, checkOutcome, checkMembers, checkAlive, checkChange, checkLease, checkPromise, checkBounds, checkFresh, checkReads, checkLinear, checkRecover, checkAvailable, checkStatus, checkRestore, checkVersion,
-		checkLiveness, checkStart, checkTransition}
+		checkLiveness, checkStart, checkTransition, checkDatabase, checkRetain, checkHistory}
 }
 
 // slot is an entry of somebody's log: its term, and the hash of the log up to it.
@@ -77,6 +80,7 @@ type view struct {
 	markBytes uint64
 	// The members before a step, and the joint configuration then and now.
 	before          core.Members
+	applied         uint64 // by its core, before a step
 	wasJoint, joint *jointChange
 	baseJoint       *jointChange // the one that the log begins in
 }
@@ -97,6 +101,7 @@ type checks struct {
 	committed    []committed     // by index
 	leaders      []uint64        // by term: Raft id, 0 = none known
 	order        []appliedEntry  // as first applied by anyone
+	contents     []digest        // of a database, by how many of order it has applied
 	byKey        map[int][]int   // key -> positions in applied of its writes
 	votes        map[vote]uint64 // whom a replica voted for
 	candidates   map[candidacy]candidate
@@ -155,7 +160,7 @@ func (c *checks) found(n *node) {
 
 // before remembers what a step may change.
 func (c *checks) before(n *node) {
-	n.view.before, n.view.wasJoint = n.members, n.view.joint
+	n.view.before, n.view.wasJoint, n.view.applied = n.members, n.view.joint, n.status.Applied
 	n.newest = stepTaken{n.identity.RaftID, c.w.now}
 }
 
@@ -323,4 +328,7 @@ func (c *checks) atEnd() {
 	c.live()
 	c.outcomes()
 	c.linear()
+	c.databasesInTheEnd()
+	c.needsAreHeard()
+	c.gapsInTheEnd()
 }

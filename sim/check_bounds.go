@@ -10,6 +10,10 @@ import (
 // single one, and what stands around them.
 const maxMessage = 48 << 10
 
+// maxKept is the largest that package retain has sent: a part of an exported state, and
+// what stands around it.
+const maxKept = 1<<20 + 1<<10
+
 // bounds: what waits is bounded, and so is the log after the newest snapshot.
 func (c *checks) bounds(n *node) {
 	if q := len(n.disk.queue) + len(n.disk.writing); q > maxDiskQueue {
@@ -21,7 +25,14 @@ func (c *checks) bounds(n *node) {
 }
 
 func (c *checks) messageBound(n *node, s *core.Send, i *wireInfo) {
-	if len(s.Data) > maxMessage && i.kind != pb.MsgSnap {
+	bound := maxMessage
+	switch {
+	case i.kind == pb.MsgSnap:
+		return
+	case i.body == bodyHistory || i.body == bodyState:
+		bound = maxKept
+	}
+	if len(s.Data) > bound {
 		c.w.fail(checkBounds, "%v sends %v of %d bytes", n, *i, len(s.Data))
 	}
 }

@@ -46,6 +46,7 @@ func (c *checks) rebase(n *node, had uint64) (lost int) {
 	lost = len(c.committed) - int(at) - 1
 	c.committed = c.committed[:at+1]
 	c.forgetApplied(at)
+	c.contents = c.contents[:min(len(c.contents), len(c.order)+1)]
 	c.firstIs(d, at, had)
 	c.leaders = c.leaders[:min(uint64(len(c.leaders)), d.hard.Term)]
 	c.others, c.votes, c.candidates, c.promises, c.changes = map[slotKey]digest{}, map[vote]uint64{}, nil, nil, nil

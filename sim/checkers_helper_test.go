@@ -15,8 +15,11 @@ import (
 // formed is a cluster of three that has worked for a while without a fault.
 func formed(t *testing.T) (w *World, leader, follower *node) {
 	t.Helper()
-	o := Options{Seed: 3, Faults: []string{}}.withDefaults()
-	w = newWorld(o)
+	return formedWith(t, newWorld(Options{Seed: 3, Databases: DatabasesOff, Faults: []string{}}.withDefaults()))
+}
+
+func formedWith(t *testing.T, w *World) (_ *World, leader, follower *node) {
+	t.Helper()
 	w.prepare(nil)
 	w.until(5 * time.Second)
 	if w.failure != nil {

@@ -88,6 +88,8 @@ type Kind struct {
 	// stage and sent are of faults of several stages; see stage.go.
 	stage func(w *World, s *strike)
 	sent  func(w *World, s *strike, n *node, p *packet) (held bool)
+	// databases: it strikes databases, and is drawn only where there are some.
+	databases bool
 	// most is how many a seed draws at most.
 	most int
 }
@@ -103,6 +105,7 @@ func Kinds() []*Kind {
 		&faultDrift,
 		&faultAdd, &faultRemove, &faultRemoveDying, &faultReplace, &faultReplaceBy, &faultReplaceCut, &faultTwoChanges, &faultTransfer, &faultTransferLate, &faultTransferLost, &faultCompact, &faultBootstrap, &faultRecover, &faultMistake, &faultSmallBounds,
 		&faultOldAnswers, &faultHeldOver, &faultLongTail, &faultCompactJoint, &faultEdgeOfPromise, &faultAged,
+		&faultAway, &faultDatabaseStops, &faultDatabaseBack, &faultNeedsLost, &faultExportFails, &faultRemoveNeedy, &faultSmallRetention,
 	}
 }
 
@@ -124,10 +127,11 @@ type strike struct {
 	peer *node
 	over bool
 	cut  bool // flap: the link is away at the moment; transfer: it is deaf or stands still; restore, recover: it is done; versions: Peer went back
-	// dir-older: the copy that was made
-	copied *directory
-	apart  []*node // who is cut from the others
-	handed bool    // transfer: leadership has been handed over; remove-dying: it was asked for
+	// dir-older, database-back: the copies that were made
+	copied  *directory
+	content content
+	apart   []*node // who is cut from the others
+	handed  bool    // transfer: leadership has been handed over; remove-dying: it was asked for
 	*staged
 }
 
@@ -139,7 +143,7 @@ func Plan(o Options) []Decision {
 	first, last := formTime, o.settleAt()
 	var plan []Decision
 	for _, k := range Kinds() {
-		if !o.wants(k.Name) {
+		if !o.wants(k.Name) || k.databases && !o.HasDatabases() {
 			continue
 		}
 		s := For(o.Seed, "plan "+k.Name)

@@ -196,7 +196,11 @@ func (d *disk) finish() {
 		}
 		clear(d.writing)
 		d.writing, d.busy = d.writing[:0], false
-		n.input(core.Persisted{Seq: seq})
+		in := core.Persisted{Seq: seq}
+		if n.database != nil {
+			in.First = d.dir.first
+		}
+		n.input(in)
 		d.kick()
 	}
 }
@@ -267,7 +271,7 @@ func (d *disk) installing() bool {
 // settle makes the first n unsynced batches durable.
 func (d *disk) settle(n int) {
 	for i := range d.unsynced[:n] {
-		d.dir.write(&d.unsynced[i])
+		d.node.w.checks.stores(d.node, &d.unsynced[i])
 		d.node.w.checks.stored(d.node, &d.unsynced[i])
 	}
 	rest := copy(d.unsynced, d.unsynced[n:])

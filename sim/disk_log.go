@@ -78,33 +78,39 @@ func (d *directory) snapshotIndex() uint64 {
 	return d.snapshot.Index
 }
 
-// trim drops the oldest entries of a log that is over a limit.
-func (d *directory) trim() {
-	r := d.retention
-	if r == nil || d.snapshot == nil || len(d.log) == 0 {
-		return
+// excess is how many of the oldest entries r has the store drop: none before the log is
+// over a limit and its slack, then all that are over the limit.
+func (d *directory) excess(r retention) (drop int) {
+	if d.snapshot == nil || len(d.log) == 0 {
+		return 0
 	}
-	held, bytes := d.held()
+	held, bytes := uint64(len(d.log)), uint64(0)
+	if r.bytes != 0 {
+		for i := range d.log {
+			bytes += uint64(len(d.log[i].Data))
+		}
+	}
 	if (r.entries == 0 || held <= r.entries+r.entries/retentionSlack) && (r.bytes == 0 || bytes <= r.bytes+r.bytes/retentionSlack) {
-		return
+		return 0
 	}
 	limit := d.snapshot.Index + 1 // what comes after the newest snapshot stays
 	if r.from != 0 {
 		limit = min(limit, r.from)
 	}
-	drop := 0
 	for at := d.first; at < limit && (r.entries != 0 && held > r.entries || r.bytes != 0 && bytes > r.bytes); at++ {
 		bytes -= uint64(len(d.log[drop].Data))
 		held--
 		drop++
 	}
-	d.log, d.first = append(d.log[:0], d.log[drop:]...), d.first+uint64(drop)
+	return drop
 }
 
-// held is how long the log is: in indexes, and in bytes of data.
-func (d *directory) held() (entries, bytes uint64) {
-	for i := range d.log {
-		bytes += uint64(len(d.log[i].Data))
+// trim drops the oldest entries of a log that is over a limit.
+func (d *directory) trim() {
+	if d.retention == nil {
+		return
 	}
-	return uint64(len(d.log)), bytes
+	if drop := d.excess(*d.retention); drop > 0 {
+		d.log, d.first = append(d.log[:0], d.log[drop:]...), d.first+uint64(drop)
+	}
 }

@@ -71,7 +71,7 @@ func (w *World) destroy(n *node) {
 // recover is pgraft_recover_from_lost_quorum() on a node that is down, and its
 // start. It returns how many committed entries it costs.
 func (w *World) recover(n *node, cut int64) (lost int) {
-	d, had := n.disk.dir, n.disk.dir.last()
+	d, had, was := n.disk.dir, n.disk.dir.last(), n.disk.dir.identity.ClusterUUID
 	for ; ; cut = 0 {
 		before, err := d.load()
 		if err != nil {
@@ -95,6 +95,9 @@ func (w *World) recover(n *node, cut int64) (lost int) {
 		}
 	}
 	w.marks.add(markRecovered)
+	if n.database != nil {
+		n.database.recovered(was, d.identity.ClusterUUID)
+	}
 	lost = w.checks.rebase(n, had)
 	if lost > 0 {
 		w.marks.add(markRecoveryCosts)

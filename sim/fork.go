@@ -20,6 +20,7 @@ func Future(o Options, plan []Decision, at time.Duration, salt uint64) Result {
 	}
 	f := fork{at: at, salt: salt}
 	past := slices.DeleteFunc(slices.Clone(plan), func(d Decision) bool { return d.At >= at })
+	o = o.withDatabases()
 	luck := o
 	luck.Seed = f.seed(o.Seed)
 	to := slices.DeleteFunc(Plan(luck), func(d Decision) bool { return d.At < at })

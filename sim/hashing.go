@@ -19,6 +19,9 @@ func (w *World) hashInput(n *node, in core.Input) {
 		h.bytes(in.Data)
 	case core.Persisted:
 		h.words(3, in.Seq)
+		if in.First > 0 {
+			h.word(in.First)
+		}
 	case core.Applied:
 		h.words(4, in.Index)
 	case core.Propose:
@@ -49,6 +52,9 @@ func (w *World) hashInput(n *node, in core.Input) {
 			Port        uint32
 			ReplicaUUID [16]byte
 		}{in.ID, in.OldNodeID, in.NodeID, in.Address, in.Port, in.ReplicaUUID}))
+	case core.HistoryRead:
+		h.words(9, in.Ticket, in.First, uint64(len(in.Entries)))
+		h.flag(in.Failed)
 	default: // rare ones
 		h.text(fmt.Sprintf("%T %+v", in, in))
 	}
@@ -78,6 +84,14 @@ func (w *World) hashPersist(b *core.Persist) {
 	}
 	if b.HardState != nil {
 		h.words(b.HardState.Term, b.HardState.Vote, b.HardState.Commit)
+	}
+	if b.Keep > 0 || len(b.History) > 0 {
+		h.words(b.Keep, uint64(len(b.History)))
+		for i := range b.History {
+			e := &b.History[i]
+			h.words(e.Index, e.Term, uint64(e.Kind))
+			h.bytes(e.Data)
+		}
 	}
 	if b.Keep > 0 || len(b.History) > 0 {
 		h.words(b.Keep, uint64(len(b.History)))

@@ -59,6 +59,7 @@ func (n *node) Persist(b []core.Persist) {
 	for i := range b {
 		n.w.hashPersist(&b[i])
 		n.w.checks.persist(n, &b[i])
+		n.w.checks.installs(n, &b[i])
 		if s := b[i].Snapshot; s != nil { // in place of what the host has not taken over yet
 			n.taken(core.Applied{Index: s.Index})
 		}
@@ -97,6 +98,9 @@ func (n *node) Reply(r core.Reply) {
 	}
 	n.w.hash.words(r.ID, uint64(r.Code), r.Index, r.Term)
 	n.w.hash.text(r.Text)
+	if n.database != nil && n.database.replied(r) {
+		return
+	}
 	if i := slices.IndexFunc(n.waits, func(q *request) bool { return q.id == r.ID }); i >= 0 {
 		q := n.waits[i]
 		n.waits = slices.Delete(n.waits, i, i+1)

@@ -97,6 +97,28 @@ const (
 	markTailReplaced
 	markRaises
 	markTooOld
+	// From here on of runs with databases.
+	markDatabaseApplied
+	markCommitsTakenBack
+	markDatabaseStuck
+	markDatabaseRestored
+	markDatabaseGivenUp
+	markHistoryAsked
+	markHistoryApplied
+	markHistorySilent
+	markNoState
+	markStateStale
+	markStateImported
+	markStateExported
+	markExportFailed
+	markReadFailed
+	markHistoryKept
+	markGapFilled
+	markRetained
+	markDatabaseBack
+	markNeedsLost
+	markStateCut
+	markNeedyRemoved
 	markCount
 )
 
@@ -114,6 +136,11 @@ var markNames = [markCount]string{
 	"started on an older copy", "warned that a node lost acknowledged data", "voter replaced in one change", "what is shown of the members read", "write acknowledged while a member is out", "went on alone", "committed entries lost with a majority", "entries taken over late",
 	"committed entries applied in parts", "request given up at the end of the window", "own snapshots let go", "sent LostData", "kept message arrived", "answers of an earlier leadership arrived",
 	"snapshot installed while joint", "snapshot installed over a longer log", "cluster version raised", "refused to start: build too old",
+	"entry applied to a database", "commits of a database taken back by a crash", "database without a way on", "database restored by the operator", "database given up",
+	"history asked for", "history applied to a database", "history asked for of a silent member", "no exported state to be had",
+	"exported state that is too old", "exported state imported", "state exported", "export failed", "log store could not be read for a member",
+	"entry kept under a snapshot", "gap in a log filled", "log kept over its limits",
+	"database put back to an older copy", "what a member needs lost or late", "exported state cut on its way", "member removed that others kept the log for",
 }
 
 func (m *Marks) add(k mark) { m.plain[k]++ }
@@ -170,14 +197,16 @@ type Mark struct {
 	Must  bool   `json:"must"` // 0 in a long campaign means a hole in the simulation
 }
 
-// List returns all marks in a fixed order: faults first.
+// List returns all marks in a fixed order: faults first. Those of databases need not be
+// reached where no run had any.
 func (m *Marks) List() []Mark {
 	var l []Mark
+	databases := m.plain[markDatabaseApplied] > 0
 	for _, k := range Kinds() {
-		l = append(l, Mark{"fault " + k.Name, m.faults[k.Name], true})
+		l = append(l, Mark{"fault " + k.Name, m.faults[k.Name], databases || !k.databases})
 	}
 	for i, name := range markNames {
-		l = append(l, Mark{name, m.plain[i], !slices.Contains(rareMarks, mark(i))})
+		l = append(l, Mark{name, m.plain[i], !slices.Contains(rareMarks, mark(i)) && (databases || mark(i) < markDatabaseApplied)})
 	}
 	for _, t := range []pb.MessageType{pb.MsgApp, pb.MsgAppResp, pb.MsgVote, pb.MsgVoteResp, pb.MsgPreVote, pb.MsgPreVoteResp,
 		pb.MsgSnap, pb.MsgHeartbeat, pb.MsgHeartbeatResp, pb.MsgTimeoutNow} {
@@ -197,8 +226,9 @@ func (m *Marks) List() []Mark {
 	return l
 }
 
-// rareMarks are bounds that a standard run need not meet.
-var rareMarks = []mark{markPeerQueueFull, markInboxFull}
+// rareMarks are bounds that a standard run need not meet, and what a database does
+// without as little as it can.
+var rareMarks = []mark{markPeerQueueFull, markInboxFull, markDatabaseGivenUp}
 
 var mustRefuse = []corepb.Refusal{corepb.Refusal_OTHER_PROTOCOL, corepb.Refusal_OTHER_REPLICA, corepb.Refusal_REMOVED}
 

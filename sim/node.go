@@ -78,6 +78,11 @@ type node struct {
 	recorded []byte // used again for what it gives away
 	inStep   bool   // between RecordInput and RecordOutput
 
+	database *database     // nil: this run has none
+	needs    []heardNeed   // of this life
+	installs []install     // of this life
+	over     time.Duration // since when it keeps more than it has to; 0 = it does not
+
 	lease      lease
 	leaseTerm  uint64        // the last one counted
 	leaseUntil time.Duration // the last one looked at
@@ -149,6 +154,9 @@ func (n *node) crash(s survival) {
 	n.w.note(n, "down", "crashes")
 	n.hangUpAll(s)
 	n.disk.crash(s)
+	if n.database != nil {
+		n.database.crash(s)
+	}
 	n.halt()
 	n.state = down
 	n.deferred, n.paused, n.dying, n.hostCall = nil, 0, false, 0

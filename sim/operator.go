@@ -53,6 +53,10 @@ func (w *World) operate() {
 	w.checks.available()
 	for _, n := range w.nodes {
 		w.care(n)
+		if n.database != nil {
+			w.careDatabase(n.database)
+			w.checks.keeps(n)
+		}
 	}
 	leader := w.leader()
 	if leader == nil || leader.paused > 0 {

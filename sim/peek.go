@@ -21,6 +21,9 @@ type wireInfo struct {
 	reject  bool
 	promise uint64 // milliseconds, beside a MsgHeartbeatResp
 	handed  bool   // a vote asked for because leadership is handed over
+	need    uint64 // of an ApplyNeeds
+	// How often the sender's database had gone back by then, and its life.
+	restores, life uint32
 }
 
 const (
@@ -34,6 +37,12 @@ const (
 	lastBody                          = bodyReadReply
 	bodyLostData     protowire.Number = 20
 
+	bodyHistoryRequest protowire.Number = 13
+	bodyHistory        protowire.Number = 14
+	bodyApplyNeeds     protowire.Number = 15
+	bodyStateRequest   protowire.Number = 16
+	bodyState          protowire.Number = 17
+
 	leasePromise protowire.Number = 11
 
 	// transferContext is the library's campaignTransfer.
@@ -43,12 +52,18 @@ const (
 // peek reads an encoded corepb.Envelope.
 func peek(data []byte) (i wireInfo) {
 	scan(data, func(num protowire.Number, v uint64, b []byte) {
-		if num >= bodyRaft && num <= lastBody || num == bodyLostData {
+		if num >= bodyRaft && num <= lastBody || num == bodyLostData || num >= bodyHistoryRequest && num <= bodyState {
 			i.body = num
 		}
 		switch num {
 		case bodyRaft:
 			scan(b, i.field)
+		case bodyApplyNeeds:
+			scan(b, func(num protowire.Number, v uint64, _ []byte) {
+				if num == 1 {
+					i.need = v
+				}
+			})
 		case leasePromise:
 			scan(b, func(num protowire.Number, v uint64, _ []byte) {
 				if num == 2 {
@@ -58,6 +73,12 @@ func peek(data []byte) (i wireInfo) {
 		}
 	})
 	return i
+}
+
+// isHeard says that the message is a sign of its sender's part in consensus: what it
+// says of lost data is none, and neither is what its database needs.
+func (i *wireInfo) isHeard() bool {
+	return i.body != bodyLostData && (i.body < bodyHistoryRequest || i.body > bodyState)
 }
 
 func (i *wireInfo) field(num protowire.Number, v uint64, b []byte) {
@@ -131,6 +152,16 @@ func (i wireInfo) String() string {
 		return "ReadReply"
 	case bodyLostData:
 		return "LostData"
+	case bodyHistoryRequest:
+		return "HistoryRequest"
+	case bodyHistory:
+		return "History"
+	case bodyApplyNeeds:
+		return fmt.Sprintf("ApplyNeeds from %d", i.need)
+	case bodyStateRequest:
+		return "TableStateRequest"
+	case bodyState:
+		return "TableState"
 	default:
 		return fmt.Sprintf("body %d", i.body)
 	}

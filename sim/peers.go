@@ -172,7 +172,15 @@ func (n *node) send(s core.Send) {
 		n.w.handsOver(n)
 	}
 	n.w.checks.sent(n, &s, &info)
+	n.stamp(&info)
 	n.forward(p, s, info)
+}
+
+// stamp notes in which state of its sender's a message leaves.
+func (n *node) stamp(i *wireInfo) {
+	if n.database != nil {
+		i.restores, i.life = n.database.restores, n.life
+	}
 }
 
 func (n *node) forward(p *peer, s core.Send, info wireInfo) {
@@ -196,7 +204,9 @@ func (p *peer) attached() {
 	q := p.queue
 	p.queue = nil
 	for _, s := range q {
-		p.n.forward(p, s, peek(s.Data))
+		info := peek(s.Data)
+		p.n.stamp(&info)
+		p.n.forward(p, s, info)
 	}
 }
 

@@ -40,12 +40,13 @@ const (
 	evStage              // ref *strike: it looks at the cluster
 	evKept               // ref *packet: a message that a fault had kept arrives
 	evCall               // ref func()
+	evDatabase           // the apply worker takes a turn
 	evFork               // from here on the run has another luck: Future
 )
 
 func (k eventKind) String() string {
 	return [...]string{"tick", "disk", "deliver", "dial", "hello", "welcome", "hangup", "start",
-		"client", "timeout", "flap", "upgrade", "retry", "operator", "begin", "end", "settle", "input", "dead", "retire", "stage", "kept", "call", "fork"}[k]
+		"client", "timeout", "flap", "upgrade", "retry", "operator", "begin", "end", "settle", "input", "dead", "retire", "stage", "kept", "call", "database", "fork"}[k]
 }
 
 // queue is a binary heap by time, then by order of arrangement.

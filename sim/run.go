@@ -19,6 +19,10 @@ type Options struct {
 	Rate     int           // operations of all clients in a second, 30 by default
 	// Faults are the kinds that Plan may draw; nil means all.
 	Faults []string
+	// Databases says whether the servers have databases that apply the log: "on",
+	// "off", or "drawn" by the seed, which "" stands for. It changes nothing else
+	// that a seed draws.
+	Databases string
 	// Without names checkers that are off.
 	Without []string
 	// Trace, when not nil, gets a line for everything that happens.
@@ -40,6 +44,13 @@ const (
 	DefaultRate     = 30
 )
 
+// The values of Options.Databases.
+const (
+	DatabasesDrawn = "drawn"
+	DatabasesOn    = "on"
+	DatabasesOff   = "off"
+)
+
 const (
 	// formTime is how long the cluster has to form before the first fault.
 	formTime = 2 * time.Second
@@ -48,6 +59,29 @@ const (
 	// quietTime is what is left of it after the last operation of a client.
 	quietTime = 5 * time.Second
 )
+
+// HasDatabases says whether a run has databases.
+func (o Options) HasDatabases() bool {
+	switch o.Databases { // "drawn" and "" are left
+	case DatabasesOn:
+		return true
+	case DatabasesOff:
+		return false
+	}
+	s := For(o.Seed, "databases")
+	return s.Below(2) == 0
+}
+
+// withDatabases is o with what its seed says of the databases written out: a run that
+// goes on with another seed keeps them.
+func (o Options) withDatabases() Options {
+	if o.HasDatabases() {
+		o.Databases = DatabasesOn
+	} else {
+		o.Databases = DatabasesOff
+	}
+	return o
+}
 
 func (o Options) settleAt() time.Duration { return max(formTime, o.Duration-settleTime) }
 
@@ -73,11 +107,15 @@ func (o Options) Describe() string {
 	if o.Faults != nil {
 		faults = fmt.Sprintf("%d of %d faults", len(o.Faults), len(Kinds()))
 	}
+	databases := map[string]string{DatabasesOn: "databases", DatabasesOff: "no databases"}[o.Databases]
+	if databases == "" {
+		databases = "databases in half of the seeds"
+	}
 	checks := "every check on"
 	if len(o.Without) > 0 {
 		checks = "without " + strings.Join(o.Without, ", ")
 	}
-	return fmt.Sprintf("%d nodes, %v simulated, %d operations a second, %s drawn, %s", o.Nodes, o.Duration, o.Rate, faults, checks)
+	return fmt.Sprintf("%d nodes, %v simulated, %d operations a second, %s, %s drawn, %s", o.Nodes, o.Duration, o.Rate, databases, faults, checks)
 }
 
 // Validate says what is wrong with o, nil if nothing is.
@@ -90,6 +128,9 @@ func (o Options) Validate() error {
 		return fmt.Errorf("sim: a run of %v: 20s to 1h are possible", o.Duration)
 	case o.Rate < 1 || o.Rate > 10_000:
 		return fmt.Errorf("sim: %d operations a second: 1 to 10000 are possible", o.Rate)
+	}
+	if !slices.Contains([]string{"", DatabasesDrawn, DatabasesOn, DatabasesOff}, o.Databases) {
+		return fmt.Errorf("sim: databases %q: want drawn, on or off", o.Databases)
 	}
 	for _, f := range o.Faults {
 		if KindOf(f) == nil {

@@ -24,6 +24,9 @@ func Script(story string, o Options, plan []Decision) string {
 	if o.Rate != DefaultRate {
 		fmt.Fprintf(&b, " rate=%d", o.Rate)
 	}
+	if o.HasDatabases() {
+		b.WriteString(" databases=on")
+	}
 	if !o.wants("drift") {
 		b.WriteString(" clocks=alike")
 	}
@@ -61,6 +64,8 @@ func (o *Options) setOption(name, value string) (err error) {
 		_, err = fmt.Sscan(value, &o.Rate)
 	case "duration":
 		o.Duration, err = time.ParseDuration(value)
+	case "databases":
+		o.Databases = value
 	case "clocks":
 		if value != "alike" {
 			return fmt.Errorf("clocks=%s: only alike is known", value)

@@ -22,7 +22,7 @@ const defaultTell = 40
 // script's own in place of those it draws. faults has a story for each kind of
 // fault, found what the simulator found, made small by `pgraft shrink`.
 //
-//	run seed=1 [nodes=3] [duration=60s] [rate=30] [clocks=alike] [struck] [tell[=40]]
+//	run seed=1 [nodes=3] [duration=60s] [rate=30] [databases=on] [clocks=alike] [struck] [tell[=40]]
 //	10s crash node=0 for=2s
 //
 // prints the verdict. struck: how often each fault struck. tell: what happened
@@ -40,7 +40,7 @@ func TestScripts(t *testing.T) {
 }
 
 func runScript(d *datadriven.TestData) string {
-	var o Options
+	o := Options{Databases: DatabasesOff}
 	struck, tell := false, 0
 	for _, a := range d.CmdArgs {
 		var err error

@@ -25,6 +25,7 @@ type shrinker struct {
 // check fails in the same way (Failure.Signature), until nothing more can go or
 // more says no. ok is false if the run does not fail.
 func Shrink(o Options, plan []Decision, more func() bool) (s Shrunk, ok bool) {
+	o = o.withDatabases()
 	o.Trace = nil
 	first := RunWith(o, plan)
 	if first.Failure == nil {
@@ -67,12 +68,17 @@ func (x *shrinker) withoutLater() {
 	}
 }
 
-// options makes the world around the decisions simpler: clocks that run alike,
-// fewer nodes, a shorter run.
+// options makes the world around the decisions simpler: clocks that run alike, no
+// databases, fewer nodes, a shorter run.
 func (x *shrinker) options() {
 	if x.Options.wants("drift") {
 		o := x.Options
 		o.Faults = []string{}
+		x.try(o, x.Decisions)
+	}
+	if x.Options.HasDatabases() {
+		o := x.Options
+		o.Databases = DatabasesOff
 		x.try(o, x.Decisions)
 	}
 	// The run is cut where the check failed: the faults end settleTime earlier.

@@ -109,6 +109,9 @@ func (n *node) init(found bool) {
 	n.identity = id
 	marker := id.Marker(n.endpoint(), nil)
 	n.marker = &marker
+	if n.database != nil {
+		n.w.provide(n.database)
+	}
 	n.w.say(n, "is initialised, founding: %v", found)
 	n.begin()
 }
@@ -162,4 +165,8 @@ func (n *node) begin() {
 	n.setPeers()
 	n.startTicker()
 	n.Publish(n.status)
+	if n.database != nil {
+		n.needs, n.installs, n.over = n.needs[:0], n.installs[:0], 0
+		n.database.begin()
+	}
 }

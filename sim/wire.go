@@ -204,12 +204,15 @@ func (w *World) deliver(p *packet) {
 		w.say(n, "<- %d: %v", core.NodeID(p.from), p.info)
 	}
 	w.checks.snapshotFor(n, p)
+	if p.info.body == bodyApplyNeeds {
+		w.checks.hearsNeed(n, p)
+	}
 	in := core.Receive{From: p.from, Data: p.data}
 	if n.members.WasRemoved(p.from) {
 		w.checks.unheard(n, in)
 		return
 	}
-	if p.info.body != bodyLostData { // which is no sign of life
+	if p.info.isHeard() {
 		n.hears(p.from)
 	}
 	n.input(in)

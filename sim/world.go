@@ -24,26 +24,27 @@ type World struct {
 	keeping  []*strike // those of several stages; see stage.go
 	settled  bool      // the faults are over
 
-	clients  []*client
-	ops      []*op
-	nextID   uint64
-	operator operator
-	checks   checks
-	marks    Marks
-	hash     digest
-	failure  *Failure
-	trace    func(string)
-	stepping *node    // the last one whose core took an input
-	steps    []uint64 // the hash after each event; nil unless asked for
-	packets  []packet
-	onWire   int
+	clients   []*client
+	ops       []*op
+	nextID    uint64
+	operator  operator
+	databases *databases // nil: the servers have none
+	checks    checks
+	marks     Marks
+	hash      digest
+	failure   *Failure
+	trace     func(string)
+	stepping  *node    // the last one whose core took an input
+	steps     []uint64 // the hash after each event; nil unless asked for
+	packets   []packet
+	onWire    int
 }
 
 // spares are servers beyond those that form the cluster: to be added.
 const spares = 2
 
 func newWorld(o Options) *World {
-	w := &World{o: o, shape: drawShape(o), trace: o.Trace, hash: digest(o.Seed), kinds: map[string]*Kind{}}
+	w := &World{o: o, shape: drawShape(o), trace: o.Trace, hash: digest(o.Seed), kinds: map[string]*Kind{}, databases: drawDatabases(o)}
 	w.checks.w = w
 	for _, k := range Kinds() {
 		w.kinds[k.Name] = k
@@ -68,6 +69,9 @@ func (w *World) newNode(id uint32) *node {
 	n := &node{w: w, id: id, address: fmt.Sprintf("host%d", id),
 		draws: For(w.o.Seed, "node", uint64(id)), timing: w.shape.timing}
 	n.disk = disk{node: n, dir: &directory{}, latency: For(w.o.Seed, "disk", uint64(id)), damage: For(w.o.Seed, "damage", uint64(id))}
+	if w.databases != nil {
+		n.database = w.newDatabase(n)
+	}
 	s := For(w.o.Seed, "clock", uint64(id))
 	n.clock.rate = 1_000_000
 	if w.o.wants("drift") {
@@ -265,6 +269,8 @@ func (w *World) dispatchOutside(e event) {
 		w.arriveKept(e.ref.(*packet))
 	case evCall:
 		e.ref.(func())()
+	case evDatabase:
+		e.node.database.turn()
 	case evFork:
 		w.reseed()
 	}

@@ -60,6 +60,7 @@ func (f *runFlags) add(flags *pflag.FlagSet) {
 	flags.IntVar(&f.o.Nodes, "nodes", sim.DefaultNodes, "nodes that form the cluster, 1 to 9")
 	flags.DurationVar(&f.o.Duration, "duration", sim.DefaultDuration, "virtual time of a run")
 	flags.IntVar(&f.o.Rate, "rate", sim.DefaultRate, "operations of the clients in a second")
+	flags.StringVar(&f.o.Databases, "databases", sim.DatabasesDrawn, "as of pgraft sim")
 	flags.StringSliceVar(&f.faults, "faults", nil, "as of pgraft sim")
 	flags.StringSliceVar(&f.o.Without, "without", nil, "checkers that are off")
 }

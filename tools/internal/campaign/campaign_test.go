@@ -44,8 +44,8 @@ func TestCommand(t *testing.T) {
 	if got := Command(sim.Options{}, 7); got != "pgraft sim --seed 7" {
 		t.Error(got)
 	}
-	o := sim.Options{Nodes: 5, Duration: 40 * time.Second, Rate: 7, Faults: []string{"loss"}, Without: []string{"bounds"}}
-	if got := Command(o, 7); got != "pgraft sim --seed 7 --nodes 5 --duration 40s --rate 7 --faults loss --without bounds" {
+	o := sim.Options{Nodes: 5, Duration: 40 * time.Second, Rate: 7, Databases: sim.DatabasesOn, Faults: []string{"loss"}, Without: []string{"bounds"}}
+	if got := Command(o, 7); got != "pgraft sim --seed 7 --nodes 5 --duration 40s --rate 7 --databases on --faults loss --without bounds" {
 		t.Error(got)
 	}
 }

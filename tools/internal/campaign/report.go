@@ -24,6 +24,9 @@ func Command(o sim.Options, seed uint64) string {
 	if o.Rate != 0 && o.Rate != sim.DefaultRate {
 		s += fmt.Sprintf(" --rate %d", o.Rate)
 	}
+	if o.Databases != "" && o.Databases != sim.DatabasesDrawn {
+		s += " --databases " + o.Databases
+	}
 	if o.Faults != nil {
 		s += " --faults " + FaultList(o.Faults)
 	}

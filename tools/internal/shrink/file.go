@@ -18,7 +18,8 @@ type file struct {
 	Nodes     int      `json:"nodes,omitempty"`
 	Duration  string   `json:"duration,omitempty"`
 	Rate      int      `json:"rate,omitempty"`
-	Faults    []string `json:"faults"` // null: all; it says whether clocks differ
+	Databases string   `json:"databases,omitempty"` // empty: off, as in files of before there were any
+	Faults    []string `json:"faults"`              // null: all; it says whether clocks differ
 	Without   []string `json:"without,omitempty"`
 	Check     string   `json:"check"`
 	At        string   `json:"at"`
@@ -62,8 +63,11 @@ func Save(dir string, s sim.Shrunk) (f Files, err error) {
 
 func saveDecisions(path string, s sim.Shrunk) error {
 	o := s.Options
-	f := file{Seed: o.Seed, Nodes: o.Nodes, Rate: o.Rate, Faults: o.Faults, Without: o.Without, Check: s.Failure.Check,
+	f := file{Seed: o.Seed, Nodes: o.Nodes, Rate: o.Rate, Databases: sim.DatabasesOff, Faults: o.Faults, Without: o.Without, Check: s.Failure.Check,
 		At: s.Failure.At.String(), Detail: s.Failure.Detail, Before: s.Before}
+	if o.HasDatabases() {
+		f.Databases = sim.DatabasesOn
+	}
 	if o.Duration != 0 {
 		f.Duration = o.Duration.String()
 	}
@@ -87,7 +91,10 @@ func Load(path string) (o sim.Options, plan []sim.Decision, err error) {
 	if err := json.Unmarshal(b, &f); err != nil {
 		return o, nil, fmt.Errorf("shrink: %s: %w", path, err)
 	}
-	o = sim.Options{Seed: f.Seed, Nodes: f.Nodes, Rate: f.Rate, Faults: f.Faults, Without: f.Without}
+	o = sim.Options{Seed: f.Seed, Nodes: f.Nodes, Rate: f.Rate, Databases: f.Databases, Faults: f.Faults, Without: f.Without}
+	if o.Databases == "" {
+		o.Databases = sim.DatabasesOff
+	}
 	if f.Duration != "" {
 		if o.Duration, err = time.ParseDuration(f.Duration); err != nil {
 			return o, nil, fmt.Errorf("shrink: %s: %w", path, err)

@@ -15,8 +15,8 @@ import (
 func TestSaveAndLoad(t *testing.T) {
 	plan := sim.Plan(sim.Options{Seed: 5})
 	for _, o := range []sim.Options{
-		{Seed: 5},
-		{Seed: 6, Nodes: 5, Duration: 40 * time.Second, Rate: 7, Faults: []string{}, Without: []string{"bounds"}},
+		{Seed: 5, Databases: sim.DatabasesOn},
+		{Seed: 6, Databases: sim.DatabasesOff, Nodes: 5, Duration: 40 * time.Second, Rate: 7, Faults: []string{}, Without: []string{"bounds"}},
 	} {
 		s := sim.Shrunk{Options: o, Decisions: plan, Before: 40, Failure: &sim.Failure{Check: "one-lease", Detail: "node 1\nholds", At: time.Second}}
 		files, err := Save(filepath.Join(t.TempDir(), "new"), s)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/corepb"
+	"github.com/pgraft/pgraft/core/retain"
 	"github.com/pgraft/pgraft/core/trace"
 )
 
@@ -210,6 +211,51 @@ func TestHistoryIsRedacted(t *testing.T) {
 		t.Errorf("%q becomes %q", data, got)
 	}
 	if !bytes.Contains(out.Persist[0].History[0].Data, []byte(secret)) {
+		t.Error("the output itself was changed")
+	}
+}
+
+// So do the messages, inputs and orders of package retain: redacted in place they keep
+// their length, and show nothing.
+func TestRetainIsRedacted(t *testing.T) {
+	marshal := func(m proto.Message) []byte {
+		b, err := proto.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	command := marshal(&corepb.Command{RequestId: make([]byte, 16), Data: []byte(secret)})
+	r := core.Redaction{Stand: func(b []byte) { clear(b) }}
+	var inputs []core.Input
+	for _, env := range []*corepb.Envelope{
+		{Body: &corepb.Envelope_History{History: &corepb.History{Entries: []*corepb.HistoryEntry{{Index: 2, Data: []byte(secret)}}}}},
+		{Body: &corepb.Envelope_History{History: &corepb.History{Stored: []*corepb.LogEntry{{Index: 2, Data: command}}}}},
+		{Body: &corepb.Envelope_TableState{TableState: &corepb.TableState{Ticket: 1, Data: []byte(secret)}}},
+	} {
+		inputs = append(inputs, core.Receive{From: 1, Data: marshal(env)})
+	}
+	inputs = append(inputs, core.HistoryRead{Ticket: 1, Entries: []core.Entry{{Index: 2, Data: command}}})
+	for _, in := range inputs {
+		b := core.EncodeInput(nil, in)
+		n := len(b)
+		if !bytes.Contains(b, []byte(secret)) {
+			t.Fatalf("%T does not hold what is looked for", in)
+		}
+		if found := r.Input(b); !found || len(b) != n || bytes.Contains(b, []byte(secret)) {
+			t.Errorf("%T %+v becomes %q, found %v", in, in, b, found)
+		}
+	}
+	out := core.Output{Retain: &retain.Output{
+		Fetched:   []retain.Fetched{{Entries: []retain.Entry{{Index: 2, Data: []byte(secret)}}}},
+		StatePart: []retain.StatePart{{Data: []byte(secret)}}}}
+	got := r.Output(out)
+	for _, b := range [][]byte{got.Retain.Fetched[0].Entries[0].Data, got.Retain.StatePart[0].Data} {
+		if len(b) != len(secret) || bytes.Contains(b, []byte(secret)) {
+			t.Errorf("%q", b)
+		}
+	}
+	if string(out.Retain.Fetched[0].Entries[0].Data) != secret || string(out.Retain.StatePart[0].Data) != secret {
 		t.Error("the output itself was changed")
 	}
 }

@@ -97,13 +97,18 @@ func (c *checks) isCommitted(e *core.Entry) bool {
 	return e.Term == was.term && (c.committed[i-1].chain == 0 || extend(c.committed[i-1].chain, e) == was.chain)
 }
 
-// gapsInTheEnd: once the faults are over, a gap that some member can fill is filled.
+// gapsInTheEnd: once the faults are over, a gap that some member can fill is filled. What
+// fills it need not be synced.
 func (c *checks) gapsInTheEnd() {
 	for _, n := range c.w.nodes {
 		if n.database == nil || n.state != running || n.foreign() || n.members.Get(n.identity.RaftID) == nil {
 			continue
 		}
-		for _, g := range n.disk.dir.gaps() {
+		log := n.disk.dir.clone()
+		for i := range n.disk.unsynced {
+			log.write(&n.disk.unsynced[i])
+		}
+		for _, g := range log.gaps() {
 			for _, x := range c.w.nodes {
 				if x != n && x.state == running && !x.foreign() && n.members.Get(x.identity.RaftID) != nil && x.disk.dir.entry(g.From) != nil {
 					c.w.fail(checkHistory, "the log of %v lacks entries %d to %d, and %v holds the first of them", n, g.From, g.To, x)

@@ -306,10 +306,10 @@ func (c *checks) roleChanged(n *node, was core.Role) {
 }
 
 // died is called in place of stepped for a node that died in its step. Once its
-// status was published, messages of the step may be on their way, and batches on its
-// disk: that it leads, and what it committed and applied, counts as if it had lived.
+// batches were queued, messages of the step may be on their way: that it leads, and
+// what it committed and applied, counts as if it had lived.
 func (c *checks) died(n *node) {
-	if n.foreign() || n.core.Status().Applied != n.status.Applied {
+	if n.foreign() || n.core.Status().Applied != n.status.Applied || n.view.seq != n.emitted {
 		return
 	}
 	c.published(n)

@@ -76,6 +76,7 @@ type node struct {
 
 	recorder trace.Recorder
 	recorded []byte // used again for what it gives away
+	emitted  uint64 // the newest batch that its core has handed out
 	inStep   bool   // between RecordInput and RecordOutput
 
 	database *database     // nil: this run has none

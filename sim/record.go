@@ -34,6 +34,9 @@ func (n *node) RecordInput(in core.Input) {
 }
 
 func (n *node) RecordOutput(out core.Output) {
+	if b := out.Persist; len(b) > 0 {
+		n.emitted = b[len(b)-1].Seq
+	}
 	if n.shadow != nil {
 		n.shadow.compare(n, out)
 	}

@@ -157,6 +157,7 @@ func (n *node) begin() {
 		return
 	}
 	n.core, n.state, n.why = c, running, ""
+	n.emitted = 0
 	n.status, n.members = c.Status(), c.Members()
 	n.readable = n.status.Applied
 	n.moments, n.heard = [moments]moment{}, n.heard[:0]

@@ -15,7 +15,7 @@ var faultVersions = Kind{
 	Name: "versions", Group: "process", most: 2,
 	Doc: "a rolling upgrade to a build that knows the next version",
 	draw: func(s *Stream, o *Options, d *Decision) {
-		if d.pair(s, o); s.Below(2) == 0 {
+		if d.pair(s, o); s.Below(4) == 0 {
 			d.Peer = 0
 		}
 		d.Param = int64(s.Int(0, 4000))
@@ -51,7 +51,7 @@ func (w *World) upgradeInTurn(s *strike, n *node) {
 }
 
 // goesBack is longer than what a member has announced counts, whatever the settings.
-const goesBack = 3 * time.Second
+const goesBack = 2 * time.Second
 
 // upgradeTo installs a build, unless the server has it.
 func (w *World) upgradeTo(newest uint32, n *node) {

@@ -30,8 +30,8 @@ func (a Alarm) String() string {
 	return fmt.Sprintf("alarm %d", uint8(a)) // of a later version
 }
 
-// lostData notes that this node's log is not all that it acknowledged: from here on
-// it elects nobody. It says how that is known once.
+// lostData notes that this node's log lacks entries that it acknowledged. From then on
+// the node elects nobody. It logs once how that was found out.
 func (c *Core) lostData(how string, a ...any) {
 	if !c.lost {
 		c.event(Warning, how+": this node lost acknowledged data; remove it, empty its data_dir, add it again", a...)
@@ -72,11 +72,12 @@ func (c *Core) alarmOf(id uint64) Alarm {
 	return alarmSaid(p.contact.GetAlarm())
 }
 
-// alarmSaid is an alarm that another node has sent, whatever the number.
+// alarmSaid is the alarm that another node has sent; a number out of range becomes the
+// nearest one.
 func alarmSaid(a corepb.Alarm) Alarm { return Alarm(min(max(a, 0), math.MaxUint8)) }
 
-// addedByOther says that from became a member by a change that this node has not,
-// though it leads and nobody else could make one: its log is an old copy. That is
+// addedByOther says that from became a member by a change that this leader's log lacks.
+// Only a leader makes changes, so this node's log is an old copy. That is
 // certain only once it has applied all that was committed before its term.
 func (c *Core) addedByOther(from uint64) bool {
 	return c.role == raft.StateLeader && c.onlyVoter() && c.machine.term == c.hard.Term &&

@@ -100,7 +100,8 @@ func New(cfg Config, d Durable) (*Core, error) {
 
 // boot sets the clocks of a node that starts. It may have promised, before it
 // stopped, not to elect another leader, and remembers only the longest that it
-// can have been. A snapshot taken after it was removed says so.
+// can have been. If the snapshot is newer than this node's removal, the node starts as
+// removed.
 func (c *Core) boot(d Durable) {
 	c.removed = c.members.WasRemoved(c.self)
 	c.promise.durableMillis = d.PromiseMillis

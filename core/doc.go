@@ -43,7 +43,7 @@
 //     committed is in the log of every later leader (Raft paper, figure 3).
 //   - At most one node at any instant whose published lease has not ended.
 //   - Two proposals with one request id commit once; a request id is in a log
-//     once. What is not known is answered Unknown, and nothing else is.
+//     once. A request is answered Unknown exactly when its outcome is not known.
 //   - A read point after everything that was committed before it was asked for.
 //   - All nodes apply the same entries at the same indexes, and agree on who the
 //     members are at each index. A change of members protects once a quorum

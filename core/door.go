@@ -105,8 +105,8 @@ func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
 	}
 }
 
-// rejectsAcknowledged says that m is a rejection of what its sender holds: a late
-// one, or its sender lost entries. The library would answer the second kind with
+// rejectsAcknowledged says that m rejects entries that its sender has acknowledged: m is
+// late, or its sender lost entries. The library would answer the second kind with
 // the same append at once, and so on without end.
 func (c *Core) rejectsAcknowledged(m *pb.Message) bool {
 	return m.GetReject() && c.role == raft.StateLeader && m.GetTerm() == c.hard.Term && m.GetIndex() <= c.progress().of(m.GetFrom()).match

@@ -51,8 +51,8 @@ func (c *Core) campaignWhenDue() {
 			c.event(Warning, "campaign in term %d: %v", c.hard.Term, err)
 		}
 	}
-	// Who stands for no election, or is held back by the library, has not heard from
-	// its leader for as long. A candidate knows no leader: nothing happens.
+	// A node that does not stand, or that the library holds back, has not heard from its
+	// leader for an election timeout either. For a candidate this does nothing.
 	if err := c.rn.ForgetLeader(); err != nil {
 		c.event(Warning, "forget node %d as the leader: %v", NodeID(c.lead), err)
 	}

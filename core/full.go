@@ -132,7 +132,8 @@ func (c *Core) fullHere(id uint64) bool {
 	return p.contact.GetFull()
 }
 
-// sayFull puts into an envelope what a heartbeat and its answer say of disks.
+// sayFull puts into a heartbeat whether the leader takes proposals, and into its answer
+// whether this node's disk is full.
 func (c *Core) sayFull(env *corepb.Envelope) {
 	switch env.GetRaft().GetType() {
 	case pb.MsgHeartbeat:
@@ -142,7 +143,7 @@ func (c *Core) sayFull(env *corepb.Envelope) {
 	}
 }
 
-// noteFull takes it from one, in the term of both.
+// noteFull takes that from a message of this node's term.
 func (c *Core) noteFull(env *corepb.Envelope, m *pb.Message) {
 	switch p := c.peer(m.GetFrom()); {
 	case m.GetTerm() != c.hard.Term:

@@ -7,8 +7,8 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 )
 
-// What a leader heard within an election timeout says nothing of now. So before it
-// does what the cluster may not survive, it opens a round of heartbeats and waits for
+// What a leader heard a moment ago does not prove who is there now. So before it does
+// what the cluster may not survive, it opens a round of heartbeats and waits for
 // the answers to that round or a later one: of a quorum as it is, and of a quorum as
 // it will be. The answers are those that the lease rests on, see lease.go.
 
@@ -18,13 +18,14 @@ type roundWait struct {
 	opened uint64 // tick
 }
 
-// need is from whom a change must hear, beside a quorum of the present voters.
+// need says whose answers a change waits for, beside those of a quorum of the present
+// voters.
 type need struct {
 	after []uint64 // the voters that there will be: a quorum of them; nil: the present ones
 	joins uint64   // in after, but no member yet: it counts as heard
 	must  uint64   // it has to answer itself; 0 = nobody
-	// patient: nobody waits for the change, so answers may take an election timeout. A
-	// network with longer round trips than people wait for must not keep a learner one.
+	// patient: no client waits for the change, so answers may take an election timeout.
+	// Otherwise a learner could never become a voter where round trips take long.
 	patient bool
 	// text says that too few of after answer: with how many do, of how many, and
 	// how many are needed.
@@ -39,8 +40,8 @@ const (
 	hears
 )
 
-// answerTicks is how long answers are waited for: two heartbeat intervals, if it is
-// people who wait.
+// answerTicks is how long answers are waited for: two heartbeat intervals if a client
+// waits.
 func (c *Core) answerTicks(n need) uint64 {
 	if n.patient {
 		return uint64(c.cfg.ElectionTicks)

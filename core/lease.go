@@ -24,7 +24,7 @@ const (
 	promiseSlackTicks = 2
 	// driftPercent is how much faster than the leader's a voter's clock may run.
 	driftPercent = 10
-	// lateTicks is how late the host may take down the moment of a tick.
+	// lateTicks is how late the host may note the moment of a tick.
 	lateTicks = 1
 )
 
@@ -66,7 +66,7 @@ func (c *Core) promiseMillis() uint64 {
 	return uint64(c.cfg.ElectionTicks-promiseSlackTicks) * c.cfg.TickMillis
 }
 
-// nextRound opens a round: what answers it was alive after this.
+// nextRound opens a round: who answers it was alive after this.
 func (c *Core) nextRound() {
 	l := &c.lease
 	l.round++

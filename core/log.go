@@ -94,8 +94,8 @@ func (t *tail) Term(i uint64) (uint64, error) {
 	return t.entries[i-b.Index-1].GetTerm(), nil
 }
 
-// Entries returns entries from lo up to, without, hi: as many as fit in
-// maxBytes, and at least one.
+// Entries returns the entries in [lo, hi): as many as fit in maxBytes, and at least
+// one.
 func (t *tail) Entries(lo, hi, maxBytes uint64) ([]*pb.Entry, error) {
 	b := t.base().Index
 	switch {
@@ -115,7 +115,7 @@ func (t *tail) Entries(lo, hi, maxBytes uint64) ([]*pb.Entry, error) {
 	return es[:len(es):len(es)], nil
 }
 
-// changesMembers says whether one of the entries after lo up to hi does.
+// changesMembers says whether an entry in (lo, hi] changes the members.
 func (t *tail) changesMembers(lo, hi uint64) bool {
 	b := t.base().Index
 	return slices.ContainsFunc(t.entries[max(lo, b)-b:hi-b], func(e *pb.Entry) bool { return e.GetType() == pb.EntryConfChangeV2 })
@@ -153,7 +153,7 @@ func (t *tail) append(entries []*pb.Entry) {
 // entryOverheadBytes is about what an entry takes in memory beside its data.
 const entryOverheadBytes = 128
 
-// bytesBetween counts the memory of the entries after lo up to hi.
+// bytesBetween counts the memory of the entries in (lo, hi].
 func (t *tail) bytesBetween(lo, hi uint64) uint64 {
 	at := func(i uint64) uint64 {
 		if i <= t.base().Index {

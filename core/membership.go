@@ -18,7 +18,7 @@ import (
 // 4.1, and the bug of 2015: none before the leader's own first entry).
 type changes struct {
 	waiting []*change
-	// promotions are the rounds that learners wait for who are to become voters.
+	// promotions are the rounds that learners wait for before they become voters.
 	promotions map[uint64]roundWait
 	confIndex  uint64 // nothing is proposed before the library has applied this
 	proposed   bool   // the entry at confIndex is a change of ours
@@ -67,8 +67,8 @@ func (c *Core) leaderDuties() {
 	}
 }
 
-// forgetRounds: who answered before a change of the members, or of the leader, says
-// nothing of after it.
+// forgetRounds drops all answers: those from before a change of the members, or of the
+// leader, do not count after it.
 func (cs *changes) forgetRounds() {
 	cs.promotions = nil
 	for _, ch := range cs.waiting {
@@ -216,8 +216,8 @@ func (c *Core) underWay(ch *change) bool {
 	return m == nil || m.GetRole() == corepb.Role_LEAVING
 }
 
-// changeApplied tells the log, the removed member and whoever waits. What a node
-// that starts applies again was said when it happened.
+// changeApplied tells the log, the removed member and whoever waits. A node that starts
+// does not log again what it applies again.
 func (c *Core) changeApplied(a applied) {
 	id := a.change.GetMember().GetRaftId()
 	news := c.machine.index > c.replayed

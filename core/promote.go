@@ -16,9 +16,8 @@ func (c *Core) caughtUp(id uint64) bool {
 	return c.reachable(id) && match+promoteLag >= c.last && match > 0
 }
 
-// promote makes a member that has caught up a voter, in the place of another if
-// it says so; false if that has to wait. Nobody waits for an answer: until enough of
-// the members answer, it stays a learner.
+// promote makes a member that has caught up a voter, in the place of the member that it
+// replaces; false if that has to wait. Until enough members answer it stays a learner.
 func (c *Core) promote(m *corepb.Member) bool {
 	id, old := m.GetRaftId(), c.members.Get(m.GetReplaces())
 	// It may replace nobody; or one that is on its way out already; or one that

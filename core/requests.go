@@ -14,8 +14,8 @@ type requests struct {
 	window uint64 // Limits.RequestWindow
 	byID   map[[16]byte]place
 	order  []request // by index
-	// encoded is order but for its last pending ones, as the last field of a
-	// corepb.State: snapshots are many, and it is most of each.
+	// encoded holds order without its last pending ids, as the last field of a
+	// corepb.State. It is kept, as snapshots are frequent and mostly made of it.
 	encoded []byte
 	pending int
 }

@@ -104,8 +104,8 @@ func (c *Core) pumpWish() {
 	c.transfer.named = named
 }
 
-// hearHeir is hear for a leader that hands leadership to whoever is best: the best
-// that it knows if that one answers in time, otherwise the best of those that do.
+// hearHeir is hear for a leader that may choose its successor: the most caught-up voter
+// if that one answers in time, otherwise the most caught-up of those that do.
 func (c *Core) hearHeir(w *roundWait, n need) (to uint64, h hearing, no refusal) {
 	h = c.hear(w, n)
 	answers := c.answered(w)

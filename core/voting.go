@@ -38,9 +38,9 @@ func (c *Core) electsAnother(m *pb.Message) bool {
 const transferContext = "CampaignTransfer"
 
 // callForVotes holds a candidate's requests until its new term and its vote for
-// itself are durable. The library lets them out at once and only does not count
-// the vote: elected by the others alone, and crashed, it would know nothing of
-// that term and could win it a second time (testdata/core/vote_request_after_sync.txt).
+// itself are durable. The library sends them at once and only does not count its own
+// vote. A candidate that the others elect, and that then crashes, would not remember the
+// term and could win it a second time (testdata/core/vote_request_after_sync.txt).
 func (c *Core) callForVotes(ms []*pb.Message) {
 	if len(ms) > 0 {
 		b := &c.storage.batches[len(c.storage.batches)-1] // the term and vote, of the same Ready

@@ -156,6 +156,7 @@ func (d *digest) retain(o *retain.Output) {
 			d.flag(e.Own)
 		}
 		d.numbers(f.Silent...)
+		d.number(f.First)
 	}
 	for _, p := range o.StatePart {
 		d.numbers(p.ID, p.From, p.Offset, p.Total)

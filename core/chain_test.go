@@ -125,6 +125,7 @@ func TestChainSeesDifferences(t *testing.T) {
 		"fetched": func(o *core.Output) {
 			o.Retain = &retain.Output{Fetched: []retain.Fetched{{Entries: []retain.Entry{{Index: 2}}}}}
 		},
+		"begins":     func(o *core.Output) { o.Retain = &retain.Output{Fetched: []retain.Fetched{{First: 2}}} },
 		"silent":     func(o *core.Output) { o.Retain = &retain.Output{Fetched: []retain.Fetched{{Silent: []uint64{2}}}} },
 		"state part": func(o *core.Output) { o.Retain = &retain.Output{StatePart: []retain.StatePart{{Data: []byte("x")}}} },
 		"members":    func(o *core.Output) { o.MembersChanged = true },

@@ -68,6 +68,9 @@ func (n *node) Fetched(f retain.Fetched) {
 	for _, id := range f.Silent {
 		text += fmt.Sprintf(" node %d is silent", core.NodeID(id))
 	}
+	if f.First != 0 {
+		text += fmt.Sprintf(" a log begins at %d", f.First)
+	}
 	n.c.printf("%d: fetched %d:%s\n", n.key, f.ID, text)
 }
 

@@ -44,12 +44,11 @@ func TestMarksAreBounded(t *testing.T) {
 // Gaps that no store can have are refused.
 func TestWrongGapsAreRefused(t *testing.T) {
 	start := func(gaps ...Gap) error {
-		d := Bootstrap(Identity{NodeID: 1, RaftID: 1<<32 | 1}, "h", 1)
-		d.Gaps = gaps
-		_, err := newTail(d)
+		s := fromRaftSnapshot(&pb.Snapshot{Metadata: &pb.SnapshotMetadata{ConfState: &pb.ConfState{}, Index: new(uint64(1)), Term: new(uint64(1))}})
+		_, err := newTail(Durable{Snapshot: s, Gaps: gaps})
 		return err
 	}
-	if err := start(Gap{FoundingIndex, FoundingIndex}); err != nil {
+	if err := start(Gap{1, 1}); err != nil {
 		t.Errorf("up to the snapshot: %v", err)
 	}
 	for _, gaps := range [][]Gap{{{0, 1}}, {{2, 1}}, {{1, 2}}, {{1, 1}, {1, 1}}, {{1, 1}, {2, 2}}} {

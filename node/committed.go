@@ -16,7 +16,8 @@ type CommittedEntry = retain.Entry
 // Committed is a part of the log for who applies it.
 type Committed struct {
 	// First is the first index that the log still holds, after the one that was
-	// asked for if that is in a gap.
+	// asked for if that is in a gap. Where no member has what follows that one, it is
+	// the first index behind it that any member is known to hold.
 	First uint64
 	// Last is the last index that can be read.
 	Last uint64
@@ -54,7 +55,10 @@ func (n *Node) Committed(ctx context.Context, after, maxEntries, maxBytes uint64
 	c.ClusterUUID, c.Former = n.id.ClusterUUID, n.former
 	n.mu.Unlock()
 	if after = max(after, core.FoundingIndex); after < c.Last && after+1 < c.First {
-		c.Entries, err = n.fetch(ctx, after, c.First-1)
+		var first uint64
+		if c.Entries, first, err = n.fetch(ctx, after, c.First-1); first != 0 && first < c.First {
+			c.First = first // what is before it is in no log
+		}
 	}
 	return c, err
 }

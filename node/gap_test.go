@@ -118,3 +118,35 @@ func TestMemberThatWasAwayKeepsItsLog(t *testing.T) {
 		i += uint64(len(got))
 	}
 }
+
+// Where no member has what follows, an application is told from where on some member
+// has the log, though that is before this node's own.
+func TestCommittedSaysWhatIsGone(t *testing.T) {
+	c := newCluster(t, 2, func(m *member) {
+		m.cfg.SnapshotEntries, m.cfg.Retention = 10, store.Retention{RetainEntries: 80}
+		if m.cfg.NodeID == 2 {
+			m.cfg.Retention.RetainEntries = 20
+		}
+	})
+	last := uint64(0)
+	for i := range 200 {
+		last = c[0].propose(request(1, i), "x")
+	}
+	c[1].applied(last)
+	eventually(t, "both logs to be cut, that of node 2 shorter", func() error {
+		other, own := c[0].view().LogBounds().First, c[1].view().LogBounds().First
+		if other < 10 || own <= other {
+			return fmt.Errorf("they begin at %d and %d", other, own)
+		}
+		return nil
+	})
+	first := c[0].view().LogBounds().First
+	got, err := c[1].Committed(soon(t), 3, 100, 1<<20)
+	if err != nil || len(got.Entries) > 0 || got.First != first {
+		t.Fatalf("after 3: %d entries, first %d, %v; want none, and first %d", len(got.Entries), got.First, err, first)
+	}
+	got, err = c[1].Committed(soon(t), first-1, 100, 1<<20)
+	if err != nil || len(got.Entries) == 0 || got.Entries[0].Index != first {
+		t.Errorf("after %d: %d entries, %v; want those of node 1", first-1, len(got.Entries), err)
+	}
+}

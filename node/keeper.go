@@ -210,20 +210,21 @@ func (n *Node) FetchState(ctx context.Context) (state []byte, from uint32, err e
 }
 
 // fetch asks the other members in turn for the entries after an index, up to
-// last. None and no error: all answered, and none has them.
-func (n *Node) fetch(ctx context.Context, after, last uint64) ([]CommittedEntry, error) {
+// last. None and no error: all answered, and none has the first of them; first is
+// then where the log of one of them begins, 0 if that is not known.
+func (n *Node) fetch(ctx context.Context, after, last uint64) (es []CommittedEntry, first uint64, err error) {
 	g, rep, err := n.gather(ctx, func(id uint64) core.Input { return core.FetchHistory{ID: id, After: after, Last: last} })
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, 0, err
 	case rep.Code != core.OK:
-		return nil, failure(rep)
+		return nil, 0, failure(rep)
 	case len(g.fetched.Entries) == 0 && len(g.fetched.Silent) > 0:
 		e := &HistoryError{After: after}
 		for _, id := range g.fetched.Silent {
 			e.Silent = append(e.Silent, core.NodeID(id))
 		}
-		return nil, e
+		return nil, 0, e
 	}
-	return g.fetched.Entries, nil
+	return g.fetched.Entries, g.fetched.First, nil
 }

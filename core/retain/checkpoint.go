@@ -23,6 +23,7 @@ func (m *Machine) State(k *checkpoint.Codec) {
 		k.Uint(&x.id)
 		k.Uint(&x.after)
 		k.Uint(&x.last)
+		k.Uint(&x.first)
 		x.asker.state(k)
 	})
 	checkpoint.List(k, &m.asking.open, func(x *stateFetch) {

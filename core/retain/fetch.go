@@ -19,6 +19,7 @@ type fetches struct{ open []fetch }
 type fetch struct {
 	id          uint64
 	after, last uint64
+	first       uint64 // see Fetched
 	asker
 }
 
@@ -72,7 +73,7 @@ func (m *Machine) askHistory(a Around) {
 		}
 		to := x.next(m.members, a.Now, anybody)
 		if to == 0 {
-			m.endFetch(Fetched{ID: x.id, Silent: x.silent})
+			m.endFetch(Fetched{ID: x.id, Silent: x.silent, First: x.first})
 			continue
 		}
 		m.send(to, &corepb.Envelope{Body: &corepb.Envelope_HistoryRequest{
@@ -98,9 +99,18 @@ func (m *Machine) historyHeard(from uint64, h *corepb.History, a Around) {
 	if es := entriesOf(h, x.last); len(es) > 0 {
 		m.endFetch(Fetched{ID: x.id, Entries: es})
 	} else {
-		x.asked = 0
+		x.asked, x.first = 0, least(x.first, h.GetFirst(), x.after)
 	}
 	m.ask(a)
+}
+
+// least is the smaller of two first indexes of logs behind after, of which known may
+// be 0: there is none yet.
+func least(known, first, after uint64) uint64 {
+	if first > after+1 && (known == 0 || first < known) {
+		return first
+	}
+	return known
 }
 
 // entriesOf is what of an answer follows its index without gap, up to last.

@@ -146,9 +146,7 @@ func (m *Machine) fillHeard(from uint64, h *corepb.History, a Around) bool {
 	case h.GetFirst() == 0: // of a build that gives no stored entries
 		f.may = true
 	case h.GetFirst() > g.From:
-		if f.first == 0 || h.GetFirst() < f.first {
-			f.first = h.GetFirst()
-		}
+		f.first = least(f.first, h.GetFirst(), f.after)
 	case a.Full || !m.fill(from, g, h.GetStored()):
 		f.may = true
 	}

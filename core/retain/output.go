@@ -43,11 +43,14 @@ type SendPart struct {
 }
 
 // Fetched is what came of one core.FetchHistory. Without entries: nobody that
-// answered has them, and the members in Silent did not answer.
+// answered has the first of them, and the members in Silent did not answer.
 type Fetched struct {
 	ID      uint64
 	Entries []Entry  // they follow the index that was asked for without gap
 	Silent  []uint64 // Raft ids
+	// First, without entries, is the least index behind the one that was asked for at
+	// which a member's log begins: what is before it is gone. 0: it is not known.
+	First uint64
 }
 
 // Entry is a committed entry as who applies the log reads it.

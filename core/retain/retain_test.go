@@ -66,6 +66,9 @@ func (f *fixture) got() string {
 		}
 		for _, x := range o.Fetched {
 			say("fetched %d: %d entries, silent %v", x.ID, len(x.Entries), x.Silent)
+			if x.First != 0 {
+				say("begins at %d", x.First)
+			}
 		}
 		for _, p := range o.StatePart {
 			say("part for %d of %d: %d+%d of %d", p.ID, p.From, p.Offset, len(p.Data), p.Total)
@@ -270,6 +273,10 @@ func TestFetch(t *testing.T) {
 	f.answers(2, 10)
 	f.answers(3, 10)
 	f.want(t, "ask 3 after 10; fetched 4: 0 entries, silent []; done 4: 0")
+	f.Fetch(5, 10, 30, f.a)
+	f.gives(2, 10, 25) // its log begins there
+	f.gives(3, 10, 15)
+	f.want(t, "ask 2 after 10; ask 3 after 10; fetched 5: 0 entries, silent []; begins at 15; done 5: 0")
 	for id := range uint64(maxFetches) {
 		f.Fetch(10+id, 1, 2, f.a)
 	}

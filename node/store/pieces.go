@@ -64,7 +64,7 @@ func (p *Pebble) recoverBorders(start uint64) (borders []border, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if ok != (version == formatGaps) {
+	if ok != (version == format) {
 		there := map[bool]string{true: "one", false: "none"}[ok]
 		return nil, p.corrupt(recordName(keyGaps), fmt.Errorf("there is %s, but the format is %d", there, version))
 	}

@@ -31,11 +31,12 @@ import (
 // two entries known without a table of sizes in memory. Entries that fill a gap
 // go on from those before it, so a gap that is filled is remembered as the place
 // where offsets jump.
+//
+// A store has formatFirst, but format while it has a record that an older build
+// would not miss: m/gaps. That build refuses it.
 const (
-	format = 1
-	// formatGaps is that of a store with a record of gaps. A pgraft that does not
-	// know that record would take a gap for damage, and refuses this format.
-	formatGaps = 2
+	formatFirst = 1
+	format      = 2
 )
 
 const (
@@ -141,13 +142,13 @@ func putPieces(b *pebble.Batch, old, v view) error {
 		if len(old.below) == 0 {
 			return nil
 		}
-		return errors.Join(b.Delete(keyGaps, nil), putUint64s(b, keyFormat, format))
+		return errors.Join(b.Delete(keyGaps, nil), putUint64s(b, keyFormat, formatFirst))
 	}
 	var ends []uint64
 	for i, p := range v.below {
 		ends = append(ends, p.last+1, v.next(i))
 	}
-	return errors.Join(putUint64s(b, keyGaps, ends...), putUint64s(b, keyFormat, formatGaps))
+	return errors.Join(putUint64s(b, keyGaps, ends...), putUint64s(b, keyFormat, format))
 }
 
 // storedEntry is an entry with its place in the bytes of the log.

@@ -23,7 +23,7 @@ func (p *Pebble) recover() error {
 	}
 	if fresh {
 		p.view = view{top: piece{first: 1}}
-		return p.commit(true, func(b *pebble.Batch) error { return putUint64s(b, keyFormat, format) })
+		return p.commit(true, func(b *pebble.Batch) error { return putUint64s(b, keyFormat, formatFirst) })
 	}
 	return p.recoverBounds()
 }
@@ -36,9 +36,9 @@ func (p *Pebble) recoverFormat() (fresh bool, err error) {
 		return false, err
 	}
 	if ok {
-		if version > formatGaps {
+		if version > format {
 			return false, fmt.Errorf("store: open %s: %w: format %d, this one knows up to %d",
-				p.dir, ErrNewerFormat, version, formatGaps)
+				p.dir, ErrNewerFormat, version, format)
 		}
 		return false, nil
 	}

@@ -4,8 +4,11 @@ import (
 	"time"
 
 	"github.com/pgraft/pgraft/core"
-	"github.com/pgraft/pgraft/core/retain"
 )
+
+// exportTime is how long an import may take once the faults are over: the request is
+// sent again after 5 s, and another member is asked if that one does not answer.
+const exportTime = 15 * time.Second
 
 // contentAt is what a database holds that has applied the cluster's log up to an
 // index; false if no node has applied that much.
@@ -63,8 +66,8 @@ func (c *checks) databasesInTheEnd() {
 		case d == nil || !d.applies || !c.w.operator.want[n.id-1] || n.foreign() || n.state != running:
 		case d.stuck != "":
 			c.w.fail(checkLiveness, "the database of %v is at entry %d, and cannot go on: %s", n, d.now.index, d.stuck)
-		case d.asksState && n.w.now < d.stateAsked+retain.ExportMillis*time.Millisecond:
-			// A member that was asked for its state and says nothing is waited for so long.
+		case d.asksState && n.w.now < d.stateAsked+exportTime:
+			// A member that is asked for its state may take so long to export it.
 		case d.now.index < n.readable && d.now.index < c.endOfClients():
 			c.w.fail(checkLiveness, "the database of %v has applied the log up to entry %d, and it can be read up to %d", n, d.now.index, n.readable)
 		}

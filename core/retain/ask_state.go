@@ -17,6 +17,9 @@ const (
 	MaxPartBytes = 1 << 20
 	// ExportMillis is how long a database may take to export it.
 	ExportMillis = 60_000
+	// askAgainMillis is after how long the request for a new state is sent again, as it
+	// or its answer may be lost. While the export is under way it is dropped there.
+	askAgainMillis = 5000
 	// partMillis is how long one part is waited for.
 	partMillis = 5000
 	// maxStates bounds the open requests for a state; over it one is refused.
@@ -29,6 +32,7 @@ type asking struct{ open []stateFetch }
 type stateFetch struct {
 	id uint64
 	asker
+	sent          uint64 // tick of the last request to the member that is asked
 	ticket, total uint64 // of the state whose parts come; 0: none yet
 	got           uint64 // bytes
 }
@@ -61,11 +65,12 @@ func (m *Machine) askState(a Around) {
 			m.endState(Nobody, "no member can export its database's state")
 			continue
 		}
-		m.askPart(x)
+		m.askPart(x, a)
 	}
 }
 
-func (m *Machine) askPart(x *stateFetch) {
+func (m *Machine) askPart(x *stateFetch, a Around) {
+	x.sent = a.Now
 	m.send(x.asked, &corepb.Envelope{Body: &corepb.Envelope_TableStateRequest{
 		TableStateRequest: &corepb.TableStateRequest{Ticket: x.ticket, Offset: x.got}}})
 }
@@ -109,7 +114,7 @@ func (m *Machine) stateHeard(from uint64, p *corepb.TableState, a Around) {
 		return
 	}
 	x.at = a.Now
-	m.askPart(x)
+	m.askPart(x, a)
 }
 
 func (m *Machine) stateTimeout(a Around) {
@@ -120,9 +125,13 @@ func (m *Machine) stateTimeout(a Around) {
 	if x.got == 0 {
 		limit = ExportMillis
 	}
-	if x.asked != 0 && a.Now-x.at >= a.ticks(limit) {
+	switch {
+	case x.asked == 0:
+	case a.Now-x.at >= a.ticks(limit), !slices.Contains(m.members, x.asked): // it is silent, or was removed
 		x.asked = 0
 		m.askState(a)
+	case x.got == 0 && a.Now-x.sent >= a.ticks(askAgainMillis):
+		m.askPart(x, a)
 	}
 }
 

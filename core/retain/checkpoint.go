@@ -29,6 +29,7 @@ func (m *Machine) State(k *checkpoint.Codec) {
 	checkpoint.List(k, &m.asking.open, func(x *stateFetch) {
 		k.Uint(&x.id)
 		x.asker.state(k)
+		k.Uint(&x.sent)
 		k.Uint(&x.ticket)
 		k.Uint(&x.total)
 		k.Uint(&x.got)
@@ -68,6 +69,7 @@ func (g *giving) state(k *checkpoint.Codec) {
 	k.Uint(&g.to)
 	k.Uint(&g.kept)
 	k.Uint(&g.size)
+	k.Flag(&g.begun)
 	k.Uint(&g.until)
 }
 

@@ -93,7 +93,7 @@ func (m *Machine) historyHeard(from uint64, h *corepb.History, a Around) {
 		return
 	}
 	x := &m.fetches.open[0]
-	if x.asked != from || x.after != h.GetAfter() {
+	if x.asked != from || x.after != h.GetAfter() || len(h.GetStored()) > 0 { // that answers askFill, too late
 		return
 	}
 	if es := entriesOf(h, x.last); len(es) > 0 {

@@ -136,7 +136,7 @@ func (m *Machine) endRound(g Gap, a Around) {
 // fillHeard takes an answer to askFill, and says whether it is one.
 func (m *Machine) fillHeard(from uint64, h *corepb.History, a Around) bool {
 	f := &m.filling
-	if f.asked != from || f.after != h.GetAfter() {
+	if f.asked != from || f.after != h.GetAfter() || len(h.GetEntries()) > 0 && h.GetFirst() != 0 { // that answers a reader's question
 		return false
 	}
 	f.asked = 0

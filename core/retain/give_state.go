@@ -15,16 +15,24 @@ type giving struct {
 	to        uint64 // Raft id of who asked for that
 	kept      uint64 // ticket of the state that the host keeps; 0: none
 	size      uint64 // bytes of it
+	begun     bool   // to was given its first part, and has not asked for the next
 	until     uint64 // tick
 }
 
 // stateAsked answers with a part of what is kept, or has a new state exported. While
-// that is under way another request for a new one is dropped.
+// that is under way another request for a new one is dropped. One of the member that
+// was given the first of several parts, and has not asked for the next, is the same
+// request once more: it gets that part again.
 func (m *Machine) stateAsked(from uint64, q *corepb.TableStateRequest, a Around) {
 	g := &m.giving
 	switch {
 	case q.GetTicket() != 0:
+		g.begun = g.begun && from != g.to
 		m.givePart(from, q.GetTicket(), q.GetOffset(), a)
+	case g.begun && from == g.to && g.kept != 0:
+		until := g.until // who asks for nothing else does not hold it for longer
+		m.givePart(from, g.kept, 0, a)
+		g.until = until
 	case !g.exporting:
 		if g.ticket++; g.ticket == 0 { // that asks for a new one
 			g.ticket++
@@ -49,6 +57,7 @@ func (m *Machine) Exported(ticket, size uint64, a Around) {
 	case size > 0:
 		g.kept, g.size, g.until = ticket, size, a.Now+a.ticks(KeepMillis)
 	}
+	g.begun = g.kept != 0 && g.size > MaxPartBytes
 	m.givePart(g.to, ticket, 0, a)
 }
 

@@ -118,6 +118,28 @@ func (f *fixture) givesState(from, ticket, offset, total uint64, size int) {
 		Ticket: ticket, Offset: offset, Total: total, Data: make([]byte, size)}}}, f.a)
 }
 
+// A late answer to what a gap lacks is none to a reader's question after the same index,
+// and the other way round: each would say that there is nothing.
+func TestAnswersOfAnotherKind(t *testing.T) {
+	f := newFixture()
+	f.SetNeed(Need{From: 5}, f.a)
+	f.Fetch(1, 9, 20, f.a)
+	f.Take()
+	stored := &corepb.History{After: 9, First: 2, Stored: []*corepb.LogEntry{{Index: 10, Term: 1}}}
+	f.Receive(2, &corepb.Envelope{Body: &corepb.Envelope_History{History: stored}}, f.a)
+	f.want(t, "")
+	f.answers(2, 9, 10)
+	f.want(t, "fetched 1: 1 entries, silent []; done 1: 0")
+
+	f.Installed(9, Gap{From: 10, To: 12, Low: 1, High: 1}, f.a)
+	f.Take()
+	read := &corepb.History{After: 9, First: 2, Entries: []*corepb.HistoryEntry{{Index: 10, Term: 1}}}
+	f.Receive(2, &corepb.Envelope{Body: &corepb.Envelope_History{History: read}}, f.a)
+	f.want(t, "")
+	f.Receive(2, &corepb.Envelope{Body: &corepb.Envelope_History{History: stored}}, f.a)
+	f.want(t, "fill 10 to 10")
+}
+
 // The rule of what has to stay, by cases.
 func TestFrom(t *testing.T) {
 	others := []uint64{2, 3}
@@ -303,9 +325,18 @@ func TestFetchState(t *testing.T) {
 		if got := f.got(); got != "ask 3 state 0 at 0" {
 			t.Errorf("%s: %q", name, got)
 		}
-		f.pass(59).want(t, "")
+		f.pass(4).want(t, "")
+		f.pass(1).want(t, "ask 3 state 0 at 0") // it, or its answer, may be lost
+		f.pass(54).Take()
 		f.pass(1).want(t, "done 2: 2 no member can export its database's state")
 	}
+	f.FetchState(2, f.a)
+	f.want(t, "ask 2 state 0 at 0")
+	f.SetMembers([]uint64{1, 3}) // 2 is removed
+	f.pass(1).want(t, "ask 3 state 0 at 0")
+	f.Cancel(2, f.a)
+	f.SetMembers([]uint64{4, 1, 2, 3})
+	f.Take()
 	f.FetchState(3, f.a)
 	f.Take()
 	f.givesState(2, 8, 0, MaxStateBytes+1, 3)
@@ -330,6 +361,10 @@ func TestGiveState(t *testing.T) {
 	f.want(t, "")
 	f.Exported(101, 2*MaxPartBytes+1, f.a)
 	f.want(t, "send 2 part 0+1048576 of 2097153")
+	f.asksState(2, 0, 0) // that was lost
+	f.want(t, "send 2 part 0+1048576 of 2097153")
+	f.asksState(2, 101, MaxPartBytes)
+	f.want(t, "send 2 part 1048576+1048576 of 2097153")
 	f.pass(29)
 	f.asksState(2, 101, 2*MaxPartBytes)
 	f.asksState(2, 101, 2*MaxPartBytes+1)

@@ -50,8 +50,7 @@ func (w *World) restoreCore(s *strike) string {
 		w.fail(checkRestore, "%v: no checkpoint: %v", n, err)
 		return ""
 	}
-	cfg := n.timing
-	cfg.Identity = n.identity
+	cfg := n.config()
 	c, err := core.Restore(cfg, b)
 	if err != nil {
 		w.fail(checkRestore, "%v: no core from its checkpoint: %v", n, err)

@@ -46,6 +46,7 @@ type node struct {
 	clock    clock
 	draws    Stream
 	timing   core.Config // but for Identity and Seed
+	version  uint32      // version that the installed build knows; 0: core.OldestVersion
 	protocol uint32      // of the build that is installed: others refuse it
 	builds   []build     // that were installed
 

@@ -144,13 +144,13 @@ func (n *node) begin() {
 		n.w.marks.add(markTooOld)
 		n.state, n.why, n.lease = failed, fmt.Sprintf("the store needs version %d", v), lease{}
 		n.w.say(n, "refuses to start: %s", n.why)
-		n.timing.Newest = v
+		n.version = v
 		n.w.restartLater(n, n.draws.Between(200*time.Millisecond, 3*time.Second))
 		return
 	}
 	n.w.checks.readable(n, d)
-	cfg := n.timing
-	cfg.Identity, cfg.Seed = n.identity, n.draws.Uint64()
+	cfg := n.config()
+	cfg.Seed = n.draws.Uint64()
 	c, err := core.New(cfg, d)
 	if err != nil {
 		n.refuse(err)

@@ -15,8 +15,15 @@ import (
 // see faultUpgrade.
 const protocolStep = 100
 
+// config is what its core is made with, but for the seed.
+func (n *node) config() core.Config {
+	cfg := n.timing
+	cfg.Identity, cfg.Newest = n.identity, n.version
+	return cfg
+}
+
 // knows is the newest version that the build knows which is installed on the server.
-func (n *node) knows() uint32 { return max(n.timing.Newest, core.OldestVersion) }
+func (n *node) knows() uint32 { return max(n.version, core.OldestVersion) }
 
 func (n *node) hello(to *corepb.Member, toNode uint32) *corepb.Hello {
 	h := n.identity.Hello(n.members.Speaks(n.knows()), to, toNode)
@@ -39,7 +46,7 @@ func (n *node) welcome(v core.Verdict) *corepb.Welcome {
 
 // install puts another build on a server, and starts its process anew with it.
 func (n *node) install(newest uint32) {
-	n.timing.Newest = newest
+	n.version = newest
 	n.startAnew()
 }
 
@@ -67,10 +74,10 @@ func (c *conn) knows(n *node) uint32 {
 func (w *World) finishInstalls() {
 	newest := uint32(0)
 	for _, n := range w.nodes {
-		newest = max(newest, n.timing.Newest)
+		newest = max(newest, n.version)
 	}
 	for _, n := range w.nodes {
-		if n.timing.Newest < newest {
+		if n.version < newest {
 			n.install(newest)
 		}
 	}

@@ -138,8 +138,8 @@ typedef enum PgraftOp
 	PGRAFT_OP_HEALTH_CHECK = 26,	/* rows of pgraft_health_check */
 	PGRAFT_OP_STAT_NODE = 27,	/* row of pgraft_stat_node */
 	PGRAFT_OP_STAT_PEERS = 28,	/* rows of pgraft_stat_peers */
-	PGRAFT_OP_REPLACE_NODE = 29,	/* a: old node id << 32 | new node id, b: port,
-									 * data: address */
+	PGRAFT_OP_REPLACE_NODE = 29,	/* a: old node id << 32 | new node id, b:
+									 * port, data: address */
 
 	/*
 	 * The apply worker's.  NEXT answers with the committed entries after

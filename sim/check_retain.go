@@ -169,8 +169,14 @@ func (c *checks) saysMissing(n *node, g core.Gap) {
 	for _, m := range n.members.List {
 		x := c.w.nodes[core.NodeID(m.GetRaftId())-1]
 		d := x.disk.dir
-		if x != n && d.identity.RaftID == m.GetRaftId() && m.GetRole() != corepb.Role_LEAVING && d.entry(g.From) != nil && g.From <= d.commit() {
-			c.w.fail(checkRetain, "%v says that entries %d to %d are in no log, and %v has them", n, g.From, g.To, x)
+		if x == n || d.identity.RaftID != m.GetRaftId() || m.GetRole() == corepb.Role_LEAVING {
+			continue
+		}
+		for i := max(g.From, d.first); i <= min(g.To, d.commit()); i++ {
+			if d.entry(i) != nil {
+				c.w.fail(checkRetain, "%v says that entries %d to %d are in no log, and %v has entry %d", n, g.From, g.To, x, i)
+				return
+			}
 		}
 	}
 }

@@ -72,6 +72,11 @@ func (d *database) fetched(f retain.Fetched) {
 		n.w.marks.add(markHistorySilent)
 		d.waits = n.w.now + fetchPause
 	default:
+		if f.First != 0 { // what is before it is said to be gone
+			d.wants.To = f.First - 1
+		} else {
+			d.wants.To = d.wants.From
+		}
 		n.w.checks.saysMissing(n, d.wants)
 		n.w.say(n, "no log has entries %d to %d, which its database needs", d.wants.From, d.wants.To)
 		d.fetchState()

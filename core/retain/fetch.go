@@ -105,12 +105,14 @@ func (m *Machine) historyHeard(from uint64, h *corepb.History, a Around) {
 }
 
 // least is the smaller of two first indexes of logs behind after, of which known may
-// be 0: there is none yet.
+// be 0: there is none yet. A log that begins earlier has a gap there, and may go on with
+// the entry behind the one that is asked for; so may that of a build that does not say
+// where it begins.
 func least(known, first, after uint64) uint64 {
-	if first > after+1 && (known == 0 || first < known) {
-		return first
+	if first = max(first, after+2); known != 0 && known < first {
+		return known
 	}
-	return known
+	return first
 }
 
 // entriesOf is what of an answer follows its index without gap, up to last.

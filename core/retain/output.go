@@ -49,7 +49,7 @@ type Fetched struct {
 	Entries []Entry  // they follow the index that was asked for without gap
 	Silent  []uint64 // Raft ids
 	// First, without entries, is the least index behind the one that was asked for at
-	// which a member's log begins: what is before it is gone. 0: it is not known.
+	// which a member's log may go on: what is before it is gone. 0: nobody answered.
 	First uint64
 }
 

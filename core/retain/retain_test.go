@@ -265,14 +265,14 @@ func TestFetch(t *testing.T) {
 	f.pass(1).want(t, "ask 3 after 20")
 	f.answers(2, 20, 21) // too late
 	f.answers(3, 20)
-	f.want(t, "fetched 2: 0 entries, silent [2]; done 2: 0")
+	f.want(t, "fetched 2: 0 entries, silent [2]; begins at 22; done 2: 0")
 	f.Fetch(3, 10, 12, f.a)
 	f.Fetch(4, 10, 12, f.a)
 	f.Cancel(3, f.a)
 	f.want(t, "ask 2 after 10; ask 2 after 10; done 3: 4 given up")
 	f.answers(2, 10)
 	f.answers(3, 10)
-	f.want(t, "ask 3 after 10; fetched 4: 0 entries, silent []; done 4: 0")
+	f.want(t, "ask 3 after 10; fetched 4: 0 entries, silent []; begins at 12; done 4: 0")
 	f.Fetch(5, 10, 30, f.a)
 	f.gives(2, 10, 25) // its log begins there
 	f.gives(3, 10, 15)

@@ -52,7 +52,11 @@ var retainMutants = []mutant{
 	},
 	{
 		name: "answer-to-another-question", class: "handed out", doc: "an answer to an earlier question for entries answers a later one",
-		edits: []edit{{"core/retain/fetch.go", "	if x.asked != from || x.after != h.GetAfter() {\n", "	if x.asked != from {\n"}},
+		edits: []edit{{"core/retain/fetch.go", "	if x.asked != from || x.after != h.GetAfter() || len", "	if x.asked != from || len"}},
+	},
+	{
+		name: "answer-of-another-kind", class: "handed out", doc: "a late answer to what a gap lacks answers a reader's question, to whom it gives nothing",
+		edits: []edit{{"core/retain/fetch.go", " || len(h.GetStored()) > 0 {", " {"}},
 	},
 	{
 		name: "part-taken-twice", class: "handed out", doc: "a part of a state that arrives once more is taken for the next one",

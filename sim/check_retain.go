@@ -14,26 +14,31 @@ type heardNeed struct {
 	id   uint64 // Raft id
 	from uint64 // 0 = nothing
 	time uint32 // database.restores of the member when it said so
-	// The two newest lives of the member that said so. Of an earlier one a message
-	// is not known to be old.
-	life, former uint32
-	fooled       bool // by such a message, until the next one
+	life uint32        // the newest of the member
+	at   time.Duration // when it was heard
+	// A message of an earlier life came when the newest had not been heard for so long
+	// that it counts no more. Until the next one.
+	fooled bool
 }
+
+// lifeCounts is how long what a life of a member said counts beside what another one
+// says, by the fastest clock: two times retain.TellMillis.
+const lifeCounts = 8 * time.Second
 
 // hearsNeed notes a message about a need that is about to reach a core.
 func (c *checks) hearsNeed(n *node, p *packet) {
 	if n.database == nil || n.members.Get(p.from) == nil {
 		return
 	}
-	h := heardNeed{id: p.from, from: p.info.need, time: p.info.restores, life: p.info.life}
+	h := heardNeed{id: p.from, from: p.info.need, time: p.info.restores, life: p.info.life, at: c.w.now}
 	was := n.heardNeed(p.from)
 	if was == nil {
 		n.needs = append(n.needs, h)
 		return
 	}
-	was.fooled = h.life < was.life && h.life != was.former
-	if h.life > was.life {
-		was.life, was.former = h.life, was.life
+	was.fooled = h.life < was.life && h.at-was.at > lifeCounts
+	if h.life >= was.life {
+		was.life, was.at = h.life, h.at
 	}
 	if h.time > was.time || h.time == was.time && h.from > was.from {
 		was.from, was.time = h.from, h.time
@@ -92,8 +97,8 @@ func (c *checks) trims(n *node, from, to uint64) {
 }
 
 // keptTooLong is how long a store may keep what nobody needs: the time in which
-// members say what they need, and some.
-const keptTooLong = 12 * time.Second
+// members say what they need, and in which an earlier life of them counts, and some.
+const keptTooLong = 20 * time.Second
 
 // keeps: a store is over its limits only by what some member's database needs, as
 // far as the node knows, and not for long otherwise. A member that says nothing needs

@@ -45,12 +45,13 @@ func (n *needs) state(k *checkpoint.Codec) {
 	k.Uint(&n.life)
 	k.Uint(&n.round)
 	k.Uint(&n.toldAt)
-	checkpoint.ByID(k, &n.said, func(s *said) {
-		k.Uint(&s.from)
-		k.Uint(&s.life)
-		k.Uint(&s.round)
-		k.Uint(&s.formerLife)
-		k.Uint(&s.formerRound)
+	checkpoint.ByID(k, &n.said, func(lives *[]said) {
+		checkpoint.List(k, lives, func(s *said) {
+			k.Uint(&s.from)
+			k.Uint(&s.life)
+			k.Uint(&s.round)
+			k.Uint(&s.heard)
+		})
 	})
 	k.Uint(&n.retained)
 	k.Flag(&n.ordered)

@@ -119,7 +119,7 @@ func (m *Machine) Receive(from uint64, env *corepb.Envelope, a Around) {
 	}
 	switch b := env.GetBody().(type) {
 	case *corepb.Envelope_ApplyNeeds:
-		m.needs.hear(from, b.ApplyNeeds)
+		m.needs.hear(from, b.ApplyNeeds, a)
 		m.retain()
 	case *corepb.Envelope_HistoryRequest:
 		m.historyAsked(from, b.HistoryRequest, a)

@@ -32,17 +32,16 @@ type needs struct {
 	// life and round number what this node tells, see hear.
 	life, round uint64
 	toldAt      uint64          // tick
-	said        map[uint64]said // by Raft id
+	said        map[uint64][]said // by Raft id; more than one while a life may be over
 	retained    uint64          // as ordered last
 	ordered     bool            // it was
 }
 
-// said is what a member told last.
+// said is what one life of a member told last.
 type said struct {
 	from        uint64
 	life, round uint64 // 0: of a build that does not number it
-	// formerLife and formerRound are the last of the life before.
-	formerLife, formerRound uint64
+	heard       uint64 // tick
 }
 
 // From is the first index from which on a log store has to keep all entries; 0: its
@@ -57,12 +56,12 @@ type said struct {
 func From(own Need, others []uint64, said map[uint64]uint64) uint64 {
 	from := own.From
 	for _, id := range others {
-		need, told := said[id]
+		first, told := said[id]
 		if !told && own.From != 0 && !own.Importable {
-			need = FoundingIndex
+			first = FoundingIndex
 		}
-		if need != 0 && (from == 0 || need < from) {
-			from = need
+		if first != 0 && (from == 0 || first < from) {
+			from = first
 		}
 	}
 	return from
@@ -100,28 +99,42 @@ func (m *Machine) tell(a Around) {
 	}
 }
 
-// hear takes what a member tells. A message that comes late must not take the place
-// of a newer one, which may need more of the log: within one life of its sender
-// messages are numbered, and the life before the last one counts no more unless it
-// goes on.
-func (n *needs) hear(from uint64, t *corepb.ApplyNeeds) {
-	s, known := n.said[from]
-	next := said{from: t.GetFrom(), life: t.GetLife(), round: t.GetRound(), formerLife: s.formerLife, formerRound: s.formerRound}
-	switch {
-	case !known || next.life == 0:
-	case next.life == s.life:
-		if next.round <= s.round {
-			return
-		}
-	case next.life == s.formerLife && next.round <= s.formerRound:
+// maxLives bounds how many lives of a member are remembered.
+const maxLives = 4
+
+// hear takes what a member tells. A message that comes late must not take the place of
+// a newer one, which may need more of the log. Within one life of its sender messages
+// are numbered. Which of two lives is the newer one is not known: both count, until one
+// was not heard for two times TellMillis and the other was. So a message of an earlier
+// life can lift no protection, unless it is later than that and its sender silent.
+func (n *needs) hear(from uint64, t *corepb.ApplyNeeds, a Around) {
+	next := said{from: t.GetFrom(), life: t.GetLife(), round: t.GetRound(), heard: a.Now}
+	all := n.said[from]
+	i := slices.IndexFunc(all, func(s said) bool { return s.life == next.life })
+	if i >= 0 && next.life != 0 && next.round <= all[i].round {
 		return
-	default:
-		next.formerLife, next.formerRound = s.life, s.round
+	}
+	if i >= 0 {
+		all = slices.Delete(all, i, i+1)
+	}
+	all = slices.DeleteFunc(all, func(s said) bool { return a.Now-s.heard > a.ticks(2*TellMillis) })
+	if len(all) == maxLives {
+		all = all[1:]
 	}
 	if n.said == nil {
-		n.said = map[uint64]said{}
+		n.said = map[uint64][]said{}
 	}
-	n.said[from] = next
+	n.said[from] = append(all, next) // in the order in which they were heard last
+}
+
+// need is what a member needs, by all lives of it that count.
+func need(lives []said) (from uint64) {
+	for _, s := range lives {
+		if s.from != 0 && (from == 0 || s.from < from) {
+			from = s.from
+		}
+	}
+	return from
 }
 
 // forget drops what was said by those that are no members any more.
@@ -142,7 +155,7 @@ func (m *Machine) retain() {
 	told := map[uint64]uint64{}
 	for _, id := range m.members {
 		if s, ok := n.said[id]; ok {
-			told[id] = s.from
+			told[id] = need(s)
 		}
 	}
 	from := From(n.own, m.members, told)

@@ -207,12 +207,15 @@ func TestNeedsLate(t *testing.T) {
 	f.want(t, "retain 8")
 	f.says(2, 0, 7, 5)
 	f.want(t, "")
-	f.says(2, 9, 7, 6) // no: that was the late one
-	f.want(t, "retain 9")
+	f.says(2, 9, 7, 6) // it was told before the new start, and comes after it
+	f.want(t, "")
 	f.says(2, 0, 8, 1)
 	f.want(t, "")
-	f.says(2, 15, 8, 2)
-	f.want(t, "retain 15")
+	f.says(2, 15, 8, 2) // which of the two is the newer one is not known
+	f.want(t, "retain 9")
+	f.pass(11).want(t, "tell 2 20; tell 3 20; tell 2 20; tell 3 20")
+	f.says(2, 16, 8, 3)
+	f.want(t, "retain 16")
 	f.says(2, 12, 0, 0) // of a build that does not number
 	f.want(t, "retain 12")
 }

@@ -17,10 +17,11 @@ var retainMutants = []mutant{
 	},
 	{
 		name: "late-need-counts", class: "needed", doc: "what a member said earlier takes the place of what it said later",
-		edits: []edit{
-			{"core/retain/needs.go", "		if next.round <= s.round {\n			return\n		}\n", ""},
-			{"core/retain/needs.go", "	case next.life == s.formerLife && next.round <= s.formerRound:\n		return\n", ""},
-		},
+		edits: []edit{{"core/retain/needs.go", "	if i >= 0 && next.life != 0 && next.round <= all[i].round {\n		return\n	}\n", ""}},
+	},
+	{
+		name: "need-of-the-life-before-counts", class: "needed", doc: "what a life of a member said that is over takes the place of what the one after it says",
+		edits: []edit{{"core/retain/needs.go", "			told[id] = need(s)\n", "			told[id] = need(s[len(s)-1:])\n"}},
 	},
 	{
 		name: "need-ends-before-the-flush", class: "needed", doc: "a database says that it needs no more what it has committed and not flushed",
@@ -34,7 +35,7 @@ var retainMutants = []mutant{
 		name: "removed-needs-for-ever", class: "kept", doc: "what a removed member needed is kept for ever",
 		edits: []edit{
 			{"core/retain/needs.go", "	from := From(n.own, m.members, told)\n",
-				"	for id, s := range n.said {\n		told[id] = s.from\n	}\n	from := From(n.own, slices.Sorted(maps.Keys(told)), told)\n"},
+				"	for id, s := range n.said {\n		told[id] = need(s)\n	}\n	from := From(n.own, slices.Sorted(maps.Keys(told)), told)\n"},
 			{"core/retain/machine.go", "	m.needs.forget(m.members)\n", ""},
 		},
 	},

@@ -107,13 +107,13 @@ func (n *node) DropState(ticket uint64) {
 	}
 }
 
-// SendPart sends a part, now or a little later; one in sixteen is sent twice.
+// SendPart sends a part, now or a little later; one in four is sent twice.
 func (n *node) SendPart(p retain.SendPart) {
 	if !n.ordered("part", p.To, p.Ticket, p.Offset, p.Size, p.Total) {
 		return
 	}
 	d, id := n.database, n.identity.RaftID
-	for range 1 + max(0, d.draws.Below(16)-14) {
+	for range 1 + d.draws.Below(4)/3 {
 		n.later(readLatency, func() {
 			state := d.states[p.Ticket]
 			if p.Offset+p.Size > uint64(len(state)) || p.Total != uint64(len(state)) {

@@ -13,9 +13,11 @@ func TestOldestEndsConnections(t *testing.T) {
 	n := newNode(t, 1, keepAlarms)
 	old := newNode(t, 2)
 	first := core.Range{Oldest: core.OldestVersion, Newest: core.OldestVersion}
+	old.mu.Lock()
 	old.greet = func(h *corepb.Hello) *corepb.Welcome {
 		return old.self.Welcome(first, core.Greet(old.self, first.Newest, core.Members{}, h))
 	}
+	old.mu.Unlock()
 	n.tr.SetPeers([]*corepb.Member{old.member()})
 	n.waitConnected(t, raftID(2))
 	if v := n.stat(raftID(2)).Version; v != core.OldestVersion {

@@ -64,6 +64,8 @@ func (c *checks) databasesInTheEnd() {
 		d := n.database
 		switch {
 		case d == nil || !d.applies || !c.w.operator.want[n.id-1] || n.foreign() || n.state != running:
+		case d.stuck != "" && n.w.now < d.stuckAt+carePatience+2*operatorPeriod:
+			// Somebody is about to look.
 		case d.stuck != "":
 			c.w.fail(checkLiveness, "the database of %v is at entry %d, and cannot go on: %s", n, d.now.index, d.stuck)
 		case d.asksState && n.w.now < d.stateAsked+exportTime:

@@ -36,6 +36,9 @@ func (c *checks) hearsNeed(n *node, p *packet) {
 		n.needs = append(n.needs, h)
 		return
 	}
+	if h.life != was.life {
+		n.over = 0 // what the other life needed counts for a while yet
+	}
 	was.fooled = h.life < was.life && h.at-was.at > lifeCounts
 	if h.life >= was.life {
 		was.life, was.at = h.life, h.at

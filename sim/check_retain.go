@@ -11,9 +11,9 @@ import (
 // heardNeed is the newest that a node has heard, in this life, of what a member's
 // database needs: the one that was said last, whenever it arrived.
 type heardNeed struct {
-	id   uint64 // Raft id
-	from uint64 // 0 = nothing
-	time uint32 // database.restores of the member when it said so
+	id   uint64        // Raft id
+	from uint64        // 0 = nothing
+	time uint32        // database.restores of the member when it said so
 	life uint32        // the newest of the member
 	at   time.Duration // when it was heard
 	// A message of an earlier life came when the newest had not been heard for so long

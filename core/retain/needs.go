@@ -31,10 +31,10 @@ type needs struct {
 	own   Need
 	// life and round number what this node tells, see hear.
 	life, round uint64
-	toldAt      uint64          // tick
+	toldAt      uint64            // tick
 	said        map[uint64][]said // by Raft id; more than one while a life may be over
-	retained    uint64          // as ordered last
-	ordered     bool            // it was
+	retained    uint64            // as ordered last
+	ordered     bool              // it was
 }
 
 // said is what one life of a member told last.

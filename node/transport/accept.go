@@ -44,7 +44,7 @@ func (t *Transport) acceptLoop() {
 		if !t.track(nc) {
 			return
 		}
-		t.seat(newConn(t, nc, false))
+		t.givePlace(newConn(t, nc, false))
 	}
 }
 

@@ -130,8 +130,8 @@ func (ps *places) leave(c *conn) bool {
 	return false
 }
 
-// seat starts the handshake of an accepted connection if there is a place for it.
-func (t *Transport) seat(c *conn) {
+// givePlace starts the handshake of an accepted connection if there is a place for it.
+func (t *Transport) givePlace(c *conn) {
 	from := addrOf(c.nc.RemoteAddr())
 	t.mu.Lock()
 	c.source = sourceOf(from, t.fromMember(from))

@@ -45,11 +45,11 @@ pgraft_apply_retain(int64 index, bool importable)
 {
 	PgraftCall	call = {.op = PGRAFT_OP_APPLY_RETAIN,.a = index,.b = importable};
 	PgraftRows	rows;
-	uint32		epoch = pg_atomic_read_u32(&pgraft_shared->epoch);
+	uint32		engine = pg_atomic_read_u32(&pgraft_shared->engine_generation);
 
 	if (index == 0)
 		unflushed_lsn = InvalidXLogRecPtr;
-	if (epoch != retained_by || importable != retained_importable)
+	if (engine != retained_by || importable != retained_importable)
 		retained = -1;			/* a new engine keeps everything */
 	if (index == retained)
 		return;
@@ -60,7 +60,7 @@ pgraft_apply_retain(int64 index, bool importable)
 		return;
 	retained = index;
 	retained_importable = importable;
-	retained_by = epoch;
+	retained_by = engine;
 	retained_until = pgraft_deadline_in(PGRAFT_APPLY_RETAIN_MS);
 }
 

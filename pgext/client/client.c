@@ -8,7 +8,7 @@
  * belong to the backend's resource owner, so they go away with the query however
  * it ends.
  *
- * Reads PgraftShared's epoch (atomic) and the slot that this backend owns, in the
+ * Reads PgraftShared's engine_generation (atomic) and the slot that this backend owns, in the
  * states that shmem.c allows.
  */
 #include "client/client.h"
@@ -67,17 +67,17 @@ require_registered_engine(void)
 }
 
 /*
- * Waits until an engine takes requests; returns its epoch.  Nobody waits for one
+ * Waits until an engine takes requests; returns its generation.  Nobody waits for one
  * that is not started in time.
  */
 static uint32
 wait_for_engine(PgraftDeadline call_deadline)
 {
-	uint32		epoch = pg_atomic_read_u32(&pgraft_shared->epoch);
+	uint32		engine = pg_atomic_read_u32(&pgraft_shared->engine_generation);
 	PgraftDeadline deadline;
 
-	if (PGRAFT_ENGINE_UP(epoch))
-		return epoch;
+	if (PGRAFT_ENGINE_UP(engine))
+		return engine;
 
 	require_registered_engine();
 	deadline = pgraft_deadline_earlier(pgraft_deadline_in(PGRAFT_ENGINE_WAIT_MS), call_deadline);
@@ -86,8 +86,8 @@ wait_for_engine(PgraftDeadline call_deadline)
 	{
 		long		left;
 
-		epoch = pg_atomic_read_u32(&pgraft_shared->epoch);
-		if (PGRAFT_ENGINE_UP(epoch))
+		engine = pg_atomic_read_u32(&pgraft_shared->engine_generation);
+		if (PGRAFT_ENGINE_UP(engine))
 			break;
 		left = pgraft_remaining_ms(deadline);
 		if (left <= 0 || TimestampDifferenceMilliseconds(GetCurrentTimestamp(), pgraft_next_start()) > left)
@@ -96,7 +96,7 @@ wait_for_engine(PgraftDeadline call_deadline)
 									pgraft_wait_event_engine());
 	}
 	ConditionVariableCancelSleep();
-	return epoch;
+	return engine;
 }
 
 /* What to do where there is no request id. */
@@ -171,7 +171,7 @@ check_for_interrupts_of_write(const PgraftCall *call)
  * is fetched from it through *reply_segment.
  */
 static WaitResult
-wait_for_reply(const PgraftCall *call, uint32 epoch, PgraftDeadline deadline,
+wait_for_reply(const PgraftCall *call, uint32 engine, PgraftDeadline deadline,
 			   dsm_segment **reply_segment)
 {
 	PgraftSlot *slot = pgraft_client_slot();
@@ -180,7 +180,7 @@ wait_for_reply(const PgraftCall *call, uint32 epoch, PgraftDeadline deadline,
 	for (;;)
 	{
 		/* read before the word: an answer given before the engine left counts */
-		uint32		now_epoch = pg_atomic_read_u32(&pgraft_shared->epoch);
+		uint32		now_engine = pg_atomic_read_u32(&pgraft_shared->engine_generation);
 		PgraftSlotState state;
 		long		left;
 
@@ -191,7 +191,7 @@ wait_for_reply(const PgraftCall *call, uint32 epoch, PgraftDeadline deadline,
 			pg_read_barrier();
 			return WAIT_ANSWERED;
 		}
-		if (now_epoch != epoch)
+		if (now_engine != engine)
 			return WAIT_ENGINE_GONE;
 		if (state == PGRAFT_SLOT_LARGE)
 		{
@@ -258,13 +258,13 @@ call_engine(const PgraftCall *call, size_t *len)
 
 	for (;;)
 	{
-		uint32		epoch = wait_for_engine(deadline);
+		uint32		engine = wait_for_engine(deadline);
 		dsm_segment *data_segment;
 		WaitResult	result;
 
 		pgraft_client_acquire(call, deadline);
-		data_segment = pgraft_client_publish(call, epoch, deadline);
-		result = wait_for_reply(call, epoch, hard_deadline, &reply_segment);
+		data_segment = pgraft_client_publish(call, engine, deadline);
+		result = wait_for_reply(call, engine, hard_deadline, &reply_segment);
 		if (result == WAIT_GIVEN_UP || (call->may_end && result == WAIT_TIMED_OUT))
 		{
 			if (data_segment != NULL)

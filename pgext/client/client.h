@@ -46,7 +46,7 @@ extern char *pgraft_call(const PgraftCall *call, size_t *len);
 extern PgraftSlot *pgraft_client_slot(void);
 extern char *pgraft_client_request_name(const PgraftCall *call);
 extern void pgraft_client_acquire(const PgraftCall *call, PgraftDeadline deadline);
-extern dsm_segment *pgraft_client_publish(const PgraftCall *call, uint32 epoch,
+extern dsm_segment *pgraft_client_publish(const PgraftCall *call, uint32 engine,
 										  PgraftDeadline deadline);
 extern dsm_segment *pgraft_client_fetch(void);
 extern bool pgraft_client_withdraw(void);

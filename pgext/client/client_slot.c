@@ -166,13 +166,13 @@ create_segment(size_t size)
  * if the data fits into the slot.
  */
 dsm_segment *
-pgraft_client_publish(const PgraftCall *call, uint32 epoch, PgraftDeadline deadline)
+pgraft_client_publish(const PgraftCall *call, uint32 engine, PgraftDeadline deadline)
 {
 	PgraftSlot *slot = pgraft_client_slot();
 	dsm_segment *segment = NULL;
 
 	slot->client = MyLatch;
-	slot->epoch = epoch;
+	slot->engine_generation = engine;
 	slot->op = call->op;
 	slot->max_entry_bytes = (uint32) pgraft_max_entry_size * 1024;
 	slot->a = call->a;

@@ -51,29 +51,29 @@ forget(TakenSlot *mine)
 void
 pgraft_slots_begin(void)
 {
-	uint32		epoch = pg_atomic_read_u32(&pgraft_shared->epoch);
+	uint32		engine = pg_atomic_read_u32(&pgraft_shared->engine_generation);
 
 	pg_atomic_write_u64(&pgraft_shared->worker_latch,
 						(uint64) (uintptr_t) &MyProc->procLatch);
-	pg_atomic_exchange_u32(&pgraft_shared->epoch,
-						   PGRAFT_ENGINE_UP(epoch) ? epoch + 2 : epoch + 1);
+	pg_atomic_exchange_u32(&pgraft_shared->engine_generation,
+						   PGRAFT_ENGINE_UP(engine) ? engine + 2 : engine + 1);
 	ConditionVariableBroadcast(&pgraft_shared->engine_cv);
 }
 
 /*
- * No more requests, and no more answers.  Whoever waits sees that the epoch has
+ * No more requests, and no more answers.  Whoever waits sees that the generation has
  * changed: either it published before the exchange, so it is woken here, or
- * after it, so it sees the new epoch by itself.
+ * after it, so it sees the new one by itself.
  */
 void
 pgraft_slots_end(void)
 {
-	uint32		epoch = pg_atomic_read_u32(&pgraft_shared->epoch);
+	uint32		engine = pg_atomic_read_u32(&pgraft_shared->engine_generation);
 
 	pg_atomic_write_u64(&pgraft_shared->worker_latch, 0);
-	if (!PGRAFT_ENGINE_UP(epoch))
+	if (!PGRAFT_ENGINE_UP(engine))
 		return;
-	pg_atomic_exchange_u32(&pgraft_shared->epoch, epoch + 1);
+	pg_atomic_exchange_u32(&pgraft_shared->engine_generation, engine + 1);
 	for (int i = 0; i < PGRAFT_SLOTS; i++)
 	{
 		PgraftSlot *slot = &pgraft_shared->slots[i];
@@ -190,7 +190,7 @@ take(uint32 slotno, uint64 gen)
 	PgraftRequest request;
 
 	pg_read_barrier();
-	if (slot->epoch != pg_atomic_read_u32(&pgraft_shared->epoch))
+	if (slot->engine_generation != pg_atomic_read_u32(&pgraft_shared->engine_generation))
 		return;					/* for an engine that is gone: its owner sees
 								 * that */
 	memset(&request, 0, sizeof(request));

@@ -5,7 +5,7 @@
  *
  * A view does not lend its reader the right to execute its functions.  So those
  * here are open to all, and ask for SELECT on the view instead.  Reads
- * PgraftShared's epoch (atomic) and last_error (under its spinlock), and the
+ * PgraftShared's engine_generation (atomic) and last_error (under its spinlock), and the
  * apply worker's state through apply_state.c.
  */
 #include "functions/functions.h"
@@ -139,7 +139,7 @@ pgraft_health_check(PG_FUNCTION_ARGS)
 	size_t		len;
 
 	pgraft_require_node();
-	if (!PGRAFT_ENGINE_UP(pg_atomic_read_u32(&pgraft_shared->epoch)))
+	if (!PGRAFT_ENGINE_UP(pg_atomic_read_u32(&pgraft_shared->engine_generation)))
 	{
 		char		last_error[PGRAFT_LAST_ERROR_SIZE];
 

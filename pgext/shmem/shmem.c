@@ -9,7 +9,7 @@
  *					engine worker's process only: by its C main thread before
  *					the engine starts and after it stopped, by the engine in
  *					between.  (By the postmaster, if there is no such worker.)
- *	epoch			atomic; changed by the engine worker only.  Odd while an
+ *	engine_generation	atomic; changed by the engine worker only.  Odd while an
  *					engine takes requests; every start and every exit changes
  *					it, so that waiting backends see that their engine is gone.
  *	worker_latch	atomic; written by the engine worker only.  A stale value is
@@ -24,7 +24,7 @@
  * And in a slot (PgraftSlot):
  *
  *	word			atomic, compare-and-swap only; see shmem.h.
- *	client, epoch, op, max_entry_bytes, timeout_ms, request_id, a, b, data_len,
+ *	client, engine_generation, op, max_entry_bytes, timeout_ms, request_id, a, b, data_len,
  *	data_dsm, data
  *					written by the backend that owns the slot, in state OWNED.
  *					The worker copies them in state REQUEST, and what it copied
@@ -69,7 +69,7 @@ pgraft_shmem_attach(void)
 	if (found)
 		return false;
 	memset(pgraft_shared, 0, sizeof(PgraftShared));
-	pg_atomic_init_u32(&pgraft_shared->epoch, 0);
+	pg_atomic_init_u32(&pgraft_shared->engine_generation, 0);
 	pg_atomic_init_u64(&pgraft_shared->worker_latch, 0);
 	for (int i = 0; i < PGRAFT_PENDING_WORDS; i++)
 		pg_atomic_init_u64(&pgraft_shared->pending[i], 0);

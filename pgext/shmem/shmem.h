@@ -73,7 +73,7 @@ typedef struct PgraftSlot
 {
 	pg_atomic_uint64 word;
 	Latch	   *volatile client;
-	uint32		epoch;
+	uint32		engine_generation;
 	uint32		op;
 	uint32		max_entry_bytes;
 	uint32		timeout_ms;
@@ -92,7 +92,7 @@ typedef struct PgraftShared
 {
 	PgraftStatusBlock status;
 
-	pg_atomic_uint32 epoch;		/* odd while an engine takes requests */
+	pg_atomic_uint32 engine_generation; /* odd while an engine takes requests */
 	pg_atomic_uint64 worker_latch;	/* its Latch *, or 0 */
 	pg_atomic_uint64 pending[PGRAFT_PENDING_WORDS];
 
@@ -102,8 +102,8 @@ typedef struct PgraftShared
 	pg_atomic_uint64 next_start;	/* TimestampTz; 0: the engine is not
 									 * waited for */
 
-	ConditionVariable engine_cv;	/* epoch has become odd, or next_start not
-									 * 0 */
+	ConditionVariable engine_cv;	/* engine_generation has become odd, or
+									 * next_start not 0 */
 	ConditionVariable slot_cv;	/* a slot has become free */
 
 	slock_t		mutex;			/* guards last_error */
@@ -112,7 +112,7 @@ typedef struct PgraftShared
 	PgraftSlot	slots[PGRAFT_SLOTS];
 } PgraftShared;
 
-#define PGRAFT_ENGINE_UP(epoch)		(((epoch) & 1) != 0)
+#define PGRAFT_ENGINE_UP(engine)		(((engine) & 1) != 0)
 
 /* shmem.c */
 extern PgraftShared *pgraft_shared; /* NULL without shared_preload_libraries */

@@ -195,7 +195,7 @@ func (y *yielder) yield(ctx context.Context) {
 	if err != nil {
 		return // it is being stopped or restarted: its next state says what is left to do
 	}
-	to := y.w.heir(v)
+	to := y.w.successor(v)
 	if to == 0 {
 		return
 	}
@@ -214,9 +214,9 @@ func (y *yielder) yield(ctx context.Context) {
 // them first, and nothing is committed meanwhile.
 const heirLag = 1000
 
-// heir is whom to hand leadership over to: the voter with the longest log of
+// successor is whom to hand leadership over to: the voter with the longest log of
 // those that may have it and follow closely; 0 if there is none.
-func (w *witness) heir(v node.View) uint32 {
+func (w *witness) successor(v node.View) uint32 {
 	var best core.MemberStatus
 	for _, m := range v.Members {
 		if id := m.Member.GetRaftId(); id == v.Core.RaftID || !w.mayLead(core.NodeID(id)) || m.Member.GetRole() != corepb.Role_VOTER ||

@@ -131,13 +131,13 @@ func (c *checks) soundWith(n *node) (group []sound) {
 }
 
 // sound says that n is a voter by the newest membership, and knows it, that its
-// process runs with a build that can read all logs, that its disk works, and that its
-// host takes over entries at once.
+// process runs with a build that can read all logs, that its disk works and does not
+// count as full, and that its host takes over entries at once.
 func (c *checks) sound(n *node) bool {
 	d := &n.disk
 	return n.state == running && n.paused == 0 && n.clock.asleep == 0 && !n.foreign() && !n.warned &&
 		n.status.Applied >= c.newestAt && c.newest.Get(n.identity.RaftID).GetRole() == corepb.Role_VOTER && c.newest.Get(n.identity.RaftID) != nil &&
-		n.knows() >= c.raise.asked && n.applyDelay == 0 && len(n.untaken) == 0 && d.slow == 0 && d.full == 0 && d.stall == 0 && (!d.busy || d.until < c.w.now+time.Second)
+		n.knows() >= c.raise.asked && !n.status.Full && n.applyDelay == 0 && len(n.untaken) == 0 && d.slow == 0 && d.full == 0 && d.stall == 0 && (!d.busy || d.until < c.w.now+time.Second)
 }
 
 // talksTo says that messages between two nodes arrive both ways, and soon.

@@ -17,7 +17,7 @@ import (
 const fetchPause = time.Second
 
 // maxNoStates is how often it tries to import a state before it calls for help.
-const maxNoStates = 5
+const maxNoStates = 3
 
 // fetch asks for the entries from i on that the store does not hold.
 func (d *database) fetch(i uint64) {

@@ -16,6 +16,8 @@ type heardNeed struct {
 	time uint32        // database.restores of the member when it said so
 	life uint32        // the newest of the member
 	at   time.Duration // when it was heard
+	// another is when an earlier life was heard last, while what that said may count.
+	another time.Duration
 	// A message of an earlier life came when the newest had not been heard for so long
 	// that it counts no more. Until the next one.
 	fooled bool
@@ -24,6 +26,9 @@ type heardNeed struct {
 // lifeCounts is how long what a life of a member said counts beside what another one
 // says, by the fastest clock: two times retain.TellMillis.
 const lifeCounts = 8 * time.Second
+
+// lifeEnds is how long it counts at most, until the other one is heard, by the slowest.
+const lifeEnds = 12 * time.Second
 
 // hearsNeed notes a message about a need that is about to reach a core.
 func (c *checks) hearsNeed(n *node, p *packet) {
@@ -36,8 +41,13 @@ func (c *checks) hearsNeed(n *node, p *packet) {
 		n.needs = append(n.needs, h)
 		return
 	}
-	if h.life != was.life {
-		n.over = 0 // what the other life needed counts for a while yet
+	switch {
+	case h.life > was.life:
+		was.another = was.at
+	case h.life < was.life:
+		was.another = h.at
+	case h.at-was.another > lifeEnds:
+		was.another = 0
 	}
 	was.fooled = h.life < was.life && h.at-was.at > lifeCounts
 	if h.life >= was.life {
@@ -122,6 +132,9 @@ func (c *checks) keeps(n *node) {
 	for _, m := range n.members.List {
 		switch heard := n.heardNeed(m.GetRaftId()); {
 		case m.GetRaftId() == n.identity.RaftID:
+		case heard != nil && heard.another > 0:
+			n.over = 0 // its earlier life may have needed more
+			return
 		case heard != nil:
 			lower(heard.from)
 		case n.appliesItself():

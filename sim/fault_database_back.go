@@ -7,13 +7,14 @@ import (
 
 // faultDatabaseBack: a copy of a database is made, and For later put in its place; with
 // Param 1 the log store is too, if the others can do without what it loses. With Param 2
-// what it said meanwhile that it needs arrives once more, after what it says then.
+// what it said meanwhile that it needs arrives once more, after what it says then; with 3
+// for the first time.
 var faultDatabaseBack = Kind{
 	Name: "database-back", Group: "disk", most: 3, databases: true,
 	Doc: "a database is restored from an older copy, with the log store or without it",
 	draw: func(s *Stream, o *Options, d *Decision) {
 		d.anyone(s, o)
-		d.Param = int64(s.Below(3))
+		d.Param = int64(s.Below(4))
 		d.For = s.Between(500*time.Millisecond, 12*time.Second)
 	},
 	begin: func(w *World, s *strike) string {
@@ -27,10 +28,11 @@ var faultDatabaseBack = Kind{
 	},
 	stage: func(*World, *strike) {},
 	sent: func(w *World, s *strike, n *node, p *packet) bool {
-		if n == s.node && p.info.body == bodyApplyNeeds && s.Param == 2 {
-			s.keep(p, 64)
+		if n != s.node || p.info.body != bodyApplyNeeds || s.Param < 2 {
+			return false
 		}
-		return false
+		s.keep(p, 64)
+		return s.Param == 3
 	},
 	end: func(w *World, s *strike) {
 		n := s.node

@@ -141,7 +141,6 @@ test: test-unit test-browser test-install test-integration check-sql test-instal
 test-unit:
 	@tools/deps/debian.sh
 	$(GO) test ./...
-	$(GO) test -C tools/bench ./...
 
 test-race: ## the core and the node under the race detector
 	@tools/deps/debian.sh
@@ -151,8 +150,10 @@ test-race: ## the core and the node under the race detector
 FUZZ_FOR ?= 10s
 fuzz: ## the four fuzz targets, FUZZ_FOR each, from the corpora of testdata/fuzz
 	@tools/deps/debian.sh
-	@for target in core/trace:FuzzReader core/trace:FuzzPayload node/transport:FuzzReadFrame node/transport:FuzzGreeting; do \
-		echo "$$target"; $(GO) test "./$${target%:*}" -run '^$$' -fuzz "^$${target#*:}$$" -fuzztime $(FUZZ_FOR); done
+	@$(MAKE) --no-print-directory -j2 fuzz-trace fuzz-transport
+fuzz-trace: ; $(call fuzz,./core/trace,FuzzReader) && $(call fuzz,./core/trace,FuzzPayload)
+fuzz-transport: ; $(call fuzz,./node/transport,FuzzReadFrame) && $(call fuzz,./node/transport,FuzzGreeting)
+fuzz = $(GO) test $(1) -run '^$$' -fuzz '^$(2)$$' -fuzztime $(FUZZ_FOR)
 
 test-browser: ## the page of `pgraft view` in a browser; PGRAFT_SCREENSHOTS=DIR keeps pictures
 	@tools/deps/debian.sh --browser
@@ -186,7 +187,6 @@ mutants-ci: ## three of the mutants, for CI
 
 test-integration: deps install-chosen ## the tests on real servers of PostgreSQL PG
 	$(call integration,$(chosen_pg_config),)
-	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -C tools/bench -tags integration -count=1 -timeout 5m -run '^TestSystems$$' ./internal/systems
 
 test-short: deps install-chosen ## the shorter pass of them, for PG=17 and PG=18
 	$(call integration,$(chosen_pg_config),-short)
@@ -219,12 +219,9 @@ lint-go:
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $$(git ls-files '*.go')); test -z "$$unformatted" || { \
 		echo >&2 "gofmt -w is due:" $$unformatted; exit 1; }
 	$(GO) mod tidy -diff
-	$(GO) mod tidy -C tools/bench -diff
 	$(GO) vet ./...
 	$(GO) vet -tags integration,browser ./tools/...
-	$(GO) vet -C tools/bench -tags integration ./...
 	$(GO) tool staticcheck ./...
-	cd tools/bench && "$$($(GO) tool -C $(CURDIR) -n staticcheck)" -tags integration ./...
 	$(GO) tool staticcheck -tags integration,browser ./tools/...
 
 lint-c: ## the shim compiles without a warning, and is indented as PostgreSQL is

@@ -41,13 +41,20 @@ bench-recorder: deps install-chosen ## what the flight recorder costs: on agains
 
 BENCH ?=
 bench_results = build/bench/$(build_id)
-bench: deps install-chosen bench-build ## pgraft beside PostgreSQL's quorum commit and etcd (BENCH='--only write --rounds 2')
+bench: deps install-chosen test-bench bench-build ## pgraft beside PostgreSQL's quorum commit and etcd (BENCH='--only write --rounds 2')
 	build/bench/pgraft-bench --pg-config "$(chosen_pg_config)" --etcd build/bench/etcd --label $(build_id) --out $(bench_results) $(BENCH)
 
 # Modules of their own: the project needs neither etcd nor what draws pictures.
 bench-build:
 	$(GO) build -C tools/bench/etcd $(GOFLAGS_BUILD) -o $(CURDIR)/build/bench/etcd go.etcd.io/etcd/server/v3
 	$(GO) build -C tools/bench $(GOFLAGS_BUILD) -o $(CURDIR)/build/bench/pgraft-bench .
+
+test-bench: deps install-chosen ## the benchmark's own checks and tests; not in CI, which has no time for what it is made of
+	$(GO) mod tidy -C tools/bench -diff
+	$(GO) vet -C tools/bench -tags integration ./...
+	cd tools/bench && "$$($(GO) tool -C $(CURDIR) -n staticcheck)" -tags integration ./...
+	$(GO) test -C tools/bench ./...
+	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -C tools/bench -tags integration -count=1 -timeout 5m -run '^TestSystems$$' ./internal/systems
 
 bench-docs: bench-build ## put what `make bench` measured of this build into docs/performance.md
 	build/bench/pgraft-bench report $(bench_results) --docs docs

@@ -96,7 +96,7 @@ func (w *World) recover(n *node, cut int64) (lost int) {
 	}
 	w.marks.add(markRecovered)
 	if n.database != nil {
-		n.database.recovered(was, d.identity.ClusterUUID)
+		n.database.recovered(was, d.identity.ClusterUUID, had+1)
 	}
 	lost = w.checks.rebase(n, had)
 	if lost > 0 {

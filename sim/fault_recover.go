@@ -43,6 +43,9 @@ var faultRecover = Kind{
 			d.corrupt != "" || d.had > d.last() || n.state == broken || n.state == uninitialised || w.checks.newest.Get(n.identity.RaftID) == nil {
 			return ""
 		}
+		if n.database != nil {
+			w.restoreNewer(n.database)
+		}
 		n.crash(surviveAll)
 		spared := 0
 		for _, m := range w.checks.newest.List {

@@ -65,3 +65,50 @@ func Recover(id Identity, d Durable, clusterUUID [16]byte, address string, port 
 	return id, Persist{Entries: []Entry{entry}, Sync: true,
 		HardState: &HardState{Term: entry.Term, Vote: id.RaftID, Commit: entry.Index}}, nil
 }
+
+// FormerCluster is a cluster that a replica recovered from a lost quorum, and whose log
+// it went on with alone.
+type FormerCluster struct {
+	ClusterUUID [16]byte
+	// Recovered is the index of the recovery's entry: the log before it is the former
+	// cluster's. 0 = not known: an older build did not keep it.
+	Recovered uint64
+}
+
+// Progress is how a database's progress, the last entry that it has applied, stands to
+// the log of the node that it lies on.
+type Progress uint8
+
+const (
+	ProgressOwn       Progress = iota // of the log's own cluster
+	ProgressRecovered                 // of a former one, before its recovery: the log continues it
+	ProgressAhead                     // of a former one, at its recovery or behind it: the log has other entries there
+	ProgressOther                     // of another cluster
+)
+
+// CheckProgress says how the progress at index of the cluster of stands to the log of
+// cluster, which had the former ones before, oldest first. If it is ahead, recovered is
+// the first index at which the log is no longer that of the database.
+//
+// A member that recovers a lost quorum may have had fewer entries than its database: if
+// its data directory was emptied and it was added again, say. What was applied is then
+// in no log any more, and other entries take its place. A database that goes on with
+// them mixes two histories, and differs from all others without a word.
+func CheckProgress(cluster [16]byte, former []FormerCluster, of [16]byte, index uint64) (p Progress, recovered uint64) {
+	if of == cluster {
+		return ProgressOwn, 0
+	}
+	p = ProgressOther
+	for _, f := range former {
+		if f.ClusterUUID == of { // once more if a recovery was cut short: the last one counts
+			p, recovered = ProgressRecovered, 0
+		}
+		if p == ProgressRecovered && f.Recovered != 0 && (recovered == 0 || f.Recovered < recovered) {
+			recovered = f.Recovered
+		}
+	}
+	if p == ProgressRecovered && recovered != 0 && index >= recovered {
+		return ProgressAhead, recovered
+	}
+	return p, 0
+}

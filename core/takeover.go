@@ -22,13 +22,13 @@ type Marker struct {
 	// Address (host:port) is what the node was reached at when it last ran; empty in
 	// a marker of before it was kept.
 	Address string
-	// Former are the uuids that the cluster had before this replica recovered it
-	// from lost quorums, oldest first: what was applied under them is its own past.
-	Former [][16]byte
+	// Former are the clusters that this replica recovered from lost quorums, oldest
+	// first: see CheckProgress.
+	Former []FormerCluster
 }
 
 // Marker is what the marker of a node says that is reached at address (host:port).
-func (id Identity) Marker(address string, former [][16]byte) Marker {
+func (id Identity) Marker(address string, former []FormerCluster) Marker {
 	return Marker{NodeID: id.NodeID, ReplicaUUID: id.ReplicaUUID, Address: address, Former: former}
 }
 

@@ -52,8 +52,8 @@ var startMarkers = []struct {
 	marker *core.Marker
 }{
 	{"none", nil},
-	{"its own", &core.Marker{NodeID: 2, ReplicaUUID: [16]byte{2}, Address: startAddress, Former: [][16]byte{{7}}}},
-	{"its own, older: without an address", &core.Marker{NodeID: 2, ReplicaUUID: [16]byte{2}, Former: [][16]byte{{7}}}},
+	{"its own", &core.Marker{NodeID: 2, ReplicaUUID: [16]byte{2}, Address: startAddress, Former: []core.FormerCluster{{ClusterUUID: [16]byte{7}, Recovered: 8}}}},
+	{"its own, older: without an address", &core.Marker{NodeID: 2, ReplicaUUID: [16]byte{2}, Former: []core.FormerCluster{{ClusterUUID: [16]byte{7}, Recovered: 8}}}},
 	{"its own, at another address", &core.Marker{NodeID: 2, ReplicaUUID: [16]byte{2}, Address: "a:7001"}},
 	{"of another replica", &core.Marker{NodeID: 2, ReplicaUUID: [16]byte{3}, Address: startAddress}},
 	{"damaged", nil},

@@ -23,9 +23,9 @@ type Committed struct {
 	Last uint64
 	// ClusterUUID says whose log it is; zero on a node that is no member yet.
 	ClusterUUID [16]byte
-	// Former are uuids that the cluster had before this node recovered it from a
-	// lost quorum: the log up to there is the same.
-	Former [][16]byte
+	// Former are the clusters that this node recovered from lost quorums: see
+	// core.CheckProgress.
+	Former []core.FormerCluster
 	// Entries follow the index that was asked for without gap. There are none
 	// if that is Last, or over it, or if no member has what follows.
 	Entries []CommittedEntry

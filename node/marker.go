@@ -13,11 +13,14 @@ import (
 
 // markerFile is a core.Marker in the file outside the data directory.
 type markerFile struct {
-	Comment string   `json:"comment"`
-	NodeID  uint32   `json:"node_id"`
-	Replica string   `json:"replica_uuid"`
-	Address string   `json:"address,omitempty"`
-	Former  []string `json:"former_cluster_uuids,omitempty"`
+	Comment string `json:"comment"`
+	NodeID  uint32 `json:"node_id"`
+	Replica string `json:"replica_uuid"`
+	Address string `json:"address,omitempty"`
+	// The clusters that this node recovered, and the index of the entry at which it
+	// did: as many, or none in a file of an older build.
+	Former    []string `json:"former_cluster_uuids,omitempty"`
+	Recovered []uint64 `json:"recovered_at_index,omitempty"`
 }
 
 // readMarker returns nil if there is none. damage says that the file is none that a
@@ -44,12 +47,19 @@ func parseMarker(b []byte) (*core.Marker, error) {
 	if m.ReplicaUUID, err = parseUUID(f.Replica); err != nil {
 		return nil, fmt.Errorf("replica_uuid: %w", err)
 	}
-	for _, s := range f.Former {
+	if len(f.Recovered) != 0 && len(f.Recovered) != len(f.Former) {
+		return nil, fmt.Errorf("recovered_at_index has %d entries, and former_cluster_uuids has %d", len(f.Recovered), len(f.Former))
+	}
+	for i, s := range f.Former {
 		u, err := parseUUID(s)
 		if err != nil {
 			return nil, fmt.Errorf("former_cluster_uuids: %w", err)
 		}
-		m.Former = append(m.Former, u)
+		former := core.FormerCluster{ClusterUUID: u}
+		if len(f.Recovered) != 0 {
+			former.Recovered = f.Recovered[i]
+		}
+		m.Former = append(m.Former, former)
 	}
 	return m, nil
 }
@@ -71,8 +81,9 @@ func (n *Node) writeMarker(m core.Marker) error {
 		NodeID:  m.NodeID, Replica: hex.EncodeToString(m.ReplicaUUID[:]),
 		Address: m.Address,
 	}
-	for _, u := range m.Former {
-		f.Former = append(f.Former, hex.EncodeToString(u[:]))
+	for _, c := range m.Former {
+		f.Former = append(f.Former, hex.EncodeToString(c.ClusterUUID[:]))
+		f.Recovered = append(f.Recovered, c.Recovered)
 	}
 	b, err := json.MarshalIndent(f, "", "  ")
 	if err != nil {

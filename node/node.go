@@ -53,7 +53,7 @@ type Node struct {
 
 	mu      sync.Mutex
 	id      core.Identity
-	former  [][16]byte // see core.Marker
+	former  []core.FormerCluster // see core.Marker
 	members core.Members
 	state   State
 	failure error

@@ -136,7 +136,7 @@ func (n *Node) recover(raftID uint64) error {
 			"which is %x now and was %x; all other members are removed", id.NodeID, batch.Entries[0].Index, id.ClusterUUID, n.id.ClusterUUID))
 		// The identity first: with the log alone this node would take itself for
 		// removed. In between it is no voter, and can be recovered once more.
-		former := append(slices.Clone(n.former), n.id.ClusterUUID)
+		former := append(slices.Clone(n.former), core.FormerCluster{ClusterUUID: n.id.ClusterUUID, Recovered: batch.Entries[0].Index})
 		begun = true
 		if err := n.writeMarker(id.Marker(n.cfg.endpoint(), former)); err != nil {
 			return err

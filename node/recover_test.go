@@ -3,12 +3,16 @@ package node_test
 import (
 	"errors"
 	"net"
+	"os"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/node"
 )
 
@@ -135,4 +139,39 @@ func TestRecoverWithVotersThere(t *testing.T) {
 			t.Errorf("node %d: %v", m.cfg.NodeID, err)
 		}
 	}
+}
+
+// Who applies the log hears which clusters the node recovered, and at which entry each,
+// also after a restart. In the marker of an older build, which did not keep that, it is
+// not known.
+func TestFormerClusters(t *testing.T) {
+	c := newCluster(t, 2, nil)
+	index := c.leader().propose(request(1, 1), "before")
+	alone := c.followers()[0]
+	alone.applied(index)
+	was := must[node.Committed](t, "committed")(alone.Committed(soon(t), 0, 100, 1<<20)).ClusterUUID
+	c.leader().stop()
+	last := alone.view().Core.Last
+	eventually(t, "the recovery", func() error { return alone.RecoverFromLostQuorum(soon(t)) })
+	former := func(want core.FormerCluster) {
+		t.Helper()
+		must[struct{}](t, "leadership")(struct{}{}, alone.AwaitLeader(soon(t)))
+		got := must[node.Committed](t, "committed")(alone.Committed(soon(t), 0, 100, 1<<20))
+		if got.ClusterUUID == was || !slices.Equal(got.Former, []core.FormerCluster{want}) {
+			t.Errorf("cluster %x was %+v; want that it was %+v", got.ClusterUUID, got.Former, want)
+		}
+	}
+	former(core.FormerCluster{ClusterUUID: was, Recovered: last + 1})
+	alone.stop()
+	alone.open()
+	former(core.FormerCluster{ClusterUUID: was, Recovered: last + 1})
+	alone.stop()
+	marker := must[[]byte](t, "marker")(os.ReadFile(alone.cfg.MarkerPath))
+	older := regexp.MustCompile(`,\s*"recovered_at_index": \[[^]]*\]`).ReplaceAll(marker, nil)
+	if len(older) == len(marker) {
+		t.Fatalf("the marker has no recovered_at_index: %s", marker)
+	}
+	must[struct{}](t, "marker")(struct{}{}, os.WriteFile(alone.cfg.MarkerPath, older, 0o600))
+	alone.open()
+	former(core.FormerCluster{ClusterUUID: was})
 }

@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -181,7 +182,8 @@ func TestDamagedMarker(t *testing.T) {
 	index := m.propose(request(1, 1), "x")
 	m.stop()
 	good := must[[]byte](t, "marker")(os.ReadFile(m.cfg.MarkerPath))
-	for name, bad := range map[string][]byte{"emptied": {}, "halved": good[:len(good)/2], "other bytes": []byte("\x00\x01"), "no uuid": []byte(`{"node_id": 1, "replica_uuid": "12"}`)} {
+	for name, bad := range map[string][]byte{"emptied": {}, "halved": good[:len(good)/2], "other bytes": []byte("\x00\x01"), "no uuid": []byte(`{"node_id": 1, "replica_uuid": "12"}`),
+		"a recovery of nothing": bytes.Replace(good, []byte("{"), []byte(`{"recovered_at_index": [7],`), 1)} {
 		must[struct{}](t, name)(struct{}{}, os.WriteFile(m.cfg.MarkerPath, bad, 0o600))
 		var refused *node.OpenError
 		if err := m.refusesToOpen(); !errors.As(err, &refused) || refused.Passes ||

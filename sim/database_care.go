@@ -1,6 +1,10 @@
 package sim
 
-import "time"
+import (
+	"time"
+
+	"github.com/pgraft/pgraft/core"
+)
 
 // What people do for the databases: those of new servers are made of a backup of
 // another one, and one that cannot go on is restored from a dump.
@@ -45,11 +49,24 @@ func (d *database) becomes(c content) {
 	d.asked, d.asksState, d.part = 0, false, nil
 }
 
+// restoreNewer puts a dump of another database that is further in a database's place, as
+// often as not, if there is one: it may then hold more than its node's log.
+func (w *World) restoreNewer(d *database) {
+	if !d.applies || d.stuck != "" || d.draws.Below(2) == 0 {
+		return
+	}
+	if x := w.donor(d, d.now.index+1); x != nil {
+		w.say(d.node, "its database is restored from that of %v, as of entry %d", x, x.database.now.index)
+		d.becomes(x.database.now)
+	}
+}
+
 // recovered: what a database holds of a cluster belongs to the one that its node has
-// made of it.
-func (d *database) recovered(was, is [16]byte) {
+// made of it, at entry at, unless it holds more of it than the node's log did.
+func (d *database) recovered(was, is [16]byte, at uint64) {
+	former := []core.FormerCluster{{ClusterUUID: was, Recovered: at}}
 	for _, c := range []*content{&d.now, &d.flushed} {
-		if c.cluster == was {
+		if p, _ := core.CheckProgress(is, former, c.cluster, c.index); p == core.ProgressRecovered {
 			c.cluster = is
 		}
 	}

@@ -43,6 +43,9 @@ var faultRecover = Kind{
 			d.corrupt != "" || d.had > d.last() || n.state == broken || n.state == uninitialised || w.checks.newest.Get(n.identity.RaftID) == nil {
 			return ""
 		}
+		if n.database != nil {
+			w.restoreNewer(n.database)
+		}
 		n.crash(surviveAll)
 		spared := 0
 		for _, m := range w.checks.newest.List {
@@ -96,7 +99,7 @@ func (w *World) recover(n *node, cut int64) (lost int) {
 	}
 	w.marks.add(markRecovered)
 	if n.database != nil {
-		n.database.recovered(was, d.identity.ClusterUUID)
+		n.database.recovered(was, d.identity.ClusterUUID, had+1)
 	}
 	lost = w.checks.rebase(n, had)
 	if lost > 0 {

@@ -112,8 +112,40 @@ report_missing(const PgraftApplySession *session, uint64 missing)
 					 missing)));
 }
 
+/* The log is another cluster's than the progress. */
+static void
+check_progress(PgraftApplySession *session, PgraftProgress progress,
+			   uint64 recovered, const char *cluster)
+{
+	switch (progress)
+	{
+		case PGRAFT_PROGRESS_OWN:
+			break;
+		case PGRAFT_PROGRESS_RECOVERED:
+			pgraft_apply_recovered(session, cluster);
+			break;
+		case PGRAFT_PROGRESS_AHEAD:
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("the tables of database \"%s\" hold entries that were lost with the majority", pgraft_database),
+					 errdetail("They hold entries up to " UINT64_FORMAT " of cluster %s. This node's log ended at entry " UINT64_FORMAT " when it recovered that cluster, as %s.",
+							   session->index, session->cluster, recovered - 1, cluster),
+					 errhint("To apply this cluster's log from its beginning, empty the tables that the apply function writes and pgraft.apply_progress in one transaction. Or restore a dump of this database that has applied entry " UINT64_FORMAT " at most.",
+							 recovered - 1)));
+			break;
+		case PGRAFT_PROGRESS_OTHER:
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("the tables of database \"%s\" belong to another pgraft cluster", pgraft_database),
+					 errdetail("pgraft.apply_progress has cluster %s; this node is a member of %s.",
+							   session->cluster, cluster),
+					 errhint("To apply this cluster's log from its beginning, empty the tables that the apply function writes and pgraft.apply_progress in one transaction.")));
+			break;
+	}
+}
+
 /*
- * Reads the first two rows of a reply.  If no member has what follows the
+ * Reads the header rows of a reply.  If no member has what follows the
  * progress, another node's exported state has to do, or there is an error.
  */
 static PgraftNext
@@ -122,26 +154,20 @@ check_log(PgraftApplySession *session, PgraftRows *rows)
 	uint64		missing = take_number(rows);
 	size_t		len;
 	char	   *cluster;
-	char	   *former;
+	PgraftProgress progress;
+	uint64		recovered;
 
 	(void) take_number(rows);
 	cluster = pgraft_reply_value(rows, &len);
 	if (cluster == NULL)
 		return PGRAFT_NEXT_NO_MEMBER;
-	former = strchr(cluster, ',');
-	if (former != NULL)
-		*former++ = '\0';
+	progress = (PgraftProgress) take_number(rows);
+	recovered = take_number(rows);
+	(void) pgraft_reply_value(rows, &len);
 	if (session->cluster == NULL)
 		pgraft_apply_begin(session, cluster);
-	else if (former != NULL && strstr(former, session->cluster) != NULL)
-		pgraft_apply_recovered(session, cluster);
-	else if (strcmp(session->cluster, cluster) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the tables of database \"%s\" belong to another pgraft cluster", pgraft_database),
-				 errdetail("pgraft.apply_progress has cluster %s; this node is a member of %s.",
-						   session->cluster, cluster),
-				 errhint("To apply this cluster's log from its beginning, empty the tables that the apply function writes and pgraft.apply_progress in one transaction.")));
+	else
+		check_progress(session, progress, recovered, cluster);
 	if (take_number(rows) != 0)
 		pgraft_apply_export(session);
 	(void) pgraft_reply_value(rows, &len);
@@ -162,6 +188,8 @@ pgraft_apply_next(PgraftApplySession *session, PgraftRows *rows)
 		.a = (int64) session->index,
 		/* at first only a look, so that what is wrong shows at once */
 		.b = session->asked ? PGRAFT_APPLY_POLL_MS : 0,
+		.data = session->cluster,
+		.len = session->cluster != NULL ? strlen(session->cluster) : 0,
 		.timeout_ms = 2 * PGRAFT_APPLY_POLL_MS
 	};
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -63,10 +64,16 @@ func (p *progress) poke() {
 }
 
 // applyNext answers with the committed entries after q.a, as soon as there are
-// any, or with none after q.b milliseconds. What the rows are stands in engine.h.
+// any, or with none after q.b milliseconds. What the rows are stands in engine.h. If
+// q.data, whose progress q.a is, names another cluster than the log's, it answers at
+// once.
 func (e *engine) applyNext(ctx context.Context, n *node.Node, q request) (result, error) {
 	if q.a < 0 || q.b < 0 {
 		return result{}, fmt.Errorf("the next entry after %d within %d ms was asked for", q.a, q.b)
+	}
+	of, err := parseUUID(string(q.data))
+	if err != nil {
+		return result{}, err
 	}
 	timeout := time.NewTimer(time.Duration(q.b) * time.Millisecond)
 	defer timeout.Stop()
@@ -80,34 +87,57 @@ func (e *engine) applyNext(ctx context.Context, n *node.Node, q request) (result
 		if after := max(uint64(q.a), core.FoundingIndex); after < c.Last && after+1 < c.First && len(c.Entries) == 0 {
 			missing = c.First - 1
 		}
+		progress := checkProgress(c, of, uint64(q.a))
 		wanted := e.exports.hand()
-		if len(c.Entries) > 0 || missing > 0 || wanted {
-			return applyRows(c, missing, wanted), nil
+		if len(c.Entries) > 0 || missing > 0 || wanted || progress.value != C.PGRAFT_PROGRESS_OWN {
+			return applyRows(c, missing, wanted, progress), nil
 		}
 		select {
 		case <-grown:
 		case <-timeout.C:
-			return applyRows(c, 0, false), nil
+			return applyRows(c, 0, false, progress), nil
 		case <-ctx.Done():
 			return result{}, ctx.Err()
 		}
 	}
 }
 
-func applyRows(c node.Committed, missing uint64, export bool) result {
+// progressCheck is the row of it that engine.h describes.
+type progressCheck struct {
+	value     int // PGRAFT_PROGRESS_*
+	recovered uint64
+}
+
+// checkProgress has the core judge the progress of a database, at index of the cluster
+// of. One that has none, and that of a node that is no member, is in order.
+func checkProgress(c node.Committed, of [16]byte, index uint64) progressCheck {
+	if of == [16]byte{} || c.ClusterUUID == [16]byte{} {
+		return progressCheck{value: C.PGRAFT_PROGRESS_OWN}
+	}
+	p, recovered := core.CheckProgress(c.ClusterUUID, c.Former, of, index)
+	switch p {
+	case core.ProgressOwn:
+		return progressCheck{C.PGRAFT_PROGRESS_OWN, recovered}
+	case core.ProgressRecovered:
+		return progressCheck{C.PGRAFT_PROGRESS_RECOVERED, recovered}
+	case core.ProgressAhead:
+		return progressCheck{C.PGRAFT_PROGRESS_AHEAD, recovered}
+	case core.ProgressOther:
+		return progressCheck{C.PGRAFT_PROGRESS_OTHER, recovered}
+	}
+	panic(fmt.Sprintf("engine: progress %d", p))
+}
+
+func applyRows(c node.Committed, missing uint64, export bool, progress progressCheck) result {
 	var cluster any
 	if c.ClusterUUID != [16]byte{} {
-		names := uuidText(c.ClusterUUID)
-		for _, u := range c.Former {
-			names += "," + uuidText(u)
-		}
-		cluster = names
+		cluster = uuidText(c.ClusterUUID)
 	}
 	wanted := 0
 	if export {
 		wanted = 1
 	}
-	header := [C.PGRAFT_NEXT_HEADER_ROWS][]any{{missing, c.Last, cluster}, {wanted, nil, nil}}
+	header := [C.PGRAFT_NEXT_HEADER_ROWS][]any{{missing, c.Last, cluster}, {progress.value, progress.recovered, nil}, {wanted, nil, nil}}
 	r := result{rows: header[:]}
 	for _, entry := range c.Entries {
 		var data any
@@ -122,6 +152,18 @@ func applyRows(c node.Committed, missing uint64, export bool) result {
 func uuidText(id [16]byte) string {
 	h := hex.EncodeToString(id[:])
 	return fmt.Sprintf("%s-%s-%s-%s-%s", h[:8], h[8:12], h[12:16], h[16:20], h[20:])
+}
+
+// parseUUID reads what uuidText wrote; zero if it is empty.
+func parseUUID(text string) (id [16]byte, err error) {
+	if text == "" {
+		return id, nil
+	}
+	b, err := hex.DecodeString(strings.ReplaceAll(text, "-", ""))
+	if err != nil || len(b) != len(id) {
+		return id, fmt.Errorf("%q is no uuid", text)
+	}
+	return [16]byte(b), nil
 }
 
 // applyRetain keeps the entries from q.a on in the log store; 0 means that the

@@ -143,15 +143,17 @@ typedef enum PgraftOp
 
 	/*
 	 * The apply worker's.  NEXT answers with the committed entries after
-	 * index a once there are any, or with none after b ms: rows of three
-	 * columns.  Of PGRAFT_NEXT_HEADER_ROWS, the first is about the log: the
-	 * last of the indexes after a that no member's log holds any more (0 =
-	 * none, else no entries follow), the last that can be read, and the
-	 * cluster's uuid, or NULL if this node is no member (after a comma, those
-	 * that it had before this node recovered it from a lost quorum); the
-	 * second is 1 if another member asks for the exported state of the
-	 * database, else 0, and two NULLs; then index, term and data of each
-	 * entry, data NULL for Raft's own.
+	 * index a once there are any, or with none after b ms; data is the uuid
+	 * of the cluster that index a is of, empty if the database has no
+	 * progress yet.  Rows of three columns.  Of PGRAFT_NEXT_HEADER_ROWS, the
+	 * first is about the log: the last of the indexes after a that no
+	 * member's log holds any more (0 = none, else no entries follow), the
+	 * last that can be read, and the cluster's uuid, or NULL if this node is
+	 * no member; the second is a PgraftProgress, with PGRAFT_PROGRESS_AHEAD
+	 * the index of the recovery's entry, else 0, and a NULL; the third is 1
+	 * if another member asks for the exported state of the database, else 0,
+	 * and two NULLs; then index, term and data of each entry, data NULL for
+	 * Raft's own.
 	 */
 	PGRAFT_OP_APPLY_NEXT = 40,
 	PGRAFT_OP_APPLY_RETAIN = 41,	/* a: entries from here on are kept; 0 =
@@ -221,7 +223,18 @@ enum
 };
 
 /* Rows of PGRAFT_OP_APPLY_NEXT that come before the entries. */
-#define PGRAFT_NEXT_HEADER_ROWS	2
+#define PGRAFT_NEXT_HEADER_ROWS	3
+
+/* How a database's progress stands to the log: core.CheckProgress. */
+typedef enum PgraftProgress
+{
+	PGRAFT_PROGRESS_OWN = 0,	/* of its cluster */
+	PGRAFT_PROGRESS_RECOVERED = 1,	/* of a former one, which the log
+									 * continues */
+	PGRAFT_PROGRESS_AHEAD = 2,	/* of a former one, and further than this
+								 * node's log held when it recovered it */
+	PGRAFT_PROGRESS_OTHER = 3	/* of another cluster */
+} PgraftProgress;
 
 #define PGRAFT_REQUEST_ID_BYTES	16
 

@@ -68,6 +68,10 @@ var retainMutants = []mutant{
 		edits: []edit{{"sim/database_fetch.go", " || c.index <= d.now.index:\n", ":\n"}},
 	},
 	{
+		name: "lost-entries-kept", class: "handed out", doc: "a database goes along with a member that goes on alone, however far it has come",
+		edits: []edit{{"core/recover.go", "	if p == ProgressRecovered && recovered != 0 && index >= recovered {\n", "	if p == ProgressRecovered && recovered != 0 && index>>62 != 0 {\n"}},
+	},
+	{
 		name: "silent-member-waited-for", class: "handed out", live: true, doc: "a member that does not answer is waited for for ever",
 		edits: []edit{{"core/retain/fetch.go", "x.asked != 0 && a.Now-x.at >= a.ticks(HistoryMillis) {", "x.asked != 0 && a.Now-x.at >= a.ticks(HistoryMillis<<20) {"}},
 	},

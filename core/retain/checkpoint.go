@@ -80,11 +80,12 @@ func (f *filling) state(k *checkpoint.Codec) {
 		k.Uint(&g.To)
 		k.Uint(&g.Low)
 		k.Uint(&g.High)
+		k.Uint(&g.again)
 	})
 	k.Flag(&f.open)
 	f.asker.state(k)
 	k.Flag(&f.may)
-	for _, v := range []*uint64{&f.after, &f.first, &f.giver, &f.writing, &f.again, &f.gone, &f.said} {
+	for _, v := range []*uint64{&f.after, &f.first, &f.giver, &f.writing, &f.gone, &f.said} {
 		k.Uint(v)
 	}
 }

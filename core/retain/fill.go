@@ -15,13 +15,14 @@ import (
 
 // fillRetryMillis is how long to wait before the members are asked again, after none
 // of them gave what is missing and not all said that it is gone.
-const fillRetryMillis = 10_000
+const fillRetryMillis = 5000
 
 // Gap is a part of the log that the store does not hold, both ends included.
 // Entries in it have terms from Low to High; a Low of 0 is not known.
 type Gap struct {
 	From, To  uint64
 	Low, High uint64
+	again     uint64 // tick from which on to ask anew
 }
 
 func (g Gap) String() string { return fmt.Sprintf("%d to %d", g.From, g.To) }
@@ -37,7 +38,6 @@ type filling struct {
 	may     bool   // some member may have what is missing, though it did not give it
 	giver   uint64 // Raft id of who gave the last chunk
 	writing uint64 // last index of the chunk that is on its way to the store; 0: none
-	again   uint64 // tick from which on to ask anew
 	gone    uint64 // what is missing up to here is in no member's log any more
 	said    uint64 // and that was logged up to here
 }
@@ -79,11 +79,30 @@ func (m *Machine) Trimmed(first uint64) {
 // of them said; 0: there is none.
 func (m *Machine) Gone() uint64 { return m.filling.gone }
 
-// gap is the one to be filled next; nil: there is none. One whose beginning is gone
-// stays as it is, as a store fills a gap from its lower end.
-func (f *filling) gap() *Gap {
+// gap is the one to be filled next; nil: there is none now. One whose beginning is gone
+// stays as it is, as a store fills a gap from its lower end; one that nobody could give
+// just now keeps none above it waiting.
+func (f *filling) gap(now uint64) *Gap {
 	for i := range f.gaps {
-		if f.gaps[i].From > f.gone {
+		if g := &f.gaps[i]; g.From > f.gone && now >= g.again {
+			return g
+		}
+	}
+	return nil
+}
+
+// anew forgets what the members said that they cannot give.
+func (f *filling) anew() {
+	f.gone = 0
+	for i := range f.gaps {
+		f.gaps[i].again = 0
+	}
+}
+
+// asks is the gap that the open round is for; nil: retention has passed it.
+func (f *filling) asks() *Gap {
+	for i := range f.gaps {
+		if f.gaps[i].From == f.after+1 {
 			return &f.gaps[i]
 		}
 	}
@@ -94,12 +113,15 @@ func (f *filling) gap() *Gap {
 // under way, nor while the disk has no room.
 func (m *Machine) askFill(a Around) {
 	f := &m.filling
-	for !a.Full && m.needs.given && f.asked == 0 && f.writing == 0 && a.Now >= f.again && len(m.fetches.open) == 0 {
-		g := f.gap()
+	for !a.Full && m.needs.given && f.asked == 0 && f.writing == 0 && len(m.fetches.open) == 0 {
+		g := f.asks()
+		if !f.open || g == nil {
+			f.open, g = false, f.gap(a.Now)
+		}
 		if g == nil {
 			return
 		}
-		if !f.open || f.after != g.From-1 {
+		if !f.open {
 			f.open, f.after, f.tried, f.first, f.may = true, g.From-1, nil, 0, false
 		}
 		to := f.next(m.members, a.Now, func(id uint64) bool { return id == f.giver })
@@ -111,16 +133,16 @@ func (m *Machine) askFill(a Around) {
 				HistoryRequest: &corepb.HistoryRequest{After: f.after, Stored: true, Last: g.To}}})
 			return
 		}
-		m.endRound(*g, a)
+		m.endRound(g, a)
 	}
 }
 
 // endRound is for when all members were asked and none gave the next chunk of g.
-func (m *Machine) endRound(g Gap, a Around) {
+func (m *Machine) endRound(g *Gap, a Around) {
 	f := &m.filling
 	f.open = false
 	if f.may {
-		f.again = a.Now + a.ticks(fillRetryMillis)
+		g.again = a.Now + a.ticks(fillRetryMillis)
 		return
 	}
 	f.gone = g.To
@@ -129,7 +151,7 @@ func (m *Machine) endRound(g Gap, a Around) {
 	}
 	if f.gone > f.said {
 		f.said = f.gone
-		m.warn("entries %d to %d are in no member's log any more: this node's log keeps its gap of entries %v", g.From, f.gone, g)
+		m.warn("entries %d to %d are in no member's log any more: this node's log keeps its gap of entries %v", g.From, f.gone, *g)
 	}
 }
 
@@ -140,9 +162,9 @@ func (m *Machine) fillHeard(from uint64, h *corepb.History, a Around) bool {
 		return false
 	}
 	f.asked = 0
-	g := f.gap()
+	g := f.asks()
 	switch {
-	case g == nil || g.From != f.after+1: // retention has passed it
+	case g == nil: // retention has passed it
 	case h.GetFirst() == 0: // of a build that gives no stored entries
 		f.may = true
 	case h.GetFirst() > g.From:

@@ -87,7 +87,7 @@ func TestFillRounds(t *testing.T) {
 		if f.Gone() != 0 {
 			t.Errorf("%s: gone up to %d", name, f.Gone())
 		}
-		f.pass(9)
+		f.pass(4)
 		f.Take()
 		if f.filling.asked != 0 {
 			t.Errorf("%s: asked again too soon", name)
@@ -121,6 +121,30 @@ func TestFillRounds(t *testing.T) {
 	alone.SetNeed(Need{}, f.a)
 	if alone.Gone() != 5 {
 		t.Errorf("nobody else is there, and %d is gone", alone.Gone())
+	}
+}
+
+// A gap that nobody can fill just now keeps no later one waiting.
+func TestFillGoesOn(t *testing.T) {
+	f := missing(t)
+	f.Installed(30, Gap{From: 31, To: 40, Low: 4, High: 5}, f.a)
+	f.Take()
+	f.gives(2, 10, 2) // it has a gap there too
+	f.gives(3, 10, 25)
+	f.want(t, "ask 3 after 10; ask 2 after 30")
+	f.gives(2, 30, 2, 4, 4)
+	f.want(t, "fill 31 to 32")
+	f.Filled(32, f.a)
+	f.want(t, "ask 2 after 32")
+	f.gives(2, 32, 2, 4, 4, 4, 4, 4, 4, 4, 4)
+	f.Filled(40, f.a)
+	f.Take()
+	f.pass(4)
+	if f.Take(); f.filling.asked != 0 {
+		t.Error("the first gap is asked for too soon")
+	}
+	if f.pass(1); f.filling.asked != 2 || f.filling.after != 10 {
+		t.Errorf("the first gap is not asked for again: %+v", f.filling)
 	}
 }
 

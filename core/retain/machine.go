@@ -97,7 +97,7 @@ func (m *Machine) SetMembers(ids []uint64) {
 		return
 	}
 	m.members = slices.DeleteFunc(slices.Clone(ids), func(id uint64) bool { return id == m.self })
-	m.filling.gone, m.filling.again = 0, 0 // others may have what is missing
+	m.filling.anew() // others may have what is missing
 	m.needs.forget(m.members)
 	m.retain()
 }

@@ -28,10 +28,15 @@ func (a *adminRequest) asks(m *madeChange) bool {
 		return false
 	case a.kind == adminReplace:
 		return a.goes == m.member.GetReplaces()
-	case a.wrong:
+	case a.isWrong():
 		return false
 	}
 	return a.kind == adminAdd && m.member.GetReplaces() == 0
+}
+
+// isWrong says that what a asked for cannot be.
+func (a *adminRequest) isWrong() bool {
+	return a.wrong && (a.unless == 0 || a.node.core == nil || a.node.core.Members().Get(a.unless) != nil)
 }
 
 // begins: a leader adds and demotes only whom an operator asked it to, and does
@@ -118,8 +123,9 @@ func (c *checks) told(a *adminRequest, r core.Reply) {
 	case n.foreign() || r.Code == core.Unknown:
 	case r.Code != core.OK:
 		c.toldRefused(a, r)
-	case a.wrong:
+	case a.isWrong():
 		c.w.fail(checkChange, "%v says that a change was made that cannot be, of %v", n, a.target)
+	case a.wrong: // it was right by then
 	case a.kind == adminTransfer:
 		c.toldTransferred(a)
 	default:

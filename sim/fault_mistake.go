@@ -24,7 +24,7 @@ var faultMistake = Kind{
 		}
 		spare := w.nodes[len(w.nodes)-1]
 		in := core.AddNode{NodeID: x.id, Address: x.address, Port: port, ReplicaUUID: [16]byte(l.members.Node(x.id).GetReplicaUuid())}
-		a := &adminRequest{kind: adminAdd, target: x, replica: in.ReplicaUUID, wrong: true}
+		a := &adminRequest{kind: adminAdd, target: x, replica: in.ReplicaUUID, wrong: true, unless: l.members.Node(x.id).GetRaftId()}
 		what := ""
 		switch s.Param {
 		case 0:
@@ -44,7 +44,7 @@ var faultMistake = Kind{
 			if l.members.Node(spare.id) != nil || w.busyWith(spare) {
 				return ""
 			}
-			a.kind, a.target = adminRemove, spare
+			a.kind, a.target, a.unless = adminRemove, spare, 0
 			what = spare.String() + " is to be removed, which is no member"
 		}
 		w.nextID++

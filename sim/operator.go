@@ -31,6 +31,7 @@ type adminRequest struct {
 	term    uint64   // of the leader, then
 	refused bool     // it was told that nothing happened
 	wrong   bool     // it cannot be
+	unless  uint64   // unless this member, by its Raft id, has gone when it is looked at
 }
 
 type adminKind uint8

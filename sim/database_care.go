@@ -49,13 +49,14 @@ func (d *database) becomes(c content) {
 	d.asked, d.asksState, d.part = 0, false, nil
 }
 
-// restoreNewer puts a dump of another database that is further in a database's place, as
-// often as not, if there is one: it may then hold more than its node's log.
+// restoreNewer puts a dump of another database in a database's place, as often as not, if
+// there is one that holds more than its node's log. (One that ends within the log can
+// differ from an uncommitted tail there, which nothing sees: the progress is an index.)
 func (w *World) restoreNewer(d *database) {
 	if !d.applies || d.stuck != "" || d.draws.Below(2) == 0 {
 		return
 	}
-	if x := w.donor(d, d.now.index+1); x != nil {
+	if x := w.donor(d, max(d.now.index, d.node.disk.dir.last())+1); x != nil {
 		w.say(d.node, "its database is restored from that of %v, as of entry %d", x, x.database.now.index)
 		d.becomes(x.database.now)
 	}

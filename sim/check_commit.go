@@ -34,7 +34,7 @@ func (c *checks) commitMoved(n *node) {
 	if t := v.at(to).term; n.status.Role == core.RoleLeader && v.role == core.RoleLeader && t != n.status.Term {
 		c.w.fail(checkQuorum, "%v leads in term %d and commits entry %d of term %d: only entries of its own term are committed by counting", n, n.status.Term, to, t)
 	}
-	if n.status.Role == core.RoleLeader && !c.quorumHas(v.before, v.wasJoint, to, v.at(to).term) && !c.quorumHas(n.members, v.joint, to, v.at(to).term) {
+	if n.status.Role == core.RoleLeader && !c.quorumHas(v.before, v.wasJoint, to, v.at(to).term) && !c.quorumHas(n.core.Members(), v.joint, to, v.at(to).term) {
 		c.w.fail(checkQuorum, "%v commits entry %d of term %d, which no quorum has on its disks", n, to, v.at(to).term)
 	}
 }

@@ -44,7 +44,7 @@ func (c *checks) gives(n *node, h *core.HardState) {
 func (c *checks) elected(n *node) {
 	v, me, term := &n.view, n.identity.RaftID, n.status.Term
 	voted := func(id uint64) bool { return id == me || c.votes[vote{id, term}] == me }
-	if !quorum(v.before, v.wasJoint, voted) && !quorum(n.members, v.joint, voted) {
+	if !quorum(v.before, v.wasJoint, voted) && !quorum(n.core.Members(), v.joint, voted) {
 		c.w.fail(checkLeader, "%v leads in term %d, and no quorum voted for it", n, term)
 	}
 }

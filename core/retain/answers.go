@@ -35,12 +35,16 @@ type answer struct {
 }
 
 // historyAsked has the host read what a member asks for, as far as it is committed
-// and in this node's log store. An order to read nothing learns its first index.
+// and in this node's log store. An order to read nothing learns its first index. A
+// reader's question for what this node has not applied yet is not answered.
 func (m *Machine) historyAsked(from uint64, q *corepb.HistoryRequest, a Around) {
 	if len(m.answers.open) >= maxAnswers {
 		return
 	}
 	after := max(q.GetAfter(), FoundingIndex) // that is Raft's own, and a snapshot
+	if after >= a.Readable && !q.GetStored() {
+		return // this node has not come so far: to say that it has nothing would say too much
+	}
 	last := min(after+MaxHistoryEntries, a.Readable)
 	if q.GetLast() != 0 {
 		last = min(last, q.GetLast())

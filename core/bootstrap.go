@@ -6,11 +6,12 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
 	"github.com/pgraft/pgraft/core/corepb"
+	"github.com/pgraft/pgraft/core/retain"
 )
 
 // FoundingIndex is where every log begins: no entry has it, but the snapshot that
 // Bootstrap makes.
-const FoundingIndex = 1
+const FoundingIndex = retain.FoundingIndex
 
 // FoundingTerm is that snapshot's term.
 const FoundingTerm = 1

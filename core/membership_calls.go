@@ -17,9 +17,14 @@ func (c *Core) addNode(in AddNode) {
 	if c.refusedHere(in.ID) {
 		return
 	}
-	ch := &change{ids: []uint64{in.ID}, newest: in.Newest, add: &corepb.Member{Address: in.Address, Port: in.Port,
-		ReplicaUuid: bytes.Clone(in.ReplicaUUID[:]), Role: corepb.Role_JOINING, RaftId: RaftID(0, in.NodeID)}}
-	c.enqueue(ch)
+	add := joining(in.NodeID, in.Address, in.Port, in.ReplicaUUID)
+	c.enqueue(&change{ids: []uint64{in.ID}, newest: in.Newest, add: add})
+}
+
+// joining is a member as it is asked for: without an incarnation yet.
+func joining(nodeID uint32, address string, port uint32, replica [16]byte) *corepb.Member {
+	return &corepb.Member{Address: address, Port: port, ReplicaUuid: bytes.Clone(replica[:]),
+		Role: corepb.Role_JOINING, RaftId: RaftID(0, nodeID)}
 }
 
 func (c *Core) removeNode(in RemoveNode) {
@@ -38,7 +43,7 @@ func (c *Core) removeNode(in RemoveNode) {
 func (c *Core) refusedHere(id uint64) bool {
 	switch {
 	case c.removed:
-		c.reply(id, RemovedMember, "this node was removed from the cluster")
+		c.reply(id, RemovedMember, removedText)
 	case c.role != raft.StateLeader:
 		c.reply(id, NotLeader, "this node does not lead")
 	default:

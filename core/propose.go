@@ -39,7 +39,7 @@ func newProposals() proposals {
 func (c *Core) propose(in Propose) {
 	ps := &c.proposed
 	if c.removed {
-		c.reply(in.ID, RemovedMember, "this node was removed from the cluster")
+		c.reply(in.ID, RemovedMember, removedText)
 		return
 	}
 	if len(in.Data) > c.cfg.MaxEntryBytes {

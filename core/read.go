@@ -75,7 +75,7 @@ func (r *reads) join(a asker) {
 func (c *Core) read(r *read) {
 	switch {
 	case c.removed:
-		c.reply(r.id, RemovedMember, "this node was removed from the cluster")
+		c.reply(r.id, RemovedMember, removedText)
 	case len(c.reads.open) >= maxReads:
 		c.reply(r.id, Busy, "%d reads wait already", maxReads)
 	default:

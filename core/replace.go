@@ -18,8 +18,7 @@ func (c *Core) replaceNode(in ReplaceNode) {
 	if c.refusedHere(in.ID) {
 		return
 	}
-	add := &corepb.Member{Address: in.Address, Port: in.Port, ReplicaUuid: bytes.Clone(in.ReplicaUUID[:]),
-		Role: corepb.Role_JOINING, RaftId: RaftID(0, in.NodeID)}
+	add := joining(in.NodeID, in.Address, in.Port, in.ReplicaUUID)
 	old := c.members.Node(in.OldNodeID)
 	if old == nil {
 		if c.votesAs(add) { // asked again by someone who missed the answer

@@ -93,12 +93,4 @@ func (w *World) hashPersist(b *core.Persist) {
 			h.bytes(e.Data)
 		}
 	}
-	if b.Keep > 0 || len(b.History) > 0 {
-		h.words(b.Keep, uint64(len(b.History)))
-		for i := range b.History {
-			e := &b.History[i]
-			h.words(e.Index, e.Term, uint64(e.Kind))
-			h.bytes(e.Data)
-		}
-	}
 }

@@ -105,15 +105,19 @@ type failStopFS struct {
 
 // change runs a call that changes something on the disk.
 func (f *failStopFS) change(what change, name string, call func() error) {
+	waits := false
 	for tries := 0; ; tries++ {
 		if err := f.g.failed(); err != nil {
 			f.g.stop(err)
 		}
 		err := call()
 		if what.lacksRoom(err) {
-			if err = f.room.wait(tries, err); err == nil {
+			if err = f.room.wait(tries, err, &waits); err == nil {
 				continue
 			}
+		}
+		if waits {
+			f.room.done()
 		}
 		if err != nil {
 			f.g.stop(fmt.Errorf("store: %s %s: %w", what, name, err))

@@ -33,7 +33,7 @@ func TestFullDiskOfUnknownFileSystem(t *testing.T) {
 		t.Error("/proc is taken for a disk, or a directory in memory is not")
 	}
 	r := &room{fs: vfs.NewMem(), held: true, until: make(chan struct{})}
-	if err := r.wait(0, syscall.ENOSPC); err != syscall.ENOSPC || !r.held {
+	if err := r.wait(0, syscall.ENOSPC, new(bool)); err != syscall.ENOSPC || !r.held {
 		t.Errorf("%v; the ballast is there: %v", err, r.held)
 	}
 }

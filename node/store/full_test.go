@@ -164,7 +164,18 @@ func TestDiskFillsUp(t *testing.T) {
 	if e, err := s.Entry(2); err != nil || len(e.Data) == 0 {
 		t.Errorf("a read meanwhile: %v", err)
 	}
-	if err := s.SetIdentity(core.Identity{}); !errors.Is(err, store.ErrFull) {
+	other := make(chan error, 1)
+	d.whenMetAgain(func() { // as the call is made once more
+		answer := make(chan error, 1)
+		go func() { answer <- s.SetIdentity(core.Identity{}) }()
+		select {
+		case err := <-answer:
+			other <- err
+		case <-time.After(5 * time.Second):
+			other <- errors.New("it waits too")
+		}
+	})
+	if err := <-other; !errors.Is(err, store.ErrFull) {
 		t.Errorf("another write meanwhile: %v", err)
 	}
 	if err := s.SetRetention(store.Retention{RetainEntries: 100}); err != nil {

@@ -72,7 +72,7 @@ type room struct {
 	no      bool            // there cannot be one
 	full    bool            // as last answered
 	cause   error
-	waiting int // calls
+	waiting int // calls, also while they are made once more
 }
 
 func newRoom(dir string, o Options) *room {
@@ -115,13 +115,13 @@ func (r *room) usage() (u vfs.DiskUsage, reserve uint64, unknown bool) {
 func (r *room) ballast() string { return r.fs.PathJoin(r.dir, ballastName) }
 
 // wait is asked by a call that found no room, tries times so far. It says whether the
-// call shall be made again, or else why not.
-func (r *room) wait(tries int, cause error) error {
-	until, err := r.met(cause)
+// call shall be made again, or else why not. Once it has waited, *waits is true, and the
+// call ends with done.
+func (r *room) wait(tries int, cause error, waits *bool) error {
+	until, err := r.met(cause, waits)
 	if until == nil {
 		return err
 	}
-	defer r.done()
 	pause := time.NewTimer(min(minRoomRetry<<min(tries, 10), maxRoomRetry))
 	defer pause.Stop()
 	select {
@@ -135,7 +135,7 @@ func (r *room) wait(tries int, cause error) error {
 
 // met notes that a call found no room. until is nil when there is nothing to wait for:
 // the call is made again at once, or fails.
-func (r *room) met(cause error) (until <-chan struct{}, err error) {
+func (r *room) met(cause error, waits *bool) (until <-chan struct{}, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.reserves {
@@ -155,10 +155,14 @@ func (r *room) met(cause error) (until <-chan struct{}, err error) {
 	if r.until == nil {
 		return nil, cause
 	}
-	r.waiting++
+	if !*waits {
+		*waits = true
+		r.waiting++
+	}
 	return r.until, nil
 }
 
+// done ends a call that waited.
 func (r *room) done() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

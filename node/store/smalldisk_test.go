@@ -20,6 +20,7 @@ type smallDisk struct {
 	free    int64
 	ballast int64
 	met     chan struct{} // a call found no room
+	again   func()        // unless nil: the next call that finds none calls it, once
 }
 
 func newSmallDisk(base vfs.FS, free int64) *smallDisk {
@@ -32,13 +33,28 @@ func (d *smallDisk) add(n int64) {
 	d.free += n
 }
 
-func (d *smallDisk) take(n int64, all bool) (int64, error) {
+// whenMetAgain has the next call that finds no room call f.
+func (d *smallDisk) whenMetAgain(f func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.again = f
+}
+
+func (d *smallDisk) take(n int64, all bool) (int64, error) {
+	d.mu.Lock()
 	if n <= d.free {
 		d.free -= n
+		d.mu.Unlock()
 		return n, nil
 	}
+	again := d.again
+	d.again = nil
+	defer func() {
+		d.mu.Unlock()
+		if again != nil {
+			again()
+		}
+	}()
 	if all {
 		n = 0
 	} else {

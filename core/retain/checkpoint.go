@@ -25,6 +25,8 @@ func (m *Machine) State(k *checkpoint.Codec) {
 		k.Uint(&x.last)
 		k.Uint(&x.first)
 		x.asker.state(k)
+		checkpoint.List(k, &x.gaps, k.Uint)
+		k.Uint(&x.before)
 	})
 	checkpoint.List(k, &m.asking.open, func(x *stateFetch) {
 		k.Uint(&x.id)

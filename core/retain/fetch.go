@@ -21,6 +21,23 @@ type fetch struct {
 	after, last uint64
 	first       uint64 // see Fetched
 	asker
+	// gaps are those that answered in this round with a gap there, which may be
+	// filled from a member that drops its entries before it is asked; before is how many
+	// the round before had.
+	gaps   []uint64
+	before uint64
+}
+
+// again begins another round with those that had a gap. It is over, and false, once
+// a round has told nothing new: then no log has the entries.
+func (x *fetch) again() bool {
+	if len(x.gaps) == 0 || uint64(len(x.gaps)) == x.before {
+		return false
+	}
+	x.before = uint64(len(x.gaps))
+	x.tried = slices.DeleteFunc(x.tried, func(id uint64) bool { return slices.Contains(x.gaps, id) })
+	x.gaps = nil
+	return true
 }
 
 // asker asks the members in turn.
@@ -72,6 +89,9 @@ func (m *Machine) askHistory(a Around) {
 			return // it is under way
 		}
 		to := x.next(m.members, a.Now, anybody)
+		if to == 0 && len(x.silent) == 0 && x.again() {
+			continue
+		}
 		if to == 0 {
 			m.endFetch(Fetched{ID: x.id, Silent: x.silent, First: x.first})
 			continue
@@ -100,6 +120,9 @@ func (m *Machine) historyHeard(from uint64, h *corepb.History, a Around) {
 		m.endFetch(Fetched{ID: x.id, Entries: es})
 	} else {
 		x.asked, x.first = 0, least(x.first, h.GetFirst(), x.after)
+		if h.GetFirst() != 0 && h.GetFirst() <= x.after+1 {
+			x.gaps = append(x.gaps, from)
+		}
 	}
 	m.ask(a)
 }

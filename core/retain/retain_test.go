@@ -351,3 +351,39 @@ func TestTicketsOfTwoLives(t *testing.T) {
 		t.Errorf("tickets %v", tickets)
 	}
 }
+
+// A member that answers with a gap may be filled by one that drops its entries before
+// it is asked: so who had a gap is asked once more, as long as one gap less is there.
+func TestGapIsAskedAgain(t *testing.T) {
+	fetch := func() *fixture {
+		f := newFixture()
+		f.SetMembers([]uint64{1, 2, 3, 4})
+		f.Fetch(1, 9, 20, f.a)
+		f.Take()
+		return f
+	}
+	f := fetch()
+	f.saysNothing(2, 9, 5)
+	f.saysNothing(3, 9, 30)
+	f.want(t, "ask 3 after 9; ask 4 after 9")
+	f.saysNothing(4, 9, 5)
+	f.want(t, "ask 2 after 9")
+	f.saysNothing(2, 9, 40)
+	f.want(t, "ask 4 after 9")
+	f.saysNothing(4, 9, 5)
+	f.want(t, "ask 4 after 9")
+	f.answers(4, 9, 10)
+	f.want(t, "fetched 1: 1 entries, silent []; done 1: 0")
+
+	f = fetch()
+	f.saysNothing(2, 9, 5)
+	f.saysNothing(3, 9, 30)
+	f.saysNothing(4, 9, 40)
+	f.Take()
+	f.saysNothing(2, 9, 5) // and nobody is left who could fill it
+	f.want(t, "fetched 1: 0 entries, silent []; begins at 11; done 1: 0")
+}
+
+func (f *fixture) saysNothing(from, after, first uint64) {
+	f.Receive(from, &corepb.Envelope{Body: &corepb.Envelope_History{History: &corepb.History{After: after, First: first}}}, f.a)
+}

@@ -10,7 +10,7 @@ const statusTicks = 16
 // statuses: what a node says of the members is so. A leader counts on an entry only
 // where it is durable; nobody's silence is longer or shorter than it was.
 func (c *checks) statuses(n *node) {
-	if n.foreign() {
+	if n.foreign() || n.knows() < c.raise.asked { // that build drops messages with entries, unheard
 		return
 	}
 	list, members := n.core.MemberStatuses(), n.core.Members().List

@@ -26,7 +26,7 @@ func (c *checks) acknowledged(q *request, r core.Reply) {
 		return
 	}
 	if o.kind == opRead && o.outcome == undecided {
-		o.read = c.value(o.key, n.view.pos)
+		o.read = c.value(o.key, n.seen.pos)
 		c.w.marks.add(markReadOK)
 	}
 }
@@ -48,7 +48,7 @@ func (c *checks) answeredRead(o *op, n *node, r core.Reply) {
 	}
 	switch o.kind {
 	case opBarrier:
-		o.read = c.value(o.key, n.view.pos)
+		o.read = c.value(o.key, n.seen.pos)
 		c.w.marks.add(markBarrierOK)
 	case opConfirm:
 		c.w.marks.add(markConfirmOK)

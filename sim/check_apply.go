@@ -21,15 +21,15 @@ func (c *checks) applied(n *node, a *core.Apply) {
 	if n.foreign() {
 		return
 	}
-	v := &n.view
+	seen := &n.seen
 	h := digest(a.Index)
 	h.bytes(a.Data)
-	if v.pos < len(c.order) {
-		if e := &c.order[v.pos]; e.index != a.Index || e.term != a.Term || e.hash != h {
+	if seen.pos < len(c.order) {
+		if e := &c.order[seen.pos]; e.index != a.Index || e.term != a.Term || e.hash != h {
 			c.w.fail(checkApplied, "%v applies entry %d of term %d where others applied %d of term %d, or with other data",
 				n, a.Index, a.Term, e.index, e.term)
 		}
-		v.pos++
+		seen.pos++
 		return
 	}
 	e := appliedEntry{index: a.Index, term: a.Term, hash: h, at: len(c.order), op: c.w.opOf(a.Data)}
@@ -39,7 +39,7 @@ func (c *checks) applied(n *node, a *core.Apply) {
 	}
 	c.firstApplied(n, &e)
 	c.order = append(c.order, e)
-	v.pos++
+	seen.pos++
 }
 
 // opOf is the operation that proposed data; nil if none did.

@@ -36,11 +36,11 @@ func (c *checks) once(n *node, e *core.Entry) {
 
 // inLog says whether n's log, with what is before it, has that entry.
 func (c *checks) inLog(n *node, p slotKey) bool {
-	v := &n.view
-	if p.index <= v.base { // it begins with what is committed
+	seen := &n.seen
+	if p.index <= seen.base { // it begins with what is committed
 		return p.index < uint64(len(c.committed)) && c.committed[p.index].term == p.term
 	}
-	return v.has(p.index) && v.at(p.index).term == p.term
+	return seen.has(p.index) && seen.at(p.index).term == p.term
 }
 
 // requestID is what a command in an entry is known by.

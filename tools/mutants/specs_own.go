@@ -95,7 +95,7 @@ var ownMutants = []mutant{
 	},
 	{
 		name: "removal-counts-the-removed", class: "own", doc: "the member to be removed counts among those that remain",
-		edits: []edit{{"core/hear.go", "	return need{after: c.votersBeside(id),\n", "	return need{\n"}},
+		edits: []edit{{"core/hear.go", "	return quorumNeed{after: c.votersBeside(id),\n", "	return quorumNeed{\n"}},
 	},
 	{
 		name: "request-ids-by-local-time", class: "12", doc: "each node forgets request ids after a time of its own",

@@ -4,7 +4,7 @@ import "slices"
 
 // idsNotChecked has request ids looked at by nobody.
 var idsNotChecked = []edit{
-	{"core/machine.go", "	if at, ok := m.requests.byID[a.requestID]; ok {\n", "	if at, ok := m.requests.byID[a.requestID]; ok && at.index == m.index {\n"},
+	{"core/machine.go", "	if at, ok := m.requestIDs.byID[a.requestID]; ok {\n", "	if at, ok := m.requestIDs.byID[a.requestID]; ok && at.index == m.index {\n"},
 	{"core/propose.go", "	if at, ok := c.proposed.appended[id]; ok {\n", "	if at, ok := c.proposed.appended[id]; ok && at.index == 0 {\n"},
 }
 
@@ -99,11 +99,11 @@ var ownMutants = []mutant{
 	},
 	{
 		name: "request-ids-by-local-time", class: "12", doc: "each node forgets request ids after a time of its own",
-		edits: []edit{{"core/core.go", "	c.now++\n	if c.removed {\n", "	c.now++\n	if c.now%64 == 0 {\n		c.requests.forget(c.machine.index + requestWindow)\n	}\n	if c.removed {\n"}},
+		edits: []edit{{"core/core.go", "	c.now++\n	if c.removed {\n", "	c.now++\n	if c.now%64 == 0 {\n		c.requestIDs.forget(c.machine.index + requestWindow)\n	}\n	if c.removed {\n"}},
 	},
 	{
 		name: "request-ids-not-in-snapshot", class: "12", doc: "a snapshot lacks the request ids",
-		edits: []edit{{"core/machine.go", "	requests := m.requests.encode()\n", "	requests := m.requests.encode()[:0]\n"}},
+		edits: []edit{{"core/machine.go", "	requestIDs := m.requestIDs.encode()\n", "	requestIDs := m.requestIDs.encode()[:0]\n"}},
 	},
 	{
 		name: "request-ids-not-checked", class: "12", doc: "a request id that is in the log is appended and committed again",

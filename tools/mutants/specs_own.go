@@ -112,7 +112,7 @@ var ownMutants = []mutant{
 	{
 		name: "one-try-is-one-message", class: "12", doc: "the same, with clients that never send a request again: nothing but the network says it twice",
 		edits: append(slices.Clone(idsNotChecked),
-			edit{"sim/client.go", "retry: c.draws.Below(4) > 0, request", "retry: c.draws.Below(4) > 4, request"}),
+			edit{"sim/client.go", "retry: c.draws.Below(4) > 0, requestID", "retry: c.draws.Below(4) > 4, requestID"}),
 	},
 	{
 		name: "acknowledged-when-appended", class: "own", doc: "a client is answered when the leader has put its entry into the log",

@@ -40,8 +40,13 @@ func (p *Pebble) damage(err error) *CorruptError {
 	return p.corrupt(p.culprit(err, text), errors.New(text))
 }
 
-// background is damage for what Pebble met between two calls.
+// background is damage for what Pebble met between two calls. The file that it did not
+// find was there when the store was opened.
 func (p *Pebble) background(err error) error {
+	var at *fs.PathError
+	if errors.Is(err, fs.ErrNotExist) && errors.As(err, &at) {
+		return &LostError{Dir: p.dir, Path: at.Path}
+	}
 	if damaged := p.damage(err); damaged != nil {
 		return damaged
 	}

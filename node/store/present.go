@@ -124,6 +124,9 @@ func kind(name string) (string, uint64) {
 
 // Present implements Store.
 func (p *Pebble) Present() error {
+	if err := p.guard.failed(); err != nil {
+		return err
+	}
 	lost := p.missing()
 	if lost == "" || p.missing() != lost { // it was removed in between, as no longer needed
 		return nil

@@ -53,6 +53,7 @@ type Store interface {
 
 	// Present fails with a *LostError, and so does every later call, once a file
 	// that the store needs is not there any more: somebody has removed or moved it.
+	// It fails with what the store has failed with otherwise, as in the background.
 	// It is cheap enough for every second.
 	Present() error
 }

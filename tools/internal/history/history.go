@@ -96,9 +96,6 @@ var momentNames = [...]string{"note", "fault", "down", "up", "pause", "resume", 
 
 func (k MomentKind) String() string { return momentNames[k] }
 
-// MomentNames are the words for all kinds of moments, in their order.
-func MomentNames() []string { return momentNames[:] }
-
 // Moment is something that people look for in a history.
 type Moment struct {
 	Lane int // None: the whole cluster

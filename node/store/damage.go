@@ -43,9 +43,12 @@ func (p *Pebble) damage(err error) *CorruptError {
 // background is damage for what Pebble met between two calls. The file that it did not
 // find was there when the store was opened.
 func (p *Pebble) background(err error) error {
-	var at *fs.PathError
-	if errors.Is(err, fs.ErrNotExist) && errors.As(err, &at) {
-		return &LostError{Dir: p.dir, Path: at.Path}
+	if errors.Is(err, fs.ErrNotExist) {
+		lost := &LostError{Dir: p.dir, Path: p.dir}
+		if at := (*fs.PathError)(nil); errors.As(err, &at) {
+			lost.Path = at.Path
+		}
+		return lost
 	}
 	if damaged := p.damage(err); damaged != nil {
 		return damaged

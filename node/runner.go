@@ -34,9 +34,8 @@ type runner struct {
 
 	// The rest belongs to the goroutine.
 	tick    time.Duration
-	moments [moments]tickMoment
+	clock   core.Clock
 	waiting map[uint64]chan core.Reply
-	toApply uint64
 	kept    kept
 	known   core.Status // as last published
 	expiry  int64       // of the lease, as last published
@@ -44,21 +43,14 @@ type runner struct {
 	hung    hung
 }
 
-const (
-	inboxSize = 4096 // inputs; over it, messages are dropped and callers wait
-	// moments is for how many ticks their time is remembered: longer than a lease.
-	moments = 1024
-)
-
-type tickMoment struct {
-	tick uint64
-	at   time.Duration
-}
+// inboxSize is in inputs; over it, messages are dropped and callers wait.
+const inboxSize = 4096
 
 func newRunner(n *Node, c *core.Core, s store.Store) *runner {
 	r := &runner{n: n, core: c, store: s, inbox: make(chan any, inboxSize), quit: make(chan struct{}), ended: make(chan struct{}), over: make(chan struct{}),
 		kept: kept{map[uint64][]byte{}, map[uint64]*gathered{}}, tick: n.cfg.tick(), electionMillis: uint64(n.cfg.ElectionTimeout.Milliseconds()),
 		heartbeatMillis: uint64(n.cfg.HeartbeatInterval.Milliseconds()), waiting: map[uint64]chan core.Reply{}}
+	r.clock.Now = func() int64 { return int64(boottime()) }
 	r.disk = newDisk(n.stats.timed(s.Write), func(seq uint64) { r.put(core.Persisted{Seq: seq, First: s.Bounds().First}) }, n.fail)
 	return r
 }
@@ -109,7 +101,7 @@ func (r *runner) loop() {
 	defer r.endTrace()
 	t := time.NewTicker(r.tick)
 	defer t.Stop()
-	r.Publish(r.core.Status())
+	r.Publish(r.core.Status(), 0)
 	for {
 		select {
 		case <-r.quit:
@@ -140,18 +132,12 @@ func (r *runner) endTrace() {
 	panic(p)
 }
 
-func (r *runner) step(in core.Input) {
-	if _, ok := in.(core.Tick); ok {
-		next := r.core.Status().Tick + 1
-		r.moments[next%moments] = tickMoment{next, boottime()}
-	}
-	core.Perform(r.core, in, r)
-	for r.toApply > 0 {
-		i := r.toApply
-		r.toApply = 0
-		core.Perform(r.core, core.Applied{Index: i}, r)
-	}
-	if !r.removed && r.core.Status().Role == core.RoleRemoved {
+func (r *runner) step(in core.Input) { core.Perform(r.core, in, r) }
+
+func (r *runner) Clock() *core.Clock { return &r.clock }
+
+func (r *runner) Removed() {
+	if !r.removed {
 		r.removed = true
 		r.n.removedFromCluster(r)
 	}
@@ -232,15 +218,11 @@ func boottime() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// Publish converts the lease, which the core counts in ticks, to a time.
-func (r *runner) Publish(s core.Status) {
+func (r *runner) Publish(s core.Status, leaseEnd int64) {
 	r.n.stats.changed(r.known, s)
 	r.known = s
-	st := Status{State: Running, Core: s, LeaderNode: core.NodeID(s.Lead)}
-	if m := r.moments[s.LeaseFrom%moments]; s.LeaseTicks > 0 && m.tick == s.LeaseFrom && m.at > 0 {
-		st.LeaseExpiry = int64(m.at + time.Duration(s.LeaseTicks)*r.tick)
-	}
-	r.expiry = st.LeaseExpiry
+	st := Status{State: Running, Core: s, LeaderNode: core.NodeID(s.Lead), LeaseExpiry: leaseEnd}
+	r.expiry = leaseEnd
 	if m := r.core.Members().Get(s.Lead); m != nil {
 		st.LeaderHost, st.LeaderPort = m.GetAddress(), m.GetPort()
 	}
@@ -265,9 +247,9 @@ func (r *runner) Send(s core.Send) {
 
 // Apply has nothing to wait for: apply workers read the log store at a pace of
 // their own.
-func (r *runner) Apply(as []core.Apply) {
+func (r *runner) Apply(as []core.Apply) (taken bool) {
 	r.n.stats.applied(as)
-	r.toApply = as[len(as)-1].Index
+	return true
 }
 
 func (r *runner) Reply(rep core.Reply) {

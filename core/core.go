@@ -67,7 +67,7 @@ func New(cfg Config, d Durable) (*Core, error) {
 		return nil, err
 	}
 	c := &Core{cfg: cfg, self: cfg.Identity.RaftID, log: log, peers: map[uint64]*peer{}}
-	c.requests.window = cfg.Limits.RequestWindow
+	c.requestIDs.window = cfg.Limits.RequestWindow
 	if err := c.machine.restore(log.marks[0]); err != nil {
 		return nil, fmt.Errorf("core: stored %w", err)
 	}

@@ -62,9 +62,9 @@ type slot struct {
 	chain digest
 }
 
-// view is what the checkers know of a node: the log as its core wants it to be
+// seen is what the checkers know of a node: the log as its core wants it to be
 // on the disk, and what they last saw.
-type view struct {
+type seen struct {
 	base   uint64 // the log begins after it
 	slots  []slot // slots[0] is base's own
 	confs  []uint64
@@ -85,12 +85,12 @@ type view struct {
 	baseJoint       *jointChange // the one that the log begins in
 }
 
-func (v *view) last() uint64 { return v.base + uint64(len(v.slots)) - 1 }
+func (s *seen) last() uint64 { return s.base + uint64(len(s.slots)) - 1 }
 
 // at returns the slot of index i, which must be in base..last.
-func (v *view) at(i uint64) *slot { return &v.slots[i-v.base] }
+func (s *seen) at(i uint64) *slot { return &s.slots[i-s.base] }
 
-func (v *view) has(i uint64) bool { return len(v.slots) > 0 && i >= v.base && i <= v.last() }
+func (s *seen) has(i uint64) bool { return len(s.slots) > 0 && i >= s.base && i <= s.last() }
 
 // checks is what is known of the one true log.
 type checks struct {
@@ -160,7 +160,7 @@ func (c *checks) found(n *node) {
 
 // before remembers what a step may change.
 func (c *checks) before(n *node) {
-	n.view.before, n.view.wasJoint, n.view.applied = n.members, n.view.joint, n.status.Applied
+	n.seen.before, n.seen.wasJoint, n.seen.applied = n.members, n.seen.joint, n.status.Applied
 	n.newest = stepTaken{n.identity.RaftID, c.w.now}
 }
 
@@ -176,8 +176,8 @@ func (c *checks) started(n *node, d core.Durable) {
 	if slices.Contains(c.damaged, n.disk.dir) {
 		c.w.fail(checkDurable, "%v starts from a directory with a damaged record, with a log that ends at %d", n, n.disk.dir.last())
 	}
-	v := &n.view
-	*v = view{term: n.status.Term, commit: n.status.Commit, slots: v.slots[:0], confs: v.confs[:0],
+	s := &n.seen
+	*s = seen{term: n.status.Term, commit: n.status.Commit, slots: s.slots[:0], confs: s.confs[:0],
 		gave: candidacy{d.HardState.Vote, d.HardState.Term}}
 	c.startLog(n, d)
 	c.follow(n)
@@ -219,11 +219,11 @@ func (c *checks) persist(n *node, b *core.Persist) {
 	if n.foreign() {
 		return
 	}
-	v := &n.view
-	if b.Seq != v.seq+1 {
-		c.w.fail(checkTransition, "%v hands out batch %d after %d", n, b.Seq, v.seq)
+	seen := &n.seen
+	if b.Seq != seen.seq+1 {
+		c.w.fail(checkTransition, "%v hands out batch %d after %d", n, b.Seq, seen.seq)
 	}
-	v.seq = b.Seq
+	seen.seq = b.Seq
 	if b.HardState != nil {
 		c.gives(n, b.HardState)
 	}
@@ -276,18 +276,18 @@ func (c *checks) stepped(n *node) {
 
 // published looks at the status that n showed.
 func (c *checks) published(n *node) {
-	v, s := &n.view, &n.status
+	seen, s := &n.seen, &n.status
 	c.follow(n)
-	if s.Term < v.term || s.Commit < v.commit {
-		c.w.fail(checkBack, "%v went from term %d, commit %d to term %d, commit %d", n, v.term, v.commit, s.Term, s.Commit)
+	if s.Term < seen.term || s.Commit < seen.commit {
+		c.w.fail(checkBack, "%v went from term %d, commit %d to term %d, commit %d", n, seen.term, seen.commit, s.Term, s.Commit)
 	}
-	if s.Role != v.role {
-		c.roleChanged(n, v.role)
+	if s.Role != seen.role {
+		c.roleChanged(n, seen.role)
 	}
-	if s.Commit > v.commit {
+	if s.Commit > seen.commit {
 		c.commitMoved(n)
 	}
-	v.term, v.commit, v.role = s.Term, s.Commit, s.Role
+	seen.term, seen.commit, seen.role = s.Term, s.Commit, s.Role
 }
 
 func (c *checks) roleChanged(n *node, was core.Role) {
@@ -309,7 +309,7 @@ func (c *checks) roleChanged(n *node, was core.Role) {
 // batches were queued, messages of the step may be on their way: that it leads, and
 // what it committed and applied, counts as if it had lived.
 func (c *checks) died(n *node) {
-	if n.foreign() || n.core.Status().Applied != n.status.Applied || n.view.seq != n.emitted {
+	if n.foreign() || n.core.Status().Applied != n.status.Applied || n.seen.seq != n.emitted {
 		return
 	}
 	c.published(n)

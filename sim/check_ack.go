@@ -13,11 +13,11 @@ func (c *checks) acknowledged(q *request, r core.Reply) {
 	c.acked = max(c.acked, r.Index)
 	switch e := o.applied; {
 	case e == nil:
-		c.w.fail(checkAck, "%v acknowledges request %x at %d, and no node applied it", n, o.request, r.Index)
+		c.w.fail(checkAck, "%v acknowledges request %x at %d, and no node applied it", n, o.requestID, r.Index)
 		return
 	case e.index != r.Index || e.term != r.Term:
 		c.w.fail(checkAck, "%v acknowledges request %x at %d of term %d, and it was applied at %d of term %d",
-			n, o.request, r.Index, r.Term, e.index, e.term)
+			n, o.requestID, r.Index, r.Term, e.index, e.term)
 	case r.Index > n.status.Commit:
 		c.w.fail(checkAck, "%v acknowledges entry %d, and its commit index is %d", n, r.Index, n.status.Commit)
 	}
@@ -26,7 +26,7 @@ func (c *checks) acknowledged(q *request, r core.Reply) {
 		return
 	}
 	if o.kind == opRead && o.outcome == undecided {
-		o.read = c.value(o.key, n.view.pos)
+		o.read = c.value(o.key, n.seen.pos)
 		c.w.marks.add(markReadOK)
 	}
 }
@@ -48,7 +48,7 @@ func (c *checks) answeredRead(o *op, n *node, r core.Reply) {
 	}
 	switch o.kind {
 	case opBarrier:
-		o.read = c.value(o.key, n.view.pos)
+		o.read = c.value(o.key, n.seen.pos)
 		c.w.marks.add(markBarrierOK)
 	case opConfirm:
 		c.w.marks.add(markConfirmOK)

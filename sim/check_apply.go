@@ -21,15 +21,15 @@ func (c *checks) applied(n *node, a *core.Apply) {
 	if n.foreign() {
 		return
 	}
-	v := &n.view
+	seen := &n.seen
 	h := digest(a.Index)
 	h.bytes(a.Data)
-	if v.pos < len(c.order) {
-		if e := &c.order[v.pos]; e.index != a.Index || e.term != a.Term || e.hash != h {
+	if seen.pos < len(c.order) {
+		if e := &c.order[seen.pos]; e.index != a.Index || e.term != a.Term || e.hash != h {
 			c.w.fail(checkApplied, "%v applies entry %d of term %d where others applied %d of term %d, or with other data",
 				n, a.Index, a.Term, e.index, e.term)
 		}
-		v.pos++
+		seen.pos++
 		return
 	}
 	e := appliedEntry{index: a.Index, term: a.Term, hash: h, at: len(c.order), op: c.w.opOf(a.Data)}
@@ -39,7 +39,7 @@ func (c *checks) applied(n *node, a *core.Apply) {
 	}
 	c.firstApplied(n, &e)
 	c.order = append(c.order, e)
-	v.pos++
+	seen.pos++
 }
 
 // opOf is the operation that proposed data; nil if none did.
@@ -83,9 +83,9 @@ func (c *checks) firstApplied(n *node, e *appliedEntry) {
 	o := e.op
 	switch {
 	case o.applied != nil:
-		c.w.fail(checkRequest, "%v applies request %x at %d, and it was applied at %d", n, o.request, e.index, o.applied.index)
+		c.w.fail(checkRequest, "%v applies request %x at %d, and it was applied at %d", n, o.requestID, e.index, o.applied.index)
 	case o.outcome == refused:
-		c.w.fail(checkOutcome, "%v applies request %x at %d, and its client was told that nothing happened", n, o.request, e.index)
+		c.w.fail(checkOutcome, "%v applies request %x at %d, and its client was told that nothing happened", n, o.requestID, e.index)
 	}
 	copied := *e
 	o.applied = &copied

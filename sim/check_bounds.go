@@ -19,7 +19,7 @@ func (c *checks) bounds(n *node) {
 	if q := len(n.disk.queue) + len(n.disk.writing); q > maxDiskQueue {
 		c.w.fail(checkBounds, "%v has %d batches on their way to its disk", n, q)
 	}
-	if s := n.status.Applied - min(n.status.Applied, n.view.mark); s > n.timing.SnapshotEntries {
+	if s := n.status.Applied - min(n.status.Applied, n.seen.mark); s > n.timing.SnapshotEntries {
 		c.w.fail(checkBounds, "%v has applied %d entries since its newest snapshot, %d are the most", n, s, n.timing.SnapshotEntries)
 	}
 }

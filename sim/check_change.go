@@ -86,8 +86,8 @@ func (c *checks) caughtUp(n *node, id uint64) {
 	if d == nil || d.had > d.last() {
 		return // an old copy of what it had
 	}
-	if d.last()+learnerLag < n.view.last() || silent > uint64(n.timing.ElectionTicks) {
-		c.w.fail(checkChange, "%v makes node %d a voter, which has %d of %d entries and was silent for %d ticks", n, core.NodeID(id), d.last(), n.view.last(), silent)
+	if d.last()+learnerLag < n.seen.last() || silent > uint64(n.timing.ElectionTicks) {
+		c.w.fail(checkChange, "%v makes node %d a voter, which has %d of %d entries and was silent for %d ticks", n, core.NodeID(id), d.last(), n.seen.last(), silent)
 	}
 }
 

@@ -63,13 +63,13 @@ func (c *checks) jointAt(i uint64) *jointChange {
 // follow notes whether the newest membership entry that a node has applied began
 // a joint configuration.
 func (c *checks) follow(n *node) {
-	v := &n.view
-	v.joint = v.baseJoint
-	for k := len(v.confs) - 1; k >= 0; k-- {
-		if i := v.confs[k]; i <= n.status.Applied {
-			v.joint = nil
-			if v.has(i) {
-				v.joint = c.joints[slotKey{i, v.at(i).term}]
+	seen := &n.seen
+	seen.joint = seen.baseJoint
+	for k := len(seen.confs) - 1; k >= 0; k-- {
+		if i := seen.confs[k]; i <= n.status.Applied {
+			seen.joint = nil
+			if seen.has(i) {
+				seen.joint = c.joints[slotKey{i, seen.at(i).term}]
 			}
 			return
 		}

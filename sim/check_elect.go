@@ -23,18 +23,18 @@ func (c *checks) stands(n *node, i *wireInfo) {
 // as its own (Raft paper, section 5.4.1). It is called with a batch that hands
 // the vote to the disk, before what else is in it.
 func (c *checks) gives(n *node, h *core.HardState) {
-	v := &n.view
+	seen := &n.seen
 	k := candidacy{h.Vote, h.Term}
-	if k == v.gave {
+	if k == seen.gave {
 		return
 	}
-	v.gave = k
+	seen.gave = k
 	x, ok := c.candidates[k]
-	if !ok || h.Vote == n.identity.RaftID || len(v.slots) == 0 {
+	if !ok || h.Vote == n.identity.RaftID || len(seen.slots) == 0 {
 		return
 	}
-	last := v.last()
-	if t := v.at(last).term; t > x.logTerm || t == x.logTerm && last > x.index {
+	last := seen.last()
+	if t := seen.at(last).term; t > x.logTerm || t == x.logTerm && last > x.index {
 		c.w.fail(checkComplete, "%v votes in term %d for node %d, whose log ends at %d of term %d, and its own ends at %d of term %d",
 			n, h.Term, core.NodeID(h.Vote), x.index, x.logTerm, last, t)
 	}
@@ -42,9 +42,9 @@ func (c *checks) gives(n *node, h *core.HardState) {
 
 // elected: a quorum voted for a leader, in a joint configuration one of each.
 func (c *checks) elected(n *node) {
-	v, me, term := &n.view, n.identity.RaftID, n.status.Term
+	seen, me, term := &n.seen, n.identity.RaftID, n.status.Term
 	voted := func(id uint64) bool { return id == me || c.votes[vote{id, term}] == me }
-	if !quorum(v.before, v.wasJoint, voted) && !quorum(n.core.Members(), v.joint, voted) {
+	if !quorum(seen.before, seen.wasJoint, voted) && !quorum(n.core.Members(), seen.joint, voted) {
 		c.w.fail(checkLeader, "%v leads in term %d, and no quorum voted for it", n, term)
 	}
 }

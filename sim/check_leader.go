@@ -16,17 +16,17 @@ func (c *checks) oneLeader(n *node) {
 // leaderComplete: a leader's log holds every entry that was committed in an
 // earlier term (Raft paper, figure 3).
 func (c *checks) leaderComplete(n *node) {
-	v := &n.view
+	seen := &n.seen
 	for i := uint64(len(c.committed)); i > 1; i-- {
 		e := &c.committed[i-1]
 		if e.leaderTerm >= n.status.Term {
 			continue // committed in this term or a later one: it need not know
 		}
 		switch {
-		case i-1 > v.last():
+		case i-1 > seen.last():
 			c.w.fail(checkComplete, "%v leads in term %d with a log that ends at %d; entry %d was committed in term %d",
-				n, n.status.Term, v.last(), i-1, e.leaderTerm)
-		case i-1 >= v.base && v.has(i-1) && v.at(i-1).chain != e.chain:
+				n, n.status.Term, seen.last(), i-1, e.leaderTerm)
+		case i-1 >= seen.base && seen.has(i-1) && seen.at(i-1).chain != e.chain:
 			c.w.fail(checkComplete, "%v leads in term %d; its log differs at or before %d from what was committed in term %d",
 				n, n.status.Term, i-1, e.leaderTerm)
 		}

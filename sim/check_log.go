@@ -45,21 +45,21 @@ func (c *checks) chainAt(i, term uint64) (digest, bool) {
 
 // startAt begins a node's log after a snapshot.
 func (c *checks) startAt(n *node, s *core.Snapshot) {
-	v := &n.view
-	v.slots, v.confs, v.mark = v.slots[:0], v.confs[:0], 0
-	v.base = 0
+	seen := &n.seen
+	seen.slots, seen.confs, seen.mark = seen.slots[:0], seen.confs[:0], 0
+	seen.base = 0
 	base := slot{}
 	if s != nil {
 		chain, ok := c.chainAt(s.Index, s.Term)
 		if !ok && s.Index > 1 {
 			c.w.fail(checkLog, "%v has a snapshot at index %d of term %d, which no log ever held", n, s.Index, s.Term)
 		}
-		v.base, v.mark, base = s.Index, s.Index, slot{s.Term, chain}
+		seen.base, seen.mark, base = s.Index, s.Index, slot{s.Term, chain}
 		c.know(n, s.Index, base)
 	}
-	v.slots = append(v.slots, base)
-	v.baseJoint = c.jointAt(v.base)
-	v.pos = c.positionAfter(v.base)
+	seen.slots = append(seen.slots, base)
+	seen.baseJoint = c.jointAt(seen.base)
+	seen.pos = c.positionAfter(seen.base)
 }
 
 // startLog takes over the log that a node starts with.
@@ -74,43 +74,43 @@ func (c *checks) startLog(n *node, d core.Durable) {
 }
 
 func (c *checks) appendEntry(n *node, e *core.Entry) {
-	v := &n.view
+	seen := &n.seen
 	if e.Kind == core.EntryNormal && len(e.Data) > 0 {
 		c.once(n, e)
 	}
-	s := slot{e.Term, extend(v.slots[len(v.slots)-1].chain, e)}
-	v.slots = append(v.slots, s)
+	s := slot{e.Term, extend(seen.slots[len(seen.slots)-1].chain, e)}
+	seen.slots = append(seen.slots, s)
 	c.know(n, e.Index, s)
 	if e.Kind != core.EntryNormal {
-		v.confs = append(v.confs, e.Index)
+		seen.confs = append(seen.confs, e.Index)
 		c.learn(e)
 	}
 }
 
 // appended takes over what a batch does to the log.
 func (c *checks) appended(n *node, b *core.Persist) {
-	v := &n.view
+	seen := &n.seen
 	if b.Snapshot != nil {
 		c.w.marks.add(markSnapshotInstalled)
 		c.startAt(n, b.Snapshot)
 	}
 	if b.Mark != nil {
 		c.w.marks.add(markSnapshotTaken)
-		v.mark = b.Mark.Index
+		seen.mark = b.Mark.Index
 	}
 	if len(b.Entries) == 0 {
 		return
 	}
 	first := b.Entries[0].Index
-	if first <= v.base || first > v.last()+1 {
-		c.w.fail(checkTransition, "%v appends entry %d to a log of %d..%d", n, first, v.base+1, v.last())
+	if first <= seen.base || first > seen.last()+1 {
+		c.w.fail(checkTransition, "%v appends entry %d to a log of %d..%d", n, first, seen.base+1, seen.last())
 		return
 	}
-	if first <= v.last() {
+	if first <= seen.last() {
 		c.w.marks.add(markTruncated)
-		v.slots = v.slots[:first-v.base]
-		for len(v.confs) > 0 && v.confs[len(v.confs)-1] >= first {
-			v.confs = v.confs[:len(v.confs)-1]
+		seen.slots = seen.slots[:first-seen.base]
+		for len(seen.confs) > 0 && seen.confs[len(seen.confs)-1] >= first {
+			seen.confs = seen.confs[:len(seen.confs)-1]
 		}
 	}
 	for i := range b.Entries {

@@ -13,13 +13,13 @@ import (
 // overlap (thesis, section 4.1). The bug of 2015 needs a configuration that is
 // in use before it is committed; in the library one is in use when applied.
 func (c *checks) oneChange(n *node, e *core.Entry) {
-	v := &n.view
+	seen := &n.seen
 	if e.Term != n.status.Term || n.status.Role != core.RoleLeader {
 		return // somebody else's
 	}
-	if len(v.confs) > 0 && v.confs[len(v.confs)-1] > n.status.Applied {
+	if len(seen.confs) > 0 && seen.confs[len(seen.confs)-1] > n.status.Applied {
 		c.w.fail(checkMembers, "%v appends a membership change at %d before it applied the one at %d (applied: %d)",
-			n, e.Index, v.confs[len(v.confs)-1], n.status.Applied)
+			n, e.Index, seen.confs[len(seen.confs)-1], n.status.Applied)
 	}
 	c.begins(n, e)
 	var cc pb.ConfChangeV2
@@ -46,8 +46,8 @@ func (c *checks) membersChanged(n *node, m core.Members) {
 func (c *checks) members0(n *node) { c.sameMembers(n, n.members) }
 
 func (c *checks) sameMembers(n *node, m core.Members) {
-	v, at := &n.view, uint64(0)
-	for _, i := range v.confs {
+	seen, at := &n.seen, uint64(0)
+	for _, i := range seen.confs {
 		if i <= n.status.Applied {
 			at = i
 		}
@@ -133,7 +133,7 @@ func (c *checks) countSteps(was, is core.Members) {
 // yet somewhere.
 func (c *checks) membershipRests() bool {
 	for _, n := range c.w.nodes {
-		if l := n.view.confs; !n.foreign() && len(l) > 0 && l[len(l)-1] > c.newestAt {
+		if l := n.seen.confs; !n.foreign() && len(l) > 0 && l[len(l)-1] > c.newestAt {
 			return false
 		}
 	}

@@ -22,25 +22,25 @@ func (c *checks) once(n *node, e *core.Entry) {
 			known = true
 		} else if p.index < e.Index && c.inLog(n, p) {
 			c.w.fail(checkRequest, "%v has request %x in its log twice: at %d of term %d and at %d of term %d",
-				n, o.request, p.index, p.term, e.Index, e.Term)
+				n, o.requestID, p.index, p.term, e.Index, e.Term)
 		}
 	}
 	if known {
 		return
 	}
 	o.places = append(o.places, here)
-	if id := requestID(e.Data); string(id) != string(o.request[:]) {
-		c.w.fail(checkRequest, "%v has entry %d under request %x, and its client chose %x", n, e.Index, id, o.request)
+	if id := requestID(e.Data); string(id) != string(o.requestID[:]) {
+		c.w.fail(checkRequest, "%v has entry %d under request %x, and its client chose %x", n, e.Index, id, o.requestID)
 	}
 }
 
 // inLog says whether n's log, with what is before it, has that entry.
 func (c *checks) inLog(n *node, p slotKey) bool {
-	v := &n.view
-	if p.index <= v.base { // it begins with what is committed
+	seen := &n.seen
+	if p.index <= seen.base { // it begins with what is committed
 		return p.index < uint64(len(c.committed)) && c.committed[p.index].term == p.term
 	}
-	return v.has(p.index) && v.at(p.index).term == p.term
+	return seen.has(p.index) && seen.at(p.index).term == p.term
 }
 
 // requestID is what a command in an entry is known by.

@@ -72,7 +72,7 @@ func (c *checks) backed(n *node) {
 	c.follow(n)
 	end, me := n.clock.trueAt(n.lease.until), n.identity.RaftID
 	promised := func(id uint64) bool { return id == me || c.promisedUntil(id, me) >= end }
-	if m := n.core.Members(); !quorum(m, n.view.joint, promised) {
+	if m := n.core.Members(); !quorum(m, n.seen.joint, promised) {
 		short := []uint32{}
 		for _, x := range m.List {
 			if !promised(x.GetRaftId()) {

@@ -120,17 +120,17 @@ func (c *checks) recovered(n *node) {
 		c.w.fail(checkRecover, "%v does not start to go on alone: %v %s", n, n.state, n.why)
 		return
 	}
-	for i := uint64(len(c.committed)); i <= n.view.last(); i++ {
+	for i := uint64(len(c.committed)); i <= n.seen.last(); i++ {
 		e := committed{leaderTerm: n.status.Term}
-		if i >= n.view.base {
-			e.slot = *n.view.at(i)
+		if i >= n.seen.base {
+			e.slot = *n.seen.at(i)
 		} else if i < uint64(len(c.first)) {
 			e.slot = c.first[i]
 		}
 		c.committed = append(c.committed, e)
 	}
-	if n.status.Commit != n.view.last() || n.status.Last != n.view.last() {
-		c.w.fail(checkRecover, "%v goes on alone with commit index %d, and its log ends at %d", n, n.status.Commit, n.view.last())
+	if n.status.Commit != n.seen.last() || n.status.Last != n.seen.last() {
+		c.w.fail(checkRecover, "%v goes on alone with commit index %d, and its log ends at %d", n, n.status.Commit, n.seen.last())
 	}
 }
 

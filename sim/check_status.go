@@ -42,7 +42,7 @@ func (c *checks) statuses(n *node) {
 
 // statusOfFollower is what a leader says of another member.
 func (c *checks) statusOfFollower(n *node, s *core.MemberStatus, id uint64) {
-	v := &n.view
+	seen := &n.seen
 	if s.Next <= s.Match || s.Match > n.status.Last {
 		c.w.fail(checkStatus, "%v says that node %d has entry %d, and is to get %d next; the log ends at %d", n, core.NodeID(id), s.Match, s.Next, n.status.Last)
 		return
@@ -53,10 +53,10 @@ func (c *checks) statusOfFollower(n *node, s *core.MemberStatus, id uint64) {
 	}
 	// A later leader can have replaced what it had, and so can an old copy.
 	d := c.replica(id)
-	if d == nil || d.hard.Term > n.status.Term || d.had > d.last() || s.Match <= v.base {
+	if d == nil || d.hard.Term > n.status.Term || d.had > d.last() || s.Match <= seen.base {
 		return
 	}
-	if t := v.at(s.Match).term; d.termAt(s.Match) != t && (d.snapshot == nil || d.snapshot.Index < s.Match) {
+	if t := seen.at(s.Match).term; d.termAt(s.Match) != t && (d.snapshot == nil || d.snapshot.Index < s.Match) {
 		c.w.fail(checkStatus, "%v says that node %d has entry %d of term %d, and on its disk there is one of term %d",
 			n, core.NodeID(id), s.Match, t, d.termAt(s.Match))
 	}

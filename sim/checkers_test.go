@@ -20,23 +20,23 @@ func TestCheckersFire(t *testing.T) {
 			w.checks.stepped(f)
 		},
 		checkLog: func(t *testing.T, w *World, l, f *node) {
-			i := f.view.last()
-			e := core.Entry{Index: i, Term: f.view.at(i).term, Data: []byte("another")}
-			w.checks.persist(f, &core.Persist{Seq: f.view.seq + 1, Entries: []core.Entry{e}})
+			i := f.seen.last()
+			e := core.Entry{Index: i, Term: f.seen.at(i).term, Data: []byte("another")}
+			w.checks.persist(f, &core.Persist{Seq: f.seen.seq + 1, Entries: []core.Entry{e}})
 		},
 		checkComplete: func(t *testing.T, w *World, l, f *node) {
-			f.view.slots = f.view.slots[:len(f.view.slots)-20]
+			f.seen.slots = f.seen.slots[:len(f.seen.slots)-20]
 			f.status.Role, f.status.Term = core.RoleLeader, f.status.Term+1
 			w.checks.votes[vote{l.identity.RaftID, f.status.Term}] = f.identity.RaftID
 			w.checks.stepped(f)
 		},
 		checkCommitted: func(t *testing.T, w *World, l, f *node) {
-			f.view.commit -= 3
-			f.view.at(f.status.Commit).chain++
+			f.seen.commit -= 3
+			f.seen.at(f.status.Commit).chain++
 			w.checks.stepped(f)
 		},
 		checkApplied: func(t *testing.T, w *World, l, f *node) {
-			f.view.pos = 0
+			f.seen.pos = 0
 			e := w.checks.order[0]
 			w.checks.applied(f, &core.Apply{Index: e.index, Term: e.term, Data: []byte("something else")})
 		},
@@ -53,7 +53,7 @@ func TestCheckersFire(t *testing.T) {
 				n.disk.dir.log = n.disk.dir.log[:max(0, len(n.disk.dir.log)-5)]
 			}
 			w.checks.committed = w.checks.committed[:l.status.Commit]
-			l.view.commit--
+			l.seen.commit--
 			w.checks.stepped(l)
 		},
 		checkAck: func(t *testing.T, w *World, l, f *node) {
@@ -62,17 +62,17 @@ func TestCheckersFire(t *testing.T) {
 		},
 		checkRequest: func(t *testing.T, w *World, l, f *node) {
 			o := finished(t, w, opWrite)
-			f.view.pos = len(w.checks.order)
+			f.seen.pos = len(w.checks.order)
 			w.checks.applied(f, &core.Apply{Index: f.status.Last + 1, Term: f.status.Term, Data: o.data})
 		},
 		checkOutcome: func(t *testing.T, w *World, l, f *node) {
 			o := &op{id: uint64(len(w.ops) + 1), outcome: refused, data: []byte{byte(len(w.ops) + 1), byte((len(w.ops) + 1) >> 8), 0, 0, 0, 0, 0, 0}}
 			w.ops = append(w.ops, o)
-			f.view.pos = len(w.checks.order)
+			f.seen.pos = len(w.checks.order)
 			w.checks.applied(f, &core.Apply{Index: f.status.Last + 1, Term: f.status.Term, Data: o.data})
 		},
 		checkMembers: func(t *testing.T, w *World, l, f *node) {
-			l.view.confs = append(l.view.confs, l.status.Applied+1)
+			l.seen.confs = append(l.seen.confs, l.status.Applied+1)
 			w.checks.oneChange(l, &core.Entry{Index: l.status.Applied + 2, Term: l.status.Term, Kind: core.EntryConfChangeV2})
 		},
 		checkAlive: func(t *testing.T, w *World, l, f *node) {
@@ -142,7 +142,7 @@ func TestCheckersFire(t *testing.T) {
 			w.checks.live()
 		},
 		checkTransition: func(t *testing.T, w *World, l, f *node) {
-			w.checks.persist(f, &core.Persist{Seq: f.view.seq + 2})
+			w.checks.persist(f, &core.Persist{Seq: f.seen.seq + 2})
 		},
 	} {
 		t.Run(check, func(t *testing.T) {
@@ -180,8 +180,8 @@ func TestCheckersFireToo(t *testing.T) {
 		}},
 		"an older term committed by counting": {checkQuorum, func(w *World, l, f *node) {
 			w.checks.committed = w.checks.committed[:l.status.Commit]
-			l.view.commit--
-			l.view.at(l.status.Commit).term--
+			l.seen.commit--
+			l.seen.at(l.status.Commit).term--
 			w.checks.stepped(l)
 		}},
 		"a leader for whom nobody voted": {checkLeader, func(w *World, l, f *node) {
@@ -191,8 +191,8 @@ func TestCheckersFireToo(t *testing.T) {
 		"a leader of the new voters alone": {checkLeader, func(w *World, l, f *node) {
 			f.status.Role, f.status.Term = core.RoleLeader, f.status.Term+1
 			w.checks.votes[vote{l.identity.RaftID, f.status.Term}] = f.identity.RaftID
-			f.view.joint = &jointChange{in: []uint64{l.identity.RaftID, f.identity.RaftID}}
-			f.view.wasJoint = f.view.joint
+			f.seen.joint = &jointChange{in: []uint64{l.identity.RaftID, f.identity.RaftID}}
+			f.seen.wasJoint = f.seen.joint
 			w.checks.elected(f)
 		}},
 		"a vote for a log that is behind": {checkComplete, func(w *World, l, f *node) {
@@ -214,12 +214,12 @@ func TestCheckersFireToo(t *testing.T) {
 		"a request twice in a log that is not committed": {checkRequest, func(w *World, l, f *node) {
 			i := w.checks.order[len(w.checks.order)-1].index
 			again := l.disk.dir.log[i-l.disk.dir.first]
-			again.Index = l.view.last() + 1
+			again.Index = l.seen.last() + 1
 			w.checks.appendEntry(l, &again)
 		}},
 		"a request under another id": {checkRequest, func(w *World, l, f *node) {
 			o := w.checks.order[0].op
-			o.request[0]++
+			o.requestID[0]++
 			o.places = nil
 			w.checks.startLog(f, core.Durable{Entries: f.disk.dir.log})
 		}},
@@ -227,7 +227,7 @@ func TestCheckersFireToo(t *testing.T) {
 			// The one who has not promised is the one that goes.
 			w.checks.promises = slices.DeleteFunc(w.checks.promises, func(p made) bool { return p.replica != f.identity.RaftID })
 			other := w.nodes[2]
-			l.view.confs, l.view.baseJoint = nil, &jointChange{in: []uint64{f.identity.RaftID}, out: []uint64{other.identity.RaftID}}
+			l.seen.confs, l.seen.baseJoint = nil, &jointChange{in: []uint64{f.identity.RaftID}, out: []uint64{other.identity.RaftID}}
 			l.leaseUntil = 0
 			w.checks.leased(l)
 		}},
@@ -296,7 +296,7 @@ func TestCheckersFireToo(t *testing.T) {
 			w.checks.available()
 		}},
 		"a member said to have what it has not": {checkStatus, func(w *World, l, f *node) {
-			l.view.base = 0
+			l.seen.base = 0
 			f.disk.dir.log = f.disk.dir.log[:0]
 			f.disk.dir.snapshot = nil
 			w.checks.statuses(l)

@@ -56,7 +56,7 @@ func (w *World) restoreNewer(d *database) {
 	if !d.applies || d.stuck != "" || d.draws.Below(2) == 0 {
 		return
 	}
-	if x := w.donor(d, max(d.now.index, d.node.disk.dir.last(), d.node.view.last())+1); x != nil {
+	if x := w.donor(d, max(d.now.index, d.node.disk.dir.last(), d.node.seen.last())+1); x != nil {
 		w.say(d.node, "its database is restored from that of %v, as of entry %d", x, x.database.now.index)
 		d.becomes(x.database.now)
 	}

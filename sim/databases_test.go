@@ -147,7 +147,7 @@ func TestCheckersOfDatabasesFire(t *testing.T) {
 		"history lost to a snapshot": {checkHistory, func(w *World, l, f *node) {
 			s := &core.Snapshot{Index: f.status.Applied + 10, Term: f.status.Term}
 			b := core.Persist{Seq: 1 << 40, Snapshot: s}
-			f.view.applied = f.status.Applied
+			f.seen.applied = f.status.Applied
 			w.checks.installs(f, &b)
 			w.checks.stores(f, &b)
 		}},

@@ -25,7 +25,7 @@ func TestPanicIsFailure(t *testing.T) {
 func TestWithout(t *testing.T) {
 	w, _, f := formed(t)
 	w.o.Without = []string{checkTransition}
-	w.checks.persist(f, &core.Persist{Seq: f.view.seq + 2})
+	w.checks.persist(f, &core.Persist{Seq: f.seen.seq + 2})
 	if w.failure != nil {
 		t.Errorf("%v, though it is off", w.failure)
 	}

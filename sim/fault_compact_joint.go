@@ -117,7 +117,7 @@ func watchJoint(w *World, s *strike, n *node) {
 		}
 		return
 	}
-	if s.stage != 1 || n.view.joint == nil {
+	if s.stage != 1 || n.seen.joint == nil {
 		return
 	}
 	l := w.leader()

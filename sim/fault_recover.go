@@ -24,7 +24,7 @@ var faultRecover = Kind{
 		}
 	},
 	watch: func(w *World, s *strike, n *node) {
-		if !s.cut && n.view.joint != nil {
+		if !s.cut && n.seen.joint != nil {
 			s.cut = true
 			w.arrange(event{at: w.now, kind: evBegin, ref: &Decision{Kind: s.Kind, At: w.now, Node: n.id, Param: s.Param}})
 		}

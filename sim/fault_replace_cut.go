@@ -30,7 +30,7 @@ var faultReplaceCut = Kind{
 		l := w.leader()
 		// The leader is the first to apply the change, with the one that goes it
 		// is cut off once somebody else has, too.
-		if s.apart != nil || n.view.joint == nil || l == nil || l == s.node || (n == l) != (s.Param == 1) {
+		if s.apart != nil || n.seen.joint == nil || l == nil || l == s.node || (n == l) != (s.Param == 1) {
 			return
 		}
 		s.apart = []*node{l, s.node}

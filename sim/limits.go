@@ -48,14 +48,14 @@ func (w *World) reachedWindow(q *request, r core.Reply) {
 // reachedMarks marks snapshots that a core must have let go: all since its log
 // began are over the bound, and the log itself is not.
 func (w *World) reachedMarks(n *node, b *core.Persist) {
-	v, bound := &n.view, w.shape.timing.Limits.MarkBytes
+	seen, bound := &n.seen, w.shape.timing.Limits.MarkBytes
 	switch {
 	case bound == 0 || n.timing.MaxTailBytes != 0:
 	case b.Snapshot != nil:
-		v.markBytes, v.marks = 0, 0
+		seen.markBytes, seen.marks = 0, 0
 	case b.Mark != nil:
-		v.markBytes += uint64(len(b.Mark.Data))
-		if v.marks++; v.marks > 2 && v.markBytes > bound {
+		seen.markBytes += uint64(len(b.Mark.Data))
+		if seen.marks++; seen.marks > 2 && seen.markBytes > bound {
 			w.marks.add(markMarkDropped)
 		}
 	}

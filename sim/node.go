@@ -89,7 +89,7 @@ type node struct {
 	leaseTerm  uint64        // the last one counted
 	leaseUntil time.Duration // the last one looked at
 	gone       bool          // what it steps comes from a member that it knows was removed
-	view       view          // what the checkers know of it
+	seen       seen          // what the checkers know of it
 	newest     stepTaken     // its newest step, whatever became of it since
 }
 

@@ -25,16 +25,16 @@ func planned(t *testing.T, seed uint64, decisions string, until time.Duration) *
 // checkers, as long as its log says nothing else.
 func TestLogBeginsInJointConfiguration(t *testing.T) {
 	w := planned(t, 3, "5s compact-joint node=2 peer=4 for=9s param=4", 8*time.Second)
-	v := &w.nodes[2].view
-	if v.baseJoint == nil || v.joint != v.baseJoint {
-		t.Fatalf("node 3 began at %d, in the configuration %v, and is in %v now", v.base, v.baseJoint, v.joint)
+	seen := &w.nodes[2].seen
+	if seen.baseJoint == nil || seen.joint != seen.baseJoint {
+		t.Fatalf("node 3 began at %d, in the configuration %v, and is in %v now", seen.base, seen.baseJoint, seen.joint)
 	}
-	if in := v.joint.in; len(in) != 1 || w.byID(uint32(in[0])).id != 4 {
+	if in := seen.joint.in; len(in) != 1 || w.byID(uint32(in[0])).id != 4 {
 		t.Errorf("voters of the new configuration only: %x, want node 4", in)
 	}
 	w.until(16 * time.Second)
-	if v.joint != nil {
-		t.Errorf("node 3 is still in the joint configuration %v", v.joint)
+	if seen.joint != nil {
+		t.Errorf("node 3 is still in the joint configuration %v", seen.joint)
 	}
 }
 

@@ -1611,7 +1611,7 @@ type Hello struct {
 	ToNode        uint32                 `protobuf:"varint,7,opt,name=to_node,json=toNode,proto3" json:"to_node,omitempty"`
 	ToRaftId      uint64                 `protobuf:"varint,8,opt,name=to_raft_id,json=toRaftId,proto3" json:"to_raft_id,omitempty"` // 0: a probe, before the node is added
 	ToReplica     []byte                 `protobuf:"bytes,9,opt,name=to_replica,json=toReplica,proto3" json:"to_replica,omitempty"` // empty: not bound yet
-	Life          []byte                 `protobuf:"bytes,10,opt,name=life,proto3" json:"life,omitempty"`                           // of the process that dials, set by the transport
+	Process       []byte                 `protobuf:"bytes,10,opt,name=process,proto3" json:"process,omitempty"`                     // which process dials, set by the transport
 	Newest        uint32                 `protobuf:"varint,12,opt,name=newest,proto3" json:"newest,omitempty"`                      // version that the dialer speaks; 0: protocol is the only one
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1710,9 +1710,9 @@ func (x *Hello) GetToReplica() []byte {
 	return nil
 }
 
-func (x *Hello) GetLife() []byte {
+func (x *Hello) GetProcess() []byte {
 	if x != nil {
-		return x.Life
+		return x.Process
 	}
 	return nil
 }
@@ -1735,7 +1735,7 @@ type Welcome struct {
 	Replica       []byte                 `protobuf:"bytes,6,opt,name=replica,proto3" json:"replica,omitempty"`
 	Refusal       Refusal                `protobuf:"varint,7,opt,name=refusal,proto3,enum=pgraft.core.Refusal" json:"refusal,omitempty"`
 	Reason        string                 `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`    // for people
-	Life          []byte                 `protobuf:"bytes,9,opt,name=life,proto3" json:"life,omitempty"`        // as in Hello, of the process that answers
+	Process       []byte                 `protobuf:"bytes,9,opt,name=process,proto3" json:"process,omitempty"`  // as in Hello; which process answers
 	Address       string                 `protobuf:"bytes,12,opt,name=address,proto3" json:"address,omitempty"` // where it is reached, as it is set there; empty: of before this was said
 	Newest        uint32                 `protobuf:"varint,13,opt,name=newest,proto3" json:"newest,omitempty"`  // version that the acceptor speaks; 0: protocol is the only one
 	unknownFields protoimpl.UnknownFields
@@ -1828,9 +1828,9 @@ func (x *Welcome) GetReason() string {
 	return ""
 }
 
-func (x *Welcome) GetLife() []byte {
+func (x *Welcome) GetProcess() []byte {
 	if x != nil {
-		return x.Life
+		return x.Process
 	}
 	return nil
 }
@@ -3990,7 +3990,7 @@ const file_core_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x01 \x01(\fR\trequestId\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x12\n" +
-	"\x04term\x18\x03 \x01(\x04R\x04term\"\xc9\x02\n" +
+	"\x04term\x18\x03 \x01(\x04R\x04term\"\xcf\x02\n" +
 	"\x05Hello\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x1d\n" +
 	"\n" +
@@ -4004,10 +4004,10 @@ const file_core_proto_rawDesc = "" +
 	"\n" +
 	"to_raft_id\x18\b \x01(\x04R\btoRaftId\x12\x1d\n" +
 	"\n" +
-	"to_replica\x18\t \x01(\fR\ttoReplica\x12\x12\n" +
-	"\x04life\x18\n" +
-	" \x01(\fR\x04life\x12\x16\n" +
-	"\x06newest\x18\f \x01(\rR\x06newest\"\xbc\x02\n" +
+	"to_replica\x18\t \x01(\fR\ttoReplica\x12\x18\n" +
+	"\aprocess\x18\n" +
+	" \x01(\fR\aprocess\x12\x16\n" +
+	"\x06newest\x18\f \x01(\rR\x06newest\"\xc2\x02\n" +
 	"\aWelcome\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x1d\n" +
 	"\n" +
@@ -4017,8 +4017,8 @@ const file_core_proto_rawDesc = "" +
 	"\araft_id\x18\x05 \x01(\x04R\x06raftId\x12\x18\n" +
 	"\areplica\x18\x06 \x01(\fR\areplica\x12.\n" +
 	"\arefusal\x18\a \x01(\x0e2\x14.pgraft.core.RefusalR\arefusal\x12\x16\n" +
-	"\x06reason\x18\b \x01(\tR\x06reason\x12\x12\n" +
-	"\x04life\x18\t \x01(\fR\x04life\x12\x18\n" +
+	"\x06reason\x18\b \x01(\tR\x06reason\x12\x18\n" +
+	"\aprocess\x18\t \x01(\fR\aprocess\x12\x18\n" +
 	"\aaddress\x18\f \x01(\tR\aaddress\x12\x16\n" +
 	"\x06newest\x18\r \x01(\rR\x06newest\"\xd3\x15\n" +
 	"\x05Input\x12-\n" +

@@ -41,7 +41,7 @@ type Pebble struct {
 	newest    uint64 // version that this build knows
 
 	mu        sync.Mutex
-	view      view // what readers may ask for
+	contents  contents // what readers may ask for
 	retention Retention
 }
 
@@ -224,16 +224,16 @@ func (p *Pebble) Bounds() Bounds {
 	return p.look().bounds()
 }
 
-func (p *Pebble) look() view {
+func (p *Pebble) look() contents {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.view
+	return p.contents
 }
 
-// show lets readers see v from now on.
-func (p *Pebble) show(v view) {
+// show lets readers see c from now on.
+func (p *Pebble) show(c contents) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	v.generation = p.view.generation + 1
-	p.view = v
+	c.generation = p.contents.generation + 1
+	p.contents = c
 }

@@ -14,38 +14,38 @@ type border struct{ from, next uint64 }
 
 // recoverPieces finds the pieces of the log and reads both ends of each. A gap that
 // is recorded is right; what else is missing at these ends is damage.
-func (p *Pebble) recoverPieces() (v view, err error) {
+func (p *Pebble) recoverPieces() (c contents, err error) {
 	start := uint64(1)
 	if _, err := p.get(keyStart, 8, true, func(b []byte) { start = binary.LittleEndian.Uint64(b) }); err != nil {
-		return view{}, err
+		return contents{}, err
 	}
 	borders, err := p.recoverBorders(start)
 	if err != nil {
-		return view{}, err
+		return contents{}, err
 	}
 	it, err := p.db.NewIter(&pebble.IterOptions{LowerBound: entriesBegin, UpperBound: entriesEnd})
 	if err != nil {
-		return view{}, p.readError("the log", err)
+		return contents{}, p.readError("the log", err)
 	}
 	defer func() { err = errors.Join(err, it.Close()) }()
 	x, first := piece{}, start
 	it.First()
 	for _, g := range borders {
 		if x, err = p.recoverPiece(it, first, g.from-1, x.end); err != nil {
-			return view{}, err
+			return contents{}, err
 		}
-		v.below = append(v.below, x)
+		c.below = append(c.below, x)
 		first = g.next
 	}
 	if !it.Valid() {
 		if err := it.Error(); err != nil {
-			return view{}, p.readError("the log", err)
+			return contents{}, p.readError("the log", err)
 		}
-		v.top = piece{first: first, last: first - 1, begin: x.end, end: x.end}
-		return v, nil
+		c.top = piece{first: first, last: first - 1, begin: x.end, end: x.end}
+		return c, nil
 	}
-	v.top, err = p.recoverPiece(it, first, ^uint64(0), x.end)
-	return v, err
+	c.top, err = p.recoverPiece(it, first, ^uint64(0), x.end)
+	return c, err
 }
 
 // recoverBorders reads where the gaps of a log are that begins at start.

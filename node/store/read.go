@@ -29,16 +29,16 @@ func (p *Pebble) Entries(first, last, maxBytes uint64) ([]core.Entry, error) {
 		if first > last {
 			return nil, nil
 		}
-		v := p.look()
-		to, err := v.bounds().Find(first, last)
+		c := p.look()
+		to, err := c.bounds().Find(first, last)
 		if err != nil {
 			return nil, err
 		}
 		es, err := p.scan(first, to, maxBytes)
 		// A write that came between may have taken away what was to be read.
-		// The view changes before an entry goes, so a hole under an unchanged
-		// view is a hole.
-		if err != nil && p.look().generation != v.generation {
+		// The contents change before an entry goes, so a hole under unchanged ones
+		// is a hole.
+		if err != nil && p.look().generation != c.generation {
 			continue
 		}
 		return es, err

@@ -140,10 +140,10 @@ func putUint64s(b *pebble.Batch, key []byte, values ...uint64) error {
 	})
 }
 
-// putPieces records how the log of v is in pieces, if it is or that of old was, in a
+// putPieces records how the log of c is in pieces, if it is or that of old was, in a
 // store whose newest Persist.Version is version.
-func putPieces(b *pebble.Batch, old, v view, version uint64) error {
-	if len(v.below) == 0 {
+func putPieces(b *pebble.Batch, old, c contents, version uint64) error {
+	if len(c.below) == 0 {
 		if len(old.below) == 0 {
 			return nil
 		}
@@ -154,8 +154,8 @@ func putPieces(b *pebble.Batch, old, v view, version uint64) error {
 		return err
 	}
 	var ends []uint64
-	for i, p := range v.below {
-		ends = append(ends, p.last+1, v.next(i))
+	for i, p := range c.below {
+		ends = append(ends, p.last+1, c.next(i))
 	}
 	return errors.Join(putUint64s(b, keyGaps, ends...), putUint64s(b, keyFormat, format))
 }

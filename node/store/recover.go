@@ -22,7 +22,7 @@ func (p *Pebble) recover() error {
 		return err
 	}
 	if fresh {
-		p.view = view{top: piece{first: 1}}
+		p.contents = contents{top: piece{first: 1}}
 		return p.commit(true, func(b *pebble.Batch) error { return putUint64s(b, keyFormat, formatFirst) })
 	}
 	return p.recoverBounds()
@@ -89,25 +89,25 @@ func (p *Pebble) recoverBounds() error {
 		return fmt.Errorf("store: open %s: %w: its cluster is at version %d, this one knows up to %d", p.dir, ErrNewerFormat, p.version, p.newest)
 	}
 	p.promise, p.committed = d.PromiseMillis, d.HardState.Commit
-	v, err := p.recoverPieces()
+	c, err := p.recoverPieces()
 	if err != nil {
 		return err
 	}
 	if d.Snapshot != nil {
-		v.snapshot = d.Snapshot.Index
+		c.snapshot = d.Snapshot.Index
 	}
-	first, last := v.first(), v.top.last
+	first, last := c.first(), c.top.last
 	switch {
-	case first > v.snapshot+1:
-		return p.corrupt("log", fmt.Errorf("it begins at %d, but the newest snapshot is at %d", first, v.snapshot))
-	case v.top.first > v.snapshot+1:
-		return p.corrupt(recordName(keyGaps), fmt.Errorf("one ends at %d, but the newest snapshot is at %d", v.top.first-1, v.snapshot))
-	case last < v.snapshot:
-		return p.corrupt("log", fmt.Errorf("it ends at %d, but the newest snapshot is at %d", last, v.snapshot))
+	case first > c.snapshot+1:
+		return p.corrupt("log", fmt.Errorf("it begins at %d, but the newest snapshot is at %d", first, c.snapshot))
+	case c.top.first > c.snapshot+1:
+		return p.corrupt(recordName(keyGaps), fmt.Errorf("one ends at %d, but the newest snapshot is at %d", c.top.first-1, c.snapshot))
+	case last < c.snapshot:
+		return p.corrupt("log", fmt.Errorf("it ends at %d, but the newest snapshot is at %d", last, c.snapshot))
 	case last < d.HardState.Commit:
 		return p.corrupt("log", fmt.Errorf("it ends at %d, but the commit index is %d", last, d.HardState.Commit))
 	}
-	p.show(v)
+	p.show(c)
 	return nil
 }
 
@@ -160,9 +160,9 @@ func (p *Pebble) Load() (core.Durable, error) {
 	if err != nil {
 		return core.Durable{}, err
 	}
-	v := p.look()
-	d.Gaps = v.bounds().Gaps
-	d.Entries, err = p.scan(v.snapshot+1, v.top.last, ^uint64(0))
+	c := p.look()
+	d.Gaps = c.bounds().Gaps
+	d.Entries, err = p.scan(c.snapshot+1, c.top.last, ^uint64(0))
 	if err != nil {
 		return core.Durable{}, err
 	}

@@ -30,18 +30,18 @@ func (p *Pebble) SetRetention(r Retention) error {
 // to drop for that to be worth a tombstone. p.write is held.
 func (p *Pebble) trim() error {
 	p.mu.Lock()
-	r, v := p.retention, p.view
+	r, c := p.retention, p.contents
 	p.mu.Unlock()
-	b := v.bounds()
-	first, err := r.Trim(b, v.snapshot, func(index uint64) (uint64, error) { return p.bytesFrom(v, index) })
+	b := c.bounds()
+	first, err := r.Trim(b, c.snapshot, func(index uint64) (uint64, error) { return p.bytesFrom(c, index) })
 	if err != nil || first == b.First {
 		return err
 	}
-	offset, err := p.offset(v, first)
+	offset, err := p.offset(c, first)
 	if err != nil {
 		return err
 	}
-	next := v.trim(first, offset)
+	next := c.trim(first, offset)
 	p.show(next)
 	// No fsync: if this is lost, the entries are there again.
 	return p.commit(false, func(batch *pebble.Batch) error {
@@ -51,6 +51,6 @@ func (p *Pebble) trim() error {
 		if err := putUint64s(batch, keyStart, first); err != nil {
 			return err
 		}
-		return putPieces(batch, v, next, p.version)
+		return putPieces(batch, c, next, p.version)
 	})
 }

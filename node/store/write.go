@@ -59,31 +59,31 @@ func (p *Pebble) writeBatch(in *core.Persist, sync bool) error {
 	return nil
 }
 
-// shrunk is v without what in removes: the part of it that no reader can miss
+// shrunk is c without what in removes: the part of it that no reader can miss
 // while in is written.
-func (p *Pebble) shrunk(v view, in *core.Persist) (_ view, err error) {
+func (p *Pebble) shrunk(c contents, in *core.Persist) (_ contents, err error) {
 	if s := in.Snapshot; s != nil {
 		var end uint64
 		if in.Keep > 0 {
-			if end, err = p.offsetIn(v.top, in.Keep+1); err != nil {
-				return view{}, err
+			if end, err = p.offsetIn(c.top, in.Keep+1); err != nil {
+				return contents{}, err
 			}
 		}
-		v = v.install(s, in.Keep, end)
+		c = c.install(s, in.Keep, end)
 	}
 	if len(in.Entries) > 0 {
 		first := in.Entries[0].Index
-		if v.top.end, err = p.offsetIn(v.top, first); err != nil {
-			return view{}, err
+		if c.top.end, err = p.offsetIn(c.top, first); err != nil {
+			return contents{}, err
 		}
-		v.top.last = first - 1
+		c.top.last = first - 1
 	}
-	return v, nil
+	return c, nil
 }
 
 // fill puts in into b, with the entries of its history that are to be stored, and
 // brings next, which in's entries are to follow, up to what b makes of the log.
-func (p *Pebble) fill(b *pebble.Batch, old view, next *view, history []storedEntry, in *core.Persist) error {
+func (p *Pebble) fill(b *pebble.Batch, old contents, next *contents, history []storedEntry, in *core.Persist) error {
 	if in.Snapshot != nil {
 		from := entriesBegin
 		if in.Keep > 0 {

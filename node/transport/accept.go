@@ -164,10 +164,10 @@ func (t *Transport) greet(c *conn) (generation uint64, err error) {
 	if w == nil {
 		return 0, fmt.Errorf("this node has no answer for node %d now", hello.GetFromNode())
 	}
-	w.Life = t.life
+	w.Process = t.process
 	if w.GetRefusal() == corepb.Refusal_NONE && hello.GetToRaftId() != 0 {
 		t.mu.Lock()
-		rival := t.rival(hello.GetFromRaftId(), string(hello.GetFromReplica()), string(hello.GetLife()))
+		rival := t.rival(hello.GetFromRaftId(), string(hello.GetFromReplica()), string(hello.GetProcess()))
 		t.mu.Unlock()
 		if rival != nil {
 			w.Refusal, w.Reason = corepb.Refusal_DUPLICATE, rival.Error()
@@ -180,7 +180,7 @@ func (t *Transport) greet(c *conn) (generation uint64, err error) {
 	if w.GetRefusal() != corepb.Refusal_NONE {
 		from, text := addrOf(c.nc.RemoteAddr()), fmt.Sprintf("refused a connection of node %d from %s: %s (%s)",
 			hello.GetFromNode(), host(c.nc.RemoteAddr()), w.GetReason(), w.GetRefusal())
-		if t.ourselves(hello.GetLife()) {
+		if t.ourselves(hello.GetProcess()) {
 			t.cfg.Logger.Debug(text)
 		} else {
 			t.turnedDown(t.saysItIs(c, hello.GetFromNode()), from, text)
@@ -190,7 +190,7 @@ func (t *Transport) greet(c *conn) (generation uint64, err error) {
 	if hello.GetToRaftId() == 0 {
 		return 0, errAnswered
 	}
-	c.from, c.replica, c.life = hello.GetFromRaftId(), string(hello.GetFromReplica()), string(hello.GetLife())
+	c.from, c.replica, c.process = hello.GetFromRaftId(), string(hello.GetFromReplica()), string(hello.GetProcess())
 	c.agree(core.HelloRange(hello), core.WelcomeRange(w))
 	return generation, c.nc.SetDeadline(time.Time{})
 }
@@ -236,16 +236,16 @@ func (t *Transport) certified(c *conn, hello *corepb.Hello) error {
 	return certifies(cert, hello.GetFromNode(), addresses...)
 }
 
-// lifeBytes is the length of what tells one process from another. Two have the
+// processBytes is the length of what tells one process from another. Two have the
 // same data when one of them was copied.
-const lifeBytes = 16
+const processBytes = 16
 
 // rival says, of a new connection, that the member is connected already and that
 // whoever opens this one is somebody else: another replica, or another process
 // with the same one. The first stays. A member that died without a word, and is
 // back sooner than TCP gives its old connection up (Config.DeadTimeout), waits
 // for that. Under t.mu.
-func (t *Transport) rival(raftID uint64, replica, life string) error {
+func (t *Transport) rival(raftID uint64, replica, process string) error {
 	p := t.peers[raftID]
 	if p == nil {
 		return nil
@@ -255,7 +255,7 @@ func (t *Transport) rival(raftID uint64, replica, life string) error {
 		case c == nil:
 		case c.replica != replica:
 			return errTwoOfOne
-		case c.life != life:
+		case c.process != process:
 			return &suspectError{core.Copy, fmt.Sprintf("node %d is connected already, from %s, by another process with the same data: if its data_dir was copied, "+
 				"stop the copy and empty its data_dir; if it has just restarted, this passes within %v",
 				core.NodeID(raftID), host(c.nc.RemoteAddr()), t.cfg.DeadTimeout)}
@@ -278,7 +278,7 @@ func (t *Transport) attachAccepted(c *conn, generation uint64) error {
 	if err := t.tooOld(c); err != nil {
 		return err
 	}
-	if err := t.rival(c.from, c.replica, c.life); err != nil {
+	if err := t.rival(c.from, c.replica, c.process); err != nil {
 		return err // told before: greet has asked the same
 	}
 	if p == nil || p.retiring {

@@ -42,9 +42,9 @@ func (a *alarm) get(now time.Time, cfg *Config) core.Alarm {
 	return a.kind
 }
 
-// ourselves says that life is this process's: a node that was removed and added
+// ourselves says that process is this one: a node that was removed and added
 // again dials its former self while its log is behind.
-func (t *Transport) ourselves(life []byte) bool { return bytes.Equal(life, t.life) }
+func (t *Transport) ourselves(process []byte) bool { return bytes.Equal(process, t.process) }
 
 // accused says whom a handshake that was refused raises an alarm about. toReplica
 // is what the dialler expected to meet, speaks what it said of its versions.
@@ -67,7 +67,7 @@ func accused(toReplica []byte, speaks core.Range, w *corepb.Welcome) (dialler, a
 // greeted notes what the handshake of a connection that this node accepted says of
 // both nodes. Without a refusal the dialler has found the replica that it looked for.
 func (t *Transport) greeted(hello *corepb.Hello, w *corepb.Welcome) {
-	if t.ourselves(hello.GetLife()) {
+	if t.ourselves(hello.GetProcess()) {
 		return
 	}
 	dialler, self := accused(hello.GetToReplica(), core.HelloRange(hello), w)

@@ -37,7 +37,7 @@ type conn struct {
 	replica string      // its replica uuid
 	speaks  core.Range  // what it said of its versions
 	version uint32      // the newest that both know
-	life    string      // of the process there, see Transport.rival
+	process string      // which one is there, see Transport.rival
 	peer    *peer       // set by attached
 	known   atomic.Bool // the other end has said who it is; before, it may lose its place
 
@@ -153,7 +153,7 @@ func (t *Transport) open(ctx context.Context, address string, hello *corepb.Hell
 	}
 	c := newConn(t, nc, true)
 	hello = proto.CloneOf(hello)
-	hello.Life = t.life
+	hello.Process = t.process
 	w, err := c.greet(ctx, address, hello)
 	if err != nil {
 		c.close(err)

@@ -104,12 +104,12 @@ func (p *peer) connect(ctx context.Context, m *corepb.Member) (*conn, error) {
 		return nil, err
 	}
 	if err = rightMember(m, w); err == nil {
-		c.from, c.replica, c.life = p.id, string(w.GetReplica()), string(w.GetLife())
+		c.from, c.replica, c.process = p.id, string(w.GetReplica()), string(w.GetProcess())
 		c.agree(core.WelcomeRange(w), core.HelloRange(hello))
 		p.t.mu.Lock()
 		if p.ctx.Err() != nil || p.member == nil || !sameEndpoint(p.member, m) {
 			err = errChanged
-		} else if err = errors.Join(p.t.tooOld(c), p.t.rival(p.id, c.replica, c.life)); err == nil {
+		} else if err = errors.Join(p.t.tooOld(c), p.t.rival(p.id, c.replica, c.process)); err == nil {
 			p.out = c
 			p.attached(c)
 		}
@@ -150,7 +150,7 @@ func (p *peer) failed(m *corepb.Member, err error) {
 	level := slog.LevelWarn
 	switch {
 	case !errors.As(err, &refused):
-	case p.t.ourselves(refused.welcome.GetLife()):
+	case p.t.ourselves(refused.welcome.GetProcess()):
 		level = slog.LevelDebug
 	default:
 		self, other := accused(m.GetReplicaUuid(), refused.speaks, refused.welcome)

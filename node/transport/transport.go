@@ -26,7 +26,7 @@ type Transport struct {
 	reports *reports
 	limit   *logLimit
 	crowds  *crowds
-	life    []byte          // tells this process from any other with the same data
+	process []byte          // tells this process from any other with the same data
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 	running sync.WaitGroup // every goroutine but reports.run
@@ -86,9 +86,9 @@ func Listen(cfg Config) (*Transport, error) {
 		return nil, fmt.Errorf("transport: listen on %s: %w", cfg.Listen, plain(err))
 	}
 	t := &Transport{cfg: cfg, ln: ln.(*net.TCPListener), reports: newReports(cfg.Handler), limit: newLogLimit(),
-		crowds: newCrowds(),
-		life:   make([]byte, lifeBytes), peers: map[uint64]*peer{}, lost: map[uint64]bool{}, renamed: make(chan struct{}, 1)}
-	crand.Read(t.life) // never fails (crypto/rand)
+		crowds:  newCrowds(),
+		process: make([]byte, processBytes), peers: map[uint64]*peer{}, lost: map[uint64]bool{}, renamed: make(chan struct{}, 1)}
+	crand.Read(t.process) // never fails (crypto/rand)
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.last.Add(1)
 	cfg.Go(func() {

@@ -181,7 +181,7 @@ func (m *merger) put(b *Builder, node uint32, e event, begin int64) {
 	at := time.Duration(e.at - begin)
 	switch {
 	case e.step == nil:
-		b.Mark(node, at, e.mark.Kind, e.mark.Text)
+		b.Moment(node, at, e.moment.Kind, e.moment.Text)
 		return
 	case e.step.Start != nil:
 		b.Start(node, at, *e.step.Start, e.step.After)
@@ -192,26 +192,26 @@ func (m *merger) put(b *Builder, node uint32, e event, begin int64) {
 	e.played.Time = time.Unix(0, e.at) // with the clock put right
 	m.check.See(e.played)
 	for _, v := range m.check.Violations[known:] {
-		b.Mark(node, at, Alarm, v.Check+": "+v.Text)
+		b.Moment(node, at, Alarm, v.Check+": "+v.Text)
 	}
 }
 
-// unite makes one mark of the whole cluster of what several nodes noted alike at
+// unite makes one moment of the whole cluster of what several nodes noted alike at
 // the same time. What a lane shows, such as that its node is down, stays with it.
 func (b *Builder) unite() {
 	type alike struct {
 		at   time.Duration
-		kind MarkKind
+		kind MomentKind
 		text string
 	}
 	count := map[alike]int{}
-	of := func(m rawMark) alike { return alike{m.At, m.Kind, m.Text} }
-	ofNode := func(m rawMark) bool { return m.Kind >= Down && m.Kind <= Resume }
-	for _, m := range b.marks {
+	of := func(m rawMoment) alike { return alike{m.At, m.Kind, m.Text} }
+	ofNode := func(m rawMoment) bool { return m.Kind >= Down && m.Kind <= Resume }
+	for _, m := range b.moments {
 		count[of(m)]++
 	}
-	var l []rawMark
-	for _, m := range b.marks {
+	var l []rawMoment
+	for _, m := range b.moments {
 		switch n := count[of(m)]; {
 		case n > 1 && !ofNode(m):
 			m.node = 0
@@ -221,5 +221,5 @@ func (b *Builder) unite() {
 			l = append(l, m)
 		}
 	}
-	b.marks = l
+	b.moments = l
 }

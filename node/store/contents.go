@@ -9,9 +9,9 @@ import (
 	"github.com/pgraft/pgraft/core/logstore"
 )
 
-// view is what the log holds. It never promises an entry that a reader could
-// miss: it shrinks before a batch removes entries and grows after one adds some.
-type view struct {
+// contents are what the log holds. They never promise an entry that a reader could
+// miss: they shrink before a batch removes entries and grow after one adds some.
+type contents struct {
 	// below are the pieces of the log before the last one, ascending. Between a
 	// piece and the next is a gap, or nothing once it is filled. Never changed in
 	// place.
@@ -30,20 +30,20 @@ type piece struct {
 func (p piece) bytes() uint64 { return p.end - p.begin }
 
 // pieces are all of them, ascending.
-func (v view) pieces() []piece { return append(v.below[:len(v.below):len(v.below)], v.top) }
+func (c contents) pieces() []piece { return append(c.below[:len(c.below):len(c.below)], c.top) }
 
-func (v view) first() uint64 {
-	if len(v.below) > 0 {
-		return v.below[0].first
+func (c contents) first() uint64 {
+	if len(c.below) > 0 {
+		return c.below[0].first
 	}
-	return v.top.first
+	return c.top.first
 }
 
-func (v view) bounds() Bounds {
-	b := Bounds{First: v.first(), Last: v.top.last, Bytes: v.top.bytes()}
-	for i, p := range v.below {
+func (c contents) bounds() Bounds {
+	b := Bounds{First: c.first(), Last: c.top.last, Bytes: c.top.bytes()}
+	for i, p := range c.below {
 		b.Bytes += p.bytes()
-		if next := v.next(i); p.last+1 < next {
+		if next := c.next(i); p.last+1 < next {
 			b.Gaps = append(b.Gaps, core.Gap{From: p.last + 1, To: next - 1})
 		}
 	}
@@ -51,61 +51,61 @@ func (v view) bounds() Bounds {
 }
 
 // next is where the piece after below[i] begins.
-func (v view) next(i int) uint64 {
-	if i+1 < len(v.below) {
-		return v.below[i+1].first
+func (c contents) next(i int) uint64 {
+	if i+1 < len(c.below) {
+		return c.below[i+1].first
 	}
-	return v.top.first
+	return c.top.first
 }
 
-// install is v after a snapshot from the leader that keeps the entries up to keep.
-func (v view) install(s *core.Snapshot, keep, offset uint64) view {
-	next := view{top: piece{first: s.Index + 1, last: s.Index}, snapshot: s.Index}
+// install is c after a snapshot from the leader that keeps the entries up to keep.
+func (c contents) install(s *core.Snapshot, keep, offset uint64) contents {
+	next := contents{top: piece{first: s.Index + 1, last: s.Index}, snapshot: s.Index}
 	if keep == 0 {
 		return next
 	}
-	next.below = v.below
+	next.below = c.below
 	// An empty piece between two gaps is none: they become one gap.
-	if kept := (piece{first: v.top.first, last: keep, begin: v.top.begin, end: offset}); kept.first <= keep || len(v.below) == 0 {
-		next.below = append(v.below[:len(v.below):len(v.below)], kept)
+	if kept := (piece{first: c.top.first, last: keep, begin: c.top.begin, end: offset}); kept.first <= keep || len(c.below) == 0 {
+		next.below = append(c.below[:len(c.below):len(c.below)], kept)
 	}
 	next.top.begin, next.top.end = offset, offset
 	return next
 }
 
-// fill is v with h in the gap that it fills, and what of it is to be stored. Check
+// fill is c with h in the gap that it fills, and what of it is to be stored. Check
 // has seen that there is one.
-func (v view) fill(h []core.Entry) (view, []storedEntry) {
-	if h = logstore.History(h, v.first()); len(h) == 0 {
-		return v, nil
+func (c contents) fill(h []core.Entry) (contents, []storedEntry) {
+	if h = logstore.History(h, c.first()); len(h) == 0 {
+		return c, nil
 	}
-	v.below = slices.Clone(v.below)
-	p := &v.below[slices.IndexFunc(v.below, func(p piece) bool { return p.last+1 == h[0].Index })]
+	c.below = slices.Clone(c.below)
+	p := &c.below[slices.IndexFunc(c.below, func(p piece) bool { return p.last+1 == h[0].Index })]
 	stored := make([]storedEntry, len(h))
 	for i, e := range h {
 		stored[i] = storedEntry{Entry: e, offset: p.end}
 		p.end += uint64(len(e.Data))
 	}
 	p.last = h[len(h)-1].Index
-	return v, stored
+	return c, stored
 }
 
-// trim is v from first on; offset is that of first if a piece holds it.
-func (v view) trim(first, offset uint64) view {
-	for len(v.below) > 0 && v.next(0) <= first {
-		v.below = v.below[1:]
+// trim is c from first on; offset is that of first if a piece holds it.
+func (c contents) trim(first, offset uint64) contents {
+	for len(c.below) > 0 && c.next(0) <= first {
+		c.below = c.below[1:]
 	}
-	if len(v.below) == 0 {
-		v.top.first, v.top.begin = first, offset
-		return v
+	if len(c.below) == 0 {
+		c.top.first, c.top.begin = first, offset
+		return c
 	}
-	v.below = slices.Clone(v.below)
-	if p := &v.below[0]; first <= p.last {
+	c.below = slices.Clone(c.below)
+	if p := &c.below[0]; first <= p.last {
 		p.first, p.begin = first, offset
 	} else { // in the gap after it
 		*p = piece{first: first, last: first - 1, begin: p.end, end: p.end}
 	}
-	return v
+	return c
 }
 
 // offsetIn returns how many bytes of data there are before index, which is in x or
@@ -126,8 +126,8 @@ func (p *Pebble) offsetIn(x piece, index uint64) (uint64, error) {
 }
 
 // offset is offsetIn the piece that index is in or right after, 0 in a gap.
-func (p *Pebble) offset(v view, index uint64) (uint64, error) {
-	for _, x := range slices.Backward(v.pieces()) {
+func (p *Pebble) offset(c contents, index uint64) (uint64, error) {
+	for _, x := range slices.Backward(c.pieces()) {
 		if x.first <= index && index <= x.last+1 {
 			return p.offsetIn(x, index)
 		}
@@ -136,8 +136,8 @@ func (p *Pebble) offset(v view, index uint64) (uint64, error) {
 }
 
 // bytesFrom returns how many bytes of data are held from index on.
-func (p *Pebble) bytesFrom(v view, index uint64) (n uint64, err error) {
-	for _, x := range v.pieces() {
+func (p *Pebble) bytesFrom(c contents, index uint64) (n uint64, err error) {
+	for _, x := range c.pieces() {
 		switch {
 		case x.first >= index:
 			n += x.bytes()

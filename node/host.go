@@ -23,15 +23,16 @@ func boottime() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// Publish converts the lease, which the core counts in ticks, to a time.
-func (r *runner) Publish(s core.Status) {
+func (r *runner) Clock() *core.Clock { return &r.clock }
+
+// Removed has serve end this node's membership: that waits for the disk.
+func (r *runner) Removed() { r.leaving = true }
+
+func (r *runner) Publish(s core.Status, leaseEnd int64) {
 	r.n.stats.changed(r.known, s)
 	r.known = s
-	st := Status{State: Running, Core: s, LeaderNode: core.NodeID(s.Lead)}
-	if m := r.moments[s.LeaseFrom%moments]; s.LeaseTicks > 0 && m.tick == s.LeaseFrom && m.at > 0 {
-		st.LeaseExpiry = int64(m.at + time.Duration(s.LeaseTicks)*r.tick)
-	}
-	r.expiry = st.LeaseExpiry
+	st := Status{State: Running, Core: s, LeaderNode: core.NodeID(s.Lead), LeaseExpiry: leaseEnd}
+	r.expiry = leaseEnd
 	if m := r.core.Members().Get(s.Lead); m != nil {
 		st.LeaderHost, st.LeaderPort = m.GetAddress(), m.GetPort()
 	}
@@ -56,9 +57,9 @@ func (r *runner) Send(s core.Send) {
 
 // Apply has nothing to wait for: apply workers read the log store at a pace of
 // their own.
-func (r *runner) Apply(as []core.Apply) {
+func (r *runner) Apply(as []core.Apply) (taken bool) {
 	r.n.stats.applied(as)
-	r.toApply = as[len(as)-1].Index
+	return true
 }
 
 func (r *runner) Reply(rep core.Reply) {

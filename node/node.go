@@ -187,7 +187,7 @@ func (n *Node) begin() error {
 	n.stats.started(c.Status().Commit)
 	n.run = newRunner(n, c, n.store)
 	n.setState(Running)
-	n.run.Publish(c.Status())
+	n.run.Publish(c.Status(), 0)
 	n.run.in.force(n.needs) // that makes it owned
 	n.current.Store(n.run)
 	n.setPeers()

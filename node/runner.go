@@ -34,35 +34,31 @@ type runner struct {
 
 	// The rest belongs to the owner.
 	tick     time.Duration
-	moments  [moments]tickMoment
+	clock    core.Clock
 	inputs   []core.Input // of the step that is being made
 	waiting  map[uint64]asker
 	answered bool // somebody was, in this step
-	toApply  uint64
 	kept     kept
 	known    core.Status // as last published
 	expiry   int64       // of the lease, as last published
-	removed  bool
+	leaving  bool        // this node was removed
+	removed  bool        // that is durable, or just being made so
 	hung     hung
 }
 
 const (
-	// moments is for how many ticks their time is remembered: longer than a lease.
-	moments = 1024
 	// ownRounds is how often who has come to own the core takes what waits, before it
 	// lets the worker go on and goes back to what it does otherwise.
 	ownRounds = 8
+	// maxBatchBytes bounds the data of one step's inputs, unless a single one has more.
+	maxBatchBytes = 1 << 20
 )
-
-type tickMoment struct {
-	tick uint64
-	at   time.Duration
-}
 
 func newRunner(n *Node, c *core.Core, s store.Store) *runner {
 	r := &runner{n: n, core: c, store: s, in: newInbox(), quit: make(chan struct{}), ended: make(chan struct{}), over: make(chan struct{}),
 		kept: kept{map[uint64][]byte{}, map[uint64]*gathered{}}, tick: n.cfg.tick(), electionMillis: uint64(n.cfg.ElectionTimeout.Milliseconds()),
 		heartbeatMillis: uint64(n.cfg.HeartbeatInterval.Milliseconds()), waiting: map[uint64]asker{}}
+	r.clock.Now = func() int64 { return int64(boottime()) }
 	r.disk = newDisk(n.stats.timed(s.Write), r.persisted, n.fail)
 	return r
 }
@@ -190,7 +186,7 @@ func (r *runner) serve(t taken, rounds int) bool {
 
 // leaves says that the removal of this node is to be made durable, which waits for the
 // disk.
-func (r *runner) leaves() bool { return !r.removed && r.known.Role == core.RoleRemoved }
+func (r *runner) leaves() bool { return r.leaving && !r.removed }
 
 // crashed is deferred by who owns the core. A panic goes on, once what led to it is kept.
 func (r *runner) crashed() {
@@ -229,26 +225,36 @@ func (r *runner) carryOut(items []any) {
 	clear(items)
 }
 
-// settle steps the core with the inputs that were gathered.
+// settle steps the core with the inputs that were gathered, as few batches.
 func (r *runner) settle() {
-	for _, in := range r.inputs {
-		r.step(in)
+	for rest := r.inputs; len(rest) > 0; {
+		n := batchLen(rest)
+		if n == 1 {
+			r.step(rest[0])
+		} else {
+			r.step(core.Batch{Inputs: rest[:n]})
+		}
+		rest = rest[n:]
 	}
 	clear(r.inputs)
 	r.inputs = r.inputs[:0]
 }
 
+// batchLen is how many of the inputs make one step.
+func batchLen(inputs []core.Input) (n int) {
+	for bytes := 0; n < min(len(inputs), core.MaxBatchInputs) && bytes < maxBatchBytes; n++ {
+		switch in := inputs[n].(type) {
+		case core.Receive:
+			bytes += len(in.Data)
+		case core.Propose:
+			bytes += len(in.Data)
+		}
+	}
+	return n
+}
+
 func (r *runner) step(in core.Input) {
-	if _, ok := in.(core.Tick); ok {
-		next := r.core.Status().Tick + 1
-		r.moments[next%moments] = tickMoment{next, boottime()}
-	}
 	core.Perform(r.core, in, r)
-	for r.toApply > 0 {
-		i := r.toApply
-		r.toApply = 0
-		core.Perform(r.core, core.Applied{Index: i}, r)
-	}
 	if r.answered {
 		r.answered = false
 		r.n.cfg.Answered()
@@ -338,4 +344,3 @@ func (r *runner) look() View {
 	return View{Core: r.core.Status(), LeaseExpiry: r.expiry, Members: r.core.MemberStatuses(),
 		Readable: r.core.Status().Readable, electionMillis: r.electionMillis, heartbeatMillis: r.heartbeatMillis, store: r.store}
 }
-

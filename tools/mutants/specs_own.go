@@ -81,8 +81,8 @@ var ownMutants = []mutant{
 	{
 		name: "lease-published-last", class: "11", doc: "the host sends before it publishes that the lease is gone",
 		edits: []edit{
-			{"core/host.go", "	h.Publish(c.Status())\n", ""},
-			{"core/host.go", "	if out.MembersChanged {\n", "	h.Publish(c.Status())\n	if out.MembersChanged {\n"},
+			{"core/host.go", "	h.Publish(s, h.Clock().LeaseEnd(s, c.cfg.TickMillis))\n", ""},
+			{"core/host.go", "	if out.MembersChanged {\n", "	h.Publish(s, h.Clock().LeaseEnd(s, c.cfg.TickMillis))\n	if out.MembersChanged {\n"},
 		},
 	},
 	{

@@ -37,7 +37,8 @@ type runner struct {
 	clock    core.Clock
 	inputs   []core.Input // of the step that is being made
 	waiting  map[uint64]asker
-	answered bool // somebody was, in this step
+	sends    []core.Send // of this step, not handed on yet
+	answered bool        // somebody was, in this step
 	kept     kept
 	known    core.Status // as last published
 	expiry   int64       // of the lease, as last published
@@ -255,6 +256,7 @@ func batchLen(inputs []core.Input) (n int) {
 
 func (r *runner) step(in core.Input) {
 	core.Perform(r.core, in, r)
+	r.flush()
 	if r.answered {
 		r.answered = false
 		r.n.cfg.Answered()

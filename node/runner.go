@@ -71,14 +71,9 @@ func (r *runner) put(in any) bool { return r.serve(r.in.put(in), ownRounds) }
 // offer is put for what may be dropped.
 func (r *runner) offer(in any) bool { return r.serve(r.in.offer(in), ownRounds) }
 
-// persisted is called by the disk's goroutine. It steps the core unless the disk has
-// more to do.
-func (r *runner) persisted(seq uint64, more bool) {
-	rounds := 1
-	if more {
-		rounds = 0
-	}
-	r.serve(r.in.force(core.Persisted{Seq: seq, First: r.store.Bounds().First}), rounds)
+// persisted is called by the disk's goroutine.
+func (r *runner) persisted(seq uint64) {
+	r.serve(r.in.force(core.Persisted{Seq: seq, First: r.store.Bounds().First}), 1)
 }
 
 // stop may be called more than once.

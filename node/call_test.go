@@ -3,7 +3,9 @@ package node_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -192,4 +194,58 @@ func TestAnswered(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A panic of who owns the core comes to the host by Config.Go, also when it is the
+// host's own thread that steps: Submit returns. All Calls are done, with an unknown
+// outcome, and what led to it replays.
+func TestOwnerPanics(t *testing.T) {
+	m, cs := newMember(t, 1), newCalls(t)
+	armed, died := atomic.Bool{}, make(chan any, 10)
+	m.cfg.Go = func(f func()) {
+		go func() {
+			defer func() {
+				if p := recover(); p != nil {
+					died <- p
+				}
+			}()
+			f()
+		}()
+	}
+	m.cfg.Publish = func(s node.Status) {
+		if armed.Load() {
+			panic("planted")
+		}
+		m.out.add(s)
+	}
+	m.open().init(true)
+	if err := m.AwaitLeader(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	ever := cs.make(0, func(id uint64) core.Input { return core.WaitApplied{ID: id, Index: 1 << 40} })
+	m.Submit([]*node.Call{ever})
+	batch := []*node.Call{ever}
+	armed.Store(true)
+	for i := range 10 {
+		call := cs.propose(request(1, i), "x")
+		m.Submit([]*node.Call{call})
+		batch = append(batch, call)
+	}
+	cs.wait(len(batch))
+	for i, call := range batch {
+		wantCode(t, fmt.Sprintf("call %d", i), cs.end(call).err, core.Unknown)
+	}
+	select {
+	case p := <-died:
+		if p != "planted" {
+			t.Errorf("panicked with %v", p)
+		}
+	case <-time.After(patience):
+		t.Fatal("the host was not told")
+	}
+	armed.Store(false)
+	m.stop()
+	if p := replayTrace(t, m.traceDir()); p.inputs == 0 || !strings.Contains(p.notes, "planted") {
+		t.Errorf("%d inputs, notes %q", p.inputs, p.notes)
+	}
 }

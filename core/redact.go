@@ -52,6 +52,8 @@ func (r *Redaction) Input(encoded []byte) (found bool) {
 	for kind, body := range fields(encoded) {
 		for field, v := range fields(body) {
 			switch {
+			case kind == 27 && field == 1: // Batch
+				found = r.Input(v) || found
 			case kind == 2 && field == 2: // Receive
 				found = r.envelope(v) || found
 			case kind == 3 && field == 3: // Propose
@@ -210,7 +212,7 @@ func (r *Redaction) envelope(b []byte) (found bool) {
 			found = r.message(v) || found
 		case field == 4: // forward
 			for field, v := range fields(v) {
-				if field == 1 {
+				if field == 1 || field == 2 {
 					found = r.command(v) || found
 				}
 			}

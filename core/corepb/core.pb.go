@@ -897,10 +897,11 @@ func (x *LeasePromise) GetNewest() uint32 {
 	return 0
 }
 
-// Forward routes a proposal from another member to the leader.
+// Forward routes proposals from another member to the leader.
 type Forward struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Command       *Command               `protobuf:"bytes,1,opt,name=command,proto3" json:"command,omitempty"`
+	More          []*Command             `protobuf:"bytes,2,rep,name=more,proto3" json:"more,omitempty"` // after it; a build of version 1 does not look at them
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -942,12 +943,20 @@ func (x *Forward) GetCommand() *Command {
 	return nil
 }
 
+func (x *Forward) GetMore() []*Command {
+	if x != nil {
+		return x.More
+	}
+	return nil
+}
+
 type ForwardReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RequestId     []byte                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	Verdict       ForwardReply_Verdict   `protobuf:"varint,2,opt,name=verdict,proto3,enum=pgraft.core.ForwardReply_Verdict" json:"verdict,omitempty"`
 	Index         uint64                 `protobuf:"varint,3,opt,name=index,proto3" json:"index,omitempty"`
 	Term          uint64                 `protobuf:"varint,4,opt,name=term,proto3" json:"term,omitempty"`
+	More          []*ForwardReply        `protobuf:"bytes,5,rep,name=more,proto3" json:"more,omitempty"` // to others, without more; a build of version 1 does not look at them
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1008,6 +1017,13 @@ func (x *ForwardReply) GetTerm() uint64 {
 		return x.Term
 	}
 	return 0
+}
+
+func (x *ForwardReply) GetMore() []*ForwardReply {
+	if x != nil {
+		return x.More
+	}
+	return nil
 }
 
 // Removed tells a former member that it is out for good.
@@ -1876,6 +1892,7 @@ type Input struct {
 	//	*Input_HistoryRead_
 	//	*Input_FetchState_
 	//	*Input_Exported_
+	//	*Input_Batch_
 	Body          isInput_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2116,6 +2133,15 @@ func (x *Input) GetExported() *Input_Exported {
 	return nil
 }
 
+func (x *Input) GetBatch() *Input_Batch {
+	if x != nil {
+		if x, ok := x.Body.(*Input_Batch_); ok {
+			return x.Batch
+		}
+	}
+	return nil
+}
+
 type isInput_Body interface {
 	isInput_Body()
 }
@@ -2208,6 +2234,10 @@ type Input_Exported_ struct {
 	Exported *Input_Exported `protobuf:"bytes,26,opt,name=exported,proto3,oneof"`
 }
 
+type Input_Batch_ struct {
+	Batch *Input_Batch `protobuf:"bytes,27,opt,name=batch,proto3,oneof"`
+}
+
 func (*Input_Tick_) isInput_Body() {}
 
 func (*Input_Receive_) isInput_Body() {}
@@ -2251,6 +2281,8 @@ func (*Input_HistoryRead_) isInput_Body() {}
 func (*Input_FetchState_) isInput_Body() {}
 
 func (*Input_Exported_) isInput_Body() {}
+
+func (*Input_Batch_) isInput_Body() {}
 
 // LogEntry is a log entry as a log store holds it. Its fields are those of a
 // raftpb.Entry.
@@ -3873,6 +3905,50 @@ func (x *Input_Exported) GetSize() uint64 {
 	return 0
 }
 
+type Input_Batch struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Inputs        []*Input               `protobuf:"bytes,1,rep,name=inputs,proto3" json:"inputs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_Batch) Reset() {
+	*x = Input_Batch{}
+	mi := &file_core_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_Batch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_Batch) ProtoMessage() {}
+
+func (x *Input_Batch) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_Batch.ProtoReflect.Descriptor instead.
+func (*Input_Batch) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{19, 22}
+}
+
+func (x *Input_Batch) GetInputs() []*Input {
+	if x != nil {
+		return x.Inputs
+	}
+	return nil
+}
+
 var File_core_proto protoreflect.FileDescriptor
 
 const file_core_proto_rawDesc = "" +
@@ -3925,15 +4001,17 @@ const file_core_proto_rawDesc = "" +
 	"\x05round\x18\x01 \x01(\x04R\x05round\x12\x16\n" +
 	"\x06millis\x18\x02 \x01(\x04R\x06millis\x12(\n" +
 	"\x05alarm\x18\x03 \x01(\x0e2\x12.pgraft.core.AlarmR\x05alarm\x12\x16\n" +
-	"\x06newest\x18\x06 \x01(\rR\x06newest\"9\n" +
+	"\x06newest\x18\x06 \x01(\rR\x06newest\"c\n" +
 	"\aForward\x12.\n" +
-	"\acommand\x18\x01 \x01(\v2\x14.pgraft.core.CommandR\acommand\"\xd4\x01\n" +
+	"\acommand\x18\x01 \x01(\v2\x14.pgraft.core.CommandR\acommand\x12(\n" +
+	"\x04more\x18\x02 \x03(\v2\x14.pgraft.core.CommandR\x04more\"\x83\x02\n" +
 	"\fForwardReply\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\fR\trequestId\x12;\n" +
 	"\averdict\x18\x02 \x01(\x0e2!.pgraft.core.ForwardReply.VerdictR\averdict\x12\x14\n" +
 	"\x05index\x18\x03 \x01(\x04R\x05index\x12\x12\n" +
-	"\x04term\x18\x04 \x01(\x04R\x04term\">\n" +
+	"\x04term\x18\x04 \x01(\x04R\x04term\x12-\n" +
+	"\x04more\x18\x05 \x03(\v2\x19.pgraft.core.ForwardReplyR\x04more\">\n" +
 	"\aVerdict\x12\f\n" +
 	"\bACCEPTED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -4020,7 +4098,7 @@ const file_core_proto_rawDesc = "" +
 	"\x06reason\x18\b \x01(\tR\x06reason\x12\x18\n" +
 	"\aprocess\x18\t \x01(\fR\aprocess\x12\x18\n" +
 	"\aaddress\x18\f \x01(\tR\aaddress\x12\x16\n" +
-	"\x06newest\x18\r \x01(\rR\x06newest\"\xd3\x15\n" +
+	"\x06newest\x18\r \x01(\rR\x06newest\"\xba\x16\n" +
 	"\x05Input\x12-\n" +
 	"\x04tick\x18\x01 \x01(\v2\x17.pgraft.core.Input.TickH\x00R\x04tick\x126\n" +
 	"\areceive\x18\x02 \x01(\v2\x1a.pgraft.core.Input.ReceiveH\x00R\areceive\x126\n" +
@@ -4046,7 +4124,8 @@ const file_core_proto_rawDesc = "" +
 	"\fhistory_read\x18\x18 \x01(\v2\x1e.pgraft.core.Input.HistoryReadH\x00R\vhistoryRead\x12@\n" +
 	"\vfetch_state\x18\x19 \x01(\v2\x1d.pgraft.core.Input.FetchStateH\x00R\n" +
 	"fetchState\x129\n" +
-	"\bexported\x18\x1a \x01(\v2\x1b.pgraft.core.Input.ExportedH\x00R\bexported\x1a\x06\n" +
+	"\bexported\x18\x1a \x01(\v2\x1b.pgraft.core.Input.ExportedH\x00R\bexported\x120\n" +
+	"\x05batch\x18\x1b \x01(\v2\x18.pgraft.core.Input.BatchH\x00R\x05batch\x1a\x06\n" +
 	"\x04Tick\x1a1\n" +
 	"\aReceive\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x12\n" +
@@ -4119,7 +4198,9 @@ const file_core_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x1a6\n" +
 	"\bExported\x12\x16\n" +
 	"\x06ticket\x18\x01 \x01(\x04R\x06ticket\x12\x12\n" +
-	"\x04size\x18\x02 \x01(\x04R\x04sizeB\x06\n" +
+	"\x04size\x18\x02 \x01(\x04R\x04size\x1a3\n" +
+	"\x05Batch\x12*\n" +
+	"\x06inputs\x18\x01 \x03(\v2\x12.pgraft.core.InputR\x06inputsB\x06\n" +
 	"\x04body\"\\\n" +
 	"\bLogEntry\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\x04R\x04kind\x12\x12\n" +
@@ -4199,7 +4280,7 @@ func file_core_proto_rawDescGZIP() []byte {
 }
 
 var file_core_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
+var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
 var file_core_proto_goTypes = []any{
 	(Alarm)(0),                    // 0: pgraft.core.Alarm
 	(Role)(0),                     // 1: pgraft.core.Role
@@ -4255,10 +4336,11 @@ var file_core_proto_goTypes = []any{
 	(*Input_HistoryRead)(nil),     // 51: pgraft.core.Input.HistoryRead
 	(*Input_FetchState)(nil),      // 52: pgraft.core.Input.FetchState
 	(*Input_Exported)(nil),        // 53: pgraft.core.Input.Exported
-	(*raftpb.Message)(nil),        // 54: raftpb.Message
+	(*Input_Batch)(nil),           // 54: pgraft.core.Input.Batch
+	(*raftpb.Message)(nil),        // 55: raftpb.Message
 }
 var file_core_proto_depIdxs = []int32{
-	54, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
+	55, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
 	10, // 1: pgraft.core.Envelope.forward:type_name -> pgraft.core.Forward
 	11, // 2: pgraft.core.Envelope.forward_reply:type_name -> pgraft.core.ForwardReply
 	12, // 3: pgraft.core.Envelope.removed:type_name -> pgraft.core.Removed
@@ -4278,43 +4360,47 @@ var file_core_proto_depIdxs = []int32{
 	0,  // 17: pgraft.core.Contact.alarm:type_name -> pgraft.core.Alarm
 	0,  // 18: pgraft.core.LeasePromise.alarm:type_name -> pgraft.core.Alarm
 	17, // 19: pgraft.core.Forward.command:type_name -> pgraft.core.Command
-	3,  // 20: pgraft.core.ForwardReply.verdict:type_name -> pgraft.core.ForwardReply.Verdict
-	1,  // 21: pgraft.core.Member.role:type_name -> pgraft.core.Role
-	4,  // 22: pgraft.core.MemberChange.step:type_name -> pgraft.core.MemberChange.Step
-	18, // 23: pgraft.core.MemberChange.member:type_name -> pgraft.core.Member
-	18, // 24: pgraft.core.State.members:type_name -> pgraft.core.Member
-	21, // 25: pgraft.core.State.requests:type_name -> pgraft.core.Request
-	2,  // 26: pgraft.core.Welcome.refusal:type_name -> pgraft.core.Refusal
-	32, // 27: pgraft.core.Input.tick:type_name -> pgraft.core.Input.Tick
-	33, // 28: pgraft.core.Input.receive:type_name -> pgraft.core.Input.Receive
-	34, // 29: pgraft.core.Input.propose:type_name -> pgraft.core.Input.Propose
-	35, // 30: pgraft.core.Input.add_node:type_name -> pgraft.core.Input.AddNode
-	36, // 31: pgraft.core.Input.remove_node:type_name -> pgraft.core.Input.RemoveNode
-	37, // 32: pgraft.core.Input.replace_node:type_name -> pgraft.core.Input.ReplaceNode
-	38, // 33: pgraft.core.Input.transfer_leader:type_name -> pgraft.core.Input.TransferLeader
-	39, // 34: pgraft.core.Input.read_barrier:type_name -> pgraft.core.Input.ReadBarrier
-	40, // 35: pgraft.core.Input.confirm_leader:type_name -> pgraft.core.Input.ConfirmLeader
-	41, // 36: pgraft.core.Input.wait_applied:type_name -> pgraft.core.Input.WaitApplied
-	42, // 37: pgraft.core.Input.cancel:type_name -> pgraft.core.Input.Cancel
-	43, // 38: pgraft.core.Input.persisted:type_name -> pgraft.core.Input.Persisted
-	44, // 39: pgraft.core.Input.applied:type_name -> pgraft.core.Input.Applied
-	45, // 40: pgraft.core.Input.peer_unreachable:type_name -> pgraft.core.Input.PeerUnreachable
-	46, // 41: pgraft.core.Input.snapshot_sent:type_name -> pgraft.core.Input.SnapshotSent
-	47, // 42: pgraft.core.Input.removed_by_peer:type_name -> pgraft.core.Input.RemovedByPeer
-	48, // 43: pgraft.core.Input.disk_full:type_name -> pgraft.core.Input.DiskFull
-	49, // 44: pgraft.core.Input.needs:type_name -> pgraft.core.Input.Needs
-	50, // 45: pgraft.core.Input.fetch_history:type_name -> pgraft.core.Input.FetchHistory
-	51, // 46: pgraft.core.Input.history_read:type_name -> pgraft.core.Input.HistoryRead
-	52, // 47: pgraft.core.Input.fetch_state:type_name -> pgraft.core.Input.FetchState
-	53, // 48: pgraft.core.Input.exported:type_name -> pgraft.core.Input.Exported
-	28, // 49: pgraft.core.History.entries:type_name -> pgraft.core.HistoryEntry
-	25, // 50: pgraft.core.History.stored:type_name -> pgraft.core.LogEntry
-	25, // 51: pgraft.core.Input.HistoryRead.entries:type_name -> pgraft.core.LogEntry
-	52, // [52:52] is the sub-list for method output_type
-	52, // [52:52] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	17, // 20: pgraft.core.Forward.more:type_name -> pgraft.core.Command
+	3,  // 21: pgraft.core.ForwardReply.verdict:type_name -> pgraft.core.ForwardReply.Verdict
+	11, // 22: pgraft.core.ForwardReply.more:type_name -> pgraft.core.ForwardReply
+	1,  // 23: pgraft.core.Member.role:type_name -> pgraft.core.Role
+	4,  // 24: pgraft.core.MemberChange.step:type_name -> pgraft.core.MemberChange.Step
+	18, // 25: pgraft.core.MemberChange.member:type_name -> pgraft.core.Member
+	18, // 26: pgraft.core.State.members:type_name -> pgraft.core.Member
+	21, // 27: pgraft.core.State.requests:type_name -> pgraft.core.Request
+	2,  // 28: pgraft.core.Welcome.refusal:type_name -> pgraft.core.Refusal
+	32, // 29: pgraft.core.Input.tick:type_name -> pgraft.core.Input.Tick
+	33, // 30: pgraft.core.Input.receive:type_name -> pgraft.core.Input.Receive
+	34, // 31: pgraft.core.Input.propose:type_name -> pgraft.core.Input.Propose
+	35, // 32: pgraft.core.Input.add_node:type_name -> pgraft.core.Input.AddNode
+	36, // 33: pgraft.core.Input.remove_node:type_name -> pgraft.core.Input.RemoveNode
+	37, // 34: pgraft.core.Input.replace_node:type_name -> pgraft.core.Input.ReplaceNode
+	38, // 35: pgraft.core.Input.transfer_leader:type_name -> pgraft.core.Input.TransferLeader
+	39, // 36: pgraft.core.Input.read_barrier:type_name -> pgraft.core.Input.ReadBarrier
+	40, // 37: pgraft.core.Input.confirm_leader:type_name -> pgraft.core.Input.ConfirmLeader
+	41, // 38: pgraft.core.Input.wait_applied:type_name -> pgraft.core.Input.WaitApplied
+	42, // 39: pgraft.core.Input.cancel:type_name -> pgraft.core.Input.Cancel
+	43, // 40: pgraft.core.Input.persisted:type_name -> pgraft.core.Input.Persisted
+	44, // 41: pgraft.core.Input.applied:type_name -> pgraft.core.Input.Applied
+	45, // 42: pgraft.core.Input.peer_unreachable:type_name -> pgraft.core.Input.PeerUnreachable
+	46, // 43: pgraft.core.Input.snapshot_sent:type_name -> pgraft.core.Input.SnapshotSent
+	47, // 44: pgraft.core.Input.removed_by_peer:type_name -> pgraft.core.Input.RemovedByPeer
+	48, // 45: pgraft.core.Input.disk_full:type_name -> pgraft.core.Input.DiskFull
+	49, // 46: pgraft.core.Input.needs:type_name -> pgraft.core.Input.Needs
+	50, // 47: pgraft.core.Input.fetch_history:type_name -> pgraft.core.Input.FetchHistory
+	51, // 48: pgraft.core.Input.history_read:type_name -> pgraft.core.Input.HistoryRead
+	52, // 49: pgraft.core.Input.fetch_state:type_name -> pgraft.core.Input.FetchState
+	53, // 50: pgraft.core.Input.exported:type_name -> pgraft.core.Input.Exported
+	54, // 51: pgraft.core.Input.batch:type_name -> pgraft.core.Input.Batch
+	28, // 52: pgraft.core.History.entries:type_name -> pgraft.core.HistoryEntry
+	25, // 53: pgraft.core.History.stored:type_name -> pgraft.core.LogEntry
+	25, // 54: pgraft.core.Input.HistoryRead.entries:type_name -> pgraft.core.LogEntry
+	24, // 55: pgraft.core.Input.Batch.inputs:type_name -> pgraft.core.Input
+	56, // [56:56] is the sub-list for method output_type
+	56, // [56:56] is the sub-list for method input_type
+	56, // [56:56] is the sub-list for extension type_name
+	56, // [56:56] is the sub-list for extension extendee
+	0,  // [0:56] is the sub-list for field type_name
 }
 
 func init() { file_core_proto_init() }
@@ -4360,6 +4446,7 @@ func file_core_proto_init() {
 		(*Input_HistoryRead_)(nil),
 		(*Input_FetchState_)(nil),
 		(*Input_Exported_)(nil),
+		(*Input_Batch_)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -4367,7 +4454,7 @@ func file_core_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_core_proto_rawDesc), len(file_core_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   49,
+			NumMessages:   50,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -102,8 +102,10 @@ func (b *Builder) nodes() []uint32 {
 		ids[id] = true
 	}
 	for _, s := range b.steps {
-		if in, ok := s.In.(core.Receive); ok {
-			ids[core.NodeID(in.From)] = true
+		for in := range core.Each(s.In) {
+			if in, ok := in.(core.Receive); ok {
+				ids[core.NodeID(in.From)] = true
+			}
 		}
 		for _, m := range s.Out.Send {
 			ids[core.NodeID(m.To)] = true

@@ -45,8 +45,9 @@ type Step struct {
 	Out   core.Output
 	After core.Status
 	Vote  uint64 // Raft id that this node voted for in After.Term, 0 = nobody
-	// Received is the message that a Receive handed over, None for other inputs.
-	Received int
+	// Received are the messages that In handed over: one for a Receive, for a Batch those
+	// of its Receives, in their order.
+	Received []int
 	// The messages Sent to Sent+len(Out.Send)-1 left with this step.
 	Sent int
 	// LeaseEnd is when the lease in After runs out if nothing renews it; 0 if

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/pgraft/pgraft/core"
@@ -21,13 +22,14 @@ func sendWay(s *Step, m core.Send) way {
 	return way{core.NodeID(s.After.RaftID), core.NodeID(m.To), maphash.Bytes(waySeed, m.Data)}
 }
 
-// receiveWay is that of the message that a step received.
-func receiveWay(s *Step) (w way, ok bool) {
-	in, ok := s.In.(core.Receive)
-	if !ok {
-		return way{}, false
+// receiveWays are those of the messages that a step received.
+func receiveWays(s *Step) (ws []way) {
+	for in := range core.Each(s.In) {
+		if in, ok := in.(core.Receive); ok {
+			ws = append(ws, way{core.NodeID(in.From), core.NodeID(s.After.RaftID), maphash.Bytes(waySeed, in.Data)})
+		}
 	}
-	return way{core.NodeID(in.From), core.NodeID(s.After.RaftID), maphash.Bytes(waySeed, in.Data)}, true
+	return ws
 }
 
 // leastSkew is the difference that is put right, in nanoseconds: less does not
@@ -100,7 +102,7 @@ func (m *merger) shortest() map[[2]uint32]int64 {
 				f.sent = e.at
 				f.sends++
 			}
-			if w, ok := receiveWay(e.step); ok {
+			for _, w := range receiveWays(e.step) {
 				f := of(w)
 				f.got = e.at
 				f.gos++
@@ -139,8 +141,7 @@ func (m *merger) merge() *Builder {
 		if e.step == nil {
 			return false
 		}
-		w, ok := receiveWay(e.step)
-		return ok && unsent[w] > 0
+		return slices.ContainsFunc(receiveWays(e.step), func(w way) bool { return unsent[w] > 0 })
 	}
 	next := make([]int, len(nodes))
 	for {

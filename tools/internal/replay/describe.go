@@ -52,6 +52,8 @@ func Describe(in core.Input) string {
 		return fmt.Sprintf("Receive from %s: %s", node(in.From), Message(in.Data))
 	case core.Propose:
 		return fmt.Sprintf("Propose %d: request %x, %s", in.ID, in.RequestID[:4], shown(in.Data))
+	case core.Batch:
+		return batch(in)
 	case core.PeerUnreachable:
 		return "PeerUnreachable " + node(in.RaftID)
 	case core.SnapshotSent:
@@ -65,6 +67,20 @@ func Describe(in core.Input) string {
 	}
 	s := fmt.Sprintf("%T %+v", in, in)
 	return strings.TrimSuffix(strings.TrimPrefix(s, "core."), " {}")
+}
+
+// maxListed is how many inputs of a batch a line names.
+const maxListed = 8
+
+func batch(b core.Batch) string {
+	var l []string
+	for _, in := range b.Inputs[:min(len(b.Inputs), maxListed)] {
+		l = append(l, Describe(in))
+	}
+	if more := len(b.Inputs) - len(l); more > 0 {
+		l = append(l, fmt.Sprintf("and %d more", more))
+	}
+	return fmt.Sprintf("Batch of %d: %s", len(b.Inputs), strings.Join(l, "; "))
 }
 
 func node(raftID uint64) string {
@@ -92,10 +108,11 @@ func Message(data []byte) string {
 	case *corepb.Envelope_Raft:
 		s = raftMessage(b.Raft)
 	case *corepb.Envelope_Forward:
-		s = fmt.Sprintf("Forward request %x, %s", first4(b.Forward.GetCommand().GetRequestId()), shown(b.Forward.GetCommand().GetData()))
+		s = fmt.Sprintf("Forward request %x, %s", first4(b.Forward.GetCommand().GetRequestId()), shown(b.Forward.GetCommand().GetData())) +
+			others(len(b.Forward.GetMore()))
 	case *corepb.Envelope_ForwardReply:
 		r := b.ForwardReply
-		s = fmt.Sprintf("ForwardReply request %x: %v at %d/%d", first4(r.GetRequestId()), r.GetVerdict(), r.GetIndex(), r.GetTerm())
+		s = fmt.Sprintf("ForwardReply request %x: %v at %d/%d", first4(r.GetRequestId()), r.GetVerdict(), r.GetIndex(), r.GetTerm()) + others(len(r.GetMore()))
 	case *corepb.Envelope_ReadRequest:
 		s = fmt.Sprintf("ReadRequest round %d", b.ReadRequest.GetRound())
 	case *corepb.Envelope_ReadReply:
@@ -123,6 +140,14 @@ func Message(data []byte) string {
 		s += fmt.Sprintf(", knows %d/%d committed", k.GetIndex(), k.GetTerm())
 	}
 	return s
+}
+
+// others says how many more requests a message is about.
+func others(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", and %d more", n)
 }
 
 func first4(b []byte) []byte { return b[:min(4, len(b))] }

@@ -2,7 +2,8 @@
 // disk. Start with Open; Init founds a cluster or makes the node wait to be
 // invited to one.
 //
-// One goroutine owns the core (runner.go). Others do the disk (disk.go), the
+// One goroutine at a time owns the core (inbox.go, runner.go): who brings an input
+// steps it. A goroutine of its own does the disk (disk.go), others the
 // connections (package transport) and nothing else; all they exchange with it
 // are the core's inputs and outputs.
 package node
@@ -61,6 +62,10 @@ type Config struct {
 	// Publish is called on every change, and before any message that rests on it
 	// leaves; never twice at a time. It must not block or call the node.
 	Publish func(Status)
+	// Answered is called after the Done of Calls, once for all that one step answered:
+	// who hands answers on can wake somebody for all of them. It must not block. nil:
+	// there is nobody to wake.
+	Answered func()
 	// Go starts a goroutine; the host may recover from panics in it.
 	Go func(f func())
 	// Newest is the newest version (core.NewestVersion) that the node knows; 0 means

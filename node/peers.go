@@ -85,9 +85,18 @@ func (n *Node) welcome(v core.Verdict) *corepb.Welcome {
 	return w
 }
 
-func (p *peers) Receive(from uint64, data []byte) bool {
+// Receive has who read the messages step the core with them.
+func (p *peers) Receive(from uint64, messages [][]byte) bool {
 	r := (*Node)(p).runner()
-	return r != nil && r.offer(core.Receive{From: from, Data: data})
+	if r == nil {
+		return false
+	}
+	var few [16]any
+	items := few[:0]
+	for _, m := range messages {
+		items = append(items, core.Receive{From: from, Data: m})
+	}
+	return r.serve(r.in.offer(items...), ownRounds)
 }
 
 func (p *peers) Unreachable(raftID uint64) {
@@ -98,7 +107,7 @@ func (p *peers) Unreachable(raftID uint64) {
 
 func (p *peers) SnapshotSent(raftID uint64, ok bool) {
 	if r := (*Node)(p).runner(); r != nil {
-		r.put(core.SnapshotSent{RaftID: raftID, OK: ok})
+		r.serve(r.in.force(core.SnapshotSent{RaftID: raftID, OK: ok}), ownRounds)
 	}
 }
 
@@ -114,8 +123,5 @@ func (p *peers) Refused(_ *corepb.Member, w *corepb.Welcome) {
 	}
 }
 
-func (n *Node) runner() *runner {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.run
-}
+// runner is the one that was started last, nil if none was.
+func (n *Node) runner() *runner { return n.current.Load() }

@@ -61,6 +61,10 @@ type Config struct {
 	// Publish is called on every change, and before any message that rests on it
 	// leaves; never twice at a time. It must not block or call the node.
 	Publish func(Status)
+	// Answered is called after the Done of Calls, once for all that one step answered:
+	// who hands answers on can wake somebody for all of them. It must not block. nil:
+	// there is nobody to wake.
+	Answered func()
 	// Go starts a goroutine; the host may recover from panics in it.
 	Go func(f func())
 	// Newest is the newest version (core.NewestVersion) that the node knows; 0 means

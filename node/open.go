@@ -31,6 +31,9 @@ func Open(cfg Config) (*Node, error) {
 	if cfg.Publish == nil {
 		cfg.Publish = func(Status) {}
 	}
+	if cfg.Answered == nil {
+		cfg.Answered = func() {}
+	}
 	var encryption *transport.TLS
 	if cfg.TLS != nil {
 		var err error

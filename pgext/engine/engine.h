@@ -31,7 +31,7 @@
 /* Bytes of the flight recorder's ring at least: the smallest pgraft.trace_size. */
 #define PGRAFT_MIN_TRACE_BYTES		(32 * 1024 * 1024)
 
-/* Requests that the engine has at once; over it, it is busy. */
+/* Requests that the engine has at once; over that it is busy. */
 #define PGRAFT_MAX_REQUESTS			1024
 
 /* How long pgraft_engine_stop takes at most. */
@@ -78,6 +78,20 @@ typedef struct PgraftBytes
 	size_t		len;
 } PgraftBytes;
 
+/*
+ * How the engine's threads wake the main thread for records.  The engine sets
+ * records, then looks at asleep; the main thread sets asleep, then looks at records.
+ * So one of them sees the other, and nobody is woken who is awake.
+ */
+typedef struct PgraftBell
+{
+	int			event_fd;		/* 8 bytes written to it wake the main thread */
+	uint32_t	asleep;			/* 1: it sleeps, or is about to; who changes
+								 * it to 0 writes to event_fd.  Atomic. */
+	uint32_t	records;		/* 1: pgraft_engine_drain has some.  Atomic,
+								 * written by the engine only. */
+} PgraftBell;
+
 /* The settings, as of start or of the last SIGHUP. */
 typedef struct PgraftConfig
 {
@@ -108,8 +122,6 @@ typedef struct PgraftConfig
 								 * start, so the node does not start */
 	PgraftBytes refused_detail;
 	uint32_t	refused_until_restart;	/* 1 = no reload puts it right */
-	int			event_fd;		/* written (8 bytes) when pgraft_engine_drain
-								 * has something */
 } PgraftConfig;
 
 /* What a backend can ask.  a and b are small arguments, data the large one. */
@@ -309,16 +321,17 @@ typedef const char *(*pgraft_engine_build_fn) (void);
  * 0 = started; otherwise err holds a zero-terminated reason.
  */
 typedef int (*pgraft_engine_start_fn) (const PgraftConfig *config, PgraftStatusBlock *status,
-									   char *err, size_t errlen);
+									   PgraftBell *bell, char *err, size_t errlen);
 
 /* New settings after SIGHUP. Never fails: what cannot be taken over is logged. */
 typedef void (*pgraft_engine_reload_fn) (const PgraftConfig *config);
 
 /*
- * 0 = taken, a reply will come; 1 = busy, no reply will come: PGRAFT_MAX_REQUESTS
- * are under way.
+ * Hands in n requests; returns how many of them were taken, which are the first
+ * ones: a reply comes to each.  For the others the engine is busy, as
+ * PGRAFT_MAX_REQUESTS are under way, and no reply comes.
  */
-typedef int (*pgraft_engine_submit_fn) (const PgraftRequest *request);
+typedef uint32_t (*pgraft_engine_submit_fn) (const PgraftRequest *requests, uint32_t n);
 
 /*
  * Nobody waits for the reply to this id any more.  What was asked may still
@@ -327,7 +340,7 @@ typedef int (*pgraft_engine_submit_fn) (const PgraftRequest *request);
 typedef void (*pgraft_engine_cancel_fn) (uint64_t id);
 
 /*
- * Fills buf with whole records and returns the bytes used; 0 = nothing left;
+ * Fills buf with whole records and returns the bytes used; 0 = there are none;
  * a negative number = the next record alone needs so many bytes.
  */
 typedef int64_t (*pgraft_engine_drain_fn) (char *buf, size_t cap);

@@ -109,12 +109,10 @@ pgraft_records_drain(void)
 
 	if (drain_buffer == NULL)
 		drain_buffer = MemoryContextAlloc(TopMemoryContext, PGRAFT_DRAIN_BYTES);
-	for (;;)
+	while (__atomic_load_n(&pgraft_bell.records, __ATOMIC_ACQUIRE) != 0)
 	{
 		int64		used = pgraft_engine.drain(drain_buffer, PGRAFT_DRAIN_BYTES);
 
-		if (used == 0)
-			return;
 		if (used < 0)
 		{
 			size_t		cap = (size_t) -used;

@@ -36,6 +36,18 @@ static size_t kept_bytes = 0;
 /* The slot being looked at, -1 = none: whom an error concerns. */
 static volatile int visiting = -1;
 
+/*
+ * Requests that were taken out of their slots and are handed to the engine
+ * together, with the data of those that fit.
+ */
+#define PGRAFT_BATCH_REQUESTS		128
+#define PGRAFT_BATCH_BYTES			(64 * 1024)
+
+static PgraftRequest batch[PGRAFT_BATCH_REQUESTS];
+static uint32 batch_requests = 0;
+static char batch_data[PGRAFT_BATCH_BYTES];
+static size_t batch_bytes = 0;
+
 static void
 forget(TakenSlot *mine)
 {
@@ -152,18 +164,38 @@ pgraft_slots_complete(uint64 id, const char *body, size_t len)
 		forget(mine);
 }
 
+/* Hands all requests of the batch to the engine, with one call. */
+static void
+submit_batch(void)
+{
+	uint32		n = batch_requests;
+	uint32		first_refused;
+
+	if (n == 0)
+		return;
+	batch_requests = 0;
+	batch_bytes = 0;
+	first_refused = pgraft_engine.submit(batch, n);
+	for (uint32 i = first_refused; i < n; i++)
+		complete_with_error(batch[i].id, "53000", "the pgraft engine is busy",
+							"Its queue of requests is full: try again later.");
+}
+
 /*
  * Copies the data of a request; NULL if its segment is gone, which happens only
- * to one that was given up.  *segment is to be detached in the end.
+ * to one that was given up.  If it is in a segment, *segment is to be detached once
+ * the request was handed over.
  */
 static const char *
-request_data(PgraftSlot *slot, uint32 len, char *buf, dsm_segment **segment)
+request_data(PgraftSlot *slot, uint32 len, dsm_segment **segment)
 {
 	*segment = NULL;
 	if (len <= PGRAFT_INLINE_REQUEST)
 	{
-		memcpy(buf, slot->data, len);
-		return buf;
+		char	   *data = batch_data + batch_bytes;
+
+		memcpy(data, slot->data, len);
+		return data;
 	}
 	*segment = dsm_attach(slot->data_dsm);
 	if (*segment == NULL)
@@ -185,36 +217,41 @@ static void
 take(uint32 slotno, uint64 gen)
 {
 	PgraftSlot *slot = &pgraft_shared->slots[slotno];
-	char		buf[PGRAFT_INLINE_REQUEST];
+	PgraftRequest *request;
 	dsm_segment *segment;
-	PgraftRequest request;
 
 	pg_read_barrier();
 	if (slot->engine_generation != pg_atomic_read_u32(&pgraft_shared->engine_generation))
 		return;					/* for an engine that is gone: its owner sees
 								 * that */
-	memset(&request, 0, sizeof(request));
-	request.id = PGRAFT_REQUEST_ID(gen, slotno);
-	request.op = slot->op;
-	request.max_entry_bytes = slot->max_entry_bytes;
-	request.timeout_ms = slot->timeout_ms;
-	memcpy(request.request_id, slot->request_id, PGRAFT_REQUEST_ID_BYTES);
-	request.a = slot->a;
-	request.b = slot->b;
-	request.data.len = slot->data_len;
-	request.data.data = request_data(slot, request.data.len, buf, &segment);
+	if (batch_requests == PGRAFT_BATCH_REQUESTS ||
+		batch_bytes + PGRAFT_INLINE_REQUEST > PGRAFT_BATCH_BYTES)
+		submit_batch();
+	request = &batch[batch_requests];
+	request->id = PGRAFT_REQUEST_ID(gen, slotno);
+	request->op = slot->op;
+	request->max_entry_bytes = slot->max_entry_bytes;
+	request->timeout_ms = slot->timeout_ms;
+	memcpy(request->request_id, slot->request_id, PGRAFT_REQUEST_ID_BYTES);
+	request->a = slot->a;
+	request->b = slot->b;
+	request->data.len = slot->data_len;
+	request->data.data = request_data(slot, request->data.len, &segment);
 
-	if (request.data.data != NULL &&
+	if (request->data.data != NULL &&
 		pgraft_slot_advance(slot, PGRAFT_WORD(gen, PGRAFT_SLOT_REQUEST),
 							PGRAFT_WORD(gen, PGRAFT_SLOT_INFLIGHT)))
 	{
 		taken[slotno].gen = gen;
-		if (pgraft_engine.submit(&request) != 0)
-			complete_with_error(request.id, "53000", "the pgraft engine is busy",
-								"Its queue of requests is full: try again later.");
+		batch_requests++;
+		if (segment == NULL)
+			batch_bytes += request->data.len;
 	}
 	if (segment != NULL)
+	{
+		submit_batch();
 		dsm_detach(segment);
+	}
 }
 
 /* Puts a kept reply into the segment that the backend has made for it. */
@@ -270,11 +307,11 @@ visit(uint32 slotno)
 	}
 }
 
-/* Looks at every slot that a backend has pointed at. */
+/* Looks at every slot that a backend has pointed at, and hands in what it finds. */
 void
 pgraft_slots_scan(void)
 {
-	for (uint32 i = 0; i < PGRAFT_PENDING_WORDS; i++)
+	for (uint32 i = 0; i < PGRAFT_SLOT_WORDS; i++)
 	{
 		pg_atomic_uint64 *pending = &pgraft_shared->pending[i];
 		uint64		bits = pg_atomic_read_u64(pending);
@@ -291,11 +328,13 @@ pgraft_slots_scan(void)
 			visiting = -1;
 		}
 	}
+	submit_batch();
 }
 
 /*
  * An error was raised while a slot was looked at, for instance since a segment
- * could not be mapped: its client gets an error too.
+ * could not be mapped: its client gets an error too.  What was taken before goes to
+ * the engine.
  */
 void
 pgraft_slots_after_error(void)
@@ -306,6 +345,7 @@ pgraft_slots_after_error(void)
 	uint64		word;
 	uint64		gen;
 
+	submit_batch();
 	if (slotno < 0)
 		return;
 	visiting = -1;

@@ -44,6 +44,7 @@ typedef struct PgraftEngine
 } PgraftEngine;
 
 extern PgraftEngine pgraft_engine;
+extern PgraftBell pgraft_bell;
 extern void pgraft_library_load(void);
 extern void pgraft_library_start(const PgraftConfig *config);
 

@@ -159,6 +159,8 @@ func inputs() []core.Input {
 		core.Needs{From: 22, Importable: true}, core.FetchHistory{ID: 23, After: 24, Last: 25},
 		core.HistoryRead{Ticket: 26, First: 27, Failed: true, Entries: []core.Entry{{Index: 28, Term: 29, Kind: core.EntryConfChangeV2, Data: []byte("d")}, {Index: 1 << 40, Data: bytes.Repeat([]byte("e"), 300)}, {Term: 1}}},
 		core.FetchState{ID: 30}, core.Exported{Ticket: 31, Size: 32},
+		core.Batch{Inputs: []core.Input{core.Propose{ID: 33, RequestID: id, Data: []byte("d")}, core.RemovedByPeer{}, core.Cancel{ID: 34},
+			core.Receive{From: 35, Data: bytes.Repeat([]byte("m"), 300)}}},
 	}
 }
 
@@ -185,7 +187,9 @@ func TestInputBytes(t *testing.T) {
 			}
 		}
 	}
-	for _, b := range [][]byte{nil, {}, {0xff}, {0x1a, 0}, {0xfa, 0x7f, 0}, {0x0a, 0, 0xfa, 0x7f, 0}} {
+	for _, b := range [][]byte{nil, {}, {0xff}, {0x1a, 0}, {0xfa, 0x7f, 0}, {0x0a, 0, 0xfa, 0x7f, 0},
+		{0xda, 1, 0}, {0xda, 1, 4, 0x0a, 2, 0x0a, 0}, {0xda, 1, 5, 0x0a, 3, 0xda, 1, 0}} { // batches: empty, of a tick, of a batch
+
 		if in, err := core.DecodeInput(b); err == nil {
 			t.Errorf("%x is read as %T", b, in)
 		}

@@ -79,7 +79,7 @@ func (c *Core) writeState(k *checkpoint.Codec) error {
 // checkpointSize is about how many bytes a checkpoint takes, rather more.
 func (c *Core) checkpointSize() int {
 	base := c.log.base().Index
-	size := 4096 + c.log.bytesBetween(base, c.last) + 16*(c.last-base) + uint64(32*len(c.requests.order))
+	size := 4096 + c.log.bytesBetween(base, c.last) + 16*(c.last-base) + uint64(32*len(c.requestIDs.order))
 	for _, m := range c.log.marks {
 		size += uint64(len(m.GetData())) + 256
 	}
@@ -109,7 +109,7 @@ func Restore(cfg Config, b []byte) (*Core, error) {
 		return nil, fmt.Errorf("core: %w", err)
 	}
 	c := &Core{cfg: cfg, library: l, log: &tail{}}
-	c.requests.window = cfg.Limits.RequestWindow
+	c.requestIDs.window = cfg.Limits.RequestWindow
 	k := checkpoint.Reader(body[n:])
 	c.state(k)
 	if err := k.Err(); err != nil {
@@ -229,15 +229,15 @@ func (m *machine) state(k *checkpoint.Codec) {
 	checkpoint.Number(k, &m.members.LastIncarnation)
 	checkpoint.Number(k, &m.members.Version)
 	checkpoint.Messages(k, &m.members.List)
-	checkpoint.List(k, &m.requests.order, func(r *request) {
+	checkpoint.List(k, &m.requestIDs.order, func(r *committedID) {
 		k.Array(&r.id)
 		r.at.state(k)
 	})
 	if !k.Writing() {
-		order := m.requests.order
-		m.requests = requests{byID: map[[16]byte]place{}, window: m.requests.window}
+		order := m.requestIDs.order
+		m.requestIDs = requestIDs{byID: map[[16]byte]place{}, window: m.requestIDs.window}
 		for _, r := range order {
-			m.requests.add(r.id, r.at)
+			m.requestIDs.add(r.id, r.at)
 		}
 	}
 }
@@ -307,7 +307,7 @@ func (ps *proposals) state(k *checkpoint.Codec) {
 	checkpoint.List(k, &ps.order, func(p **proposal) {
 		checkpoint.Pointer(k, p, func(p *proposal) {
 			checkpoint.List(k, &p.ids, k.Uint)
-			k.Array(&p.request)
+			k.Array(&p.requestID)
 			checkpoint.Message(k, &p.command)
 			k.Flag(&p.sent)
 			k.Uint(&p.sentAt)
@@ -321,7 +321,7 @@ func (ps *proposals) state(k *checkpoint.Codec) {
 	if !k.Writing() {
 		ps.open = map[[16]byte]*proposal{}
 		for _, p := range ps.order {
-			ps.open[p.request] = p
+			ps.open[p.requestID] = p
 		}
 	}
 }

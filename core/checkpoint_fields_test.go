@@ -12,19 +12,19 @@ import (
 
 // derived are the fields that a checkpoint leaves out, and why.
 var derived = map[string]string{
-	"Config.Seed":      "looked at when a core starts, never later",
-	"Core.library":     "code, not state",
-	"Core.out":         "empty between two Steps",
-	"Machine.taken":    "empty between two Steps",
-	"Core.said":        "forgotten before each Ready",
-	"Core.cause":       "forgotten at the start of each Step",
-	"Core.rn":          "compared by the test in core/checkpoint",
-	"requests.byID":    "made of order",
-	"requests.window":  "of the configuration",
-	"requests.encoded": "made of order",
-	"requests.pending": "made of order",
-	"proposals.open":   "made of order",
-	"tail.bytes":       "made of entries and dropped",
+	"Config.Seed":        "looked at when a core starts, never later",
+	"Core.library":       "code, not state",
+	"Core.out":           "empty between two Steps",
+	"Machine.taken":      "empty between two Steps",
+	"Core.said":          "forgotten before each Ready",
+	"Core.cause":         "forgotten at the start of each Step",
+	"Core.rn":            "compared by the test in core/checkpoint",
+	"requestIDs.byID":    "made of order",
+	"requestIDs.window":  "of the configuration",
+	"requestIDs.encoded": "made of order",
+	"requestIDs.pending": "made of order",
+	"proposals.open":     "made of order",
+	"tail.bytes":         "made of entries and dropped",
 }
 
 // filler puts a value into every field of the core's own state, in order, and

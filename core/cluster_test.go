@@ -27,6 +27,7 @@ type cluster struct {
 	nextUUID byte
 	quiet    bool
 	kept     []message // for `replay`
+	gathers  *node     // whose inputs become a batch
 	onReply  func(*node, core.Reply)
 	onStep   func(*node, core.Input, core.Output)
 	onStart  func(*node, core.Config, core.Durable)

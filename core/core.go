@@ -67,7 +67,7 @@ func New(cfg Config, d Durable) (*Core, error) {
 		return nil, err
 	}
 	c := &Core{cfg: cfg, self: cfg.Identity.RaftID, log: log, peers: map[uint64]*peer{}}
-	c.requests.window = cfg.Limits.RequestWindow
+	c.requestIDs.window = cfg.Limits.RequestWindow
 	if err := c.machine.restore(log.marks[0]); err != nil {
 		return nil, fmt.Errorf("core: stored %w", err)
 	}
@@ -124,6 +124,18 @@ func (c *Core) ticks(millis uint64) uint64 { return (millis + c.cfg.TickMillis -
 // has to do about it.
 func (c *Core) Step(in Input) Output {
 	c.out, c.cause = Output{}, ""
+	if b, ok := in.(Batch); ok {
+		c.batch(b.Inputs)
+	} else {
+		c.take(in)
+	}
+	c.settle()
+	c.takeRetained()
+	return c.out
+}
+
+// take is what one input does, up to the settling.
+func (c *Core) take(in Input) {
 	switch in := in.(type) {
 	case Tick:
 		c.tick()
@@ -173,9 +185,6 @@ func (c *Core) Step(in Input) Output {
 	default:
 		panic(fmt.Sprintf("unknown input %T", in))
 	}
-	c.settle()
-	c.takeRetained()
-	return c.out
 }
 
 // tick is the passing of time. Only a leader ticks the library: for every other

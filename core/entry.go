@@ -45,17 +45,17 @@ func checkEntry(e *pb.Entry, newest uint32) error {
 // command is a corepb.Command as it lies in an entry: data shares its memory,
 // which never changes.
 type command struct {
-	request [16]byte
-	since   uint64
-	data    []byte
-	version uint32 // of the cluster, from here on; nothing else is set then
+	requestID [16]byte
+	since     uint64
+	data      []byte
+	version   uint32 // of the cluster, from here on; nothing else is set then
 }
 
 // decodeCommand reads a corepb.Command without allocating: every entry is looked
 // at more than once on every node.
 func decodeCommand(b []byte) (command, error) {
 	var c command
-	var request []byte
+	var requestID []byte
 	var version uint64
 	for len(b) > 0 {
 		num, typ, n := protowire.ConsumeTag(b)
@@ -65,7 +65,7 @@ func decodeCommand(b []byte) (command, error) {
 		b = b[n:]
 		switch {
 		case num == 1 && typ == protowire.BytesType:
-			request, n = protowire.ConsumeBytes(b)
+			requestID, n = protowire.ConsumeBytes(b)
 		case num == 2 && typ == protowire.VarintType:
 			c.since, n = protowire.ConsumeVarint(b)
 		case num == 3 && typ == protowire.BytesType:
@@ -81,14 +81,14 @@ func decodeCommand(b []byte) (command, error) {
 		b = b[n:]
 	}
 	if version != 0 {
-		if len(request) > 0 || len(c.data) > 0 || version > math.MaxUint32 {
-			return c, fmt.Errorf("cluster version %d with a request id of %d bytes and %d bytes of data", version, len(request), len(c.data))
+		if len(requestID) > 0 || len(c.data) > 0 || version > math.MaxUint32 {
+			return c, fmt.Errorf("cluster version %d with a request id of %d bytes and %d bytes of data", version, len(requestID), len(c.data))
 		}
 		c.version = uint32(version)
 		return c, nil
 	}
-	if copy(c.request[:], request) != len(c.request) || len(request) != len(c.request) {
-		return c, fmt.Errorf("command with a request id of %d bytes", len(request))
+	if copy(c.requestID[:], requestID) != len(c.requestID) || len(requestID) != len(c.requestID) {
+		return c, fmt.Errorf("command with a request id of %d bytes", len(requestID))
 	}
 	return c, nil
 }

@@ -14,7 +14,9 @@ type printer struct {
 	owed            []core.Input
 }
 
-func (p *printer) Publish(core.Status)         {}
+func (p *printer) Clock() *core.Clock          { return nil }
+func (p *printer) Publish(core.Status, int64)  {}
+func (p *printer) Removed()                    {}
 func (p *printer) MembersChanged(core.Members) {}
 func (p *printer) Send(core.Send)              {}
 func (p *printer) Event(e core.Event)          { fmt.Println("log:", e.Text) }
@@ -23,11 +25,11 @@ func (p *printer) Persist(batches []core.Persist) {
 	p.owed = append(p.owed, core.Persisted{Seq: batches[len(batches)-1].Seq})
 }
 
-func (p *printer) Apply(entries []core.Apply) {
+func (p *printer) Apply(entries []core.Apply) (taken bool) {
 	for _, e := range entries {
 		fmt.Printf("apply %d: %s\n", e.Index, e.Data)
-		p.owed = append(p.owed, core.Applied{Index: e.Index})
 	}
+	return true
 }
 
 func (p *printer) Reply(r core.Reply) {

@@ -18,9 +18,9 @@ type roundWait struct {
 	opened uint64 // tick
 }
 
-// need says whose answers a change waits for, beside those of a quorum of the present
-// voters.
-type need struct {
+// quorumNeed says whose answers a change waits for, beside those of a quorum of the
+// present voters.
+type quorumNeed struct {
 	after []uint64 // the voters that there will be: a quorum of them; nil: the present ones
 	joins uint64   // in after, but no member yet: it counts as heard
 	must  uint64   // it has to answer itself; 0 = nobody
@@ -42,7 +42,7 @@ const (
 
 // answerTicks is how long answers are waited for: two heartbeat intervals if a client
 // waits.
-func (c *Core) answerTicks(n need) uint64 {
+func (c *Core) answerTicks(n quorumNeed) uint64 {
 	if n.patient {
 		return uint64(c.cfg.ElectionTicks)
 	}
@@ -51,7 +51,7 @@ func (c *Core) answerTicks(n need) uint64 {
 
 // hear opens the round, unless that is done, and looks who has answered it. What n
 // says is looked at anew each time, so it may change while w waits.
-func (c *Core) hear(w *roundWait, n need) hearing {
+func (c *Core) hear(w *roundWait, n quorumNeed) hearing {
 	if w.round != 0 && c.now-w.opened > c.answerTicks(n) {
 		*w = roundWait{} // not looked at in time: what came since is not of now
 	}
@@ -69,7 +69,7 @@ func (c *Core) hear(w *roundWait, n need) hearing {
 	return hearsSoon
 }
 
-func (c *Core) waitOver(w *roundWait, n need) bool {
+func (c *Core) waitOver(w *roundWait, n quorumNeed) bool {
 	return w.round != 0 && c.now-w.opened >= c.answerTicks(n)
 }
 
@@ -95,7 +95,7 @@ func (c *Core) sendHeartbeats() {
 
 // refuses says why a change that needs n must not be made while only those that up
 // accepts are there; its code is OK if it may.
-func (c *Core) refuses(n need, up func(uint64) bool) refusal {
+func (c *Core) refuses(n quorumNeed, up func(uint64) bool) refusal {
 	r := refusal{}
 	count := func(ids []uint64, text string) {
 		have := 0
@@ -122,7 +122,7 @@ func (c *Core) refuses(n need, up func(uint64) bool) refusal {
 }
 
 // silentText names the members that n needs and that do not answer.
-func (c *Core) silentText(n need, up func(uint64) bool) string {
+func (c *Core) silentText(n quorumNeed, up func(uint64) bool) string {
 	var names []string
 	for _, m := range c.members.List {
 		id := m.GetRaftId()
@@ -136,20 +136,20 @@ func (c *Core) silentText(n need, up func(uint64) bool) string {
 	return "No answer from " + enumerate(names) + "."
 }
 
-// needs of the changes.
+// What the changes wait for.
 
-func (c *Core) removalNeed(id uint64) need {
+func (c *Core) quorumToRemove(id uint64) quorumNeed {
 	if !c.isVoter(id) {
-		return need{}
+		return quorumNeed{}
 	}
-	return need{after: c.votersBeside(id),
+	return quorumNeed{after: c.votersBeside(id),
 		text: fmt.Sprintf("without node %d only %%d of the %%d remaining voters are reachable, %%d are needed", NodeID(id))}
 }
 
-// replacementNeed is that of the joint change; before the new member is added, it
+// quorumToReplace is that of the joint change; before the new member is added, it
 // counts as heard.
-func (c *Core) replacementNeed(id, old uint64) need {
-	n := need{after: append(c.votersBeside(old), id),
+func (c *Core) quorumToReplace(id, old uint64) quorumNeed {
+	n := quorumNeed{after: append(c.votersBeside(old), id),
 		text: fmt.Sprintf("with node %d in the place of node %d only %%d of %%d voters are reachable, %%d are needed", NodeID(id), NodeID(old))}
 	if c.members.Get(id) == nil {
 		n.joins = id
@@ -159,7 +159,7 @@ func (c *Core) replacementNeed(id, old uint64) need {
 	return n
 }
 
-func (c *Core) promotionNeed(id uint64) need {
-	return need{after: append(c.votersBeside(id), id), must: id,
+func (c *Core) quorumToPromote(id uint64) quorumNeed {
+	return quorumNeed{after: append(c.votersBeside(id), id), must: id,
 		text: fmt.Sprintf("with node %d only %%d of %%d voters are reachable, %%d are needed", NodeID(id))}
 }

@@ -5,19 +5,27 @@ import "github.com/pgraft/pgraft/core/retain"
 // Host carries out a core's outputs. node and the simulator implement it; the
 // order in which its methods are called is Perform's, for both.
 type Host interface {
-	// Publish makes the status known, the lease above all.
-	Publish(Status)
+	// Clock is what Perform times ticks with; nil: the host has no use for the end of a
+	// lease. It is the same for as long as the host has a core, and another one then.
+	Clock() *Clock
+	// Publish makes the status known, the lease above all: it ends at leaseEnd of the
+	// host's clock, and there is none if that is 0.
+	Publish(s Status, leaseEnd int64)
 	// Persist queues batches for the log store. It does not wait.
 	Persist([]Persist)
 	// Send gives a message to the network. It does not wait.
 	Send(Send)
-	// Apply takes over committed user entries; Applied follows, then or later.
-	Apply([]Apply)
+	// Apply takes over committed user entries. If all are taken over when it returns,
+	// Perform tells the core; otherwise the host owes it Applied.
+	Apply([]Apply) (taken bool)
 	Reply(Reply)
 	Event(Event)
 	// MembersChanged is called after the Sends of the same step, so that a last
 	// message to a removed member still has a connection.
 	MembersChanged(Members)
+	// Removed ends what the host does for a node that is no member any more. It is the
+	// last call of each Perform from then on.
+	Removed()
 	Keeper
 }
 
@@ -50,8 +58,21 @@ type Recorder interface {
 // Perform steps the core and has the host carry out the output, in the order
 // that safety rests on: a lost lease is published before any message leaves
 // (a TimeoutNow may be among them), and a reply comes after what it reports is
-// published.
+// published. Then it steps what follows from that: what the host has taken over.
 func Perform(c *Core, in Input, h Host) {
+	if _, ok := in.(Tick); ok {
+		h.Clock().tick(c.now + 1)
+	}
+	for in != nil {
+		in = perform(c, in, h)
+	}
+	if c.removed {
+		h.Removed()
+	}
+}
+
+// perform is one step; it returns the next one, or nil.
+func perform(c *Core, in Input, h Host) (next Input) {
 	r, recording := h.(Recorder)
 	if recording {
 		r.RecordInput(in)
@@ -60,7 +81,8 @@ func Perform(c *Core, in Input, h Host) {
 	if recording {
 		r.RecordOutput(out)
 	}
-	h.Publish(c.Status())
+	s := c.Status()
+	h.Publish(s, h.Clock().LeaseEnd(s, c.cfg.TickMillis))
 	for _, e := range out.Events {
 		h.Event(e)
 	}
@@ -80,13 +102,14 @@ func Perform(c *Core, in Input, h Host) {
 	if out.MembersChanged {
 		h.MembersChanged(c.Members())
 	}
-	if len(out.Apply) > 0 {
-		h.Apply(out.Apply)
+	if n := len(out.Apply); n > 0 && h.Apply(out.Apply) {
+		next = Applied{Index: out.Apply[n-1].Index}
 	}
 	performKept(keep, h)
 	for _, r := range out.Reply {
 		h.Reply(r)
 	}
+	return next
 }
 
 // performKept has the host carry out the orders of package retain. A state's last

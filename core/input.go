@@ -158,7 +158,32 @@ type (
 		Ticket uint64
 		Size   uint64
 	}
+
+	// Batch is several inputs as one step, taken in their order. What comes of it is
+	// what could come of the same inputs one by one, as far as anybody outside can tell:
+	// the core settles after the last, and in between only where an input needs it, see
+	// batch.go. At most MaxBatchInputs, at least one; no Batch and no Tick is in one.
+	Batch struct{ Inputs []Input }
 )
+
+// MaxBatchInputs bounds the inputs of a Batch.
+const MaxBatchInputs = 1024
+
+// Each walks the inputs of a Batch, in their order; any other input is its only one.
+func Each(in Input) func(yield func(Input) bool) {
+	return func(yield func(Input) bool) {
+		b, ok := in.(Batch)
+		if !ok {
+			yield(in)
+			return
+		}
+		for _, in := range b.Inputs {
+			if !yield(in) {
+				return
+			}
+		}
+	}
+}
 
 func (Tick) isInput()            {}
 func (Receive) isInput()         {}
@@ -182,3 +207,4 @@ func (FetchHistory) isInput()    {}
 func (HistoryRead) isInput()     {}
 func (FetchState) isInput()      {}
 func (Exported) isInput()        {}
+func (Batch) isInput()           {}

@@ -44,6 +44,21 @@ func (b *inputBytes) entry(field protowire.Number, e *Entry) {
 	b.bytes(4, e.Data)
 }
 
+// input appends a corepb.Input.
+func (b *inputBytes) input(field protowire.Number, in Input) {
+	*b = protowire.AppendTag(*b, field, protowire.BytesType)
+	at := len(*b)
+	*b = EncodeInput(append(*b, 0), in)
+	n := len(*b) - at - 1
+	for range protowire.SizeVarint(uint64(n)) - 1 {
+		*b = append(*b, 0)
+	}
+	if head := protowire.SizeVarint(uint64(n)); head > 1 {
+		copy((*b)[at+head:], (*b)[at+1:at+1+n])
+	}
+	protowire.AppendVarint((*b)[:at], uint64(n))
+}
+
 // EncodeInput appends in to b, as a corepb.Input: the bytes that protobuf
 // writes, without its allocations. They depend on in alone.
 func EncodeInput(b []byte, in Input) []byte {
@@ -157,6 +172,11 @@ func (b *inputBytes) body(in Input) protowire.Number {
 		b.number(1, in.Ticket)
 		b.number(2, in.Size)
 		return 26
+	case Batch:
+		for _, in := range in.Inputs {
+			b.input(1, in)
+		}
+		return 27
 	}
 	panic(fmt.Sprintf("unknown input %T", in))
 }
@@ -171,6 +191,33 @@ func DecodeInput(b []byte) (Input, error) {
 	if len(m.ProtoReflect().GetUnknown()) > 0 {
 		return nil, errors.New("core: input with fields of another version")
 	}
+	if x, ok := m.GetBody().(*corepb.Input_Batch_); ok {
+		return decodeBatch(x.Batch)
+	}
+	return decodeInput(&m)
+}
+
+func decodeBatch(m *corepb.Input_Batch) (Input, error) {
+	n := len(m.GetInputs())
+	if n == 0 || n > MaxBatchInputs {
+		return nil, fmt.Errorf("core: batch of %d inputs", n)
+	}
+	b := Batch{make([]Input, n)}
+	for i, x := range m.GetInputs() {
+		in, err := decodeInput(x)
+		if err != nil {
+			return nil, fmt.Errorf("core: input %d of a batch: %w", i+1, err)
+		}
+		if !mayBeInBatch(in) {
+			return nil, fmt.Errorf("core: %T in a batch", in)
+		}
+		b.Inputs[i] = in
+	}
+	return b, nil
+}
+
+// decodeInput reads every input but a Batch.
+func decodeInput(m *corepb.Input) (Input, error) {
 	switch x := m.GetBody().(type) {
 	case *corepb.Input_Tick_:
 		return Tick{}, nil
@@ -224,7 +271,7 @@ func DecodeInput(b []byte) (Input, error) {
 	case *corepb.Input_Exported_:
 		return Exported{Ticket: x.Exported.GetTicket(), Size: x.Exported.GetSize()}, nil
 	}
-	return nil, fmt.Errorf("core: input of %d bytes is none known here", len(b))
+	return nil, errors.New("core: an input of a kind that is not known here")
 }
 
 func uuid(b []byte) ([16]byte, error) {

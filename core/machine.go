@@ -16,7 +16,7 @@ type machine struct {
 	index, term uint64 // of the last entry applied
 	conf        *pb.ConfState
 	members     Members
-	requests    requests
+	requestIDs  requestIDs
 }
 
 // restore replaces the machine by what a snapshot holds.
@@ -30,14 +30,14 @@ func (m *machine) restore(s *pb.Snapshot) error {
 		conf: s.GetMetadata().GetConfState(),
 		members: Members{LastIncarnation: uint32(st.GetLastIncarnation()), List: st.GetMembers(),
 			Version: max(st.GetClusterVersion(), OldestVersion)},
-		requests: requests{byID: map[[16]byte]place{}, window: m.requests.window},
+		requestIDs: requestIDs{byID: map[[16]byte]place{}, window: m.requestIDs.window},
 	}
 	copy(m.members.ClusterUUID[:], st.GetClusterUuid())
 	for _, r := range st.GetRequests() {
 		if len(r.GetRequestId()) != 16 {
 			return fmt.Errorf("request id of %d bytes in the snapshot at index %d", len(r.GetRequestId()), m.index)
 		}
-		m.requests.add([16]byte(r.GetRequestId()), place{r.GetIndex(), r.GetTerm()})
+		m.requestIDs.add([16]byte(r.GetRequestId()), place{r.GetIndex(), r.GetTerm()})
 	}
 	return nil
 }
@@ -50,8 +50,8 @@ func (m *machine) snapshot() *pb.Snapshot {
 		Members:         m.members.List,
 		ClusterVersion:  m.needs(),
 	}
-	requests := m.requests.encode()
-	return &pb.Snapshot{Data: slices.Concat(marshal(state), requests), Metadata: &pb.SnapshotMetadata{
+	requestIDs := m.requestIDs.encode()
+	return &pb.Snapshot{Data: slices.Concat(marshal(state), requestIDs), Metadata: &pb.SnapshotMetadata{
 		ConfState: m.conf, Index: new(m.index), Term: new(m.term)}}
 }
 
@@ -84,7 +84,7 @@ func (m *machine) apply(e *pb.Entry, conf func(*pb.ConfChangeV2) *pb.ConfState) 
 		panic(fmt.Sprintf("entry %d applied after %d", e.GetIndex(), m.index))
 	}
 	m.index, m.term = e.GetIndex(), e.GetTerm()
-	m.requests.forget(m.index)
+	m.requestIDs.forget(m.index)
 	switch {
 	case e.GetType() == pb.EntryConfChangeV2:
 		return m.applyChange(e, conf)
@@ -102,23 +102,23 @@ func (m *machine) apply(e *pb.Entry, conf func(*pb.ConfChangeV2) *pb.ConfState) 
 		m.members.Version = max(m.members.Version, cmd.version)
 		return applied{raised: raised}
 	}
-	a := applied{isCommand: true, requestID: cmd.request}
-	if at, ok := m.requests.byID[a.requestID]; ok {
+	a := applied{isCommand: true, requestID: cmd.requestID}
+	if at, ok := m.requestIDs.byID[a.requestID]; ok {
 		a.at = at
 		return a
 	}
-	if m.index > cmd.since+m.requests.window {
+	if m.index > cmd.since+m.requestIDs.window {
 		a.expired = true
 		return a
 	}
 	a.first, a.at, a.user = true, place{m.index, m.term}, cmd.data
-	m.requests.add(a.requestID, a.at)
+	m.requestIDs.add(a.requestID, a.at)
 	return a
 }
 
 // replay applies a whole log to the state before it.
 func replay(log *tail) (*machine, error) {
-	m := &machine{requests: requests{window: requestWindow}}
+	m := &machine{requestIDs: requestIDs{window: requestWindow}}
 	if err := m.restore(log.marks[0]); err != nil {
 		return nil, err
 	}

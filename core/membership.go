@@ -94,7 +94,7 @@ func (c *Core) start(ch *change) bool {
 	if ch.raftID == c.self {
 		return c.startSelfRemoval(ch)
 	}
-	if heard := c.hearFor(ch, c.removalNeed(ch.raftID)); heard != hears {
+	if heard := c.hearFor(ch, c.quorumToRemove(ch.raftID)); heard != hears {
 		return heard == hearsSoon
 	}
 	ch.started = c.proposeChange(corepb.MemberChange_DEMOTE, pb.ConfChangeAddLearnerNode, &corepb.Member{RaftId: ch.raftID})
@@ -139,7 +139,7 @@ func (c *Core) startAdd(ch *change) bool {
 		}
 	}
 	if old := ch.add.GetReplaces(); old != 0 {
-		if heard := c.hearFor(ch, c.replacementNeed(ch.add.GetRaftId(), old)); heard != hears {
+		if heard := c.hearFor(ch, c.quorumToReplace(ch.add.GetRaftId(), old)); heard != hears {
 			return heard == hearsSoon
 		}
 	}
@@ -155,11 +155,11 @@ func (c *Core) mayRemove(m *corepb.Member) refusal {
 	if id := m.GetRaftId(); c.isVoter(id) && len(c.votersBeside(id)) == 0 {
 		return refusal{code: LastVoter, text: fmt.Sprintf("node %d is the last voter", NodeID(id))}
 	}
-	return c.refuses(c.removalNeed(m.GetRaftId()), c.reachable)
+	return c.refuses(c.quorumToRemove(m.GetRaftId()), c.reachable)
 }
 
 // hearFor waits for the answers that ch needs. If too few come, it answers ch.
-func (c *Core) hearFor(ch *change, n need) hearing {
+func (c *Core) hearFor(ch *change, n quorumNeed) hearing {
 	heard := c.hear(&ch.wait, n)
 	if heard == hearsNot {
 		c.answerRefusal(ch, c.refuses(n, c.answered(&ch.wait)))

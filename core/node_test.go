@@ -41,7 +41,8 @@ type node struct {
 	ledTerm   uint64 // newest term in which it was seen to lead
 	lazy      bool   // does not apply until told to
 	toApply   []uint64
-	in        core.Input // being taken
+	in        core.Input   // being taken
+	gathered  []core.Input // for a batch
 	keeper    keeper
 }
 
@@ -148,10 +149,11 @@ func (n *node) step(in core.Input) {
 		n.c.printf("%d is down\n", n.key)
 		return
 	}
-	core.Perform(n.core, in, n)
-	if !n.lazy {
-		n.apply()
+	if n.c.gathers == n {
+		n.gathered = append(n.gathered, in)
+		return
 	}
+	core.Perform(n.core, in, n)
 	for len(n.keeper.todo) > 0 {
 		in := n.keeper.todo[0]
 		n.keeper.todo = n.keeper.todo[1:]
@@ -170,7 +172,11 @@ func (n *node) apply() {
 
 // The node as core.Host.
 
-func (n *node) Publish(s core.Status) {
+func (n *node) Clock() *core.Clock { return nil } // it looks at leases in true time
+
+func (n *node) Removed() {}
+
+func (n *node) Publish(s core.Status, _ int64) {
 	n.c.checkStatus(n, s)
 	n.status = s
 	n.leaseEnd = 0
@@ -207,12 +213,15 @@ func (n *node) Event(e core.Event) {
 	}
 }
 
-func (n *node) Apply(as []core.Apply) {
+func (n *node) Apply(as []core.Apply) (taken bool) {
 	for _, a := range as {
 		n.c.checkApply(n, a)
 		n.appliedTo = a.Index
-		n.toApply = append(n.toApply, a.Index)
+		if n.lazy {
+			n.toApply = append(n.toApply, a.Index)
+		}
 	}
+	return !n.lazy
 }
 
 func (n *node) Reply(r core.Reply) {

@@ -23,13 +23,13 @@ func (c *Core) promote(m *corepb.Member) bool {
 	// It may replace nobody; or one that is on its way out already; or one that
 	// has become the last voter, and whoever asked has to remove it.
 	replaces := old.GetRole() == corepb.Role_VOTER && old != nil && len(c.votersBeside(old.GetRaftId())) > 0
-	need := c.promotionNeed(id)
+	n := c.quorumToPromote(id)
 	if replaces {
-		need = c.replacementNeed(id, old.GetRaftId())
+		n = c.quorumToReplace(id, old.GetRaftId())
 	}
-	need.patient = true
+	n.patient = true
 	wait := c.changes.promotions[id]
-	if heard := c.hear(&wait, need); heard != hears {
+	if heard := c.hear(&wait, n); heard != hears {
 		c.waitForPromotion(id, wait, heard)
 		return false
 	}

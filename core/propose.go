@@ -24,12 +24,12 @@ type proposals struct {
 }
 
 type proposal struct {
-	ids     []uint64 // of the inputs that wait for the same request id
-	request [16]byte
-	command *corepb.Command
-	sent    bool   // to a leader that has not refused it
-	sentAt  uint64 // tick
-	at      place  // where a leader put it; zero while that is unknown
+	ids       []uint64 // of the inputs that wait for the same request id
+	requestID [16]byte
+	command   *corepb.Command
+	sent      bool   // to a leader that has not refused it
+	sentAt    uint64 // tick
+	at        place  // where a leader put it; zero while that is unknown
 }
 
 func newProposals() proposals {
@@ -46,7 +46,7 @@ func (c *Core) propose(in Propose) {
 		c.reply(in.ID, TooLarge, "entry has %d bytes, at most %d are allowed", len(in.Data), c.cfg.MaxEntryBytes)
 		return
 	}
-	if at, ok := c.requests.byID[in.RequestID]; ok {
+	if at, ok := c.requestIDs.byID[in.RequestID]; ok {
 		c.replyPlace(in.ID, at)
 		return
 	}
@@ -65,9 +65,9 @@ func (c *Core) propose(in Propose) {
 		c.reply(in.ID, Busy, "%d proposals of %d bytes are open, at most %d of %d bytes may be", len(ps.order), ps.bytes, maxProposals, maxProposalBytes)
 		return
 	}
-	p := &proposal{ids: []uint64{in.ID}, request: in.RequestID,
+	p := &proposal{ids: []uint64{in.ID}, requestID: in.RequestID,
 		command: &corepb.Command{RequestId: in.RequestID[:], Since: c.machine.index, Data: in.Data}}
-	ps.open[p.request] = p
+	ps.open[p.requestID] = p
 	ps.order = append(ps.order, p)
 	ps.bytes += len(in.Data)
 	if c.route(p) == corepb.ForwardReply_BUSY { // it is in no log, and was on its way to none
@@ -79,7 +79,7 @@ func (c *Core) propose(in Propose) {
 // if it leads.
 func (c *Core) route(p *proposal) corepb.ForwardReply_Verdict {
 	p.at, p.sent, p.sentAt = place{}, false, c.now
-	if half := c.requests.window / 2; c.machine.index > p.command.GetSince()+half {
+	if half := c.requestIDs.window / 2; c.machine.index > p.command.GetSince()+half {
 		// Sent once more it could be too old to be told from a new one.
 		c.finish(p, Unknown, "not seen committed within %d log entries", half)
 		return corepb.ForwardReply_NOT_LEADER
@@ -99,13 +99,13 @@ func (c *Core) route(p *proposal) corepb.ForwardReply_Verdict {
 // appendCommand puts a command into the leader's log, unless it is there.
 func (c *Core) appendCommand(cmd *corepb.Command) (place, corepb.ForwardReply_Verdict) {
 	id := [16]byte(cmd.GetRequestId())
-	if at, ok := c.requests.byID[id]; ok {
+	if at, ok := c.requestIDs.byID[id]; ok {
 		return at, corepb.ForwardReply_ACCEPTED
 	}
 	if at, ok := c.proposed.appended[id]; ok {
 		return at, corepb.ForwardReply_ACCEPTED
 	}
-	if c.transfer.target != 0 || c.removed || c.last+1 > cmd.GetSince()+c.requests.window {
+	if c.transfer.target != 0 || c.removed || c.last+1 > cmd.GetSince()+c.requestIDs.window {
 		return place{}, corepb.ForwardReply_NOT_LEADER // the last: its proposer gives up, see route
 	}
 	if c.takesNone() {
@@ -139,7 +139,7 @@ func (c *Core) rememberAppended() {
 		if cmd.version != 0 {
 			continue
 		}
-		c.proposed.appended[cmd.request] = place{e.GetIndex(), e.GetTerm()}
+		c.proposed.appended[cmd.requestID] = place{e.GetIndex(), e.GetTerm()}
 	}
 }
 
@@ -211,7 +211,7 @@ func (c *Core) resolve(a applied) {
 // resolveAll answers what a snapshot shows to be committed.
 func (c *Core) resolveAll() {
 	for _, p := range slices.Clone(c.proposed.order) {
-		if at, ok := c.requests.byID[p.request]; ok {
+		if at, ok := c.requestIDs.byID[p.requestID]; ok {
 			c.finishAt(p, at)
 		}
 	}
@@ -247,7 +247,7 @@ func (c *Core) finish(p *proposal, code Code, text string, a ...any) {
 }
 
 func (c *Core) forget(p *proposal) {
-	delete(c.proposed.open, p.request)
+	delete(c.proposed.open, p.requestID)
 	c.proposed.bytes -= len(p.command.GetData())
 	c.proposed.order = slices.DeleteFunc(c.proposed.order, func(x *proposal) bool { return x == p })
 }

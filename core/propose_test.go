@@ -17,8 +17,8 @@ import (
 func TestRequestIsInALogOnce(t *testing.T) {
 	c := newCluster()
 	c.form(3)
-	request := [16]byte{42}
-	c.propose(c.nodes[3], int(request[0]), "once")
+	requestID := [16]byte{42}
+	c.propose(c.nodes[3], int(requestID[0]), "once")
 	match := func(from, to uint32) func(message) bool {
 		return func(m message) bool { return m.from == from && m.to == to }
 	}
@@ -36,7 +36,7 @@ func TestRequestIsInALogOnce(t *testing.T) {
 		times := 0
 		for _, e := range n.disk.log {
 			var cmd corepb.Command
-			if e.Kind == core.EntryNormal && len(e.Data) > 0 && proto.Unmarshal(e.Data, &cmd) == nil && bytes.Equal(cmd.GetRequestId(), request[:]) {
+			if e.Kind == core.EntryNormal && len(e.Data) > 0 && proto.Unmarshal(e.Data, &cmd) == nil && bytes.Equal(cmd.GetRequestId(), requestID[:]) {
 				times++
 			}
 		}

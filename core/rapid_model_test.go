@@ -25,7 +25,7 @@ func commandEntry(index, since uint64, id byte) *pb.Entry {
 // the window, and the machine goes through a snapshot now and then.
 func TestRapidRequests(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := &machine{index: 1, term: 1, conf: &pb.ConfState{}, requests: requests{byID: map[[16]byte]place{}, window: requestWindow}}
+		m := &machine{index: 1, term: 1, conf: &pb.ConfState{}, requestIDs: requestIDs{byID: map[[16]byte]place{}, window: requestWindow}}
 		applied := map[byte]uint64{} // id -> index, forgotten or not
 		t.Repeat(map[string]func(*rapid.T){
 			"command": func(t *rapid.T) {
@@ -49,10 +49,10 @@ func TestRapidRequests(t *testing.T) {
 			},
 			"others": func(t *rapid.T) { // entries of nobody that we ask about
 				m.index += rapid.SampledFrom([]uint64{1, 100, requestWindow / 2, requestWindow}).Draw(t, "entries")
-				m.requests.forget(m.index)
+				m.requestIDs.forget(m.index)
 			},
 			"snapshot": func(*rapid.T) {
-				restored := &machine{requests: requests{window: requestWindow}}
+				restored := &machine{requestIDs: requestIDs{window: requestWindow}}
 				s := m.snapshot()
 				if err := restored.restore(s); err != nil {
 					t.Fatal(err)
@@ -67,11 +67,11 @@ func TestRapidRequests(t *testing.T) {
 				m = restored
 			},
 			"": func(t *rapid.T) {
-				if len(m.requests.byID) != len(m.requests.order) {
-					t.Fatalf("%d ids by id, %d in order", len(m.requests.byID), len(m.requests.order))
+				if len(m.requestIDs.byID) != len(m.requestIDs.order) {
+					t.Fatalf("%d ids by id, %d in order", len(m.requestIDs.byID), len(m.requestIDs.order))
 				}
-				for _, r := range m.requests.order {
-					if r.at.index+requestWindow <= m.index || m.requests.byID[r.id] != r.at {
+				for _, r := range m.requestIDs.order {
+					if r.at.index+requestWindow <= m.index || m.requestIDs.byID[r.id] != r.at {
 						t.Fatalf("%v is remembered at %d", r, m.index)
 					}
 				}

@@ -52,6 +52,8 @@ func (r *Redaction) Input(encoded []byte) (found bool) {
 	for kind, body := range fields(encoded) {
 		for field, v := range fields(body) {
 			switch {
+			case kind == 27 && field == 1: // Batch
+				found = r.Input(v) || found
 			case kind == 2 && field == 2: // Receive
 				found = r.envelope(v) || found
 			case kind == 3 && field == 3: // Propose

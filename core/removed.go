@@ -32,10 +32,10 @@ func (c *Core) becomeRemoved(why string) {
 // later has to wait.
 func (c *Core) startSelfRemoval(ch *change) bool {
 	if c.successor(c.reachable) == 0 {
-		c.answerRefusal(ch, refusal{QuorumAtRisk, "no other voter that stays is reachable to take over leadership", c.silentText(need{}, c.reachable)})
+		c.answerRefusal(ch, refusal{QuorumAtRisk, "no other voter that stays is reachable to take over leadership", c.silentText(quorumNeed{}, c.reachable)})
 		return false
 	}
-	to, heard, no := c.hearHeir(&ch.wait, c.removalNeed(c.self))
+	to, heard, no := c.hearHeir(&ch.wait, c.quorumToRemove(c.self))
 	switch heard {
 	case hearsSoon:
 		return true

@@ -78,7 +78,7 @@ func (c *Core) mayReplace(add *corepb.Member) refusal {
 	case len(c.votersBeside(add.GetReplaces())) == 0:
 		return no(LastVoter, "node %d is the last voter: add node %d, then remove it", oldNode, node)
 	}
-	return c.refuses(c.replacementNeed(add.GetRaftId(), add.GetReplaces()), c.reachable)
+	return c.refuses(c.quorumToReplace(add.GetRaftId(), add.GetReplaces()), c.reachable)
 }
 
 // replacesSelf says that ch ends with the removal of this node.

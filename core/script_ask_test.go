@@ -57,11 +57,11 @@ var askVerbs = map[string]func(*script){
 }
 
 // propose asks with a request id of its own, unless one is given.
-func (c *cluster) propose(n *node, request int, data string) {
+func (c *cluster) propose(n *node, requestID int, data string) {
 	in := core.Propose{ID: c.id(), Data: []byte(data)}
 	in.RequestID = [16]byte{1: byte(in.ID), 2: byte(in.ID >> 8), 3: byte(in.ID >> 16)}
-	if request > 0 {
-		in.RequestID = [16]byte{0: byte(request)}
+	if requestID > 0 {
+		in.RequestID = [16]byte{0: byte(requestID)}
 	}
 	c.history.asked[in.ID], c.history.open[in.ID] = in, n.key
 	delete(c.history.refused, in.RequestID)

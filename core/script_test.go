@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
+
+	"github.com/pgraft/pgraft/core"
 )
 
 // TestScripts runs the stories of testdata/core; TESTING.md documents the
@@ -51,14 +53,33 @@ var verbs = func() map[string]func(*script) {
 func (s *script) do() {
 	verb, ok := verbs[s.d.Cmd]
 	if !ok {
-		if s.d.Cmd == "repeat" || s.d.Cmd == "do" {
+		switch s.d.Cmd {
+		case "repeat", "do":
 			s.repeat()
+			return
+		case "batch":
+			s.batch()
 			return
 		}
 		s.d.Fatalf(s.t, "unknown verb %q; there are %v", s.d.Cmd, slices.Sorted(maps.Keys(verbs)))
 	}
 	verb(s)
 	s.checkLease()
+}
+
+// batch node=1: its input are commands, one a line; what they give the node to take is
+// one batch.
+func (s *script) batch() {
+	defer s.settle()
+	n := s.node()
+	s.gathers = n
+	s.repeat()
+	s.gathers = nil
+	if len(n.gathered) > 0 {
+		in := core.Batch{Inputs: n.gathered}
+		n.gathered = nil
+		n.step(in)
+	}
 }
 
 // repeat [n=2] and do: their input are commands, one a line, to be carried out n
@@ -107,7 +128,7 @@ func (s *script) nodeAt(arg string) *node {
 // settle follows a command that ends with all that comes of it, unless it says
 // hold.
 func (s *script) settle() {
-	if !s.has("hold") {
+	if !s.has("hold") && s.gathers == nil {
 		s.stabilize()
 	}
 }

@@ -236,6 +236,7 @@ func TestRetainIsRedacted(t *testing.T) {
 		inputs = append(inputs, core.Receive{From: 1, Data: marshal(env)})
 	}
 	inputs = append(inputs, core.HistoryRead{Ticket: 1, Entries: []core.Entry{{Index: 2, Data: command}}})
+	inputs = append(inputs, core.Batch{Inputs: append(inputs[:len(inputs):len(inputs)], core.Propose{ID: 1, Data: []byte(secret)})})
 	for _, in := range inputs {
 		b := core.EncodeInput(nil, in)
 		n := len(b)

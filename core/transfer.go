@@ -46,7 +46,7 @@ func (c *Core) transferLeader(in TransferLeader) {
 		c.reply(in.ID, OK, "")
 	case in.NodeID == 0:
 		if c.successor(c.reachable) == 0 {
-			c.refuse(in.ID, refusal{NotPossible, "no other voter that stays is reachable", c.silentText(need{}, c.reachable)})
+			c.refuse(in.ID, refusal{NotPossible, "no other voter that stays is reachable", c.silentText(quorumNeed{}, c.reachable)})
 		} else {
 			c.transfer.wish = wish{open: true, id: in.ID}
 		}
@@ -60,7 +60,7 @@ func (c *Core) transferLeader(in TransferLeader) {
 		case c.fullHere(m.GetRaftId()):
 			c.reply(in.ID, NotPossible, "the disk of node %d is full", in.NodeID)
 		default:
-			if r := c.refuses(need{must: m.GetRaftId()}, c.reachable); r.code != OK {
+			if r := c.refuses(quorumNeed{must: m.GetRaftId()}, c.reachable); r.code != OK {
 				c.refuse(in.ID, r)
 				return
 			}
@@ -84,9 +84,9 @@ func (c *Core) pumpWish() {
 	}
 	to, heard, no := w.target, hears, refusal{}
 	if to == 0 {
-		to, heard, no = c.hearHeir(&w.wait, need{})
+		to, heard, no = c.hearHeir(&w.wait, quorumNeed{})
 	} else {
-		n := need{must: to}
+		n := quorumNeed{must: to}
 		if heard = c.hear(&w.wait, n); heard == hearsNot {
 			no = c.refuses(n, c.answered(&w.wait))
 		}
@@ -106,7 +106,7 @@ func (c *Core) pumpWish() {
 
 // hearHeir is hear for a leader that may choose its successor: the most caught-up voter
 // if that one answers in time, otherwise the most caught-up of those that do.
-func (c *Core) hearHeir(w *roundWait, n need) (to uint64, h hearing, no refusal) {
+func (c *Core) hearHeir(w *roundWait, n quorumNeed) (to uint64, h hearing, no refusal) {
 	h = c.hear(w, n)
 	answers := c.answered(w)
 	best, to := c.successor(c.reachable), c.successor(answers)

@@ -112,8 +112,7 @@ func TestCalls(t *testing.T) {
 }
 
 // A Call that waits for what does not come ends with its timeout, or when it is
-// cancelled; either way with an unknown outcome. One on a node without a core is done
-// before Submit returns.
+// cancelled; either way with an unknown outcome. One on a node without a core says why.
 func TestCallGivenUp(t *testing.T) {
 	c, cs := newCluster(t, 2, nil), newCalls(t)
 	m := c.leader()
@@ -130,6 +129,7 @@ func TestCallGivenUp(t *testing.T) {
 	m.stop()
 	after := cs.make(0, never)
 	closed.Submit([]*node.Call{after})
+	cs.wait(1)
 	if o := cs.end(after); !errors.Is(o.err, node.ErrNotRunning) {
 		t.Errorf("a call on a closed node: %v", o.err)
 	}

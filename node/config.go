@@ -2,7 +2,8 @@
 // disk. Start with Open; Init founds a cluster or makes the node wait to be
 // invited to one.
 //
-// One goroutine owns the core (runner.go). Others do the disk (disk.go), the
+// One goroutine at a time owns the core (inbox.go, runner.go): who brings an input
+// steps it. A goroutine of its own does the disk (disk.go), others the
 // connections (package transport) and nothing else; all they exchange with it
 // are the core's inputs and outputs.
 package node

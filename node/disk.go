@@ -14,7 +14,7 @@ import (
 // maxInflightBytes that the follower's disk has not confirmed.
 type disk struct {
 	write  func([]core.Persist) error
-	done   func(seq uint64)
+	done   func(seq uint64, more bool) // more: batches wait
 	failed func(error)
 
 	mu      sync.Mutex
@@ -27,7 +27,7 @@ type disk struct {
 	ended   chan struct{}
 }
 
-func newDisk(write func([]core.Persist) error, done func(uint64), failed func(error)) *disk {
+func newDisk(write func([]core.Persist) error, done func(uint64, bool), failed func(error)) *disk {
 	d := &disk{write: write, done: done, failed: failed, ended: make(chan struct{})}
 	d.wake.L = &d.mu
 	return d
@@ -88,10 +88,12 @@ func (d *disk) hangs() bool {
 	return d.writing != 0 && time.Since(d.began) > closeLimit
 }
 
-func (d *disk) written() {
+// written says whether more waits.
+func (d *disk) written() (more bool) {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.writing = 0
-	d.mu.Unlock()
+	return len(d.queue) > 0
 }
 
 func (d *disk) loop() {
@@ -105,7 +107,6 @@ func (d *disk) loop() {
 			d.failed(err)
 			return
 		}
-		d.written()
-		d.done(q[len(q)-1].Seq)
+		d.done(q[len(q)-1].Seq, d.written())
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pgraft/pgraft/core"
@@ -57,9 +58,10 @@ type Node struct {
 	members core.Members
 	state   State
 	failure error
-	store   store.Store // nil while uninitialised
-	run     *runner     // nil unless the core is there
-	last    View        // what a removed node knew last; otherwise zero
+	store   store.Store            // nil while uninitialised
+	run     *runner                // nil unless the core is there
+	current atomic.Pointer[runner] // the last run; changed under mu
+	last    View                   // what a removed node knew last; otherwise zero
 
 	closing sync.Once
 	closed  error // of Close; guarded by closing
@@ -184,10 +186,14 @@ func (n *Node) begin() error {
 	n.members = c.Members()
 	n.stats.started(c.Status().Commit)
 	n.run = newRunner(n, c, n.store)
-	n.run.inbox <- n.needs // it is empty: this does not wait
 	n.setState(Running)
+	n.run.Publish(c.Status(), 0)
+	n.run.in.force(n.needs) // that makes it owned
+	n.current.Store(n.run)
 	n.setPeers()
 	n.cfg.Go(n.run.loop)
+	n.cfg.Go(n.run.work)
+	n.run.in.pass()
 	n.cfg.Go(n.run.disk.loop)
 	return nil
 }

@@ -98,7 +98,7 @@ func (p *peers) Unreachable(raftID uint64) {
 
 func (p *peers) SnapshotSent(raftID uint64, ok bool) {
 	if r := (*Node)(p).runner(); r != nil {
-		r.put(core.SnapshotSent{RaftID: raftID, OK: ok})
+		r.serve(r.in.force(core.SnapshotSent{RaftID: raftID, OK: ok}), ownRounds)
 	}
 }
 
@@ -114,8 +114,5 @@ func (p *peers) Refused(_ *corepb.Member, w *corepb.Welcome) {
 	}
 }
 
-func (n *Node) runner() *runner {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.run
-}
+// runner is the one that was started last, nil if none was.
+func (n *Node) runner() *runner { return n.current.Load() }

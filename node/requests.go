@@ -37,29 +37,25 @@ const (
 // ends; the error's code is then core.Unknown, and the same request id may be
 // proposed again: it commits once.
 func (n *Node) Propose(ctx context.Context, requestID [16]byte, data []byte) (index, term uint64, err error) {
-	began := time.Now()
 	rep, err := n.ask(ctx, func(id uint64) core.Input { return core.Propose{ID: id, RequestID: requestID, Data: data} })
-	n.stats.proposed(began, err)
 	return rep.Index, rep.Term, err
 }
 
-// ask is for what may be asked again of the core that Reload puts in place: a
-// read, or a proposal, which its request id makes safe.
-func (n *Node) ask(ctx context.Context, in func(id uint64) core.Input) (core.Reply, error) {
-	for again := false; ; again = true {
-		r, err := n.running()
-		if err != nil && again { // the core before may have handed it on
-			return core.Reply{}, &RequestError{Code: core.Unknown, Text: err.Error()}
-		}
-		if err != nil {
-			return core.Reply{}, err
-		}
-		rep, stopped := r.do(ctx, in)
-		if stopped && r.wasReplaced(ctx) {
-			continue
-		}
-		return rep, failure(askedBefore(rep, again))
+// ask is a Call that the goroutine waits for.
+func (n *Node) ask(ctx context.Context, in func(id uint64) core.Input) (rep core.Reply, err error) {
+	done := make(chan struct{})
+	c := &Call{Input: in, Done: func(r core.Reply, e error) {
+		rep, err = r, e
+		close(done)
+	}}
+	n.Submit([]*Call{c})
+	select {
+	case <-done:
+	case <-ctx.Done():
+		n.Cancel(c)
+		<-done
 	}
+	return rep, err
 }
 
 // askedBefore is what a reply means that another core may have been asked for

@@ -3,93 +3,89 @@ package node
 import (
 	"context"
 	"fmt"
-	"log/slog"
+	"math"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
-	"unsafe"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/node/store"
 )
 
-// runner is the goroutine that owns a core. Everything reaches it through
-// inbox; it is the core's Host.
+// runner has a core. Everything reaches it through inbox, and one goroutine at a
+// time owns it: that is the core's Host.
 type runner struct {
 	n               *Node
 	core            *core.Core
 	store           store.Store
 	disk            *disk
-	inbox           chan any // core.Input or func()
+	in              *inbox
 	electionMillis  uint64
 	heartbeatMillis uint64
 	quit            chan struct{}
+	stopping        sync.Once
 	ended           chan struct{}
 
 	lastID   atomic.Uint64 // of a request
 	replaced atomic.Bool   // set before stop: another runner goes on from the store
-	over     chan struct{} // closed once that one does, or will not
+	broken   atomic.Bool   // an owner panicked
+	over     chan struct{} // closed once another runner goes on, or will not
 
-	// The rest belongs to the goroutine.
-	tick    time.Duration
-	moments [moments]tickMoment
-	waiting map[uint64]chan core.Reply
-	toApply uint64
-	kept    kept
-	known   core.Status // as last published
-	expiry  int64       // of the lease, as last published
-	removed bool
-	hung    hung
+	// The rest belongs to the owner.
+	tick     time.Duration
+	clock    core.Clock
+	inputs   []core.Input // of the step that is being made
+	waiting  map[uint64]asker
+	answered bool // somebody was, in this step
+	kept     kept
+	known    core.Status // as last published
+	expiry   int64       // of the lease, as last published
+	leaving  bool        // this node was removed
+	removed  bool        // that is durable, or just being made so
+	hung     hung
 }
 
 const (
-	inboxSize = 4096 // inputs; over it, messages are dropped and callers wait
-	// moments is for how many ticks their time is remembered: longer than a lease.
-	moments = 1024
+	// ownRounds is how often who has come to own the core takes what waits, before it
+	// lets the worker go on and goes back to what it does otherwise.
+	ownRounds = 8
+	// maxBatchBytes bounds the data of one step's inputs, unless a single one has more.
+	maxBatchBytes = 1 << 20
 )
 
-type tickMoment struct {
-	tick uint64
-	at   time.Duration
-}
-
 func newRunner(n *Node, c *core.Core, s store.Store) *runner {
-	r := &runner{n: n, core: c, store: s, inbox: make(chan any, inboxSize), quit: make(chan struct{}), ended: make(chan struct{}), over: make(chan struct{}),
+	r := &runner{n: n, core: c, store: s, in: newInbox(), quit: make(chan struct{}), ended: make(chan struct{}), over: make(chan struct{}),
 		kept: kept{map[uint64][]byte{}, map[uint64]*gathered{}}, tick: n.cfg.tick(), electionMillis: uint64(n.cfg.ElectionTimeout.Milliseconds()),
-		heartbeatMillis: uint64(n.cfg.HeartbeatInterval.Milliseconds()), waiting: map[uint64]chan core.Reply{}}
-	r.disk = newDisk(n.stats.timed(s.Write), func(seq uint64) { r.put(core.Persisted{Seq: seq, First: s.Bounds().First}) }, n.fail)
+		heartbeatMillis: uint64(n.cfg.HeartbeatInterval.Milliseconds()), waiting: map[uint64]asker{}}
+	r.clock.Now = func() int64 { return int64(boottime()) }
+	r.disk = newDisk(n.stats.timed(s.Write), r.persisted, n.fail)
 	return r
 }
 
-// put hands in an input; false once the runner has stopped.
-func (r *runner) put(in any) bool {
-	select {
-	case r.inbox <- in:
-		return true
-	case <-r.quit:
-		return false
-	}
-}
+// put hands in an input, a function or an asker, and may step the core; false once the
+// runner has stopped.
+func (r *runner) put(in any) bool { return r.serve(r.in.put(in), ownRounds) }
 
 // offer is put for what may be dropped.
-func (r *runner) offer(in core.Input) bool {
-	select {
-	case r.inbox <- in:
-		return true
-	default:
-		return false
+func (r *runner) offer(in any) bool { return r.serve(r.in.offer(in), ownRounds) }
+
+// persisted is called by the disk's goroutine. It steps the core unless the disk has
+// more to do.
+func (r *runner) persisted(seq uint64, more bool) {
+	rounds := 1
+	if more {
+		rounds = 0
 	}
+	r.serve(r.in.force(core.Persisted{Seq: seq, First: r.store.Bounds().First}), rounds)
 }
 
-// stop may be called more than once, under Node.mu.
+// stop may be called more than once.
 func (r *runner) stop() {
-	select {
-	case <-r.quit:
-	default:
+	r.stopping.Do(func() {
+		r.in.close()
 		close(r.quit)
-	}
+	})
 }
 
 func (r *runner) wait(ctx context.Context) {
@@ -106,88 +102,214 @@ func (r *runner) wait(ctx context.Context) {
 func (r *runner) loop() {
 	defer close(r.ended)
 	defer r.disk.stop()
-	defer r.endTrace()
+	defer r.end()
 	t := time.NewTicker(r.tick)
 	defer t.Stop()
-	r.Publish(r.core.Status())
 	for {
 		select {
 		case <-r.quit:
-			return // whoever waits for a reply sees ended
+			return
 		case <-t.C:
-			r.step(core.Tick{})
-			r.watchDisk()
-			r.tellRoom()
-		case in := <-r.inbox:
-			switch in := in.(type) {
-			case core.Input:
-				r.step(in)
-			case func():
-				in()
-			}
+			r.serve(r.in.tick(core.Tick{}), ownRounds)
 		}
 	}
 }
 
-// endTrace is deferred by loop. A panic goes on, once what led to it is kept.
-func (r *runner) endTrace() {
+// end waits until nobody owns the core, and sends on who waits for a reply.
+func (r *runner) end() {
+	items := r.in.rest()
+	if !r.broken.Load() {
+		r.n.rec.Close("the core was stopped")
+	}
+	var left []*Call
+	for _, x := range r.waiting {
+		if c, ok := x.(*Call); ok {
+			c.between(true)
+			left = append(left, c)
+		}
+	}
+	for _, x := range items {
+		if c, ok := x.(*Call); ok {
+			c.between(false)
+			left = append(left, c)
+		}
+	}
+	r.n.leave(r, left)
+}
+
+// work is a goroutine that owns the core while there is more to do than others can
+// stay for, or something that waits for the disk.
+func (r *runner) work() {
+	for {
+		select {
+		case <-r.in.wake:
+		case <-r.quit:
+		}
+		if r.in.accept() {
+			r.serve(owning, math.MaxInt)
+		}
+		select {
+		case <-r.quit:
+			return
+		default:
+		}
+	}
+}
+
+// serve has who came to own the core take what waits, at most so many times; then the
+// worker goes on. False: nothing was taken.
+func (r *runner) serve(t taken, rounds int) bool {
+	if t != owning {
+		return t == queued
+	}
+	defer r.crashed()
+	worker := rounds == math.MaxInt
+	for ; rounds > 0; rounds-- {
+		if r.leaves() {
+			if !worker {
+				break
+			}
+			r.removed = true
+			r.n.removedFromCluster(r)
+		}
+		items := r.in.take()
+		if items == nil {
+			return true
+		}
+		r.carryOut(items)
+	}
+	if r.leaves() || !r.in.idle() {
+		r.in.pass()
+	}
+	return true
+}
+
+// leaves says that the removal of this node is to be made durable, which waits for the
+// disk.
+func (r *runner) leaves() bool { return r.leaving && !r.removed }
+
+// crashed is deferred by who owns the core. A panic goes on, once what led to it is kept.
+func (r *runner) crashed() {
 	p := recover()
 	if p == nil {
-		r.n.rec.Close("the core was stopped")
 		return
 	}
+	r.broken.Store(true)
 	r.n.rec.Crashed(fmt.Sprintf("%v\n%s", p, debug.Stack()))
+	r.in.abandon()
+	r.stop()
 	panic(p)
 }
 
+// carryOut steps the core with items, in their order.
+func (r *runner) carryOut(items []any) {
+	for _, x := range items {
+		switch x := x.(type) {
+		case core.Tick:
+			r.settle()
+			r.step(x)
+			r.watchDisk()
+			r.tellRoom()
+		case core.Input:
+			r.inputs = append(r.inputs, x)
+		case asker:
+			id, in := x.ask()
+			r.waiting[id] = x
+			r.inputs = append(r.inputs, in)
+		case func():
+			r.settle()
+			x()
+		}
+	}
+	r.settle()
+	clear(items)
+}
+
+// settle steps the core with the inputs that were gathered, as few batches.
+func (r *runner) settle() {
+	for rest := r.inputs; len(rest) > 0; {
+		n := batchLen(rest)
+		if n == 1 {
+			r.step(rest[0])
+		} else {
+			r.step(core.Batch{Inputs: rest[:n]})
+		}
+		rest = rest[n:]
+	}
+	clear(r.inputs)
+	r.inputs = r.inputs[:0]
+}
+
+// batchLen is how many of the inputs make one step.
+func batchLen(inputs []core.Input) (n int) {
+	for bytes := 0; n < min(len(inputs), core.MaxBatchInputs) && bytes < maxBatchBytes; n++ {
+		switch in := inputs[n].(type) {
+		case core.Receive:
+			bytes += len(in.Data)
+		case core.Propose:
+			bytes += len(in.Data)
+		}
+	}
+	return n
+}
+
 func (r *runner) step(in core.Input) {
-	if _, ok := in.(core.Tick); ok {
-		next := r.core.Status().Tick + 1
-		r.moments[next%moments] = tickMoment{next, boottime()}
-	}
 	core.Perform(r.core, in, r)
-	for r.toApply > 0 {
-		i := r.toApply
-		r.toApply = 0
-		core.Perform(r.core, core.Applied{Index: i}, r)
-	}
-	if !r.removed && r.core.Status().Role == core.RoleRemoved {
-		r.removed = true
-		r.n.removedFromCluster(r)
+	if r.answered {
+		r.answered = false
+		r.n.cfg.Answered()
 	}
 }
+
+// asker is who waits for a reply of the core. The owner calls its methods.
+type asker interface {
+	ask() (id uint64, in core.Input)
+	replied(core.Reply)
+}
+
+// question is an asker with a goroutine that waits.
+type question struct {
+	id    uint64
+	in    func(id uint64) core.Input
+	reply chan core.Reply // has room for it
+}
+
+func (q *question) ask() (uint64, core.Input) { return q.id, q.in(q.id) }
+func (q *question) replied(rep core.Reply)    { q.reply <- rep }
 
 // do hands in a request and waits for its reply. When ctx ends it gives the
 // request up: core.Unknown, unless it was done just then. stopped: the runner
 // ended before there was a reply.
 func (r *runner) do(ctx context.Context, in func(id uint64) core.Input) (rep core.Reply, stopped bool) {
-	id, answer := r.lastID.Add(1), make(chan core.Reply, 1)
-	r.put(func() {
-		r.waiting[id] = answer
-		r.step(in(id))
-	})
+	q := &question{r.lastID.Add(1), in, make(chan core.Reply, 1)}
+	r.put(q)
 	select {
-	case rep := <-answer:
+	case rep := <-q.reply:
 		return rep, false
 	case <-ctx.Done():
-		r.put(core.Cancel{ID: id})
+		r.put(core.Cancel{ID: q.id})
 	case <-r.ended:
 	}
 	select {
-	case rep := <-answer:
+	case rep := <-q.reply:
 		return rep, false
 	case <-r.ended:
 	}
 	select {
-	case rep := <-answer:
+	case rep := <-q.reply:
 		return rep, false
 	default:
-		text := "this node stopped before the outcome was known"
-		if _, failure := r.n.State(); failure != nil {
-			text += ": " + failure.Error()
-		}
-		return core.Reply{ID: id, Code: core.Unknown, Text: text}, true
+		return r.n.stopped(q.id), true
 	}
+}
+
+// stopped is the reply of a runner that ended before there was one.
+func (n *Node) stopped(id uint64) core.Reply {
+	text := "this node stopped before the outcome was known"
+	if _, failure := n.State(); failure != nil {
+		text += ": " + failure.Error()
+	}
+	return core.Reply{ID: id, Code: core.Unknown, Text: text}
 }
 
 // wasReplaced says, of a runner that has ended, whether another goes on in its
@@ -203,7 +325,7 @@ func (r *runner) wasReplaced(ctx context.Context) bool {
 	return ctx.Err() == nil
 }
 
-// view reads the core on its goroutine.
+// view reads the core as its owner.
 func (r *runner) view(ctx context.Context) (View, error) {
 	answer := make(chan View, 1)
 	r.put(func() { answer <- r.look() })
@@ -217,77 +339,8 @@ func (r *runner) view(ctx context.Context) (View, error) {
 	}
 }
 
-// look is view on the goroutine itself.
+// look is view for the owner itself.
 func (r *runner) look() View {
 	return View{Core: r.core.Status(), LeaseExpiry: r.expiry, Members: r.core.MemberStatuses(),
 		Readable: r.core.Status().Readable, electionMillis: r.electionMillis, heartbeatMillis: r.heartbeatMillis, store: r.store}
-}
-
-// boottime makes a raw call, as it cannot block: see quietConn in transport.
-func boottime() time.Duration {
-	var ts unix.Timespec
-	if _, _, errno := unix.RawSyscall(unix.SYS_CLOCK_GETTIME, unix.CLOCK_BOOTTIME, uintptr(unsafe.Pointer(&ts)), 0); errno != 0 {
-		panic(fmt.Sprintf("clock_gettime(CLOCK_BOOTTIME): %v", errno))
-	}
-	return time.Duration(ts.Nano())
-}
-
-// Publish converts the lease, which the core counts in ticks, to a time.
-func (r *runner) Publish(s core.Status) {
-	r.n.stats.changed(r.known, s)
-	r.known = s
-	st := Status{State: Running, Core: s, LeaderNode: core.NodeID(s.Lead)}
-	if m := r.moments[s.LeaseFrom%moments]; s.LeaseTicks > 0 && m.tick == s.LeaseFrom && m.at > 0 {
-		st.LeaseExpiry = int64(m.at + time.Duration(s.LeaseTicks)*r.tick)
-	}
-	r.expiry = st.LeaseExpiry
-	if m := r.core.Members().Get(s.Lead); m != nil {
-		st.LeaderHost, st.LeaderPort = m.GetAddress(), m.GetPort()
-	}
-	r.n.publish(r, st)
-}
-
-// RecordInput and RecordOutput make it a core.Recorder.
-func (r *runner) RecordInput(in core.Input)    { r.n.rec.Input(in) }
-func (r *runner) RecordOutput(out core.Output) { r.n.rec.Output(out) }
-
-func (r *runner) Persist(b []core.Persist) {
-	r.n.stats.persisted(b)
-	r.disk.add(b)
-}
-
-func (r *runner) Send(s core.Send) {
-	if s.Snapshot {
-		r.n.stats.snapshotsSent.Add(1)
-	}
-	r.n.net.Send(s)
-}
-
-// Apply has nothing to wait for: apply workers read the log store at a pace of
-// their own.
-func (r *runner) Apply(as []core.Apply) {
-	r.n.stats.applied(as)
-	r.toApply = as[len(as)-1].Index
-}
-
-func (r *runner) Reply(rep core.Reply) {
-	if c := r.waiting[rep.ID]; c != nil {
-		delete(r.waiting, rep.ID)
-		delete(r.kept.gathered, rep.ID)
-		c <- rep // has room for it
-	}
-}
-
-func (r *runner) Event(e core.Event) {
-	level := map[core.Level]slog.Level{core.Debug: slog.LevelDebug, core.Info: slog.LevelInfo, core.Warning: slog.LevelWarn}[e.Level]
-	r.n.cfg.Logger.Log(context.Background(), level, e.Text)
-}
-
-func (r *runner) MembersChanged(m core.Members) {
-	r.n.mu.Lock()
-	defer r.n.mu.Unlock()
-	if r.n.state == Running && r.n.run == r { // a node that stopped has no peers
-		r.n.members = m
-		r.n.setPeers()
-	}
 }

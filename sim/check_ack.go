@@ -13,11 +13,11 @@ func (c *checks) acknowledged(q *request, r core.Reply) {
 	c.acked = max(c.acked, r.Index)
 	switch e := o.applied; {
 	case e == nil:
-		c.w.fail(checkAck, "%v acknowledges request %x at %d, and no node applied it", n, o.request, r.Index)
+		c.w.fail(checkAck, "%v acknowledges request %x at %d, and no node applied it", n, o.requestID, r.Index)
 		return
 	case e.index != r.Index || e.term != r.Term:
 		c.w.fail(checkAck, "%v acknowledges request %x at %d of term %d, and it was applied at %d of term %d",
-			n, o.request, r.Index, r.Term, e.index, e.term)
+			n, o.requestID, r.Index, r.Term, e.index, e.term)
 	case r.Index > n.status.Commit:
 		c.w.fail(checkAck, "%v acknowledges entry %d, and its commit index is %d", n, r.Index, n.status.Commit)
 	}

@@ -83,9 +83,9 @@ func (c *checks) firstApplied(n *node, e *appliedEntry) {
 	o := e.op
 	switch {
 	case o.applied != nil:
-		c.w.fail(checkRequest, "%v applies request %x at %d, and it was applied at %d", n, o.request, e.index, o.applied.index)
+		c.w.fail(checkRequest, "%v applies request %x at %d, and it was applied at %d", n, o.requestID, e.index, o.applied.index)
 	case o.outcome == refused:
-		c.w.fail(checkOutcome, "%v applies request %x at %d, and its client was told that nothing happened", n, o.request, e.index)
+		c.w.fail(checkOutcome, "%v applies request %x at %d, and its client was told that nothing happened", n, o.requestID, e.index)
 	}
 	copied := *e
 	o.applied = &copied

@@ -22,15 +22,15 @@ func (c *checks) once(n *node, e *core.Entry) {
 			known = true
 		} else if p.index < e.Index && c.inLog(n, p) {
 			c.w.fail(checkRequest, "%v has request %x in its log twice: at %d of term %d and at %d of term %d",
-				n, o.request, p.index, p.term, e.Index, e.Term)
+				n, o.requestID, p.index, p.term, e.Index, e.Term)
 		}
 	}
 	if known {
 		return
 	}
 	o.places = append(o.places, here)
-	if id := requestID(e.Data); string(id) != string(o.request[:]) {
-		c.w.fail(checkRequest, "%v has entry %d under request %x, and its client chose %x", n, e.Index, id, o.request)
+	if id := requestID(e.Data); string(id) != string(o.requestID[:]) {
+		c.w.fail(checkRequest, "%v has entry %d under request %x, and its client chose %x", n, e.Index, id, o.requestID)
 	}
 }
 

@@ -219,7 +219,7 @@ func TestCheckersFireToo(t *testing.T) {
 		}},
 		"a request under another id": {checkRequest, func(w *World, l, f *node) {
 			o := w.checks.order[0].op
-			o.request[0]++
+			o.requestID[0]++
 			o.places = nil
 			w.checks.startLog(f, core.Durable{Entries: f.disk.dir.log})
 		}},

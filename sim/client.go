@@ -87,7 +87,7 @@ func (c *client) act() {
 	case r < 20:
 		w.checks.readLog(n, &c.draws)
 	case r < 21:
-		w.propose(n, &op{client: -1, request: c.uuid(), data: make([]byte, n.timing.MaxEntryBytes+1)})
+		w.propose(n, &op{client: -1, requestID: c.uuid(), data: make([]byte, n.timing.MaxEntryBytes+1)})
 	case r < 24:
 		c.begin(opConfirm)
 	case r < 26:
@@ -119,7 +119,7 @@ func (w *World) askLeader(n *node) {
 // begin starts an operation.
 func (c *client) begin(k opKind) {
 	w := c.w
-	o := &op{id: uint64(len(w.ops) + 1), client: c.number, kind: k, began: w.now, retry: c.draws.Below(4) > 0, request: c.uuid()}
+	o := &op{id: uint64(len(w.ops) + 1), client: c.number, kind: k, began: w.now, retry: c.draws.Below(4) > 0, requestID: c.uuid()}
 	o.key = len(w.ops)/(keyLife*keys)*keys + c.draws.Below(keys)
 	o.acked, o.term = w.checks.acked, w.checks.commitTerm()
 	if k > opRead {
@@ -188,7 +188,7 @@ func (w *World) propose(n *node, o *op) *request {
 	case opWait:
 		in = core.WaitApplied{ID: q.id, Index: n.status.Commit + 1}
 	default:
-		in = core.Propose{ID: q.id, RequestID: o.request, Data: o.data}
+		in = core.Propose{ID: q.id, RequestID: o.requestID, Data: o.data}
 	}
 	if n.paused > 0 {
 		n.deferred = append(n.deferred, event{at: w.now, kind: evInput, node: n, life: n.life, ref: in})

@@ -76,7 +76,7 @@ func (n *node) ticked(arg uint64) {
 // takeTick notes when it was and steps the core.
 func (n *node) takeTick() {
 	next := n.status.Tick + 1
-	n.moments[next%moments] = moment{next, n.clock.at(n.w.now), n.w.now}
+	n.moments[next%moments] = moment{next, n.w.now}
 	n.input(core.Tick{})
 	if n.state == running {
 		if full := n.disk.saysFull(); full != n.status.Full {

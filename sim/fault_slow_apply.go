@@ -27,21 +27,17 @@ var faultSlowApply = Kind{
 	end: func(w *World, s *strike) { s.node.applyDelay = 0 },
 }
 
-// takeOver tells the core that the host has what it was given, at once or late, and in
-// order.
-func (n *node) takeOver() {
-	for n.toApply > 0 && !n.dying {
-		i := n.toApply
-		n.toApply = 0
-		if n.applyDelay == 0 && len(n.untaken) == 0 {
-			core.Perform(n.core, core.Applied{Index: i}, n)
-			continue
-		}
-		n.takenAt = max(n.takenAt, n.w.now+n.applyDelay)
-		n.untaken = append(n.untaken, i)
-		n.w.marks.add(markAppliedLate)
-		n.w.arrange(event{at: n.takenAt, kind: evInput, node: n, life: n.life, ref: core.Applied{Index: i}})
+// takeOver says whether the host has taken over all that it was given, up to an index;
+// if it is late, it tells the core in time, in order.
+func (n *node) takeOver(i uint64) bool {
+	if n.applyDelay == 0 && len(n.untaken) == 0 {
+		return true
 	}
+	n.takenAt = max(n.takenAt, n.w.now+n.applyDelay)
+	n.untaken = append(n.untaken, i)
+	n.w.marks.add(markAppliedLate)
+	n.w.arrange(event{at: n.takenAt, kind: evInput, node: n, life: n.life, ref: core.Applied{Index: i}})
+	return false
 }
 
 // taken is the host having taken over everything up to an index.

@@ -9,6 +9,13 @@ import (
 // What goes into the hash of a run: every input and every output, all fields.
 
 func (w *World) hashInput(n *node, in core.Input) {
+	if b, ok := in.(core.Batch); ok {
+		w.hash.words(10, uint64(len(b.Inputs)))
+		for _, in := range b.Inputs {
+			w.hashInput(n, in)
+		}
+		return
+	}
 	h := &w.hash
 	h.word(uint64(n.id))
 	switch in := in.(type) {

@@ -22,8 +22,9 @@ func (n *node) alive() bool {
 	return true
 }
 
-// Publish converts the lease, which the core counts in ticks, to a time.
-func (n *node) Publish(s core.Status) {
+func (n *node) Clock() *core.Clock { return &n.ticks }
+
+func (n *node) Publish(s core.Status, leaseEnd int64) {
 	if !n.alive() {
 		return
 	}
@@ -34,12 +35,8 @@ func (n *node) Publish(s core.Status) {
 		n.w.checks.warned(n)
 		n.w.marks.add(markWarnedOfLoss)
 	}
-	until := time.Duration(0)
-	if m := n.moments[s.LeaseFrom%moments]; s.LeaseTicks > 0 && m.tick == s.LeaseFrom && m.at > 0 {
-		until = m.at + time.Duration(s.LeaseTicks)*n.tick()
-	}
-	n.lease = lease{until, s.Term}
-	if until > 0 {
+	n.lease = lease{time.Duration(leaseEnd), s.Term}
+	if leaseEnd > 0 {
 		n.w.checks.leased(n)
 	}
 }
@@ -79,9 +76,9 @@ func (n *node) Send(s core.Send) {
 	n.send(s)
 }
 
-func (n *node) Apply(as []core.Apply) {
+func (n *node) Apply(as []core.Apply) (taken bool) {
 	if !n.alive() {
-		return
+		return false
 	}
 	for i := range as {
 		n.w.hash.words(as[i].Index, as[i].Term)
@@ -89,7 +86,7 @@ func (n *node) Apply(as []core.Apply) {
 		n.w.checks.applied(n, &as[i])
 	}
 	n.w.reachedCommitted(n, as)
-	n.toApply = as[len(as)-1].Index
+	return n.takeOver(as[len(as)-1].Index)
 }
 
 func (n *node) Reply(r core.Reply) {
@@ -127,3 +124,5 @@ func (n *node) MembersChanged(m core.Members) {
 	n.setPeers()
 	n.hangUpTooOld()
 }
+
+func (n *node) Removed() { n.isOut = !n.dying }

@@ -25,12 +25,11 @@ func (s state) String() string {
 	return [...]string{"down", "uninitialised", "waiting", "running", "failed", "broken", "removed"}[s]
 }
 
-// moments is for how many ticks their time is remembered: longer than a lease.
+// moments is for how many ticks the checkers know when they were.
 const moments = 128
 
 type moment struct {
 	tick uint64
-	at   time.Duration // by the node's clock
 	now  time.Duration // the true time
 }
 
@@ -59,8 +58,8 @@ type node struct {
 	shadow     *shadow // beside a core that was made of a checkpoint
 	status     core.Status
 	members    core.Members
+	ticks      core.Clock
 	moments    [moments]moment
-	toApply    uint64
 	untaken    []uint64      // what the host was given and has not taken over, each up to this index
 	applyDelay time.Duration // that it is slow by
 	takenAt    time.Duration // when it has the last of untaken
@@ -72,6 +71,7 @@ type node struct {
 	deferred   []event
 	hostCall   int // calls until the process dies in the middle of a step; 0 = it does not
 	dying      bool
+	isOut      bool     // its core said in this step that it is no member any more
 	survives   survival // of the writes, at that death
 	lateBy     time.Duration
 
@@ -117,7 +117,6 @@ func (n *node) input(in core.Input) {
 		n.taken(a)
 	}
 	core.Perform(n.core, in, n)
-	n.takeOver()
 	if n.dying {
 		n.w.marks.add(markDiedInStep)
 		n.w.checks.died(n)
@@ -130,7 +129,8 @@ func (n *node) input(in core.Input) {
 	}
 	n.w.checks.stepped(n)
 	n.w.watch(n)
-	if n.status.Role == core.RoleRemoved {
+	if n.isOut {
+		n.isOut = false
 		n.leave()
 	}
 }
@@ -185,7 +185,7 @@ func (n *node) halt() {
 		n.w.answered(r, core.Reply{Code: core.Unknown, Text: "the node stopped"})
 	}
 	n.w.checks.stopped(n)
-	n.core, n.shadow, n.toApply, n.untaken, n.takenAt = nil, nil, 0, nil, 0
+	n.core, n.shadow, n.untaken, n.takenAt = nil, nil, nil, 0
 	n.peers = n.peers[:0]
 }
 

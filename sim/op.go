@@ -7,29 +7,29 @@ import (
 
 // op is one operation of a client: a line of the history.
 type op struct {
-	id      uint64 // index in World.ops, plus one
-	client  int
-	kind    opKind
-	key     int
-	began   time.Duration
-	ended   time.Duration
-	outcome outcome
-	retry   bool     // with a request id of its own, so that it can be sent again
-	request [16]byte // the request id
-	data    []byte
-	tries   int
-	open    int    // attempts without an answer
-	maybe   bool   // an attempt ended without an answer
-	gone    bool   // a node that is no member was asked
-	crowd   bool   // one of very many at once: too many for the check of linearizability
-	tooOld  bool   // an attempt was given up at the end of the window of request ids
-	index   uint64 // where it was acknowledged
-	read    uint64 // what a read saw: the op that wrote it, 0 = nothing
-	applied *appliedEntry
-	places  []slotKey     // where a log held it
-	acked   uint64        // the last index that was acknowledged to anyone when it began
-	term    uint64        // and the newest term that committed an entry
-	visible time.Duration // when it was first applied
+	id        uint64 // index in World.ops, plus one
+	client    int
+	kind      opKind
+	key       int
+	began     time.Duration
+	ended     time.Duration
+	outcome   outcome
+	retry     bool // with a request id of its own, so that it can be sent again
+	requestID [16]byte
+	data      []byte
+	tries     int
+	open      int    // attempts without an answer
+	maybe     bool   // an attempt ended without an answer
+	gone      bool   // a node that is no member was asked
+	crowd     bool   // one of very many at once: too many for the check of linearizability
+	tooOld    bool   // an attempt was given up at the end of the window of request ids
+	index     uint64 // where it was acknowledged
+	read      uint64 // what a read saw: the op that wrote it, 0 = nothing
+	applied   *appliedEntry
+	places    []slotKey     // where a log held it
+	acked     uint64        // the last index that was acknowledged to anyone when it began
+	term      uint64        // and the newest term that committed an entry
+	visible   time.Duration // when it was first applied
 }
 
 type opKind uint8

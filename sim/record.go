@@ -24,6 +24,9 @@ func (n *node) recordBoot(cfg core.Config, d core.Durable) {
 
 // RecordInput and RecordOutput make the node a core.Recorder.
 func (n *node) RecordInput(in core.Input) {
+	if n.dying { // what Perform steps after the process's end never was
+		return
+	}
 	if n.shadow != nil {
 		n.shadow.step(in)
 	}
@@ -34,6 +37,9 @@ func (n *node) RecordInput(in core.Input) {
 }
 
 func (n *node) RecordOutput(out core.Output) {
+	if n.dying {
+		return
+	}
 	if b := out.Persist; len(b) > 0 {
 		n.emitted = b[len(b)-1].Seq
 	}

@@ -227,8 +227,8 @@ func (w *World) askFor(s *strike, n *node, kind opKind) {
 	}
 	o := &op{id: uint64(len(w.ops) + 1), kind: kind, crowd: true, began: w.now, tries: 1, open: 1}
 	o.key, o.acked, o.term = len(w.ops)/(keyLife*keys)*keys, w.checks.acked, w.checks.commitTerm()
-	binary.LittleEndian.PutUint64(o.request[:], s.draws.Uint64())
-	binary.LittleEndian.PutUint64(o.request[8:], s.draws.Uint64())
+	binary.LittleEndian.PutUint64(o.requestID[:], s.draws.Uint64())
+	binary.LittleEndian.PutUint64(o.requestID[8:], s.draws.Uint64())
 	o.data = make([]byte, opHeader+s.draws.Below(64))
 	binary.LittleEndian.PutUint64(o.data, o.id)
 	w.ops = append(w.ops, o)

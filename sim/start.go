@@ -161,11 +161,12 @@ func (n *node) begin() {
 	n.status, n.members = c.Status(), c.Members()
 	n.readable = n.status.Applied
 	n.moments, n.heard = [moments]moment{}, n.heard[:0]
+	n.ticks = core.Clock{Now: func() int64 { return int64(n.clock.at(n.w.now)) }}
 	n.recordBoot(cfg, d)
 	n.w.checks.started(n, d)
 	n.setPeers()
 	n.startTicker()
-	n.Publish(n.status)
+	n.Publish(n.status, 0)
 	if n.database != nil {
 		n.needs, n.installs, n.over = n.needs[:0], n.installs[:0], 0
 		n.database.begin()

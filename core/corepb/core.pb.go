@@ -1876,6 +1876,7 @@ type Input struct {
 	//	*Input_HistoryRead_
 	//	*Input_FetchState_
 	//	*Input_Exported_
+	//	*Input_Batch_
 	Body          isInput_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2116,6 +2117,15 @@ func (x *Input) GetExported() *Input_Exported {
 	return nil
 }
 
+func (x *Input) GetBatch() *Input_Batch {
+	if x != nil {
+		if x, ok := x.Body.(*Input_Batch_); ok {
+			return x.Batch
+		}
+	}
+	return nil
+}
+
 type isInput_Body interface {
 	isInput_Body()
 }
@@ -2208,6 +2218,10 @@ type Input_Exported_ struct {
 	Exported *Input_Exported `protobuf:"bytes,26,opt,name=exported,proto3,oneof"`
 }
 
+type Input_Batch_ struct {
+	Batch *Input_Batch `protobuf:"bytes,27,opt,name=batch,proto3,oneof"`
+}
+
 func (*Input_Tick_) isInput_Body() {}
 
 func (*Input_Receive_) isInput_Body() {}
@@ -2251,6 +2265,8 @@ func (*Input_HistoryRead_) isInput_Body() {}
 func (*Input_FetchState_) isInput_Body() {}
 
 func (*Input_Exported_) isInput_Body() {}
+
+func (*Input_Batch_) isInput_Body() {}
 
 // LogEntry is a log entry as a log store holds it. Its fields are those of a
 // raftpb.Entry.
@@ -3873,6 +3889,50 @@ func (x *Input_Exported) GetSize() uint64 {
 	return 0
 }
 
+type Input_Batch struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Inputs        []*Input               `protobuf:"bytes,1,rep,name=inputs,proto3" json:"inputs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_Batch) Reset() {
+	*x = Input_Batch{}
+	mi := &file_core_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_Batch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_Batch) ProtoMessage() {}
+
+func (x *Input_Batch) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_Batch.ProtoReflect.Descriptor instead.
+func (*Input_Batch) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{19, 22}
+}
+
+func (x *Input_Batch) GetInputs() []*Input {
+	if x != nil {
+		return x.Inputs
+	}
+	return nil
+}
+
 var File_core_proto protoreflect.FileDescriptor
 
 const file_core_proto_rawDesc = "" +
@@ -4020,7 +4080,7 @@ const file_core_proto_rawDesc = "" +
 	"\x06reason\x18\b \x01(\tR\x06reason\x12\x18\n" +
 	"\aprocess\x18\t \x01(\fR\aprocess\x12\x18\n" +
 	"\aaddress\x18\f \x01(\tR\aaddress\x12\x16\n" +
-	"\x06newest\x18\r \x01(\rR\x06newest\"\xd3\x15\n" +
+	"\x06newest\x18\r \x01(\rR\x06newest\"\xba\x16\n" +
 	"\x05Input\x12-\n" +
 	"\x04tick\x18\x01 \x01(\v2\x17.pgraft.core.Input.TickH\x00R\x04tick\x126\n" +
 	"\areceive\x18\x02 \x01(\v2\x1a.pgraft.core.Input.ReceiveH\x00R\areceive\x126\n" +
@@ -4046,7 +4106,8 @@ const file_core_proto_rawDesc = "" +
 	"\fhistory_read\x18\x18 \x01(\v2\x1e.pgraft.core.Input.HistoryReadH\x00R\vhistoryRead\x12@\n" +
 	"\vfetch_state\x18\x19 \x01(\v2\x1d.pgraft.core.Input.FetchStateH\x00R\n" +
 	"fetchState\x129\n" +
-	"\bexported\x18\x1a \x01(\v2\x1b.pgraft.core.Input.ExportedH\x00R\bexported\x1a\x06\n" +
+	"\bexported\x18\x1a \x01(\v2\x1b.pgraft.core.Input.ExportedH\x00R\bexported\x120\n" +
+	"\x05batch\x18\x1b \x01(\v2\x18.pgraft.core.Input.BatchH\x00R\x05batch\x1a\x06\n" +
 	"\x04Tick\x1a1\n" +
 	"\aReceive\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x12\n" +
@@ -4119,7 +4180,9 @@ const file_core_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x1a6\n" +
 	"\bExported\x12\x16\n" +
 	"\x06ticket\x18\x01 \x01(\x04R\x06ticket\x12\x12\n" +
-	"\x04size\x18\x02 \x01(\x04R\x04sizeB\x06\n" +
+	"\x04size\x18\x02 \x01(\x04R\x04size\x1a3\n" +
+	"\x05Batch\x12*\n" +
+	"\x06inputs\x18\x01 \x03(\v2\x12.pgraft.core.InputR\x06inputsB\x06\n" +
 	"\x04body\"\\\n" +
 	"\bLogEntry\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\x04R\x04kind\x12\x12\n" +
@@ -4199,7 +4262,7 @@ func file_core_proto_rawDescGZIP() []byte {
 }
 
 var file_core_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
+var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
 var file_core_proto_goTypes = []any{
 	(Alarm)(0),                    // 0: pgraft.core.Alarm
 	(Role)(0),                     // 1: pgraft.core.Role
@@ -4255,10 +4318,11 @@ var file_core_proto_goTypes = []any{
 	(*Input_HistoryRead)(nil),     // 51: pgraft.core.Input.HistoryRead
 	(*Input_FetchState)(nil),      // 52: pgraft.core.Input.FetchState
 	(*Input_Exported)(nil),        // 53: pgraft.core.Input.Exported
-	(*raftpb.Message)(nil),        // 54: raftpb.Message
+	(*Input_Batch)(nil),           // 54: pgraft.core.Input.Batch
+	(*raftpb.Message)(nil),        // 55: raftpb.Message
 }
 var file_core_proto_depIdxs = []int32{
-	54, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
+	55, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
 	10, // 1: pgraft.core.Envelope.forward:type_name -> pgraft.core.Forward
 	11, // 2: pgraft.core.Envelope.forward_reply:type_name -> pgraft.core.ForwardReply
 	12, // 3: pgraft.core.Envelope.removed:type_name -> pgraft.core.Removed
@@ -4307,14 +4371,16 @@ var file_core_proto_depIdxs = []int32{
 	51, // 46: pgraft.core.Input.history_read:type_name -> pgraft.core.Input.HistoryRead
 	52, // 47: pgraft.core.Input.fetch_state:type_name -> pgraft.core.Input.FetchState
 	53, // 48: pgraft.core.Input.exported:type_name -> pgraft.core.Input.Exported
-	28, // 49: pgraft.core.History.entries:type_name -> pgraft.core.HistoryEntry
-	25, // 50: pgraft.core.History.stored:type_name -> pgraft.core.LogEntry
-	25, // 51: pgraft.core.Input.HistoryRead.entries:type_name -> pgraft.core.LogEntry
-	52, // [52:52] is the sub-list for method output_type
-	52, // [52:52] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	54, // 49: pgraft.core.Input.batch:type_name -> pgraft.core.Input.Batch
+	28, // 50: pgraft.core.History.entries:type_name -> pgraft.core.HistoryEntry
+	25, // 51: pgraft.core.History.stored:type_name -> pgraft.core.LogEntry
+	25, // 52: pgraft.core.Input.HistoryRead.entries:type_name -> pgraft.core.LogEntry
+	24, // 53: pgraft.core.Input.Batch.inputs:type_name -> pgraft.core.Input
+	54, // [54:54] is the sub-list for method output_type
+	54, // [54:54] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_core_proto_init() }
@@ -4360,6 +4426,7 @@ func file_core_proto_init() {
 		(*Input_HistoryRead_)(nil),
 		(*Input_FetchState_)(nil),
 		(*Input_Exported_)(nil),
+		(*Input_Batch_)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -4367,7 +4434,7 @@ func file_core_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_core_proto_rawDesc), len(file_core_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   49,
+			NumMessages:   50,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

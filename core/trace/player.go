@@ -173,18 +173,18 @@ func (p *Player) Sum() uint64 { return p.chain.Sum }
 // Seq is the number of the last input played.
 func (p *Player) Seq() uint64 { return p.seq }
 
-// Mark is a player at an instant.
-type Mark struct {
+// Moment is a player at an instant.
+type Moment struct {
 	player Player
 	data   []byte
 }
 
 // Bytes is about how much memory it takes.
-func (m Mark) Bytes() int { return len(m.data) }
+func (m Moment) Bytes() int { return len(m.data) }
 
-// Mark remembers the instant, for Reset.
-func (p *Player) Mark() (Mark, error) {
-	m := Mark{player: *p}
+// Moment returns the one that it is at, for Reset.
+func (p *Player) Moment() (Moment, error) {
+	m := Moment{player: *p}
 	m.player.core = nil
 	if p.core == nil {
 		return m, nil
@@ -194,8 +194,8 @@ func (p *Player) Mark() (Mark, error) {
 	return m, err
 }
 
-// Reset goes back to the instant of m, any number of times.
-func (p *Player) Reset(m Mark) error {
+// Reset goes back to m, any number of times.
+func (p *Player) Reset(m Moment) error {
 	if m.data == nil {
 		*p = m.player
 		return nil

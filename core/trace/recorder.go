@@ -136,13 +136,19 @@ func (r *Recorder) Input(now int64, in core.Input) {
 const largeBytes = 2 << 10
 
 func large(in core.Input) bool {
-	switch in := in.(type) {
-	case core.Receive:
-		return len(in.Data) >= largeBytes
-	case core.Propose:
-		return len(in.Data) >= largeBytes
-	case core.HistoryRead:
-		return true
+	for in := range core.Each(in) {
+		switch in := in.(type) {
+		case core.Receive:
+			if len(in.Data) >= largeBytes {
+				return true
+			}
+		case core.Propose:
+			if len(in.Data) >= largeBytes {
+				return true
+			}
+		case core.HistoryRead:
+			return true
+		}
 	}
 	return false
 }

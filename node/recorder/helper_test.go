@@ -84,7 +84,9 @@ func (h *host) RecordInput(in core.Input) { h.rec.Input(in) }
 
 func (h *host) RecordOutput(out core.Output) { h.rec.Output(out) }
 
-func (h *host) Publish(core.Status) {}
+func (h *host) Clock() *core.Clock         { return nil }
+func (h *host) Publish(core.Status, int64) {}
+func (h *host) Removed()                   {}
 
 func (h *host) Send(core.Send) {}
 
@@ -98,9 +100,7 @@ func (h *host) Persist(b []core.Persist) {
 	h.toDo = append(h.toDo, core.Persisted{Seq: b[len(b)-1].Seq})
 }
 
-func (h *host) Apply(a []core.Apply) {
-	h.toDo = append(h.toDo, core.Applied{Index: a[len(a)-1].Index})
-}
+func (h *host) Apply([]core.Apply) (taken bool) { return true }
 
 // files are the trace's, oldest first.
 func files(t *testing.T, dir string) []string {

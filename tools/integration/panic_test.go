@@ -99,7 +99,7 @@ func survivesAPanic(_ context.Context, t *testing.T, s *suite) {
 	if v := inc.Nodes[0].Replay(); !v.Identical || v.Inputs == 0 {
 		t.Error(v)
 	}
-	if h, _, err := history.Load(kept[0]); err != nil || !slices.ContainsFunc(h.Marks, func(m history.Mark) bool {
+	if h, _, err := history.Load(kept[0]); err != nil || !slices.ContainsFunc(h.Moments, func(m history.Moment) bool {
 		return m.Kind == history.Alarm && strings.Contains(m.Text, "planted by a test")
 	}) {
 		t.Errorf("the panic is not in the kept trace, %v", err)

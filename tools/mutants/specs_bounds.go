@@ -10,21 +10,21 @@ var boundMutants = []mutant{
 	{
 		name: "expired-requests-commit", class: "bounds", doc: "a request too old to be told from a new one counts as new",
 		edits: []edit{
-			{"core/machine.go", "	if m.index > cmd.since+m.requests.window {\n", "	if m.index > cmd.since+1<<40 {\n"},
-			{"core/propose.go", " || c.last+1 > cmd.GetSince()+c.requests.window {", " {"},
-			{"core/propose.go", "	if half := c.requests.window / 2; c.machine.index > p.command.GetSince()+half {\n",
-				"	if half := c.requests.window / 2; c.machine.index > p.command.GetSince()+1<<40 {\n"},
+			{"core/machine.go", "	if m.index > cmd.since+m.requestIDs.window {\n", "	if m.index > cmd.since+1<<40 {\n"},
+			{"core/propose.go", " || c.last+1 > cmd.GetSince()+c.requestIDs.window {", " {"},
+			{"core/propose.go", "	if half := c.requestIDs.window / 2; c.machine.index > p.command.GetSince()+half {\n",
+				"	if half := c.requestIDs.window / 2; c.machine.index > p.command.GetSince()+1<<40 {\n"},
 		},
 	},
 	{
 		name: "window-begins-at-the-snapshot", class: "bounds", doc: "a node that starts from a snapshot remembers its request ids for longer than the others",
-		edits: []edit{{"core/machine.go", "		m.requests.add([16]byte(r.GetRequestId()), place{r.GetIndex(), r.GetTerm()})\n",
-			"		m.requests.add([16]byte(r.GetRequestId()), place{m.index, r.GetTerm()})\n"}},
+		edits: []edit{{"core/machine.go", "		m.requestIDs.add([16]byte(r.GetRequestId()), place{r.GetIndex(), r.GetTerm()})\n",
+			"		m.requestIDs.add([16]byte(r.GetRequestId()), place{m.index, r.GetTerm()})\n"}},
 	},
 	{
 		name: "ids-forgotten-early", class: "bounds", doc: "request ids are remembered for half of the window",
-		edits: []edit{{"core/requests.go", "r.order[n].at.index+r.window <= index", "r.order[n].at.index+r.window/2 <= index"},
-			{"core/propose.go", "	if half := c.requests.window / 2; c", "	if half := c.requests.window; c"}},
+		edits: []edit{{"core/request_ids.go", "r.order[n].at.index+r.window <= index", "r.order[n].at.index+r.window/2 <= index"},
+			{"core/propose.go", "	if half := c.requestIDs.window / 2; c", "	if half := c.requestIDs.window; c"}},
 	},
 	{
 		name: "busy-was-appended", class: "bounds", doc: "a leader that is over its bound of uncommitted entries says so of an entry that it has appended",

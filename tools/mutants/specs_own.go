@@ -4,7 +4,7 @@ import "slices"
 
 // idsNotChecked has request ids looked at by nobody.
 var idsNotChecked = []edit{
-	{"core/machine.go", "	if at, ok := m.requests.byID[a.requestID]; ok {\n", "	if at, ok := m.requests.byID[a.requestID]; ok && at.index == m.index {\n"},
+	{"core/machine.go", "	if at, ok := m.requestIDs.byID[a.requestID]; ok {\n", "	if at, ok := m.requestIDs.byID[a.requestID]; ok && at.index == m.index {\n"},
 	{"core/propose.go", "	if at, ok := c.proposed.appended[id]; ok {\n", "	if at, ok := c.proposed.appended[id]; ok && at.index == 0 {\n"},
 }
 
@@ -81,8 +81,8 @@ var ownMutants = []mutant{
 	{
 		name: "lease-published-last", class: "11", doc: "the host sends before it publishes that the lease is gone",
 		edits: []edit{
-			{"core/host.go", "	h.Publish(c.Status())\n", ""},
-			{"core/host.go", "	if out.MembersChanged {\n", "	h.Publish(c.Status())\n	if out.MembersChanged {\n"},
+			{"core/host.go", "	h.Publish(s, h.Clock().LeaseEnd(s, c.cfg.TickMillis))\n", ""},
+			{"core/host.go", "	if out.MembersChanged {\n", "	h.Publish(s, h.Clock().LeaseEnd(s, c.cfg.TickMillis))\n	if out.MembersChanged {\n"},
 		},
 	},
 	{
@@ -95,15 +95,15 @@ var ownMutants = []mutant{
 	},
 	{
 		name: "removal-counts-the-removed", class: "own", doc: "the member to be removed counts among those that remain",
-		edits: []edit{{"core/hear.go", "	return need{after: c.votersBeside(id),\n", "	return need{\n"}},
+		edits: []edit{{"core/hear.go", "	return quorumNeed{after: c.votersBeside(id),\n", "	return quorumNeed{\n"}},
 	},
 	{
 		name: "request-ids-by-local-time", class: "12", doc: "each node forgets request ids after a time of its own",
-		edits: []edit{{"core/core.go", "	c.now++\n	if c.removed {\n", "	c.now++\n	if c.now%64 == 0 {\n		c.requests.forget(c.machine.index + requestWindow)\n	}\n	if c.removed {\n"}},
+		edits: []edit{{"core/core.go", "	c.now++\n	if c.removed {\n", "	c.now++\n	if c.now%64 == 0 {\n		c.requestIDs.forget(c.machine.index + requestWindow)\n	}\n	if c.removed {\n"}},
 	},
 	{
 		name: "request-ids-not-in-snapshot", class: "12", doc: "a snapshot lacks the request ids",
-		edits: []edit{{"core/machine.go", "	requests := m.requests.encode()\n", "	requests := m.requests.encode()[:0]\n"}},
+		edits: []edit{{"core/machine.go", "	requestIDs := m.requestIDs.encode()\n", "	requestIDs := m.requestIDs.encode()[:0]\n"}},
 	},
 	{
 		name: "request-ids-not-checked", class: "12", doc: "a request id that is in the log is appended and committed again",
@@ -112,7 +112,7 @@ var ownMutants = []mutant{
 	{
 		name: "one-try-is-one-message", class: "12", doc: "the same, with clients that never send a request again: nothing but the network says it twice",
 		edits: append(slices.Clone(idsNotChecked),
-			edit{"sim/client.go", "retry: c.draws.Below(4) > 0, request", "retry: c.draws.Below(4) > 4, request"}),
+			edit{"sim/client.go", "retry: c.draws.Below(4) > 0, requestID", "retry: c.draws.Below(4) > 4, requestID"}),
 	},
 	{
 		name: "acknowledged-when-appended", class: "own", doc: "a client is answered when the leader has put its entry into the log",

@@ -55,8 +55,8 @@ var rareMutants = []mutant{
 	},
 	{
 		name: "snapshot-forgets-the-old-voters", class: "joint snapshot", doc: "a snapshot of a joint configuration has its new voters only",
-		edits: []edit{{"core/machine.go", "	return &pb.Snapshot{Data: slices.Concat(marshal(state), requests), Metadata: &pb.SnapshotMetadata{\n		ConfState: m.conf,",
-			"	conf := m.conf\n	if len(conf.GetVotersOutgoing()) > 0 {\n		conf = &pb.ConfState{Voters: conf.GetVoters(), Learners: slices.Concat(conf.GetLearners(), conf.GetLearnersNext())}\n	}\n	return &pb.Snapshot{Data: slices.Concat(marshal(state), requests), Metadata: &pb.SnapshotMetadata{\n		ConfState: conf,"}},
+		edits: []edit{{"core/machine.go", "	return &pb.Snapshot{Data: slices.Concat(marshal(state), requestIDs), Metadata: &pb.SnapshotMetadata{\n		ConfState: m.conf,",
+			"	conf := m.conf\n	if len(conf.GetVotersOutgoing()) > 0 {\n		conf = &pb.ConfState{Voters: conf.GetVoters(), Learners: slices.Concat(conf.GetLearners(), conf.GetLearnersNext())}\n	}\n	return &pb.Snapshot{Data: slices.Concat(marshal(state), requestIDs), Metadata: &pb.SnapshotMetadata{\n		ConfState: conf,"}},
 	},
 
 	{

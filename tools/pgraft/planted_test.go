@@ -25,7 +25,7 @@ func TestPlantedBugs(t *testing.T) {
 			continue
 		}
 		found := 0
-		for _, m := range h.Marks {
+		for _, m := range h.Moments {
 			if m.Kind == history.Alarm && strings.HasPrefix(m.Text, alarm) {
 				found++
 			}

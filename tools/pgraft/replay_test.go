@@ -24,7 +24,9 @@ type lone struct {
 
 func (l *lone) RecordInput(in core.Input)    { l.rec.Input(int64(l.rec.Seq())*1e6, in) }
 func (l *lone) RecordOutput(out core.Output) { l.rec.Output(out) }
-func (l *lone) Publish(core.Status)          {}
+func (l *lone) Clock() *core.Clock           { return nil }
+func (l *lone) Publish(core.Status, int64)   {}
+func (l *lone) Removed()                     {}
 func (l *lone) Send(core.Send)               {}
 func (l *lone) Reply(core.Reply)             {}
 func (l *lone) Event(core.Event)             {}
@@ -32,9 +34,7 @@ func (l *lone) MembersChanged(core.Members)  {}
 func (l *lone) Persist(b []core.Persist) {
 	l.todo = append(l.todo, core.Persisted{Seq: b[len(b)-1].Seq})
 }
-func (l *lone) Apply(a []core.Apply) {
-	l.todo = append(l.todo, core.Applied{Index: a[len(a)-1].Index})
-}
+func (l *lone) Apply([]core.Apply) (taken bool) { return true }
 
 func (l *lone) do(in core.Input) {
 	l.todo = append(l.todo, in)

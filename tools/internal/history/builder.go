@@ -13,10 +13,10 @@ import (
 // Builder makes a History from steps that come in causal order. The zero value
 // is ready to use.
 type Builder struct {
-	steps []raw
-	marks []rawMark
-	tick  map[uint32]uint64
-	where map[uint32]string
+	steps   []raw
+	moments []rawMoment
+	tick    map[uint32]uint64
+	where   map[uint32]string
 }
 
 type raw struct {
@@ -24,9 +24,9 @@ type raw struct {
 	Step
 }
 
-type rawMark struct {
+type rawMoment struct {
 	node uint32 // 0: the whole cluster
-	Mark
+	Moment
 }
 
 // Start says that a node starts or restarts.
@@ -44,9 +44,9 @@ func (b *Builder) Step(node uint32, at time.Duration, seq uint64, in core.Input,
 	b.steps = append(b.steps, raw{node, Step{At: at, Seq: seq, In: in, Out: out, After: after}})
 }
 
-// Mark adds something that people look for. Node 0 stands for all.
-func (b *Builder) Mark(node uint32, at time.Duration, kind MarkKind, text string) {
-	b.marks = append(b.marks, rawMark{node, Mark{At: at, Kind: kind, Text: text, Step: None}})
+// Moment adds something that people look for. Node 0 stands for all.
+func (b *Builder) Moment(node uint32, at time.Duration, kind MomentKind, text string) {
+	b.moments = append(b.moments, rawMoment{node, Moment{At: at, Kind: kind, Text: text, Step: None}})
 }
 
 // Address says where a node is reached, as host:port. The last one counts.
@@ -80,17 +80,17 @@ func (b *Builder) Build(name string) (*History, error) {
 		h.Steps = append(h.Steps, r.Step)
 	}
 	h.link(lanes)
-	for _, m := range b.marks {
+	for _, m := range b.moments {
 		l, ok := lanes[m.node]
 		if m.Lane = l; m.node == 0 {
 			m.Lane = None
 		} else if !ok {
 			return nil, fmt.Errorf("history: mark %q is of node %d, of which nothing is known", m.Text, m.node)
 		}
-		h.Marks = append(h.Marks, m.Mark)
+		h.Moments = append(h.Moments, m.Moment)
 	}
 	h.elections()
-	slices.SortStableFunc(h.Marks, func(a, b Mark) int { return cmp.Compare(a.At, b.At) })
+	slices.SortStableFunc(h.Moments, func(a, b Moment) int { return cmp.Compare(a.At, b.At) })
 	return h, nil
 }
 
@@ -102,8 +102,10 @@ func (b *Builder) nodes() []uint32 {
 		ids[id] = true
 	}
 	for _, s := range b.steps {
-		if in, ok := s.In.(core.Receive); ok {
-			ids[core.NodeID(in.From)] = true
+		for in := range core.Each(s.In) {
+			if in, ok := in.(core.Receive); ok {
+				ids[core.NodeID(in.From)] = true
+			}
 		}
 		for _, m := range s.Out.Send {
 			ids[core.NodeID(m.To)] = true
@@ -148,20 +150,20 @@ func ticks(n int64, millis uint64) time.Duration {
 	return time.Duration(n) * time.Duration(millis) * time.Millisecond
 }
 
-// elections marks who stood and who won.
+// elections adds the moments at which members stand and win.
 func (h *History) elections() {
 	before := make([]core.Status, len(h.Nodes))
 	for i, s := range h.Steps {
 		was, is := before[s.Lane], s.After
 		switch {
 		case is.Role == core.RoleLeader && (was.Role != core.RoleLeader || was.Term != is.Term):
-			h.Marks = append(h.Marks, Mark{s.Lane, s.At, Leader, fmt.Sprintf("leads term %d", is.Term), i})
+			h.Moments = append(h.Moments, Moment{s.Lane, s.At, Leader, fmt.Sprintf("leads term %d", is.Term), i})
 		case is.Role == core.RoleCandidate && (was.Role != core.RoleCandidate || was.Term != is.Term):
 			text := fmt.Sprintf("candidate in term %d", is.Term)
 			if is.Term == was.Term {
 				text = fmt.Sprintf("pre-vote in term %d", is.Term)
 			}
-			h.Marks = append(h.Marks, Mark{s.Lane, s.At, Election, text, i})
+			h.Moments = append(h.Moments, Moment{s.Lane, s.At, Election, text, i})
 		}
 		before[s.Lane] = is
 	}

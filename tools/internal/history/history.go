@@ -16,7 +16,7 @@ type History struct {
 	Nodes    []Node // ordered by node id, a lane each
 	Steps    []Step
 	Messages []Message // ordered by Sent; those without a known sender come last
-	Marks    []Mark    // ordered by At
+	Moments  []Moment  // ordered by At
 }
 
 // Node is one lane. A node that was removed and added anew stays in its lane.
@@ -45,8 +45,9 @@ type Step struct {
 	Out   core.Output
 	After core.Status
 	Vote  uint64 // Raft id that this node voted for in After.Term, 0 = nobody
-	// Received is the message that a Receive handed over, None for other inputs.
-	Received int
+	// Received are the messages that In handed over: one for a Receive, for a Batch those
+	// of its Receives, in their order.
+	Received []int
 	// The messages Sent to Sent+len(Out.Send)-1 left with this step.
 	Sent int
 	// LeaseEnd is when the lease in After runs out if nothing renews it; 0 if
@@ -73,13 +74,13 @@ type Message struct {
 	Again    bool // a further arrival of a message that the network repeated
 }
 
-// MarkKind says what a Mark marks.
-type MarkKind uint8
+// MomentKind says what there is at a Moment.
+type MomentKind uint8
 
-// The kinds of marks. Down to Up a node does not run, Pause to Resume it stands
+// The kinds of moments. Down to Up a node does not run, Pause to Resume it stands
 // still.
 const (
-	Note MarkKind = iota
+	Note MomentKind = iota
 	Fault
 	Down
 	Up
@@ -92,18 +93,18 @@ const (
 	Alarm
 )
 
-var markNames = [...]string{"note", "fault", "down", "up", "pause", "resume", "cut", "heal", "election", "leader", "alarm"}
+var momentNames = [...]string{"note", "fault", "down", "up", "pause", "resume", "cut", "heal", "election", "leader", "alarm"}
 
-func (k MarkKind) String() string { return markNames[k] }
+func (k MomentKind) String() string { return momentNames[k] }
 
-// MarkNames are the words for all kinds of marks, in their order.
-func MarkNames() []string { return markNames[:] }
+// MomentNames are the words for all kinds of moments, in their order.
+func MomentNames() []string { return momentNames[:] }
 
-// Mark is something that people look for in a history.
-type Mark struct {
+// Moment is something that people look for in a history.
+type Moment struct {
 	Lane int // None: the whole cluster
 	At   time.Duration
-	Kind MarkKind
+	Kind MomentKind
 	Text string
 	Step int // the step that it belongs to, None for what came from outside
 }

@@ -31,26 +31,33 @@ func (h *History) link(lanes map[uint32]int) {
 		}
 		return alike[w]
 	}
-	var strays []Message
+	type stray struct {
+		Message
+		at int // index in Received of the step that got it
+	}
+	var strays []stray
 	for i := range h.Steps {
 		s := &h.Steps[i]
-		s.Received, s.Sent = None, len(h.Messages)
-		if in, ok := s.In.(core.Receive); ok {
+		s.Received, s.Sent = nil, len(h.Messages)
+		for in := range core.Each(s.In) {
+			in, ok := in.(core.Receive)
+			if !ok {
+				continue
+			}
 			f := find(in.From, s.After.RaftID, in.Data)
-			switch n := len(f.open); {
-			case n > 0:
+			if n := len(f.open); n > 0 {
 				f.last = f.open[n-1]
 				f.open = f.open[:n-1]
 				h.Messages[f.last].Got = i
-				s.Received = f.last
-			default:
-				m := Message{Envelope: Open(in.Data), From: lanes[core.NodeID(in.From)], To: s.Lane, Sent: None, Got: i}
-				if f.last != None {
-					m.Sent, m.Again = h.Messages[f.last].Sent, true
-				}
-				s.Received = -2 - len(strays) // its place is not known yet
-				strays = append(strays, m)
+				s.Received = append(s.Received, f.last)
+				continue
 			}
+			m := Message{Envelope: Open(in.Data), From: lanes[core.NodeID(in.From)], To: s.Lane, Sent: None, Got: i}
+			if f.last != None {
+				m.Sent, m.Again = h.Messages[f.last].Sent, true
+			}
+			strays = append(strays, stray{m, len(s.Received)})
+			s.Received = append(s.Received, None) // its place is not known yet
 		}
 		for _, send := range s.Out.Send {
 			f := find(s.After.RaftID, send.To, send.Data)
@@ -60,7 +67,7 @@ func (h *History) link(lanes map[uint32]int) {
 		}
 	}
 	for _, m := range strays {
-		h.Steps[m.Got].Received = len(h.Messages)
-		h.Messages = append(h.Messages, m)
+		h.Steps[m.Got].Received[m.at] = len(h.Messages)
+		h.Messages = append(h.Messages, m.Message)
 	}
 }

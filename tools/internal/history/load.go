@@ -56,11 +56,11 @@ type nodeTrace struct {
 	warnings []string
 }
 
-// event is a step or a mark of one node.
+// event is a step or a moment of one node.
 type event struct {
 	at     int64 // nanoseconds, of the node's clock
-	step   *Step // nil: a mark
-	mark   Mark
+	step   *Step // nil: a moment
+	moment Moment
 	played *replay.Event // what the safety checks look at; nil: nothing
 }
 
@@ -106,8 +106,8 @@ func (m *merger) add(n *replay.Node) error {
 
 func (t *nodeTrace) warn(f string, a ...any) { t.warnings = append(t.warnings, fmt.Sprintf(f, a...)) }
 
-func (t *nodeTrace) mark(at int64, kind MarkKind, f string, a ...any) {
-	t.events = append(t.events, event{at: at, mark: Mark{Kind: kind, Text: fmt.Sprintf(f, a...)}})
+func (t *nodeTrace) moment(at int64, kind MomentKind, f string, a ...any) {
+	t.events = append(t.events, event{at: at, moment: Moment{Kind: kind, Text: fmt.Sprintf(f, a...)}})
 }
 
 func (t *nodeTrace) play(n *replay.Node) error {
@@ -122,12 +122,12 @@ func (t *nodeTrace) play(n *replay.Node) error {
 		last, end = max(last, e.Time.UnixNano()), nil
 		switch {
 		case errors.Is(e.Err, trace.ErrCheckpoint):
-			t.mark(last, Alarm, "%v", e.Err)
+			t.moment(last, Alarm, "%v", e.Err)
 			t.warn("node %s: %v", n.Name, e.Err)
 		case e.Err != nil && len(t.events) == before:
 			return fmt.Errorf("node %s: %w", n.Name, e.Err)
 		case e.Err != nil:
-			t.mark(last, Alarm, "the replay ends here: %v", e.Err)
+			t.moment(last, Alarm, "the replay ends here: %v", e.Err)
 			t.warn("node %s: the replay ends at input %d: %v", n.Name, e.N, e.Err)
 		}
 		if e.Err != nil {
@@ -135,7 +135,7 @@ func (t *nodeTrace) play(n *replay.Node) error {
 		}
 		if e.Step != nil && !e.Step.Same() && !differs {
 			differs = true
-			t.mark(last, Alarm, "input %d did something else than was recorded", e.N)
+			t.moment(last, Alarm, "input %d did something else than was recorded", e.N)
 			t.warn("node %s: input %d does something else here than was recorded: what follows may not be what happened", n.Name, e.N)
 		}
 		if f, ok := e.Frame.(*trace.End); ok {
@@ -147,7 +147,7 @@ func (t *nodeTrace) play(n *replay.Node) error {
 		}
 	}
 	if end != nil {
-		t.mark(last, Note, "the record ends: %s", end.Reason)
+		t.moment(last, Note, "the record ends: %s", end.Reason)
 	}
 	for _, f := range n.Files {
 		if f.Damage != nil {
@@ -156,7 +156,7 @@ func (t *nodeTrace) play(n *replay.Node) error {
 			if f.Damage.Cut { // as a killed server leaves it
 				kind = Note
 			}
-			t.mark(f.Last.UnixNano(), kind, "%v", f.Damage)
+			t.moment(f.Last.UnixNano(), kind, "%v", f.Damage)
 		}
 	}
 	if len(t.events) == before {
@@ -182,11 +182,11 @@ func (t *nodeTrace) frame(e *replay.Event, restored bool) {
 		s := &Step{Seq: f.Seq, In: e.Step.Input, Out: e.Step.Output, After: e.Step.Status}
 		if e.Step.Panic != "" {
 			s.After = t.last().After
-			t.mark(at, Alarm, "panic: %s", e.Step.Panic)
+			t.moment(at, Alarm, "panic: %s", e.Step.Panic)
 		}
 		t.events = append(t.events, event{at: at, step: s, played: e})
 	case *trace.Note:
-		t.mark(at, noteKind(f.Class), "%s", f.Text)
+		t.moment(at, noteKind(f.Class), "%s", f.Text)
 	}
 }
 
@@ -216,14 +216,14 @@ func (t *nodeTrace) last() *Step {
 	}
 }
 
-// noteKind makes a mark of a note's class.
-func noteKind(class string) MarkKind {
+// noteKind makes a moment of a note's class.
+func noteKind(class string) MomentKind {
 	switch class {
 	case "panic", "check":
 		return Alarm
 	}
-	if i := slices.Index(markNames[:], class); i >= 0 {
-		return MarkKind(i)
+	if i := slices.Index(momentNames[:], class); i >= 0 {
+		return MomentKind(i)
 	}
 	return Note
 }

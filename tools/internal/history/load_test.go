@@ -83,7 +83,10 @@ func causal(t *testing.T, h *history.History) {
 		if m.Sent >= m.Got {
 			t.Fatalf("message %d: sent by step %d, received by step %d", i, m.Sent, m.Got)
 		}
-		if in, ok := h.Steps[m.Got].In.(core.Receive); !ok || h.Steps[m.Got].Received != i || core.NodeID(in.From) != h.Nodes[m.From].ID {
+		if s := &h.Steps[m.Got]; !slices.Contains(s.Received, i) || !slices.ContainsFunc(slices.Collect(core.Each(s.In)), func(in core.Input) bool {
+			r, ok := in.(core.Receive)
+			return ok && core.NodeID(r.From) == h.Nodes[m.From].ID
+		}) {
 			t.Fatalf("message %d: step %d did not receive it", i, m.Got)
 		}
 	}
@@ -123,7 +126,7 @@ func TestLoadWithWrongClocks(t *testing.T) {
 	if a, b := arrivals(want), arrivals(got); a != b {
 		t.Errorf("%d messages arrived, in the traces %d", a, b)
 	}
-	for _, m := range got.Marks {
+	for _, m := range got.Moments {
 		if m.Kind == history.Leader && strings.HasSuffix(m.Text, "term 3") && (m.At < 5*time.Second || m.At > 5500*time.Millisecond) {
 			t.Errorf("%s at %v", m.Text, m.At)
 		}
@@ -148,8 +151,8 @@ func TestLoadCutOff(t *testing.T) {
 	if len(warnings) != 1 || !strings.Contains(warnings[0], path) || !strings.Contains(warnings[0], "cut off at byte") {
 		t.Errorf("warnings %q", warnings)
 	}
-	if !slices.ContainsFunc(h.Marks, func(m history.Mark) bool { return m.Lane == 2 && strings.Contains(m.Text, "cut off") }) {
-		t.Errorf("no mark where the trace ends: %v", h.Marks)
+	if !slices.ContainsFunc(h.Moments, func(m history.Moment) bool { return m.Lane == 2 && strings.Contains(m.Text, "cut off") }) {
+		t.Errorf("no moment where the trace ends: %v", h.Moments)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/pgraft/pgraft/core"
@@ -21,13 +22,14 @@ func sendWay(s *Step, m core.Send) way {
 	return way{core.NodeID(s.After.RaftID), core.NodeID(m.To), maphash.Bytes(waySeed, m.Data)}
 }
 
-// receiveWay is that of the message that a step received.
-func receiveWay(s *Step) (w way, ok bool) {
-	in, ok := s.In.(core.Receive)
-	if !ok {
-		return way{}, false
+// receiveWays are those of the messages that a step received.
+func receiveWays(s *Step) (ws []way) {
+	for in := range core.Each(s.In) {
+		if in, ok := in.(core.Receive); ok {
+			ws = append(ws, way{core.NodeID(in.From), core.NodeID(s.After.RaftID), maphash.Bytes(waySeed, in.Data)})
+		}
 	}
-	return way{core.NodeID(in.From), core.NodeID(s.After.RaftID), maphash.Bytes(waySeed, in.Data)}, true
+	return ws
 }
 
 // leastSkew is the difference that is put right, in nanoseconds: less does not
@@ -100,7 +102,7 @@ func (m *merger) shortest() map[[2]uint32]int64 {
 				f.sent = e.at
 				f.sends++
 			}
-			if w, ok := receiveWay(e.step); ok {
+			for _, w := range receiveWays(e.step) {
 				f := of(w)
 				f.got = e.at
 				f.gos++
@@ -139,8 +141,7 @@ func (m *merger) merge() *Builder {
 		if e.step == nil {
 			return false
 		}
-		w, ok := receiveWay(e.step)
-		return ok && unsent[w] > 0
+		return slices.ContainsFunc(receiveWays(e.step), func(w way) bool { return unsent[w] > 0 })
 	}
 	next := make([]int, len(nodes))
 	for {
@@ -181,7 +182,7 @@ func (m *merger) put(b *Builder, node uint32, e event, begin int64) {
 	at := time.Duration(e.at - begin)
 	switch {
 	case e.step == nil:
-		b.Mark(node, at, e.mark.Kind, e.mark.Text)
+		b.Moment(node, at, e.moment.Kind, e.moment.Text)
 		return
 	case e.step.Start != nil:
 		b.Start(node, at, *e.step.Start, e.step.After)
@@ -192,26 +193,26 @@ func (m *merger) put(b *Builder, node uint32, e event, begin int64) {
 	e.played.Time = time.Unix(0, e.at) // with the clock put right
 	m.check.See(e.played)
 	for _, v := range m.check.Violations[known:] {
-		b.Mark(node, at, Alarm, v.Check+": "+v.Text)
+		b.Moment(node, at, Alarm, v.Check+": "+v.Text)
 	}
 }
 
-// unite makes one mark of the whole cluster of what several nodes noted alike at
+// unite makes one moment of the whole cluster of what several nodes noted alike at
 // the same time. What a lane shows, such as that its node is down, stays with it.
 func (b *Builder) unite() {
 	type alike struct {
 		at   time.Duration
-		kind MarkKind
+		kind MomentKind
 		text string
 	}
 	count := map[alike]int{}
-	of := func(m rawMark) alike { return alike{m.At, m.Kind, m.Text} }
-	ofNode := func(m rawMark) bool { return m.Kind >= Down && m.Kind <= Resume }
-	for _, m := range b.marks {
+	of := func(m rawMoment) alike { return alike{m.At, m.Kind, m.Text} }
+	ofNode := func(m rawMoment) bool { return m.Kind >= Down && m.Kind <= Resume }
+	for _, m := range b.moments {
 		count[of(m)]++
 	}
-	var l []rawMark
-	for _, m := range b.marks {
+	var l []rawMoment
+	for _, m := range b.moments {
 		switch n := count[of(m)]; {
 		case n > 1 && !ofNode(m):
 			m.node = 0
@@ -221,5 +222,5 @@ func (b *Builder) unite() {
 			l = append(l, m)
 		}
 	}
-	b.marks = l
+	b.moments = l
 }

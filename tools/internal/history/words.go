@@ -42,12 +42,31 @@ func InputText(s *Step) string {
 		return fmt.Sprintf("batch %d is durable", in.Seq)
 	case core.Applied:
 		return fmt.Sprintf("the host applied up to %d", in.Index)
+	case core.Batch:
+		return batchText(in)
 	}
 	var l []string
 	for _, f := range Fields(s.In) {
 		l = append(l, f.Path+" "+f.Value)
 	}
 	return strings.Join(l, ", ")
+}
+
+// batchText counts the inputs of a batch by their kinds, in the order in which the
+// kinds appear.
+func batchText(b core.Batch) string {
+	var kinds []string
+	count := map[string]int{}
+	for _, in := range b.Inputs {
+		kind := reflect.TypeOf(in).Name()
+		if count[kind]++; count[kind] == 1 {
+			kinds = append(kinds, kind)
+		}
+	}
+	for i, kind := range kinds {
+		kinds[i] = fmt.Sprintf("%d %s", count[kind], kind)
+	}
+	return strings.Join(kinds, ", ")
 }
 
 func startText(s *Start) string {

@@ -59,12 +59,7 @@ type nodeCheck struct {
 	pendingSeq uint64
 	told       told
 	tickMillis uint64
-	ticks      [1024]tickTime // by tick, modulo: longer than a lease
-}
-
-type tickTime struct {
-	tick uint64
-	at   time.Time
+	clock      core.Clock // of its ticks, by the recorded times
 }
 
 type lease struct {
@@ -130,7 +125,7 @@ func (k *Checker) boot(e *Event, n *nodeCheck, b *trace.Boot) {
 	}
 	k.told(e, &n.told, b)
 	n.status, n.durable, n.tickMillis = e.Status, h, b.Config.TickMillis
-	clear(n.ticks[:])
+	n.clock = core.Clock{}
 	for _, x := range b.Durable.Entries {
 		k.entry(e, x)
 	}
@@ -156,15 +151,17 @@ func (k *Checker) step(e *Event, n *nodeCheck) {
 			n.note(p)
 		}
 	}
-	if in, ok := e.Step.Input.(core.Persisted); ok {
-		n.persisted(in.Seq)
+	for in := range core.Each(e.Step.Input) {
+		if in, ok := in.(core.Persisted); ok {
+			n.persisted(in.Seq)
+		}
 	}
 	n.told.sends(out)
 	for _, a := range out.Apply {
 		k.apply(e, a)
 	}
 	if _, ok := e.Step.Input.(core.Tick); ok {
-		n.ticks[s.Tick%uint64(len(n.ticks))] = tickTime{s.Tick, e.Time}
+		n.clock.Note(s.Tick, e.Time.UnixNano())
 	}
 	n.status = s
 	k.lease(e, n)
@@ -216,12 +213,12 @@ func (k *Checker) apply(e *Event, a core.Apply) {
 // nodes whose clocks differ can look wrong here.
 func (k *Checker) lease(e *Event, n *nodeCheck) {
 	s := e.Status
-	t := n.ticks[s.LeaseFrom%uint64(len(n.ticks))]
-	if s.LeaseTicks == 0 || t.tick != s.LeaseFrom || t.at.IsZero() {
+	end := n.clock.LeaseEnd(s, n.tickMillis)
+	if end == 0 {
 		delete(k.leases, e.Node)
 		return
 	}
-	mine := lease{t.at.Add(time.Duration(s.LeaseTicks*n.tickMillis) * time.Millisecond), s.Term}
+	mine := lease{time.Unix(0, end), s.Term}
 	for other, l := range k.leases {
 		if other != e.Node && mine.to.After(e.Time) && l.to.After(e.Time) {
 			k.fail(e, 4, [3]any{other.Name, mine.term, l.term}, "it holds the leader lease of term %d until %s, and node %s that of term %d until %s", mine.term, mine.to.Format(clock),

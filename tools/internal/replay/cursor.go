@@ -38,25 +38,25 @@ type Cursor struct {
 	player trace.Player
 	at     int // frames played
 	event  Event
-	marks  bool // it leaves marks to go back to
+	keeps  bool // moments to go back to
 }
 
 const (
-	// markEvery is how many frames lie between two marks, at first.
-	markEvery = 2000
-	// maxMarkBytes bounds what a node's marks hold. Over it, every second one
+	// momentEvery is how many frames lie between two moments, at first.
+	momentEvery = 2000
+	// maxMomentBytes bounds what a node's moments hold. Over it, every second one
 	// goes, and from then on they lie twice as far apart.
-	maxMarkBytes = 64 << 20
+	maxMomentBytes = 64 << 20
 )
 
-type mark struct {
-	frame int
-	mark  trace.Mark
+type moment struct {
+	frame  int
+	moment trace.Moment
 }
 
 // Cursor returns one before the first frame. All cursors of a node belong to one
 // goroutine.
-func (n *Node) Cursor() *Cursor { return &Cursor{n: n, marks: true} }
+func (n *Node) Cursor() *Cursor { return &Cursor{n: n, keeps: true} }
 
 // once returns a cursor that only goes on.
 func (n *Node) once() *Cursor { return &Cursor{n: n} }
@@ -72,7 +72,7 @@ func (c *Cursor) Next() bool {
 	if c.at >= len(c.n.refs) || c.event.Err != nil {
 		return false
 	}
-	c.mark()
+	c.remember()
 	f := c.n.frame(c.at)
 	step, err := c.player.Play(f)
 	seq, when := c.player.Seq(), frameTime(f)
@@ -105,31 +105,31 @@ func (c *Cursor) N() int {
 	return int(c.n.refs[c.at-1].input)
 }
 
-// mark remembers where the cursor is, now and then, for all cursors of the node.
-func (c *Cursor) mark() {
+// remember keeps where the cursor is, now and then, for all cursors of the node.
+func (c *Cursor) remember() {
 	n := c.n
 	if n.apart == 0 {
-		n.apart = markEvery
+		n.apart = momentEvery
 	}
 	last := -n.apart
-	if l := len(n.marks); l > 0 {
-		last = n.marks[l-1].frame
+	if l := len(n.moments); l > 0 {
+		last = n.moments[l-1].frame
 	}
-	if !c.marks || c.at < last+n.apart || c.player.Core() == nil {
+	if !c.keeps || c.at < last+n.apart || c.player.Core() == nil {
 		return
 	}
-	m, err := c.player.Mark()
+	m, err := c.player.Moment()
 	if err != nil {
 		return // back means from further away, then
 	}
-	n.marks, n.markBytes = append(n.marks, mark{c.at, m}), n.markBytes+m.Bytes()
-	if n.markBytes > maxMarkBytes {
-		var kept []mark
-		n.apart, n.markBytes = 2*n.apart, 0
-		for i := 0; i < len(n.marks); i += 2 {
-			kept, n.markBytes = append(kept, n.marks[i]), n.markBytes+n.marks[i].mark.Bytes()
+	n.moments, n.momentBytes = append(n.moments, moment{c.at, m}), n.momentBytes+m.Bytes()
+	if n.momentBytes > maxMomentBytes {
+		var kept []moment
+		n.apart, n.momentBytes = 2*n.apart, 0
+		for i := 0; i < len(n.moments); i += 2 {
+			kept, n.momentBytes = append(kept, n.moments[i]), n.momentBytes+n.moments[i].moment.Bytes()
 		}
-		n.marks = kept
+		n.moments = kept
 	}
 }
 
@@ -147,14 +147,14 @@ func (c *Cursor) Seek(n int) error {
 }
 
 func (c *Cursor) seekFrame(frame int) error {
-	i := sort.Search(len(c.n.marks), func(i int) bool { return c.n.marks[i].frame >= frame }) - 1
-	if frame < c.at || i >= 0 && c.n.marks[i].frame > c.at {
+	i := sort.Search(len(c.n.moments), func(i int) bool { return c.n.moments[i].frame >= frame }) - 1
+	if frame < c.at || i >= 0 && c.n.moments[i].frame > c.at {
 		*c = *c.n.Cursor()
 		if i >= 0 {
-			if err := c.player.Reset(c.n.marks[i].mark); err != nil {
+			if err := c.player.Reset(c.n.moments[i].moment); err != nil {
 				return err
 			}
-			c.at = c.n.marks[i].frame
+			c.at = c.n.moments[i].frame
 		}
 	}
 	for c.at < frame {

@@ -52,6 +52,8 @@ func Describe(in core.Input) string {
 		return fmt.Sprintf("Receive from %s: %s", node(in.From), Message(in.Data))
 	case core.Propose:
 		return fmt.Sprintf("Propose %d: request %x, %s", in.ID, in.RequestID[:4], shown(in.Data))
+	case core.Batch:
+		return batch(in)
 	case core.PeerUnreachable:
 		return "PeerUnreachable " + node(in.RaftID)
 	case core.SnapshotSent:
@@ -65,6 +67,20 @@ func Describe(in core.Input) string {
 	}
 	s := fmt.Sprintf("%T %+v", in, in)
 	return strings.TrimSuffix(strings.TrimPrefix(s, "core."), " {}")
+}
+
+// maxListed is how many inputs of a batch a line names.
+const maxListed = 8
+
+func batch(b core.Batch) string {
+	var l []string
+	for _, in := range b.Inputs[:min(len(b.Inputs), maxListed)] {
+		l = append(l, Describe(in))
+	}
+	if more := len(b.Inputs) - len(l); more > 0 {
+		l = append(l, fmt.Sprintf("and %d more", more))
+	}
+	return fmt.Sprintf("Batch of %d: %s", len(b.Inputs), strings.Join(l, "; "))
 }
 
 func node(raftID uint64) string {

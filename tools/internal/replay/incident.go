@@ -41,11 +41,11 @@ type Node struct {
 	Inputs  int // in all files
 	replica [16]byte
 
-	refs  []ref // all frames but headers' magic
-	marks []mark
+	refs    []ref // all frames but headers' magic
+	moments []moment
 
-	apart     int // frames between two marks
-	markBytes int
+	apart       int // frames between two moments
+	momentBytes int
 }
 
 // File is one file of a trace.

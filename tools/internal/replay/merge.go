@@ -127,13 +127,13 @@ type head struct {
 	n        *Node
 	c        *Cursor
 	frame    trace.Frame // nil at the end
-	waits    uint64      // the message that it takes, 0 = none
+	waits    []uint64    // the messages that it takes
 	time     int64
 	wasInput bool // the frame that was taken
 }
 
 func (h *head) load() {
-	h.frame, h.waits = nil, 0
+	h.frame, h.waits = nil, h.waits[:0]
 	if h.c.at >= len(h.n.refs) || h.c.event.Err != nil {
 		return
 	}
@@ -141,15 +141,19 @@ func (h *head) load() {
 	h.time = frameTime(h.frame)
 	if in, ok := h.frame.(*trace.Input); ok {
 		if r, err := in.Decode(); err == nil {
-			if r, ok := r.(core.Receive); ok {
-				h.waits = h.l.id(r.From, h.n.RaftID, r.Data)
+			for r := range core.Each(r) {
+				if r, ok := r.(core.Receive); ok {
+					h.waits = append(h.waits, h.l.id(r.From, h.n.RaftID, r.Data))
+				}
 			}
 		}
 	}
 }
 
-// ready says that the message it takes was sent, or is none that is here.
-func (h *head) ready() bool { return h.waits == 0 || !h.l.sent[h.waits] }
+// ready says that the messages it takes were sent, or are none that are here.
+func (h *head) ready() bool {
+	return !slices.ContainsFunc(h.waits, func(id uint64) bool { return h.l.sent[id] })
+}
 
 func (h *head) take() error {
 	h.c.Next()

@@ -134,7 +134,9 @@ func (n *sampleNode) RecordOutput(out core.Output) {
 	}
 }
 
-func (n *sampleNode) Publish(core.Status)         {}
+func (n *sampleNode) Clock() *core.Clock          { return nil }
+func (n *sampleNode) Publish(core.Status, int64)  {}
+func (n *sampleNode) Removed()                    {}
 func (n *sampleNode) Reply(core.Reply)            {}
 func (n *sampleNode) Event(core.Event)            {}
 func (n *sampleNode) MembersChanged(core.Members) {}
@@ -144,9 +146,7 @@ func (n *sampleNode) Send(m core.Send) {
 		n.todo = append(n.todo, core.SnapshotSent{RaftID: m.To, OK: true})
 	}
 }
-func (n *sampleNode) Apply(a []core.Apply) {
-	n.todo = append(n.todo, core.Applied{Index: a[len(a)-1].Index})
-}
+func (n *sampleNode) Apply([]core.Apply) (taken bool) { return true }
 func (n *sampleNode) Persist(batches []core.Persist) {
 	for _, b := range batches {
 		if b.Snapshot != nil {

@@ -84,7 +84,7 @@ func TestBrowserDamage(t *testing.T) {
 // what came to a node that was not recorded then.
 func TestBrowserRealServers(t *testing.T) {
 	h := incident(t)
-	h.Marks = slices.DeleteFunc(h.Marks, func(m history.Mark) bool { return m.Kind != history.Leader })
+	h.Moments = slices.DeleteFunc(h.Moments, func(m history.Moment) bool { return m.Kind != history.Leader })
 	p := open(t, h)
 	p.wantText("#incidents", "node 1: starts again, ", "leads term 3")
 	if h = incident(t); strings.Count(p.text("#incidents"), "starts again") != 1 || strings.Count(open(t, h).text("#incidents"), "starts again") != 1 {

@@ -34,7 +34,7 @@ type header struct {
 	Kinds    []string `json:"kinds"`  // of messages
 	Inputs   []string `json:"inputs"` // kinds of inputs
 	Roles    []string `json:"roles"`
-	Marks    []mark   `json:"marks"`
+	Moments  []moment `json:"marks"`
 }
 
 type lane struct {
@@ -44,7 +44,7 @@ type lane struct {
 	Address    string `json:"address"`
 }
 
-type mark struct {
+type moment struct {
 	Lane int    `json:"lane"`
 	At   int64  `json:"at"`
 	Kind string `json:"kind"`
@@ -86,12 +86,12 @@ func (n *names) of(s string) uint64 {
 // encode packs a history for the page.
 func encode(h *history.History) ([]byte, error) {
 	e := encoder{h: h, kinds: newNames(), inputs: newNames(), texts: newNames("")}
-	head := header{Name: h.Name, Steps: len(h.Steps), Messages: len(h.Messages), Marks: []mark{}}
+	head := header{Name: h.Name, Steps: len(h.Steps), Messages: len(h.Messages), Moments: []moment{}}
 	for _, n := range h.Nodes {
 		head.Nodes = append(head.Nodes, lane{n.ID, n.TickMillis, n.Recorded, n.Address})
 	}
-	for _, m := range h.Marks {
-		head.Marks = append(head.Marks, mark{m.Lane + 1, m.At.Microseconds(), m.Kind.String(), m.Text, m.Step + 1})
+	for _, m := range h.Moments {
+		head.Moments = append(head.Moments, moment{m.Lane + 1, m.At.Microseconds(), m.Kind.String(), m.Text, m.Step + 1})
 	}
 	for r := core.RoleFollower; r <= core.RoleRemoved; r++ {
 		head.Roles = append(head.Roles, r.String())

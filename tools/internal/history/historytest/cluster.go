@@ -34,8 +34,8 @@ type Options struct {
 // Event is one fault at a time of the run.
 type Event struct {
 	At    time.Duration
-	Kind  history.MarkKind // Down, Up, Cut, Heal
-	Nodes []uint32         // Cut: the nodes on one side
+	Kind  history.MomentKind // Down, Up, Cut, Heal
+	Nodes []uint32           // Cut: the nodes on one side
 }
 
 const (
@@ -141,10 +141,10 @@ func (c *cluster) strike(e Event) {
 	case history.Down, history.Up:
 		for _, id := range e.Nodes {
 			if n := c.nodes[id-1]; e.Kind == history.Up {
-				c.Mark(id, c.now, history.Up, "starts again")
+				c.Moment(id, c.now, history.Up, "starts again")
 				n.start()
 			} else {
-				c.Mark(id, c.now, history.Down, "killed")
+				c.Moment(id, c.now, history.Down, "killed")
 				n.crash()
 			}
 		}
@@ -157,7 +157,7 @@ func (c *cluster) strike(e Event) {
 		if e.Kind == history.Cut {
 			text = fmt.Sprintf("nodes %v cut off", e.Nodes)
 		}
-		c.Mark(0, c.now, e.Kind, text)
+		c.Moment(0, c.now, e.Kind, text)
 	}
 }
 

@@ -23,7 +23,7 @@ func summary(h *history.History) string {
 	}
 	s := fmt.Sprintf("%d nodes, %d steps, %d messages, %d lost, %d again, %d without a sender\n",
 		len(h.Nodes), len(h.Steps), len(h.Messages), lost, again, strays)
-	for _, m := range h.Marks {
+	for _, m := range h.Moments {
 		s += fmt.Sprintf("%v lane %d %v: %s\n", m.At.Truncate(time.Millisecond), m.Lane, m.Kind, m.Text)
 	}
 	return s

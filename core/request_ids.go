@@ -8,12 +8,12 @@ import (
 	"github.com/pgraft/pgraft/core/corepb"
 )
 
-// requests remembers committed request ids for window log entries: the bound is a
+// requestIDs remembers committed request ids for window log entries: the bound is a
 // distance in the log, so every node forgets at the same entry.
-type requests struct {
+type requestIDs struct {
 	window uint64 // Limits.RequestWindow
 	byID   map[[16]byte]place
-	order  []request // by index
+	order  []committedID // by index
 	// encoded holds order without its last pending ids, as the last field of a
 	// corepb.State. It is kept, as snapshots are frequent and mostly made of it.
 	encoded []byte
@@ -22,19 +22,19 @@ type requests struct {
 
 type place struct{ index, term uint64 }
 
-type request struct {
+type committedID struct {
 	id [16]byte
 	at place
 }
 
-func (r *requests) add(id [16]byte, at place) {
+func (r *requestIDs) add(id [16]byte, at place) {
 	r.byID[id] = at
-	r.order = append(r.order, request{id, at})
+	r.order = append(r.order, committedID{id, at})
 	r.pending++
 }
 
 // encode returns order as the last field of a corepb.State.
-func (r *requests) encode() []byte {
+func (r *requestIDs) encode() []byte {
 	st := &corepb.State{}
 	for _, x := range r.order[len(r.order)-r.pending:] {
 		st.Requests = append(st.Requests, &corepb.Request{RequestId: x.id[:], Index: x.at.index, Term: x.at.term})
@@ -44,7 +44,7 @@ func (r *requests) encode() []byte {
 }
 
 // forget drops what lies further back than the window.
-func (r *requests) forget(index uint64) {
+func (r *requestIDs) forget(index uint64) {
 	n := 0
 	for ; n < len(r.order) && r.order[n].at.index+r.window <= index; n++ {
 		delete(r.byID, r.order[n].id)

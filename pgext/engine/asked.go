@@ -120,8 +120,8 @@ func (a *asked) input(id uint64) core.Input {
 }
 
 // done answers with what the core said. It does not wait, as the goroutine that owns
-// the core calls it: what has to ask the node more gets a goroutine. The main thread is
-// woken once for all that a step has answered: engine.answered.
+// the core calls it: what has to ask the node more gets a goroutine. All that a step
+// has answered is given at once, by records.give.
 func (a *asked) done(rep core.Reply, err error) {
 	if err != nil || a.q.op == C.PGRAFT_OP_PROPOSE && a.q.a == 1 {
 		a.e.spawn(func() { a.answer(a.outcome(rep, err)) })
@@ -166,7 +166,7 @@ func (a *asked) answer(r result, err error) {
 		}
 		return appendResult(b, r)
 	})
-	a.e.records.wake()
+	a.e.records.give()
 }
 
 // wanted ends a request, and says whether somebody waits for its reply. Whoever

@@ -5,8 +5,8 @@
  *		nothing of PostgreSQL.
  *
  * Every function is called on the engine worker's main thread only, and none
- * blocks for longer than it takes to copy its arguments, except
- * pgraft_engine_start and pgraft_engine_stop.  Every pointer comes with its
+ * waits for a disk or for other nodes, except pgraft_engine_start and
+ * pgraft_engine_stop.  Every pointer comes with its
  * length; both sides copy what they keep.  What needs no call, as it lies in
  * shared memory, is status.h's.
  *
@@ -30,6 +30,9 @@
 
 /* Bytes of the flight recorder's ring at least: the smallest pgraft.trace_size. */
 #define PGRAFT_MIN_TRACE_BYTES		(32 * 1024 * 1024)
+
+/* Bytes of a reply that travel in the slot itself. */
+#define PGRAFT_INLINE_REPLY			4096
 
 /* Requests that the engine has at once; over that it is busy. */
 #define PGRAFT_MAX_REQUESTS			1024
@@ -91,6 +94,13 @@ typedef struct PgraftBell
 	uint32_t	records;		/* 1: pgraft_engine_drain has some.  Atomic,
 								 * written by the engine only. */
 } PgraftBell;
+
+/*
+ * Puts replies into their slots: whole records of kind PGRAFT_RECORD_REPLY, each with
+ * a body of PGRAFT_INLINE_REPLY bytes at most.  Any thread of the engine may call it,
+ * which saves a turn of the main thread.
+ */
+typedef void (*pgraft_answer_fn) (const char *records, size_t len);
 
 /* The settings, as of start or of the last SIGHUP. */
 typedef struct PgraftConfig
@@ -303,7 +313,14 @@ typedef struct PgraftRecord
 	uint32_t	reserved;
 } PgraftRecord;
 
-#ifndef PGRAFT_ENGINE_IMPLEMENTATION
+#ifdef PGRAFT_ENGINE_IMPLEMENTATION
+/* Go cannot call a pointer. */
+static inline void
+pgraft_answer(pgraft_answer_fn answer, const char *records, size_t len)
+{
+	answer(records, len);
+}
+#else
 /*
  * The exported functions.  The shim looks them up by name with dlsym after
  * fork; nothing is linked.
@@ -321,7 +338,8 @@ typedef const char *(*pgraft_engine_build_fn) (void);
  * 0 = started; otherwise err holds a zero-terminated reason.
  */
 typedef int (*pgraft_engine_start_fn) (const PgraftConfig *config, PgraftStatusBlock *status,
-									   PgraftBell *bell, char *err, size_t errlen);
+									   PgraftBell *bell, pgraft_answer_fn answer,
+									   char *err, size_t errlen);
 
 /* New settings after SIGHUP. Never fails: what cannot be taken over is logged. */
 typedef void (*pgraft_engine_reload_fn) (const PgraftConfig *config);

@@ -36,7 +36,7 @@ var build = "unknown"
 func pgraft_engine_build() *C.char { return C.CString(build) } // it is called once, and kept
 
 //export pgraft_engine_start
-func pgraft_engine_start(c *C.PgraftConfig, block *C.PgraftStatusBlock, b *C.PgraftBell, reason *C.char, size C.size_t) C.int {
+func pgraft_engine_start(c *C.PgraftConfig, block *C.PgraftStatusBlock, b *C.PgraftBell, answer C.pgraft_answer_fn, reason *C.char, size C.size_t) C.int {
 	debug.SetGCPercent(gcPercent)
 	cfg := readConfig(c)
 	if err := cfg.node.Validate(); err != nil && cfg.refused == nil {
@@ -44,7 +44,10 @@ func pgraft_engine_start(c *C.PgraftConfig, block *C.PgraftStatusBlock, b *C.Pgr
 		text[copy(text[:len(text)-1], err.Error())] = 0
 		return 1
 	}
-	ring := bell{eventFd: int(b.event_fd), asleep: (*uint32)(&b.asleep), records: (*uint32)(&b.records)}
+	ring := bell{eventFd: int(b.event_fd), asleep: (*uint32)(&b.asleep), records: (*uint32)(&b.records),
+		answer: func(records []byte) {
+			C.pgraft_answer(answer, (*C.char)(unsafe.Pointer(unsafe.SliceData(records))), C.size_t(len(records)))
+		}}
 	the = newEngine(cfg, newRecords(ring), func(s status) { C.pgraft_status_write(block, &s) })
 	the.spawn(the.open)
 	return 0

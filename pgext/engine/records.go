@@ -23,10 +23,15 @@ const (
 	keptRecordBytes = 256 << 10
 )
 
-// bell is a PgraftBell.
+// maxAnswered is how many replies whoever has them puts into their slots himself. More
+// than that are the main thread's, as each wakes a process.
+const maxAnswered = 16
+
+// bell is a PgraftBell, and what puts replies into their slots.
 type bell struct {
 	eventFd         int
-	asleep, records *uint32 // atomic
+	asleep, records *uint32              // atomic
+	answer          func(records []byte) // nil: the main thread does
 }
 
 // records is the queue from the engine's goroutines to the worker's main thread.
@@ -34,7 +39,10 @@ type records struct {
 	bell bell
 
 	mu       sync.Mutex
-	queue    []byte // whole records, padded
+	replies  []byte // whole records, padded; not given yet
+	count    int    // of replies
+	large    bool   // one of them is too large for its slot
+	queue    []byte // as replies: what the main thread is to drain
 	drained  int    // bytes of queue
 	logBytes int    // of log records in queue
 	lost     int    // log records dropped since the last one that was kept
@@ -58,24 +66,49 @@ func appendNull(b []byte) []byte {
 	return binary.NativeEndian.AppendUint32(b, C.PGRAFT_NULL_LENGTH)
 }
 
-// reply queues one, whose body fill appends. The caller calls wake once it has queued
-// all.
+// reply notes one, whose body fill appends. The caller calls give once he has noted all.
 func (q *records) reply(id uint64, fill func(b []byte) []byte) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.add(C.PGRAFT_RECORD_REPLY, 0, id, fill)
+	at := len(q.replies)
+	q.replies = appendRecord(q.replies, C.PGRAFT_RECORD_REPLY, 0, id, fill)
+	q.count++
+	q.large = q.large || len(q.replies)-at > headerBytes+C.PGRAFT_INLINE_REPLY
+}
+
+// give gives the replies that were noted to who waits for them.
+func (q *records) give() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.count == 0 || q.closed:
+	case q.bell.answer != nil && q.count <= maxAnswered && !q.large:
+		q.bell.answer(q.replies)
+	default:
+		q.queue = append(q.queue, q.replies...)
+		q.wake()
+	}
+	q.replies, q.count, q.large = emptied(q.replies), 0, false
+}
+
+// emptied is b without what is in it, and without the memory if that is much.
+func emptied(b []byte) []byte {
+	if cap(b) > keptRecordBytes {
+		return nil
+	}
+	return b[:0]
 }
 
 func (q *records) fatal(text string) {
 	q.mu.Lock()
-	q.add(C.PGRAFT_RECORD_FATAL, 0, 0, func(b []byte) []byte { return appendString(b, text) })
+	defer q.mu.Unlock()
+	q.add(C.PGRAFT_RECORD_FATAL, 0, text)
 	q.closed = true
-	q.mu.Unlock()
-	q.wake()
 }
 
 func (q *records) log(level uint32, text string) {
 	q.mu.Lock()
+	defer q.mu.Unlock()
 	if q.lost > 0 && q.logBytes < maxLogRecordBytes {
 		q.addLog(C.PGRAFT_LOG_WARNING, fmt.Sprintf("%d log lines were lost: they came faster than the server wrote them", q.lost))
 		q.lost = 0
@@ -85,35 +118,38 @@ func (q *records) log(level uint32, text string) {
 	} else {
 		q.lost++
 	}
-	q.mu.Unlock()
-	q.wake()
 }
 
 func (q *records) addLog(level uint32, text string) {
 	before := len(q.queue)
-	q.add(C.PGRAFT_RECORD_LOG, level, 0, func(b []byte) []byte { return appendString(b, text) })
+	q.add(C.PGRAFT_RECORD_LOG, level, text)
 	q.logBytes += len(q.queue) - before
 }
 
-// add queues a record. The caller holds mu.
-func (q *records) add(kind, level uint32, id uint64, fill func(b []byte) []byte) {
-	if q.closed {
-		return
+// add queues a record of one string. The caller holds mu.
+func (q *records) add(kind, level uint32, text string) {
+	if !q.closed {
+		q.queue = appendRecord(q.queue, kind, level, 0, func(b []byte) []byte { return appendString(b, text) })
+		q.wake()
 	}
-	at := len(q.queue)
-	b := binary.NativeEndian.AppendUint32(q.queue, kind)
+}
+
+func appendRecord(b []byte, kind, level uint32, id uint64, fill func(b []byte) []byte) []byte {
+	at := len(b)
+	b = binary.NativeEndian.AppendUint32(b, kind)
 	b = binary.NativeEndian.AppendUint32(b, level)
 	b = binary.NativeEndian.AppendUint64(b, id)
 	b = append(b, make([]byte, headerBytes-lengthAt)...)
 	b = fill(b)
 	binary.NativeEndian.PutUint32(b[at+lengthAt:], uint32(len(b)-at-headerBytes))
-	q.queue = append(b, make([]byte, -(len(b)-at)&(C.PGRAFT_RECORD_ALIGN-1))...)
-	atomic.StoreUint32(q.bell.records, 1)
+	return append(b, make([]byte, -(len(b)-at)&(C.PGRAFT_RECORD_ALIGN-1))...)
 }
 
-// wake wakes the main thread if it is asleep and there is something for it.
+// wake has the main thread drain the queue: it wakes it if it is asleep. The caller
+// holds mu.
 func (q *records) wake() {
-	if atomic.LoadUint32(q.bell.records) == 0 || atomic.LoadUint32(q.bell.asleep) == 0 || atomic.SwapUint32(q.bell.asleep, 0) == 0 {
+	atomic.StoreUint32(q.bell.records, 1)
+	if atomic.LoadUint32(q.bell.asleep) == 0 || atomic.SwapUint32(q.bell.asleep, 0) == 0 {
 		return
 	}
 	one := uint64(1)
@@ -164,9 +200,7 @@ func (q *records) shrink() {
 	if len(q.queue) > 0 {
 		return
 	}
-	if cap(q.queue) > keptRecordBytes {
-		q.queue = nil
-	}
+	q.queue = emptied(q.queue)
 	atomic.StoreUint32(q.bell.records, 0)
 }
 

@@ -84,6 +84,7 @@ func TestRecordsAreDrainedInOrder(t *testing.T) {
 				q.reply(id, func(b []byte) []byte { return append(b, body...) })
 				want = append(want, drained{kind: 1, id: id, body: body})
 			}
+			q.give()
 			if got := drainAll(t, q, size); fmt.Sprint(got) != fmt.Sprint(want) {
 				t.Fatalf("into %d bytes: drained %v, want %v", size, got, want)
 			}
@@ -96,6 +97,7 @@ func TestRecordsLetGoOfMemory(t *testing.T) {
 	b, _ := newBell(t)
 	q := newRecords(b)
 	q.reply(1, func(b []byte) []byte { return append(b, make([]byte, 4*keptRecordBytes)...) })
+	q.give()
 	if got := drainAll(t, q, 100); len(got) != 1 || cap(q.queue) > keptRecordBytes {
 		t.Errorf("%d records were drained, and %d bytes are kept", len(got), cap(q.queue))
 	}
@@ -110,9 +112,9 @@ func TestRecordsWakeOnce(t *testing.T) {
 		for range n {
 			q.reply(1, func(b []byte) []byte { return append(b, "done"...) })
 		}
-		q.wake()
+		q.give()
 	}
-	q.wake()
+	q.give()
 	if n := rung(); n != 0 {
 		t.Errorf("woken %d times for nothing", n)
 	}
@@ -148,6 +150,7 @@ func TestLogRecordsAreBounded(t *testing.T) {
 		q.log(0, line)
 	}
 	q.reply(7, func(b []byte) []byte { return append(b, "done"...) })
+	q.give()
 	got := drainAll(t, q, 64<<10)
 	if n := len(got); n < lines/4 || n > lines/2+100 || got[n-1].id != 7 {
 		t.Fatalf("%d records, the last one %v", n, got[n-1])
@@ -158,7 +161,31 @@ func TestLogRecordsAreBounded(t *testing.T) {
 	}
 	q.fatal("panic")
 	q.reply(8, func(b []byte) []byte { return append(b, "done"...) })
+	q.give()
 	if got = drainAll(t, q, 64<<10); len(got) != 1 || got[0].kind != 3 {
 		t.Errorf("after a panic: %v", got)
+	}
+}
+
+// A few replies go into their slots at once. Many, and large ones, are the main thread's.
+func TestRepliesAreGivenAtOnce(t *testing.T) {
+	b, rung := newBell(t)
+	at := 0
+	b.answer = func(records []byte) { at += len(records) }
+	q := newRecords(b)
+	for _, c := range []struct {
+		replies, bytes int
+		direct         bool
+	}{{1, 100, true}, {maxAnswered, 100, true}, {maxAnswered + 1, 100, false}, {1, 4096, true}, {1, 4097, false}} {
+		at = 0
+		atomic.StoreUint32(b.asleep, 1)
+		for i := range c.replies {
+			q.reply(uint64(i), func(b []byte) []byte { return append(b, make([]byte, c.bytes)...) })
+		}
+		q.give()
+		left := len(drainAll(t, q, 64<<10))
+		if woken := rung(); c.direct && (at < c.replies*c.bytes || left != 0 || woken != 0) || !c.direct && (at != 0 || left != c.replies || woken != 1) {
+			t.Errorf("%d replies of %d bytes: %d bytes were given at once, %d replies left, woken %d times", c.replies, c.bytes, at, left, woken)
+		}
 	}
 }

@@ -170,7 +170,8 @@ pgraft_library_start(const PgraftConfig *config)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	failed = pgraft_engine.start(config, &pgraft_shared->status, &pgraft_bell, err, sizeof(err));
+	failed = pgraft_engine.start(config, &pgraft_shared->status, &pgraft_bell,
+								 pgraft_replies_answer, err, sizeof(err));
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 
 	if (failed)

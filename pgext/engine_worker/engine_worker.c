@@ -4,8 +4,8 @@
  *
  * One loop on the main thread: take requests out of shared memory, hand them to
  * the engine, take its records and act on them.  Only this thread calls
- * PostgreSQL; the engine's threads never do, and wake it through an eventfd.  No
- * error is ever raised while a Go function is on the stack.
+ * PostgreSQL; the engine's threads never do, but to put replies into slots
+ * (pgraft_replies_answer), and wake it through an eventfd.  No error is ever raised while a Go function is on the stack.
  *
  * The worker has no database connection, so it needs no recovered database.  It
  * writes PgraftShared's status (until the engine starts and after it has

@@ -34,11 +34,11 @@
  *					meanwhile and the copy is thrown away.
  *	reply_dsm		written by the owner in state LARGE, before FETCH.
  *	reply_len, reply
- *					written by the worker only, in state INFLIGHT; read by the
- *					owner in LARGE and DONE, which only the worker sets.  If the
- *					owner gives the slot up while the worker writes, the next
- *					owner does not mind: it reads neither before the worker has
- *					written them again.
+ *					written by the worker only, one of its threads at a time, in
+ *					state INFLIGHT; read by the owner in LARGE and DONE, which only
+ *					the worker sets.  If the owner gives the slot up while the
+ *					worker writes, the next owner does not mind: it reads neither
+ *					before the worker has written them again.
  *
  * So a backend can drop its request at any instant with one compare-and-swap,
  * and needs nobody's consent for it.

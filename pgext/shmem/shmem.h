@@ -36,7 +36,6 @@
 
 /* Bytes that travel in the slot itself; more goes through a DSM segment. */
 #define PGRAFT_INLINE_REQUEST	2048
-#define PGRAFT_INLINE_REPLY		4096
 
 /* Bytes of the worker's last error that functions show as DETAIL. */
 #define PGRAFT_LAST_ERROR_SIZE	512

@@ -14,7 +14,7 @@ import (
 // maxInflightBytes that the follower's disk has not confirmed.
 type disk struct {
 	write  func([]core.Persist) error
-	done   func(seq uint64, more bool) // more: batches wait
+	done   func(seq uint64)
 	failed func(error)
 
 	mu      sync.Mutex
@@ -27,7 +27,7 @@ type disk struct {
 	ended   chan struct{}
 }
 
-func newDisk(write func([]core.Persist) error, done func(uint64, bool), failed func(error)) *disk {
+func newDisk(write func([]core.Persist) error, done func(uint64), failed func(error)) *disk {
 	d := &disk{write: write, done: done, failed: failed, ended: make(chan struct{})}
 	d.wake.L = &d.mu
 	return d
@@ -88,12 +88,10 @@ func (d *disk) hangs() bool {
 	return d.writing != 0 && time.Since(d.began) > closeLimit
 }
 
-// written says whether more waits.
-func (d *disk) written() (more bool) {
+func (d *disk) written() {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.writing = 0
-	return len(d.queue) > 0
+	d.mu.Unlock()
 }
 
 func (d *disk) loop() {
@@ -107,6 +105,7 @@ func (d *disk) loop() {
 			d.failed(err)
 			return
 		}
-		d.done(q[len(q)-1].Seq, d.written())
+		d.written()
+		d.done(q[len(q)-1].Seq)
 	}
 }

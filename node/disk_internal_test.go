@@ -29,7 +29,7 @@ func TestDiskStops(t *testing.T) {
 					written = append(written, p.Seq)
 				}
 				return nil
-			}, func(uint64, bool) {}, func(err error) { t.Error(err) })
+			}, func(uint64) {}, func(err error) { t.Error(err) })
 			go d.loop()
 			d.add([]core.Persist{{Seq: 1, Sync: true}})
 			<-begun

@@ -48,21 +48,33 @@ func (r *runner) Persist(b []core.Persist) {
 	r.disk.add(b)
 }
 
+// Send gathers what a step sends: see flush.
 func (r *runner) Send(s core.Send) {
 	if s.Snapshot {
 		r.n.stats.snapshotsSent.Add(1)
 	}
-	r.n.net.Send(s)
+	r.sends = append(r.sends, s)
+}
+
+// flush gives what was gathered to the network, in as few writes as there are members.
+func (r *runner) flush() {
+	if len(r.sends) > 0 {
+		r.n.net.Send(r.sends...)
+		clear(r.sends)
+		r.sends = r.sends[:0]
+	}
 }
 
 // Apply has nothing to wait for: apply workers read the log store at a pace of
 // their own.
 func (r *runner) Apply(as []core.Apply) (taken bool) {
+	r.flush() // before the next step
 	r.n.stats.applied(as)
 	return true
 }
 
 func (r *runner) Reply(rep core.Reply) {
+	r.flush() // others wait longer than who gets a reply
 	if x := r.waiting[rep.ID]; x != nil {
 		delete(r.waiting, rep.ID)
 		delete(r.kept.gathered, rep.ID)
@@ -78,6 +90,7 @@ func (r *runner) Event(e core.Event) {
 }
 
 func (r *runner) MembersChanged(m core.Members) {
+	r.flush()
 	r.n.mu.Lock()
 	defer r.n.mu.Unlock()
 	if r.n.state == Running && r.n.run == r { // a node that stopped has no peers

@@ -150,7 +150,7 @@ func (r *runner) DropState(ticket uint64) { delete(r.kept.exported, ticket) }
 
 func (r *runner) SendPart(p retain.SendPart) {
 	data := r.kept.exported[p.Ticket][p.Offset : p.Offset+p.Size]
-	r.n.net.Send(core.PartMessage(r.known.RaftID, p, data))
+	r.Send(core.PartMessage(r.known.RaftID, p, data))
 }
 
 func (r *runner) Fetched(f retain.Fetched) {

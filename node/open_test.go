@@ -112,7 +112,7 @@ type silent struct{}
 
 func (silent) Hello(*corepb.Member) *corepb.Hello      { return nil }
 func (silent) Greet(*corepb.Hello) *corepb.Welcome     { return nil }
-func (silent) Receive(uint64, []byte) bool             { return false }
+func (silent) Receive(uint64, [][]byte) bool           { return false }
 func (silent) Unreachable(uint64)                      {}
 func (silent) SnapshotSent(uint64, bool)               {}
 func (silent) Refused(*corepb.Member, *corepb.Welcome) {}

@@ -85,9 +85,18 @@ func (n *Node) welcome(v core.Verdict) *corepb.Welcome {
 	return w
 }
 
-func (p *peers) Receive(from uint64, data []byte) bool {
+// Receive has who read the messages step the core with them.
+func (p *peers) Receive(from uint64, messages [][]byte) bool {
 	r := (*Node)(p).runner()
-	return r != nil && r.offer(core.Receive{From: from, Data: data})
+	if r == nil {
+		return false
+	}
+	var few [16]any
+	items := few[:0]
+	for _, m := range messages {
+		items = append(items, core.Receive{From: from, Data: m})
+	}
+	return r.serve(r.in.offer(items...), ownRounds)
 }
 
 func (p *peers) Unreachable(raftID uint64) {

@@ -37,7 +37,8 @@ type runner struct {
 	clock    core.Clock
 	inputs   []core.Input // of the step that is being made
 	waiting  map[uint64]asker
-	answered bool // somebody was, in this step
+	sends    []core.Send // of this step, not handed on yet
+	answered bool        // somebody was, in this step
 	kept     kept
 	known    core.Status // as last published
 	expiry   int64       // of the lease, as last published
@@ -70,14 +71,9 @@ func (r *runner) put(in any) bool { return r.serve(r.in.put(in), ownRounds) }
 // offer is put for what may be dropped.
 func (r *runner) offer(in any) bool { return r.serve(r.in.offer(in), ownRounds) }
 
-// persisted is called by the disk's goroutine. It steps the core unless the disk has
-// more to do.
-func (r *runner) persisted(seq uint64, more bool) {
-	rounds := 1
-	if more {
-		rounds = 0
-	}
-	r.serve(r.in.force(core.Persisted{Seq: seq, First: r.store.Bounds().First}), rounds)
+// persisted is called by the disk's goroutine.
+func (r *runner) persisted(seq uint64) {
+	r.serve(r.in.force(core.Persisted{Seq: seq, First: r.store.Bounds().First}), 1)
 }
 
 // stop may be called more than once.
@@ -255,6 +251,7 @@ func batchLen(inputs []core.Input) (n int) {
 
 func (r *runner) step(in core.Input) {
 	core.Perform(r.core, in, r)
+	r.flush()
 	if r.answered {
 		r.answered = false
 		r.n.cfg.Answered()

@@ -38,10 +38,11 @@ type Handler interface {
 	// Greet answers a Hello: it decides, carries out a join durably, and says
 	// so. Refusal NONE means accepted; nil closes without an answer.
 	Greet(hello *corepb.Hello) *corepb.Welcome
-	// Receive takes one core message, an encoded corepb.Envelope, from the
-	// member that the handshake of its connection named. False: the node is
-	// over its bound and the message is dropped. The callee owns data.
-	Receive(from uint64, data []byte) bool
+	// Receive takes core messages, each an encoded corepb.Envelope, in their order,
+	// from the member that the handshake of their connection named. False: the node is
+	// over its bound and all of them are dropped. The callee owns the bytes of each, and
+	// not the slice of them.
+	Receive(from uint64, messages [][]byte) bool
 	// Unreachable says that messages to a member may have been lost: once when
 	// a connection that carried some ends or an outage begins, and once per
 	// burst of drops because its queue was full.

@@ -32,6 +32,8 @@ type conn struct {
 	state   *tls.ConnectionState // nil without TLS
 	br      *bufio.Reader
 	bw      *bufio.Writer // nil before admitted
+	now     *quietConn    // to write without waiting; nil before admitted, and with TLS
+	frames  []byte        // of writeNow; whoever is busy with the peer has it
 	dialled bool
 	from    uint64      // Raft id of the other end, as the handshake said
 	replica string      // its replica uuid
@@ -66,6 +68,7 @@ func (c *conn) use(rw net.Conn) {
 func (c *conn) admitted() {
 	c.br = bufio.NewReaderSize(c.br, bufferBytes)
 	c.bw = bufio.NewWriterSize(progressWriter{c.rw, c.t.cfg.WriteTimeout}, bufferBytes)
+	c.now, _ = c.rw.(*quietConn)
 }
 
 // progressWriter wants progress rather than a whole write within timeout.
@@ -119,21 +122,53 @@ func (c *conn) write(batch []core.Send) error {
 			return err
 		}
 	}
-	return c.bw.Flush()
+	if err := c.bw.Flush(); err != nil {
+		return err
+	}
+	return c.nc.SetWriteDeadline(time.Time{}) // for writeNow
 }
 
-// read delivers messages until the connection ends, and says why.
+// writeNow sends as much of a batch as the socket takes without waiting, in one system
+// call, and returns the rest, which is valid until the next call.
+func (c *conn) writeNow(batch []core.Send) (rest []byte, err error) {
+	c.frames = c.frames[:0]
+	for _, s := range batch {
+		c.frames = appendFrame(c.frames, s.Data)
+	}
+	n, err := c.now.tryWrite(c.frames)
+	return c.frames[n:], err
+}
+
+// writeRest sends what writeNow has left.
+func (c *conn) writeRest(rest []byte) error {
+	if _, err := (progressWriter{c.rw, c.t.cfg.WriteTimeout}).Write(rest); err != nil {
+		return err
+	}
+	return c.nc.SetWriteDeadline(time.Time{})
+}
+
+// read delivers messages until the connection ends, and says why. What has arrived
+// together is delivered together.
 func (c *conn) read() error {
 	p := c.peer
+	var messages [][]byte
 	for {
-		data, err := readFrame(c.br, maxFrameBytes)
+		var err error
+		messages, err = readFrames(c.br, maxFrameBytes, messages[:0])
+		if n := len(messages); n > 0 {
+			bytes := 0
+			for _, m := range messages {
+				bytes += frameHeaderBytes + len(m)
+			}
+			p.messagesIn.Add(uint64(n))
+			p.bytesIn.Add(uint64(bytes))
+			if !c.t.cfg.Handler.Receive(c.from, messages) {
+				p.droppedIn.Add(uint64(n))
+			}
+			clear(messages)
+		}
 		if err != nil {
 			return err
-		}
-		p.messagesIn.Add(1)
-		p.bytesIn.Add(frameHeaderBytes + uint64(len(data)))
-		if !c.t.cfg.Handler.Receive(c.from, data) {
-			p.droppedIn.Add(1)
 		}
 	}
 }

@@ -34,6 +34,9 @@
 // look into messages; it says which Raft id the handshake established for the
 // connection that a message came by, and the core checks the envelope.
 //
+// Send writes by itself what the socket takes without waiting; a goroutine for each peer
+// writes the rest. What has arrived together is given to the host together.
+//
 // A message is sent at most once. What is queued or in flight when a connection
 // ends is lost and reported with Handler.Unreachable; Raft repeats what matters.
 //

@@ -70,6 +70,35 @@ func readFrame(r *bufio.Reader, limit int) ([]byte, error) {
 	return data, nil
 }
 
+// maxFramesAtOnce bounds what readFrames returns.
+const maxFramesAtOnce = 256
+
+// readFrames appends the payloads of the next frame, which it waits for, and of those
+// whole ones that follow it in r's buffer. They are the caller's. With an error come the
+// frames before it.
+func readFrames(r *bufio.Reader, limit int, messages [][]byte) ([][]byte, error) {
+	data, err := readFrame(r, limit)
+	if err != nil {
+		return messages, err
+	}
+	messages = append(messages, data)
+	for len(messages) < maxFramesAtOnce && r.Buffered() >= frameHeaderBytes {
+		h, err := r.Peek(frameHeaderBytes)
+		if err != nil {
+			return messages, err
+		}
+		if uint64(r.Buffered()) < frameHeaderBytes+uint64(binary.BigEndian.Uint32(h)) {
+			break
+		}
+		data, err := readFrame(r, limit)
+		if err != nil {
+			return messages, err
+		}
+		messages = append(messages, data)
+	}
+	return messages, nil
+}
+
 // readPayload reads n bytes. The buffer at most doubles with what has arrived,
 // so that a claimed length costs a stranger its bytes, not us our memory.
 func readPayload(r io.Reader, n int) ([]byte, error) {

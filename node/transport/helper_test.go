@@ -110,14 +110,18 @@ func (n *fakeNode) Greet(h *corepb.Hello) *corepb.Welcome {
 	return n.self.Welcome(speaks, v)
 }
 
-func (n *fakeNode) Receive(from uint64, data []byte) bool {
+func (n *fakeNode) Receive(from uint64, messages [][]byte) (taken bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.receive != nil {
-		return n.receive(from, data)
+	taken = true
+	for _, data := range messages {
+		if n.receive != nil {
+			taken = n.receive(from, data)
+			continue
+		}
+		n.got = append(n.got, message{from, string(data)})
 	}
-	n.got = append(n.got, message{from, string(data)})
-	return true
+	return taken
 }
 
 func (n *fakeNode) Unreachable(id uint64) {

@@ -42,8 +42,12 @@ type peer struct {
 
 	queue         []core.Send // from head on
 	head          int
-	queueBytes    int  // of queue and of the batch being written
-	queueMessages int  // of queue and of the batch being written
+	queueBytes    int         // of queue and of the batch being written
+	queueMessages int         // of queue and of the batch being written
+	busy          bool        // a batch is being written
+	batch         []core.Send // that direct writes, or has written in part
+	rest          []byte      // of batch: what restOf's socket did not take
+	restOf        *conn
 	overflow      bool // messages were dropped since the queue was last half empty
 	down          bool // dialling failed since the last connection: messages are dropped
 	reported      bool // see reportLoss
@@ -169,6 +173,7 @@ func (p *peer) end() {
 	}
 	p.sealed = true
 	p.cancel()
+	p.dropRest()
 	p.dropQueue()
 }
 

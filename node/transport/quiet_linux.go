@@ -20,6 +20,7 @@ type quietConn struct {
 	raw   syscall.RawConn
 	in    transfer
 	out   transfer
+	try   transfer    // of tryWrite
 	heard atomic.Bool // something was read
 }
 
@@ -35,13 +36,20 @@ type transfer struct {
 
 func (t *transfer) prepare(trap uintptr) {
 	t.trap = trap
-	t.do = func(fd uintptr) bool {
+	t.do = t.make(false)
+}
+
+// make makes do: one that waits until the poller says that the socket is ready, or one
+// that does not.
+func (t *transfer) make(once bool) func(fd uintptr) bool {
+	return func(fd uintptr) bool {
 		for {
 			n, _, errno := syscall.RawSyscall(t.trap, fd, uintptr(unsafe.Pointer(&t.b[0])), uintptr(len(t.b)))
 			switch errno {
 			case syscall.EINTR:
 			case syscall.EAGAIN:
-				return false // until the poller says that it is ready
+				t.n, t.err = 0, 0
+				return once
 			case 0:
 				t.n, t.err = int(n), 0
 				return true
@@ -69,6 +77,8 @@ func quiet(nc *net.TCPConn) net.Conn {
 	c := &quietConn{Conn: nc, raw: raw}
 	c.in.prepare(syscall.SYS_READ)
 	c.out.prepare(syscall.SYS_WRITE)
+	c.try.trap = syscall.SYS_WRITE
+	c.try.do = c.try.make(true)
 	return c
 }
 
@@ -103,4 +113,15 @@ func (c *quietConn) Write(b []byte) (done int, err error) {
 		done += c.out.n
 	}
 	return done, nil
+}
+
+// tryWrite writes what the socket takes without waiting. Nobody else may be writing, and
+// no deadline for writes may be over.
+func (c *quietConn) tryWrite(b []byte) (int, error) {
+	c.try.b = b
+	defer func() { c.try.b = nil }()
+	if err := c.raw.Write(c.try.do); err != nil {
+		return 0, err
+	}
+	return c.try.n, c.try.failure(c, "write")
 }

@@ -141,28 +141,43 @@ func (t *Transport) SetPeers(members []*corepb.Member) {
 	}
 }
 
-// Send queues a message for s.To and never blocks. Without a connection, or
-// with its queue full, the message is dropped and the Handler told. Data must
-// not change any more. After Close it is dropped, and SnapshotSent is then
-// called from inside Send.
-func (t *Transport) Send(s core.Send) {
+// Send gives messages to their members' connections, in their order, and never blocks:
+// what a socket does not take at once is queued. Without a connection, or with its queue
+// full, a message is dropped and the Handler told. Data must not change any more. After
+// Close it is dropped, and SnapshotSent is then called from inside Send.
+func (t *Transport) Send(messages ...core.Send) {
+	var few [8]*peer
+	peers := few[:0]
 	t.mu.Lock()
 	if t.closed {
 		t.mu.Unlock()
-		if s.Snapshot {
-			t.cfg.Handler.SnapshotSent(s.To, false)
+		for _, s := range messages {
+			if s.Snapshot {
+				t.cfg.Handler.SnapshotSent(s.To, false)
+			}
 		}
 		return
 	}
-	if p := t.peers[s.To]; p != nil {
+	for _, s := range messages {
+		p := t.peers[s.To]
+		if p == nil {
+			t.dropUnknown(s)
+			continue
+		}
 		p.enqueue(s)
-	} else {
-		t.dropUnknown(s)
+		if !slices.Contains(peers, p) {
+			peers = append(peers, p)
+		}
+	}
+	for _, p := range peers {
+		p.direct()
 	}
 	t.mu.Unlock()
-	if len(s.Data) > maxFrameBytes {
-		t.logOnce(slog.LevelError, peerName(s.To), "size", fmt.Sprintf("dropped a message of %d bytes for %s: at most %d are allowed",
-			len(s.Data), peerName(s.To), maxFrameBytes))
+	for _, s := range messages {
+		if len(s.Data) > maxFrameBytes {
+			t.logOnce(slog.LevelError, peerName(s.To), "size", fmt.Sprintf("dropped a message of %d bytes for %s: at most %d are allowed",
+				len(s.Data), peerName(s.To), maxFrameBytes))
+		}
 	}
 }
 

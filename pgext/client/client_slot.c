@@ -10,6 +10,7 @@
 #include "client/client.h"
 
 #include "miscadmin.h"
+#include "port/pg_bitutils.h"
 #include "storage/proc.h"
 
 #include "settings/settings.h"
@@ -59,6 +60,8 @@ pgraft_client_release(int code pg_attribute_unused(), Datum arg pg_attribute_unu
 	while (!pgraft_slot_advance(slot, word,
 								PGRAFT_WORD(my_gen + 1, PGRAFT_SLOT_FREE)));
 	my_slot = -1;
+	pg_atomic_fetch_or_u64(&pgraft_shared->unused[PGRAFT_SLOT_WORD(slotno)],
+						   PGRAFT_SLOT_BIT(slotno));
 
 	/* the worker may keep something for it */
 	switch (PGRAFT_WORD_STATE(word))
@@ -96,25 +99,46 @@ slots_for(const PgraftCall *call)
 	}
 }
 
+/* Acquires a slot; false if another backend has it. */
+static bool
+acquire(uint32 slotno)
+{
+	pg_atomic_uint64 *unused = &pgraft_shared->unused[PGRAFT_SLOT_WORD(slotno)];
+	uint64		bit = PGRAFT_SLOT_BIT(slotno);
+	PgraftSlot *slot = &pgraft_shared->slots[slotno];
+	uint64		word;
+
+	if ((pg_atomic_read_u64(unused) & bit) == 0 ||
+		(pg_atomic_fetch_and_u64(unused, ~bit) & bit) == 0)
+		return false;
+	word = pg_atomic_read_u64(&slot->word);
+	my_slot = slotno;
+	my_gen = PGRAFT_WORD_GEN(word) + 1;
+	if (!pgraft_slot_advance(slot, word, PGRAFT_WORD(my_gen, PGRAFT_SLOT_OWNED)))
+		elog(ERROR, "pgraft slot %d was changed by another process", my_slot);
+	return true;
+}
+
+/*
+ * Acquires one of the first slots: the one of this backend's number, if that is
+ * not in use.
+ */
 static bool
 try_acquire(uint32 nslots)
 {
-	uint32		start = pgraft_my_proc_number();
+	uint32		own = pgraft_my_proc_number() % nslots;
+	uint32		nwords = nslots / 64;
 
-	for (uint32 i = 0; i < nslots; i++)
+	if (acquire(own))
+		return true;
+	for (uint32 i = 0; i < nwords; i++)
 	{
-		uint32		slotno = (start + i) % nslots;
-		PgraftSlot *slot = &pgraft_shared->slots[slotno];
-		uint64		word = pg_atomic_read_u64(&slot->word);
-		uint64		gen = PGRAFT_WORD_GEN(word) + 1;
+		uint32		number = (PGRAFT_SLOT_WORD(own) + i) % nwords;
+		uint64		bits;
 
-		if (PGRAFT_WORD_STATE(word) == PGRAFT_SLOT_FREE &&
-			pgraft_slot_advance(slot, word, PGRAFT_WORD(gen, PGRAFT_SLOT_OWNED)))
-		{
-			my_slot = slotno;
-			my_gen = gen;
-			return true;
-		}
+		while ((bits = pg_atomic_read_u64(&pgraft_shared->unused[number])) != 0)
+			if (acquire(number * 64 + pg_rightmost_one_pos64(bits)))
+				return true;
 	}
 	return false;
 }

@@ -38,21 +38,37 @@ type result struct {
 
 func row(values ...any) result { return result{rows: [][]any{values}} }
 
-// answer carries out a request and returns the body of its reply.
-func (e *engine) answer(ctx context.Context, q request) []byte {
-	r, err := e.do(ctx, q)
-	if err != nil {
-		s := e.sqlError(err)
-		b := appendString([]byte(s.state), s.message)
-		return appendNullable(appendNullable(b, s.detail), s.hint)
+// appendError appends the body of a reply that is an error.
+func appendError(b []byte, s *sqlError) []byte {
+	b = appendString(append(b, s.state...), s.message)
+	return appendNullable(appendNullable(b, s.detail), s.hint)
+}
+
+// appendNumbers appends the body of a reply of one row.
+func appendNumbers(b []byte, row ...uint64) []byte {
+	b = appendDone(b, "", 1, len(row))
+	for _, v := range row {
+		at := len(b)
+		b = strconv.AppendUint(append(b, 0, 0, 0, 0), v, 10)
+		binary.NativeEndian.PutUint32(b[at:], uint32(len(b)-at-4))
 	}
-	b := appendNullable([]byte(C.PGRAFT_SQLSTATE_DONE), r.notice)
-	b = binary.NativeEndian.AppendUint32(b, uint32(len(r.rows)))
-	cols := 0
+	return b
+}
+
+// appendDone appends what is before the values in the body of a reply.
+func appendDone(b []byte, notice string, rows, columns int) []byte {
+	b = appendNullable(append(b, C.PGRAFT_SQLSTATE_DONE...), notice)
+	b = binary.NativeEndian.AppendUint32(b, uint32(rows))
+	return binary.NativeEndian.AppendUint32(b, uint32(columns))
+}
+
+// appendResult appends the body of a reply.
+func appendResult(b []byte, r result) []byte {
+	columns := 0
 	if len(r.rows) > 0 {
-		cols = len(r.rows[0])
+		columns = len(r.rows[0])
 	}
-	b = binary.NativeEndian.AppendUint32(b, uint32(cols))
+	b = appendDone(b, r.notice, len(r.rows), columns)
 	for _, values := range r.rows {
 		for _, v := range values {
 			b = appendValue(b, v)
@@ -82,6 +98,7 @@ func appendValue(b []byte, v any) []byte {
 	return appendString(b, fmt.Sprint(v))
 }
 
+// do carries out a request that is no Call.
 func (e *engine) do(ctx context.Context, q request) (result, error) {
 	switch q.op { // what needs no node
 	case C.PGRAFT_OP_SET_DEBUG:
@@ -109,10 +126,8 @@ func (e *engine) do(ctx context.Context, q request) (result, error) {
 		return result{}, n.TransferLeader(ctx, uint32(q.a))
 	case C.PGRAFT_OP_RECOVER:
 		return e.recoverCluster(ctx, n, q)
-	case C.PGRAFT_OP_PROPOSE:
-		return propose(ctx, n, q)
-	case C.PGRAFT_OP_CONFIRM_LEADER, C.PGRAFT_OP_READ_BARRIER, C.PGRAFT_OP_WAIT_APPLIED:
-		return read(ctx, n, q)
+	case C.PGRAFT_OP_PROPOSE: // which is no Call for its size
+		return result{}, tooLarge(q)
 	case C.PGRAFT_OP_APPLY_NEXT:
 		return e.applyNext(ctx, n, q)
 	case C.PGRAFT_OP_APPLY_RETAIN:

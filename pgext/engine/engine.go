@@ -34,9 +34,9 @@ type engine struct {
 	mu      sync.Mutex
 	cfg     config // as of the last reload
 	reloads uint64
-	cause   error // why the node cannot be opened yet; nil: none that a person has to remove
-	debug   bool  // by pgraft_set_debug
-	waiting map[uint64]context.CancelFunc
+	cause   error             // why the node cannot be opened yet; nil: none that a person has to remove
+	debug   bool              // by pgraft_set_debug
+	waiting map[uint64]*asked // by the request's id
 
 	progress *progress
 	exports  exports
@@ -52,7 +52,7 @@ type status = C.PgraftStatus
 const maxRequests = C.PGRAFT_MAX_REQUESTS
 
 func newEngine(cfg config, r *records, write func(status)) *engine {
-	e := &engine{records: r, write: write, opened: make(chan struct{}), cfg: cfg, waiting: map[uint64]context.CancelFunc{},
+	e := &engine{records: r, write: write, opened: make(chan struct{}), cfg: cfg, waiting: map[uint64]*asked{},
 		progress: newProgress()}
 	e.ended, e.end = context.WithCancel(context.Background())
 	e.level.Set(cfg.level)
@@ -167,50 +167,6 @@ func (e *engine) setDebug(on bool) {
 	e.setLevel()
 }
 
-// submit starts a request; false if there are too many.
-func (e *engine) submit(q request) bool {
-	ctx, cancel := context.WithCancel(e.ended)
-	e.mu.Lock()
-	full := len(e.waiting) >= maxRequests
-	if !full {
-		e.waiting[q.id] = cancel
-	}
-	e.mu.Unlock()
-	if full {
-		cancel()
-		return false
-	}
-	e.spawn(func() {
-		defer cancel()
-		e.carryOut(ctx, q)
-	})
-	return true
-}
-
-// carryOut answers a request, unless nobody waits for the answer any more.
-func (e *engine) carryOut(ctx context.Context, q request) {
-	body := e.answer(ctx, q)
-	e.mu.Lock()
-	_, wanted := e.waiting[q.id]
-	delete(e.waiting, q.id)
-	e.mu.Unlock()
-	if e.ended.Err() != nil && !q.writes() {
-		return // the client sees this engine go, and asks the next one
-	}
-	if wanted {
-		e.records.reply(q.id, body)
-	}
-}
-
-func (e *engine) cancel(id uint64) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if cancel := e.waiting[id]; cancel != nil {
-		delete(e.waiting, id)
-		cancel()
-	}
-}
-
 // stopLimit is a little less than engine.h promises, and longer than a node waits for
 // a disk that hangs.
 const stopLimit = (C.PGRAFT_STOP_MS - 500) * time.Millisecond
@@ -220,6 +176,7 @@ const stopLimit = (C.PGRAFT_STOP_MS - 500) * time.Millisecond
 // was not acknowledged.
 func (e *engine) stop() {
 	e.end()
+	e.giveUpAll()
 	done := make(chan struct{})
 	e.spawn(func() {
 		defer close(done)

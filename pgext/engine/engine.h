@@ -5,8 +5,8 @@
  *		nothing of PostgreSQL.
  *
  * Every function is called on the engine worker's main thread only, and none
- * blocks for longer than it takes to copy its arguments, except
- * pgraft_engine_start and pgraft_engine_stop.  Every pointer comes with its
+ * waits for a disk or for other nodes, except pgraft_engine_start and
+ * pgraft_engine_stop.  Every pointer comes with its
  * length; both sides copy what they keep.  What needs no call, as it lies in
  * shared memory, is status.h's.
  *
@@ -31,7 +31,10 @@
 /* Bytes of the flight recorder's ring at least: the smallest pgraft.trace_size. */
 #define PGRAFT_MIN_TRACE_BYTES		(32 * 1024 * 1024)
 
-/* Requests that the engine has at once; over it, it is busy. */
+/* Bytes of a reply that travel in the slot itself. */
+#define PGRAFT_INLINE_REPLY			4096
+
+/* Requests that the engine has at once; over that it is busy. */
 #define PGRAFT_MAX_REQUESTS			1024
 
 /* How long pgraft_engine_stop takes at most. */
@@ -78,6 +81,27 @@ typedef struct PgraftBytes
 	size_t		len;
 } PgraftBytes;
 
+/*
+ * How the engine's threads wake the main thread for records.  The engine sets
+ * records, then looks at asleep; the main thread sets asleep, then looks at records.
+ * So one of them sees the other, and nobody is woken who is awake.
+ */
+typedef struct PgraftBell
+{
+	int			event_fd;		/* 8 bytes written to it wake the main thread */
+	uint32_t	asleep;			/* 1: it sleeps, or is about to; who changes
+								 * it to 0 writes to event_fd.  Atomic. */
+	uint32_t	records;		/* 1: pgraft_engine_drain has some.  Atomic,
+								 * written by the engine only. */
+} PgraftBell;
+
+/*
+ * Puts replies into their slots: whole records of kind PGRAFT_RECORD_REPLY, each with
+ * a body of PGRAFT_INLINE_REPLY bytes at most.  Any thread of the engine may call it,
+ * which saves a turn of the main thread.
+ */
+typedef void (*pgraft_answer_fn) (const char *records, size_t len);
+
 /* The settings, as of start or of the last SIGHUP. */
 typedef struct PgraftConfig
 {
@@ -108,8 +132,6 @@ typedef struct PgraftConfig
 								 * start, so the node does not start */
 	PgraftBytes refused_detail;
 	uint32_t	refused_until_restart;	/* 1 = no reload puts it right */
-	int			event_fd;		/* written (8 bytes) when pgraft_engine_drain
-								 * has something */
 } PgraftConfig;
 
 /* What a backend can ask.  a and b are small arguments, data the large one. */
@@ -291,7 +313,14 @@ typedef struct PgraftRecord
 	uint32_t	reserved;
 } PgraftRecord;
 
-#ifndef PGRAFT_ENGINE_IMPLEMENTATION
+#ifdef PGRAFT_ENGINE_IMPLEMENTATION
+/* Go cannot call a pointer. */
+static inline void
+pgraft_answer(pgraft_answer_fn answer, const char *records, size_t len)
+{
+	answer(records, len);
+}
+#else
 /*
  * The exported functions.  The shim looks them up by name with dlsym after
  * fork; nothing is linked.
@@ -309,16 +338,18 @@ typedef const char *(*pgraft_engine_build_fn) (void);
  * 0 = started; otherwise err holds a zero-terminated reason.
  */
 typedef int (*pgraft_engine_start_fn) (const PgraftConfig *config, PgraftStatusBlock *status,
+									   PgraftBell *bell, pgraft_answer_fn answer,
 									   char *err, size_t errlen);
 
 /* New settings after SIGHUP. Never fails: what cannot be taken over is logged. */
 typedef void (*pgraft_engine_reload_fn) (const PgraftConfig *config);
 
 /*
- * 0 = taken, a reply will come; 1 = busy, no reply will come: PGRAFT_MAX_REQUESTS
- * are under way.
+ * Hands in n requests; returns how many of them were taken, which are the first
+ * ones: a reply comes to each.  For the others the engine is busy, as
+ * PGRAFT_MAX_REQUESTS are under way, and no reply comes.
  */
-typedef int (*pgraft_engine_submit_fn) (const PgraftRequest *request);
+typedef uint32_t (*pgraft_engine_submit_fn) (const PgraftRequest *requests, uint32_t n);
 
 /*
  * Nobody waits for the reply to this id any more.  What was asked may still
@@ -327,7 +358,7 @@ typedef int (*pgraft_engine_submit_fn) (const PgraftRequest *request);
 typedef void (*pgraft_engine_cancel_fn) (uint64_t id);
 
 /*
- * Fills buf with whole records and returns the bytes used; 0 = nothing left;
+ * Fills buf with whole records and returns the bytes used; 0 = there are none;
  * a negative number = the next record alone needs so many bytes.
  */
 typedef int64_t (*pgraft_engine_drain_fn) (char *buf, size_t cap);

@@ -16,24 +16,22 @@ import (
 	"github.com/pgraft/pgraft/node/store"
 )
 
-// propose replicates an entry and answers where it is.
-func propose(ctx context.Context, n *node.Node, q request) (result, error) {
-	if len(q.data) > q.maxEntry {
-		return result{}, &sqlError{state: "54000", message: "the entry is too large",
-			detail: fmt.Sprintf("It has %d bytes; \"pgraft.max_entry_size\" allows %d.", len(q.data), q.maxEntry)}
-	}
-	ctx, done := context.WithTimeout(ctx, q.timeout)
-	defer done()
-	index, term, err := n.Propose(ctx, q.requestID, q.data)
+// proposed is what a proposal comes to that was refused, or whose request id the
+// caller chose.
+func proposed(ctx context.Context, n *node.Node, q request, rep core.Reply, err error) (result, error) {
 	if err != nil {
 		return result{}, &proposeError{q.requestID, err}
 	}
-	if q.a == 1 {
-		if err := sameEntry(ctx, n, index, q); err != nil {
-			return result{}, err
-		}
+	if err := sameEntry(ctx, n, rep.Index, q); err != nil {
+		return result{}, err
 	}
-	return row(index, term), nil
+	return row(rep.Index, rep.Term), nil
+}
+
+// tooLarge refuses an entry.
+func tooLarge(q request) error {
+	return &sqlError{state: "54000", message: "the entry is too large",
+		detail: fmt.Sprintf("It has %d bytes; \"pgraft.max_entry_size\" allows %d.", len(q.data), q.maxEntry)}
 }
 
 // sameEntry refuses a request id that stands for other data: whoever takes one
@@ -57,44 +55,22 @@ func sameEntry(ctx context.Context, n *node.Node, index uint64, q request) error
 	return nil
 }
 
-// read is a question that waits for the cluster, and changes nothing.
-func read(ctx context.Context, n *node.Node, q request) (result, error) {
-	ctx, done := context.WithTimeout(ctx, q.timeout)
-	defer done()
-	var r result
-	var err error
-	switch q.op {
-	case C.PGRAFT_OP_CONFIRM_LEADER:
-		var term uint64
-		term, err = n.ConfirmLeader(ctx)
-		r = row(term)
-	case C.PGRAFT_OP_READ_BARRIER:
-		var index uint64
-		index, err = n.ReadBarrier(ctx)
-		r = row(index)
-	default:
-		err = n.WaitApplied(ctx, uint64(q.a))
-		if outOfTime(ctx, err) {
-			return row(false), nil
-		}
-		r = row(true)
-	}
+// unread is what a question comes to that waits for the cluster, and was not answered.
+// late: its time was over.
+func unread(q request, err error, late bool) (result, error) {
 	var refused *node.RequestError
+	unknown := errors.As(err, &refused) && refused.Code == core.Unknown // nothing is left open by a read
 	switch {
-	case outOfTime(ctx, err):
+	case unknown && late && q.op == C.PGRAFT_OP_WAIT_APPLIED:
+		return row(false), nil
+	case unknown && late:
 		err = &sqlError{state: "57P03", message: "no quorum of the cluster answered in time", // cannot_connect_now
 			detail: "\"pgraft.propose_timeout\" says how long to wait.",
 			hint:   "pgraft_health_check() shows what is missing."}
-	case errors.As(err, &refused) && refused.Code == core.Unknown: // nothing is left open by a read
+	case unknown:
 		err = &sqlError{state: "57P03", message: "this node stopped before it could answer"}
 	}
-	return r, err
-}
-
-// outOfTime says that err comes from the end of ctx's time.
-func outOfTime(ctx context.Context, err error) bool {
-	var r *node.RequestError
-	return errors.Is(ctx.Err(), context.DeadlineExceeded) && errors.As(err, &r) && r.Code == core.Unknown
+	return result{}, err
 }
 
 func checkIndex(index int64) error {

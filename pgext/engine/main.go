@@ -36,15 +36,19 @@ var build = "unknown"
 func pgraft_engine_build() *C.char { return C.CString(build) } // it is called once, and kept
 
 //export pgraft_engine_start
-func pgraft_engine_start(c *C.PgraftConfig, block *C.PgraftStatusBlock, reason *C.char, size C.size_t) C.int {
+func pgraft_engine_start(c *C.PgraftConfig, block *C.PgraftStatusBlock, b *C.PgraftBell, answer C.pgraft_answer_fn, reason *C.char, size C.size_t) C.int {
 	debug.SetGCPercent(gcPercent)
 	cfg := readConfig(c)
 	if err := cfg.node.Validate(); err != nil && cfg.refused == nil {
-		b := unsafe.Slice((*byte)(unsafe.Pointer(reason)), int(size))
-		b[copy(b[:len(b)-1], err.Error())] = 0
+		text := unsafe.Slice((*byte)(unsafe.Pointer(reason)), int(size))
+		text[copy(text[:len(text)-1], err.Error())] = 0
 		return 1
 	}
-	the = newEngine(cfg, newRecords(int(c.event_fd)), func(s status) { C.pgraft_status_write(block, &s) })
+	ring := bell{eventFd: int(b.event_fd), asleep: (*uint32)(&b.asleep), records: (*uint32)(&b.records),
+		answer: func(records []byte) {
+			C.pgraft_answer(answer, (*C.char)(unsafe.Pointer(unsafe.SliceData(records))), C.size_t(len(records)))
+		}}
+	the = newEngine(cfg, newRecords(ring), func(s status) { C.pgraft_status_write(block, &s) })
 	the.spawn(the.open)
 	return 0
 }
@@ -55,14 +59,8 @@ func pgraft_engine_reload(c *C.PgraftConfig) {
 }
 
 //export pgraft_engine_submit
-func pgraft_engine_submit(r *C.PgraftRequest) C.int {
-	q := request{id: uint64(r.id), op: uint32(r.op), maxEntry: int(r.max_entry_bytes),
-		timeout: time.Duration(r.timeout_ms) * time.Millisecond, requestID: *(*[C.PGRAFT_REQUEST_ID_BYTES]byte)(unsafe.Pointer(&r.request_id)),
-		a: int64(r.a), b: int64(r.b), data: goBytes(r.data)}
-	if !the.submit(q) {
-		return 1
-	}
-	return 0
+func pgraft_engine_submit(first *C.PgraftRequest, n C.uint32_t) C.uint32_t {
+	return C.uint32_t(the.submit(readRequests(unsafe.Slice(first, int(n)))))
 }
 
 //export pgraft_engine_cancel
@@ -76,8 +74,34 @@ func pgraft_engine_drain(buf *C.char, size C.size_t) C.int64_t {
 //export pgraft_engine_stop
 func pgraft_engine_stop() { the.stop() }
 
-func goBytes(b C.PgraftBytes) []byte {
-	return C.GoBytes(unsafe.Pointer(b.data), C.int(b.len))
+// sharedBytes is the size up to which the data of requests that came together lies in
+// one piece of memory: what is longer is not to be kept by its neighbours.
+const sharedBytes = 2 << 10
+
+// readRequests copies what C owns.
+func readRequests(rs []C.PgraftRequest) []request {
+	small := 0
+	for i := range rs {
+		if rs[i].data.len <= sharedBytes {
+			small += int(rs[i].data.len)
+		}
+	}
+	qs, shared := make([]request, len(rs)), make([]byte, 0, small)
+	for i := range rs {
+		r := &rs[i]
+		data := unsafe.Slice((*byte)(unsafe.Pointer(r.data.data)), int(r.data.len))
+		if r.data.len <= sharedBytes {
+			at := len(shared)
+			shared = append(shared, data...)
+			data = shared[at:len(shared):len(shared)]
+		} else {
+			data = append([]byte(nil), data...)
+		}
+		qs[i] = request{id: uint64(r.id), op: uint32(r.op), maxEntry: int(r.max_entry_bytes),
+			timeout: time.Duration(r.timeout_ms) * time.Millisecond, requestID: *(*[C.PGRAFT_REQUEST_ID_BYTES]byte)(unsafe.Pointer(&r.request_id)),
+			a: int64(r.a), b: int64(r.b), data: data}
+	}
+	return qs
 }
 
 func goString(b C.PgraftBytes) string { return C.GoStringN(b.data, C.int(b.len)) }

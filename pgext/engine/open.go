@@ -67,7 +67,7 @@ func (e *engine) tryToOpen(cfg config) (*node.Node, error) {
 	}
 	c := cfg.node
 	c.Retention.RetainFrom = retainEverything
-	c.Logger, c.Publish, c.Go, c.Export = e.logger, e.publishStatus, e.spawn, e.export
+	c.Logger, c.Publish, c.Answered, c.Go, c.Export = e.logger, e.publishStatus, e.records.give, e.spawn, e.export
 	return node.Open(c)
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"os"
 	"regexp"
 	"strconv"
@@ -40,12 +39,13 @@ func TestStoppedEngineAnswersWrites(t *testing.T) {
 		"PROPOSE": true, "REMOVE_NODE": true, "RECOVER": true, "SET_DEBUG": true, "TRACE_SAVE": true,
 		"NODES": false, "READ_BARRIER": false, "LOG_ENTRIES": false, "APPLY_NEXT": false, "APPLY_RETAIN": false,
 	} {
-		e := newEngine(config{}, newRecords(-1), func(status) {})
+		b, _ := newBell(t)
+		e := newEngine(config{}, newRecords(b), func(status) {})
 		close(e.opened) // without a node
 		e.end()
-		q := request{id: 7, op: ops[name]}
-		e.waiting[q.id] = func() {}
-		e.carryOut(context.Background(), q)
+		a := &asked{e: e, q: request{id: 7, op: ops[name]}}
+		e.waiting[a.q.id] = a
+		a.answer(e.do(t.Context(), a.q))
 		if got := len(e.records.queue) > 0; got != answered {
 			t.Errorf("%s: answered %v, want %v", name, got, answered)
 		}

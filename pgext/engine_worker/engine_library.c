@@ -7,7 +7,8 @@
  * the shim may be named like one that the engine exports.
  *
  * Nothing here is shared between processes.  "pgraft_engine" is written once,
- * before the worker's loop.
+ * before the worker's loop; engine.h says how the engine's threads share
+ * "pgraft_bell" with the main thread.
  *
  * PostgreSQL's latches use SIGURG through a signalfd, so it has to be blocked in
  * every thread: a thread that takes it loses the worker's latch for good.  Go's
@@ -30,6 +31,7 @@
 #include "shmem/shmem.h"
 
 PgraftEngine pgraft_engine;
+PgraftBell	pgraft_bell = {.event_fd = -1};
 
 /* False only if the thread is there and would take SIGURG. */
 static bool
@@ -168,7 +170,8 @@ pgraft_library_start(const PgraftConfig *config)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	failed = pgraft_engine.start(config, &pgraft_shared->status, err, sizeof(err));
+	failed = pgraft_engine.start(config, &pgraft_shared->status, &pgraft_bell,
+								 pgraft_replies_answer, err, sizeof(err));
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 
 	if (failed)

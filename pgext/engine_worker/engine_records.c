@@ -4,7 +4,7 @@
  *		server log, and that it is done for.
  *
  * Runs on the worker's main thread.  Replies go into their slots
- * (engine_slots.c); nothing else here is shared.
+ * (engine_replies.c); nothing else here is shared.
  */
 #include "engine_worker/engine_worker.h"
 
@@ -61,7 +61,7 @@ act_on_record(const PgraftRecord *record, const char *body)
 	switch (record->kind)
 	{
 		case PGRAFT_RECORD_REPLY:
-			pgraft_slots_complete(record->id, body, record->len);
+			pgraft_replies_complete(record->id, body, record->len);
 			break;
 		case PGRAFT_RECORD_LOG:
 			message = record_string(body, record->len);
@@ -109,12 +109,10 @@ pgraft_records_drain(void)
 
 	if (drain_buffer == NULL)
 		drain_buffer = MemoryContextAlloc(TopMemoryContext, PGRAFT_DRAIN_BYTES);
-	for (;;)
+	while (__atomic_load_n(&pgraft_bell.records, __ATOMIC_ACQUIRE) != 0)
 	{
 		int64		used = pgraft_engine.drain(drain_buffer, PGRAFT_DRAIN_BYTES);
 
-		if (used == 0)
-			return;
 		if (used < 0)
 		{
 			size_t		cap = (size_t) -used;

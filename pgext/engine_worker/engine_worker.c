@@ -4,8 +4,8 @@
  *
  * One loop on the main thread: take requests out of shared memory, hand them to
  * the engine, take its records and act on them.  Only this thread calls
- * PostgreSQL; the engine's threads never do, and wake it through an eventfd.  No
- * error is ever raised while a Go function is on the stack.
+ * PostgreSQL; the engine's threads never do, but to put replies into slots
+ * (pgraft_replies_answer), and wake it through an eventfd.  No error is ever raised while a Go function is on the stack.
  *
  * The worker has no database connection, so it needs no recovered database.  It
  * writes PgraftShared's status (until the engine starts and after it has
@@ -53,7 +53,6 @@
 /* Errors in a row without a good turn of the loop; then the worker exits. */
 #define PGRAFT_MAX_ERRORS		10
 
-static int	event_fd = -1;
 static WaitEventSet *events;
 static bool running = false;
 static bool stopped_as_asked = false;
@@ -128,7 +127,7 @@ read_event_fd(void)
 {
 	uint64		count;
 
-	if (read(event_fd, &count, sizeof(count)) < 0 &&
+	if (read(pgraft_bell.event_fd, &count, sizeof(count)) < 0 &&
 		errno != EAGAIN && errno != EINTR)
 		ereport(ERROR,
 				(errcode_for_socket_access(),
@@ -155,19 +154,30 @@ stop_worker(void)
 	proc_exit(1);
 }
 
+/* Waits until there is something to do. */
+static void
+sleep_until_woken(void)
+{
+	WaitEvent	happened[3];
+	int			n = 0;
+
+	/* in this order: see PgraftBell */
+	__atomic_store_n(&pgraft_bell.asleep, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&pgraft_bell.records, __ATOMIC_SEQ_CST) == 0)
+		n = WaitEventSetWait(events, PGRAFT_BACKSTOP_MS, happened, lengthof(happened),
+							 pgraft_wait_event_main());
+	__atomic_store_n(&pgraft_bell.asleep, 0, __ATOMIC_SEQ_CST);
+	for (int i = 0; i < n; i++)
+		if (happened[i].events & WL_SOCKET_READABLE)
+			read_event_fd();
+}
+
 /* One turn of the loop. */
 static void
 work_once(void)
 {
-	WaitEvent	happened[3];
-	int			n;
-
-	n = WaitEventSetWait(events, PGRAFT_BACKSTOP_MS, happened, lengthof(happened),
-						 pgraft_wait_event_main());
+	sleep_until_woken();
 	ResetLatch(MyLatch);
-	for (int i = 0; i < n; i++)
-		if (happened[i].events & WL_SOCKET_READABLE)
-			read_event_fd();
 	if (ShutdownRequestPending)
 		stop_worker();
 	CHECK_FOR_INTERRUPTS();
@@ -178,7 +188,6 @@ work_once(void)
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
 		pgraft_settings_read(&config);
-		config.event_fd = event_fd;
 		pgraft_engine.reload(&config);
 	}
 	pgraft_slots_scan();
@@ -246,19 +255,18 @@ start_engine(void)
 	pgraft_limits_try();
 	pgraft_crashes_begin();
 	pgraft_library_load();
-	event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (event_fd < 0)
+	pgraft_bell.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (pgraft_bell.event_fd < 0)
 		ereport(ERROR,
 				(errcode_for_socket_access(),
 				 errmsg("could not create an eventfd: %m")));
 	pgraft_settings_read(&config);
-	config.event_fd = event_fd;
 	pgraft_library_start(&config);
 
 	events = pgraft_create_wait_event_set(3);
 	AddWaitEventToSet(events, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
-	AddWaitEventToSet(events, WL_SOCKET_READABLE, event_fd, NULL, NULL);
+	AddWaitEventToSet(events, WL_SOCKET_READABLE, pgraft_bell.event_fd, NULL, NULL);
 	pgraft_last_error_set("");
 	pgraft_next_start_set(0);
 	running = true;

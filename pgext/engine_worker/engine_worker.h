@@ -3,7 +3,7 @@
  *		The background worker that hosts the Go engine.  Its loop
  *		(engine_worker.c) takes requests out of the slots (engine_slots.c),
  *		hands them to the engine (engine_library.c) and acts on what that has to
- *		say (engine_records.c).  It tries first whether the engine can be loaded
+ *		say (engine_records.c), replies above all (engine_replies.c).  It tries first whether the engine can be loaded
  *		(limits.c); its failures in a row are counted in shared memory
  *		(engine_failures.c).
  *
@@ -44,6 +44,7 @@ typedef struct PgraftEngine
 } PgraftEngine;
 
 extern PgraftEngine pgraft_engine;
+extern PgraftBell pgraft_bell;
 extern void pgraft_library_load(void);
 extern void pgraft_library_start(const PgraftConfig *config);
 
@@ -52,7 +53,16 @@ extern void pgraft_slots_begin(void);
 extern void pgraft_slots_end(void);
 extern void pgraft_slots_scan(void);
 extern void pgraft_slots_after_error(void);
-extern void pgraft_slots_complete(uint64 id, const char *body, size_t len);
+
+/* engine_replies.c */
+extern void pgraft_replies_expect(uint32 slotno, uint64 gen);
+extern bool pgraft_replies_expected(uint32 slotno, uint64 gen);
+extern uint64 pgraft_replies_give_up(uint32 slotno, uint64 gen);
+extern void pgraft_replies_answer(const char *records, size_t len);
+extern void pgraft_replies_complete(uint64 id, const char *body, size_t len);
+extern void pgraft_replies_refuse(uint64 id, const char *sqlstate,
+								  const char *message, const char *hint);
+extern void pgraft_replies_deliver(uint32 slotno, uint64 gen);
 
 /* limits.c */
 extern void pgraft_limits_try(void);

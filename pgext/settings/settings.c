@@ -248,7 +248,7 @@ bytes_of(const char *string)
 }
 
 /*
- * In the engine worker, at its start and after a reload: fills all but event_fd.
+ * In the engine worker, at its start and after a reload: fills config.
  * The strings are good until the next reload, or the next call, and as long as
  * the caller's memory context.
  */
@@ -280,5 +280,4 @@ pgraft_settings_read(PgraftConfig *config)
 	config->listen_address = bytes_of(listen_address);
 	config->data_dir = bytes_of(path);
 	config->marker_path = bytes_of(marker);
-	config->event_fd = -1;
 }

@@ -15,8 +15,9 @@
  *	worker_latch	atomic; written by the engine worker only.  A stale value is
  *					harmless: it is the latch of some PGPROC.
  *	pending			atomic bitmap, a bit per slot.  Backends set a bit after
- *					they changed the slot, the worker takes all bits at once
- *					before it looks.
+ *					they changed the slot, the worker clears it before it looks.
+ *	unused			atomic bitmap, a bit per slot that nobody owns.  Who clears a
+ *					bit owns the slot, until he has set it again.
  *	failures, failed_with, next_start	atomic; written by the engine worker only.
  *	engine_cv, slot_cv	guard themselves.
  *	last_error		the spinlock mutex.
@@ -33,11 +34,11 @@
  *					meanwhile and the copy is thrown away.
  *	reply_dsm		written by the owner in state LARGE, before FETCH.
  *	reply_len, reply
- *					written by the worker only, in state INFLIGHT; read by the
- *					owner in LARGE and DONE, which only the worker sets.  If the
- *					owner gives the slot up while the worker writes, the next
- *					owner does not mind: it reads neither before the worker has
- *					written them again.
+ *					written by the worker only, one of its threads at a time, in
+ *					state INFLIGHT; read by the owner in LARGE and DONE, which only
+ *					the worker sets.  If the owner gives the slot up while the
+ *					worker writes, the next owner does not mind: it reads neither
+ *					before the worker has written them again.
  *
  * So a backend can drop its request at any instant with one compare-and-swap,
  * and needs nobody's consent for it.
@@ -71,8 +72,11 @@ pgraft_shmem_attach(void)
 	memset(pgraft_shared, 0, sizeof(PgraftShared));
 	pg_atomic_init_u32(&pgraft_shared->engine_generation, 0);
 	pg_atomic_init_u64(&pgraft_shared->worker_latch, 0);
-	for (int i = 0; i < PGRAFT_PENDING_WORDS; i++)
+	for (int i = 0; i < PGRAFT_SLOT_WORDS; i++)
+	{
 		pg_atomic_init_u64(&pgraft_shared->pending[i], 0);
+		pg_atomic_init_u64(&pgraft_shared->unused[i], ~UINT64CONST(0));
+	}
 	pg_atomic_init_u32(&pgraft_shared->failures, 0);
 	pg_atomic_init_u64(&pgraft_shared->failed_with, 0);
 	pg_atomic_init_u64(&pgraft_shared->next_start, 0);
@@ -132,8 +136,8 @@ pgraft_notify_worker(uint32 slotno)
 {
 	Latch	   *latch;
 
-	pg_atomic_fetch_or_u64(&pgraft_shared->pending[slotno / 64],
-						   UINT64CONST(1) << (slotno % 64));
+	pg_atomic_fetch_or_u64(&pgraft_shared->pending[PGRAFT_SLOT_WORD(slotno)],
+						   PGRAFT_SLOT_BIT(slotno));
 	latch = (Latch *) (uintptr_t) pg_atomic_read_u64(&pgraft_shared->worker_latch);
 	if (latch != NULL)
 		SetLatch(latch);

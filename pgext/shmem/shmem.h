@@ -19,18 +19,23 @@
 
 #include "engine/engine.h"
 
-/* Requests under way at once; further clients wait for a free slot. */
-#define PGRAFT_SLOTS			128
+/*
+ * Requests under way at once; further clients wait for a free slot.  A slot takes
+ * 6.3 kB of shared memory.
+ */
+#define PGRAFT_SLOTS			512
 /* Of them, those that neither proposals nor waits take. */
-#define PGRAFT_RESERVED_SLOTS	8
+#define PGRAFT_RESERVED_SLOTS	64
 /* Those that waits for the cluster may take: the rest is for what they wait for. */
-#define PGRAFT_WAITING_SLOTS	64
+#define PGRAFT_WAITING_SLOTS	256
 
-#define PGRAFT_PENDING_WORDS	(PGRAFT_SLOTS / 64)
+/* A bitmap of slots, in words of 64. */
+#define PGRAFT_SLOT_WORDS		(PGRAFT_SLOTS / 64)
+#define PGRAFT_SLOT_WORD(slot)	((slot) / 64)
+#define PGRAFT_SLOT_BIT(slot)	(UINT64CONST(1) << ((slot) % 64))
 
 /* Bytes that travel in the slot itself; more goes through a DSM segment. */
 #define PGRAFT_INLINE_REQUEST	2048
-#define PGRAFT_INLINE_REPLY		4096
 
 /* Bytes of the worker's last error that functions show as DETAIL. */
 #define PGRAFT_LAST_ERROR_SIZE	512
@@ -59,14 +64,17 @@ typedef enum PgraftSlotState
 #define PGRAFT_WORD_GEN(word)		((word) >> 8)
 
 /* A request's id names its slot and the slot's generation. */
-#define PGRAFT_REQUEST_ID(gen, slot)	(((uint64) (gen) << 8) | (uint64) (slot))
-#define PGRAFT_ID_SLOT(id)				((uint32) ((id) & 0xff))
-#define PGRAFT_ID_GEN(id)				((id) >> 8)
+#define PGRAFT_ID_SLOT_BITS				16
+#define PGRAFT_REQUEST_ID(gen, slot)	(((uint64) (gen) << PGRAFT_ID_SLOT_BITS) | (uint64) (slot))
+#define PGRAFT_ID_SLOT(id)				((uint32) ((id) & ((1 << PGRAFT_ID_SLOT_BITS) - 1)))
+#define PGRAFT_ID_GEN(id)				((id) >> PGRAFT_ID_SLOT_BITS)
 
 StaticAssertDecl(PGRAFT_SLOTS <= PGRAFT_MAX_REQUESTS,
 				 "the engine takes what the slots have");
-StaticAssertDecl(PGRAFT_SLOTS <= 256 && PGRAFT_SLOTS % 64 == 0,
-				 "a slot's number fits a byte of the request id");
+StaticAssertDecl(PGRAFT_SLOTS <= 1 << PGRAFT_ID_SLOT_BITS,
+				 "a slot's number fits the request id");
+StaticAssertDecl(PGRAFT_SLOTS % 64 == 0 && PGRAFT_RESERVED_SLOTS % 64 == 0 && PGRAFT_WAITING_SLOTS % 64 == 0,
+				 "a kind of slots takes whole words of a bitmap");
 
 /* See shmem.c for who may touch what when. */
 typedef struct PgraftSlot
@@ -94,7 +102,8 @@ typedef struct PgraftShared
 
 	pg_atomic_uint32 engine_generation; /* odd while an engine takes requests */
 	pg_atomic_uint64 worker_latch;	/* its Latch *, or 0 */
-	pg_atomic_uint64 pending[PGRAFT_PENDING_WORDS];
+	pg_atomic_uint64 pending[PGRAFT_SLOT_WORDS];
+	pg_atomic_uint64 unused[PGRAFT_SLOT_WORDS];
 
 	pg_atomic_uint32 failures;	/* the engine's in a row, crashes apart */
 	pg_atomic_uint64 failed_with;	/* PgReloadTime of the worker that failed

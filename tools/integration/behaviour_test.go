@@ -195,11 +195,11 @@ func waitsFor(ctx context.Context, t *testing.T, conn *pgx.Conn, pid uint32) {
 	}))
 }
 
-// More sessions than there are request slots write and wait at once. All get
+// More sessions than there are slots for waits write and wait at once. All get
 // their turn, and sessions that wait for an entry do not keep it from being
 // written. So it is on the leader and on a follower.
 func takesManyClients(ctx context.Context, t *testing.T, s *suite) {
-	c := s.extraCluster(ctx, t, 2, map[string]string{"max_connections": "400"})
+	c := s.extraCluster(ctx, t, 2, map[string]string{"max_connections": "700"})
 	must(t, c.Start(ctx))
 	for _, server := range c.Servers {
 		initialise(ctx, t, server)
@@ -214,11 +214,10 @@ func takesManyClients(ctx context.Context, t *testing.T, s *suite) {
 	}
 }
 
-// crowd sends more sessions to a server than it has slots: 128, of which 64 are
-// for waits.
+// crowd sends more sessions to a server than it has slots for waits: 256 of 512.
 func crowd(ctx context.Context, t *testing.T, server *pgcluster.Server, ledger *ledger) {
 	t.Helper()
-	const clients, waiters = 150, 80
+	const clients, waiters = 150, 270
 	control := connect(ctx, t, server)
 	point, err := sqlapi.ReadBarrier(ctx, control)
 	must(t, err)

@@ -95,6 +95,8 @@ func (n *node) Reply(r core.Reply) {
 	}
 	n.w.hash.words(r.ID, uint64(r.Code), r.Index, r.Term)
 	n.w.hash.text(r.Text)
+	n.w.checks.answers(n, r)
+	n.batch.refuses(r)
 	if n.database != nil && n.database.replied(r) {
 		return
 	}

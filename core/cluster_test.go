@@ -216,7 +216,7 @@ func (c *cluster) form(n uint32) {
 	c.run(5)
 	for i := uint32(2); i <= n; i++ {
 		x := c.create(i)
-		x.formDraws = uint64(n - i + 2) // heartbeats of the promotions, its own and those after it
+		x.formDraws = uint64(n - i + 1) // heartbeats of the promotions, its own and those after it
 		c.nodes[1].step(core.AddNode{ID: c.id(), NodeID: i, Address: x.address, Port: 7000, ReplicaUUID: x.id.ReplicaUUID, Newest: x.cfg.Newest})
 		c.run(5)
 	}

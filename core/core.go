@@ -47,6 +47,11 @@ type Core struct {
 
 	out Output
 
+	// Scratch space of a Step: its batch, commands to append, messages that may grow.
+	batch   batching
+	appends []toAppend
+	growing []growing
+
 	// Scratch space: the envelopes of the message that comes in and the one that
 	// goes out. Nothing points to them between two steps.
 	received, sent corepb.Envelope
@@ -125,17 +130,21 @@ func (c *Core) ticks(millis uint64) uint64 { return (millis + c.cfg.TickMillis -
 func (c *Core) Step(in Input) Output {
 	c.out, c.cause = Output{}, ""
 	if b, ok := in.(Batch); ok {
-		c.batch(b.Inputs)
+		c.takeBatch(b.Inputs)
 	} else {
 		c.take(in)
 	}
 	c.settle()
 	c.takeRetained()
+	c.encodeGrown()
 	return c.out
 }
 
 // take is what one input does, up to the settling.
 func (c *Core) take(in Input) {
+	if !c.quiet(in) {
+		c.alone()
+	}
 	switch in := in.(type) {
 	case Tick:
 		c.tick()
@@ -211,6 +220,7 @@ func (c *Core) tick() {
 // lets a leader go on with its duties in between.
 func (c *Core) settle() {
 	for {
+		c.appendWaiting()
 		c.drain()
 		c.rerouteDue()
 		c.leaderDuties()
@@ -228,6 +238,7 @@ func (c *Core) drain() {
 	for c.rn.HasReady() {
 		rd := c.rn.Ready()
 		c.said = nil // the heartbeats of one Ready say the same
+		commit := c.hard.Commit
 		c.observe(rd)
 		for _, s := range rd.ReadStates {
 			c.readConfirmed(s)
@@ -236,7 +247,7 @@ func (c *Core) drain() {
 		for _, m := range rd.Messages {
 			switch {
 			case m.GetTo() == raft.LocalAppendThread:
-				c.persist(m)
+				c.persist(m, rd.MustSync, commit)
 			case m.GetTo() == raft.LocalApplyThread:
 				c.applyCommitted(m)
 			case m.GetType() == pb.MsgVote:
@@ -246,44 +257,6 @@ func (c *Core) drain() {
 			}
 		}
 		c.callForVotes(calls)
-	}
-}
-
-// send serialises a message at once: what leaves the core shares no memory
-// with it, as the library changes messages later.
-func (c *Core) send(env *corepb.Envelope) {
-	env.From = c.self
-	c.decorate(env)
-	c.out.Send = append(c.out.Send, Send{To: env.GetTo(), Data: marshal(env), Snapshot: env.GetRaft().GetType() == pb.MsgSnap})
-}
-
-// sendRaft sends a message of the library's.
-func (c *Core) sendRaft(m *pb.Message) {
-	if c.withheld(m) {
-		return
-	}
-	c.sent.Reset()
-	c.sentRaft.Raft = m
-	c.sent.To, c.sent.Body = m.GetTo(), &c.sentRaft
-	c.send(&c.sent)
-}
-
-// decorate adds what the core says beside the library: the lease's question to
-// a heartbeat, its answer to a response, the recipient to a snapshot, what is
-// committed to an answer to a vote request.
-func (c *Core) decorate(env *corepb.Envelope) {
-	c.sayFull(env)
-	switch m := env.GetRaft(); m.GetType() {
-	case pb.MsgHeartbeat:
-		if c.role == raft.StateLeader {
-			env.LeaseRound = c.openRound()
-		}
-	case pb.MsgHeartbeatResp:
-		env.LeasePromise = c.makePromise(env)
-	case pb.MsgVoteResp, pb.MsgPreVoteResp:
-		env.KnownCommit = c.knownCommit()
-	case pb.MsgSnap:
-		m.Snapshot = forRecipient(m.GetSnapshot(), m.GetTo())
 	}
 }
 

@@ -25,6 +25,9 @@ func (c *Core) receive(in Receive) {
 	if c.removed || c.members.WasRemoved(in.From) {
 		return
 	}
+	if !c.quietBody(env) {
+		c.alone()
+	}
 	if c.addedByOther(in.From) {
 		c.lostData("node %d is a member, but this node, which leads as the only voter, never added it", NodeID(in.From))
 		c.abdicate("it lost acknowledged data")
@@ -43,7 +46,7 @@ func (c *Core) receive(in Receive) {
 	case *corepb.Envelope_Raft:
 		c.receiveRaft(env, b.Raft)
 	case *corepb.Envelope_Forward:
-		c.forwarded(in.From, b.Forward.GetCommand())
+		c.forwarded(in.From, b.Forward)
 	case *corepb.Envelope_ForwardReply:
 		c.forwardReply(b.ForwardReply)
 	case *corepb.Envelope_Removed:
@@ -95,8 +98,10 @@ func (c *Core) receiveRaft(env *corepb.Envelope, m *pb.Message) {
 		c.noteContacts(env)
 	}
 	c.noteTerm(m)
-	c.step(m)
-	c.drain()
+	later := c.batch.on && c.quietRaft(m)
+	if c.step(m); !later {
+		c.drain()
+	}
 	c.noteFull(env, m)
 	c.commitKnown(env.GetKnownCommit())
 	c.heardFromLeader(m)
@@ -121,21 +126,61 @@ func (c *Core) checkEnvelope(from uint64, env *corepb.Envelope) error {
 	case *corepb.Envelope_Raft:
 		return checkRaft(env, b.Raft, c.cfg.Newest)
 	case *corepb.Envelope_Forward:
-		if n := len(b.Forward.GetCommand().GetRequestId()); n != 16 {
-			return fmt.Errorf("forwarded command with a request id of %d bytes", n)
-		}
-		if v := b.Forward.GetCommand().GetClusterVersion(); v != 0 {
-			return fmt.Errorf("forwarded command that raises the cluster to version %d, which only a leader does", v)
-		}
+		return checkForward(b.Forward, c.cfg.Newest)
 	case *corepb.Envelope_ForwardReply:
-		if n := len(b.ForwardReply.GetRequestId()); n != 16 {
-			return fmt.Errorf("forward reply with a request id of %d bytes", n)
-		}
+		return checkForwardReply(b.ForwardReply, c.cfg.Newest)
 	case *corepb.Envelope_Removed, *corepb.Envelope_RemoveMe, *corepb.Envelope_ReadRequest, *corepb.Envelope_ReadReply,
 		*corepb.Envelope_LostData, *corepb.Envelope_ApplyNeeds, *corepb.Envelope_HistoryRequest, *corepb.Envelope_History,
 		*corepb.Envelope_TableStateRequest, *corepb.Envelope_TableState:
 	default:
 		return errors.New("it has no body known here")
+	}
+	return nil
+}
+
+func checkForward(f *corepb.Forward, newest uint32) error {
+	if n := len(f.GetMore()); n > 0 && newest < forwardsMoreVersion {
+		return fmt.Errorf("%d commands in one message, which version %d does not know", n+1, newest)
+	}
+	for cmd := range commandsOf(f) {
+		if n := len(cmd.GetRequestId()); n != 16 {
+			return fmt.Errorf("forwarded command with a request id of %d bytes", n)
+		}
+		if v := cmd.GetClusterVersion(); v != 0 {
+			return fmt.Errorf("forwarded command that raises the cluster to version %d, which only a leader does", v)
+		}
+	}
+	return nil
+}
+
+// commandsOf walks what f forwards.
+func commandsOf(f *corepb.Forward) func(yield func(*corepb.Command) bool) {
+	return func(yield func(*corepb.Command) bool) {
+		if !yield(f.GetCommand()) {
+			return
+		}
+		for _, cmd := range f.GetMore() {
+			if !yield(cmd) {
+				return
+			}
+		}
+	}
+}
+
+func checkForwardReply(r *corepb.ForwardReply, newest uint32) error {
+	if n := len(r.GetRequestId()); n != 16 {
+		return fmt.Errorf("forward reply with a request id of %d bytes", n)
+	}
+	if n := len(r.GetMore()); n > 0 && newest < forwardsMoreVersion {
+		return fmt.Errorf("%d answers in one message, which version %d does not know", n+1, newest)
+	}
+	for _, r := range r.GetMore() {
+		if len(r.GetMore()) > 0 {
+			return errors.New("forward reply within forward replies")
+		}
+		if err := checkForwardReply(r, newest); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -20,7 +20,9 @@ type Output struct {
 // Persist is one numbered batch for the log store. Batches are written in
 // order; several may share one fsync. When Sync is set, the host answers
 // Persisted(Seq) once the batch and all before it are durable, never earlier.
-// Without Sync it answers once the batch is written. A batch is atomic.
+// Without Sync it answers once the batch is written and all before it that have Sync
+// set are durable: the core may say to others then what rests on those. A batch is
+// atomic. One with nothing in it but its number need not be written.
 //
 // The order inside a batch: Snapshot, History, Entries, Mark, HardState.
 type Persist struct {

@@ -70,54 +70,25 @@ func (c *Core) propose(in Propose) {
 	ps.open[p.requestID] = p
 	ps.order = append(ps.order, p)
 	ps.bytes += len(in.Data)
-	if c.route(p) == corepb.ForwardReply_BUSY { // it is in no log, and was on its way to none
-		c.finish(p, Busy, "this leader holds more than %d bytes of uncommitted entries", c.cfg.Limits.UncommittedBytes)
-	}
+	c.route(p, true)
 }
 
-// route gives p to the leader, if one is known. The verdict is this node's own
-// if it leads.
-func (c *Core) route(p *proposal) corepb.ForwardReply_Verdict {
+// route gives p to the leader, if one is known. A fresh one is in no log, and was on its
+// way to none.
+func (c *Core) route(p *proposal, fresh bool) {
 	p.at, p.sent, p.sentAt = place{}, false, c.now
 	if half := c.requestIDs.window / 2; c.machine.index > p.command.GetSince()+half {
 		// Sent once more it could be too old to be told from a new one.
 		c.finish(p, Unknown, "not seen committed within %d log entries", half)
-		return corepb.ForwardReply_NOT_LEADER
+		return
 	}
-	if c.role == raft.StateLeader {
-		at, verdict := c.appendCommand(p.command)
-		p.at, p.sent = at, verdict != corepb.ForwardReply_NOT_LEADER // busy: again in time
-		return verdict
-	}
-	if c.lead != 0 {
+	switch {
+	case c.role == raft.StateLeader:
+		c.offer(toAppend{command: p.command, own: p, fresh: fresh})
+	case c.lead != 0:
 		p.sent = true
-		c.send(&corepb.Envelope{To: c.lead, Body: &corepb.Envelope_Forward{Forward: &corepb.Forward{Command: p.command}}})
+		c.sendForward(c.lead, p.command)
 	}
-	return corepb.ForwardReply_NOT_LEADER
-}
-
-// appendCommand puts a command into the leader's log, unless it is there.
-func (c *Core) appendCommand(cmd *corepb.Command) (place, corepb.ForwardReply_Verdict) {
-	id := [16]byte(cmd.GetRequestId())
-	if at, ok := c.requestIDs.byID[id]; ok {
-		return at, corepb.ForwardReply_ACCEPTED
-	}
-	if at, ok := c.proposed.appended[id]; ok {
-		return at, corepb.ForwardReply_ACCEPTED
-	}
-	if c.transfer.target != 0 || c.removed || c.last+1 > cmd.GetSince()+c.requestIDs.window {
-		return place{}, corepb.ForwardReply_NOT_LEADER // the last: its proposer gives up, see route
-	}
-	if c.takesNone() {
-		return place{}, corepb.ForwardReply_NO_ROOM
-	}
-	if err := c.rn.Propose(marshal(cmd)); err != nil {
-		return place{}, corepb.ForwardReply_BUSY
-	}
-	c.last++
-	at := place{c.last, c.hard.Term}
-	c.proposed.appended[id] = at
-	return at, corepb.ForwardReply_ACCEPTED
 }
 
 // rememberAppended finds what former leaders left in the log of a new one: a
@@ -143,18 +114,25 @@ func (c *Core) rememberAppended() {
 	}
 }
 
-// forwarded is another member's proposal, for this node to append if it leads.
-func (c *Core) forwarded(from uint64, cmd *corepb.Command) {
-	r := &corepb.ForwardReply{RequestId: cmd.GetRequestId(), Verdict: corepb.ForwardReply_NOT_LEADER}
-	if c.role == raft.StateLeader {
-		var at place
-		at, r.Verdict = c.appendCommand(cmd)
-		r.Index, r.Term = at.index, at.term
+// forwarded is proposals of another member, for this node to append if it leads.
+func (c *Core) forwarded(from uint64, f *corepb.Forward) {
+	for cmd := range commandsOf(f) {
+		if a := (toAppend{command: cmd, from: from}); c.role == raft.StateLeader {
+			c.offer(a)
+		} else {
+			c.tellOffered(a, place{}, corepb.ForwardReply_NOT_LEADER)
+		}
 	}
-	c.send(&corepb.Envelope{To: from, Body: &corepb.Envelope_ForwardReply{ForwardReply: r}})
 }
 
 func (c *Core) forwardReply(r *corepb.ForwardReply) {
+	c.oneForwardReply(r)
+	for _, r := range r.GetMore() {
+		c.oneForwardReply(r)
+	}
+}
+
+func (c *Core) oneForwardReply(r *corepb.ForwardReply) {
 	p := c.proposed.open[[16]byte(r.GetRequestId())]
 	if p == nil {
 		return
@@ -181,8 +159,9 @@ func (c *Core) rerouteDue() {
 	}
 	c.proposed.reroute = false
 	for _, p := range slices.Clone(c.proposed.order) {
-		c.route(p)
+		c.route(p, false)
 	}
+	c.appendWaiting()
 }
 
 // retryProposals sends again what no leader has acknowledged in an election
@@ -190,9 +169,10 @@ func (c *Core) rerouteDue() {
 func (c *Core) retryProposals() {
 	for _, p := range slices.Clone(c.proposed.order) {
 		if p.at.index == 0 && (!p.sent || c.now-p.sentAt >= uint64(c.cfg.ElectionTicks)) {
-			c.route(p)
+			c.route(p, false)
 		}
 	}
+	c.appendWaiting()
 }
 
 // resolve answers whoever waits for the command that was just applied.

@@ -88,6 +88,7 @@ var actions = []struct {
 		n := x.pick()
 		n.sync(len(n.queue))
 	}},
+	{40, "batch", func(x *random) { x.batch() }},
 	{120, "tick", func(x *random) { x.tickAll() }},
 	{20, "double", func(x *random) {
 		if len(x.wire) > 0 {

@@ -212,7 +212,7 @@ func (r *Redaction) envelope(b []byte) (found bool) {
 			found = r.message(v) || found
 		case field == 4: // forward
 			for field, v := range fields(v) {
-				if field == 1 {
+				if field == 1 || field == 2 {
 					found = r.command(v) || found
 				}
 			}

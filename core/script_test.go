@@ -8,8 +8,6 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
-
-	"github.com/pgraft/pgraft/core"
 )
 
 // TestScripts runs the stories of testdata/core; TESTING.md documents the
@@ -71,15 +69,9 @@ func (s *script) do() {
 // one batch.
 func (s *script) batch() {
 	defer s.settle()
-	n := s.node()
-	s.gathers = n
+	s.gathers = s.node()
 	s.repeat()
-	s.gathers = nil
-	if len(n.gathered) > 0 {
-		in := core.Batch{Inputs: n.gathered}
-		n.gathered = nil
-		n.step(in)
-	}
+	s.takeBatch()
 }
 
 // repeat [n=2] and do: their input are commands, one a line, to be carried out n

@@ -46,11 +46,16 @@ func (c *Core) emit(p Persist, responses []*pb.Message) uint64 {
 	return p.Seq
 }
 
-// persist turns the library's MsgStorageAppend into a batch. One without
-// responses needs no sync: a commit index alone may be lost.
-func (c *Core) persist(m *pb.Message) {
-	p := Persist{Sync: len(m.GetResponses()) > 0}
+// persist turns the library's MsgStorageAppend into a batch. It is synced if it has
+// what must not be lost: a snapshot, or, as the library says, entries, a new term or a
+// vote. A commit index alone may be lost, and what its responses say rests on the
+// batches before it, which are durable when the host says that this one is written. It
+// is synced where it passes a change of the members, from the commit index before on:
+// nodes that all lost it would go by a quorum that their cluster has left.
+func (c *Core) persist(m *pb.Message, sync bool, before uint64) {
+	p := Persist{Sync: sync}
 	if s := m.GetSnapshot(); s != nil {
+		p.Sync = true
 		p.Snapshot = fromRaftSnapshot(s)
 		c.storage.readable, p.Keep = c.readable(), c.keep(s)
 		c.restoreSnapshot(s)
@@ -70,6 +75,7 @@ func (c *Core) persist(m *pb.Message) {
 	}
 	if m.Term != nil {
 		p.HardState = &HardState{Term: m.GetTerm(), Vote: m.GetVote(), Commit: m.GetCommit()}
+		p.Sync = p.Sync || c.log.changesMembers(before, m.GetCommit())
 	}
 	c.emit(p, m.GetResponses())
 }

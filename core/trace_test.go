@@ -133,7 +133,7 @@ func TestTraceReplays(t *testing.T) {
 		for seed := range uint64(6) {
 			s.of = map[*node]*tape{}
 			x := newRandomWith(seed, func(c *cluster) { c.onStart, c.onStep = s.start, s.step })
-			for i := range 2500 {
+			for i := range 4000 {
 				x.step()
 				if i%20 == 0 {
 					id := x.id()

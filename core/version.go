@@ -27,10 +27,14 @@ import (
 // node/transport).
 //
 //	version 1  builds of before the log carried a version, as commit c947f64
-//	version 2  the log may carry a cluster version
+//	version 2  the log may carry a cluster version; a Forward may carry several
+//	           commands, and the answer those to several
 const (
 	OldestVersion = 1
 	NewestVersion = 2
+
+	// forwardsMoreVersion is the first one that knows Forward.more and ForwardReply.more.
+	forwardsMoreVersion = 2
 )
 
 // Range is the versions that a node speaks, both ends included.

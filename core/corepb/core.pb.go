@@ -897,10 +897,11 @@ func (x *LeasePromise) GetNewest() uint32 {
 	return 0
 }
 
-// Forward routes a proposal from another member to the leader.
+// Forward routes proposals from another member to the leader.
 type Forward struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Command       *Command               `protobuf:"bytes,1,opt,name=command,proto3" json:"command,omitempty"`
+	More          []*Command             `protobuf:"bytes,2,rep,name=more,proto3" json:"more,omitempty"` // after it; a build of version 1 does not look at them
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -942,12 +943,20 @@ func (x *Forward) GetCommand() *Command {
 	return nil
 }
 
+func (x *Forward) GetMore() []*Command {
+	if x != nil {
+		return x.More
+	}
+	return nil
+}
+
 type ForwardReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RequestId     []byte                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	Verdict       ForwardReply_Verdict   `protobuf:"varint,2,opt,name=verdict,proto3,enum=pgraft.core.ForwardReply_Verdict" json:"verdict,omitempty"`
 	Index         uint64                 `protobuf:"varint,3,opt,name=index,proto3" json:"index,omitempty"`
 	Term          uint64                 `protobuf:"varint,4,opt,name=term,proto3" json:"term,omitempty"`
+	More          []*ForwardReply        `protobuf:"bytes,5,rep,name=more,proto3" json:"more,omitempty"` // to others, without more; a build of version 1 does not look at them
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1008,6 +1017,13 @@ func (x *ForwardReply) GetTerm() uint64 {
 		return x.Term
 	}
 	return 0
+}
+
+func (x *ForwardReply) GetMore() []*ForwardReply {
+	if x != nil {
+		return x.More
+	}
+	return nil
 }
 
 // Removed tells a former member that it is out for good.
@@ -3985,15 +4001,17 @@ const file_core_proto_rawDesc = "" +
 	"\x05round\x18\x01 \x01(\x04R\x05round\x12\x16\n" +
 	"\x06millis\x18\x02 \x01(\x04R\x06millis\x12(\n" +
 	"\x05alarm\x18\x03 \x01(\x0e2\x12.pgraft.core.AlarmR\x05alarm\x12\x16\n" +
-	"\x06newest\x18\x06 \x01(\rR\x06newest\"9\n" +
+	"\x06newest\x18\x06 \x01(\rR\x06newest\"c\n" +
 	"\aForward\x12.\n" +
-	"\acommand\x18\x01 \x01(\v2\x14.pgraft.core.CommandR\acommand\"\xd4\x01\n" +
+	"\acommand\x18\x01 \x01(\v2\x14.pgraft.core.CommandR\acommand\x12(\n" +
+	"\x04more\x18\x02 \x03(\v2\x14.pgraft.core.CommandR\x04more\"\x83\x02\n" +
 	"\fForwardReply\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\fR\trequestId\x12;\n" +
 	"\averdict\x18\x02 \x01(\x0e2!.pgraft.core.ForwardReply.VerdictR\averdict\x12\x14\n" +
 	"\x05index\x18\x03 \x01(\x04R\x05index\x12\x12\n" +
-	"\x04term\x18\x04 \x01(\x04R\x04term\">\n" +
+	"\x04term\x18\x04 \x01(\x04R\x04term\x12-\n" +
+	"\x04more\x18\x05 \x03(\v2\x19.pgraft.core.ForwardReplyR\x04more\">\n" +
 	"\aVerdict\x12\f\n" +
 	"\bACCEPTED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -4342,45 +4360,47 @@ var file_core_proto_depIdxs = []int32{
 	0,  // 17: pgraft.core.Contact.alarm:type_name -> pgraft.core.Alarm
 	0,  // 18: pgraft.core.LeasePromise.alarm:type_name -> pgraft.core.Alarm
 	17, // 19: pgraft.core.Forward.command:type_name -> pgraft.core.Command
-	3,  // 20: pgraft.core.ForwardReply.verdict:type_name -> pgraft.core.ForwardReply.Verdict
-	1,  // 21: pgraft.core.Member.role:type_name -> pgraft.core.Role
-	4,  // 22: pgraft.core.MemberChange.step:type_name -> pgraft.core.MemberChange.Step
-	18, // 23: pgraft.core.MemberChange.member:type_name -> pgraft.core.Member
-	18, // 24: pgraft.core.State.members:type_name -> pgraft.core.Member
-	21, // 25: pgraft.core.State.requests:type_name -> pgraft.core.Request
-	2,  // 26: pgraft.core.Welcome.refusal:type_name -> pgraft.core.Refusal
-	32, // 27: pgraft.core.Input.tick:type_name -> pgraft.core.Input.Tick
-	33, // 28: pgraft.core.Input.receive:type_name -> pgraft.core.Input.Receive
-	34, // 29: pgraft.core.Input.propose:type_name -> pgraft.core.Input.Propose
-	35, // 30: pgraft.core.Input.add_node:type_name -> pgraft.core.Input.AddNode
-	36, // 31: pgraft.core.Input.remove_node:type_name -> pgraft.core.Input.RemoveNode
-	37, // 32: pgraft.core.Input.replace_node:type_name -> pgraft.core.Input.ReplaceNode
-	38, // 33: pgraft.core.Input.transfer_leader:type_name -> pgraft.core.Input.TransferLeader
-	39, // 34: pgraft.core.Input.read_barrier:type_name -> pgraft.core.Input.ReadBarrier
-	40, // 35: pgraft.core.Input.confirm_leader:type_name -> pgraft.core.Input.ConfirmLeader
-	41, // 36: pgraft.core.Input.wait_applied:type_name -> pgraft.core.Input.WaitApplied
-	42, // 37: pgraft.core.Input.cancel:type_name -> pgraft.core.Input.Cancel
-	43, // 38: pgraft.core.Input.persisted:type_name -> pgraft.core.Input.Persisted
-	44, // 39: pgraft.core.Input.applied:type_name -> pgraft.core.Input.Applied
-	45, // 40: pgraft.core.Input.peer_unreachable:type_name -> pgraft.core.Input.PeerUnreachable
-	46, // 41: pgraft.core.Input.snapshot_sent:type_name -> pgraft.core.Input.SnapshotSent
-	47, // 42: pgraft.core.Input.removed_by_peer:type_name -> pgraft.core.Input.RemovedByPeer
-	48, // 43: pgraft.core.Input.disk_full:type_name -> pgraft.core.Input.DiskFull
-	49, // 44: pgraft.core.Input.needs:type_name -> pgraft.core.Input.Needs
-	50, // 45: pgraft.core.Input.fetch_history:type_name -> pgraft.core.Input.FetchHistory
-	51, // 46: pgraft.core.Input.history_read:type_name -> pgraft.core.Input.HistoryRead
-	52, // 47: pgraft.core.Input.fetch_state:type_name -> pgraft.core.Input.FetchState
-	53, // 48: pgraft.core.Input.exported:type_name -> pgraft.core.Input.Exported
-	54, // 49: pgraft.core.Input.batch:type_name -> pgraft.core.Input.Batch
-	28, // 50: pgraft.core.History.entries:type_name -> pgraft.core.HistoryEntry
-	25, // 51: pgraft.core.History.stored:type_name -> pgraft.core.LogEntry
-	25, // 52: pgraft.core.Input.HistoryRead.entries:type_name -> pgraft.core.LogEntry
-	24, // 53: pgraft.core.Input.Batch.inputs:type_name -> pgraft.core.Input
-	54, // [54:54] is the sub-list for method output_type
-	54, // [54:54] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	17, // 20: pgraft.core.Forward.more:type_name -> pgraft.core.Command
+	3,  // 21: pgraft.core.ForwardReply.verdict:type_name -> pgraft.core.ForwardReply.Verdict
+	11, // 22: pgraft.core.ForwardReply.more:type_name -> pgraft.core.ForwardReply
+	1,  // 23: pgraft.core.Member.role:type_name -> pgraft.core.Role
+	4,  // 24: pgraft.core.MemberChange.step:type_name -> pgraft.core.MemberChange.Step
+	18, // 25: pgraft.core.MemberChange.member:type_name -> pgraft.core.Member
+	18, // 26: pgraft.core.State.members:type_name -> pgraft.core.Member
+	21, // 27: pgraft.core.State.requests:type_name -> pgraft.core.Request
+	2,  // 28: pgraft.core.Welcome.refusal:type_name -> pgraft.core.Refusal
+	32, // 29: pgraft.core.Input.tick:type_name -> pgraft.core.Input.Tick
+	33, // 30: pgraft.core.Input.receive:type_name -> pgraft.core.Input.Receive
+	34, // 31: pgraft.core.Input.propose:type_name -> pgraft.core.Input.Propose
+	35, // 32: pgraft.core.Input.add_node:type_name -> pgraft.core.Input.AddNode
+	36, // 33: pgraft.core.Input.remove_node:type_name -> pgraft.core.Input.RemoveNode
+	37, // 34: pgraft.core.Input.replace_node:type_name -> pgraft.core.Input.ReplaceNode
+	38, // 35: pgraft.core.Input.transfer_leader:type_name -> pgraft.core.Input.TransferLeader
+	39, // 36: pgraft.core.Input.read_barrier:type_name -> pgraft.core.Input.ReadBarrier
+	40, // 37: pgraft.core.Input.confirm_leader:type_name -> pgraft.core.Input.ConfirmLeader
+	41, // 38: pgraft.core.Input.wait_applied:type_name -> pgraft.core.Input.WaitApplied
+	42, // 39: pgraft.core.Input.cancel:type_name -> pgraft.core.Input.Cancel
+	43, // 40: pgraft.core.Input.persisted:type_name -> pgraft.core.Input.Persisted
+	44, // 41: pgraft.core.Input.applied:type_name -> pgraft.core.Input.Applied
+	45, // 42: pgraft.core.Input.peer_unreachable:type_name -> pgraft.core.Input.PeerUnreachable
+	46, // 43: pgraft.core.Input.snapshot_sent:type_name -> pgraft.core.Input.SnapshotSent
+	47, // 44: pgraft.core.Input.removed_by_peer:type_name -> pgraft.core.Input.RemovedByPeer
+	48, // 45: pgraft.core.Input.disk_full:type_name -> pgraft.core.Input.DiskFull
+	49, // 46: pgraft.core.Input.needs:type_name -> pgraft.core.Input.Needs
+	50, // 47: pgraft.core.Input.fetch_history:type_name -> pgraft.core.Input.FetchHistory
+	51, // 48: pgraft.core.Input.history_read:type_name -> pgraft.core.Input.HistoryRead
+	52, // 49: pgraft.core.Input.fetch_state:type_name -> pgraft.core.Input.FetchState
+	53, // 50: pgraft.core.Input.exported:type_name -> pgraft.core.Input.Exported
+	54, // 51: pgraft.core.Input.batch:type_name -> pgraft.core.Input.Batch
+	28, // 52: pgraft.core.History.entries:type_name -> pgraft.core.HistoryEntry
+	25, // 53: pgraft.core.History.stored:type_name -> pgraft.core.LogEntry
+	25, // 54: pgraft.core.Input.HistoryRead.entries:type_name -> pgraft.core.LogEntry
+	24, // 55: pgraft.core.Input.Batch.inputs:type_name -> pgraft.core.Input
+	56, // [56:56] is the sub-list for method output_type
+	56, // [56:56] is the sub-list for method input_type
+	56, // [56:56] is the sub-list for extension type_name
+	56, // [56:56] is the sub-list for extension extendee
+	0,  // [0:56] is the sub-list for field type_name
 }
 
 func init() { file_core_proto_init() }

@@ -11,7 +11,7 @@ var boundMutants = []mutant{
 		name: "expired-requests-commit", class: "bounds", doc: "a request too old to be told from a new one counts as new",
 		edits: []edit{
 			{"core/machine.go", "	if m.index > cmd.since+m.requestIDs.window {\n", "	if m.index > cmd.since+1<<40 {\n"},
-			{"core/propose.go", " || c.last+1 > cmd.GetSince()+c.requestIDs.window {", " {"},
+			{"core/append.go", " || next > a.command.GetSince()+c.requestIDs.window:", " || next == 0:"},
 			{"core/propose.go", "	if half := c.requestIDs.window / 2; c.machine.index > p.command.GetSince()+half {\n",
 				"	if half := c.requestIDs.window / 2; c.machine.index > p.command.GetSince()+1<<40 {\n"},
 		},
@@ -29,14 +29,14 @@ var boundMutants = []mutant{
 	{
 		name: "busy-was-appended", class: "bounds", doc: "a leader that is over its bound of uncommitted entries says so of an entry that it has appended",
 		edits: []edit{
-			{"core/propose.go", "	c.proposed.appended[id] = at\n	return at, corepb.ForwardReply_ACCEPTED\n",
-				"	c.proposed.appended[id] = at\n	if c.log.bytesBetween(min(c.hard.Commit, c.last-1), min(c.last-1, c.log.base().Index+uint64(len(c.log.entries)))) > c.cfg.Limits.UncommittedBytes {\n		return at, corepb.ForwardReply_BUSY\n	}\n	return at, corepb.ForwardReply_ACCEPTED\n"},
+			{"core/append.go", "		c.tellOffered(as[i], at, corepb.ForwardReply_ACCEPTED)\n",
+				"		verdict := corepb.ForwardReply_ACCEPTED\n		if c.log.bytesBetween(min(c.hard.Commit, c.last-1), min(c.last-1, c.log.base().Index+uint64(len(c.log.entries)))) > c.cfg.Limits.UncommittedBytes {\n			verdict = corepb.ForwardReply_BUSY\n		}\n		c.tellOffered(as[i], at, verdict)\n"},
 		},
 	},
 	{
 		name: "full-counts-as-appended", class: "bounds", doc: "what the library refuses, as too much is uncommitted, counts as appended",
-		edits: []edit{{"core/propose.go", "	if err := c.rn.Propose(marshal(cmd)); err != nil {\n		return place{}, corepb.ForwardReply_BUSY\n	}\n	c.last++\n",
-			"	if err := c.rn.Propose(marshal(cmd)); err == nil {\n		c.last++\n	}\n"}},
+		edits: []edit{{"core/append.go", "Entries: entries}); err != nil {\n		return false\n	}\n	for i := range as {\n",
+			"Entries: entries}); err != nil {\n		c.last -= uint64(len(as))\n	}\n	for i := range as {\n"}},
 	},
 	{
 		name: "applied-all-that-is-committed", class: "bounds", doc: "of entries applied in parts, the last part counts as applied with the first",

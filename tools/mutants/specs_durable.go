@@ -41,8 +41,8 @@ var durableMutants = []mutant{
 	{
 		name: "term-needs-no-sync", class: "1", doc: "a batch with only a term and a vote is answered without a sync",
 		edits: []edit{{"core/storage.go",
-			"p := Persist{Sync: len(m.GetResponses()) > 0}",
-			"p := Persist{Sync: len(m.GetEntries()) > 0 || m.GetSnapshot() != nil}"}},
+			"p := Persist{Sync: sync}",
+			"p := Persist{Sync: sync && len(m.GetEntries()) > 0}"}},
 	},
 	{
 		name: "disk-drops-vote", class: "2", doc: "the disk stores the term and not the vote",

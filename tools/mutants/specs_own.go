@@ -5,7 +5,7 @@ import "slices"
 // idsNotChecked has request ids looked at by nobody.
 var idsNotChecked = []edit{
 	{"core/machine.go", "	if at, ok := m.requestIDs.byID[a.requestID]; ok {\n", "	if at, ok := m.requestIDs.byID[a.requestID]; ok && at.index == m.index {\n"},
-	{"core/propose.go", "	if at, ok := c.proposed.appended[id]; ok {\n", "	if at, ok := c.proposed.appended[id]; ok && at.index == 0 {\n"},
+	{"core/append.go", "	if at, ok := c.proposed.appended[id]; ok {\n", "	if at, ok := c.proposed.appended[id]; ok && at.index == 0 {\n"},
 }
 
 // Reads, the lease, request ids (classes 10 to 12), and what else pgraft has of
@@ -120,8 +120,8 @@ var ownMutants = []mutant{
 	},
 	{
 		name: "own-proposal-done-when-appended", class: "own", doc: "a leader's own client is answered when the entry is in the leader's log",
-		edits: []edit{{"core/propose.go", "		p.at, p.sent = at, verdict != corepb.ForwardReply_NOT_LEADER // busy: again in time\n",
-			"		p.at, p.sent = at, verdict != corepb.ForwardReply_NOT_LEADER\n		if verdict == corepb.ForwardReply_ACCEPTED {\n			c.finishAt(p, at)\n		}\n"}},
+		edits: []edit{{"core/append.go", "		a.own.at, a.own.sent = at, v != corepb.ForwardReply_NOT_LEADER // busy: again in time\n",
+			"		a.own.at, a.own.sent = at, v != corepb.ForwardReply_NOT_LEADER\n		if v == corepb.ForwardReply_ACCEPTED {\n			c.finishAt(a.own, at)\n		}\n"}},
 	},
 	{
 		name: "removed-refuses-what-it-sent", class: "own", doc: "a node that is removed answers what it had sent to a leader as if nothing had happened",

@@ -9,7 +9,7 @@ var promiseMutants = []mutant{
 	},
 	{
 		name: "committed-id-appended-again", class: "12", doc: "a leader appends a request once more that is committed: it is not applied again, but it is in the log twice",
-		edits: []edit{{"core/propose.go", "	id := [16]byte(cmd.GetRequestId())\n	if at, ok := c.requestIDs.byID[id]; ok {\n", "	id := [16]byte(cmd.GetRequestId())\n	if at, ok := c.requestIDs.byID[id]; ok && at.index == 0 {\n"}},
+		edits: []edit{{"core/append.go", "	if at, ok := c.requestIDs.byID[id]; ok {\n", "	if at, ok := c.requestIDs.byID[id]; ok && at.index == 0 {\n"}},
 	},
 	{
 		name: "lease-of-the-new-quorum", class: "11", doc: "in a joint configuration the lease rests on the incoming voters alone",
@@ -95,7 +95,7 @@ var promiseMutants = []mutant{
 	},
 	{
 		name: "leader-waits-for-all", class: "15", live: true, doc: "a leader takes no entry while a voter is out of reach",
-		edits: []edit{{"core/propose.go", "	if c.transfer.target != 0 || c.removed ||", "	if _, up := c.votersBeside(c.self); up < len(c.conf.GetVoters())-1 {\n		return place{}, corepb.ForwardReply_NOT_LEADER\n	}\n	if c.transfer.target != 0 || c.removed ||"}},
+		edits: []edit{{"core/append.go", "	case c.transfer.target != 0 || c.removed ||", "	case slices.ContainsFunc(c.conf.GetVoters(), func(id uint64) bool { return !c.reachable(id) }):\n		c.tellOffered(a, place{}, corepb.ForwardReply_NOT_LEADER)\n	case c.transfer.target != 0 || c.removed ||"}, {"core/append.go", "import (\n", "import (\n	\"slices\"\n\n"}},
 	},
 	{
 		name: "confirmed-by-its-successor", class: "10", doc: "a node that leads no longer asks the next leader, and takes the answer as a confirmation of its own leadership",

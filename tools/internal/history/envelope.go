@@ -43,13 +43,15 @@ func Open(data []byte) Envelope {
 	case *corepb.Envelope_Raft:
 		e.raft(b.Raft)
 	case *corepb.Envelope_Forward:
-		e.Kind, e.Entries = "Forward", 1
+		e.Kind, e.Entries = "Forward", 1+len(b.Forward.GetMore())
 		e.More = fmt.Sprintf("request %x, %d bytes", b.Forward.GetCommand().GetRequestId(), len(b.Forward.GetCommand().GetData()))
+		e.others(len(b.Forward.GetMore()))
 	case *corepb.Envelope_ForwardReply:
 		r := b.ForwardReply
 		e.Kind, e.Index, e.LogTerm = "ForwardReply", r.GetIndex(), r.GetTerm()
 		e.Reject = r.GetVerdict() != corepb.ForwardReply_ACCEPTED
 		e.More = fmt.Sprintf("request %x, %s", r.GetRequestId(), strings.ToLower(r.GetVerdict().String()))
+		e.others(len(r.GetMore()))
 	case *corepb.Envelope_ReadRequest:
 		e.Kind, e.More = "ReadRequest", fmt.Sprintf("read round %d", b.ReadRequest.GetRound())
 	case *corepb.Envelope_ReadReply:
@@ -66,6 +68,13 @@ func Open(data []byte) Envelope {
 		e.add("knows entry %d of term %d as committed", k.GetIndex(), k.GetTerm())
 	}
 	return e
+}
+
+// others says how many more requests a message is about.
+func (e *Envelope) others(n int) {
+	if n > 0 {
+		e.add("and %d more", n)
+	}
 }
 
 func (e *Envelope) raft(m *pb.Message) {

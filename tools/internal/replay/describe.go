@@ -108,10 +108,11 @@ func Message(data []byte) string {
 	case *corepb.Envelope_Raft:
 		s = raftMessage(b.Raft)
 	case *corepb.Envelope_Forward:
-		s = fmt.Sprintf("Forward request %x, %s", first4(b.Forward.GetCommand().GetRequestId()), shown(b.Forward.GetCommand().GetData()))
+		s = fmt.Sprintf("Forward request %x, %s", first4(b.Forward.GetCommand().GetRequestId()), shown(b.Forward.GetCommand().GetData())) +
+			others(len(b.Forward.GetMore()))
 	case *corepb.Envelope_ForwardReply:
 		r := b.ForwardReply
-		s = fmt.Sprintf("ForwardReply request %x: %v at %d/%d", first4(r.GetRequestId()), r.GetVerdict(), r.GetIndex(), r.GetTerm())
+		s = fmt.Sprintf("ForwardReply request %x: %v at %d/%d", first4(r.GetRequestId()), r.GetVerdict(), r.GetIndex(), r.GetTerm()) + others(len(r.GetMore()))
 	case *corepb.Envelope_ReadRequest:
 		s = fmt.Sprintf("ReadRequest round %d", b.ReadRequest.GetRound())
 	case *corepb.Envelope_ReadReply:
@@ -139,6 +140,14 @@ func Message(data []byte) string {
 		s += fmt.Sprintf(", knows %d/%d committed", k.GetIndex(), k.GetTerm())
 	}
 	return s
+}
+
+// others says how many more requests a message is about.
+func others(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", and %d more", n)
 }
 
 func first4(b []byte) []byte { return b[:min(4, len(b))] }

@@ -57,7 +57,7 @@ func (b *batch) inOrder() {
 	var before *op
 	var at uint64
 	for i, o := range ops {
-		times := count(ops, o)
+		times := o.times(ops)
 		if o.tries != times || times > 1 && gaveUp || slices.Contains(ops[:i], o) {
 			continue
 		}
@@ -78,6 +78,38 @@ func (b *batch) refuses(r core.Reply) {
 	if b != nil && (r.Code == core.Busy || r.Code == core.NoRoom) {
 		b.tooMany++
 	}
+}
+
+// batchSends marks messages that stand for several.
+func (n *node) batchSends(i *wireInfo) {
+	switch {
+	case i.body != bodyRaft && i.more > 0:
+		n.w.marks.add(markForwardMore)
+	case i.body != bodyRaft || i.reject:
+	case i.kind == pb.MsgApp && i.entries > 1 && n.batch != nil && len(n.batch.proposals()) > 1:
+		n.w.marks.add(markAppendMore)
+	case i.kind == pb.MsgAppResp:
+		n.accepts++
+	}
+}
+
+// appends notes that a batch with entries is on its way to the disk, and answered that
+// some are there. The responses to those become one.
+func (n *node) appends(seq uint64) { n.appended = append(n.appended, seq) }
+
+func (n *node) answered(in core.Persisted) {
+	for len(n.appended) > 0 && n.appended[0] <= in.Seq {
+		n.appended = n.appended[1:]
+		n.due++
+	}
+}
+
+// respondedAs marks responses that stand for several, at the end of a step.
+func (n *node) respondedAs() {
+	if n.accepts > 0 && n.due > n.accepts && n.status.Role == core.RoleFollower {
+		n.w.marks.add(markResponseMore)
+	}
+	n.accepts, n.due = 0, 0
 }
 
 // reached marks what kinds of batches there were.
@@ -109,7 +141,8 @@ func (b *batch) reached() {
 	}
 }
 
-func count(ops []*op, o *op) (n int) {
+// times is how often o is one of ops.
+func (o *op) times(ops []*op) (n int) {
 	for _, x := range ops {
 		if x == o {
 			n++

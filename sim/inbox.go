@@ -135,14 +135,17 @@ func (n *node) take(a arrival) {
 // arrives notes what is about to be in a core.
 func (w *World) arrives(n *node, a arrival) {
 	w.checks.asks(n, a.in)
-	if in, ok := a.in.(core.Applied); ok {
+	switch in := a.in.(type) {
+	case core.Applied:
 		n.taken(in)
+	case core.Persisted:
+		n.answered(in)
 	}
 	p := a.p
 	if p == nil {
 		return
 	}
-	w.checks.snapshotFor(n, p)
+	w.checks.understands(n, p)
 	if p.info.body == bodyApplyNeeds {
 		w.checks.hearsNeed(n, p)
 	}

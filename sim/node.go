@@ -70,6 +70,9 @@ type node struct {
 	waits      []*request // whose Reply is due, by arrival
 	open       []uint64   // requests that the core has and has not answered
 	batch      *batch     // that it takes; nil: a single input
+	appended   []uint64   // batches with entries that its disk has not answered
+	accepts    int        // appends that it has accepted in this step
+	due        int        // appends of which it has heard in this step that they are on the disk
 	paused     int
 	deferred   []event
 	hostCall   int // calls until the process dies in the middle of a step; 0 = it does not
@@ -126,6 +129,7 @@ func (n *node) step(in core.Input) {
 	}
 	n.w.checks.stepped(n)
 	n.w.checks.cancelled(n, in)
+	n.respondedAs()
 	n.w.watch(n)
 	if n.isOut {
 		n.isOut = false
@@ -184,7 +188,7 @@ func (n *node) halt() {
 	}
 	n.w.checks.stopped(n)
 	n.core, n.shadow, n.untaken, n.takenAt = nil, nil, nil, 0
-	n.open = n.open[:0]
+	n.open, n.appended, n.accepts, n.due = n.open[:0], nil, 0, 0
 	n.inbox.waits, n.inbox.wakes, n.inbox.until = nil, false, 0
 	n.peers = n.peers[:0]
 }

@@ -43,6 +43,8 @@ const (
 	checkDatabase   = "database-same"      // databases apply each entry once, in order, and none is left out
 	checkRetain     = "retained"           // nothing that a database needs leaves the logs, and nothing is kept without bound
 	checkHistory    = "history-kept"       // a snapshot leaves what the log held of the same history; gaps are filled
+	checkAnswer     = "answered-once"      // a request is answered once, by the process that was asked, and at once when it is given up
+	checkOrder      = "batch-order"        // proposals of a batch get into the log in their order
 	checkTransition = "host-order"         // batches come numbered in order, and are on the disk as they were
 )
 
@@ -53,7 +55,7 @@ const stopped = "stopped"
 func Checks() []string {
 	return []string{checkPanic, checkLeader, checkLog, checkComplete, checkCommitted, checkApplied, checkBack, checkDurable,
 		checkQuorum, checkAck, checkRequest, checkOutcome, checkMembers, checkAlive, checkChange, checkLease, checkPromise, checkBounds, checkFresh, checkReads, checkLinear, checkRecover, checkAvailable, checkStatus, checkRestore, checkVersion,
-		checkLiveness, checkStart, checkTransition, checkDatabase, checkRetain, checkHistory}
+		checkLiveness, checkStart, checkTransition, checkDatabase, checkRetain, checkHistory, checkAnswer, checkOrder}
 }
 
 // slot is an entry of somebody's log: its term, and the hash of the log up to it.

@@ -24,6 +24,10 @@ func (c *checks) applied(n *node, a *core.Apply) {
 	seen := &n.seen
 	h := digest(a.Index)
 	h.bytes(a.Data)
+	if n.batch != nil && a.Index <= seen.base { // a snapshot of the same batch overtook it
+		c.appliedBefore(n, a, h)
+		return
+	}
 	if seen.pos < len(c.order) {
 		if e := &c.order[seen.pos]; e.index != a.Index || e.term != a.Term || e.hash != h {
 			c.w.fail(checkApplied, "%v applies entry %d of term %d where others applied %d of term %d, or with other data",
@@ -40,6 +44,13 @@ func (c *checks) applied(n *node, a *core.Apply) {
 	c.firstApplied(n, &e)
 	c.order = append(c.order, e)
 	seen.pos++
+}
+
+// appliedBefore: what a node applies below a snapshot is what others did there.
+func (c *checks) appliedBefore(n *node, a *core.Apply, h digest) {
+	if p := c.positionAfter(a.Index - 1); p >= len(c.order) || c.order[p].index != a.Index || c.order[p].term != a.Term || c.order[p].hash != h {
+		c.w.fail(checkApplied, "%v applies entry %d of term %d below a snapshot, where others applied another one", n, a.Index, a.Term)
+	}
 }
 
 // opOf is the operation that proposed data; nil if none did.

@@ -102,7 +102,7 @@ func (c *checks) countsItself(n *node) {
 func (c *checks) unheard(n *node, in core.Receive) {
 	before := n.status
 	n.gone = true
-	n.input(in)
+	n.step(in)
 	n.gone = false
 	if s := n.status; s.Term != before.Term || s.Commit != before.Commit || s.Role != before.Role {
 		c.heardRemoved(n, "changes its state")

@@ -60,9 +60,15 @@ func (c *checks) versionKept(n *node) {
 	}
 }
 
-// snapshotFor: a build of before the log carried a version would take a snapshot of
-// any: none reaches it.
-func (c *checks) snapshotFor(n *node, p *packet) {
+// moreVersion is the oldest that looks at more than one command in a message.
+const moreVersion = 2
+
+// understands: a build of before the log carried a version would take a snapshot of
+// any, and the first command of several: neither reaches it.
+func (c *checks) understands(n *node, p *packet) {
+	if p.info.more > 0 && n.knows() < moreVersion {
+		c.w.fail(checkVersion, "%v knows versions up to %d, and gets %v with %d more", n, n.knows(), p.info, p.info.more)
+	}
 	if p.info.kind != pb.MsgSnap || n.knows() >= core.NewestVersion || n.foreign() {
 		return
 	}

@@ -98,6 +98,23 @@ func TestCheckersFire(t *testing.T) {
 		checkBounds: func(t *testing.T, w *World, l, f *node) {
 			w.checks.sent(f, &core.Send{Data: make([]byte, maxMessage+1)}, &wireInfo{body: bodyRaft, kind: pb.MsgApp})
 		},
+		checkAnswer: func(t *testing.T, w *World, l, f *node) {
+			w.checks.asks(f, core.ReadBarrier{ID: 1 << 40})
+			w.checks.answers(f, core.Reply{ID: 1 << 40})
+			w.checks.answers(f, core.Reply{ID: 1 << 40})
+		},
+		checkOrder: func(t *testing.T, w *World, l, f *node) {
+			b := l.beginBatch(nil)
+			for range 2 {
+				o := w.newCrowdOp(&l.draws, opRead)
+				o.holds(opHeader)
+				o.tries = 1
+				b.inputs = append([]arrival{{in: core.Propose{RequestID: o.requestID, Data: o.data}}}, b.inputs...)
+			}
+			w.propose(l, b.proposals()[1])
+			w.propose(l, b.proposals()[0])
+			b.inOrder()
+		},
 		checkFresh: func(t *testing.T, w *World, l, f *node) {
 			o := finished(t, w, opBarrier)
 			o.acked = w.checks.acked
@@ -268,6 +285,10 @@ func TestCheckersFireToo(t *testing.T) {
 		"a read of what the host has not taken over": {checkFresh, func(w *World, l, f *node) {
 			f.untaken = []uint64{f.status.Applied}
 			w.checks.answeredRead(&op{kind: opBarrier}, f, core.Reply{Index: f.status.Applied})
+		}},
+		"a request given up that is not answered": {checkAnswer, func(w *World, l, f *node) {
+			w.checks.asks(f, core.ReadBarrier{ID: 1 << 40})
+			w.checks.cancelled(f, core.Batch{Inputs: []core.Input{core.Applied{}, core.Cancel{ID: 1 << 40}}})
 		}},
 		"a removed node that does not answer": {checkLiveness, func(w *World, l, f *node) {
 			f.waits = append(f.waits, &request{node: f, asked: true})

@@ -132,8 +132,7 @@ func (c *client) begin(k opKind) {
 	if k == opWrite && c.draws.Below(8) == 0 {
 		size += c.draws.Below(w.shape.values)
 	}
-	o.data = make([]byte, size)
-	binary.LittleEndian.PutUint64(o.data, o.id)
+	o.holds(size)
 	w.ops = append(w.ops, o)
 	c.op = o
 	c.try(c.node)
@@ -194,7 +193,6 @@ func (w *World) propose(n *node, o *op) *request {
 		n.deferred = append(n.deferred, event{at: w.now, kind: evInput, node: n, life: n.life, ref: in})
 		return q
 	}
-	q.asked = true
 	n.input(in)
 	return q
 }
@@ -209,9 +207,9 @@ func (w *World) timeout(q *request) {
 	n := q.node
 	if n.state == running && n.paused == 0 {
 		n.input(core.Cancel{ID: q.id})
-	}
-	if q.over {
-		return
+		if q.over || n.isAtWork() { // the answer follows
+			return
+		}
 	}
 	n.waits = slices.DeleteFunc(n.waits, func(x *request) bool { return x == q })
 	if n.state == running {

@@ -55,33 +55,40 @@ func (n *node) arrangeTick() {
 	n.w.arrange(event{at: max(n.w.now, n.clock.trueAt(n.clock.next)), kind: evTick, node: n, life: n.life, arg: n.clock.arg})
 }
 
-// ticked is the ticker's firing: a process that stands still keeps one, and the
-// others are lost.
+// ticked is the ticker's firing: a process that stands still, or is at work, keeps one,
+// and the others are lost.
 func (n *node) ticked(arg uint64) {
 	if arg != n.clock.arg {
 		return
 	}
 	n.clock.next += n.tick()
 	n.arrangeTick()
-	if n.paused > 0 {
+	if n.paused > 0 || n.isAtWork() {
 		if n.clock.pending {
 			n.w.marks.add(markTickDropped)
 		}
 		n.clock.pending = true
+		if n.paused == 0 {
+			n.wakeAtEnd()
+		}
 		return
 	}
 	n.takeTick()
+	n.works()
 }
 
 // takeTick notes when it was and steps the core.
 func (n *node) takeTick() {
+	if n.state != running {
+		return
+	}
 	next := n.status.Tick + 1
 	n.moments[next%moments] = moment{next, n.w.now}
-	n.input(core.Tick{})
+	n.step(core.Tick{})
 	if n.state == running {
 		if full := n.disk.saysFull(); full != n.status.Full {
 			n.w.marks.add(markToldFull)
-			n.input(core.DiskFull{Full: full})
+			n.step(core.DiskFull{Full: full})
 		}
 	}
 	if n.state == running && n.status.Tick%statusTicks == 0 {

@@ -105,6 +105,7 @@ func Kinds() []*Kind {
 		&faultDrift,
 		&faultAdd, &faultRemove, &faultRemoveDying, &faultReplace, &faultReplaceBy, &faultReplaceCut, &faultTwoChanges, &faultTransfer, &faultTransferLate, &faultTransferLost, &faultCompact, &faultBootstrap, &faultRecover, &faultMistake, &faultSmallBounds,
 		&faultOldAnswers, &faultHeldOver, &faultLongTail, &faultCompactJoint, &faultEdgeOfPromise, &faultAged,
+		&faultBusy, &faultBurst,
 		&faultAway, &faultDatabaseStops, &faultDatabaseBack, &faultNeedsLost, &faultExportFails, &faultRemoveNeedy, &faultSmallRetention,
 	}
 }

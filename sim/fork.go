@@ -55,4 +55,7 @@ func (w *World) reseed() {
 	for _, c := range w.clients {
 		turn(&c.draws, &c.waits)
 	}
+	for _, n := range w.nodes {
+		turn(&n.inbox.draws)
+	}
 }

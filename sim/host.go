@@ -55,6 +55,9 @@ func (n *node) Persist(b []core.Persist) {
 	}
 	for i := range b {
 		n.w.hashPersist(&b[i])
+		if len(b[i].Entries) > 0 {
+			n.appends(b[i].Seq)
+		}
 		n.w.checks.persist(n, &b[i])
 		n.w.checks.installs(n, &b[i])
 		if s := b[i].Snapshot; s != nil { // in place of what the host has not taken over yet
@@ -95,6 +98,8 @@ func (n *node) Reply(r core.Reply) {
 	}
 	n.w.hash.words(r.ID, uint64(r.Code), r.Index, r.Term)
 	n.w.hash.text(r.Text)
+	n.w.checks.answers(n, r)
+	n.batch.refuses(r)
 	if n.database != nil && n.database.replied(r) {
 		return
 	}

@@ -97,6 +97,15 @@ const (
 	markTailReplaced
 	markRaises
 	markTooOld
+	markBatch
+	markBatchProposals
+	markBatchOfMany
+	markBatchTwice
+	markBatchTooMany
+	markBatchTerm
+	markAppendMore
+	markResponseMore
+	markForwardMore
 	// From here on of runs with databases.
 	markDatabaseApplied
 	markCommitsTakenBack
@@ -136,6 +145,9 @@ var markNames = [markCount]string{
 	"started on an older copy", "warned that a node lost acknowledged data", "voter replaced in one change", "what is shown of the members read", "write acknowledged while a member is out", "went on alone", "committed entries lost with a majority", "entries taken over late",
 	"committed entries applied in parts", "request given up at the end of the window", "own snapshots let go", "sent LostData", "kept message arrived", "answers of an earlier leadership arrived",
 	"snapshot installed while joint", "snapshot installed over a longer log", "cluster version raised", "refused to start: build too old",
+	"inputs taken as one batch", "batch of 2 proposals or more", "batch of 16 proposals or more", "batch with a request id twice",
+	"batch of which some proposals do not fit", "batch with a new term in the middle",
+	"append of several proposals in one message", "response that stands for several", "message with several forwarded commands, or answers to them",
 	"entry applied to a database", "commits of a database taken back by a crash", "database without a way on", "database restored by the operator", "database given up",
 	"history asked for", "history applied to a database", "history asked for of a silent member", "no exported state to be had",
 	"exported state that is too old", "exported state imported", "state exported", "export failed", "log store could not be read for a member",

@@ -66,7 +66,13 @@ type node struct {
 	heard      []heard       // by node id - 1
 	readable   uint64        // as of node's runner: up to where the log may be read
 	peers      []*peer
+	inbox      inbox
 	waits      []*request // whose Reply is due, by arrival
+	open       []uint64   // requests that the core has and has not answered
+	batch      *batch     // that it takes; nil: a single input
+	appended   []uint64   // batches with entries that its disk has not answered
+	accepts    int        // appends that it has accepted in this step
+	due        int        // appends of which it has heard in this step that they are on the disk
 	paused     int
 	deferred   []event
 	hostCall   int // calls until the process dies in the middle of a step; 0 = it does not
@@ -104,18 +110,12 @@ func (n *node) tick() time.Duration { return time.Duration(n.timing.TickMillis) 
 
 func (n *node) String() string { return fmt.Sprintf("node %d", n.id) }
 
-// input hands the core an input and carries out what it wants, in the order of
-// package node's runner.
-func (n *node) input(in core.Input) {
-	if n.state != running {
-		return
-	}
+// step hands the core an input and carries out what it wants, in the order of
+// package node's runner. The process is running.
+func (n *node) step(in core.Input) {
 	n.w.stepping = n
 	n.w.hashInput(n, in)
 	n.w.checks.before(n)
-	if a, ok := in.(core.Applied); ok {
-		n.taken(a)
-	}
 	core.Perform(n.core, in, n)
 	if n.dying {
 		n.w.marks.add(markDiedInStep)
@@ -128,6 +128,8 @@ func (n *node) input(in core.Input) {
 		n.readable = n.status.Applied
 	}
 	n.w.checks.stepped(n)
+	n.w.checks.cancelled(n, in)
+	n.respondedAs()
 	n.w.watch(n)
 	if n.isOut {
 		n.isOut = false
@@ -186,6 +188,8 @@ func (n *node) halt() {
 	}
 	n.w.checks.stopped(n)
 	n.core, n.shadow, n.untaken, n.takenAt = nil, nil, nil, 0
+	n.open, n.appended, n.accepts, n.due = n.open[:0], nil, 0, 0
+	n.inbox.waits, n.inbox.wakes, n.inbox.until = nil, false, 0
 	n.peers = n.peers[:0]
 }
 
@@ -203,7 +207,8 @@ func (n *node) resume() {
 		return
 	}
 	tickFirst := n.draws.Below(2) == 0
-	if n.clock.pending && tickFirst {
+	n.works() // or what came meanwhile would not be there at once
+	if n.clock.pending && tickFirst && !n.isAtWork() {
 		n.clock.pending = false
 		n.takeTick()
 	}
@@ -213,7 +218,7 @@ func (n *node) resume() {
 	for _, e := range held {
 		n.w.dispatch(e)
 	}
-	if n.clock.pending && n.paused == 0 && n.state == running {
+	if n.clock.pending && n.paused == 0 && n.state == running && !n.isAtWork() {
 		n.clock.pending = false
 		n.takeTick()
 	}

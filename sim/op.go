@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"encoding/binary"
 	"fmt"
 	"time"
 )
@@ -53,6 +54,12 @@ const (
 	refused // nothing happened
 	unknown // it may or may not have happened
 )
+
+// holds gives the entry of o so many bytes, at least opHeader.
+func (o *op) holds(size int) {
+	o.data = make([]byte, size)
+	binary.LittleEndian.PutUint64(o.data, o.id)
+}
 
 func (o *op) String() string {
 	kind := [...]string{"write", "read", "read behind a barrier", "confirm", "wait"}[o.kind]

@@ -201,7 +201,6 @@ func (w *World) ask(at *node, a *adminRequest, in core.Input) {
 	a.began, a.term = w.now, at.status.Term
 	w.operator.ever = append(w.operator.ever, a)
 	at.await(&a.request)
-	a.asked = at.state == running
 	w.arrange(event{at: w.now + operatorPatience, kind: evTimeout, ref: &a.request})
 	at.input(in)
 }

@@ -22,6 +22,7 @@ type wireInfo struct {
 	promise uint64 // milliseconds, beside a MsgHeartbeatResp
 	handed  bool   // a vote asked for because leadership is handed over
 	need    uint64 // of an ApplyNeeds
+	more    int    // commands of a Forward, or answers of a ForwardReply, beside the first
 	// How often the sender's database had gone back by then, and its life.
 	restores, life uint32
 }
@@ -58,6 +59,10 @@ func peek(data []byte) (i wireInfo) {
 		switch num {
 		case bodyRaft:
 			scan(b, i.field)
+		case bodyForward:
+			i.more = count(b, 2)
+		case bodyForwardReply:
+			i.more = count(b, 5)
 		case bodyApplyNeeds:
 			scan(b, func(num protowire.Number, v uint64, _ []byte) {
 				if num == 1 {
@@ -73,6 +78,16 @@ func peek(data []byte) (i wireInfo) {
 		}
 	})
 	return i
+}
+
+// count is how often a field is in data.
+func count(data []byte, field protowire.Number) (n int) {
+	scan(data, func(num protowire.Number, _ uint64, _ []byte) {
+		if num == field {
+			n++
+		}
+	})
+	return n
 }
 
 // isHeard says that the message is a sign of its sender's part in consensus: what it

@@ -172,6 +172,7 @@ func (n *node) send(s core.Send) {
 		n.w.handsOver(n)
 	}
 	n.w.checks.sent(n, &s, &info)
+	n.batchSends(&info)
 	n.stamp(&info)
 	n.forward(p, s, info)
 }

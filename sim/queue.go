@@ -42,11 +42,12 @@ const (
 	evCall               // ref func()
 	evDatabase           // the apply worker takes a turn
 	evFork               // from here on the run has another luck: Future
+	evWake               // the goroutine that owns a core looks what there is
 )
 
 func (k eventKind) String() string {
 	return [...]string{"tick", "disk", "deliver", "dial", "hello", "welcome", "hangup", "start",
-		"client", "timeout", "flap", "upgrade", "retry", "operator", "begin", "end", "settle", "input", "dead", "retire", "stage", "kept", "call", "database", "fork"}[k]
+		"client", "timeout", "flap", "upgrade", "retry", "operator", "begin", "end", "settle", "input", "dead", "retire", "stage", "kept", "call", "database", "fork", "wake"}[k]
 }
 
 // queue is a binary heap by time, then by order of arrangement.

@@ -26,8 +26,8 @@ const defaultTell = 40
 //	10s crash node=0 for=2s
 //
 // prints the verdict. struck: how often each fault struck. tell: what happened
-// from the first decision on, to the tenth of a second, without messages and
-// without what clients do; every decision has to strike then.
+// from the first decision on, to the tenth of a second, without messages, without
+// what clients do, and of batches only those with proposals; every decision has to strike then.
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, scripts, func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
@@ -98,7 +98,7 @@ func runScript(d *datadriven.TestData) string {
 }
 
 // retold is a line of a trace as a story has it; "" if it does not belong there:
-// what is before the first decision, messages, and clients.
+// what is before the first decision, messages, clients, and batches of nothing else.
 func retold(line string, from time.Duration) string {
 	stamp, what, _ := strings.Cut(line, " ")
 	at, err := time.ParseDuration(stamp)
@@ -109,6 +109,9 @@ func retold(line string, from time.Duration) string {
 		if strings.Contains(what, w) {
 			return ""
 		}
+	}
+	if strings.Contains(what, "takes as one") && !strings.Contains(what, "Propose") {
+		return ""
 	}
 	return fmt.Sprintf("%.1fs %s\n", at.Seconds(), what)
 }

@@ -219,19 +219,25 @@ func (w *World) arriveKept(p *packet) {
 	}
 }
 
+// newCrowdOp is an operation of a client of a fault's own.
+func (w *World) newCrowdOp(draws *Stream, kind opKind) *op {
+	o := &op{id: uint64(len(w.ops) + 1), kind: kind, crowd: true, began: w.now}
+	o.key, o.acked, o.term = len(w.ops)/(keyLife*keys)*keys, w.checks.acked, w.checks.commitTerm()
+	binary.LittleEndian.PutUint64(o.requestID[:], draws.Uint64())
+	binary.LittleEndian.PutUint64(o.requestID[8:], draws.Uint64())
+	w.ops = append(w.ops, o)
+	return o
+}
+
 // askFor has a node asked for something by a client of the fault's own, that waits
 // as long as others do: an entry that changes nothing, or a barrier.
 func (w *World) askFor(s *strike, n *node, kind opKind) {
 	if n.state != running || n.foreign() || w.checks.newest.Get(n.identity.RaftID) == nil {
 		return
 	}
-	o := &op{id: uint64(len(w.ops) + 1), kind: kind, crowd: true, began: w.now, tries: 1, open: 1}
-	o.key, o.acked, o.term = len(w.ops)/(keyLife*keys)*keys, w.checks.acked, w.checks.commitTerm()
-	binary.LittleEndian.PutUint64(o.requestID[:], s.draws.Uint64())
-	binary.LittleEndian.PutUint64(o.requestID[8:], s.draws.Uint64())
-	o.data = make([]byte, opHeader+s.draws.Below(64))
-	binary.LittleEndian.PutUint64(o.data, o.id)
-	w.ops = append(w.ops, o)
+	o := w.newCrowdOp(&s.draws, kind)
+	o.holds(opHeader + s.draws.Below(64))
+	o.tries, o.open = 1, 1
 	if q := w.propose(n, o); !q.over {
 		w.arrange(event{at: w.now + patience, kind: evTimeout, ref: q})
 	}

@@ -203,19 +203,7 @@ func (w *World) deliver(p *packet) {
 	if w.trace != nil {
 		w.say(n, "<- %d: %v", core.NodeID(p.from), p.info)
 	}
-	w.checks.snapshotFor(n, p)
-	if p.info.body == bodyApplyNeeds {
-		w.checks.hearsNeed(n, p)
-	}
-	in := core.Receive{From: p.from, Data: p.data}
-	if n.members.WasRemoved(p.from) {
-		w.checks.unheard(n, in)
-		return
-	}
-	if p.info.isHeard() {
-		n.hears(p.from)
-	}
-	n.input(in)
+	n.arrive(arrival{core.Receive{From: p.from, Data: p.data}, p})
 }
 
 // hangUp ends a connection from n's side; the other end notices a little later,

@@ -218,6 +218,8 @@ func (w *World) dispatch(e event) {
 		e.node.hungUp(e.ref.(*conn))
 	case evInput:
 		e.node.input(e.ref.(core.Input))
+	case evWake:
+		e.node.wake()
 	case evDead:
 		w.dead(e.ref.(*link))
 	case evRetire:

@@ -28,6 +28,11 @@ func (r *reader) next() (field protowire.Number, bytes []byte, number uint64, ok
 	if r.bad || len(r.b) == 0 {
 		return 0, nil, 0, false
 	}
+	// A tag of one byte and a number of one, as nearly all are.
+	if b := r.b; len(b) > 1 && b[0] < 0x80 && b[0] > 7 && b[0]&7 == byte(protowire.VarintType) && b[1] < 0x80 {
+		r.b = b[2:]
+		return -protowire.Number(b[0] >> 3), nil, uint64(b[1]), true
+	}
 	field, typ, n := protowire.ConsumeTag(r.b)
 	if n < 0 {
 		r.bad = true

@@ -257,11 +257,11 @@ func batchLen(inputs []core.Input) (n int) {
 
 func (r *runner) step(in core.Input) {
 	core.Perform(r.core, in, r)
-	r.flush()
 	if r.answered {
 		r.answered = false
 		r.n.cfg.Answered()
 	}
+	r.flush()
 }
 
 // asker is who waits for a reply of the core. The owner calls its methods.

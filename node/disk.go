@@ -13,7 +13,7 @@ import (
 // applied, for which they must be on its disk, and sends a follower no more than
 // maxInflightBytes that the follower's disk has not confirmed.
 type disk struct {
-	write  func([]core.Persist) error
+	writer writer
 	done   func(seq uint64)
 	failed func(error)
 
@@ -27,8 +27,11 @@ type disk struct {
 	ended   chan struct{}
 }
 
-func newDisk(write func([]core.Persist) error, done func(uint64), failed func(error)) *disk {
-	d := &disk{write: write, done: done, failed: failed, ended: make(chan struct{})}
+// writer is store.Store.Writer.
+type writer func(loop func(write func([]core.Persist) error) error) error
+
+func newDisk(w writer, done func(uint64), failed func(error)) *disk {
+	d := &disk{writer: w, done: done, failed: failed, ended: make(chan struct{})}
 	d.wake.L = &d.mu
 	return d
 }
@@ -96,14 +99,20 @@ func (d *disk) written() {
 
 func (d *disk) loop() {
 	defer close(d.ended)
+	if err := d.writer(d.work); err != nil {
+		d.failed(err)
+	}
+}
+
+// work writes what comes. After a failure write may not return, see store.Store.Writer.
+func (d *disk) work(write func([]core.Persist) error) error {
 	for {
 		q := d.next()
 		if q == nil {
-			return
+			return nil
 		}
-		if err := d.write(q); err != nil {
-			d.failed(err)
-			return
+		if err := write(q); err != nil {
+			return err
 		}
 		d.written()
 		d.done(q[len(q)-1].Seq)

@@ -13,7 +13,7 @@ import (
 // applied, for which they must be on its disk, and sends a follower no more than
 // maxInflightBytes that the follower's disk has not confirmed.
 type disk struct {
-	writer func(loop func(write) error) error // store.Writer
+	writer writer
 	done   func(seq uint64)
 	failed func(error)
 
@@ -28,11 +28,11 @@ type disk struct {
 	ended   chan struct{}
 }
 
-// write is store.Write.
-type write = func([]core.Persist) error
+// writer is store.Store.Writer.
+type writer func(loop func(write func([]core.Persist) error) error) error
 
-func newDisk(writer func(loop func(write) error) error, done func(uint64), failed func(error)) *disk {
-	d := &disk{writer: writer, done: done, failed: failed, ended: make(chan struct{})}
+func newDisk(w writer, done func(uint64), failed func(error)) *disk {
+	d := &disk{writer: w, done: done, failed: failed, ended: make(chan struct{})}
 	d.wake.L = &d.mu
 	return d
 }
@@ -101,13 +101,13 @@ func (d *disk) written(q []core.Persist) {
 
 func (d *disk) loop() {
 	defer close(d.ended)
-	if err := d.writer(d.writeAll); err != nil {
+	if err := d.writer(d.work); err != nil {
 		d.failed(err)
 	}
 }
 
-// writeAll writes until it is stopped, or not heard of any more: see store.Writer.
-func (d *disk) writeAll(write write) error {
+// work writes what comes. After a failure write may not return, see store.Store.Writer.
+func (d *disk) work(write func([]core.Persist) error) error {
 	for {
 		q := d.next()
 		if q == nil {

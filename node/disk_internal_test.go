@@ -20,18 +20,18 @@ func TestDiskStops(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			begun, goOn := make(chan struct{}), make(chan struct{})
 			var written []uint64
-			d := newDisk(func(loop func(write) error) error {
-				return loop(func(b []core.Persist) error {
-					if len(written) == 0 {
-						close(begun)
-						<-goOn
-					}
-					for _, p := range b {
-						written = append(written, p.Seq)
-					}
-					return nil
-				})
-			}, func(uint64) {}, func(err error) { t.Error(err) })
+			write := func(b []core.Persist) error {
+				if len(written) == 0 {
+					close(begun)
+					<-goOn
+				}
+				for _, p := range b {
+					written = append(written, p.Seq)
+				}
+				return nil
+			}
+			d := newDisk(func(loop func(func([]core.Persist) error) error) error { return loop(write) },
+				func(uint64) {}, func(err error) { t.Error(err) })
 			go d.loop()
 			d.add([]core.Persist{{Seq: 1, Sync: true}})
 			<-begun

@@ -62,9 +62,7 @@ func newRunner(n *Node, c *core.Core, s store.Store) *runner {
 		kept: kept{map[uint64][]byte{}, map[uint64]*gathered{}}, tick: n.cfg.tick(), electionMillis: uint64(n.cfg.ElectionTimeout.Milliseconds()),
 		heartbeatMillis: uint64(n.cfg.HeartbeatInterval.Milliseconds()), waiting: map[uint64]asker{}}
 	r.clock.Now = func() int64 { return int64(boottime()) }
-	r.disk = newDisk(func(loop func(write) error) error {
-		return s.Writer(func(w func([]core.Persist) error) error { return loop(n.stats.timed(w)) })
-	}, r.persisted, n.fail)
+	r.disk = newDisk(n.stats.timed(s.Writer), r.persisted, n.fail)
 	return r
 }
 

@@ -38,6 +38,7 @@ func pgraft_engine_build() *C.char { return C.CString(build) } // it is called o
 //export pgraft_engine_start
 func pgraft_engine_start(c *C.PgraftConfig, block *C.PgraftStatusBlock, reason *C.char, size C.size_t) C.int {
 	debug.SetGCPercent(gcPercent)
+	mapLargePieces()
 	cfg := readConfig(c)
 	if err := cfg.node.Validate(); err != nil && cfg.refused == nil {
 		b := unsafe.Slice((*byte)(unsafe.Pointer(reason)), int(size))
@@ -46,6 +47,7 @@ func pgraft_engine_start(c *C.PgraftConfig, block *C.PgraftStatusBlock, reason *
 	}
 	the = newEngine(cfg, newRecords(int(c.event_fd)), func(s status) { C.pgraft_status_write(block, &s) })
 	the.spawn(the.open)
+	the.spawn(the.giveBack)
 	return 0
 }
 

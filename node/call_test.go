@@ -249,3 +249,50 @@ func TestOwnerPanics(t *testing.T) {
 		t.Errorf("%d inputs, notes %q", p.inputs, p.notes)
 	}
 }
+
+// More Calls than may wait are refused at once, and say so; those that wait go on.
+func TestCallsOverBound(t *testing.T) {
+	const over = 4096 + 1
+	m, cs := newMember(t, 1), newCalls(t)
+	armed, stuck, goOn := atomic.Bool{}, make(chan struct{}), make(chan struct{})
+	m.cfg.Publish = func(s node.Status) {
+		if armed.CompareAndSwap(true, false) {
+			close(stuck)
+			<-goOn
+		}
+		m.out.add(s)
+	}
+	m.open().init(true)
+	if err := m.AwaitLeader(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	armed.Store(true)
+	first := cs.propose(request(1, 0), "first")
+	go m.Submit([]*node.Call{first})
+	<-stuck
+	waits := cs.propose(request(1, 1), "waits")
+	m.Submit([]*node.Call{waits})
+	many := make([]*node.Call, over)
+	for i := range many {
+		many[i] = cs.propose(request(2, i), "over")
+	}
+	m.Submit(many)
+	cs.wait(over)
+	for _, call := range many {
+		if err := cs.end(call).err; !isBusy(err) {
+			t.Fatalf("a call over the bound: %v", err)
+		}
+	}
+	close(goOn)
+	cs.wait(2)
+	for _, call := range []*node.Call{first, waits} {
+		if err := cs.end(call).err; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func isBusy(err error) bool {
+	var r *node.RequestError
+	return errors.As(err, &r) && r.Code == core.Busy
+}

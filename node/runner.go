@@ -62,7 +62,7 @@ func newRunner(n *Node, c *core.Core, s store.Store) *runner {
 		kept: kept{map[uint64][]byte{}, map[uint64]*gathered{}}, tick: n.cfg.tick(), electionMillis: uint64(n.cfg.ElectionTimeout.Milliseconds()),
 		heartbeatMillis: uint64(n.cfg.HeartbeatInterval.Milliseconds()), waiting: map[uint64]asker{}}
 	r.clock.Now = func() int64 { return int64(boottime()) }
-	r.disk = newDisk(n.stats.timed(s.Write), r.persisted, n.fail)
+	r.disk = newDisk(n.stats.timed(s.Writer), r.persisted, n.fail)
 	return r
 }
 
@@ -255,11 +255,11 @@ func batchLen(inputs []core.Input) (n int) {
 
 func (r *runner) step(in core.Input) {
 	core.Perform(r.core, in, r)
-	r.flush()
 	if r.answered {
 		r.answered = false
 		r.n.cfg.Answered()
 	}
+	r.flush()
 }
 
 // asker is who waits for a reply of the core. The owner calls its methods.

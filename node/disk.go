@@ -20,9 +20,10 @@ type disk struct {
 	mu      sync.Mutex
 	wake    sync.Cond
 	queue   []core.Persist
-	stopped bool   // nothing more is added
-	dropped bool   // what waits is not written
-	writing uint64 // the last batch of the write under way; 0: none
+	spare   []core.Persist // for reuse
+	stopped bool           // nothing more is added
+	dropped bool           // what waits is not written
+	writing uint64         // the last batch of the write under way; 0: none
 	began   time.Time
 	ended   chan struct{}
 }
@@ -71,7 +72,7 @@ func (d *disk) next() []core.Persist {
 		return nil
 	}
 	q := d.queue
-	d.queue = nil
+	d.queue = d.spare[:0]
 	d.writing, d.began = q[len(q)-1].Seq, time.Now()
 	return q
 }
@@ -91,9 +92,10 @@ func (d *disk) hangs() bool {
 	return d.writing != 0 && time.Since(d.began) > closeLimit
 }
 
-func (d *disk) written() {
+func (d *disk) written(q []core.Persist) {
+	clear(q)
 	d.mu.Lock()
-	d.writing = 0
+	d.writing, d.spare = 0, q
 	d.mu.Unlock()
 }
 
@@ -114,7 +116,8 @@ func (d *disk) work(write func([]core.Persist) error) error {
 		if err := write(q); err != nil {
 			return err
 		}
-		d.written()
-		d.done(q[len(q)-1].Seq)
+		seq := q[len(q)-1].Seq
+		d.written(q)
+		d.done(seq)
 	}
 }

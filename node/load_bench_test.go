@@ -3,6 +3,7 @@ package node_test
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -61,27 +62,45 @@ func benchConfig(dir string, id, port uint32) node.Config {
 		MaxEntryBytes: 1 << 20, SnapshotEntries: 10_000, Trace: recorder.Settings{Mode: recorder.Ring, MaxBytes: 64 << 20}}
 }
 
-// BenchmarkLoad has a leader in this process and two followers in processes of their
-// own, and 256-byte entries on their way for so many sessions. One thread submits, as
-// the engine's does, and sleeps until it is told of answers. cpu-us/entry and
+// BenchmarkLoad has a node in this process, which leads or follows, and two in processes
+// of their own, and 256-byte entries on their way for so many sessions. One thread
+// submits, as the engine's does, and sleeps until it is told of answers. cpu-us/entry and
 // sleeps/entry (of threads) are of all three processes.
 func BenchmarkLoad(b *testing.B) {
 	answers := newAnswers(b)
 	n, pids := benchCluster(b, answers)
-	for _, sessions := range []int{1, 8, 64, 256} {
-		b.Run(fmt.Sprintf("sessions=%d", sessions), func(b *testing.B) {
-			b.ReportAllocs()
-			before, slept := cpuTime(b, pids), sleeps(b, pids)
-			b.ResetTimer()
-			took := answers.drive(b, n, sessions, b.N)
-			b.StopTimer()
-			slices.Sort(took)
-			b.ReportMetric(float64((cpuTime(b, pids)-before).Microseconds())/float64(b.N), "cpu-us/entry")
-			b.ReportMetric(float64(sleeps(b, pids)-slept)/float64(b.N), "sleeps/entry")
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "entries/s")
-			b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-us")
-		})
+	for _, on := range []struct {
+		name   string
+		leader uint32
+	}{{"leader", 1}, {"follower", 2}} {
+		for _, sessions := range []int{1, 8, 64, 256} {
+			b.Run(fmt.Sprintf("on=%s/sessions=%d", on.name, sessions), func(b *testing.B) {
+				lead(b, n, on.leader)
+				b.ReportAllocs()
+				before, slept := cpuTime(b, pids), sleeps(b, pids)
+				b.ResetTimer()
+				took := answers.drive(b, n, sessions, b.N)
+				b.StopTimer()
+				slices.Sort(took)
+				b.ReportMetric(float64((cpuTime(b, pids)-before).Microseconds())/float64(b.N), "cpu-us/entry")
+				b.ReportMetric(float64(sleeps(b, pids)-slept)/float64(b.N), "sleeps/entry")
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "entries/s")
+				b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-us")
+			})
+		}
 	}
+}
+
+// lead has a node lead.
+func lead(b *testing.B, n *node.Node, id uint32) {
+	eventually(b, fmt.Sprintf("node %d to lead", id), func() error {
+		v, err := n.View(soon(b))
+		if err != nil || core.NodeID(v.Core.Lead) == id {
+			return err
+		}
+		err = n.TransferLeader(soon(b), id)
+		return errors.Join(err, errors.New("it does not yet"))
+	})
 }
 
 func benchCluster(b *testing.B, a *answers) (n *node.Node, pids []int) {
@@ -224,36 +243,35 @@ func (a *answers) drive(b *testing.B, n *node.Node, sessions, entries int) []tim
 	return took
 }
 
-// cpuTime is what the processes have had of processors.
+// cpuTime is what the threads of the processes have had of processors, to the nanosecond.
 func cpuTime(b *testing.B, pids []int) (sum time.Duration) {
-	for _, pid := range pids {
-		s := must[[]byte](b, "schedstat")(os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)))
-		f := strings.Fields(string(s[strings.LastIndexByte(string(s), ')')+2:]))
-		for _, ticks := range f[11:13] { // utime, stime
-			n, err := strconv.Atoi(ticks)
-			if err != nil {
-				b.Fatal(err)
-			}
-			sum += time.Duration(n) * (time.Second / 100)
-		}
-	}
+	ofThreads(b, pids, "schedstat", func(s string) error {
+		n, err := strconv.ParseInt(strings.Fields(s)[0], 10, 64)
+		sum += time.Duration(n)
+		return err
+	})
 	return sum
 }
 
 // sleeps is how often threads of the processes have waited for something.
 func sleeps(b *testing.B, pids []int) (sum int) {
+	ofThreads(b, pids, "status", func(s string) error {
+		_, after, _ := strings.Cut(s, "\nvoluntary_ctxt_switches:")
+		line, _, _ := strings.Cut(after, "\n")
+		n, err := strconv.Atoi(strings.TrimSpace(line))
+		sum += n
+		return err
+	})
+	return sum
+}
+
+// ofThreads reads a file of each thread in /proc.
+func ofThreads(b *testing.B, pids []int, name string, each func(string) error) {
 	for _, pid := range pids {
-		tasks := must[[]string](b, "tasks")(filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid)))
-		for _, task := range tasks {
-			s := must[[]byte](b, "status")(os.ReadFile(task))
-			_, after, _ := strings.Cut(string(s), "\nvoluntary_ctxt_switches:")
-			line, _, _ := strings.Cut(after, "\n")
-			n, err := strconv.Atoi(strings.TrimSpace(line))
-			if err != nil {
-				b.Fatal(err)
+		for _, path := range must[[]string](b, "threads")(filepath.Glob(fmt.Sprintf("/proc/%d/task/*/%s", pid, name))) {
+			if err := each(string(must[[]byte](b, name)(os.ReadFile(path)))); err != nil {
+				b.Fatalf("%s: %v", path, err)
 			}
-			sum += n
 		}
 	}
-	return sum
 }

@@ -23,7 +23,17 @@ type Redaction struct {
 	// Stand changes data of more than Over bytes, in place. Equal data must become
 	// equal, as one entry comes by several times.
 	Stand func(data []byte)
+
+	copies []byte // their memory
+	unused int    // so many times in a row
 }
+
+const (
+	// maxCopyBytes is how much memory is kept for copies.
+	maxCopyBytes = 4 << 20
+	// maxUnused is how many outputs need none of it until it goes.
+	maxUnused = 500
+)
 
 // Cut leaves the beginning of data, a sum over all of it, and zeros from n bytes
 // on. Data of at most n bytes, and what was cut to n bytes before, it leaves as it
@@ -66,11 +76,23 @@ func (r *Redaction) Input(encoded []byte) (found bool) {
 	return found
 }
 
-// Output returns out, redacted. What changes is a copy.
+// again makes use of the copies' memory once more.
+func (r *Redaction) again() {
+	if r.unused++; len(r.copies) > 0 {
+		r.unused = 0
+	}
+	if r.copies = r.copies[:0]; cap(r.copies) > maxCopyBytes || r.unused >= maxUnused {
+		r.copies = nil
+	}
+}
+
+// Output returns out, redacted. What changes is a copy, good until the next call of
+// Output or Entries.
 func (r *Redaction) Output(out Output) Output {
+	r.again()
 	copied := false
 	for i, p := range out.Persist {
-		entries, history := r.Entries(p.Entries), r.Entries(p.History)
+		entries, history := r.entries(p.Entries), r.entries(p.History)
 		if same(entries, p.Entries) && same(history, p.History) {
 			continue
 		}
@@ -125,8 +147,14 @@ func (r *Redaction) retained(out *retain.Output) *retain.Output {
 // same says whether a is b, and no copy of it.
 func same(a, b []Entry) bool { return len(a) == 0 || &a[0] == &b[0] }
 
-// Entries returns es, redacted. What changes is a copy.
+// Entries returns es, redacted. What changes is a copy, good until the next call of
+// Output or Entries.
 func (r *Redaction) Entries(es []Entry) []Entry {
+	r.again()
+	return r.entries(es)
+}
+
+func (r *Redaction) entries(es []Entry) []Entry {
 	copied := false
 	for i, e := range es {
 		if e.Kind != EntryNormal || !r.in((*Redaction).command, e.Data) {
@@ -146,7 +174,9 @@ func (r *Redaction) in(walk func(*Redaction, []byte) bool, b []byte) bool {
 }
 
 func (r *Redaction) copyOf(walk func(*Redaction, []byte) bool, b []byte) []byte {
-	b = bytes.Clone(b)
+	n := len(r.copies)
+	r.copies = append(r.copies, b...) // what was copied before may lie where it did
+	b = r.copies[n:len(r.copies):len(r.copies)]
 	walk(r, b)
 	return b
 }

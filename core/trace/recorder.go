@@ -24,6 +24,7 @@ type Recorder struct {
 	fresh  bool // the next Checkpoint begins a new sum
 	b      []byte
 	large  []byte // the open frame, if it may have to be packed
+	small  int    // inputs since a large one
 	open   bool   // between Input and Output
 	pack   bool   // the open frame is in large
 	at     int    // where the open frame begins in b
@@ -122,10 +123,14 @@ func (r *Recorder) Input(now int64, in core.Input) {
 		return
 	}
 	if !large(in) {
+		if r.small++; r.small >= maxSmall {
+			r.large = nil
+		}
 		r.b = beginInput(r.b, in)
 		r.Redact.Input(r.b[r.at+inputAt:])
 		return
 	}
+	r.small = 0
 	r.large = beginInput(r.large[:0], in)
 	if r.pack = r.Redact.Input(r.large[inputAt:]); !r.pack {
 		r.b = append(r.b, r.large...)
@@ -183,8 +188,12 @@ func (r *Recorder) end(sum uint64, parts *core.Parts) {
 	}
 }
 
-// maxLargeBytes is how much memory is kept for large inputs.
-const maxLargeBytes = 1 << 20
+const (
+	// maxLargeBytes is how much memory is kept for large inputs.
+	maxLargeBytes = 4 << 20
+	// maxSmall is how many others come until it goes.
+	maxSmall = 500
+)
 
 // add appends a frame, between two steps.
 func (r *Recorder) add(before string, f Frame) {

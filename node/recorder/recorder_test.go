@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -273,6 +274,26 @@ func TestLargeState(t *testing.T) {
 	h.propose(2000, strings.Repeat("x", 500))
 	if h.rec.Off() == nil || !strings.Contains(h.rec.Off().Error(), "too many for a ring of 200000") {
 		t.Errorf("off: %v", h.rec.Off())
+	}
+}
+
+// What is recorded of a large entry is made in memory that is used again.
+func TestLargeEntriesAllocateNothing(t *testing.T) {
+	allocated := func(s Settings) uint64 {
+		h := open(t, filepath.Join(t.TempDir(), "trace"), s)
+		h.marks = 10_000
+		h.boot()
+		data := strings.Repeat("x", 1<<20)
+		h.propose(5, data)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		h.propose(20, data)
+		runtime.ReadMemStats(&after)
+		return (after.TotalAlloc - before.TotalAlloc) / 20
+	}
+	off, on := allocated(Settings{}), allocated(Settings{Mode: Ring, MaxBytes: 64 << 20})
+	if on > off+100_000 {
+		t.Errorf("%d bytes are allocated for an entry of 1 MB, %d without the recorder", on, off)
 	}
 }
 

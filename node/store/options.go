@@ -23,6 +23,10 @@ const (
 	// cache. A log is read seldom, and then forwards.
 	blockCacheBytes = 2 << 20
 
+	// maxManifestBytes is how much a start reads at most to know which tables there
+	// are, beside what a list of them takes.
+	maxManifestBytes = 1 << 20
+
 	// maxOpenTables bounds the file descriptors that the store keeps open.
 	maxOpenTables = 64
 )
@@ -91,6 +95,7 @@ func (o Options) pebbleOptions(p *Pebble) *pebble.Options {
 		// large entries does. There are two under any other load.
 		MemTableStopWritesThreshold: maxMemTables,
 		MaxOpenFiles:                maxOpenTables,
+		MaxManifestFileSize:         maxManifestBytes,
 		Logger:                      log,
 		ErrorIfNotExists:            o.Existing,
 		EventListener: &pebble.EventListener{

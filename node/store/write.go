@@ -65,8 +65,7 @@ func (p *Pebble) writeHere(batches []core.Persist) error {
 
 // orFail makes err, if it is one, the store's last word.
 func (p *Pebble) orFail(err error) error {
-	var broken *brokenError
-	if err == nil || errors.As(err, &broken) {
+	if err == nil || isBroken(err) != nil {
 		return err
 	}
 	p.guard.fail(err)
@@ -103,11 +102,20 @@ func (e *brokenError) Error() string { return fmt.Sprint(e.what) }
 
 // orPanic is what Write does with such an error.
 func orPanic(err error) error {
-	var broken *brokenError
-	if errors.As(err, &broken) {
+	if err == nil {
+		return nil
+	}
+	if broken := isBroken(err); broken != nil {
 		panic(broken.what)
 	}
 	return err
+}
+
+// isBroken is the brokenError in err, nil if there is none.
+func isBroken(err error) *brokenError {
+	var broken *brokenError
+	errors.As(err, &broken)
+	return broken
 }
 
 // check is logstore.Check with an error.

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"testing"
 
@@ -87,6 +88,33 @@ func TestBatchesTogether(t *testing.T) {
 		t.Errorf("%d entries, %v, %d ms, %v", len(d.Entries), d.HardState, d.PromiseMillis, err)
 	}
 	if err := again.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Entries are encoded where Pebble wants them: what a call allocates does not grow with
+// their number.
+func TestWriteAllocatesLittle(t *testing.T) {
+	s, err := store.Open(t.TempDir(), store.Options{Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const together, runs = 64, 200
+	batches := make([]core.Persist, 0, together*(runs+1))
+	for i := uint64(1); i <= together*(runs+1); i++ {
+		batches = append(batches, core.Persist{Entries: storetest.Entries(i, 1, 1, 280), HardState: &core.HardState{Term: 1, Commit: i - 1}})
+	}
+	err = s.Writer(func(write func([]core.Persist) error) (err error) {
+		n := testing.AllocsPerRun(runs, func() {
+			err = errors.Join(err, write(batches[:together]))
+			batches = batches[together:]
+		})
+		if n > together/4 { // flushes are among them
+			t.Errorf("%v allocations for %d entries", n, together)
+		}
+		return err
+	})
+	if err := errors.Join(err, s.Close()); err != nil {
 		t.Fatal(err)
 	}
 }

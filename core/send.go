@@ -29,7 +29,7 @@ type growing struct {
 func (c *Core) send(env *corepb.Envelope) {
 	env.From = c.self
 	c.decorate(env)
-	c.out.Send = append(c.out.Send, Send{To: env.GetTo(), Data: marshal(env), Snapshot: env.GetRaft().GetType() == pb.MsgSnap})
+	c.out.Send = append(c.out.Send, Send{To: env.GetTo(), Data: encodeEnvelope(env), Snapshot: env.GetRaft().GetType() == pb.MsgSnap})
 }
 
 // sendRaft sends a message of the library's.
@@ -80,7 +80,7 @@ func (c *Core) decorate(env *corepb.Envelope) {
 
 func (c *Core) sendForward(to uint64, cmd *corepb.Command) {
 	size := len(cmd.GetData()) + commandFrameBytes
-	if g := c.lastGrowing(to); g != nil && g.forward != nil && c.knowsMore(to) && g.bytes+size <= maxMessageBytes {
+	if g := c.lastGrowing(to); g != nil && g.forward != nil && c.knowsMore() && g.bytes+size <= maxMessageBytes {
 		g.forward.More, g.bytes = append(g.forward.More, cmd), g.bytes+size
 		return
 	}
@@ -88,7 +88,7 @@ func (c *Core) sendForward(to uint64, cmd *corepb.Command) {
 }
 
 func (c *Core) sendForwardReply(to uint64, r *corepb.ForwardReply) {
-	if g := c.lastGrowing(to); g != nil && g.reply != nil && c.knowsMore(to) && g.bytes+commandFrameBytes <= maxMessageBytes {
+	if g := c.lastGrowing(to); g != nil && g.reply != nil && c.knowsMore() && g.bytes+commandFrameBytes <= maxMessageBytes {
 		g.reply.More, g.bytes = append(g.reply.More, r), g.bytes+commandFrameBytes
 		return
 	}
@@ -99,9 +99,10 @@ func (c *Core) sendForwardReply(to uint64, r *corepb.ForwardReply) {
 // the answer to it takes, rather more.
 const commandFrameBytes = 48
 
-// knowsMore says that a member knows Forward.more and ForwardReply.more, as far as this
-// node knows.
-func (c *Core) knowsMore(id uint64) bool { return c.newestOf(id) >= forwardsMoreVersion }
+// knowsMore says that all members look at Forward.more and ForwardReply.more: builds that
+// do not are refused at that cluster version. What a member said of its own build is not
+// enough: it may have gone back to an older one since.
+func (c *Core) knowsMore() bool { return c.members.Version >= forwardsMoreVersion }
 
 // grow adds a message that may still grow.
 func (c *Core) grow(to uint64, g growing) {
@@ -192,7 +193,7 @@ func (c *Core) encodeGrown() {
 			env.Body = &corepb.Envelope_ForwardReply{ForwardReply: g.reply}
 		}
 		env.From = c.self
-		s.Data = marshal(env)
+		s.Data = encodeEnvelope(env)
 	}
 	clear(c.growing)
 	c.growing = c.growing[:0]

@@ -115,10 +115,13 @@ func (r *runner) serveHost(t taken) {
 // got it. What was given up just then ends here, as nobody may see the Cancel.
 func (c *Call) between(asked bool) {
 	c.mu.Lock()
-	c.run, c.state, c.again = nil, callBetween, c.again || asked
+	out := c.state == callAsked
+	if out {
+		c.run, c.state, c.again = nil, callBetween, c.again || asked
+	}
 	givenUp := c.givenUp
 	c.mu.Unlock()
-	if givenUp {
+	if out && givenUp {
 		c.giveUp()
 	}
 }

@@ -3,7 +3,9 @@ package node_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -192,4 +194,105 @@ func TestAnswered(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A panic of who owns the core comes to the host by Config.Go, also when it is the
+// host's own thread that steps: Submit returns. All Calls are done, with an unknown
+// outcome, and what led to it replays.
+func TestOwnerPanics(t *testing.T) {
+	m, cs := newMember(t, 1), newCalls(t)
+	armed, died := atomic.Bool{}, make(chan any, 10)
+	m.cfg.Go = func(f func()) {
+		go func() {
+			defer func() {
+				if p := recover(); p != nil {
+					died <- p
+				}
+			}()
+			f()
+		}()
+	}
+	m.cfg.Publish = func(s node.Status) {
+		if armed.Load() {
+			panic("planted")
+		}
+		m.out.add(s)
+	}
+	m.open().init(true)
+	if err := m.AwaitLeader(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	ever := cs.make(0, func(id uint64) core.Input { return core.WaitApplied{ID: id, Index: 1 << 40} })
+	m.Submit([]*node.Call{ever})
+	batch := []*node.Call{ever}
+	armed.Store(true)
+	for i := range 10 {
+		call := cs.propose(request(1, i), "x")
+		m.Submit([]*node.Call{call})
+		batch = append(batch, call)
+	}
+	cs.wait(len(batch))
+	for i, call := range batch {
+		wantCode(t, fmt.Sprintf("call %d", i), cs.end(call).err, core.Unknown)
+	}
+	select {
+	case p := <-died:
+		if p != "planted" {
+			t.Errorf("panicked with %v", p)
+		}
+	case <-time.After(patience):
+		t.Fatal("the host was not told")
+	}
+	armed.Store(false)
+	m.stop()
+	if p := replayTrace(t, m.traceDir()); p.inputs == 0 || !strings.Contains(p.notes, "planted") {
+		t.Errorf("%d inputs, notes %q", p.inputs, p.notes)
+	}
+}
+
+// More Calls than may wait are refused at once, and say so; those that wait go on.
+func TestCallsOverBound(t *testing.T) {
+	const over = 4096 + 1
+	m, cs := newMember(t, 1), newCalls(t)
+	armed, stuck, goOn := atomic.Bool{}, make(chan struct{}), make(chan struct{})
+	m.cfg.Publish = func(s node.Status) {
+		if armed.CompareAndSwap(true, false) {
+			close(stuck)
+			<-goOn
+		}
+		m.out.add(s)
+	}
+	m.open().init(true)
+	if err := m.AwaitLeader(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	armed.Store(true)
+	first := cs.propose(request(1, 0), "first")
+	go m.Submit([]*node.Call{first})
+	<-stuck
+	waits := cs.propose(request(1, 1), "waits")
+	m.Submit([]*node.Call{waits})
+	many := make([]*node.Call, over)
+	for i := range many {
+		many[i] = cs.propose(request(2, i), "over")
+	}
+	m.Submit(many)
+	cs.wait(over)
+	for _, call := range many {
+		if err := cs.end(call).err; !isBusy(err) {
+			t.Fatalf("a call over the bound: %v", err)
+		}
+	}
+	close(goOn)
+	cs.wait(2)
+	for _, call := range []*node.Call{first, waits} {
+		if err := cs.end(call).err; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func isBusy(err error) bool {
+	var r *node.RequestError
+	return errors.As(err, &r) && r.Code == core.Busy
 }

@@ -13,22 +13,26 @@ import (
 // applied, for which they must be on its disk, and sends a follower no more than
 // maxInflightBytes that the follower's disk has not confirmed.
 type disk struct {
-	write  func([]core.Persist) error
+	writer writer
 	done   func(seq uint64)
 	failed func(error)
 
 	mu      sync.Mutex
 	wake    sync.Cond
 	queue   []core.Persist
-	stopped bool   // nothing more is added
-	dropped bool   // what waits is not written
-	writing uint64 // the last batch of the write under way; 0: none
+	spare   []core.Persist // for reuse
+	stopped bool           // nothing more is added
+	dropped bool           // what waits is not written
+	writing uint64         // the last batch of the write under way; 0: none
 	began   time.Time
 	ended   chan struct{}
 }
 
-func newDisk(write func([]core.Persist) error, done func(uint64), failed func(error)) *disk {
-	d := &disk{write: write, done: done, failed: failed, ended: make(chan struct{})}
+// writer is store.Store.Writer.
+type writer func(loop func(write func([]core.Persist) error) error) error
+
+func newDisk(w writer, done func(uint64), failed func(error)) *disk {
+	d := &disk{writer: w, done: done, failed: failed, ended: make(chan struct{})}
 	d.wake.L = &d.mu
 	return d
 }
@@ -68,7 +72,7 @@ func (d *disk) next() []core.Persist {
 		return nil
 	}
 	q := d.queue
-	d.queue = nil
+	d.queue = d.spare[:0]
 	d.writing, d.began = q[len(q)-1].Seq, time.Now()
 	return q
 }
@@ -88,24 +92,32 @@ func (d *disk) hangs() bool {
 	return d.writing != 0 && time.Since(d.began) > closeLimit
 }
 
-func (d *disk) written() {
+func (d *disk) written(q []core.Persist) {
+	clear(q)
 	d.mu.Lock()
-	d.writing = 0
+	d.writing, d.spare = 0, q
 	d.mu.Unlock()
 }
 
 func (d *disk) loop() {
 	defer close(d.ended)
+	if err := d.writer(d.work); err != nil {
+		d.failed(err)
+	}
+}
+
+// work writes what comes. After a failure write may not return, see store.Store.Writer.
+func (d *disk) work(write func([]core.Persist) error) error {
 	for {
 		q := d.next()
 		if q == nil {
-			return
+			return nil
 		}
-		if err := d.write(q); err != nil {
-			d.failed(err)
-			return
+		if err := write(q); err != nil {
+			return err
 		}
-		d.written()
-		d.done(q[len(q)-1].Seq)
+		seq := q[len(q)-1].Seq
+		d.written(q)
+		d.done(seq)
 	}
 }

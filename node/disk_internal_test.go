@@ -20,7 +20,7 @@ func TestDiskStops(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			begun, goOn := make(chan struct{}), make(chan struct{})
 			var written []uint64
-			d := newDisk(func(b []core.Persist) error {
+			write := func(b []core.Persist) error {
 				if len(written) == 0 {
 					close(begun)
 					<-goOn
@@ -29,7 +29,9 @@ func TestDiskStops(t *testing.T) {
 					written = append(written, p.Seq)
 				}
 				return nil
-			}, func(uint64) {}, func(err error) { t.Error(err) })
+			}
+			d := newDisk(func(loop func(func([]core.Persist) error) error) error { return loop(write) },
+				func(uint64) {}, func(err error) { t.Error(err) })
 			go d.loop()
 			d.add([]core.Persist{{Seq: 1, Sync: true}})
 			<-begun

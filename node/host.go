@@ -48,7 +48,7 @@ func (r *runner) Persist(b []core.Persist) {
 	r.disk.add(b)
 }
 
-// Send gathers what a step sends: see flush.
+// Send gathers what a step sends: see flush. Who waits for a reply gets that first.
 func (r *runner) Send(s core.Send) {
 	if s.Snapshot {
 		r.n.stats.snapshotsSent.Add(1)
@@ -68,13 +68,11 @@ func (r *runner) flush() {
 // Apply has nothing to wait for: apply workers read the log store at a pace of
 // their own.
 func (r *runner) Apply(as []core.Apply) (taken bool) {
-	r.flush() // before the next step
 	r.n.stats.applied(as)
 	return true
 }
 
 func (r *runner) Reply(rep core.Reply) {
-	r.flush() // others wait longer than who gets a reply
 	if x := r.waiting[rep.ID]; x != nil {
 		delete(r.waiting, rep.ID)
 		delete(r.kept.gathered, rep.ID)

@@ -3,6 +3,7 @@ package node_test
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -61,27 +62,45 @@ func benchConfig(dir string, id, port uint32) node.Config {
 		MaxEntryBytes: 1 << 20, SnapshotEntries: 10_000, Trace: recorder.Settings{Mode: recorder.Ring, MaxBytes: 64 << 20}}
 }
 
-// BenchmarkLoad has a leader in this process and two followers in processes of their
-// own, and 256-byte entries on their way for so many sessions. One thread submits, as
-// the engine's does, and sleeps until it is told of answers. cpu-us/entry and
+// BenchmarkLoad has a node in this process, which leads or follows, and two in processes
+// of their own, and 256-byte entries on their way for so many sessions. One thread
+// submits, as the engine's does, and sleeps until it is told of answers. cpu-us/entry and
 // sleeps/entry (of threads) are of all three processes.
 func BenchmarkLoad(b *testing.B) {
 	answers := newAnswers(b)
 	n, pids := benchCluster(b, answers)
-	for _, sessions := range []int{1, 8, 64, 256} {
-		b.Run(fmt.Sprintf("sessions=%d", sessions), func(b *testing.B) {
-			b.ReportAllocs()
-			before, slept := cpuTime(b, pids), sleeps(b, pids)
-			b.ResetTimer()
-			took := answers.drive(b, n, sessions, b.N)
-			b.StopTimer()
-			slices.Sort(took)
-			b.ReportMetric(float64((cpuTime(b, pids)-before).Microseconds())/float64(b.N), "cpu-us/entry")
-			b.ReportMetric(float64(sleeps(b, pids)-slept)/float64(b.N), "sleeps/entry")
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "entries/s")
-			b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-us")
-		})
+	for _, on := range []struct {
+		name   string
+		leader uint32
+	}{{"leader", 1}, {"follower", 2}} {
+		for _, sessions := range []int{1, 8, 64, 256} {
+			b.Run(fmt.Sprintf("on=%s/sessions=%d", on.name, sessions), func(b *testing.B) {
+				lead(b, n, on.leader)
+				b.ReportAllocs()
+				before, slept := cpuTime(b, pids), sleeps(b, pids)
+				b.ResetTimer()
+				took := answers.drive(b, n, sessions, b.N)
+				b.StopTimer()
+				slices.Sort(took)
+				b.ReportMetric(float64((cpuTime(b, pids)-before).Microseconds())/float64(b.N), "cpu-us/entry")
+				b.ReportMetric(float64(sleeps(b, pids)-slept)/float64(b.N), "sleeps/entry")
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "entries/s")
+				b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-us")
+			})
+		}
 	}
+}
+
+// lead has a node lead.
+func lead(b *testing.B, n *node.Node, id uint32) {
+	eventually(b, fmt.Sprintf("node %d to lead", id), func() error {
+		v, err := n.View(soon(b))
+		if err != nil || core.NodeID(v.Core.Lead) == id {
+			return err
+		}
+		err = n.TransferLeader(soon(b), id)
+		return errors.Join(err, errors.New("it does not yet"))
+	})
 }
 
 func benchCluster(b *testing.B, a *answers) (n *node.Node, pids []int) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,6 +36,7 @@ type runner struct {
 	// The rest belongs to the owner.
 	tick     time.Duration
 	clock    core.Clock
+	taken    []any        // from in, and being carried out
 	inputs   []core.Input // of the step that is being made
 	waiting  map[uint64]asker
 	sends    []core.Send // of this step, not handed on yet
@@ -60,7 +62,7 @@ func newRunner(n *Node, c *core.Core, s store.Store) *runner {
 		kept: kept{map[uint64][]byte{}, map[uint64]*gathered{}}, tick: n.cfg.tick(), electionMillis: uint64(n.cfg.ElectionTimeout.Milliseconds()),
 		heartbeatMillis: uint64(n.cfg.HeartbeatInterval.Milliseconds()), waiting: map[uint64]asker{}}
 	r.clock.Now = func() int64 { return int64(boottime()) }
-	r.disk = newDisk(n.stats.timed(s.Write), r.persisted, n.fail)
+	r.disk = newDisk(n.stats.timed(s.Writer), r.persisted, n.fail)
 	return r
 }
 
@@ -118,17 +120,17 @@ func (r *runner) end() {
 		r.n.rec.Close("the core was stopped")
 	}
 	var left []*Call
-	for _, x := range r.waiting {
+	leave := func(x any, asked bool) {
 		if c, ok := x.(*Call); ok {
-			c.between(true)
+			c.between(asked)
 			left = append(left, c)
 		}
 	}
-	for _, x := range items {
-		if c, ok := x.(*Call); ok {
-			c.between(false)
-			left = append(left, c)
-		}
+	for _, x := range r.waiting {
+		leave(x, true)
+	}
+	for _, x := range slices.Concat(r.taken, items) {
+		leave(x, false)
 	}
 	r.n.leave(r, left)
 }
@@ -199,6 +201,7 @@ func (r *runner) crashed() {
 
 // carryOut steps the core with items, in their order.
 func (r *runner) carryOut(items []any) {
+	r.taken = items
 	for _, x := range items {
 		switch x := x.(type) {
 		case core.Tick:
@@ -219,6 +222,7 @@ func (r *runner) carryOut(items []any) {
 	}
 	r.settle()
 	clear(items)
+	r.taken = nil
 }
 
 // settle steps the core with the inputs that were gathered, as few batches.
@@ -251,11 +255,11 @@ func batchLen(inputs []core.Input) (n int) {
 
 func (r *runner) step(in core.Input) {
 	core.Perform(r.core, in, r)
-	r.flush()
 	if r.answered {
 		r.answered = false
 		r.n.cfg.Answered()
 	}
+	r.flush()
 }
 
 // asker is who waits for a reply of the core. The owner calls its methods.

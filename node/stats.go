@@ -88,29 +88,42 @@ func (s *stats) proposed(began time.Time, err error) {
 	}
 }
 
-// timed is write with a look at the clock. A write that has nothing to make
+// timed is w with a look at the clock at each write. One that has nothing to make
 // durable does not count.
-func (s *stats) timed(write func([]core.Persist) error) func([]core.Persist) error {
-	return func(b []core.Persist) error {
-		if !slices.ContainsFunc(b, func(p core.Persist) bool { return p.Sync }) {
-			return write(b)
-		}
-		began := time.Now()
-		s.mu.Lock()
-		s.began = began
-		s.mu.Unlock()
-		err := write(b)
-		now := time.Now()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.began = time.Time{}
-		if err == nil {
-			s.syncs++
-			s.syncing += now.Sub(began)
-			s.last = Sync{now, now.Sub(began)}
-			s.max = max(s.max, s.last.Took)
-		}
-		return err
+func (s *stats) timed(w writer) writer {
+	return func(loop func(func([]core.Persist) error) error) error {
+		defer s.synced(time.Time{}) // a failure leaves a write where it is
+		return w(func(write func([]core.Persist) error) error {
+			return loop(func(b []core.Persist) error {
+				if !slices.ContainsFunc(b, func(p core.Persist) bool { return p.Sync }) {
+					return write(b)
+				}
+				began := time.Now()
+				s.mu.Lock()
+				s.began = began
+				s.mu.Unlock()
+				err := write(b)
+				if err != nil {
+					began = time.Time{}
+				}
+				s.synced(began)
+				return err
+			})
+		})
+	}
+}
+
+// synced notes that no sync is under way any more, and counts one that began then.
+func (s *stats) synced(began time.Time) {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.began = time.Time{}
+	if !began.IsZero() {
+		s.syncs++
+		s.syncing += now.Sub(began)
+		s.last = Sync{now, now.Sub(began)}
+		s.max = max(s.max, s.last.Took)
 	}
 }
 

@@ -50,7 +50,7 @@ var faultDirOlder = Kind{
 // an older copy of it.
 func (w *World) mayForget(n *node, copied *directory) bool {
 	d := n.disk.dir
-	if !w.mayLose(n) || len(n.disk.unsynced)+len(n.disk.writing)+len(n.disk.queue) > 0 || d.identity != copied.identity ||
+	if !w.mayLose(n) || needsSync(n.disk.writing) || needsSync(n.disk.queue) || d.identity != copied.identity ||
 		d.hard.Term != copied.hard.Term || d.hard.Vote != copied.hard.Vote || d.promise != copied.promise {
 		return false
 	}

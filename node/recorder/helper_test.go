@@ -28,6 +28,7 @@ type host struct {
 	tail  uint64 // Config.MaxTailBytes
 	marks uint64 // Config.SnapshotEntries
 	entry int    // Config.MaxEntryBytes
+	stuck bool   // the disk
 }
 
 func open(t testing.TB, dir string, s Settings) *host {
@@ -97,6 +98,9 @@ func (h *host) Event(core.Event) {}
 func (h *host) MembersChanged(core.Members) {}
 
 func (h *host) Persist(b []core.Persist) {
+	if h.stuck {
+		return
+	}
 	h.toDo = append(h.toDo, core.Persisted{Seq: b[len(b)-1].Seq})
 }
 

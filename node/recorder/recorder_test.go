@@ -276,6 +276,14 @@ func TestLargeState(t *testing.T) {
 	}
 }
 
+func checkpointBytes(c *core.Core) int {
+	b, err := c.Checkpoint()
+	if err != nil {
+		return 0
+	}
+	return len(b)
+}
+
 // However large entries are, the state of a core takes no more of a ring; when it
 // would be too large by itself, only the first bytes of all entries are recorded
 // until it is smaller. All of it replays.
@@ -300,7 +308,18 @@ func TestLargeEntries(t *testing.T) {
 		}
 	}
 	dir := filepath.Join(t.TempDir(), "trace")
-	h := open(t, dir, Settings{Mode: Ring, MaxBytes: 1 << 20})
+	h := open(t, dir, Settings{Mode: Ring, MaxBytes: MinBytes})
+	h.boot()
+	h.stuck = true // as much as a leader takes: none of it is on a disk
+	h.propose(100, strings.Repeat("x", 1<<20))
+	h.rec.Set(Settings{Mode: Off})
+	h.rec.Set(Settings{Mode: Ring, MaxBytes: MinBytes})
+	h.tick()
+	if size := checkpointBytes(h.core); h.rec.Off() != nil || size < 30<<20 {
+		t.Errorf("a state of %d bytes: off: %v", size, h.rec.Off())
+	}
+	dir = filepath.Join(t.TempDir(), "trace")
+	h = open(t, dir, Settings{Mode: Ring, MaxBytes: 1 << 20})
 	h.tail, h.marks = 600_000, 2000
 	h.boot()
 	h.propose(2000, strings.Repeat("x", 500))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -30,6 +31,7 @@ func (p *Pebble) damage(err error) *CorruptError {
 	// A file that is not there: lost, or a crash of the machine interrupted the
 	// very first Open, when nothing had been acknowledged.
 	case strings.Contains(err.Error(), "object size mismatch"):
+	case cutOptions(err.Error()): // Pebble's, which are the same in every store
 	case pebble.IsCorruptionError(err), errors.Is(err, fs.ErrNotExist), errors.Is(err, record.ErrInvalidChunk), errors.Is(err, record.ErrZeroedChunk), errors.Is(err, record.ErrUnexpectedEOF):
 	case errors.Is(err, syscall.EISDIR) && !strings.Contains(err.Error(), p.fs.PathJoin(p.dir, "LOCK")):
 	default:
@@ -70,10 +72,31 @@ func (p *Pebble) culprit(err error, text string) string {
 	if table := tableNumber.FindStringSubmatch(text); table != nil {
 		return "file " + p.fs.PathJoin(p.dir, table[1]+".sst")
 	}
+	if cutOptions(text) {
+		return "file " + p.fs.PathJoin(p.dir, p.options())
+	}
 	if strings.Contains(text, "WAL") {
 		return "write-ahead log (files " + p.fs.PathJoin(p.dir, "*.log") + ")"
 	}
 	return "its files"
+}
+
+// cutOptions says that an error of Pebble, which names no file, is about the end of its
+// OPTIONS file.
+func cutOptions(text string) bool {
+	return strings.Contains(text, "invalid key=value syntax") || strings.Contains(text, "name from file")
+}
+
+// options is the name of the newest OPTIONS file, the one that Pebble reads.
+func (p *Pebble) options() string {
+	name := "OPTIONS-*"
+	names, _ := p.fs.List(p.dir) // it can only be named less well
+	for _, n := range names {
+		if n = filepath.Base(n); strings.HasPrefix(n, "OPTIONS-") && (name == "OPTIONS-*" || len(n) > len(name) || n > name) {
+			name = n
+		}
+	}
+	return name
 }
 
 // complete refuses a directory that was a store, but has lost the file that says

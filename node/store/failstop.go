@@ -72,14 +72,7 @@ func (g *guard) stop(err error) {
 // the store, whichever comes first. It turns a panic of f into a failure.
 func (g *guard) do(f func() error) error {
 	done := make(chan error, 1)
-	go func() {
-		defer func() {
-			if r := recover(); r != nil {
-				g.fail(fmt.Errorf("store: panic: %v\n%s", r, debug.Stack()))
-			}
-		}()
-		done <- f()
-	}()
+	go func() { done <- g.caught(f) }()
 	select {
 	case err := <-done:
 		if failed := g.failed(); failed != nil {
@@ -89,6 +82,17 @@ func (g *guard) do(f func() error) error {
 	case <-g.dead:
 		return g.err
 	}
+}
+
+// caught runs f and turns a panic of it into a failure.
+func (g *guard) caught(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			g.fail(fmt.Errorf("store: panic: %v\n%s", r, debug.Stack()))
+			err = g.failed()
+		}
+	}()
+	return f()
 }
 
 // failStopFS passes every call on to FS until one that changes something fails. One

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync/atomic"
@@ -36,9 +37,9 @@ func (f *failNth) MaybeError(op errorfs.Op) error {
 	return nil
 }
 
-// workload writes until it is done or something fails. It returns how many
-// entries are in the log for certain, and how many may be.
-func workload(o store.Options) (s *store.Pebble, synced, written uint64, err error) {
+// workload writes until it is done or something fails, as a Writer or by single calls of
+// Write. It returns how many entries are in the log for certain, and how many may be.
+func workload(o store.Options, asWriter bool) (s *store.Pebble, synced, written uint64, err error) {
 	if s, err = store.Open("data", o); err != nil {
 		return nil, 0, 0, err
 	}
@@ -46,20 +47,29 @@ func workload(o store.Options) (s *store.Pebble, synced, written uint64, err err
 	if err := s.SetIdentity(core.Identity{ClusterID: "c", NodeID: 1}); err != nil {
 		return s, 0, 0, err
 	}
-	for i := uint64(1); i <= 12; i++ {
-		in := core.Persist{Entries: storetest.Entries(i, 1, 1, int(i%3)*60_000), Sync: i%2 == 0}
-		if i%4 == 0 {
-			in.Mark = &core.Snapshot{Index: i, Term: 1}
+	var last, durable atomic.Uint64 // a loop of a Writer stays where it is
+	loop := func(write func([]core.Persist) error) error {
+		for i := uint64(1); i <= 12; i++ {
+			in := core.Persist{Entries: storetest.Entries(i, 1, 1, int(i%3)*60_000), Sync: i%2 == 0}
+			if i%4 == 0 {
+				in.Mark = &core.Snapshot{Index: i, Term: 1}
+			}
+			last.Store(i)
+			if err := write([]core.Persist{in}); err != nil {
+				return err
+			}
+			if in.Sync {
+				durable.Store(i)
+			}
 		}
-		written = i
-		if err := s.Write([]core.Persist{in}); err != nil {
-			return s, synced, written, err
-		}
-		if in.Sync {
-			synced = i
-		}
+		return nil
 	}
-	return s, synced, written, nil
+	if asWriter {
+		err = s.Writer(loop)
+	} else {
+		err = loop(s.Write)
+	}
+	return s, durable.Load(), last.Load(), err
 }
 
 // Whichever single write, sync, rename or create fails: the store fails for
@@ -73,7 +83,7 @@ func TestFirstFailureIsFinal(t *testing.T) {
 		inj.n.Store(n)
 		o := store.Options{MemTableBytes: 256 << 10, Logger: quiet, Retention: store.Retention{RetainEntries: 2}}
 		o.FS = errorfs.Wrap(base, inj)
-		s, synced, written, err := workload(o)
+		s, synced, written, err := workload(o, n%2 == 0)
 		if err == nil {
 			// The nth call may come in the background, or only in Close.
 			err = s.Close()
@@ -155,6 +165,54 @@ func checkSurvived(t *testing.T, n int64, keep int, fs vfs.FS, synced, written u
 	}
 	if err := s.Close(); err != nil {
 		t.Errorf("call %d, %d %% kept: close: %v", n, keep, err)
+	}
+}
+
+// A Writer returns what its loop returns, and panics as it does.
+func TestWriter(t *testing.T) {
+	s, err := store.Open("data", store.Options{FS: vfs.NewMem(), Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine := errors.New("the loop's")
+	var outer func([]core.Persist) error
+	err = s.Writer(func(write func([]core.Persist) error) error {
+		outer = write
+		if err := write([]core.Persist{{Entries: storetest.Entries(1, 3, 1, 10), Sync: true}}); err != nil {
+			return err
+		}
+		return mine
+	})
+	if err != mine || s.Bounds().Last != 3 {
+		t.Errorf("%v, the log ends at %d", err, s.Bounds().Last)
+	}
+	panics := func(what string, f func()) {
+		t.Helper()
+		defer func() {
+			if r := recover(); r == nil || !strings.Contains(fmt.Sprint(r), what) {
+				t.Errorf("panic %v instead of %q", r, what)
+			}
+		}()
+		f()
+	}
+	panics("a gap: entry 9, but the log ends at 3", func() {
+		err := s.Writer(func(write func([]core.Persist) error) error {
+			return write([]core.Persist{{Entries: storetest.Entries(9, 1, 1, 10)}})
+		})
+		t.Errorf("it returned %v", err)
+	})
+	panics("the host's", func() {
+		err := s.Writer(func(func([]core.Persist) error) error { panic("the host's") })
+		t.Errorf("it returned %v", err)
+	})
+	if err := s.Write([]core.Persist{{Entries: storetest.Entries(4, 1, 1, 10), Sync: true}}); err != nil {
+		t.Error(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := outer(nil); err != store.ErrClosed {
+		t.Errorf("after Close: %v", err)
 	}
 }
 

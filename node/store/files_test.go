@@ -143,6 +143,35 @@ func TestDamagedFile(t *testing.T) {
 	}
 }
 
+// Pebble names no file when its OPTIONS file is cut within a line, and takes a cut name
+// for another's.
+func TestOptionsCut(t *testing.T) {
+	whole := filepath.Join(t.TempDir(), "data")
+	path := diskStore(t, whole)["OPTIONS"]
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := 0
+	for size := int64(0); size < info.Size(); size += 23 {
+		dir := filepath.Join(t.TempDir(), "data")
+		if err := os.CopyFS(dir, os.DirFS(whole)); err != nil {
+			t.Fatal(err)
+		}
+		cut := filepath.Join(dir, filepath.Base(path))
+		if err := os.Truncate(cut, size); err != nil {
+			t.Fatal(err)
+		}
+		if err := openAndRead(dir, store.Options{}); err != nil {
+			refused++
+			saysDamage(t, fmt.Sprintf("OPTIONS cut to %d bytes", size), cut, err)
+		}
+	}
+	if refused == 0 {
+		t.Error("every cut file was taken")
+	}
+}
+
 // saysDamage wants a way out, and the file's path where the file alone says what is
 // wrong. Pebble takes what it cannot read of a log, or of a manifest, for its end:
 // what is missing then is known by what it was for.

@@ -67,7 +67,7 @@ func TestFullDiskAtEveryCall(t *testing.T) {
 			inj.times.Store(times)
 			o := store.Options{MemTableBytes: 256 << 10, Logger: quiet, Retention: store.Retention{RetainEntries: 2}}
 			o.FS = errorfs.Wrap(base, inj)
-			s, synced, written, err := workload(o)
+			s, synced, written, err := workload(o, n%2 == 0)
 			if err == nil {
 				wantRoomAgain(t, s)
 				if last := s.Bounds().Last; last != 12 {

@@ -1,13 +1,13 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
-	"log/slog"
-
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"log/slog"
 
 	"github.com/pgraft/pgraft/core"
 )
@@ -17,7 +17,9 @@ const (
 	minMemTableBytes     = 256 << 10
 	maxMemTableBytes     = 64 << 20
 
-	// blockCacheBytes is beside the memtables, which Pebble counts against its
+	maxMemTables = 4
+
+	// blockCacheBytes is beside two memtables, which Pebble counts against its
 	// cache. A log is read seldom, and then forwards.
 	blockCacheBytes = 2 << 20
 
@@ -36,7 +38,8 @@ type Options struct {
 	// Retention can be changed later by SetRetention.
 	Retention
 	// MemTableBytes bounds the memory for what is not yet in tables, of which
-	// there may be two; 0 is 4 MiB. An entry may be larger.
+	// there may be two, four while large entries are written; 0 is 4 MiB. An entry
+	// may be larger.
 	MemTableBytes uint64
 	// Logger gets errors only; nil is slog.Default.
 	Logger *slog.Logger
@@ -82,11 +85,14 @@ func (o Options) pebbleOptions(p *Pebble) *pebble.Options {
 	po := &pebble.Options{
 		FS:                 p.fs,
 		FormatMajorVersion: pebbleFormat,
-		CacheSize:          int64(o.MemTableBytes + blockCacheBytes),
+		CacheSize:          int64(2*o.MemTableBytes + blockCacheBytes),
 		MemTableSize:       o.MemTableBytes,
-		MaxOpenFiles:       maxOpenTables,
-		Logger:             log,
-		ErrorIfNotExists:   o.Existing,
+		// A write waits while so many are full, the more of them the less a burst of
+		// large entries does. There are two under any other load.
+		MemTableStopWritesThreshold: maxMemTables,
+		MaxOpenFiles:                maxOpenTables,
+		Logger:                      log,
+		ErrorIfNotExists:            o.Existing,
 		EventListener: &pebble.EventListener{
 			// What Pebble could not do in the background, it cannot have done
 			// for us either: a table that is not written, a compaction that
@@ -109,6 +115,7 @@ func (o Options) pebbleOptions(p *Pebble) *pebble.Options {
 		CompactionConcurrencyRange: func() (lower, upper int) { return 1, 1 },
 	}
 	po.Experimental.FileCacheShards = 1
+	p.moveEntries(po)
 	return po
 }
 
@@ -128,4 +135,39 @@ func (l pebbleLogger) Errorf(format string, args ...any) {
 // backend of the PostgreSQL server. See guard.stop.
 func (l pebbleLogger) Fatalf(format string, args ...any) {
 	l.guard.stop(fmt.Errorf("store: pebble: "+format, args...))
+}
+
+// moveEntries has Pebble write each entry twice, to its log and to a table: a table of
+// entries is handed on from level to level as it is. A compaction rewrites what overlaps,
+// and entries do not, as long as
+//
+//   - their tables hold nothing else. What changes with every batch goes into small
+//     tables of its own, and so do tombstones of what retention has dropped, see span;
+//   - no compaction of those takes in more than it must. It does as long as all of it is
+//     below 25 times a table that it would make, so these are small;
+//   - tables leave the first level one by one, which does so when it has more than a few,
+//     and only the last one is below it.
+func (p *Pebble) moveEntries(po *pebble.Options) {
+	po.Experimental.SpanPolicyFunc = func(start []byte) (pebble.SpanPolicy, []byte, error) {
+		return pebble.SpanPolicy{}, p.span(start), nil
+	}
+	po.TargetFileSizes[0] = maxMemTableBytes // what is flushed is one table
+	for i := 1; i < len(po.TargetFileSizes); i++ {
+		po.TargetFileSizes[i] = int64(po.MemTableSize / 64)
+	}
+	po.L0CompactionFileThreshold = 4
+	po.LBaseMaxBytes = 1 << 40
+	// Nothing is packed: that is dearer than to write more, and what retention keeps is
+	// counted as it is.
+	po.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionNone })
+}
+
+// span returns where a table that begins at start has to end; nil: anywhere.
+func (p *Pebble) span(start []byte) []byte {
+	for _, end := range [][]byte{entryKey(p.look().first()), entriesEnd} {
+		if bytes.Compare(start, end) < 0 {
+			return end
+		}
+	}
+	return nil
 }

@@ -26,13 +26,13 @@ type Pebble struct {
 
 	current current
 
-	// life is held shared by every call and exclusively by Close.
-	life      sync.RWMutex
-	closed    bool
-	closeOnce sync.Once
+	calls   calls
+	closing sync.Mutex // held by Close
+	closed  bool       // under closing
 
-	// write is held by whatever writes. It guards what follows, and is taken
-	// before mu.
+	// write is held by whatever writes, for good by a call that guard.stop has
+	// ended: so it is taken within guard.do only. It guards what follows, and is
+	// taken before mu.
 	write     sync.Mutex
 	batches   uint64 // written so far, the value of keyBatch
 	promise   uint64 // milliseconds, the value of keyPromise
@@ -127,30 +127,61 @@ func (p *Pebble) corrupt(record string, detail error) *CorruptError {
 	return &CorruptError{Dir: p.dir, Record: record, Detail: detail.Error()}
 }
 
-// enter says whether the store can be used, and keeps it open if so.
-func (p *Pebble) enter() (leave func(), err error) {
-	p.life.RLock()
-	if p.closed {
-		p.life.RUnlock()
-		return nil, ErrClosed
+// calls counts the calls under way.
+type calls struct {
+	mu     sync.Mutex
+	inside int
+	closed bool
+	idle   chan struct{} // closed when none is left of a closed store
+}
+
+// enter says whether the store can be used, and keeps it open if so, until leave.
+func (p *Pebble) enter() error {
+	p.calls.mu.Lock()
+	defer p.calls.mu.Unlock()
+	if p.calls.closed {
+		return ErrClosed
 	}
 	if err := p.guard.failed(); err != nil {
-		p.life.RUnlock()
-		return nil, err
+		return err
 	}
-	return p.life.RUnlock, nil
+	p.calls.inside++
+	return nil
+}
+
+func (p *Pebble) leave() {
+	p.calls.mu.Lock()
+	defer p.calls.mu.Unlock()
+	if p.calls.inside--; p.calls.closed && p.calls.inside == 0 {
+		close(p.calls.idle)
+	}
+}
+
+// end lets no call enter any more. idle is closed once none is left.
+func (c *calls) end() (idle <-chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed, c.idle = true, make(chan struct{})
+	if c.inside == 0 {
+		close(c.idle)
+	}
+	return c.idle
 }
 
 // Close waits for the calls under way, syncs and releases the directory. A store
 // that has failed, or whose disk is full, is only released; see guard.
 func (p *Pebble) Close() error {
-	p.closeOnce.Do(func() { close(p.room.closing) }) // before it waits for one that waits for room
-	p.life.Lock()
-	defer p.life.Unlock()
+	p.room.close() // before it waits for one that waits for room
+	p.closing.Lock()
+	defer p.closing.Unlock()
 	if p.closed {
 		return nil
 	}
 	p.closed = true
+	select {
+	case <-p.calls.end():
+	case <-p.guard.dead: // they stay
+	}
 	err := p.guard.do(func() error {
 		// A clean end of Pebble's log is durable when its Close returns, so
 		// the watermark comes after it.
@@ -195,28 +226,28 @@ func (p *Pebble) readError(record string, err error) error {
 
 // Identity implements Store.
 func (p *Pebble) Identity() (id core.Identity, ok bool, err error) {
-	leave, err := p.enter()
-	if err != nil {
+	if err := p.enter(); err != nil {
 		return core.Identity{}, false, err
 	}
-	defer leave()
+	defer p.leave()
 	ok, err = p.get(keyIdentity, identityBytes, false, func(b []byte) { id = getIdentity(b) })
 	return id, ok, err
 }
 
 // SetIdentity implements Store.
 func (p *Pebble) SetIdentity(id core.Identity) error {
-	leave, err := p.enter()
-	if err != nil {
+	if err := p.enter(); err != nil {
 		return err
 	}
-	defer leave()
+	defer p.leave()
 	if p.room.isFull() {
 		return ErrFull
 	}
-	p.write.Lock()
-	defer p.write.Unlock()
-	return p.commit(true, func(b *pebble.Batch) error { return putIdentity(b, id) })
+	return p.guard.do(func() error {
+		p.write.Lock()
+		defer p.write.Unlock()
+		return p.commit(p.db.NewBatch(), true, func(b *pebble.Batch) error { return putIdentity(b, id) })
+	})
 }
 
 // Bounds implements Store.

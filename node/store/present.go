@@ -129,11 +129,10 @@ func (p *Pebble) Present() error {
 		return nil
 	}
 	err := &LostError{Dir: p.dir, Path: lost}
-	leave, closed := p.enter()
-	if closed != nil {
+	if p.enter() != nil {
 		return nil
 	}
-	defer leave()
+	defer p.leave()
 	p.guard.fail(err)
 	return err
 }
@@ -147,16 +146,15 @@ func (p *Pebble) missing() string {
 			return f.path
 		}
 	}
-	leave, err := p.enter()
-	if err != nil {
+	if p.enter() != nil {
 		return ""
 	}
 	var tables [][]pebble.SSTableInfo
-	err = p.guard.do(func() (err error) {
+	err := p.guard.do(func() (err error) {
 		tables, err = p.db.SSTables()
 		return err
 	})
-	leave()
+	p.leave()
 	names, listed := p.fs.List(p.dir)
 	if err != nil || listed != nil {
 		return ""

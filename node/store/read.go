@@ -20,11 +20,10 @@ func (p *Pebble) Entry(index uint64) (core.Entry, error) {
 
 // Entries implements logstore.Store.
 func (p *Pebble) Entries(first, last, maxBytes uint64) ([]core.Entry, error) {
-	leave, err := p.enter()
-	if err != nil {
+	if err := p.enter(); err != nil {
 		return nil, err
 	}
-	defer leave()
+	defer p.leave()
 	for {
 		if first > last {
 			return nil, nil

@@ -41,9 +41,13 @@ const (
 )
 
 const (
-	entryPrefix = 'e'
-	sumBytes    = 4
-	entryHeader = 8 + 8 + 1
+	entryPrefix   = 'e'
+	entryKeyBytes = 1 + 8
+	entryHeader   = 8 + 8 + 1
+	sumBytes      = 4
+	// recordBytes is what an entry takes in a batch beside its data: what it is, two
+	// lengths, key, header, sum.
+	recordBytes = 1 + 1 + 5 + entryKeyBytes + entryHeader + sumBytes
 )
 
 var (
@@ -64,11 +68,11 @@ var (
 )
 
 func entryKey(index uint64) []byte {
-	return binary.BigEndian.AppendUint64([]byte{entryPrefix}, index)
+	return binary.BigEndian.AppendUint64(append(make([]byte, 0, entryKeyBytes), entryPrefix), index)
 }
 
 func entryIndex(key []byte) (uint64, bool) {
-	if len(key) != 9 || key[0] != entryPrefix {
+	if len(key) != entryKeyBytes || key[0] != entryPrefix {
 		return 0, false
 	}
 	return binary.BigEndian.Uint64(key[1:]), true
@@ -108,7 +112,14 @@ func put(b *pebble.Batch, key []byte, size int, fill func(payload []byte)) error
 	op := b.SetDeferred(len(key), size+sumBytes)
 	copy(op.Key, key)
 	fill(op.Value[:size])
-	binary.LittleEndian.PutUint32(op.Value[size:], checksum(key, op.Value[:size]))
+	return seal(op)
+}
+
+// seal ends a record that has its key and payload. The sum is made of the key in the
+// batch: any other one would have to be allocated.
+func seal(op *pebble.DeferredBatchOp) error {
+	size := len(op.Value) - sumBytes
+	binary.LittleEndian.PutUint32(op.Value[size:], checksum(op.Key, op.Value[:size]))
 	return op.Finish()
 }
 
@@ -168,13 +179,15 @@ type storedEntry struct {
 
 func (e storedEntry) end() uint64 { return e.offset + uint64(len(e.Data)) }
 
-func putEntry(b *pebble.Batch, e storedEntry) error {
-	return put(b, entryKey(e.Index), entryHeader+len(e.Data), func(p []byte) {
-		binary.LittleEndian.PutUint64(p, e.offset)
-		binary.LittleEndian.PutUint64(p[8:], e.Term)
-		p[16] = byte(e.Kind)
-		copy(p[entryHeader:], e.Data)
-	})
+func putEntry(b *pebble.Batch, e *core.Entry, offset uint64) error {
+	op := b.SetDeferred(entryKeyBytes, entryHeader+len(e.Data)+sumBytes)
+	op.Key[0] = entryPrefix
+	binary.BigEndian.PutUint64(op.Key[1:], e.Index)
+	binary.LittleEndian.PutUint64(op.Value, offset)
+	binary.LittleEndian.PutUint64(op.Value[8:], e.Term)
+	op.Value[16] = byte(e.Kind)
+	copy(op.Value[entryHeader:], e.Data)
+	return seal(op)
 }
 
 // getEntry decodes an entry; its data is a copy.

@@ -23,7 +23,7 @@ func (p *Pebble) recover() error {
 	}
 	if fresh {
 		p.contents = contents{top: piece{first: 1}}
-		return p.commit(true, func(b *pebble.Batch) error { return putUint64s(b, keyFormat, formatFirst) })
+		return p.commit(p.db.NewBatch(), true, func(b *pebble.Batch) error { return putUint64s(b, keyFormat, formatFirst) })
 	}
 	return p.recoverBounds()
 }
@@ -149,22 +149,26 @@ func (p *Pebble) loadMeta() (d core.Durable, err error) {
 
 // Load implements logstore.Store.
 func (p *Pebble) Load() (core.Durable, error) {
-	leave, err := p.enter()
+	if err := p.enter(); err != nil {
+		return core.Durable{}, err
+	}
+	defer p.leave()
+	var loaded core.Durable
+	err := p.guard.do(func() error {
+		p.write.Lock() // a write in between would tear what is read
+		defer p.write.Unlock()
+		d, err := p.loadMeta()
+		if err != nil {
+			return err
+		}
+		c := p.look()
+		d.Gaps = c.bounds().Gaps
+		d.Entries, err = p.scan(c.snapshot+1, c.top.last, ^uint64(0))
+		loaded = d
+		return err
+	})
 	if err != nil {
 		return core.Durable{}, err
 	}
-	defer leave()
-	p.write.Lock() // a write in between would tear what is read
-	defer p.write.Unlock()
-	d, err := p.loadMeta()
-	if err != nil {
-		return core.Durable{}, err
-	}
-	c := p.look()
-	d.Gaps = c.bounds().Gaps
-	d.Entries, err = p.scan(c.snapshot+1, c.top.last, ^uint64(0))
-	if err != nil {
-		return core.Durable{}, err
-	}
-	return d, nil
+	return loaded, nil
 }

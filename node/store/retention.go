@@ -6,24 +6,21 @@ import (
 
 // SetRetention implements logstore.Store.
 func (p *Pebble) SetRetention(r Retention) error {
-	leave, err := p.enter()
-	if err != nil {
+	if err := p.enter(); err != nil {
 		return err
 	}
-	defer leave()
+	defer p.leave()
 	p.mu.Lock()
 	p.retention = r.WithDefaults()
 	p.mu.Unlock()
 	if p.room.isFull() {
 		return nil // the next Write drops it
 	}
-	p.write.Lock()
-	defer p.write.Unlock()
-	if err := p.trim(); err != nil {
-		p.guard.fail(err)
-		return p.guard.failed()
-	}
-	return nil
+	return p.guard.do(func() error {
+		p.write.Lock()
+		defer p.write.Unlock()
+		return p.orFail(p.trim())
+	})
 }
 
 // trim drops the oldest entries when the log is over a limit, if there is enough
@@ -44,7 +41,7 @@ func (p *Pebble) trim() error {
 	next := c.trim(first, offset)
 	p.show(next)
 	// No fsync: if this is lost, the entries are there again.
-	return p.commit(false, func(batch *pebble.Batch) error {
+	return p.commit(p.db.NewBatch(), false, func(batch *pebble.Batch) error {
 		if err := batch.DeleteRange(entryKey(b.First), entryKey(first), nil); err != nil {
 			return err
 		}

@@ -64,6 +64,7 @@ type room struct {
 	reserves bool          // else a full disk is a failed one
 	onFull   func()        // a call has found no room
 	closing  chan struct{} // closed by Close
+	once     sync.Once     // closes it
 
 	mu      sync.Mutex
 	until   <-chan struct{} // nil: nobody waits; closed: nobody waits any longer
@@ -102,6 +103,9 @@ func (r *room) begin() error {
 	}
 	return nil
 }
+
+// close has nobody wait any longer.
+func (r *room) close() { r.once.Do(func() { close(r.closing) }) }
 
 // usage says how much room there is, and how much should be.
 func (r *room) usage() (u vfs.DiskUsage, reserve uint64, unknown bool) {
@@ -231,11 +235,10 @@ func (r *room) hold(bytes uint64) error {
 
 // Room implements Store.
 func (p *Pebble) Room() (Room, error) {
-	leave, err := p.enter()
-	if err != nil {
+	if err := p.enter(); err != nil {
 		return Room{}, err
 	}
-	defer leave()
+	defer p.leave()
 	return p.room.look(), nil
 }
 

@@ -38,6 +38,12 @@ import (
 type Store interface {
 	logstore.Store
 
+	// Writer calls loop on a goroutine of its own and returns what loop returns, or
+	// panics as it does. The write that loop is given is Write, but does not return
+	// once the store fails: Writer does then, with the failure, and leaves loop where
+	// it is. It spares every write two changes of goroutines.
+	Writer(loop func(write func([]core.Persist) error) error) error
+
 	// Entry returns one entry. The error is a *CompactedError, a *GapError or a
 	// *BeyondError when the log does not hold index.
 	Entry(index uint64) (core.Entry, error)

@@ -85,7 +85,10 @@ func openAndRead(dir string, o store.Options) error {
 	if err == nil {
 		_, err = s.Entries(1, entriesOnDisk, 1<<30)
 	}
-	return errors.Join(err, s.Close())
+	if closed := s.Close(); err == nil { // else it may be another one about the same, met in the background
+		err = closed
+	}
+	return err
 }
 
 // Whatever happens to whichever file, the store says that it is damaged, which

@@ -38,6 +38,7 @@ func pgraft_engine_build() *C.char { return C.CString(build) } // it is called o
 //export pgraft_engine_start
 func pgraft_engine_start(c *C.PgraftConfig, block *C.PgraftStatusBlock, b *C.PgraftBell, answer C.pgraft_answer_fn, reason *C.char, size C.size_t) C.int {
 	debug.SetGCPercent(gcPercent)
+	mapLargePieces()
 	cfg := readConfig(c)
 	if err := cfg.node.Validate(); err != nil && cfg.refused == nil {
 		text := unsafe.Slice((*byte)(unsafe.Pointer(reason)), int(size))
@@ -50,6 +51,7 @@ func pgraft_engine_start(c *C.PgraftConfig, block *C.PgraftStatusBlock, b *C.Pgr
 		}}
 	the = newEngine(cfg, newRecords(ring), func(s *status) { C.pgraft_status_write(block, s) })
 	the.spawn(the.open)
+	the.spawn(the.giveBack)
 	return 0
 }
 

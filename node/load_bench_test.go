@@ -243,36 +243,35 @@ func (a *answers) drive(b *testing.B, n *node.Node, sessions, entries int) []tim
 	return took
 }
 
-// cpuTime is what the processes have had of processors.
+// cpuTime is what the threads of the processes have had of processors, to the nanosecond.
 func cpuTime(b *testing.B, pids []int) (sum time.Duration) {
-	for _, pid := range pids {
-		s := must[[]byte](b, "schedstat")(os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)))
-		f := strings.Fields(string(s[strings.LastIndexByte(string(s), ')')+2:]))
-		for _, ticks := range f[11:13] { // utime, stime
-			n, err := strconv.Atoi(ticks)
-			if err != nil {
-				b.Fatal(err)
-			}
-			sum += time.Duration(n) * (time.Second / 100)
-		}
-	}
+	ofThreads(b, pids, "schedstat", func(s string) error {
+		n, err := strconv.ParseInt(strings.Fields(s)[0], 10, 64)
+		sum += time.Duration(n)
+		return err
+	})
 	return sum
 }
 
 // sleeps is how often threads of the processes have waited for something.
 func sleeps(b *testing.B, pids []int) (sum int) {
+	ofThreads(b, pids, "status", func(s string) error {
+		_, after, _ := strings.Cut(s, "\nvoluntary_ctxt_switches:")
+		line, _, _ := strings.Cut(after, "\n")
+		n, err := strconv.Atoi(strings.TrimSpace(line))
+		sum += n
+		return err
+	})
+	return sum
+}
+
+// ofThreads reads a file of each thread in /proc.
+func ofThreads(b *testing.B, pids []int, name string, each func(string) error) {
 	for _, pid := range pids {
-		tasks := must[[]string](b, "tasks")(filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid)))
-		for _, task := range tasks {
-			s := must[[]byte](b, "status")(os.ReadFile(task))
-			_, after, _ := strings.Cut(string(s), "\nvoluntary_ctxt_switches:")
-			line, _, _ := strings.Cut(after, "\n")
-			n, err := strconv.Atoi(strings.TrimSpace(line))
-			if err != nil {
-				b.Fatal(err)
+		for _, path := range must[[]string](b, "threads")(filepath.Glob(fmt.Sprintf("/proc/%d/task/*/%s", pid, name))) {
+			if err := each(string(must[[]byte](b, name)(os.ReadFile(path)))); err != nil {
+				b.Fatalf("%s: %v", path, err)
 			}
-			sum += n
 		}
 	}
-	return sum
 }

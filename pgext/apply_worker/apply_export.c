@@ -101,8 +101,8 @@ pgraft_apply_export(PgraftApplySession *session)
 	{
 		PgraftCall	call = {
 			.op = PGRAFT_OP_APPLY_EXPORT,
-			.a = (int64) offset,
-			.b = (int64) len,
+			.args.offset = (int64) offset,
+			.args.total = (int64) len,
 			.data = state == NULL ? NULL : state + offset,
 			.len = Min(len - offset, PGRAFT_STATE_PART_BYTES)
 		};
@@ -131,7 +131,7 @@ fetch_state(size_t *len)
 	{
 		PgraftCall	call = {
 			.op = PGRAFT_OP_APPLY_IMPORT,
-			.a = (int64) have,
+			.args.offset = (int64) have,
 			.timeout_ms = PGRAFT_IMPORT_TIMEOUT_MS
 		};
 		PgraftRows	rows;

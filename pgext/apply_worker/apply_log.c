@@ -43,7 +43,7 @@ static XLogRecPtr unflushed_lsn;
 void
 pgraft_apply_retain(int64 index, bool importable)
 {
-	PgraftCall	call = {.op = PGRAFT_OP_APPLY_RETAIN,.a = index,.b = importable};
+	PgraftCall	call = {.op = PGRAFT_OP_APPLY_RETAIN,.args.index = index,.args.importable = importable};
 	PgraftRows	rows;
 	uint32		engine = pg_atomic_read_u32(&pgraft_shared->engine_generation);
 
@@ -185,9 +185,9 @@ pgraft_apply_next(PgraftApplySession *session, PgraftRows *rows)
 {
 	PgraftCall	call = {
 		.op = PGRAFT_OP_APPLY_NEXT,
-		.a = (int64) session->index,
+		.args.index = (int64) session->index,
 		/* at first only a look, so that what is wrong shows at once */
-		.b = session->asked ? PGRAFT_APPLY_POLL_MS : 0,
+		.args.wait_ms = session->asked ? PGRAFT_APPLY_POLL_MS : 0,
 		.data = session->cluster,
 		.len = session->cluster != NULL ? strlen(session->cluster) : 0,
 		.timeout_ms = 2 * PGRAFT_APPLY_POLL_MS

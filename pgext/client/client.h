@@ -22,8 +22,7 @@ typedef struct PgraftCall
 {
 	uint32		op;				/* PGRAFT_OP_* */
 	const char *what;			/* "the entry", for errors; a write has one */
-	int64		a;
-	int64		b;
+	PgraftArgs	args;
 	const char *data;
 	size_t		len;
 	int			timeout_ms;		/* 0: PGRAFT_CALL_TIMEOUT_MS */

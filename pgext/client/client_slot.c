@@ -199,8 +199,7 @@ pgraft_client_publish(const PgraftCall *call, uint32 engine, PgraftDeadline dead
 	slot->engine_generation = engine;
 	slot->op = call->op;
 	slot->max_entry_bytes = (uint32) pgraft_max_entry_size * 1024;
-	slot->a = call->a;
-	slot->b = call->b;
+	slot->args = call->args;
 	slot->data_len = call->len;
 	slot->data_dsm = DSM_HANDLE_INVALID;
 	slot->timeout_ms = Max(pgraft_remaining_ms(deadline), 1);

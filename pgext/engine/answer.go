@@ -22,8 +22,18 @@ type request struct {
 	maxEntry  int           // bytes
 	timeout   time.Duration // of what waits for the cluster
 	requestID [C.PGRAFT_REQUEST_ID_BYTES]byte
-	a, b      int64
+	args      args
 	data      []byte
+}
+
+// args is a PgraftArgs.
+type args struct {
+	nodeID, oldNodeID, port     uint32
+	bootstrap                   uint32 // PGRAFT_BOOTSTRAP_*
+	chosen, enabled, importable bool
+	wait                        time.Duration
+	index, last                 int64
+	offset, total               int64 // bytes
 }
 
 // writes says whether the request may change something, as engine.h has it.
@@ -102,7 +112,7 @@ func appendValue(b []byte, v any) []byte {
 func (e *engine) do(ctx context.Context, q request) (result, error) {
 	switch q.op { // what needs no node
 	case C.PGRAFT_OP_SET_DEBUG:
-		e.setDebug(q.a != 0)
+		e.setDebug(q.args.enabled)
 		return result{}, nil
 	case C.PGRAFT_OP_HEALTH_CHECK:
 		return e.health(ctx), nil
@@ -119,11 +129,11 @@ func (e *engine) do(ctx context.Context, q request) (result, error) {
 	case C.PGRAFT_OP_ADD_NODE:
 		return addNode(ctx, n, q)
 	case C.PGRAFT_OP_REMOVE_NODE:
-		return result{}, n.RemoveNode(ctx, uint32(q.a))
+		return result{}, n.RemoveNode(ctx, q.args.nodeID)
 	case C.PGRAFT_OP_REPLACE_NODE:
 		return replaceNode(ctx, n, q)
 	case C.PGRAFT_OP_TRANSFER_LEADERSHIP:
-		return result{}, n.TransferLeader(ctx, uint32(q.a))
+		return result{}, n.TransferLeader(ctx, q.args.nodeID)
 	case C.PGRAFT_OP_RECOVER:
 		return e.recoverCluster(ctx, n, q)
 	case C.PGRAFT_OP_PROPOSE: // which is no Call for its size
@@ -194,8 +204,8 @@ const leadTimeout = 5 * time.Second
 // at once. Called again it has nothing to do.
 func (e *engine) initialise(ctx context.Context, n *node.Node, q request) (result, error) {
 	var bootstrap *bool
-	if q.a != C.PGRAFT_BOOTSTRAP_NULL {
-		bootstrap = new(q.a == C.PGRAFT_BOOTSTRAP_TRUE)
+	if q.args.bootstrap != C.PGRAFT_BOOTSTRAP_NULL {
+		bootstrap = new(q.args.bootstrap == C.PGRAFT_BOOTSTRAP_TRUE)
 	}
 	before, _ := n.State()
 	founded, err := n.Init(bootstrap)
@@ -236,16 +246,16 @@ func (e *engine) recoverCluster(ctx context.Context, n *node.Node, q request) (r
 }
 
 func addNode(ctx context.Context, n *node.Node, q request) (result, error) {
-	promoted, err := n.AddNode(ctx, uint32(q.a), string(q.data), uint32(q.b))
+	promoted, err := n.AddNode(ctx, q.args.nodeID, string(q.data), q.args.port)
 	if err != nil || promoted {
 		return result{}, err
 	}
-	return result{notice: fmt.Sprintf("node %d was added and is still catching up; it votes once it has", q.a)}, nil
+	return result{notice: fmt.Sprintf("node %d was added and is still catching up; it votes once it has", q.args.nodeID)}, nil
 }
 
 func replaceNode(ctx context.Context, n *node.Node, q request) (result, error) {
-	old, id := uint32(q.a>>32), uint32(q.a)
-	replaced, err := n.ReplaceNode(ctx, old, id, string(q.data), uint32(q.b))
+	old, id := q.args.oldNodeID, q.args.nodeID
+	replaced, err := n.ReplaceNode(ctx, old, id, string(q.data), q.args.port)
 	if err != nil || replaced {
 		return result{}, err
 	}

@@ -32,15 +32,16 @@ type progress struct {
 	mu      sync.Mutex
 	applied uint64
 	state   node.State
-	grown   chan struct{} // closed with the next change
+	grown   chan struct{} // closed with the next change; nil: nobody waits for it
 }
-
-func newProgress() *progress { return &progress{grown: make(chan struct{})} }
 
 // next is closed with the next change after this call.
 func (p *progress) next() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.grown == nil {
+		p.grown = make(chan struct{})
+	}
 	return p.grown
 }
 
@@ -51,43 +52,50 @@ func (p *progress) publish(s node.Status) {
 		return
 	}
 	p.applied, p.state = s.Core.Applied, s.State
-	close(p.grown)
-	p.grown = make(chan struct{})
+	p.wake()
+}
+
+// wake is called with mu held.
+func (p *progress) wake() {
+	if p.grown != nil {
+		close(p.grown)
+		p.grown = nil
+	}
 }
 
 // poke wakes who waits for the log to grow without that it has.
 func (p *progress) poke() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	close(p.grown)
-	p.grown = make(chan struct{})
+	p.wake()
 }
 
-// applyNext answers with the committed entries after q.a, as soon as there are
-// any, or with none after q.b milliseconds. What the rows are stands in engine.h. If
-// q.data, whose progress q.a is, names another cluster than the log's, it answers at
+// applyNext answers with the committed entries after q.args.index, as soon as there
+// are any, or with none after q.args.wait. What the rows are stands in engine.h. If
+// q.data, whose progress that index is, names another cluster than the log's, it answers at
 // once.
 func (e *engine) applyNext(ctx context.Context, n *node.Node, q request) (result, error) {
-	if q.a < 0 || q.b < 0 {
-		return result{}, fmt.Errorf("the next entry after %d within %d ms was asked for", q.a, q.b)
+	after := q.args.index
+	if after < 0 {
+		return result{}, fmt.Errorf("the next entry after %d was asked for", after)
 	}
 	of, err := parseUUID(string(q.data))
 	if err != nil {
 		return result{}, err
 	}
-	timeout := time.NewTimer(time.Duration(q.b) * time.Millisecond)
+	timeout := time.NewTimer(q.args.wait)
 	defer timeout.Stop()
 	for {
 		grown := e.progress.next() // before the look
-		c, err := n.Committed(ctx, uint64(q.a), applyBatchEntries, applyBatchBytes)
+		c, err := n.Committed(ctx, uint64(after), applyBatchEntries, applyBatchBytes)
 		if err != nil {
 			return result{}, err
 		}
 		missing := uint64(0)
-		if after := max(uint64(q.a), core.FoundingIndex); after < c.Last && after+1 < c.First && len(c.Entries) == 0 {
+		if from := max(uint64(after), core.FoundingIndex); from < c.Last && from+1 < c.First && len(c.Entries) == 0 {
 			missing = c.First - 1
 		}
-		progress := checkProgress(c, of, uint64(q.a))
+		progress := checkProgress(c, of, uint64(after))
 		wanted := e.exports.hand()
 		if len(c.Entries) > 0 || missing > 0 || wanted || progress.value != C.PGRAFT_PROGRESS_OWN {
 			return applyRows(c, missing, wanted, progress), nil
@@ -166,12 +174,12 @@ func parseUUID(text string) (id [16]byte, err error) {
 	return [16]byte(b), nil
 }
 
-// applyRetain keeps the entries from q.a on in the log store; 0 means that the
+// applyRetain keeps the entries from q.args.index on in the log store; 0 means that the
 // database applies nothing.
 func applyRetain(n *node.Node, q request) error {
-	if q.a < 0 {
-		return fmt.Errorf("the log is to be kept from index %d on", q.a)
+	if q.args.index < 0 {
+		return fmt.Errorf("the log is to be kept from index %d on", q.args.index)
 	}
-	n.RetainFrom(uint64(q.a), q.b != 0)
+	n.RetainFrom(uint64(q.args.index), q.args.importable)
 	return nil
 }

@@ -116,14 +116,14 @@ func (a *asked) input(id uint64) core.Input {
 	case C.PGRAFT_OP_READ_BARRIER:
 		return core.ReadBarrier{ID: id}
 	}
-	return core.WaitApplied{ID: id, Index: uint64(a.q.a)}
+	return core.WaitApplied{ID: id, Index: uint64(a.q.args.index)}
 }
 
 // done answers with what the core said. It does not wait, as the goroutine that owns
 // the core calls it: what has to ask the node more gets a goroutine. All that a step
 // has answered is given at once, by records.give.
 func (a *asked) done(rep core.Reply, err error) {
-	if err != nil || a.q.op == C.PGRAFT_OP_PROPOSE && a.q.a == 1 {
+	if err != nil || a.q.op == C.PGRAFT_OP_PROPOSE && a.q.args.chosen {
 		a.e.spawn(func() { a.answer(a.outcome(rep, err)) })
 		return
 	}

@@ -26,7 +26,7 @@ type lone struct {
 
 func newLone(t *testing.T) *lone {
 	b, _ := newBell(t)
-	return &lone{engine: newEngine(config{node: loneConfig(t)}, newRecords(b), func(status) {}), t: t, ops: operations(t), got: map[uint64]string{}}
+	return &lone{engine: newEngine(config{node: loneConfig(t)}, newRecords(b), func(*status) {}), t: t, ops: operations(t), got: map[uint64]string{}}
 }
 
 func loneConfig(t *testing.T) node.Config {
@@ -157,7 +157,7 @@ func TestRequestsOfABatch(t *testing.T) {
 		}
 	}
 	wait := l.request(n+3, "WAIT_APPLIED")
-	wait.a = int64(last)
+	wait.args.index = int64(last)
 	if taken := l.submit([]request{l.request(n+1, "READ_BARRIER"), l.request(n+2, "CONFIRM_LEADER"), wait}); taken != 3 {
 		t.Fatalf("%d reads were taken", taken)
 	}
@@ -181,7 +181,8 @@ func TestProposalsThatAreRefused(t *testing.T) {
 	l := newLone(t)
 	l.start()
 	first, again, other, large := l.proposal(1, "data"), l.proposal(1, "data"), l.proposal(1, "other data"), l.proposal(4, "too large")
-	first.a, again.a, again.id, other.a, other.id, large.maxEntry = 1, 1, 2, 1, 3, 3
+	first.args.chosen, again.args.chosen, other.args.chosen = true, true, true
+	again.id, other.id, large.maxEntry = 2, 3, 3
 	for _, q := range []request{first, again, other, large} {
 		l.submit([]request{q})
 		l.reply(q.id)
@@ -205,7 +206,7 @@ func TestTooManyRequests(t *testing.T) {
 	var batch []request
 	for id := uint64(1); id <= maxRequests+10; id++ {
 		q := l.request(id, "WAIT_APPLIED")
-		q.a = 1 << 40
+		q.args.index = 1 << 40
 		batch = append(batch, q)
 	}
 	if taken := l.submit(batch); taken != maxRequests {
@@ -235,7 +236,7 @@ func TestCallOutOfTime(t *testing.T) {
 	l := newLone(t)
 	l.start()
 	q := l.request(1, "WAIT_APPLIED")
-	q.a, q.timeout = 1<<40, 50*time.Millisecond
+	q.args.index, q.timeout = 1<<40, 50*time.Millisecond
 	l.submit([]request{q})
 	if row := numbers(t, l.reply(1)); len(row) != 1 || row[0] != "f" {
 		t.Errorf("the wait says %v", row)
@@ -266,7 +267,7 @@ func TestStopAnswersCalls(t *testing.T) {
 	l := newLone(t)
 	l.start()
 	q := l.request(1, "WAIT_APPLIED")
-	q.a = 1 << 40
+	q.args.index = 1 << 40
 	l.submit([]request{q})
 	batch := make([]request, 100)
 	for i := range batch {

@@ -21,7 +21,7 @@ type engine struct {
 	records *records
 	logger  *slog.Logger
 	level   slog.LevelVar
-	write   func(status)
+	write   func(*status)
 	ended   context.Context // with stop
 	end     context.CancelFunc
 
@@ -29,7 +29,9 @@ type engine struct {
 	node    *node.Node    // nil if failed is set
 	failed  error         // why the node could not be opened
 	broken  atomic.Bool   // after a panic: nothing is published any more
-	publish sync.Mutex    // guards the status block
+	publish sync.Mutex    // guards the status block and what follows
+	shown   status        // what the node put there last
+	isShown bool
 
 	mu      sync.Mutex
 	cfg     config // as of the last reload
@@ -38,7 +40,7 @@ type engine struct {
 	debug   bool              // by pgraft_set_debug
 	waiting map[uint64]*asked // by the request's id
 
-	progress *progress
+	progress progress
 	exports  exports
 	imported imported
 
@@ -51,9 +53,8 @@ type status = C.PgraftStatus
 // maxRequests bounds the requests under way; over it the client gets `busy`.
 const maxRequests = C.PGRAFT_MAX_REQUESTS
 
-func newEngine(cfg config, r *records, write func(status)) *engine {
-	e := &engine{records: r, write: write, opened: make(chan struct{}), cfg: cfg, waiting: map[uint64]*asked{},
-		progress: newProgress()}
+func newEngine(cfg config, r *records, write func(*status)) *engine {
+	e := &engine{records: r, write: write, opened: make(chan struct{}), cfg: cfg, waiting: map[uint64]*asked{}}
 	e.ended, e.end = context.WithCancel(context.Background())
 	e.level.Set(cfg.level)
 	e.logger = slog.New(&logHandler{records: r, level: &e.level})
@@ -77,7 +78,7 @@ func (e *engine) recovered() {
 	}
 	e.broken.Store(true)
 	e.publish.Lock()
-	e.write(status{worker_state: C.PGRAFT_WORKER_ERROR})
+	e.write(&status{worker_state: C.PGRAFT_WORKER_ERROR})
 	e.publish.Unlock()
 	why := fmt.Sprintf("panic: %v\n%s", p, debug.Stack())
 	select {
@@ -121,8 +122,9 @@ func (e *engine) publishStatus(s node.Status) {
 	}
 	e.publish.Lock()
 	defer e.publish.Unlock()
-	if !e.broken.Load() {
-		e.write(out)
+	if !e.broken.Load() && (!e.isShown || e.shown != out) {
+		e.shown, e.isShown = out, true
+		e.write(&e.shown)
 	}
 	e.progress.publish(s)
 }

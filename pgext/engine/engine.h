@@ -134,59 +134,60 @@ typedef struct PgraftConfig
 	uint32_t	refused_until_restart;	/* 1 = no reload puts it right */
 } PgraftConfig;
 
-/* What a backend can ask.  a and b are small arguments, data the large one. */
+/*
+ * What a backend can ask.  Which of PgraftArgs each needs stands behind it; data is the
+ * large argument.
+ */
 typedef enum PgraftOp
 {
-	PGRAFT_OP_INIT = 1,			/* a: PGRAFT_BOOTSTRAP_* */
-	PGRAFT_OP_ADD_NODE = 2,		/* a: node id, b: port, data: address */
-	PGRAFT_OP_REMOVE_NODE = 3,	/* a: node id */
+	PGRAFT_OP_INIT = 1,			/* bootstrap */
+	PGRAFT_OP_ADD_NODE = 2,		/* node_id, port, data: address */
+	PGRAFT_OP_REMOVE_NODE = 3,	/* node_id */
 	PGRAFT_OP_NODES = 4,		/* rows of pgraft_get_nodes */
 	PGRAFT_OP_CLUSTER_STATUS = 5,	/* rows of pgraft_get_cluster_status */
-	PGRAFT_OP_PROPOSE = 6,		/* request_id, data: entry, a: 1 = the caller
-								 * chose request_id; one row (index, term) */
+	PGRAFT_OP_PROPOSE = 6,		/* request_id, chosen, data: entry; one row
+								 * (index, term) */
 	PGRAFT_OP_LOG_STATS = 7,	/* one row */
-	PGRAFT_OP_LOG_ENTRY = 8,	/* a: index; one row of one column, NULL for
+	PGRAFT_OP_LOG_ENTRY = 8,	/* index; one row of one column, NULL for
 								 * Raft's own */
 	PGRAFT_OP_REPLICATION_STATUS = 9,	/* rows */
-	PGRAFT_OP_SET_DEBUG = 10,	/* a: 0 or 1 */
-	PGRAFT_OP_TRANSFER_LEADERSHIP = 20, /* a: node id, or 0 */
+	PGRAFT_OP_SET_DEBUG = 10,	/* enabled */
+	PGRAFT_OP_TRANSFER_LEADERSHIP = 20, /* node_id, or 0 */
 	PGRAFT_OP_CONFIRM_LEADER = 21,	/* one row (term) */
 	PGRAFT_OP_READ_BARRIER = 22,	/* one row (index) */
-	PGRAFT_OP_WAIT_APPLIED = 23,	/* a: index; one row (boolean) */
-	PGRAFT_OP_LOG_ENTRIES = 24, /* a: first, b: last; rows of
+	PGRAFT_OP_WAIT_APPLIED = 23,	/* index; one row (boolean) */
+	PGRAFT_OP_LOG_ENTRIES = 24, /* index: first, last; rows of
 								 * pgraft_log_entries, the first of them only;
 								 * no rows: there are no more */
 	PGRAFT_OP_RECOVER = 25,		/* data: the cluster_id once more */
 	PGRAFT_OP_HEALTH_CHECK = 26,	/* rows of pgraft_health_check */
 	PGRAFT_OP_STAT_NODE = 27,	/* row of pgraft_stat_node */
 	PGRAFT_OP_STAT_PEERS = 28,	/* rows of pgraft_stat_peers */
-	PGRAFT_OP_REPLACE_NODE = 29,	/* a: old node id << 32 | new node id, b:
-									 * port, data: address */
+	PGRAFT_OP_REPLACE_NODE = 29,	/* old_node_id, node_id, port, data:
+									 * address */
 
 	/*
 	 * The apply worker's.  NEXT answers with the committed entries after
-	 * index a once there are any, or with none after b ms; data is the uuid
-	 * of the cluster that index a is of, empty if the database has no
-	 * progress yet.  Rows of three columns.  Of PGRAFT_NEXT_HEADER_ROWS, the
-	 * first is about the log: the last of the indexes after a that no
-	 * member's log holds any more (0 = none, else no entries follow), the
-	 * last that can be read, and the cluster's uuid, or NULL if this node is
-	 * no member; the second is a PgraftProgress, with PGRAFT_PROGRESS_AHEAD
-	 * the index of the recovery's entry, else 0, and a NULL; the third is 1
-	 * if another member asks for the exported state of the database, else 0,
-	 * and two NULLs; then index, term and data of each entry, data NULL for
-	 * Raft's own.
+	 * index once there are any, or with none after wait_ms; data is the uuid
+	 * of the cluster that index is of, empty if the database has no progress
+	 * yet.  Rows of three columns.  Of PGRAFT_NEXT_HEADER_ROWS, the first is
+	 * about the log: the last of the indexes after it that no member's log
+	 * holds any more (0 = none, else no entries follow), the last that can be
+	 * read, and the cluster's uuid, or NULL if this node is no member; the
+	 * second is a PgraftProgress, with PGRAFT_PROGRESS_AHEAD the index of the
+	 * recovery's entry, else 0, and a NULL; the third is 1 if another member
+	 * asks for the exported state of the database, else 0, and two NULLs;
+	 * then index, term and data of each entry, data NULL for Raft's own.
 	 */
 	PGRAFT_OP_APPLY_NEXT = 40,
-	PGRAFT_OP_APPLY_RETAIN = 41,	/* a: entries from here on are kept; 0 =
-									 * none are needed; b: 1 = an exported
-									 * state would do */
+	PGRAFT_OP_APPLY_RETAIN = 41,	/* index: entries from here on are kept; 0
+									 * = none are needed; importable */
 
 	/*
 	 * The exported state of the database, in parts, since it may be large.
-	 * EXPORT: a: offset, b: bytes of the whole (0 = there is none), data: a
-	 * part. IMPORT: a: offset; one row (bytes of the whole, a part), or no
-	 * row if no member has one; offset 0 gets it from a member.
+	 * EXPORT: offset, total (0 = there is none), data: a part. IMPORT:
+	 * offset; one row (bytes of the whole, a part), or no row if no member
+	 * has one; offset 0 gets it from a member.
 	 */
 	PGRAFT_OP_APPLY_EXPORT = 42,
 	PGRAFT_OP_APPLY_IMPORT = 43,
@@ -260,6 +261,23 @@ typedef enum PgraftProgress
 
 #define PGRAFT_REQUEST_ID_BYTES	16
 
+/* The small arguments of a request: those that its operation needs, the others 0. */
+typedef struct PgraftArgs
+{
+	uint32_t	node_id;
+	uint32_t	old_node_id;
+	uint32_t	port;
+	uint32_t	bootstrap;		/* PGRAFT_BOOTSTRAP_* */
+	uint32_t	chosen;			/* 1: the caller chose request_id */
+	uint32_t	enabled;		/* 0 or 1 */
+	uint32_t	importable;		/* 1: an exported state would do */
+	uint32_t	wait_ms;
+	int64_t		index;
+	int64_t		last;			/* index */
+	int64_t		offset;			/* bytes */
+	int64_t		total;			/* bytes of the whole */
+} PgraftArgs;
+
 typedef struct PgraftRequest
 {
 	uint64_t	id;				/* chosen by the shim, comes back in the reply */
@@ -267,8 +285,7 @@ typedef struct PgraftRequest
 	uint32_t	max_entry_bytes;	/* pgraft.max_entry_size of the session */
 	uint32_t	timeout_ms;		/* what is left for the answer; never 0 */
 	uint8_t		request_id[PGRAFT_REQUEST_ID_BYTES];	/* PGRAFT_OP_PROPOSE */
-	int64_t		a;
-	int64_t		b;
+	PgraftArgs	args;
 	PgraftBytes data;
 } PgraftRequest;
 

@@ -62,16 +62,16 @@ func (x *exports) take(q request) error {
 	switch {
 	case x.answer == nil:
 		return nil // who asked has given up
-	case q.b > node.MaxStateBytes:
+	case q.args.total > node.MaxStateBytes:
 		x.answer <- nil
 		x.answer = nil
 		return &sqlError{state: "54000", message: "the exported state is too large",
-			detail: fmt.Sprintf("It has %d bytes; at most %d are allowed.", q.b, node.MaxStateBytes)}
-	case q.a != int64(len(x.state)) || q.a+int64(len(q.data)) > q.b && q.b > 0:
-		return fmt.Errorf("a part of %d bytes at %d of %d does not follow the %d bytes so far", len(q.data), q.a, q.b, len(x.state))
+			detail: fmt.Sprintf("It has %d bytes; at most %d are allowed.", q.args.total, node.MaxStateBytes)}
+	case q.args.offset != int64(len(x.state)) || q.args.offset+int64(len(q.data)) > q.args.total && q.args.total > 0:
+		return fmt.Errorf("a part of %d bytes at %d of %d does not follow the %d bytes so far", len(q.data), q.args.offset, q.args.total, len(x.state))
 	}
 	x.state = append(x.state, q.data...)
-	if int64(len(x.state)) == q.b {
+	if int64(len(x.state)) == q.args.total {
 		x.answer <- x.state
 		x.answer, x.state = nil, nil
 	}
@@ -87,7 +87,7 @@ type imported struct {
 func (e *engine) importState(ctx context.Context, n *node.Node, q request) (result, error) {
 	e.imported.mu.Lock()
 	defer e.imported.mu.Unlock()
-	if q.a == 0 {
+	if q.args.offset == 0 {
 		state, from, err := n.FetchState(ctx)
 		if errors.Is(err, node.ErrNoState) {
 			return result{}, nil
@@ -99,11 +99,11 @@ func (e *engine) importState(ctx context.Context, n *node.Node, q request) (resu
 		e.imported.state = state
 	}
 	total := int64(len(e.imported.state))
-	if q.a < 0 || q.a >= total {
-		return result{}, fmt.Errorf("a part at %d of a state of %d bytes was asked for", q.a, total)
+	if q.args.offset < 0 || q.args.offset >= total {
+		return result{}, fmt.Errorf("a part at %d of a state of %d bytes was asked for", q.args.offset, total)
 	}
-	end := min(total, q.a+statePartBytes)
-	r := row(total, e.imported.state[q.a:end])
+	end := min(total, q.args.offset+statePartBytes)
+	r := row(total, e.imported.state[q.args.offset:end])
 	if end == total {
 		e.imported.state = nil
 	}

@@ -81,12 +81,12 @@ func checkIndex(index int64) error {
 }
 
 func logEntry(ctx context.Context, n *node.Node, q request) (result, error) {
-	if err := checkIndex(q.a); err != nil {
+	if err := checkIndex(q.args.index); err != nil {
 		return result{}, err
 	}
-	data, ok, err := n.Entry(ctx, uint64(q.a))
+	data, ok, err := n.Entry(ctx, uint64(q.args.index))
 	if err != nil {
-		return result{}, indexError(q.a, err)
+		return result{}, indexError(q.args.index, err)
 	}
 	if !ok {
 		return row(nil), nil
@@ -99,15 +99,15 @@ const pieceBytes = 1 << 20
 
 // logEntries answers with the first entries of those asked for.
 func logEntries(ctx context.Context, n *node.Node, q request) (result, error) {
-	if err := checkIndex(q.a); err != nil {
+	if err := checkIndex(q.args.index); err != nil {
 		return result{}, err
 	}
-	if q.b < q.a {
+	if q.args.last < q.args.index {
 		return result{}, nil
 	}
-	es, err := n.Entries(ctx, uint64(q.a), uint64(q.b), pieceBytes)
+	es, err := n.Entries(ctx, uint64(q.args.index), uint64(q.args.last), pieceBytes)
 	if err != nil {
-		return result{}, indexError(q.a, err)
+		return result{}, indexError(q.args.index, err)
 	}
 	var r result
 	for _, e := range es {

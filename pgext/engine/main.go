@@ -49,7 +49,7 @@ func pgraft_engine_start(c *C.PgraftConfig, block *C.PgraftStatusBlock, b *C.Pgr
 		answer: func(records []byte) {
 			C.pgraft_answer(answer, (*C.char)(unsafe.Pointer(unsafe.SliceData(records))), C.size_t(len(records)))
 		}}
-	the = newEngine(cfg, newRecords(ring), func(s status) { C.pgraft_status_write(block, &s) })
+	the = newEngine(cfg, newRecords(ring), func(s *status) { C.pgraft_status_write(block, s) })
 	the.spawn(the.open)
 	the.spawn(the.giveBack)
 	return 0
@@ -101,9 +101,15 @@ func readRequests(rs []C.PgraftRequest) []request {
 		}
 		qs[i] = request{id: uint64(r.id), op: uint32(r.op), maxEntry: int(r.max_entry_bytes),
 			timeout: time.Duration(r.timeout_ms) * time.Millisecond, requestID: *(*[C.PGRAFT_REQUEST_ID_BYTES]byte)(unsafe.Pointer(&r.request_id)),
-			a: int64(r.a), b: int64(r.b), data: data}
+			args: readArgs(&r.args), data: data}
 	}
 	return qs
+}
+
+func readArgs(a *C.PgraftArgs) args {
+	return args{nodeID: uint32(a.node_id), oldNodeID: uint32(a.old_node_id), port: uint32(a.port), bootstrap: uint32(a.bootstrap),
+		chosen: a.chosen != 0, enabled: a.enabled != 0, importable: a.importable != 0,
+		wait: time.Duration(a.wait_ms) * time.Millisecond, index: int64(a.index), last: int64(a.last), offset: int64(a.offset), total: int64(a.total)}
 }
 
 func goString(b C.PgraftBytes) string { return C.GoStringN(b.data, C.int(b.len)) }

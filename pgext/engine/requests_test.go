@@ -40,7 +40,7 @@ func TestStoppedEngineAnswersWrites(t *testing.T) {
 		"NODES": false, "READ_BARRIER": false, "LOG_ENTRIES": false, "APPLY_NEXT": false, "APPLY_RETAIN": false,
 	} {
 		b, _ := newBell(t)
-		e := newEngine(config{}, newRecords(b), func(status) {})
+		e := newEngine(config{}, newRecords(b), func(*status) {})
 		close(e.opened) // without a node
 		e.end()
 		a := &asked{e: e, q: request{id: 7, op: ops[name]}}
@@ -49,6 +49,63 @@ func TestStoppedEngineAnswersWrites(t *testing.T) {
 		if got := len(e.records.queue) > 0; got != answered {
 			t.Errorf("%s: answered %v, want %v", name, got, answered)
 		}
+	}
+}
+
+// The status block is written when a node says something new, and never after a panic.
+func TestStatusIsWrittenWhenItChanges(t *testing.T) {
+	b, _ := newBell(t)
+	written := 0
+	e := newEngine(config{}, newRecords(b), func(*status) { written++ })
+	s := node.Status{State: node.Running}
+	for i, c := range []struct {
+		change func()
+		want   int
+	}{
+		{func() {}, 1},
+		{func() {}, 0},
+		{func() { s.LeaseExpiry = 7 }, 1},
+		{func() { s.LeaderHost = "10.0.0.1" }, 1},
+		{func() { s.Core.Tick++ }, 0}, // backends do not see it
+		{func() { s.LeaseExpiry = 0 }, 1},
+		{func() { e.broken.Store(true); s.LeaseExpiry = 9 }, 0},
+	} {
+		written = 0
+		c.change()
+		e.publishStatus(s)
+		if written != c.want {
+			t.Errorf("%d: written %d times, want %d", i, written, c.want)
+		}
+	}
+}
+
+// Who waits for the log to grow is woken by what is applied, and by nothing else.
+func TestProgressWakes(t *testing.T) {
+	var p progress
+	woken := func(c <-chan struct{}) bool {
+		select {
+		case <-c:
+			return true
+		default:
+			return false
+		}
+	}
+	s := node.Status{State: node.Running}
+	p.publish(s)
+	a, b := p.next(), p.next()
+	p.publish(s)
+	if woken(a) || woken(b) {
+		t.Error("woken though nothing was applied")
+	}
+	s.Core.Applied = 1
+	p.publish(s)
+	if !woken(a) || !woken(b) || woken(p.next()) {
+		t.Error("not woken once by an entry that was applied")
+	}
+	c := p.next()
+	p.poke()
+	if !woken(c) {
+		t.Error("not woken by a poke")
 	}
 }
 

@@ -135,8 +135,7 @@ take(uint32 slotno, uint64 gen)
 	request->max_entry_bytes = slot->max_entry_bytes;
 	request->timeout_ms = slot->timeout_ms;
 	memcpy(request->request_id, slot->request_id, PGRAFT_REQUEST_ID_BYTES);
-	request->a = slot->a;
-	request->b = slot->b;
+	request->args = slot->args;
 	request->data.len = slot->data_len;
 	request->data.data = request_data(slot, request->data.len, &segment);
 

@@ -80,7 +80,7 @@ pgraft_init(PG_FUNCTION_ARGS)
 	PgraftCall	call = {
 		.op = PGRAFT_OP_INIT,
 		.what = "pgraft_init()",
-		.a = PG_ARGISNULL(0) ? PGRAFT_BOOTSTRAP_NULL :
+		.args.bootstrap = PG_ARGISNULL(0) ? PGRAFT_BOOTSTRAP_NULL :
 		PG_GETARG_BOOL(0) ? PGRAFT_BOOTSTRAP_TRUE : PGRAFT_BOOTSTRAP_FALSE
 	};
 
@@ -96,10 +96,10 @@ pgraft_add_node(PG_FUNCTION_ARGS)
 	};
 
 	pgraft_require_node();
-	call.a = pgraft_node_id_arg(fcinfo, 0, "node_id");
+	call.args.node_id = pgraft_node_id_arg(fcinfo, 0, "node_id");
 	call.data = address_arg(fcinfo, 1);
 	call.len = strlen(call.data);
-	call.b = port_arg(fcinfo, 2);
+	call.args.port = port_arg(fcinfo, 2);
 	return pgraft_ask_done(&call);
 }
 
@@ -112,7 +112,7 @@ pgraft_remove_node(PG_FUNCTION_ARGS)
 	};
 
 	pgraft_require_node();
-	call.a = pgraft_node_id_arg(fcinfo, 0, "node_id");
+	call.args.node_id = pgraft_node_id_arg(fcinfo, 0, "node_id");
 	return pgraft_ask_done(&call);
 }
 
@@ -125,11 +125,11 @@ pgraft_replace_node(PG_FUNCTION_ARGS)
 	};
 
 	pgraft_require_node();
-	call.a = (int64) pgraft_node_id_arg(fcinfo, 0, "old_node_id") << 32;
-	call.a |= pgraft_node_id_arg(fcinfo, 1, "new_node_id");
+	call.args.old_node_id = pgraft_node_id_arg(fcinfo, 0, "old_node_id");
+	call.args.node_id = pgraft_node_id_arg(fcinfo, 1, "new_node_id");
 	call.data = address_arg(fcinfo, 2);
 	call.len = strlen(call.data);
-	call.b = port_arg(fcinfo, 3);
+	call.args.port = port_arg(fcinfo, 3);
 	return pgraft_ask_done(&call);
 }
 
@@ -144,7 +144,7 @@ pgraft_transfer_leadership(PG_FUNCTION_ARGS)
 
 	pgraft_require_node();
 	if (!PG_ARGISNULL(0))
-		call.a = pgraft_node_id_arg(fcinfo, 0, "node_id");
+		call.args.node_id = pgraft_node_id_arg(fcinfo, 0, "node_id");
 	return pgraft_ask_done(&call);
 }
 
@@ -245,6 +245,6 @@ pgraft_set_debug(PG_FUNCTION_ARGS)
 
 	pgraft_require_node();
 	pgraft_require_argument(fcinfo, 0, "enabled");
-	call.a = PG_GETARG_BOOL(0);
+	call.args.enabled = PG_GETARG_BOOL(0);
 	return pgraft_ask_done(&call);
 }

@@ -71,7 +71,7 @@ propose(FunctionCallInfo fcinfo, const uint8 *request_id, PgraftRows *rows)
 		.what = "the entry",
 		.timeout_ms = pgraft_propose_timeout,
 		.request_id = request_id,
-		.a = request_id != NULL ? 1 : 0
+		.args.chosen = request_id != NULL
 	};
 
 	pgraft_require_node();
@@ -113,7 +113,7 @@ pgraft_log_get_entry(PG_FUNCTION_ARGS)
 
 	pgraft_require_node();
 	pgraft_require_argument(fcinfo, 0, "index");
-	call.a = PG_GETARG_INT64(0);
+	call.args.index = PG_GETARG_INT64(0);
 	data = pgraft_ask_value(&call, &len);
 	if (data == NULL)
 		PG_RETURN_NULL();
@@ -136,8 +136,8 @@ pgraft_log_entries(PG_FUNCTION_ARGS)
 	pgraft_require_node();
 	pgraft_require_argument(fcinfo, 0, "first");
 	pgraft_require_argument(fcinfo, 1, "last");
-	call.a = PG_GETARG_INT64(0);
-	call.b = Min(PG_GETARG_INT64(1), (int64) pgraft_read_status().applied_index);
+	call.args.index = PG_GETARG_INT64(0);
+	call.args.last = Min(PG_GETARG_INT64(1), (int64) pgraft_read_status().applied_index);
 	InitMaterializedSRF(fcinfo, 0);
 
 	piece = AllocSetContextCreate(CurrentMemoryContext, "pgraft log entries",
@@ -149,10 +149,10 @@ pgraft_log_entries(PG_FUNCTION_ARGS)
 
 		pgraft_ask(&call, &rows);
 		more = rows.nrows > 0;
-		call.a += rows.nrows;
+		call.args.index += rows.nrows;
 		pgraft_reply_add_to_set(&rows, fcinfo);
 		MemoryContextReset(piece);
-		if (call.a > call.b)
+		if (call.args.index > call.args.last)
 			more = false;
 	}
 	MemoryContextSwitchTo(old);

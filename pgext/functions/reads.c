@@ -177,20 +177,20 @@ pgraft_wait_applied(PG_FUNCTION_ARGS)
 	pgraft_require_node();
 	pgraft_refuse_in_apply_function("waiting for applied entries");
 	pgraft_require_argument(fcinfo, 0, "index");
-	call.a = PG_GETARG_INT64(0);
-	if (call.a < 1)
+	call.args.index = PG_GETARG_INT64(0);
+	if (call.args.index < 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("log index " INT64_FORMAT " is out of range", call.a),
+				 errmsg("log index " INT64_FORMAT " is out of range", call.args.index),
 				 errdetail("The log begins at index 1.")));
 	call.timeout_ms = wait_arg(fcinfo, 1);
 	deadline = pgraft_deadline_in(call.timeout_ms);
-	if (pgraft_read_status().applied_index < (uint64) call.a)
+	if (pgraft_read_status().applied_index < (uint64) call.args.index)
 	{
 		if (call.timeout_ms == 0)
 			PG_RETURN_BOOL(false);
 		if (!reached(&call))
 			PG_RETURN_BOOL(false);
 	}
-	PG_RETURN_BOOL(wait_for_tables((uint64) call.a, deadline));
+	PG_RETURN_BOOL(wait_for_tables((uint64) call.args.index, deadline));
 }

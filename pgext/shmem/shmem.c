@@ -25,7 +25,7 @@
  * And in a slot (PgraftSlot):
  *
  *	word			atomic, compare-and-swap only; see shmem.h.
- *	client, engine_generation, op, max_entry_bytes, timeout_ms, request_id, a, b, data_len,
+ *	client, engine_generation, op, max_entry_bytes, timeout_ms, request_id, args, data_len,
  *	data_dsm, data
  *					written by the backend that owns the slot, in state OWNED.
  *					The worker copies them in state REQUEST, and what it copied

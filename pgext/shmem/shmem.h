@@ -86,8 +86,7 @@ typedef struct PgraftSlot
 	uint32		max_entry_bytes;
 	uint32		timeout_ms;
 	uint8		request_id[PGRAFT_REQUEST_ID_BYTES];
-	int64		a;
-	int64		b;
+	PgraftArgs	args;
 	uint32		data_len;
 	dsm_handle	data_dsm;
 	dsm_handle	reply_dsm;

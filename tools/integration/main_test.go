@@ -74,6 +74,7 @@ var scenarios = []scenario{
 	{"follows the mode of the data directory", false, followsTheMode},
 	{"works in every transaction", true, worksInTransactions},
 	{"ends a wait when asked to", false, endsAWait},
+	{"answers what was asked", true, answersWhatWasAsked},
 	{"asks a restarted engine again", false, asksAgain},
 	{"takes more clients than slots", false, takesManyClients},
 	{"serves on a hot standby", false, servesOnAStandby},

@@ -42,7 +42,7 @@ func (c *Core) offer(a toAppend) {
 	case c.takesNone():
 		c.tellOffered(a, place{}, corepb.ForwardReply_NO_ROOM)
 	default:
-		a.data = marshal(a.command)
+		a.data = encodeCommand(a.command)
 		c.proposed.appended[id] = place{}
 		c.appends = append(c.appends, a)
 	}

@@ -137,7 +137,7 @@ func (c *Core) state(k *checkpoint.Codec) {
 	if k.Err() != nil {
 		return
 	}
-	c.library.Node(k, &c.rn, c.cfg.raft(c.log))
+	c.library.Node(k, &c.rn.raw, c.cfg.raft(c.log))
 	c.machine.state(k)
 	k.Uint(&c.now)
 	checkpoint.Number(k, &c.role)

@@ -16,7 +16,7 @@ import (
 type Core struct {
 	cfg  Config
 	self uint64
-	rn   *raft.RawNode
+	rn   rawNode
 	log  *tail
 	machine
 
@@ -56,6 +56,7 @@ type Core struct {
 	// goes out. Nothing points to them between two steps.
 	received, sent corepb.Envelope
 	sentRaft       corepb.Envelope_Raft
+	receivedRaft   corepb.Envelope_Raft
 	said           *corepb.LeaseRound // beside the heartbeats of one Ready
 	cause          string             // why this node may stop leading in this Step
 }
@@ -89,7 +90,7 @@ func New(cfg Config, d Durable) (*Core, error) {
 	}
 	log.hard = hardState(d.HardState)
 	c.hard, c.replayed = d.HardState, d.HardState.Commit
-	if c.rn, err = raft.NewRawNode(cfg.raft(log)); err != nil {
+	if c.rn.raw, err = raft.NewRawNode(cfg.raft(log)); err != nil {
 		return nil, fmt.Errorf("core: %w", err)
 	}
 	c.storage = storage{libApplied: c.machine.index, marked: log.newest(), durableMark: log.newest()}

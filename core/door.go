@@ -14,7 +14,7 @@ import (
 // panic, break a promise, or come from someone who is no member any more.
 func (c *Core) receive(in Receive) {
 	env := &c.received
-	if err := unmarshal(in.Data, env); err != nil { // resets it
+	if err := decodeEnvelope(in.Data, env, &c.receivedRaft); err != nil {
 		c.event(Warning, "message of node %d dropped: %v", NodeID(in.From), err)
 		return
 	}

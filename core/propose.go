@@ -130,6 +130,7 @@ func (c *Core) forwardReply(r *corepb.ForwardReply) {
 	for _, r := range r.GetMore() {
 		c.oneForwardReply(r)
 	}
+	c.supersede()
 }
 
 func (c *Core) oneForwardReply(r *corepb.ForwardReply) {
@@ -143,7 +144,6 @@ func (c *Core) oneForwardReply(r *corepb.ForwardReply) {
 			return // its place may be another entry's by now; asked again in time
 		}
 		p.at = place{r.GetIndex(), r.GetTerm()}
-		c.supersede()
 	case corepb.ForwardReply_NOT_LEADER:
 		p.sent = false // sent again at the next tick
 	case corepb.ForwardReply_BUSY, corepb.ForwardReply_NO_ROOM:
@@ -200,12 +200,15 @@ func (c *Core) resolveAll() {
 // supersede notices proposals whose place in the log went to another entry, and
 // sends them again.
 func (c *Core) supersede() {
+	found := false
 	for _, p := range c.proposed.order {
 		if p.at.index != 0 && p.at.index <= c.machine.index {
-			p.at, p.sent = place{}, false
+			p.at, p.sent, found = place{}, false, true
 		}
 	}
-	c.resolveAll()
+	if found {
+		c.resolveAll()
+	}
 }
 
 func (c *Core) replyPlace(id uint64, at place) {

@@ -247,7 +247,7 @@ func leaseCore(t *rapid.T) *Core {
 	}
 	cfg := c.cfg
 	cfg.Identity.RaftID = 1
-	if c.rn, err = raft.NewRawNode(cfg.raft(log)); err != nil {
+	if c.rn.raw, err = raft.NewRawNode(cfg.raft(log)); err != nil {
 		t.Fatal(err)
 	}
 	c.hard.Term, c.lease = 1, lease{rounds: map[uint64]uint64{}, answered: map[uint64]uint64{}, granted: map[uint64]grant{}, said: map[uint64]announcement{}}

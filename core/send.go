@@ -29,7 +29,7 @@ type growing struct {
 func (c *Core) send(env *corepb.Envelope) {
 	env.From = c.self
 	c.decorate(env)
-	c.out.Send = append(c.out.Send, Send{To: env.GetTo(), Data: marshal(env), Snapshot: env.GetRaft().GetType() == pb.MsgSnap})
+	c.out.Send = append(c.out.Send, Send{To: env.GetTo(), Data: encodeEnvelope(env), Snapshot: env.GetRaft().GetType() == pb.MsgSnap})
 }
 
 // sendRaft sends a message of the library's.
@@ -193,7 +193,7 @@ func (c *Core) encodeGrown() {
 			env.Body = &corepb.Envelope_ForwardReply{ForwardReply: g.reply}
 		}
 		env.From = c.self
-		s.Data = marshal(env)
+		s.Data = encodeEnvelope(env)
 	}
 	clear(c.growing)
 	c.growing = c.growing[:0]

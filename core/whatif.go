@@ -20,6 +20,6 @@ func RestoreOther(taken, next Config, b []byte) (*Core, error) {
 		return nil, err
 	}
 	c.cfg = next
-	c.library.SetTiming(c.rn, next.ElectionTicks, next.HeartbeatTicks)
+	c.library.SetTiming(c.rn.raw, next.ElectionTicks, next.HeartbeatTicks)
 	return c, nil
 }

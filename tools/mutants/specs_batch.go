@@ -63,10 +63,17 @@ var batchMutants = []mutant{
 		},
 	},
 	{
-		name: "batch-role-stands", class: "batch", doc: "in a batch the core does not settle where a role, a term or the members may change",
+		name: "batch-published-as-before", class: "batch", doc: "what is published with a batch is the status of before: a role and a lease that were lost in it still stand",
 		edits: []edit{
-			{"core/batch.go", "	if c.batch.unsettled {\n		c.settleInBatch()\n	}\n	c.batch.loud = c.batch.on\n", ""},
-			{"core/door.go", "	later := c.batch.on && c.quietRaft(m)\n", "	later := c.batch.on\n"},
+			{"core/host.go", "	out := c.Step(in)\n", "	was := c.Status()\n	out := c.Step(in)\n"},
+			{"core/host.go", "	s := c.Status()\n	h.Publish", "	s := c.Status()\n	if _, ok := in.(Batch); ok {\n		s = was\n	}\n	h.Publish"},
+		},
+	},
+	{
+		name: "batch-lease-as-before", class: "batch", doc: "a lease that ends in a batch is published until the next step",
+		edits: []edit{
+			{"core/host.go", "	out := c.Step(in)\n", "	was := c.Status()\n	out := c.Step(in)\n"},
+			{"core/host.go", "	s := c.Status()\n	h.Publish", "	s := c.Status()\n	if _, ok := in.(Batch); ok && s.LeaseTicks == 0 {\n		s.LeaseFrom, s.LeaseTicks = was.LeaseFrom, was.LeaseTicks\n	}\n	h.Publish"},
 		},
 	},
 	{
@@ -102,10 +109,6 @@ var batchMutants = []mutant{
 		name: "first-write-answers-all", class: "batch", doc: "the end of a write answers for the batches that came meanwhile too",
 		edits: []edit{{"sim/disk.go", "		seq := d.writing[len(d.writing)-1].Seq\n		d.unsynced",
 			"		seq := d.writing[len(d.writing)-1].Seq\n		if k := len(d.queue); k > 0 {\n			seq = d.queue[k-1].Seq\n		}\n		d.unsynced"}},
-	},
-	{
-		name: "commit-past-a-change-unsynced", class: "batch", doc: "a commit index that passes a change of the members is not synced",
-		edits: []edit{{"core/storage.go", "		p.Sync = p.Sync || c.log.changesMembers(before, m.GetCommit())\n", ""}},
 	},
 	{
 		name: "unsynced-beside-a-commit", class: "batch", doc: "what is stored beside a new commit index is taken for a commit index alone",

@@ -15,7 +15,7 @@ import (
 
 // checkpointMagic begins every checkpoint. Its last byte is the version of what
 // follows: a checkpoint is read only by the version that wrote it.
-const checkpointMagic = "pgraft checkpoint\x03"
+const checkpointMagic = "pgraft checkpoint\x04"
 
 // ErrCheckpointVersion says that a checkpoint is of another version of pgraft.
 var ErrCheckpointVersion = errors.New("core: checkpoint of another version")
@@ -300,6 +300,7 @@ func (s *storage) state(k *checkpoint.Codec) {
 	k.Uint(&s.libApplied)
 	k.Uint(&s.marked)
 	k.Uint(&s.durableMark)
+	s.due.state(k)
 	k.Uint(&s.readable)
 }
 

@@ -200,6 +200,7 @@ func (c *Core) take(in Input) {
 // tick is the passing of time. Only a leader ticks the library: for every other
 // role the library would draw an election timeout of its own.
 func (c *Core) tick() {
+	c.writeDue()
 	c.now++
 	if c.removed {
 		return

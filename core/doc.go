@@ -17,7 +17,8 @@
 //   - One goroutine, or a lock, around a Core.
 //   - Persist batches are written in the order of their numbers, each atomically.
 //     Persisted(Seq) comes once the batch and all before it are durable, if Sync
-//     is set; several may share an fsync. After a failed write or fsync nothing
+//     is set, and otherwise once it is written and those before it that have Sync set
+//     are durable; several may share an fsync. After a failed write or fsync nothing
 //     is persisted any more: the node stops.
 //   - Messages of one Send reach the member whose Raft id To is, or nobody, any
 //     number of times, in any order: a host must check who is at the other end
@@ -30,7 +31,8 @@
 //     from which other members may be answered; then an answer to every order of
 //     package retain, and no entry from Output.Retain on is dropped.
 //   - Persisted.First, if log entries leave the store by its own retention.
-//   - Applied(Index) once everything up to Index in Output.Apply is taken over.
+//   - Applied(Index) once everything up to Index in Output.Apply is taken over, if
+//     Host.Apply says that it is not yet. What waits may be given as one Batch.
 //   - A restart begins with what is durable: Durable, with Config.Seed drawn
 //     anew. The identity is durable before the first contact with anyone.
 //   - When Members.Version is raised, connections of builds that do not know it end

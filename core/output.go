@@ -22,7 +22,7 @@ type Output struct {
 // Persisted(Seq) once the batch and all before it are durable, never earlier.
 // Without Sync it answers once the batch is written and all before it that have Sync
 // set are durable: the core may say to others then what rests on those. A batch is
-// atomic. One with nothing in it but its number need not be written.
+// atomic.
 //
 // The order inside a batch: Snapshot, History, Entries, Mark, HardState.
 type Persist struct {

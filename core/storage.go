@@ -17,6 +17,9 @@ type storage struct {
 	libApplied  uint64 // what the library knows to be applied
 	marked      uint64 // index of the newest mark handed out
 	durableMark uint64 // index of the newest mark that is stored
+	// due is what the newest commit index that was not handed out goes with; zero: there
+	// is none. It goes out with the next batch, at a tick at the latest.
+	due HardState
 	// readable is up to which index the log store holds what is committed, while the
 	// leader's snapshot is on its way there.
 	readable uint64
@@ -32,6 +35,10 @@ type batch struct {
 
 // emit numbers a batch and hands it out.
 func (c *Core) emit(p Persist, responses []*pb.Message) uint64 {
+	if p.HardState == nil && c.storage.due != (HardState{}) {
+		p.HardState = new(c.storage.due)
+	}
+	c.storage.due = HardState{}
 	c.storage.seq++
 	p.Seq = c.storage.seq
 	b := batch{seq: p.Seq, responses: responses, installs: p.Snapshot != nil}
@@ -48,10 +55,9 @@ func (c *Core) emit(p Persist, responses []*pb.Message) uint64 {
 
 // persist turns the library's MsgStorageAppend into a batch. It is synced if it has
 // what must not be lost: a snapshot, or, as the library says, entries, a new term or a
-// vote. A commit index alone may be lost, and what its responses say rests on the
-// batches before it, which are durable when the host says that this one is written. It
-// is synced where it passes a change of the members, from the commit index before on:
-// nodes that all lost it would go by a quorum that their cluster has left.
+// vote. A commit index alone may be lost, and waits for the next batch. But it is synced
+// where it passes a change of the members, from the commit index before on: nodes that
+// all lost it would go by a quorum that their cluster has left.
 func (c *Core) persist(m *pb.Message, sync bool, before uint64) {
 	p := Persist{Sync: sync}
 	if s := m.GetSnapshot(); s != nil {
@@ -77,7 +83,34 @@ func (c *Core) persist(m *pb.Message, sync bool, before uint64) {
 		p.HardState = &HardState{Term: m.GetTerm(), Vote: m.GetVote(), Commit: m.GetCommit()}
 		p.Sync = p.Sync || c.log.changesMembers(before, m.GetCommit())
 	}
+	if !p.Sync {
+		if p.HardState != nil {
+			c.storage.due = *p.HardState
+		}
+		c.respondLater(m.GetResponses())
+		return
+	}
 	c.emit(p, m.GetResponses())
+}
+
+// respondLater delivers responses that rest on what was handed out before, and on
+// nothing else: at once if all of it is durable.
+func (c *Core) respondLater(ms []*pb.Message) {
+	if n := len(c.storage.batches); n > 0 {
+		b := &c.storage.batches[n-1]
+		b.responses = append(b.responses, ms...)
+		return
+	}
+	for _, m := range ms {
+		c.respond(m)
+	}
+}
+
+// writeDue hands out a commit index that has waited for a batch.
+func (c *Core) writeDue() {
+	if c.storage.due != (HardState{}) {
+		c.emit(Persist{}, nil)
+	}
 }
 
 // persisted releases what waited for batches up to seq.

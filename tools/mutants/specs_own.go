@@ -116,7 +116,7 @@ var ownMutants = []mutant{
 	},
 	{
 		name: "acknowledged-when-appended", class: "own", doc: "a client is answered when the leader has put its entry into the log",
-		edits: []edit{{"core/propose.go", "		p.at = place{r.GetIndex(), r.GetTerm()}\n		c.supersede()\n", "		c.finishAt(p, place{r.GetIndex(), r.GetTerm()})\n"}},
+		edits: []edit{{"core/propose.go", "		p.at = place{r.GetIndex(), r.GetTerm()}\n", "		c.finishAt(p, place{r.GetIndex(), r.GetTerm()})\n"}},
 	},
 	{
 		name: "own-proposal-done-when-appended", class: "own", doc: "a leader's own client is answered when the entry is in the leader's log",

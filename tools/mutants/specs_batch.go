@@ -115,6 +115,15 @@ var batchMutants = []mutant{
 		edits: []edit{{"core/storage.go", "	p := Persist{Sync: sync}\n", "	p := Persist{Sync: sync && m.GetCommit() == before}\n"}},
 	},
 	{
+		name: "answer-before-what-it-rests-on", class: "batch", doc: "an answer that needs nothing stored itself does not wait for the batches before it",
+		edits: []edit{{"core/storage.go", "	if n := len(c.storage.batches); n > 0 {\n		b := &c.storage.batches[n-1]\n		b.responses = append(b.responses, ms...)\n		return\n	}\n", ""}},
+	},
+	{
+		name: "commit-index-with-an-old-term", class: "batch", doc: "a commit index that has waited is written, with the term and vote beside it, once they are old",
+		edits: []edit{{"core/storage.go", "	if p.HardState == nil && c.storage.due != (HardState{}) {\n		p.HardState = new(c.storage.due)\n	}\n	c.storage.due = HardState{}\n",
+			"	if p.HardState == nil && c.storage.due != (HardState{}) {\n		p.HardState, c.storage.due = new(c.storage.due), HardState{}\n	}\n"}},
+	},
+	{
 		name: "forward-more-to-anyone", class: "batch", doc: "several commands leave in one message for a build that looks at the first",
 		edits: []edit{{"core/send.go", "return c.members.Version >= forwardsMoreVersion }", "return c.members.Version >= OldestVersion }"}},
 	},

@@ -124,6 +124,10 @@ var batchMutants = []mutant{
 			"	if p.HardState == nil && c.storage.due != (HardState{}) {\n		p.HardState, c.storage.due = new(c.storage.due), HardState{}\n	}\n"}},
 	},
 	{
+		name: "forward-more-reversed", class: "batch", doc: "of several commands in one message the first stands first, and the others last to first",
+		edits: []edit{{"core/door.go", "		for _, cmd := range f.GetMore() {\n			if !yield(cmd) {\n", "		for i := range f.GetMore() {\n			if cmd := f.GetMore()[len(f.GetMore())-1-i]; !yield(cmd) {\n"}},
+	},
+	{
 		name: "forward-more-to-anyone", class: "batch", doc: "several commands leave in one message for a build that looks at the first",
 		edits: []edit{{"core/send.go", "return c.members.Version >= forwardsMoreVersion }", "return c.members.Version >= OldestVersion }"}},
 	},

@@ -44,7 +44,7 @@ const (
 	checkRetain     = "retained"           // nothing that a database needs leaves the logs, and nothing is kept without bound
 	checkHistory    = "history-kept"       // a snapshot leaves what the log held of the same history; gaps are filled
 	checkAnswer     = "answered-once"      // a request is answered once, by the process that was asked, and at once when it is given up
-	checkOrder      = "batch-order"        // proposals of a batch get into the log in their order
+	checkOrder      = "batch-order"        // proposals of a batch, or of a message, get into the log in their order
 	checkTransition = "host-order"         // batches come numbered in order, and are on the disk as they were
 )
 

@@ -4,8 +4,10 @@ import (
 	"slices"
 
 	pb "go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/corepb"
 )
 
 // batch is several inputs that a core is about to get as one, and what the checkers
@@ -19,21 +21,22 @@ type batch struct {
 	tooMany int    // proposals that were refused as too many
 }
 
-// beginBatch is called before the step, end after it.
-func (n *node) beginBatch(l []arrival) *batch {
-	n.batch = &batch{n: n, life: n.life, inputs: l, term: n.status.Term, last: n.status.Last}
-	return n.batch
+// newBatch is called before the step, with what it gets.
+func (n *node) newBatch(l []arrival) *batch {
+	return &batch{n: n, life: n.life, inputs: l, term: n.status.Term, last: n.status.Last}
 }
 
-// end looks at what came of a batch.
+// end looks at what came of a batch, after the step.
 func (b *batch) end() {
 	n := b.n
-	n.batch = nil
 	if n.state != running || n.life != b.life || n.foreign() {
 		return
 	}
 	b.inOrder()
-	b.reached()
+	b.forwardedInOrder()
+	if len(b.inputs) > 1 {
+		b.reached()
+	}
 }
 
 // proposals are the operations of those in b, in order; what is over the bound is none.
@@ -52,21 +55,63 @@ func (b *batch) proposals() (ops []*op) {
 // they were first asked for. One that was sent before may come from elsewhere, and one
 // that was given up in between counts from its next time on.
 func (b *batch) inOrder() {
-	n, c, ops := b.n, &b.n.w.checks, b.proposals()
+	ops := b.proposals()
 	gaveUp := slices.ContainsFunc(b.inputs, func(a arrival) bool { _, is := a.in.(core.Cancel); return is })
+	var list []*op
+	for i, o := range ops {
+		if times := o.times(ops); o.tries == times && (times == 1 || !gaveUp) && !slices.Contains(ops[:i], o) {
+			list = append(list, o)
+		}
+	}
+	b.follow(list)
+}
+
+// forwardedInOrder: and so are those that came in one message. One that is in two, or was
+// asked for twice, may come from either.
+func (b *batch) forwardedInOrder() {
+	var all []*op
+	var messages [][]*op
+	for _, a := range b.inputs {
+		if a.p != nil && a.p.info.body == bodyForward {
+			ops := b.n.w.forwarded(a.p.data)
+			all, messages = append(all, ops...), append(messages, ops)
+		}
+	}
+	for _, ops := range messages {
+		b.follow(slices.DeleteFunc(ops, func(o *op) bool { return o.tries > 1 || o.times(all) > 1 }))
+	}
+}
+
+// forwarded are the operations of what a message forwards, in order.
+func (w *World) forwarded(data []byte) (ops []*op) {
+	var env corepb.Envelope
+	if proto.Unmarshal(data, &env) != nil {
+		return nil
+	}
+	for _, cmd := range append([]*corepb.Command{env.GetForward().GetCommand()}, env.GetForward().GetMore()...) {
+		if o := w.opOf(cmd.GetData()); o != nil {
+			ops = append(ops, o)
+		}
+	}
+	return ops
+}
+
+// follow: those of ops that this step put into the log of a leader are there in their
+// order.
+func (b *batch) follow(ops []*op) {
+	n, c := b.n, &b.n.w.checks
+	if n.status.Role != core.RoleLeader {
+		return
+	}
 	var before *op
 	var at uint64
-	for i, o := range ops {
-		times := o.times(ops)
-		if o.tries != times || times > 1 && gaveUp || slices.Contains(ops[:i], o) {
-			continue
-		}
+	for _, o := range ops {
 		k := slices.IndexFunc(o.places, func(k slotKey) bool { return k.index > b.last && k.term == n.status.Term && c.inLog(n, k) })
 		if k < 0 {
 			continue
 		}
 		if place := o.places[k].index; place < at {
-			c.w.fail(checkOrder, "%v was asked for %v before %v in one batch, and has them at %d and %d", n, before, o, at, place)
+			c.w.fail(checkOrder, "%v was given %v before %v in one step, and has them at %d and %d", n, before, o, at, place)
 		} else {
 			before, at = o, place
 		}

@@ -15,7 +15,7 @@ type install struct {
 // installs remembers a batch with a snapshot.
 func (c *checks) installs(n *node, b *core.Persist) {
 	if n.database != nil && b.Snapshot != nil {
-		n.installs = append(n.installs, install{b.Seq, n.seen.applied, n.database.toldAny && !n.warned})
+		n.installs = append(n.installs, install{b.Seq, n.seen.applied, n.database.given && !n.warned})
 	}
 }
 

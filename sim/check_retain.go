@@ -86,8 +86,8 @@ func (d *database) trueNeed() uint64 {
 // has not heard of it in its life and applies entries itself. The needs are the true
 // ones: a database that is filled from a state has none.
 func (c *checks) trims(n *node, from, to uint64) {
-	if n.foreign() || n.database == nil || n.state != running {
-		return
+	if n.foreign() || n.database == nil || n.state != running || n.core.Status().Role == core.RoleRemoved {
+		return // the last: nobody can ask it
 	}
 	if !n.database.toldAny {
 		c.w.fail(checkRetain, "%v drops entries %d to %d, and does not know yet what its own database needs", n, from, to-1)

@@ -104,7 +104,7 @@ func TestCheckersFire(t *testing.T) {
 			w.checks.answers(f, core.Reply{ID: 1 << 40})
 		},
 		checkOrder: func(t *testing.T, w *World, l, f *node) {
-			b := l.beginBatch(nil)
+			b := l.newBatch(nil)
 			for range 2 {
 				o := w.newCrowdOp(&l.draws, opRead)
 				o.holds(opHeader)
@@ -289,6 +289,24 @@ func TestCheckersFireToo(t *testing.T) {
 		"a request given up that is not answered": {checkAnswer, func(w *World, l, f *node) {
 			w.checks.asks(f, core.ReadBarrier{ID: 1 << 40})
 			w.checks.cancelled(f, core.Batch{Inputs: []core.Input{core.Applied{}, core.Cancel{ID: 1 << 40}}})
+		}},
+		"commands of one message out of their order": {checkOrder, func(w *World, l, f *node) {
+			b := l.newBatch(nil)
+			fwd := &corepb.Forward{}
+			for range 3 {
+				o := w.newCrowdOp(&l.draws, opRead)
+				o.holds(opHeader)
+				o.tries = 1
+				fwd.More = append([]*corepb.Command{{RequestId: o.requestID[:], Data: o.data}}, fwd.More...)
+				w.propose(l, o)
+			}
+			fwd.Command, fwd.More = fwd.More[0], fwd.More[1:]
+			data, err := proto.Marshal(&corepb.Envelope{Body: &corepb.Envelope_Forward{Forward: fwd}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.inputs = []arrival{{p: &packet{data: data, info: peek(data)}}}
+			b.end()
 		}},
 		"a removed node that does not answer": {checkLiveness, func(w *World, l, f *node) {
 			f.waits = append(f.waits, &request{node: f, asked: true})

@@ -33,6 +33,7 @@ type database struct {
 	// Of this life of the process.
 	told       core.Needs
 	toldAny    bool
+	given      bool // its core has taken it
 	toldAt     time.Duration
 	open       []uint64 // questions to its core that are not answered
 	asksState  bool     // asked is for a state, since stateAsked
@@ -116,7 +117,7 @@ func (w *World) newDatabase(n *node) *database {
 func (d *database) begin() {
 	n := d.node
 	d.flushed, d.flushAt = d.now, n.w.now+d.flushEvery
-	d.told, d.toldAny, d.toldAt, d.asked, d.waits, d.part = core.Needs{}, false, 0, 0, 0, nil
+	d.told, d.toldAny, d.given, d.toldAt, d.asked, d.waits, d.part = core.Needs{}, false, false, 0, 0, 0, nil
 	d.open, d.asksState = d.open[:0], false
 	d.states = map[uint64][]byte{}
 	limits := d.limits
@@ -172,6 +173,18 @@ func (d *database) tell() {
 	}
 	d.told, d.toldAny, d.toldAt = in, true, n.w.now
 	n.input(in)
+}
+
+// gives notes that the core has been told, by a step that is over.
+func (d *database) gives(in core.Input) {
+	if d == nil || d.given {
+		return
+	}
+	for in := range core.Each(in) {
+		if _, ok := in.(core.Needs); ok {
+			d.given = true
+		}
+	}
 }
 
 // work applies what there is to apply.

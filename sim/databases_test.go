@@ -173,3 +173,29 @@ func TestCheckersOfDatabasesFire(t *testing.T) {
 		})
 	}
 }
+
+// What is so only as long as a node's core takes one input at a time is not demanded of a
+// batch.
+func TestDatabaseCheckersLeaveBatches(t *testing.T) {
+	for name, happens := range map[string]func(w *World, f *node){
+		"a snapshot before the first that is said of a database": func(w *World, f *node) {
+			b := core.Persist{Seq: 1 << 40, Snapshot: &core.Snapshot{Index: f.status.Applied + 10, Term: f.status.Term}}
+			f.seen.applied, f.database.given = f.status.Applied, false
+			w.checks.installs(f, &b)
+			w.checks.stores(f, &b)
+		},
+		"what a node drops once it is removed": func(w *World, f *node) {
+			f.core.Step(core.RemovedByPeer{})
+			need := f.database.told.From
+			w.checks.trims(f, need-1, need+1)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, _, f := withDatabases(t)
+			happens(w, f)
+			if w.failure != nil {
+				t.Fatal(w.failure)
+			}
+		})
+	}
+}

@@ -15,8 +15,8 @@
 // leaving out one decision leaves what the others draw as it was.
 //
 // A node here does what package node does: it drives the core by core.Perform,
-// keeps the same order between disk, network and replies, and opens a
-// directory, greets and dials by the same rules. No rule of the core is
+// keeps the same order between disk, network and replies, takes what arrives while it is
+// at work as one batch (in half of the seeds, see inbox.go), and opens a directory, greets and dials by the same rules. No rule of the core is
 // repeated or bent here.
 //
 // After every event the checkers look at what changed (check_*.go). The first

@@ -101,8 +101,10 @@ func (n *node) takeAll() {
 	if n.w.trace != nil {
 		n.w.say(n, "takes as one: %s", contents(list))
 	}
-	x := n.beginBatch(list)
+	n.batch = n.newBatch(list)
+	x := n.batch
 	n.step(in)
+	n.batch = nil
 	x.end()
 }
 
@@ -129,7 +131,13 @@ func (n *node) take(a arrival) {
 		n.w.checks.unheard(n, in)
 		return
 	}
-	n.step(a.in)
+	var x *batch
+	if a.p != nil && a.p.info.more > 0 {
+		x = n.newBatch([]arrival{a})
+	}
+	if n.step(a.in); x != nil {
+		x.end()
+	}
 }
 
 // arrives notes what is about to be in a core.

@@ -129,6 +129,7 @@ func (n *node) step(in core.Input) {
 	}
 	n.w.checks.stepped(n)
 	n.w.checks.cancelled(n, in)
+	n.database.gives(in)
 	n.respondedAs()
 	n.w.watch(n)
 	if n.isOut {

@@ -20,6 +20,7 @@ var classes = map[string]string{
 	"13": "a removed node's message accepted", "14": "a wiped node let back in", "15": "PreVote ignored, or a learner that refuses to vote",
 	"version": "which builds may read the log",
 	"own":     "pgraft's own mechanisms", "bounds": "bounds that only a long life meets",
+	"batch":     "inputs taken as one, and messages that stand for several",
 	"two lives": "an old answer of a term in which the same node led before", "held over": "a message over two changes of leader, or a restart",
 	"long tail": "a deposed leader's long log under a snapshot", "joint snapshot": "a snapshot of a joint configuration",
 	"edge of a promise": "an election in the last ticks of a promise",

@@ -8,6 +8,14 @@ var promiseMutants = []mutant{
 		edits: []edit{{"core/leading.go", "	c.rememberAppended()\n", "	c.proposed.appended = map[[16]byte]place{}\n"}},
 	},
 	{
+		name: "late-ticks-made-up", class: "11", doc: "ticks that were missed while a node was at work, or stood still, follow the next one at once",
+		edits: []edit{
+			{"sim/clock.go", "	pending bool          // fired while the process stood still: one is kept\n", "	pending bool\n	missed  int\n"},
+			{"sim/clock.go", "			n.w.marks.add(markTickDropped)\n", "			n.clock.missed++\n"},
+			{"sim/clock.go", "	n.step(core.Tick{})\n", "	n.step(core.Tick{})\n	for ; n.clock.missed > 0 && n.state == running; n.clock.missed-- {\n		n.step(core.Tick{})\n	}\n"},
+		},
+	},
+	{
 		name: "committed-id-appended-again", class: "12", doc: "a leader appends a request once more that is committed: it is not applied again, but it is in the log twice",
 		edits: []edit{{"core/append.go", "	if at, ok := c.requestIDs.byID[id]; ok {\n", "	if at, ok := c.requestIDs.byID[id]; ok && at.index == 0 {\n"}},
 	},

@@ -20,6 +20,7 @@ package main
 import "C"
 
 import (
+	"runtime"
 	"runtime/debug"
 	"time"
 	"unsafe"
@@ -38,6 +39,7 @@ func pgraft_engine_build() *C.char { return C.CString(build) } // it is called o
 //export pgraft_engine_start
 func pgraft_engine_start(c *C.PgraftConfig, block *C.PgraftStatusBlock, b *C.PgraftBell, answer C.pgraft_answer_fn, reason *C.char, size C.size_t) C.int {
 	debug.SetGCPercent(gcPercent)
+	runtime.GOMAXPROCS(runtime.NumCPU() + spareProcs)
 	mapLargePieces()
 	cfg := readConfig(c)
 	if err := cfg.node.Validate(); err != nil && cfg.refused == nil {

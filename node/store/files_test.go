@@ -156,7 +156,7 @@ func TestOptionsCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused := 0
-	for size := int64(0); size < info.Size(); size += 23 {
+	for size := int64(0); size < info.Size(); size += 67 {
 		dir := filepath.Join(t.TempDir(), "data")
 		if err := os.CopyFS(dir, os.DirFS(whole)); err != nil {
 			t.Fatal(err)

@@ -14,7 +14,7 @@ import (
 // An entry is written to the log and to one table, which compactions hand on as it is,
 // also while the log's head is cut: of what is flushed they rewrite next to nothing.
 func TestEntriesAreNotRewritten(t *testing.T) {
-	const entries, together, keep = 160_000, 32, 40_000
+	const entries, together, keep = 80_000, 32, 20_000
 	o := store.Options{FS: vfs.NewMem(), Logger: quiet, MemTableBytes: 256 << 10, Retention: store.Retention{RetainEntries: keep}}
 	s, err := store.Open("data", o)
 	if err != nil {

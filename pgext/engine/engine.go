@@ -108,6 +108,7 @@ var roles = map[core.Role]C.uint32_t{
 
 // publishStatus puts a node's status where backends read it.
 func (e *engine) publishStatus(s node.Status) {
+	bePunctual()
 	out := status{
 		term: C.uint64_t(s.Core.Term), commit_index: C.uint64_t(s.Core.Commit),
 		applied_index: C.uint64_t(s.Core.Applied), last_index: C.uint64_t(s.Core.Last),

@@ -21,7 +21,8 @@
  * thread of the engine waits for the disk or comes back to C.  The kernel makes
  * some 70 of that, and each is a change of threads: more than a dozen for an
  * entry that is alone.  Go's threads inherit the timer slack of the thread that
- * starts them as well, and with more of it these sleeps are few.
+ * starts them as well, and with more of it these sleeps are few.  Threads that
+ * work for the core set their own back (slack.go).
  */
 #include "engine_worker/engine_worker.h"
 

@@ -183,16 +183,17 @@ func (c *Core) encodeGrown() {
 	for i := range c.growing {
 		g := &c.growing[i]
 		s := &c.out.Send[g.at]
-		env := &corepb.Envelope{To: s.To}
-		switch {
+		env := &c.sent
+		switch env.Reset(); {
 		case g.raft != nil:
-			env = c.raftEnvelope(g.raft)
+			c.sentRaft.Raft = g.raft
+			env.Body = &c.sentRaft
 		case g.forward != nil:
 			env.Body = &corepb.Envelope_Forward{Forward: g.forward}
 		default:
 			env.Body = &corepb.Envelope_ForwardReply{ForwardReply: g.reply}
 		}
-		env.From = c.self
+		env.From, env.To = c.self, s.To
 		s.Data = encodeEnvelope(env)
 	}
 	clear(c.growing)

@@ -25,7 +25,7 @@ type batching struct {
 // is counted from the moment of each.
 func mayBeInBatch(in Input) bool {
 	switch in.(type) {
-	case Tick, Batch:
+	case Tick, Batch, Stop:
 		return false
 	}
 	return true

@@ -180,6 +180,8 @@ func (c *Core) take(in Input) {
 		c.snapshotSent(in)
 	case DiskFull:
 		c.diskFull(in)
+	case Stop:
+		c.writeDue()
 	case RemovedByPeer:
 		c.becomeRemoved("a member says so")
 	case Needs:

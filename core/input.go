@@ -118,6 +118,11 @@ type (
 	// it is no longer a member.
 	RemovedByPeer struct{}
 
+	// Stop says that no input follows, as the host is about to end this core: the
+	// commit index that waits for a batch goes out. A core that ends without it, in a
+	// crash, says again at its next start what was no news.
+	Stop struct{}
+
 	// Needs says from which index on this node's database needs entries, 0 = none,
 	// and whether it can be filled from a state that another member's database
 	// exported. Until the first one this node has no database: of what package
@@ -162,7 +167,7 @@ type (
 	// Batch is several inputs as one step, taken in their order. What comes of it is
 	// what could come of the same inputs one by one, as far as anybody outside can tell:
 	// the core settles after the last, and in between only where an input needs it, see
-	// batch.go. At most MaxBatchInputs, at least one; no Batch and no Tick is in one.
+	// batch.go. At most MaxBatchInputs, at least one; no Batch, Tick or Stop is in one.
 	Batch struct{ Inputs []Input }
 )
 
@@ -202,6 +207,7 @@ func (PeerUnreachable) isInput() {}
 func (SnapshotSent) isInput()    {}
 func (DiskFull) isInput()        {}
 func (RemovedByPeer) isInput()   {}
+func (Stop) isInput()            {}
 func (Needs) isInput()           {}
 func (FetchHistory) isInput()    {}
 func (HistoryRead) isInput()     {}

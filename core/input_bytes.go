@@ -145,6 +145,8 @@ func (b *inputBytes) body(in Input) protowire.Number {
 		return 15
 	case RemovedByPeer:
 		return 16
+	case Stop:
+		return 28
 	case DiskFull:
 		b.number(1, protowire.EncodeBool(in.Full))
 		return 20
@@ -259,6 +261,8 @@ func decodeInput(m *corepb.Input) (Input, error) {
 		return DiskFull{Full: x.DiskFull.GetFull()}, nil
 	case *corepb.Input_RemovedByPeer_:
 		return RemovedByPeer{}, nil
+	case *corepb.Input_Stop_:
+		return Stop{}, nil
 	case *corepb.Input_Needs_:
 		return Needs{From: x.Needs.GetFrom(), Importable: x.Needs.GetImportable()}, nil
 	case *corepb.Input_FetchHistory_:

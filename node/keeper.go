@@ -76,26 +76,29 @@ func (r *runner) Retain(from uint64) {
 
 // retain puts n.cfg.Retention into force.
 func (n *Node) retain() {
-	n.reloading.Lock()
-	defer n.reloading.Unlock()
 	n.mu.Lock()
 	n.retaining = false
-	r, s := n.cfg.Retention, n.store
+	s := n.store
 	if n.state != Running && n.state != Waiting {
 		s = nil // it is opened with it, or never used again
 	}
 	n.mu.Unlock()
-	if err := n.setRetention(s, r); err != nil {
-		n.cfg.Logger.Error(fmt.Sprintf("the entries from %d on are not kept: %v", r.RetainFrom, err))
+	if err := n.setRetention(s); err != nil {
+		n.cfg.Logger.Error(fmt.Sprintf("what the log has to keep could not be set: %v", err))
 	}
 }
 
-// setRetention has the store, unless it is nil, keep what r says. The caller holds
-// reloading, and not mu: this waits for the disk.
-func (n *Node) setRetention(s store.Store, r store.Retention) error {
+// setRetention has the store, unless it is nil, keep what n.cfg.Retention says. The
+// caller does not hold mu: this waits for the disk.
+func (n *Node) setRetention(s store.Store) error {
 	if s == nil {
 		return nil
 	}
+	n.retention.Lock()
+	defer n.retention.Unlock()
+	n.mu.Lock()
+	r := n.cfg.Retention
+	n.mu.Unlock()
 	err := s.SetRetention(r)
 	if errors.Is(err, store.ErrClosed) {
 		return nil // the node was closed meanwhile

@@ -67,6 +67,7 @@ type Node struct {
 	closed  error // of Close; guarded by closing
 
 	reloading sync.Mutex // taken before mu
+	retention sync.Mutex // taken after reloading, before mu: held while the store takes over another one
 	pub       sync.Mutex // taken after mu
 	publisher *runner
 

@@ -29,9 +29,9 @@ type Settings struct {
 func (n *Node) Reload(s Settings) error {
 	n.reloading.Lock() // held while mu is not
 	defer n.reloading.Unlock()
-	retain, retention, restart, err := n.takeOverSettings(s)
+	retain, restart, err := n.takeOverSettings(s)
 	if err == nil {
-		err = n.setRetention(retain, retention)
+		err = n.setRetention(retain)
 	}
 	if err != nil || !restart {
 		return err
@@ -49,7 +49,7 @@ func (n *Node) Reload(s Settings) error {
 // takeOverSettings does what needs no disk, and returns what else is to be done:
 // the store that is to have a new retention, or nil, and whether another core has
 // to start.
-func (n *Node) takeOverSettings(s Settings) (retain store.Store, r store.Retention, restart bool, err error) {
+func (n *Node) takeOverSettings(s Settings) (retain store.Store, restart bool, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s.Retention.RetainFrom = n.cfg.Retention.RetainFrom // as RetainFrom and the members say
@@ -57,7 +57,7 @@ func (n *Node) takeOverSettings(s Settings) (retain store.Store, r store.Retenti
 	next.ElectionTimeout, next.HeartbeatInterval = s.ElectionTimeout, s.HeartbeatInterval
 	next.SnapshotEntries, next.Retention, next.Trace = s.SnapshotEntries, s.Retention, s.Trace
 	if err := next.Validate(); err != nil {
-		return nil, r, false, err
+		return nil, false, err
 	}
 	restart = n.state == Running && (old.ElectionTimeout != next.ElectionTimeout || old.HeartbeatInterval != next.HeartbeatInterval ||
 		old.SnapshotEntries != next.SnapshotEntries)
@@ -65,7 +65,7 @@ func (n *Node) takeOverSettings(s Settings) (retain store.Store, r store.Retenti
 		retain = n.store
 	}
 	if (restart || retain != nil) && n.diskHangs() {
-		return nil, r, false, fmt.Errorf("%w: it has not finished a write to %s; reload once more when it has", ErrDiskHangs, n.cfg.DataDir)
+		return nil, false, fmt.Errorf("%w: it has not finished a write to %s; reload once more when it has", ErrDiskHangs, n.cfg.DataDir)
 	}
 	// Field by field: the others are read without mu.
 	n.cfg.ElectionTimeout, n.cfg.HeartbeatInterval = s.ElectionTimeout, s.HeartbeatInterval
@@ -74,7 +74,7 @@ func (n *Node) takeOverSettings(s Settings) (retain store.Store, r store.Retenti
 	if n.tls != nil {
 		n.reloadTLS(s.TLS)
 	}
-	return retain, next.Retention, restart, nil
+	return retain, restart, nil
 }
 
 // diskHangs is for what would wait for the disk. The caller holds mu.

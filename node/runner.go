@@ -117,6 +117,7 @@ func (r *runner) loop() {
 func (r *runner) end() {
 	items := r.in.rest()
 	if !r.broken.Load() {
+		r.step(core.Stop{})
 		r.n.rec.Close("the core was stopped")
 	}
 	var left []*Call

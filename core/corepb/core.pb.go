@@ -1893,6 +1893,7 @@ type Input struct {
 	//	*Input_FetchState_
 	//	*Input_Exported_
 	//	*Input_Batch_
+	//	*Input_Stop_
 	Body          isInput_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2142,6 +2143,15 @@ func (x *Input) GetBatch() *Input_Batch {
 	return nil
 }
 
+func (x *Input) GetStop() *Input_Stop {
+	if x != nil {
+		if x, ok := x.Body.(*Input_Stop_); ok {
+			return x.Stop
+		}
+	}
+	return nil
+}
+
 type isInput_Body interface {
 	isInput_Body()
 }
@@ -2238,6 +2248,10 @@ type Input_Batch_ struct {
 	Batch *Input_Batch `protobuf:"bytes,27,opt,name=batch,proto3,oneof"`
 }
 
+type Input_Stop_ struct {
+	Stop *Input_Stop `protobuf:"bytes,28,opt,name=stop,proto3,oneof"`
+}
+
 func (*Input_Tick_) isInput_Body() {}
 
 func (*Input_Receive_) isInput_Body() {}
@@ -2283,6 +2297,8 @@ func (*Input_FetchState_) isInput_Body() {}
 func (*Input_Exported_) isInput_Body() {}
 
 func (*Input_Batch_) isInput_Body() {}
+
+func (*Input_Stop_) isInput_Body() {}
 
 // LogEntry is a log entry as a log store holds it. Its fields are those of a
 // raftpb.Entry.
@@ -3585,6 +3601,42 @@ func (*Input_RemovedByPeer) Descriptor() ([]byte, []int) {
 	return file_core_proto_rawDescGZIP(), []int{19, 15}
 }
 
+type Input_Stop struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_Stop) Reset() {
+	*x = Input_Stop{}
+	mi := &file_core_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_Stop) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_Stop) ProtoMessage() {}
+
+func (x *Input_Stop) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_Stop.ProtoReflect.Descriptor instead.
+func (*Input_Stop) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{19, 16}
+}
+
 type Input_DiskFull struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Full          bool                   `protobuf:"varint,1,opt,name=full,proto3" json:"full,omitempty"`
@@ -3594,7 +3646,7 @@ type Input_DiskFull struct {
 
 func (x *Input_DiskFull) Reset() {
 	*x = Input_DiskFull{}
-	mi := &file_core_proto_msgTypes[43]
+	mi := &file_core_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3606,7 +3658,7 @@ func (x *Input_DiskFull) String() string {
 func (*Input_DiskFull) ProtoMessage() {}
 
 func (x *Input_DiskFull) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[43]
+	mi := &file_core_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3619,7 +3671,7 @@ func (x *Input_DiskFull) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_DiskFull.ProtoReflect.Descriptor instead.
 func (*Input_DiskFull) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{19, 16}
+	return file_core_proto_rawDescGZIP(), []int{19, 17}
 }
 
 func (x *Input_DiskFull) GetFull() bool {
@@ -3639,7 +3691,7 @@ type Input_Needs struct {
 
 func (x *Input_Needs) Reset() {
 	*x = Input_Needs{}
-	mi := &file_core_proto_msgTypes[44]
+	mi := &file_core_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3651,7 +3703,7 @@ func (x *Input_Needs) String() string {
 func (*Input_Needs) ProtoMessage() {}
 
 func (x *Input_Needs) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[44]
+	mi := &file_core_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3664,7 +3716,7 @@ func (x *Input_Needs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_Needs.ProtoReflect.Descriptor instead.
 func (*Input_Needs) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{19, 17}
+	return file_core_proto_rawDescGZIP(), []int{19, 18}
 }
 
 func (x *Input_Needs) GetFrom() uint64 {
@@ -3692,7 +3744,7 @@ type Input_FetchHistory struct {
 
 func (x *Input_FetchHistory) Reset() {
 	*x = Input_FetchHistory{}
-	mi := &file_core_proto_msgTypes[45]
+	mi := &file_core_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3704,7 +3756,7 @@ func (x *Input_FetchHistory) String() string {
 func (*Input_FetchHistory) ProtoMessage() {}
 
 func (x *Input_FetchHistory) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[45]
+	mi := &file_core_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3717,7 +3769,7 @@ func (x *Input_FetchHistory) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_FetchHistory.ProtoReflect.Descriptor instead.
 func (*Input_FetchHistory) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{19, 18}
+	return file_core_proto_rawDescGZIP(), []int{19, 19}
 }
 
 func (x *Input_FetchHistory) GetId() uint64 {
@@ -3753,7 +3805,7 @@ type Input_HistoryRead struct {
 
 func (x *Input_HistoryRead) Reset() {
 	*x = Input_HistoryRead{}
-	mi := &file_core_proto_msgTypes[46]
+	mi := &file_core_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3765,7 +3817,7 @@ func (x *Input_HistoryRead) String() string {
 func (*Input_HistoryRead) ProtoMessage() {}
 
 func (x *Input_HistoryRead) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[46]
+	mi := &file_core_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3778,7 +3830,7 @@ func (x *Input_HistoryRead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_HistoryRead.ProtoReflect.Descriptor instead.
 func (*Input_HistoryRead) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{19, 19}
+	return file_core_proto_rawDescGZIP(), []int{19, 20}
 }
 
 func (x *Input_HistoryRead) GetTicket() uint64 {
@@ -3818,7 +3870,7 @@ type Input_FetchState struct {
 
 func (x *Input_FetchState) Reset() {
 	*x = Input_FetchState{}
-	mi := &file_core_proto_msgTypes[47]
+	mi := &file_core_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3830,7 +3882,7 @@ func (x *Input_FetchState) String() string {
 func (*Input_FetchState) ProtoMessage() {}
 
 func (x *Input_FetchState) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[47]
+	mi := &file_core_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3843,7 +3895,7 @@ func (x *Input_FetchState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_FetchState.ProtoReflect.Descriptor instead.
 func (*Input_FetchState) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{19, 20}
+	return file_core_proto_rawDescGZIP(), []int{19, 21}
 }
 
 func (x *Input_FetchState) GetId() uint64 {
@@ -3863,7 +3915,7 @@ type Input_Exported struct {
 
 func (x *Input_Exported) Reset() {
 	*x = Input_Exported{}
-	mi := &file_core_proto_msgTypes[48]
+	mi := &file_core_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3875,7 +3927,7 @@ func (x *Input_Exported) String() string {
 func (*Input_Exported) ProtoMessage() {}
 
 func (x *Input_Exported) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[48]
+	mi := &file_core_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3888,7 +3940,7 @@ func (x *Input_Exported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_Exported.ProtoReflect.Descriptor instead.
 func (*Input_Exported) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{19, 21}
+	return file_core_proto_rawDescGZIP(), []int{19, 22}
 }
 
 func (x *Input_Exported) GetTicket() uint64 {
@@ -3914,7 +3966,7 @@ type Input_Batch struct {
 
 func (x *Input_Batch) Reset() {
 	*x = Input_Batch{}
-	mi := &file_core_proto_msgTypes[49]
+	mi := &file_core_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3926,7 +3978,7 @@ func (x *Input_Batch) String() string {
 func (*Input_Batch) ProtoMessage() {}
 
 func (x *Input_Batch) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[49]
+	mi := &file_core_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3939,7 +3991,7 @@ func (x *Input_Batch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_Batch.ProtoReflect.Descriptor instead.
 func (*Input_Batch) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{19, 22}
+	return file_core_proto_rawDescGZIP(), []int{19, 23}
 }
 
 func (x *Input_Batch) GetInputs() []*Input {
@@ -4098,7 +4150,7 @@ const file_core_proto_rawDesc = "" +
 	"\x06reason\x18\b \x01(\tR\x06reason\x12\x18\n" +
 	"\aprocess\x18\t \x01(\fR\aprocess\x12\x18\n" +
 	"\aaddress\x18\f \x01(\tR\aaddress\x12\x16\n" +
-	"\x06newest\x18\r \x01(\rR\x06newest\"\xba\x16\n" +
+	"\x06newest\x18\r \x01(\rR\x06newest\"\xf1\x16\n" +
 	"\x05Input\x12-\n" +
 	"\x04tick\x18\x01 \x01(\v2\x17.pgraft.core.Input.TickH\x00R\x04tick\x126\n" +
 	"\areceive\x18\x02 \x01(\v2\x1a.pgraft.core.Input.ReceiveH\x00R\areceive\x126\n" +
@@ -4125,7 +4177,8 @@ const file_core_proto_rawDesc = "" +
 	"\vfetch_state\x18\x19 \x01(\v2\x1d.pgraft.core.Input.FetchStateH\x00R\n" +
 	"fetchState\x129\n" +
 	"\bexported\x18\x1a \x01(\v2\x1b.pgraft.core.Input.ExportedH\x00R\bexported\x120\n" +
-	"\x05batch\x18\x1b \x01(\v2\x18.pgraft.core.Input.BatchH\x00R\x05batch\x1a\x06\n" +
+	"\x05batch\x18\x1b \x01(\v2\x18.pgraft.core.Input.BatchH\x00R\x05batch\x12-\n" +
+	"\x04stop\x18\x1c \x01(\v2\x17.pgraft.core.Input.StopH\x00R\x04stop\x1a\x06\n" +
 	"\x04Tick\x1a1\n" +
 	"\aReceive\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x12\n" +
@@ -4176,7 +4229,8 @@ const file_core_proto_rawDesc = "" +
 	"\fSnapshotSent\x12\x17\n" +
 	"\araft_id\x18\x01 \x01(\x04R\x06raftId\x12\x0e\n" +
 	"\x02ok\x18\x02 \x01(\bR\x02ok\x1a\x0f\n" +
-	"\rRemovedByPeer\x1a\x1e\n" +
+	"\rRemovedByPeer\x1a\x06\n" +
+	"\x04Stop\x1a\x1e\n" +
 	"\bDiskFull\x12\x12\n" +
 	"\x04full\x18\x01 \x01(\bR\x04full\x1a;\n" +
 	"\x05Needs\x12\x12\n" +
@@ -4280,7 +4334,7 @@ func file_core_proto_rawDescGZIP() []byte {
 }
 
 var file_core_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
+var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
 var file_core_proto_goTypes = []any{
 	(Alarm)(0),                    // 0: pgraft.core.Alarm
 	(Role)(0),                     // 1: pgraft.core.Role
@@ -4330,17 +4384,18 @@ var file_core_proto_goTypes = []any{
 	(*Input_PeerUnreachable)(nil), // 45: pgraft.core.Input.PeerUnreachable
 	(*Input_SnapshotSent)(nil),    // 46: pgraft.core.Input.SnapshotSent
 	(*Input_RemovedByPeer)(nil),   // 47: pgraft.core.Input.RemovedByPeer
-	(*Input_DiskFull)(nil),        // 48: pgraft.core.Input.DiskFull
-	(*Input_Needs)(nil),           // 49: pgraft.core.Input.Needs
-	(*Input_FetchHistory)(nil),    // 50: pgraft.core.Input.FetchHistory
-	(*Input_HistoryRead)(nil),     // 51: pgraft.core.Input.HistoryRead
-	(*Input_FetchState)(nil),      // 52: pgraft.core.Input.FetchState
-	(*Input_Exported)(nil),        // 53: pgraft.core.Input.Exported
-	(*Input_Batch)(nil),           // 54: pgraft.core.Input.Batch
-	(*raftpb.Message)(nil),        // 55: raftpb.Message
+	(*Input_Stop)(nil),            // 48: pgraft.core.Input.Stop
+	(*Input_DiskFull)(nil),        // 49: pgraft.core.Input.DiskFull
+	(*Input_Needs)(nil),           // 50: pgraft.core.Input.Needs
+	(*Input_FetchHistory)(nil),    // 51: pgraft.core.Input.FetchHistory
+	(*Input_HistoryRead)(nil),     // 52: pgraft.core.Input.HistoryRead
+	(*Input_FetchState)(nil),      // 53: pgraft.core.Input.FetchState
+	(*Input_Exported)(nil),        // 54: pgraft.core.Input.Exported
+	(*Input_Batch)(nil),           // 55: pgraft.core.Input.Batch
+	(*raftpb.Message)(nil),        // 56: raftpb.Message
 }
 var file_core_proto_depIdxs = []int32{
-	55, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
+	56, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
 	10, // 1: pgraft.core.Envelope.forward:type_name -> pgraft.core.Forward
 	11, // 2: pgraft.core.Envelope.forward_reply:type_name -> pgraft.core.ForwardReply
 	12, // 3: pgraft.core.Envelope.removed:type_name -> pgraft.core.Removed
@@ -4385,22 +4440,23 @@ var file_core_proto_depIdxs = []int32{
 	45, // 42: pgraft.core.Input.peer_unreachable:type_name -> pgraft.core.Input.PeerUnreachable
 	46, // 43: pgraft.core.Input.snapshot_sent:type_name -> pgraft.core.Input.SnapshotSent
 	47, // 44: pgraft.core.Input.removed_by_peer:type_name -> pgraft.core.Input.RemovedByPeer
-	48, // 45: pgraft.core.Input.disk_full:type_name -> pgraft.core.Input.DiskFull
-	49, // 46: pgraft.core.Input.needs:type_name -> pgraft.core.Input.Needs
-	50, // 47: pgraft.core.Input.fetch_history:type_name -> pgraft.core.Input.FetchHistory
-	51, // 48: pgraft.core.Input.history_read:type_name -> pgraft.core.Input.HistoryRead
-	52, // 49: pgraft.core.Input.fetch_state:type_name -> pgraft.core.Input.FetchState
-	53, // 50: pgraft.core.Input.exported:type_name -> pgraft.core.Input.Exported
-	54, // 51: pgraft.core.Input.batch:type_name -> pgraft.core.Input.Batch
-	28, // 52: pgraft.core.History.entries:type_name -> pgraft.core.HistoryEntry
-	25, // 53: pgraft.core.History.stored:type_name -> pgraft.core.LogEntry
-	25, // 54: pgraft.core.Input.HistoryRead.entries:type_name -> pgraft.core.LogEntry
-	24, // 55: pgraft.core.Input.Batch.inputs:type_name -> pgraft.core.Input
-	56, // [56:56] is the sub-list for method output_type
-	56, // [56:56] is the sub-list for method input_type
-	56, // [56:56] is the sub-list for extension type_name
-	56, // [56:56] is the sub-list for extension extendee
-	0,  // [0:56] is the sub-list for field type_name
+	49, // 45: pgraft.core.Input.disk_full:type_name -> pgraft.core.Input.DiskFull
+	50, // 46: pgraft.core.Input.needs:type_name -> pgraft.core.Input.Needs
+	51, // 47: pgraft.core.Input.fetch_history:type_name -> pgraft.core.Input.FetchHistory
+	52, // 48: pgraft.core.Input.history_read:type_name -> pgraft.core.Input.HistoryRead
+	53, // 49: pgraft.core.Input.fetch_state:type_name -> pgraft.core.Input.FetchState
+	54, // 50: pgraft.core.Input.exported:type_name -> pgraft.core.Input.Exported
+	55, // 51: pgraft.core.Input.batch:type_name -> pgraft.core.Input.Batch
+	48, // 52: pgraft.core.Input.stop:type_name -> pgraft.core.Input.Stop
+	28, // 53: pgraft.core.History.entries:type_name -> pgraft.core.HistoryEntry
+	25, // 54: pgraft.core.History.stored:type_name -> pgraft.core.LogEntry
+	25, // 55: pgraft.core.Input.HistoryRead.entries:type_name -> pgraft.core.LogEntry
+	24, // 56: pgraft.core.Input.Batch.inputs:type_name -> pgraft.core.Input
+	57, // [57:57] is the sub-list for method output_type
+	57, // [57:57] is the sub-list for method input_type
+	57, // [57:57] is the sub-list for extension type_name
+	57, // [57:57] is the sub-list for extension extendee
+	0,  // [0:57] is the sub-list for field type_name
 }
 
 func init() { file_core_proto_init() }
@@ -4447,6 +4503,7 @@ func file_core_proto_init() {
 		(*Input_FetchState_)(nil),
 		(*Input_Exported_)(nil),
 		(*Input_Batch_)(nil),
+		(*Input_Stop_)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -4454,7 +4511,7 @@ func file_core_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_core_proto_rawDesc), len(file_core_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   50,
+			NumMessages:   51,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -64,7 +64,7 @@ func (w *World) operate() {
 		return
 	}
 	for _, n := range w.nodes {
-		if len(w.operator.asked) > w.operator.atOnce {
+		if len(w.operator.asked) > w.operator.atOnce || leader.state != running { // it may die of what it was asked
 			return
 		}
 		w.reconcile(leader, n)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -99,18 +100,21 @@ func TestWriteAllocatesLittle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const together, runs = 64, 200
-	batches := make([]core.Persist, 0, together*(runs+1))
-	for i := uint64(1); i <= together*(runs+1); i++ {
+	const together, rounds, runs = 64, 20, 10
+	batches := make([]core.Persist, 0, together*rounds*(runs+1))
+	for i := uint64(1); i <= together*rounds*(runs+1); i++ {
 		batches = append(batches, core.Persist{Entries: storetest.Entries(i, 1, 1, 280), HardState: &core.HardState{Term: 1, Commit: i - 1}})
 	}
 	err = s.Writer(func(write func([]core.Persist) error) (err error) {
-		n := testing.AllocsPerRun(runs, func() {
-			err = errors.Join(err, write(batches[:together]))
-			batches = batches[together:]
-		})
-		if n > together/4 { // flushes are among them
-			t.Errorf("%v allocations for %d entries", n, together)
+		least := math.Inf(1) // flushes allocate, and what stores of other tests have left
+		for range rounds {
+			least = min(least, testing.AllocsPerRun(runs, func() {
+				err = errors.Join(err, write(batches[:together]))
+				batches = batches[together:]
+			}))
+		}
+		if least > together/8 {
+			t.Errorf("%v allocations for %d entries", least, together)
 		}
 		return err
 	})

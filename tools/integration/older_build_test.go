@@ -155,7 +155,12 @@ func worksBesideAnOlderBuild(_ context.Context, t *testing.T, s *suite) {
 	}
 	// Leadership goes back and forth between the builds.
 	must(t, wait.For(ctx, settleLimit, "a transfer of leadership", func(ctx context.Context) error {
-		_, err := connect(ctx, t, x.leader(ctx, t)).Exec(ctx, "SELECT pgraft_transfer_leadership()")
+		conn, err := dial(ctx, x.leader(ctx, t))
+		if err != nil {
+			return err
+		}
+		defer conn.Close(ctx)
+		_, err = conn.Exec(ctx, "SELECT pgraft_transfer_leadership()")
 		return err
 	}))
 	x.ledger.waitFor(ctx, t, entriesBetween)
@@ -215,7 +220,10 @@ func servesOldSQL(ctx context.Context, t *testing.T, server *pgcluster.Server) {
 // raises are the kinds of the entries that raised the cluster's version.
 func raises(ctx context.Context, t *testing.T, server *pgcluster.Server) (kinds []string) {
 	t.Helper()
-	rows, err := sqlapi.LogEntries(ctx, connect(ctx, t, server), 1, 1<<62)
+	conn, err := dial(ctx, server)
+	must(t, err)
+	defer conn.Close(ctx) // it is asked often
+	rows, err := sqlapi.LogEntries(ctx, conn, 1, 1<<62)
 	must(t, err)
 	for _, r := range rows {
 		if strings.HasPrefix(r.Kind, "cluster version") {

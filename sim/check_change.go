@@ -192,22 +192,27 @@ func (c *checks) staysOut(n *node, was, is core.Members) {
 	}
 }
 
-// hears notes that n's core takes a message of a member.
+// hears notes that n's core takes a message of a member. A node that was away can
+// hear from a member's next incarnation while it knows only the one before.
 func (n *node) hears(from uint64) {
-	for len(n.heard) < len(n.w.nodes) {
-		n.heard = append(n.heard, heard{})
+	if h := n.heardFrom(from); h != nil {
+		h.tick = n.status.Tick
+		return
 	}
-	if id := core.NodeID(from); id > 0 && int(id) <= len(n.heard) {
-		n.heard[id-1] = heard{from, n.status.Tick}
-	}
+	n.heard = append(n.heard, heard{from, n.status.Tick})
 }
 
 // heard is when a node heard last from a member, by its ticks.
 type heard struct{ from, tick uint64 }
 
-func (n *node) hasHeard(id uint64) bool {
-	k := core.NodeID(id)
-	return k > 0 && int(k) <= len(n.heard) && n.heard[k-1].from == id
+// heardFrom is nil for a member from which n never heard.
+func (n *node) heardFrom(id uint64) *heard {
+	for i := range n.heard {
+		if n.heard[i].from == id {
+			return &n.heard[i]
+		}
+	}
+	return nil
 }
 
 // quietTicks is for how many ticks n has heard nothing from anyone.
@@ -221,8 +226,8 @@ func (n *node) quietTicks() uint64 {
 
 // silentTicks is for how many ticks n has heard nothing from a member.
 func (n *node) silentTicks(id uint64) uint64 {
-	if n.hasHeard(id) {
-		return n.status.Tick - n.heard[core.NodeID(id)-1].tick
+	if h := n.heardFrom(id); h != nil {
+		return n.status.Tick - h.tick
 	}
 	return 1 << 40
 }

@@ -64,7 +64,7 @@ func (c *checks) statusOfFollower(n *node, s *core.MemberStatus, id uint64) {
 
 // statusOfSilence is how long a node says it has heard nothing from another.
 func (c *checks) statusOfSilence(n *node, s *core.MemberStatus, id uint64) {
-	silent, heard := n.silentTicks(id), n.hasHeard(id)
+	silent, heard := n.silentTicks(id), n.heardFrom(id) != nil
 	if s.Heard != heard || heard && s.SilentMillis != silent*n.timing.TickMillis {
 		c.w.fail(checkStatus, "%v says that it heard from node %d %d ms ago (ever: %v), and did %d ticks ago (ever: %v)",
 			n, core.NodeID(id), s.SilentMillis, s.Heard, silent, heard)

@@ -145,7 +145,7 @@ func TestCheckersFire(t *testing.T) {
 			w.checks.available()
 		},
 		checkStatus: func(t *testing.T, w *World, l, f *node) {
-			l.heard[f.id-1].tick -= 5
+			l.heardFrom(f.identity.RaftID).tick -= 5
 			w.checks.statuses(l)
 		},
 		checkRestore: func(t *testing.T, w *World, l, f *node) {
@@ -271,7 +271,7 @@ func TestCheckersFireToo(t *testing.T) {
 			w.checks.begins(l, changeOf(t, corepb.MemberChange_DEMOTE, f.identity.RaftID))
 		}},
 		"a learner that becomes a voter out of reach": {checkChange, func(w *World, l, f *node) {
-			l.heard[f.id-1].tick -= 100
+			l.heardFrom(f.identity.RaftID).tick -= 100
 			w.checks.begins(l, changeOf(t, corepb.MemberChange_PROMOTE, f.identity.RaftID))
 		}},
 		"a removal without a quorum of the others": {checkChange, func(w *World, l, f *node) {
@@ -347,7 +347,7 @@ func TestCheckersFireToo(t *testing.T) {
 		}},
 		"entries to a member out of reach": {checkStatus, func(w *World, l, f *node) {
 			id := f.identity.RaftID
-			l.heard[f.id-1] = heard{id, l.status.Tick - 50}
+			l.heardFrom(id).tick = l.status.Tick - 50
 			s := core.MemberStatus{Next: 2, Match: 1, Replicating: true, Heard: true, SilentMillis: 50 * l.timing.TickMillis}
 			w.checks.statusOfFollower(l, &s, id)
 		}},

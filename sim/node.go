@@ -63,7 +63,7 @@ type node struct {
 	untaken    []uint64      // what the host was given and has not taken over, each up to this index
 	applyDelay time.Duration // that it is slow by
 	takenAt    time.Duration // when it has the last of untaken
-	heard      []heard       // by node id - 1
+	heard      []heard       // by Raft id, in the order of their first message
 	readable   uint64        // as of node's runner: up to where the log may be read
 	peers      []*peer
 	inbox      inbox

@@ -15,7 +15,7 @@ import (
 
 // checkpointMagic begins every checkpoint. Its last byte is the version of what
 // follows: a checkpoint is read only by the version that wrote it.
-const checkpointMagic = "pgraft checkpoint\x04"
+const checkpointMagic = "pgraft checkpoint\x05"
 
 // ErrCheckpointVersion says that a checkpoint is of another version of pgraft.
 var ErrCheckpointVersion = errors.New("core: checkpoint of another version")
@@ -153,6 +153,7 @@ func (c *Core) state(k *checkpoint.Codec) {
 	k.Uint(&c.timer.deadline)
 	k.Uint(&c.timer.random)
 	k.Uint(&c.timer.campaigns)
+	k.Uint(&c.timer.leader)
 	c.promise.state(k)
 	c.lease.state(k)
 	checkpoint.ByID(k, &c.peers, func(p **peer) { checkpoint.Pointer(k, p, func(p *peer) { p.state(k) }) })
@@ -282,6 +283,8 @@ func (p *peer) state(k *checkpoint.Codec) {
 	k.Flag(&p.leaves)
 	checkpoint.Number(k, &p.alarm)
 	checkpoint.Number(k, &p.newest)
+	k.Flag(&p.closed)
+	k.Uint(&p.closedAt)
 }
 
 func (s *storage) state(k *checkpoint.Codec) {

@@ -176,6 +176,8 @@ func (c *Core) take(in Input) {
 		c.hostApplied(in.Index)
 	case PeerUnreachable:
 		c.rn.ReportUnreachable(in.RaftID)
+	case PeerClosed:
+		c.peerClosed(in)
 	case SnapshotSent:
 		c.snapshotSent(in)
 	case DiskFull:

@@ -37,6 +37,8 @@ func (c *Core) receive(in Receive) {
 		return
 	}
 	p := c.peer(in.From)
+	p.closed = false // who speaks is there
+
 	if env.GetLostData() != nil { // it answers no heartbeat, so it is not heard
 		p.alarm = LostData
 		return

@@ -139,6 +139,10 @@ func (b *inputBytes) body(in Input) protowire.Number {
 	case PeerUnreachable:
 		b.number(1, in.RaftID)
 		return 14
+	case PeerClosed:
+		b.number(1, in.RaftID)
+		b.number(2, protowire.EncodeBool(in.Closed))
+		return 29
 	case SnapshotSent:
 		b.number(1, in.RaftID)
 		b.number(2, protowire.EncodeBool(in.OK))
@@ -255,6 +259,8 @@ func decodeInput(m *corepb.Input) (Input, error) {
 		return Applied{Index: x.Applied.GetIndex()}, nil
 	case *corepb.Input_PeerUnreachable_:
 		return PeerUnreachable{RaftID: x.PeerUnreachable.GetRaftId()}, nil
+	case *corepb.Input_PeerClosed_:
+		return PeerClosed{RaftID: x.PeerClosed.GetRaftId(), Closed: x.PeerClosed.GetClosed()}, nil
 	case *corepb.Input_SnapshotSent_:
 		return SnapshotSent{RaftID: x.SnapshotSent.GetRaftId(), OK: x.SnapshotSent.GetOk()}, nil
 	case *corepb.Input_DiskFull_:

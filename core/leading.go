@@ -18,6 +18,9 @@ func (c *Core) observe(rd raft.Ready) {
 	if s := rd.SoftState; s != nil {
 		c.role, c.lead = s.RaftState, s.Lead
 	}
+	if c.lead != 0 || c.hard.Term != beforeTerm {
+		c.timer.leader = c.lead
+	}
 	// The same leader in a new term may have lost what it had.
 	if c.lead != 0 && (c.lead != beforeLead || c.hard.Term != beforeTerm) {
 		c.leaderKnown()

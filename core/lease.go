@@ -16,9 +16,9 @@ import (
 // sees a message. The lease runs from the opening of the round, not from the
 // answer, for the promised time less a margin for drifting clocks.
 //
-// A voter keeps its promise for ElectionTicks ticks, counted from the tick in
+// A voter keeps its promise for promiseTicks ticks, counted from the tick in
 // which the round arrived. The first of them can come at once, and one before
-// it can have been late: so in real time it lasts ElectionTicks -
+// it can have been late: so in real time it lasts promiseTicks -
 // promiseSlackTicks ticks at least, and that is what it promises.
 const (
 	promiseSlackTicks = 2
@@ -61,9 +61,30 @@ func (g grant) end() uint64 { return g.opened + g.ticks }
 // maxOpenRounds bounds the rounds that an answer may still come for.
 const maxOpenRounds = 64
 
+// leaseHeartbeats is how many heartbeat intervals a lease lasts at least, where the
+// election timeout has room for it: one may be lost, and the next one late.
+const leaseHeartbeats = 3
+
+// promiseTicks is for how long a voter promises: for half an election timeout, so that
+// a leader that is known to be gone is replaced sooner than one that is only silent; but
+// for long enough for leaseHeartbeats, and never longer than an election timeout.
+func (c Config) promiseTicks() uint64 {
+	p := max(c.ElectionTicks/2, minElectionTicks)
+	for p < c.ElectionTicks && leaseTicks(uint64(p-promiseSlackTicks)) < uint64(leaseHeartbeats*c.HeartbeatTicks) {
+		p++
+	}
+	return uint64(p)
+}
+
+// leaseTicks is for how many ticks a leader may count on a promise for so many of its own.
+func leaseTicks(promised uint64) uint64 {
+	ticks := promised * (100 - driftPercent) / 100
+	return ticks - min(ticks, lateTicks)
+}
+
 // promiseMillis is what this node can promise.
 func (c *Core) promiseMillis() uint64 {
-	return uint64(c.cfg.ElectionTicks-promiseSlackTicks) * c.cfg.TickMillis
+	return (c.cfg.promiseTicks() - promiseSlackTicks) * c.cfg.TickMillis
 }
 
 // nextRound opens a round: who answers it was alive after this.
@@ -103,7 +124,7 @@ func (c *Core) makePromise(env *corepb.Envelope) *corepb.LeasePromise {
 		}
 		return &corepb.LeasePromise{Round: round, Newest: c.announces()} // it promises nothing, and is there
 	}
-	p.to, p.until = env.GetTo(), c.now+uint64(c.cfg.ElectionTicks)
+	p.to, p.until = env.GetTo(), c.now+c.cfg.promiseTicks()
 	return &corepb.LeasePromise{Round: round, Millis: c.promiseMillis(), Alarm: corepb.Alarm(c.alarm()), Newest: c.announces()}
 }
 

@@ -22,6 +22,8 @@ type peer struct {
 	leaves    bool            // it has asked to be removed
 	alarm     Alarm           // as the leader: what it has said of itself
 	newest    uint32          // as the leader's follower: the newest version that the leader knows
+	closed    bool            // see PeerClosed
+	closedAt  uint64          // tick
 }
 
 func (c *Core) peer(id uint64) *peer {

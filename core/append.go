@@ -87,7 +87,7 @@ func (c *Core) appendAtOnce(as []toAppend) bool {
 	for i := range as {
 		entries[i] = &pb.Entry{Data: as[i].data}
 	}
-	if err := c.rn.Step(&pb.Message{Type: pb.MsgProp.Enum(), From: new(c.self), Entries: entries}); err != nil {
+	if err := c.rn.Propose(entries); err != nil {
 		return false
 	}
 	for i := range as {

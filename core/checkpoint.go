@@ -155,7 +155,7 @@ func (c *Core) state(k *checkpoint.Codec) {
 	k.Uint(&c.timer.campaigns)
 	c.promise.state(k)
 	c.lease.state(k)
-	checkpoint.ByID(k, &c.peers, func(p **peer) { checkpoint.Pointer(k, p, func(p *peer) { p.state(k) }) })
+	c.peers.state(k)
 	c.storage.state(k)
 	c.proposed.state(k)
 	c.changes.state(k)
@@ -251,24 +251,6 @@ func (p *promise) state(k *checkpoint.Codec) {
 	for _, f := range []*uint64{&p.to, &p.until, &p.bootUntil, &p.durableMillis, &p.pendingMillis, &p.pendingSeq} {
 		k.Uint(f)
 	}
-}
-
-func (l *lease) state(k *checkpoint.Codec) {
-	k.Uint(&l.round)
-	checkpoint.ByID(k, &l.rounds, k.Uint)
-	checkpoint.ByID(k, &l.granted, func(g *grant) {
-		k.Uint(&g.opened)
-		k.Uint(&g.ticks)
-	})
-	checkpoint.ByID(k, &l.answered, k.Uint)
-	checkpoint.ByID(k, &l.said, func(a *announcement) {
-		k.Uint(&a.round)
-		k.Uint(&a.opened)
-		checkpoint.Number(k, &a.version)
-	})
-	k.Uint(&l.from)
-	k.Uint(&l.ticks)
-	k.Uint(&l.forfeit)
 }
 
 func (p *peer) state(k *checkpoint.Codec) {

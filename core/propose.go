@@ -32,6 +32,19 @@ type proposal struct {
 	at        place  // where a leader put it; zero while that is unknown
 }
 
+// newProposal makes a proposal and all that belongs to it in one piece.
+func newProposal(id uint64, requestID [16]byte, since uint64, data []byte) *proposal {
+	p := new(struct {
+		proposal
+		command corepb.Command
+		ids     [1]uint64
+	})
+	p.ids[0], p.requestID = id, requestID
+	p.proposal.ids, p.proposal.command = p.ids[:], &p.command
+	p.command.RequestId, p.command.Since, p.command.Data = p.requestID[:], since, data
+	return &p.proposal
+}
+
 func newProposals() proposals {
 	return proposals{open: map[[16]byte]*proposal{}, appended: map[[16]byte]place{}}
 }
@@ -65,8 +78,7 @@ func (c *Core) propose(in Propose) {
 		c.reply(in.ID, Busy, "%d proposals of %d bytes are open, at most %d of %d bytes may be", len(ps.order), ps.bytes, maxProposals, maxProposalBytes)
 		return
 	}
-	p := &proposal{ids: []uint64{in.ID}, requestID: in.RequestID,
-		command: &corepb.Command{RequestId: in.RequestID[:], Since: c.machine.index, Data: in.Data}}
+	p := newProposal(in.ID, in.RequestID, c.machine.index, in.Data)
 	ps.open[p.requestID] = p
 	ps.order = append(ps.order, p)
 	ps.bytes += len(in.Data)

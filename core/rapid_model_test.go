@@ -225,9 +225,6 @@ func TestRapidLease(t *testing.T) {
 				if want := leaseModel(c, model); got != want {
 					t.Fatalf("at %d the lease ends at %d, should at %d: %v of %v", c.now, got, want, model, c.conf)
 				}
-				if len(c.lease.rounds) > maxOpenRounds {
-					t.Fatalf("%d rounds are open", len(c.lease.rounds))
-				}
 			},
 		})
 	})
@@ -239,7 +236,7 @@ func leaseCore(t *rapid.T) *Core {
 	if rapid.Bool().Draw(t, "joint") {
 		conf.VotersOutgoing = rapid.SampledFrom([][]uint64{{1}, {1, 6}, {1, 4, 6}, {3, 4, 5}}).Draw(t, "outgoing")
 	}
-	c := &Core{self: 1, role: raft.StateLeader, machine: machine{conf: conf}, peers: map[uint64]*peer{},
+	c := &Core{self: 1, role: raft.StateLeader, machine: machine{conf: conf},
 		cfg: Config{TickMillis: 100, ElectionTicks: 10, HeartbeatTicks: 1}}
 	log, err := newTail(Durable{})
 	if err != nil {
@@ -250,7 +247,7 @@ func leaseCore(t *rapid.T) *Core {
 	if c.rn.raw, err = raft.NewRawNode(cfg.raft(log)); err != nil {
 		t.Fatal(err)
 	}
-	c.hard.Term, c.lease = 1, lease{rounds: map[uint64]uint64{}, answered: map[uint64]uint64{}, granted: map[uint64]grant{}, said: map[uint64]announcement{}}
+	c.hard.Term, c.lease = 1, lease{answers: []roundAnswers{}}
 	return c
 }
 

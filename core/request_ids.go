@@ -2,10 +2,9 @@ package core
 
 import (
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
-
-	"github.com/pgraft/pgraft/core/corepb"
 )
 
 // requestIDs remembers committed request ids for window log entries: the bound is a
@@ -35,11 +34,15 @@ func (r *requestIDs) add(id [16]byte, at place) {
 
 // encode returns order as the last field of a corepb.State.
 func (r *requestIDs) encode() []byte {
-	st := &corepb.State{}
-	for _, x := range r.order[len(r.order)-r.pending:] {
-		st.Requests = append(st.Requests, &corepb.Request{RequestId: x.id[:], Index: x.at.index, Term: x.at.term})
+	b := inputBytes(slices.Grow(r.encoded, r.pending*(2+frame(16)+2*frame(8))))
+	for i := range r.order[len(r.order)-r.pending:] {
+		x := &r.order[len(r.order)-r.pending+i]
+		b.head(4, frame(len(x.id))+numberSize(x.at.index)+numberSize(x.at.term))
+		b.bytes(1, x.id[:])
+		b.number(2, x.at.index)
+		b.number(3, x.at.term)
 	}
-	r.encoded, r.pending = append(r.encoded, marshal(st)...), 0
+	r.encoded, r.pending = b, 0
 	return r.encoded
 }
 

@@ -108,13 +108,14 @@ func (r envelopes) draw() *corepb.Envelope {
 // bytes, damaged ones too, is what protobuf reads.
 func TestWireIsProtobuf(t *testing.T) {
 	r := envelopes{rand.New(rand.NewPCG(1, 2))}
-	var body corepb.Envelope_Raft
+	var in incoming // one after the other, as in a core
 	read, refused := 0, 0
 	same := func(b []byte) {
-		var mine, theirs corepb.Envelope
-		err, want := decodeEnvelope(b, &mine, &body), proto.Unmarshal(b, &theirs)
-		if (err == nil) != (want == nil) || err == nil && !proto.Equal(&mine, &theirs) {
-			t.Fatalf("%x is read as\n%v, %v, by protobuf as\n%v, %v", b, &mine, err, &theirs, want)
+		var theirs corepb.Envelope
+		mine, err := in.decode(b)
+		want := proto.Unmarshal(b, &theirs)
+		if (err == nil) != (want == nil) || err == nil && !proto.Equal(mine, &theirs) {
+			t.Fatalf("%x is read as\n%v, %v, by protobuf as\n%v, %v", b, mine, err, &theirs, want)
 		}
 		if read++; err != nil {
 			refused++
@@ -122,9 +123,12 @@ func TestWireIsProtobuf(t *testing.T) {
 	}
 	for range 5000 {
 		env := r.draw()
-		b, want := encodeEnvelope(env), marshal(env)
+		b, want := encodeEnvelope(env, encodeRound(nil, env.GetLeaseRound())), marshal(env)
 		if !bytes.Equal(b, want) {
 			t.Fatalf("%v is\n%x, protobuf writes\n%x", env, b, want)
+		}
+		if _, own := bodySize(env); own && env.KnownCommit == nil && cap(b) != len(b) {
+			t.Fatalf("room for %d bytes was made for %d", cap(b), len(b))
 		}
 		same(b)
 		for range 8 {
@@ -149,5 +153,33 @@ func TestWireIsProtobuf(t *testing.T) {
 	}
 	if refused < 10000 || read-refused < 10000 {
 		t.Errorf("%d of %d refused", refused, read)
+	}
+}
+
+// Committed request ids are encoded as protobuf encodes them, however often and whatever
+// was forgotten before.
+func TestRequestIDsAreProtobuf(t *testing.T) {
+	r := envelopes{rand.New(rand.NewPCG(5, 6))}
+	ids := requestIDs{byID: map[[16]byte]place{}, window: 50}
+	index, encoded := uint64(0), 0
+	for range 2000 {
+		index += 1 + r.Uint64N(10)
+		ids.forget(index)
+		at := place{index, r.number()}
+		id := [16]byte{byte(index), byte(index >> 8), byte(index >> 16)}
+		if ids.add(id, at); r.IntN(5) > 0 {
+			continue
+		}
+		st := &corepb.State{}
+		for _, x := range ids.order {
+			st.Requests = append(st.Requests, &corepb.Request{RequestId: x.id[:], Index: x.at.index, Term: x.at.term})
+		}
+		if got := ids.encode(); !bytes.Equal(got, marshal(st)) {
+			t.Fatalf("%d ids are %x, protobuf writes %x", len(ids.order), got, marshal(st))
+		}
+		encoded++
+	}
+	if encoded < 300 || len(ids.order) == int(index) {
+		t.Errorf("encoded %d times, %d ids are left", encoded, len(ids.order))
 	}
 }

@@ -35,8 +35,8 @@ var boundMutants = []mutant{
 	},
 	{
 		name: "full-counts-as-appended", class: "bounds", doc: "what the library refuses, as too much is uncommitted, counts as appended",
-		edits: []edit{{"core/append.go", "Entries: entries}); err != nil {\n		return false\n	}\n	for i := range as {\n",
-			"Entries: entries}); err != nil {\n		c.last -= uint64(len(as))\n	}\n	for i := range as {\n"}},
+		edits: []edit{{"core/append.go", "c.rn.Propose(entries); err != nil {\n		return false\n	}\n	for i := range as {\n",
+			"c.rn.Propose(entries); err != nil {\n		c.last -= uint64(len(as))\n	}\n	for i := range as {\n"}},
 	},
 	{
 		name: "applied-all-that-is-committed", class: "bounds", doc: "of entries applied in parts, the last part counts as applied with the first",

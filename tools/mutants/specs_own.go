@@ -53,7 +53,7 @@ var ownMutants = []mutant{
 	},
 	{
 		name: "promise-before-stored", class: "11", doc: "a promise is made before the disk knows how long it lasts",
-		edits: []edit{{"core/lease.go", "		return &corepb.LeasePromise{Round: round, Newest: c.announces()} // it promises nothing, and is there\n", ""}},
+		edits: []edit{{"core/lease.go", "		return &c.sent.promise // it promises nothing, and is there\n", ""}},
 	},
 	{
 		name: "promise-not-kept", class: "11", doc: "a voter promises, and votes as it likes",
@@ -87,11 +87,11 @@ var ownMutants = []mutant{
 	},
 	{
 		name: "removal-by-what-was-heard", class: "own", doc: "a change of who votes goes by what was heard within an election timeout, and asks nobody",
-		edits: []edit{{"core/hear.go", "		return id == c.self || w.round != 0 && c.lease.answered[id] >= w.round\n", "		return c.reachable(id)\n"}},
+		edits: []edit{{"core/hear.go", "		return id == c.self || w.round != 0 && c.lease.answered(id).answered >= w.round\n", "		return c.reachable(id)\n"}},
 	},
 	{
 		name: "removal-by-old-answers", class: "own", doc: "an answer to any round of the term counts, however old",
-		edits: []edit{{"core/hear.go", " && c.lease.answered[id] >= w.round\n", " && c.lease.answered[id] > 0\n"}},
+		edits: []edit{{"core/hear.go", " && c.lease.answered(id).answered >= w.round\n", " && c.lease.answered(id).answered > 0\n"}},
 	},
 	{
 		name: "removal-counts-the-removed", class: "own", doc: "the member to be removed counts among those that remain",

@@ -99,7 +99,7 @@ var promiseMutants = []mutant{
 	},
 	{
 		name: "promise-for-too-long", class: "15", live: true, doc: "a promise is kept ten times as long as it was made for: without its leader a cluster waits so long",
-		edits: []edit{{"core/lease.go", "c.now+uint64(c.cfg.ElectionTicks)\n	return", "c.now+10*uint64(c.cfg.ElectionTicks)\n	return"}},
+		edits: []edit{{"core/lease.go", "p.to, p.until = env.GetTo(), c.now+uint64(", "p.to, p.until = env.GetTo(), c.now+10*uint64("}},
 	},
 	{
 		name: "leader-waits-for-all", class: "15", live: true, doc: "a leader takes no entry while a voter is out of reach",

@@ -79,7 +79,7 @@ func (c *Core) writeState(k *checkpoint.Codec) error {
 // checkpointSize is about how many bytes a checkpoint takes, rather more.
 func (c *Core) checkpointSize() int {
 	base := c.log.base().Index
-	size := 4096 + c.log.bytesBetween(base, c.last) + 16*(c.last-base) + uint64(32*len(c.requestIDs.order))
+	size := 4096 + c.log.bytesBetween(base, c.last) + 16*(c.last-base) + uint64(32*c.requestIDs.len())
 	for _, m := range c.log.marks {
 		size += uint64(len(m.GetData())) + 256
 	}
@@ -109,7 +109,7 @@ func Restore(cfg Config, b []byte) (*Core, error) {
 		return nil, fmt.Errorf("core: %w", err)
 	}
 	c := &Core{cfg: cfg, library: l, log: &tail{}}
-	c.requestIDs.window = cfg.Limits.RequestWindow
+	c.requestIDs.window, c.requestIDs.seed = cfg.Limits.RequestWindow, mix(cfg.Seed+2)
 	k := checkpoint.Reader(body[n:])
 	c.state(k)
 	if err := k.Err(); err != nil {
@@ -229,17 +229,7 @@ func (m *machine) state(k *checkpoint.Codec) {
 	checkpoint.Number(k, &m.members.LastIncarnation)
 	checkpoint.Number(k, &m.members.Version)
 	checkpoint.Messages(k, &m.members.List)
-	checkpoint.List(k, &m.requestIDs.order, func(r *committedID) {
-		k.Array(&r.id)
-		r.at.state(k)
-	})
-	if !k.Writing() {
-		order := m.requestIDs.order
-		m.requestIDs = requestIDs{byID: map[[16]byte]place{}, window: m.requestIDs.window}
-		for _, r := range order {
-			m.requestIDs.add(r.id, r.at)
-		}
-	}
+	m.requestIDs.state(k)
 }
 
 func (p *place) state(k *checkpoint.Codec) {

@@ -7,8 +7,8 @@ import (
 	"github.com/pgraft/pgraft/core/checkpoint"
 )
 
-// Lists in no particular order, in a checkpoint. It has them ordered by number: two cores
-// of the same state have the same checkpoint.
+// Lists in a checkpoint that lie otherwise in memory. Those in no particular order it has
+// ordered by number: two cores of the same state have the same checkpoint.
 
 func (ps *peers) state(k *checkpoint.Codec) {
 	l := append(peers{}, *ps...)
@@ -27,6 +27,23 @@ func (ps *peers) state(k *checkpoint.Codec) {
 	})
 	if !k.Writing() {
 		*ps = l
+	}
+}
+
+func (r *requestIDs) state(k *checkpoint.Codec) {
+	var ids []committedID
+	if r.next > 0 {
+		ids = r.list()
+	}
+	checkpoint.List(k, &ids, func(x *committedID) {
+		k.Array(&x.id)
+		x.at.state(k)
+	})
+	if !k.Writing() {
+		*r = r.none()
+		for _, x := range ids {
+			r.add(x.id, x.at)
+		}
 	}
 }
 

@@ -69,7 +69,7 @@ func New(cfg Config, d Durable) (*Core, error) {
 		return nil, err
 	}
 	c := &Core{cfg: cfg, self: cfg.Identity.RaftID, log: log}
-	c.requestIDs.window = cfg.Limits.RequestWindow
+	c.requestIDs.window, c.requestIDs.seed = cfg.Limits.RequestWindow, mix(cfg.Seed+2)
 	if err := c.machine.restore(log.marks[0]); err != nil {
 		return nil, fmt.Errorf("core: stored %w", err)
 	}

@@ -155,31 +155,3 @@ func TestWireIsProtobuf(t *testing.T) {
 		t.Errorf("%d of %d refused", refused, read)
 	}
 }
-
-// Committed request ids are encoded as protobuf encodes them, however often and whatever
-// was forgotten before.
-func TestRequestIDsAreProtobuf(t *testing.T) {
-	r := envelopes{rand.New(rand.NewPCG(5, 6))}
-	ids := requestIDs{byID: map[[16]byte]place{}, window: 50}
-	index, encoded := uint64(0), 0
-	for range 2000 {
-		index += 1 + r.Uint64N(10)
-		ids.forget(index)
-		at := place{index, r.number()}
-		id := [16]byte{byte(index), byte(index >> 8), byte(index >> 16)}
-		if ids.add(id, at); r.IntN(5) > 0 {
-			continue
-		}
-		st := &corepb.State{}
-		for _, x := range ids.order {
-			st.Requests = append(st.Requests, &corepb.Request{RequestId: x.id[:], Index: x.at.index, Term: x.at.term})
-		}
-		if got := ids.encode(); !bytes.Equal(got, marshal(st)) {
-			t.Fatalf("%d ids are %x, protobuf writes %x", len(ids.order), got, marshal(st))
-		}
-		encoded++
-	}
-	if encoded < 300 || len(ids.order) == int(index) {
-		t.Errorf("encoded %d times, %d ids are left", encoded, len(ids.order))
-	}
-}

@@ -23,7 +23,7 @@ var boundMutants = []mutant{
 	},
 	{
 		name: "ids-forgotten-early", class: "bounds", doc: "request ids are remembered for half of the window",
-		edits: []edit{{"core/request_ids.go", "r.order[n].at.index+r.window <= index", "r.order[n].at.index+r.window/2 <= index"},
+		edits: []edit{{"core/request_ids.go", "r.number(r.first).at.index+r.window <= index", "r.number(r.first).at.index+r.window/2 <= index"},
 			{"core/propose.go", "	if half := c.requestIDs.window / 2; c", "	if half := c.requestIDs.window; c"}},
 	},
 	{

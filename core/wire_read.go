@@ -238,13 +238,22 @@ func (in *incoming) readRound(b []byte) bool {
 	return !r.bad
 }
 
-func readContact(b []byte, m *corepb.Contact) bool {
+// readNumbers gives all fields to set, which says whether it knows them.
+func readNumbers(b []byte, set func(field protowire.Number, n uint64) bool) bool {
 	r := reader{b: b}
 	for {
 		field, _, n, ok := r.next()
 		if !ok {
-			break
+			return !r.bad
 		}
+		if !set(field, n) {
+			return false
+		}
+	}
+}
+
+func readContact(b []byte, m *corepb.Contact) bool {
+	return readNumbers(b, func(field protowire.Number, n uint64) bool {
 		switch field {
 		case -1:
 			m.RaftId = n
@@ -261,19 +270,14 @@ func readContact(b []byte, m *corepb.Contact) bool {
 		default:
 			return false
 		}
-	}
-	return !r.bad
+		return true
+	})
 }
 
 func (in *incoming) readPromise(b []byte) bool {
 	m := &in.promise
 	m.Round, m.Millis, m.Alarm, m.Newest = 0, 0, 0, 0
-	r := reader{b: b}
-	for {
-		field, _, n, ok := r.next()
-		if !ok {
-			break
-		}
+	return readNumbers(b, func(field protowire.Number, n uint64) bool {
 		switch field {
 		case -1:
 			m.Round = n
@@ -286,6 +290,6 @@ func (in *incoming) readPromise(b []byte) bool {
 		default:
 			return false
 		}
-	}
-	return !r.bad
+		return true
+	})
 }

@@ -244,7 +244,9 @@ func (c *Core) finish(p *proposal, code Code, text string, a ...any) {
 func (c *Core) forget(p *proposal) {
 	delete(c.proposed.open, p.requestID)
 	c.proposed.bytes -= len(p.command.GetData())
-	c.proposed.order = slices.DeleteFunc(c.proposed.order, func(x *proposal) bool { return x == p })
+	if i := slices.Index(c.proposed.order, p); i >= 0 { // mostly the first: they commit as they came
+		c.proposed.order = slices.Delete(c.proposed.order, i, i+1)
+	}
 }
 
 // failProposals is for a node that is removed. What it had sent to a leader may

@@ -158,6 +158,7 @@ func (b *inputBytes) raft(m *pb.Message) {
 	b.set(13, m.Vote)
 }
 
+// entrySize is proto.Size of e.
 func entrySize(e *pb.Entry) int {
 	n := setSize(e.Term) + setSize(e.Index)
 	if e.Type != nil {

@@ -27,6 +27,10 @@ var boundMutants = []mutant{
 			{"core/propose.go", "	if half := c.requestIDs.window / 2; c", "	if half := c.requestIDs.window; c"}},
 	},
 	{
+		name: "ids-lost-in-the-table", class: "bounds", doc: "a request id that is forgotten takes others with it, which stood behind it in the table",
+		edits: []edit{{"core/request_ids.go", "(i-home)&mask >= (i-gap)&mask {", "(i-home)&mask > mask {"}},
+	},
+	{
 		name: "busy-was-appended", class: "bounds", doc: "a leader that is over its bound of uncommitted entries says so of an entry that it has appended",
 		edits: []edit{
 			{"core/append.go", "		c.tellOffered(as[i], at, corepb.ForwardReply_ACCEPTED)\n",

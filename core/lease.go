@@ -40,16 +40,49 @@ type promise struct {
 
 // lease is the leader's side.
 type lease struct {
-	round   uint64            // the newest round opened
-	rounds  map[uint64]uint64 // open round -> tick it was opened at
-	granted map[uint64]grant  // voter -> its newest promise
-	// answered is the newest round that a member has answered in this term.
-	answered map[uint64]uint64
-	// said is what a member has announced in this term.
-	said    map[uint64]announcement
-	from    uint64 // tick that the lease is counted from
-	ticks   uint64 // its length; 0 = no lease
-	forfeit uint64 // no lease in this term any more: leadership is handed over
+	round   uint64                   // the newest round opened
+	rounds  [maxOpenRounds]openRound // the newest ones, each at its number modulo their count
+	answers []roundAnswers           // of the members that answered in this term; nil: this node does not lead
+	from    uint64                   // tick that the lease is counted from
+	ticks   uint64                   // its length; 0 = no lease
+	forfeit uint64                   // no lease in this term any more: leadership is handed over
+}
+
+type openRound struct{ round, opened uint64 } // opened: tick
+
+// roundAnswers is what a member has said in this term in answer to rounds.
+type roundAnswers struct {
+	from     uint64       // the member's Raft id
+	granted  grant        // if it votes: its newest promise
+	answered uint64       // the newest round that it answered
+	said     announcement // of its build
+}
+
+// answersOf is where a member's answers are noted.
+func (l *lease) answersOf(id uint64) *roundAnswers {
+	for i := range l.answers {
+		if l.answers[i].from == id {
+			return &l.answers[i]
+		}
+	}
+	l.answers = append(l.answers, roundAnswers{from: id})
+	return &l.answers[len(l.answers)-1]
+}
+
+// answered is what a member has answered, zero if nothing.
+func (l *lease) answered(id uint64) roundAnswers {
+	for i := range l.answers {
+		if l.answers[i].from == id {
+			return l.answers[i]
+		}
+	}
+	return roundAnswers{}
+}
+
+// opened is the tick in which a round was opened; false: it is not open any more, or never was.
+func (l *lease) opened(round uint64) (tick uint64, ok bool) {
+	r := l.rounds[round%maxOpenRounds]
+	return r.opened, round != 0 && r.round == round
 }
 
 // grant is one voter's promise: to elect nobody else for ticks from the tick in
@@ -91,20 +124,21 @@ func (c *Core) promiseMillis() uint64 {
 func (c *Core) nextRound() {
 	l := &c.lease
 	l.round++
-	l.rounds[l.round] = c.now
-	delete(l.rounds, l.round-maxOpenRounds)
+	l.rounds[l.round%maxOpenRounds] = openRound{l.round, c.now}
 }
 
 // openRound returns the round of a heartbeat: this tick's, one for all members.
 func (c *Core) openRound() *corepb.LeaseRound {
 	l := &c.lease
-	if at, ok := l.rounds[l.round]; !ok || at != c.now {
+	if at, ok := l.opened(l.round); !ok || at != c.now {
 		c.nextRound()
 	}
-	if c.said.GetRound() != l.round {
-		c.said = &corepb.LeaseRound{Round: l.round, Contacts: c.contacts(), Newest: c.announces()}
+	said := &c.sent.round
+	if !c.sent.said || said.GetRound() != l.round {
+		*said = corepb.LeaseRound{Round: l.round, Contacts: c.contacts(), Newest: c.announces()}
+		c.sent.encoded, c.sent.said = encodeRound(c.sent.encoded[:0], said), true
 	}
-	return c.said
+	return said
 }
 
 // makePromise answers the lease round of a heartbeat. It is called when the
@@ -122,25 +156,28 @@ func (c *Core) makePromise(env *corepb.Envelope) *corepb.LeasePromise {
 			p.pendingMillis = c.promiseMillis()
 			p.pendingSeq = c.emit(Persist{PromiseMillis: p.pendingMillis, Sync: true}, nil)
 		}
-		return &corepb.LeasePromise{Round: round, Newest: c.announces()} // it promises nothing, and is there
+		c.sent.promise = corepb.LeasePromise{Round: round, Newest: c.announces()}
+		return &c.sent.promise // it promises nothing, and is there
 	}
 	p.to, p.until = env.GetTo(), c.now+c.cfg.promiseTicks()
-	return &corepb.LeasePromise{Round: round, Millis: c.promiseMillis(), Alarm: corepb.Alarm(c.alarm()), Newest: c.announces()}
+	c.sent.promise = corepb.LeasePromise{Round: round, Millis: c.promiseMillis(), Alarm: corepb.Alarm(c.alarm()), Newest: c.announces()}
+	return &c.sent.promise
 }
 
 // promised takes a voter's answer. It counts from when the round was opened.
 func (c *Core) promised(from uint64, p *corepb.LeasePromise) {
 	c.peer(from).alarm = alarmSaid(p.GetAlarm())
-	opened, ok := c.lease.rounds[p.GetRound()]
+	opened, ok := c.lease.opened(p.GetRound())
 	if c.role != raft.StateLeader || !ok {
 		return
 	}
-	c.lease.answered[from] = max(c.lease.answered[from], p.GetRound())
-	c.lease.announced(from, p.GetRound(), opened, p.GetNewest())
+	a := c.lease.answersOf(from)
+	a.answered = max(a.answered, p.GetRound())
+	a.said.hear(p.GetRound(), opened, p.GetNewest())
 	ticks := p.GetMillis() * (100 - driftPercent) / 100 / c.cfg.TickMillis
 	g := grant{opened, ticks - min(ticks, lateTicks)}
-	if g.end() > c.lease.granted[from].end() {
-		c.lease.granted[from] = g
+	if g.end() > a.granted.end() {
+		a.granted = g
 	}
 }
 
@@ -163,7 +200,7 @@ func (c *Core) renewLease() {
 			if id == c.self {
 				grants = append(grants, own)
 			} else {
-				grants = append(grants, l.granted[id])
+				grants = append(grants, l.answered(id).granted)
 			}
 		}
 		slices.SortFunc(grants, func(a, b grant) int { return cmp.Compare(b.end(), a.end()) })

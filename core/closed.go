@@ -21,7 +21,7 @@ func (c *Core) peerClosed(in PeerClosed) {
 // leaderClosed says that the leader of this term, if one is known, has closed its
 // connections.
 func (c *Core) leaderClosed() bool {
-	p := c.peers[c.timer.leader]
+	p := c.peers.of(c.timer.leader)
 	return p != nil && p.closed
 }
 
@@ -33,6 +33,6 @@ func (c *Core) hasItsTurn() bool {
 	if c.full || c.role != raft.StateFollower && c.role != raft.StatePreCandidate {
 		return false
 	}
-	free := max(c.promise.until, c.promise.bootUntil, c.peers[c.timer.leader].closedAt)
+	free := max(c.promise.until, c.promise.bootUntil, c.peers.of(c.timer.leader).closedAt)
 	return (c.now-free)/c.turnTicks() == c.rank()
 }

@@ -7,7 +7,7 @@ var closedMutants = []mutant{
 		name: "closed-frees-the-voter", class: "closed leader", doc: "a voter stands at once when its leader has closed its connections, whatever it promised",
 		edits: []edit{
 			{"core/election.go", "	if c.now < c.promise.until || c.now < c.promise.bootUntil {\n", "	if !c.leaderClosed() && (c.now < c.promise.until || c.now < c.promise.bootUntil) {\n"},
-			{"core/closed.go", "	free := max(c.promise.until, c.promise.bootUntil, c.peers[c.timer.leader].closedAt)\n", "	free := c.peers[c.timer.leader].closedAt\n"},
+			{"core/closed.go", "	free := max(c.promise.until, c.promise.bootUntil, c.peers.of(c.timer.leader).closedAt)\n", "	free := c.peers.of(c.timer.leader).closedAt\n"},
 		},
 	},
 	{

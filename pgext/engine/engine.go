@@ -19,6 +19,7 @@ import (
 // engine is a node and the requests under way to it.
 type engine struct {
 	records *records
+	pace    *pace
 	logger  *slog.Logger
 	level   slog.LevelVar
 	write   func(*status)
@@ -54,7 +55,7 @@ type status = C.PgraftStatus
 const maxRequests = C.PGRAFT_MAX_REQUESTS
 
 func newEngine(cfg config, r *records, write func(*status)) *engine {
-	e := &engine{records: r, write: write, opened: make(chan struct{}), cfg: cfg, waiting: map[uint64]*asked{}}
+	e := &engine{records: r, pace: newPace(), write: write, opened: make(chan struct{}), cfg: cfg, waiting: map[uint64]*asked{}}
 	e.ended, e.end = context.WithCancel(context.Background())
 	e.level.Set(cfg.level)
 	e.logger = slog.New(&logHandler{records: r, level: &e.level})
@@ -123,11 +124,19 @@ func (e *engine) publishStatus(s node.Status) {
 	}
 	e.publish.Lock()
 	defer e.publish.Unlock()
+	e.pace.stepped(moved(&e.shown, &out))
 	if !e.broken.Load() && (!e.isShown || e.shown != out) {
 		e.shown, e.isShown = out, true
 		e.write(&e.shown)
 	}
 	e.progress.publish(s)
+}
+
+// moved says that there is more between two statuses than that the leader was heard.
+func moved(before, after *status) bool {
+	b := *before
+	b.lease_expiry_ns = after.lease_expiry_ns
+	return b != *after
 }
 
 // reload takes over settings after a SIGHUP.

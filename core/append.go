@@ -23,7 +23,7 @@ type toAppend struct {
 // of it: at once, or when the commands that wait are appended.
 func (c *Core) offer(a toAppend) {
 	id := [16]byte(a.command.GetRequestId())
-	if at, ok := c.requestIDs.byID[id]; ok {
+	if at, ok := c.requestIDs.find(id); ok {
 		c.tellOffered(a, at, corepb.ForwardReply_ACCEPTED)
 		return
 	}

@@ -235,7 +235,7 @@ func (m *machine) state(k *checkpoint.Codec) {
 	})
 	if !k.Writing() {
 		order := m.requestIDs.order
-		m.requestIDs = requestIDs{byID: map[[16]byte]place{}, window: m.requestIDs.window}
+		m.requestIDs = requestIDs{window: m.requestIDs.window}
 		for _, r := range order {
 			m.requestIDs.add(r.id, r.at)
 		}

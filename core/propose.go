@@ -46,7 +46,7 @@ func (c *Core) propose(in Propose) {
 		c.reply(in.ID, TooLarge, "entry has %d bytes, at most %d are allowed", len(in.Data), c.cfg.MaxEntryBytes)
 		return
 	}
-	if at, ok := c.requestIDs.byID[in.RequestID]; ok {
+	if at, ok := c.requestIDs.find(in.RequestID); ok {
 		c.replyPlace(in.ID, at)
 		return
 	}
@@ -191,7 +191,7 @@ func (c *Core) resolve(a applied) {
 // resolveAll answers what a snapshot shows to be committed.
 func (c *Core) resolveAll() {
 	for _, p := range slices.Clone(c.proposed.order) {
-		if at, ok := c.requestIDs.byID[p.requestID]; ok {
+		if at, ok := c.requestIDs.find(p.requestID); ok {
 			c.finishAt(p, at)
 		}
 	}

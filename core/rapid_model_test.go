@@ -25,7 +25,7 @@ func commandEntry(index, since uint64, id byte) *pb.Entry {
 // the window, and the machine goes through a snapshot now and then.
 func TestRapidRequests(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := &machine{index: 1, term: 1, conf: &pb.ConfState{}, requestIDs: requestIDs{byID: map[[16]byte]place{}, window: requestWindow}}
+		m := &machine{index: 1, term: 1, conf: &pb.ConfState{}, requestIDs: requestIDs{window: requestWindow}}
 		applied := map[byte]uint64{} // id -> index, forgotten or not
 		t.Repeat(map[string]func(*rapid.T){
 			"command": func(t *rapid.T) {
@@ -67,11 +67,11 @@ func TestRapidRequests(t *testing.T) {
 				m = restored
 			},
 			"": func(t *rapid.T) {
-				if len(m.requestIDs.byID) != len(m.requestIDs.order) {
-					t.Fatalf("%d ids by id, %d in order", len(m.requestIDs.byID), len(m.requestIDs.order))
+				if m.requestIDs.byID.used != len(m.requestIDs.order) {
+					t.Fatalf("%d ids by id, %d in order", m.requestIDs.byID.used, len(m.requestIDs.order))
 				}
 				for _, r := range m.requestIDs.order {
-					if r.at.index+requestWindow <= m.index || m.requestIDs.byID[r.id] != r.at {
+					if at, ok := m.requestIDs.find(r.id); r.at.index+requestWindow <= m.index || !ok || at != r.at {
 						t.Fatalf("%v is remembered at %d", r, m.index)
 					}
 				}

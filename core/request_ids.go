@@ -11,9 +11,9 @@ import (
 // requestIDs remembers committed request ids for window log entries: the bound is a
 // distance in the log, so every node forgets at the same entry.
 type requestIDs struct {
-	window uint64 // Limits.RequestWindow
-	byID   map[[16]byte]place
+	window uint64        // Limits.RequestWindow
 	order  []committedID // by index
+	byID   idTable
 	// encoded holds order without its last pending ids, as the last field of a
 	// corepb.State. It is kept, as snapshots are frequent and mostly made of it.
 	encoded []byte
@@ -28,9 +28,21 @@ type committedID struct {
 }
 
 func (r *requestIDs) add(id [16]byte, at place) {
-	r.byID[id] = at
 	r.order = append(r.order, committedID{id, at})
+	r.byID.add(r.order, len(r.order)-1)
 	r.pending++
+}
+
+// find says where an id is.
+func (r *requestIDs) find(id [16]byte) (place, bool) {
+	if r.byID.used == 0 {
+		return place{}, false
+	}
+	slot, found := r.byID.look(r.order, id)
+	if !found {
+		return place{}, false
+	}
+	return r.order[r.byID.at(slot)].at, true
 }
 
 // encode returns order as the last field of a corepb.State.
@@ -47,7 +59,7 @@ func (r *requestIDs) encode() []byte {
 func (r *requestIDs) forget(index uint64) {
 	n := 0
 	for ; n < len(r.order) && r.order[n].at.index+r.window <= index; n++ {
-		delete(r.byID, r.order[n].id)
+		r.byID.remove(r.order, r.order[n].id)
 		if n == len(r.order)-r.pending {
 			r.pending--
 			continue
@@ -58,5 +70,6 @@ func (r *requestIDs) forget(index uint64) {
 		}
 		r.encoded = r.encoded[size:]
 	}
+	r.byID.dropped += uint64(n)
 	r.order = r.order[n:] // append moves what is left when it runs out of room
 }

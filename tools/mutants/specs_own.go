@@ -4,7 +4,7 @@ import "slices"
 
 // idsNotChecked has request ids looked at by nobody.
 var idsNotChecked = []edit{
-	{"core/machine.go", "	if at, ok := m.requestIDs.byID[a.requestID]; ok {\n", "	if at, ok := m.requestIDs.byID[a.requestID]; ok && at.index == m.index {\n"},
+	{"core/machine.go", "	if at, ok := m.requestIDs.find(a.requestID); ok {\n", "	if at, ok := m.requestIDs.find(a.requestID); ok && at.index == m.index {\n"},
 	{"core/append.go", "	if at, ok := c.proposed.appended[id]; ok {\n", "	if at, ok := c.proposed.appended[id]; ok && at.index == 0 {\n"},
 }
 

@@ -17,7 +17,7 @@ var promiseMutants = []mutant{
 	},
 	{
 		name: "committed-id-appended-again", class: "12", doc: "a leader appends a request once more that is committed: it is not applied again, but it is in the log twice",
-		edits: []edit{{"core/append.go", "	if at, ok := c.requestIDs.byID[id]; ok {\n", "	if at, ok := c.requestIDs.byID[id]; ok && at.index == 0 {\n"}},
+		edits: []edit{{"core/append.go", "	if at, ok := c.requestIDs.find(id); ok {\n", "	if at, ok := c.requestIDs.find(id); ok && at.index == 0 {\n"}},
 	},
 	{
 		name: "lease-of-the-new-quorum", class: "11", doc: "in a joint configuration the lease rests on the incoming voters alone",

@@ -102,13 +102,10 @@ func Open(dir string, s Settings, logger *slog.Logger, start func(func())) *Reco
 // redact says what of users' data is recorded from the next file on.
 func (r *Recorder) redact(cut int) {
 	if r.cut = cut; r.settings.Redact {
-		r.tr.Redact = &core.Redaction{Stand: func(data []byte) {
-			core.Cut(data, cut)
-			stand(data[:min(len(data), cut)])
-		}}
+		r.tr.Redact = &core.Redaction{Cut: cut, Stand: stand}
 		return
 	}
-	r.tr.Redact = &core.Redaction{Over: cut, Stand: func(data []byte) { core.Cut(data, cut) }}
+	r.tr.Redact = &core.Redaction{Over: cut, Cut: cut}
 }
 
 // Boot begins to record c, which was made of cfg and d and has taken no step.

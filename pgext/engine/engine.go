@@ -26,13 +26,14 @@ type engine struct {
 	ended   context.Context // with stop
 	end     context.CancelFunc
 
-	opened  chan struct{} // closed once node and failed are final
-	node    *node.Node    // nil if failed is set
-	failed  error         // why the node could not be opened
-	broken  atomic.Bool   // after a panic: nothing is published any more
-	publish sync.Mutex    // guards the status block and what follows
-	shown   status        // what the node put there last
-	isShown bool
+	opened    chan struct{} // closed once node and failed are final
+	node      *node.Node    // nil if failed is set
+	failed    error         // why the node could not be opened
+	broken    atomic.Bool   // after a panic: nothing is published any more
+	published atomic.Uint64 // how often
+	publish   sync.Mutex    // guards the status block and what follows
+	shown     status        // what the node put there last
+	isShown   bool
 
 	mu      sync.Mutex
 	cfg     config // as of the last reload
@@ -109,7 +110,9 @@ var roles = map[core.Role]C.uint32_t{
 
 // publishStatus puts a node's status where backends read it.
 func (e *engine) publishStatus(s node.Status) {
-	bePunctual()
+	if e.published.Add(1)%punctualSteps == 0 {
+		bePunctual()
+	}
 	out := status{
 		term: C.uint64_t(s.Core.Term), commit_index: C.uint64_t(s.Core.Commit),
 		applied_index: C.uint64_t(s.Core.Applied), last_index: C.uint64_t(s.Core.Last),

@@ -9,6 +9,10 @@ import "syscall"
 // goroutine that another has just made ready, Go has it sleep for 3 us.
 const punctual = 1000
 
-// bePunctual is called on every thread that has stepped the core. A call that fails costs
+// punctualSteps is of how many steps of the core one has its thread be punctual: that
+// stays, and threads that it starts have it too.
+const punctualSteps = 8
+
+// bePunctual is called on threads that have stepped the core. A call that fails costs
 // time only. It is a raw one, as it cannot block: see boottime in package node.
 func bePunctual() { syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_TIMERSLACK, punctual, 0) }

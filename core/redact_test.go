@@ -34,7 +34,7 @@ func TestRapidRedaction(t *testing.T) {
 			for range rapid.IntRange(0, 5).Draw(t, "entries") {
 				data := append([]byte("begin"), bytes.Repeat([]byte{fill.Draw(t, "fill")}, size.Draw(t, "bytes"))...)
 				command := marshal(&corepb.Command{RequestId: make([]byte, 16), Since: 7, Data: data})
-				forward := encodeEnvelope(&corepb.Envelope{Body: &corepb.Envelope_Forward{Forward: &corepb.Forward{Command: &corepb.Command{RequestId: make([]byte, 16), Data: data}}}})
+				forward := encodeEnvelope(&corepb.Envelope{Body: &corepb.Envelope_Forward{Forward: &corepb.Forward{Command: &corepb.Command{RequestId: make([]byte, 16), Data: data}}}}, nil)
 				out.Persist = append(out.Persist, Persist{Entries: []Entry{{Index: 3, Data: command}}})
 				out.Send = append(out.Send, Send{Data: forward})
 				out.Apply = append(out.Apply, Apply{Data: data})

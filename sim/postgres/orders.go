@@ -1,0 +1,191 @@
+package postgres
+
+import (
+	"slices"
+	"time"
+)
+
+// CreateStandbySignal writes standby.signal; IsStandby says whether it is there.
+func (s *Server) CreateStandbySignal() { s.disk.standbySignal = true }
+func (s *Server) IsStandby() bool      { return s.disk.standbySignal }
+
+// RemoveStandbySignal is somebody's hand.
+func (s *Server) RemoveStandbySignal() { s.disk.standbySignal = false }
+
+// WriteHistory puts a history file into pg_wal; RemoveHistory takes one away.
+func (s *Server) WriteHistory(h History)  { s.disk.wal.writeHistory(h) }
+func (s *Server) RemoveHistory(tli TLI)   { s.disk.wal.removeHistory(tli) }
+func (s *Server) History(tli TLI) []Left  { return linesOf(s.disk.wal.history(tli)) }
+func (s *Server) HasHistory(tli TLI) bool { return s.disk.wal.history(tli) != nil }
+
+// PutAside takes a segment's file out of pg_wal; false: there is none.
+func (s *Server) PutAside(tli TLI, segment uint64) bool {
+	there := s.disk.wal.find(tli, segment) != nil
+	s.disk.wal.remove(func(f *file) bool { return f.no == segment && f.tli == tli && !f.partial })
+	return there
+}
+
+func linesOf(h *History) []Left {
+	if h == nil {
+		return nil
+	}
+	return h.Lines
+}
+
+// SetConninfo writes primary_conninfo and primary_slot_name and reloads. The startup
+// process acts on it a little later; one that is held by a pause or a conflict does not
+// look, and its walreceiver streams on.
+func (s *Server) SetConninfo(c Conninfo) {
+	s.disk.conninfo = c
+	if s.phase != Down {
+		s.after(s.reloadsIn(), s.conninfoChanged)
+	}
+}
+
+// Conninfo is what is written.
+func (s *Server) Conninfo() Conninfo { return s.disk.conninfo }
+
+// Follow has a standby stream from another server.
+func (s *Server) Follow(c Conninfo) { s.SetConninfo(c) }
+
+// Receives says whether a walreceiver runs.
+func (s *Server) Receives() bool { return s.receiver.state != receiverOff }
+
+// EndReceiver is ShutdownWalRcv(): it works at once, also while replay is held.
+func (s *Server) EndReceiver() bool { return s.do(s.receiverDies) }
+
+// Seal clears primary_conninfo, ends the walreceiver, and calls done once none runs and
+// the startup process has seen the setting, or stands still, so that none starts again.
+// It is what an engine's host does; done is not called when the server ends before.
+func (s *Server) Seal(done func(Position)) bool {
+	return s.do(func() {
+		s.SetConninfo(Conninfo{})
+		s.sealed(done)
+	})
+}
+
+// sealPoll is how often a host looks whether the walreceiver is gone.
+const sealPoll = 5 * time.Millisecond
+
+func (s *Server) sealed(done func(Position)) {
+	u := &s.startup
+	held := s.conflicts > 0 || u.paused
+	if !u.on || u.stopping {
+		return
+	}
+	if s.disk.conninfo != (Conninfo{}) {
+		return // somebody has had it follow again
+	}
+	if s.Receives() {
+		s.receiverDies()
+	}
+	if u.conninfo == (Conninfo{}) || held {
+		done(s.ValidEnd(ByHistory))
+		return
+	}
+	s.after(sealPoll, func() { s.sealed(done) })
+}
+
+// Promote writes the file promote and signals the postmaster. What pg_wal has is
+// replayed first; a pause and a delay end.
+func (s *Server) Promote() bool {
+	return s.do(func() {
+		if u := &s.startup; u.on {
+			u.promote, u.paused = true, false
+			s.wake()
+		}
+	})
+}
+
+// PromoteTo promotes to a timeline: history files fill the row of numbers up to it first,
+// which leave the newest timeline where this server's WAL ends. It does not look whether
+// a walreceiver still runs, nor whether the number is free.
+func (s *Server) PromoteTo(tli TLI) bool {
+	return s.do(func() {
+		d := &s.disk.wal
+		end, last := s.ValidEnd(ByHistory).End, d.newest(s.startup.target)
+		h := History{}
+		if p := d.history(s.startup.target); p != nil {
+			h.Lines = p.Lines
+		}
+		h.Lines = append(slices.Clone(h.Lines), Left{s.startup.target, end})
+		for h.TLI = last + 1; h.TLI < tli; h.TLI++ {
+			d.writeHistory(h)
+		}
+		s.Promote()
+	})
+}
+
+// PauseReplay is pg_wal_replay_pause() and pg_wal_replay_resume().
+func (s *Server) PauseReplay(on bool) {
+	s.startup.paused = on
+	s.wake()
+}
+
+// BlockReplay begins or ends a conflict of replay with a query.
+func (s *Server) BlockReplay(on bool) {
+	if on {
+		s.conflicts++
+		return
+	}
+	s.conflicts--
+	s.wake()
+}
+
+// DelayReplay is recovery_min_apply_delay.
+func (s *Server) DelayReplay(d time.Duration) {
+	s.applyDelay = d
+	s.wake()
+}
+
+// EndSessions ends all sessions, as a library does at a promotion.
+func (s *Server) EndSessions() {
+	for _, o := range slices.Clone(s.sessions) {
+		o.Terminate()
+	}
+}
+
+// Position is where a server's WAL ends.
+type Position struct {
+	TLI  TLI // that the last record is on
+	End  LSN
+	Last Record // the last complete one; Kind 0: none since the last replayed
+	Prev LSN    // where the last one starts; 0: not known
+}
+
+// Reading says which file a byte of WAL is read from.
+type Reading uint8
+
+const (
+	// ByHistory: that of the timeline that owns the LSN.
+	ByHistory Reading = iota
+	// AsRecovery: the newest timeline's that there is.
+	AsRecovery
+)
+
+// ValidEnd reads from the last replayed record to the end of what is valid in pg_wal.
+// Of a server that is Down it reads from the last checkpoint.
+func (s *Server) ValidEnd(how Reading) Position {
+	d, u := &s.disk, &s.startup
+	at, prev, spans, last := u.next, u.prev, u.spans, u.file
+	if !u.on {
+		c := &d.control
+		at, prev, last = c.Redo, 0, 0
+		spans = d.wal.spans(d.wal.newest(max(c.CheckpointTLI, c.MinRecoveryTLI)))
+	}
+	p := Position{End: at, Prev: prev}
+	from := func(q LSN) *file {
+		if how == AsRecovery {
+			return d.wal.asRecovery(spans, &last, q)
+		}
+		return d.wal.byHistory(spans, q)
+	}
+	for {
+		r := readRecord(p.End, p.Prev, ^LSN(0), from)
+		if r.end != readDone {
+			p.TLI = owner(spans, p.End-1)
+			return p
+		}
+		p.End, p.Prev, p.Last = r.rec.End(), r.rec.Start, r.rec
+	}
+}

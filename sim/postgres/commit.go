@@ -13,8 +13,11 @@ func (o *Session) finish(kind Kind, done func(Outcome)) {
 		o.after(done, Unknown)
 		return
 	case s.frozen:
-		life := s.life
-		s.deferred = append(s.deferred, func() { s.run(life, func() { o.finish(kind, done) }) })
+		o.done = done
+		s.run(s.life, func() {
+			o.done = nil
+			o.finish(kind, done)
+		})
 		return
 	case o.xid == 0:
 		o.after(done, Committed)

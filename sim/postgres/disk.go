@@ -75,7 +75,6 @@ type Disk struct {
 	control       Control
 	standbySignal bool
 	conninfo      Conninfo
-	restore       bool // restore_command is set
 	names         Names
 	slots         []slot
 	rows          []Row // committed, by LSN; at a start, those before the redo LSN

@@ -18,6 +18,6 @@
 //     are left out, and so is the archive, but for .partial.
 //   - A connection delivers in order or breaks. Its handshake has PostgreSQL's steps.
 //
-// Not here yet: backups, pg_rewind, clones (Control.BackupStart and Disk are where they
-// will act).
+// Not here yet: the rules of backups and of pg_rewind, and how either is cut short. Image,
+// Clone and Control.BackupStart are where they will act.
 package postgres

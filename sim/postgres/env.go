@@ -89,6 +89,9 @@ type Hooks struct {
 	// Acknowledge runs once the commit is visible, before the client hears of it. end
 	// is where its record ends (XactLastCommitEnd).
 	Acknowledge func(s *Session, end LSN) Verdict
+	// Replicate runs as a walreceiver of server to connects under a name; false refuses it
+	// (ClientAuthentication_hook).
+	Replicate func(to int, name string) bool
 	// Saw is told of what a checker looks at.
 	Saw func(Event)
 }

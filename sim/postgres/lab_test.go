@@ -3,7 +3,6 @@ package postgres
 import (
 	"container/heap"
 	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -95,9 +94,10 @@ func newLab(t *testing.T, seed uint64, n int, c Config) *lab {
 		s := New(id, labEnv{l, id}, c)
 		s.Hooks.Saw = func(e Event) {
 			l.saw = append(l.saw, seen{id, l.now, e})
-			h := fnv.New64a()
-			fmt.Fprint(h, l.steps, id, l.now, e)
-			l.steps = h.Sum64()
+			for _, v := range []uint64{uint64(id), uint64(l.now), uint64(e.Kind), e.Txn, uint64(e.End), uint64(e.TLI)} {
+				l.steps = (l.steps ^ v) * 0x9e3779b97f4a7c15
+				l.steps ^= l.steps >> 29
+			}
 		}
 		l.s = append(l.s, s)
 	}

@@ -59,7 +59,12 @@ func (s *Server) Deliver(m Message) {
 		}
 		return
 	}
-	s.run(s.life, func() { s.read(m) })
+	if s.frozen {
+		late, life := m, s.life
+		s.deferred = append(s.deferred, func() { s.run(life, func() { s.read(late) }) })
+		return
+	}
+	s.read(m)
 }
 
 func (s *Server) read(m Message) {

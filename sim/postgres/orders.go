@@ -18,6 +18,21 @@ func (s *Server) RemoveHistory(tli TLI)   { s.disk.wal.removeHistory(tli) }
 func (s *Server) History(tli TLI) []Left  { return linesOf(s.disk.wal.history(tli)) }
 func (s *Server) HasHistory(tli TLI) bool { return s.disk.wal.history(tli) != nil }
 
+// LastTimeline is the greatest timeline of which there is a record: that pg_control names,
+// or that pg_wal has one of past the place where it began. History files above it are of
+// promotions that did not come about, or of other servers'.
+func (s *Server) LastTimeline() TLI {
+	d, c := &s.disk.wal, &s.disk.control
+	last := max(c.CheckpointTLI, c.MinRecoveryTLI)
+	for i := range d.files {
+		f := &d.files[i]
+		if n := len(f.parts); f.tli > last && n > 0 && f.parts[n-1].from >= d.spans(f.tli)[0].begin {
+			last = f.tli
+		}
+	}
+	return last
+}
+
 // PutAside takes a segment's file out of pg_wal; false: there is none.
 func (s *Server) PutAside(tli TLI, segment uint64) bool {
 	there := s.disk.wal.find(tli, segment) != nil
@@ -102,6 +117,9 @@ func (s *Server) Promote() bool {
 // a walreceiver still runs, nor whether the number is free.
 func (s *Server) PromoteTo(tli TLI) bool {
 	return s.do(func() {
+		if !s.startup.on || s.startup.stopping {
+			return
+		}
 		d := &s.disk.wal
 		end, last := s.ValidEnd(ByHistory).End, d.newest(s.startup.target)
 		h := History{}
@@ -149,8 +167,7 @@ func (s *Server) EndSessions() {
 type Position struct {
 	TLI  TLI // that the last record is on
 	End  LSN
-	Last Record // the last complete one; Kind 0: none since the last replayed
-	Prev LSN    // where the last one starts; 0: not known
+	Last Record // the last complete one; Kind 0: it is gone
 }
 
 // Reading says which file a byte of WAL is read from.
@@ -173,7 +190,7 @@ func (s *Server) ValidEnd(how Reading) Position {
 		at, prev, last = c.Redo, 0, 0
 		spans = d.wal.spans(d.wal.newest(max(c.CheckpointTLI, c.MinRecoveryTLI)))
 	}
-	p := Position{End: at, Prev: prev}
+	p := Position{End: at}
 	from := func(q LSN) *file {
 		if how == AsRecovery {
 			return d.wal.asRecovery(spans, &last, q)
@@ -181,11 +198,25 @@ func (s *Server) ValidEnd(how Reading) Position {
 		return d.wal.byHistory(spans, q)
 	}
 	for {
-		r := readRecord(p.End, p.Prev, ^LSN(0), from)
+		r := readRecord(p.End, prev, ^LSN(0), from)
 		if r.end != readDone {
-			p.TLI = owner(spans, p.End-1)
-			return p
+			break
 		}
-		p.End, p.Prev, p.Last = r.rec.End(), r.rec.Start, r.rec
+		p.End, prev, p.Last = r.rec.End(), r.rec.Start, r.rec
 	}
+	p.TLI = owner(spans, p.End-1)
+	if p.Last.Kind == 0 && prev != 0 {
+		last = 0
+		p.Last = readRecord(prev, 0, ^LSN(0), from).rec
+	}
+	return p
+}
+
+// RecordAt is the record that begins at an LSN of this server's history, as far as it is
+// flushed here; false: there is none, any more or at all.
+func (s *Server) RecordAt(at LSN) (Record, bool) {
+	upTo, tli := s.flushPos()
+	spans := s.disk.wal.spans(tli)
+	r := readRecord(at, 0, upTo, func(p LSN) *file { return s.disk.wal.byHistory(spans, p) })
+	return r.rec, r.end == readDone
 }

@@ -10,6 +10,12 @@ import (
 func (s *Server) endRecovery(reached LSN) {
 	u, c := &s.startup, &s.disk.control
 	u.stopping = true
+	// The last record is read once more, from the newest file that there is
+	// (FinishWalRecovery).
+	if u.file = 0; u.prev != 0 && readRecord(u.prev, 0, ^LSN(0), s.fromWAL).end != readDone {
+		s.fail("invalid record where the last one was replayed")
+		return
+	}
 	if u.signal && (u.next < c.MinRecovery || c.BackupStart != 0) {
 		why := "WAL ends before consistent recovery point"
 		if c.BackupStart != 0 {

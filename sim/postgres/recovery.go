@@ -43,11 +43,11 @@ const replayBatch = 64
 
 // boot is the start of recovery (StartupXLOG, InitWalRecovery).
 func (s *Server) boot() {
+	d, c, u := &s.disk, &s.disk.control, &s.startup
+	d.sync(len(d.unsynced))
 	if s.Hooks.Boot != nil {
 		s.Hooks.Boot()
 	}
-	d, c, u := &s.disk, &s.disk.control, &s.startup
-	d.sync(len(d.unsynced))
 	d.back()
 	*u = startup{on: true, signal: d.standbySignal, conninfo: d.conninfo, xid: c.NextXid, failedAt: -s.cfg.RetryInterval}
 	s.sync.defined = !d.names.empty()

@@ -241,6 +241,33 @@ func TestTimelineGoesBack(t *testing.T) {
 	}
 }
 
+// What it says of a promotion beside such a segment, without a restart: the last record is
+// read once more, from the newest file, which does not have it. (Not seen on a server.)
+func TestPromotionBesideShortSegment(t *testing.T) {
+	l := cluster(t, 3, Config{MaxSend: PageBytes, Window: PageBytes, PageWrites: 1 << 30})
+	l.commits(1, 20)
+	l.caughtUp(1, 2, 3)
+	l.s[1].Kill(false)
+	before := l.seal(3)
+	l.promote(2)
+	l.s[2].MakeSlot(name(3))
+	l.s[3].SetConninfo(conninfo(2, 3))
+	l.wait("a first page of timeline 2", func() bool { return l.s[3].Has(2, before.End.segment(), false) })
+	if p := l.seal(3); p.End != before.End {
+		t.Fatalf("sealed at %v, before %v", p.End, before.End)
+	}
+	l.s[3].Promote()
+	l.wait("its end", func() bool { return l.s[3].Fatal() != "" })
+	if !l.s[3].PutAside(2, before.End.segment()) {
+		t.Fatal("there is no such file")
+	}
+	l.start(3)
+	l.promote(3)
+	if h := l.s[3].History(3); h[len(h)-1].At != before.End {
+		t.Errorf("with the file put aside it is promoted at %v, want %v", h, before.End)
+	}
+}
+
 // What it says of a follower whose half record ends with a segment: recovery waits for
 // the first page of the next one, and asks for the new timeline from there. Once that
 // page exists it does not fit; the segment before is then taken for received, and is

@@ -69,6 +69,16 @@ type Record struct {
 // End is where the next record begins.
 func (r Record) End() LSN { return r.Start + LSN(r.Len) }
 
+// CRC is a sum over all of it.
+func (r Record) CRC() uint32 {
+	h := uint64(1)
+	for _, v := range [...]uint64{uint64(r.Start), uint64(r.Prev), r.Payload, uint64(r.Len)<<32 | uint64(r.Xid), uint64(r.TLI)<<32 | uint64(r.PrevTLI), uint64(r.Kind)} {
+		h = (h ^ v) * 0x9e3779b97f4a7c15
+		h ^= h >> 31
+	}
+	return uint32(h)
+}
+
 // part is a run of bytes of one record.
 type part struct {
 	from, to LSN
@@ -137,7 +147,10 @@ func (d *directory) write(tli TLI, p part) {
 func (f *file) put(p part) {
 	n := len(f.parts)
 	switch {
-	case n > 0 && f.parts[n-1].to < p.from, n == 0:
+	case n == 0:
+		f.parts = append(make([]part, 0, 32), p)
+		return
+	case f.parts[n-1].to < p.from:
 		f.parts = append(f.parts, p)
 		return
 	case f.parts[n-1].to == p.from:

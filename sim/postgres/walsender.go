@@ -38,8 +38,8 @@ func (x *sender) priority() bool { return x.names.has(x.name) }
 // accept takes a connection of a walreceiver.
 func (s *Server) accept(m Message) {
 	x := &sender{line: line{conn: m.Conn, to: m.From, in: m.Seq}, name: m.Name, names: s.disk.names, heard: s.env.Now()}
-	if !s.Reads() {
-		x.send(s, Message{Kind: MsgError, Error: "the database system is starting up, or shutting down"})
+	if !s.Reads() || s.Hooks.Replicate != nil && !s.Hooks.Replicate(m.From, m.Name) {
+		x.send(s, Message{Kind: MsgError, Error: "the database system is starting up, or shutting down, or does not let it in"})
 		return
 	}
 	s.senders = append(s.senders, x)

@@ -34,11 +34,16 @@ func (s *Server) HoldCheckpointer(on bool) {
 		return
 	}
 	if c.held--; c.held == 0 && s.phase != Down {
-		if c.reload {
-			c.reload = false
-			s.checkpointerReloads()
-		}
+		s.checkpointerLooks()
 		s.checkpoint()
+	}
+}
+
+// checkpointerLooks is the checkpointer when it has time: it looks at a reload.
+func (s *Server) checkpointerLooks() {
+	if c := &s.check; c.reload && c.held == 0 && !c.busy {
+		c.reload = false
+		s.checkpointerReloads()
 	}
 }
 
@@ -53,6 +58,7 @@ func (s *Server) checkpoint() {
 	end := func() {
 		c.busy = false
 		life := s.life
+		s.checkpointerLooks()
 		for _, f := range done {
 			f()
 		}

@@ -63,8 +63,16 @@ func (s *Server) Conninfo() Conninfo { return s.disk.conninfo }
 // Follow has a standby stream from another server.
 func (s *Server) Follow(c Conninfo) { s.SetConninfo(c) }
 
-// Receives says whether a walreceiver runs.
+// Receives says whether a walreceiver runs; Receiving, whose WAL it takes, of which
+// timeline: 0 of none.
 func (s *Server) Receives() bool { return s.receiver.state != receiverOff }
+
+func (s *Server) Receiving() (primary int, tli TLI) {
+	if r := &s.receiver; r.state == receiverStreams {
+		return r.to, r.tli
+	}
+	return 0, 0
+}
 
 // EndReceiver is ShutdownWalRcv(): it works at once, also while replay is held.
 func (s *Server) EndReceiver() bool { return s.do(s.receiverDies) }

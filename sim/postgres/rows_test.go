@@ -221,7 +221,10 @@ func checkpointerNames(t *testing.T) {
 	if s.NamesInForce(Names{1, []string{"nobody"}}) {
 		t.Error("the names are in force")
 	}
+	// A checkpoint, too, keeps the checkpointer from looking.
+	s.Checkpoint(nil)
 	s.HoldCheckpointer(false)
+	l.wait("the names", func() bool { return s.NamesInForce(Names{1, []string{"nobody"}}) })
 	r = l.commit(1, 100)
 	l.never("a commit that does not wait", time.Second, func() bool { return r.out != 0 })
 	if s.Visible(r.txn) {

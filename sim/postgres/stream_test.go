@@ -156,7 +156,16 @@ func TestCascade(t *testing.T) {
 	l.s[2].MakeSlot(name(3))
 	l.s[3].SetConninfo(conninfo(2, 3))
 	r := l.commits(1, 3)
-	l.wait("it has the row", func() bool { return l.s[3].Visible(r.txn) && l.streams(2) == 1 })
+	l.wait("it has the row", func() bool {
+		p, _ := l.s[3].Receiving()
+		return l.s[3].Visible(r.txn) && l.streams(2) == 1 && p == 2
+	})
+	names := Names{1, []string{"*"}}
+	l.s[2].SetNames(names)
+	l.run(time.Second)
+	if p, tli := l.s[3].Receiving(); p != 2 || tli != 1 || !l.s[2].senders[0].names.equal(names) || l.s[2].senders[0].priority() {
+		t.Errorf("it receives timeline %d from %d, counted %v", tli, p, l.s[2].senders[0].priority())
+	}
 	l.s[1].Kill(false)
 	l.promote(2)
 	r = l.commits(2, 3)

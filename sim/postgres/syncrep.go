@@ -29,11 +29,8 @@ func (s *Server) SetNames(n Names) {
 		s.after(s.reloadsIn(), func() { x.names = s.disk.names })
 	}
 	s.after(s.reloadsIn(), func() {
-		if s.check.held > 0 || s.check.busy {
-			s.check.reload = true
-			return
-		}
-		s.checkpointerReloads()
+		s.check.reload = true
+		s.checkpointerLooks()
 	})
 }
 

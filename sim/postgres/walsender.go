@@ -29,11 +29,13 @@ type sender struct {
 	write, flush, apply LSN
 	replied             bool
 	names               Names // synchronous_standby_names as this process has read it last
+	cascades            bool  // it began in recovery: it is never counted
 	heard               time.Duration
 	asked               bool
 }
 
-func (x *sender) priority() bool { return x.names.has(x.name) }
+// priority says whether the standby is one that is counted (SyncRepGetStandbyPriority).
+func (x *sender) priority() bool { return !x.cascades && x.names.has(x.name) }
 
 // accept takes a connection of a walreceiver.
 func (s *Server) accept(m Message) {
@@ -132,7 +134,7 @@ func (s *Server) startReplication(x *sender, m Message) {
 		}
 		x.slot, l.conn = m.Slot, x.conn
 	}
-	x.sent, x.state = m.Start, senderCatchesUp
+	x.sent, x.state, x.names, x.cascades = m.Start, senderCatchesUp, s.disk.names, !s.wal.on
 	x.send(s, Message{Kind: MsgStarted, Start: m.Start})
 	s.pump(x)
 }

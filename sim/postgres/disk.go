@@ -74,6 +74,7 @@ type Disk struct {
 	unsynced      []write // in the system's cache
 	control       Control
 	standbySignal bool
+	promote       bool // the file of that name
 	conninfo      Conninfo
 	names         Names
 	slots         []slot

@@ -19,14 +19,15 @@ func (s *Server) History(tli TLI) []Left  { return linesOf(s.disk.wal.history(tl
 func (s *Server) HasHistory(tli TLI) bool { return s.disk.wal.history(tli) != nil }
 
 // LastTimeline is the greatest timeline of which there is a record: that pg_control names,
-// or that pg_wal has one of past the place where it began. History files above it are of
-// promotions that did not come about, or of other servers'.
+// or that pg_wal has one of past the place where it began. A first segment without a history
+// file is of a promotion that was cut short. History files above it are of promotions
+// that did not come about, or of other servers'.
 func (s *Server) LastTimeline() TLI {
 	d, c := &s.disk.wal, &s.disk.control
 	last := max(c.CheckpointTLI, c.MinRecoveryTLI)
 	for i := range d.files {
 		f := &d.files[i]
-		if n := len(f.parts); f.tli > last && n > 0 && f.parts[n-1].from >= d.spans(f.tli)[0].begin {
+		if n := len(f.parts); f.tli > last && d.history(f.tli) != nil && n > 0 && f.parts[n-1].from >= d.spans(f.tli)[0].begin {
 			last = f.tli
 		}
 	}
@@ -110,14 +111,35 @@ func (s *Server) sealed(done func(Position)) {
 }
 
 // Promote writes the file promote and signals the postmaster. What pg_wal has is
-// replayed first; a pause and a delay end.
+// replayed first; a pause and a delay end, a conflict does not.
 func (s *Server) Promote() bool {
 	return s.do(func() {
-		if u := &s.startup; u.on {
-			u.promote, u.paused = true, false
-			s.wake()
-		}
+		s.disk.promote = true
+		s.signalPostmaster()
 	})
+}
+
+// RemovePromote takes the file promote away, if the startup process has not found it
+// yet. A restart in place leaves it, and then any signal to the postmaster, such as the
+// one for a new walreceiver, promotes the server.
+func (s *Server) RemovePromote() { s.disk.promote = false }
+
+// signalPostmaster is a SIGUSR1, for whatever reason (sigusr1_handler).
+func (s *Server) signalPostmaster() {
+	if u := &s.startup; u.on && !u.stopping && s.disk.promote {
+		u.signaled = true
+		s.wake()
+	}
+}
+
+// triggered is the startup process looking for the file (CheckForStandbyTrigger).
+func (s *Server) triggered() bool {
+	u := &s.startup
+	if u.signaled && s.disk.promote {
+		s.disk.promote = false
+		u.promote, u.paused = true, false
+	}
+	return u.promote
 }
 
 // PromoteTo promotes to a timeline: history files fill the row of numbers up to it first,

@@ -173,6 +173,69 @@ func TestBlockedReplay(t *testing.T) {
 	}
 }
 
+// A restart in place leaves the file promote of an order that the startup process has not
+// looked at; the next walreceiver's start then promotes. (Not seen on a server.)
+func TestPromoteFileStays(t *testing.T) {
+	for _, how := range []string{"left", "removed", "started anew"} {
+		l := cluster(t, 2, Config{})
+		s := l.s[2]
+		s.Hooks.Boot = s.CreateStandbySignal
+		s.BlockReplay(true)
+		l.commits(1, 1)
+		l.run(time.Second)
+		s.Promote()
+		l.run(time.Second)
+		if how == "started anew" {
+			s.ImmediateStop()
+			s.Start()
+		} else {
+			s.CrashRestart()
+		}
+		if how == "removed" {
+			s.RemovePromote()
+		}
+		s.BlockReplay(false)
+		l.run(20 * time.Second)
+		if (how == "left") != (s.Phase() == Production) {
+			t.Errorf("%s: phase %d", how, s.Phase())
+		}
+	}
+}
+
+// The history of a promotion is that of the timeline that recovery aims at, not of the one
+// that its WAL is on: a standby that has a new timeline's history file, and none of its
+// WAL, becomes that timeline's child. One that is past the true fork then finds itself
+// before the one that the history tells, and follows. (Not seen on a server.)
+func TestHistoryOfTarget(t *testing.T) {
+	l := cluster(t, 3, Config{})
+	l.commits(1, 3)
+	l.caughtUp(1, 2, 3)
+	d := l.seal(3)
+	l.commits(1, 3)
+	l.caughtUp(1, 2)
+	b := l.seal(2)
+	l.s[1].Kill(false)
+	l.promote(2)
+	l.s[3].WriteHistory(History{2, l.s[2].History(2)})
+	l.run(10 * time.Second) // recovery looks for a newer timeline
+	if p := l.seal(3); p.TLI != 1 || p.End != d.End {
+		t.Fatalf("D ends at %v on %d", p.End, p.TLI)
+	}
+	l.promote(3)
+	h := l.s[3].History(3)
+	if len(h) != 2 || h[0] != (Left{1, b.End}) || h[1] != (Left{2, d.End}) || d.End >= b.End {
+		t.Errorf("D's history: %v", h)
+	}
+	l.s[3].MakeSlot(name(1))
+	l.s[1].CreateStandbySignal()
+	l.s[1].SetConninfo(conninfo(3, 1))
+	l.start(1)
+	l.wait("A streams D's timeline", func() bool { _, tli := l.s[1].Receiving(); return tli == 3 })
+	if l.s[1].Replayed() <= d.End || l.s[1].Fatal() != "" {
+		t.Errorf("A is at %v, %q", l.s[1].Replayed(), l.s[1].Fatal())
+	}
+}
+
 // What ends without a row, or waits for the server to go on.
 func TestWithoutARow(t *testing.T) {
 	l := newLab(t, 1, 1, Config{})

@@ -37,6 +37,7 @@ func newWild(t *testing.T, seed uint64) *wild {
 // came of.
 func (w *wild) boot(s *Server) {
 	s.CreateStandbySignal()
+	s.RemovePromote()
 	last := s.LastTimeline()
 	for _, h := range slices.Clone(s.Histories()) {
 		if h.TLI > last {

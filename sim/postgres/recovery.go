@@ -22,7 +22,8 @@ type startup struct {
 	stopping bool   // recovery ends; see promote.go
 
 	consistent bool
-	promote    bool // it was triggered
+	signaled   bool // the postmaster has told it to look for the file promote
+	promote    bool // it has found it
 	streams    bool // its source is a walreceiver, not pg_wal
 	restart    bool // primary_conninfo changed while it streams
 	conninfo   Conninfo
@@ -165,9 +166,13 @@ func (s *Server) holds(r Record) bool {
 	switch {
 	case !u.archive:
 		return false
-	case s.conflicts > 0, u.paused && !u.promote:
+	case s.conflicts > 0:
 		return true
-	case s.applyDelay == 0 || u.promote || r.Kind != Commit && r.Kind != CommitPrepared:
+	case s.triggered():
+		return false
+	case u.paused:
+		return true
+	case s.applyDelay == 0 || r.Kind != Commit && r.Kind != CommitPrepared:
 		return false
 	}
 	if u.delayed != r.Start {

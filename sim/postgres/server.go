@@ -111,10 +111,15 @@ func (s *Server) Start() bool {
 	if s.phase != Down {
 		return false
 	}
+	s.disk.promote = false
+	s.start()
+	return true
+}
+
+func (s *Server) start() {
 	s.life++
 	s.phase, s.fatal = Recovery, ""
 	s.after(s.drawn(s.cfg.Step), s.boot)
-	return true
 }
 
 // Kill ends all processes at once. With power the whole machine: what was written and
@@ -138,7 +143,7 @@ func (s *Server) ImmediateStop() bool { return s.do(func() { s.end(false, true) 
 func (s *Server) CrashRestart() bool {
 	return s.do(func() {
 		s.end(false, true)
-		s.Start()
+		s.start()
 	})
 }
 

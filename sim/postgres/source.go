@@ -67,7 +67,7 @@ func (s *Server) starved(r read) {
 	u := &s.startup
 	missing := s.keep(r)
 	switch {
-	case u.streams && u.promote:
+	case u.streams && s.triggered():
 		// What pg_wal has is still replayed.
 		s.endReceiver()
 		u.streams = false
@@ -85,7 +85,7 @@ func (s *Server) starved(r read) {
 		c.MinRecovery, c.MinRecoveryTLI = u.next, u.tli
 		s.isConsistent()
 		s.wake()
-	case u.promote:
+	case s.triggered():
 		s.endRecovery(r.at)
 	default:
 		s.stream(missing)

@@ -46,6 +46,7 @@ func (s *Server) receive(tli TLI, from LSN, c Conninfo) {
 	*r = receiver{state: receiverConnects, tli: tli, from: from, slot: c.Slot, upTo: r.upTo, tliOf: r.tliOf, heard: now, told: now,
 		line: line{conn: uint64(s.id)<<32 | uint64(s.conns), to: c.Primary}}
 	r.send(s, Message{Kind: MsgConnect, Name: c.Name})
+	s.signalPostmaster()
 	s.receiverTicks(r.conn)
 }
 

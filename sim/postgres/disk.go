@@ -144,8 +144,8 @@ func (d *Disk) slot(name string) *slot {
 // keepFrom is the first LSN that slots and settings hold.
 func (d *Disk) keepFrom(end LSN, segments int) LSN {
 	from := d.control.Redo
-	if back := LSN(segments) * SegmentBytes; segments > 0 && end > back {
-		from = min(from, end-back)
+	if back := LSN(segments) * SegmentBytes; segments > 0 {
+		from = min(from, end-min(end, back))
 	}
 	for _, s := range d.slots {
 		if s.restart != 0 {

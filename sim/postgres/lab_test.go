@@ -160,11 +160,18 @@ func (l *lab) run(d time.Duration) {
 // wait runs until something is so; it must become so within a minute.
 func (l *lab) wait(what string, is func() bool) {
 	l.t.Helper()
+	if !l.becomes(is) {
+		l.t.Fatalf("%v: still not: %s", l.now, what)
+	}
+}
+
+func (l *lab) becomes(is func() bool) bool {
 	for end := l.now + time.Minute; !is(); {
 		if l.now > end || !l.step() {
-			l.t.Fatalf("%v: still not: %s", l.now, what)
+			return false
 		}
 	}
+	return true
 }
 
 // never runs for a while, in which something must not become so.

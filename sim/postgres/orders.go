@@ -79,8 +79,9 @@ func (s *Server) Receiving() (primary int, tli TLI) {
 func (s *Server) EndReceiver() bool { return s.do(s.receiverDies) }
 
 // Seal clears primary_conninfo, ends the walreceiver, and calls done once none runs and
-// the startup process has seen the setting, or stands still, so that none starts again.
-// It is what an engine's host does; done is not called when the server ends before.
+// the startup process has been told of the setting, so that none starts again: one that is
+// held looks at it before it asks for WAL. It is what an engine's host does; done is not
+// called when the server ends before, is promoted, or is given a primary again.
 func (s *Server) Seal(done func(Position)) bool {
 	return s.do(func() {
 		s.SetConninfo(Conninfo{})
@@ -93,7 +94,6 @@ const sealPoll = 5 * time.Millisecond
 
 func (s *Server) sealed(done func(Position)) {
 	u := &s.startup
-	held := s.conflicts > 0 || u.paused
 	if !u.on || u.stopping {
 		return
 	}
@@ -103,7 +103,7 @@ func (s *Server) sealed(done func(Position)) {
 	if s.Receives() {
 		s.receiverDies()
 	}
-	if u.conninfo == (Conninfo{}) || held {
+	if u.conninfo == (Conninfo{}) {
 		done(s.ValidEnd(ByHistory))
 		return
 	}

@@ -236,6 +236,37 @@ func TestHistoryOfTarget(t *testing.T) {
 	}
 }
 
+// With archive_mode two promotions within a segment leave the first fork's file as .partial.
+// A walsender reads the segment in which a timeline ends from the next one's file, and no
+// other: a standby from before the first fork is told that the segment is gone. (Not seen
+// on a server.)
+func TestPartialBetweenForks(t *testing.T) {
+	for _, archive := range []bool{false, true} {
+		l := cluster(t, 3, Config{Archive: archive, RetryInterval: time.Second})
+		l.commits(1, 1)
+		l.caughtUp(1, 2, 3)
+		l.seal(3)
+		l.commits(1, 3)
+		l.caughtUp(1, 2)
+		l.s[1].Kill(false)
+		l.seal(2)
+		l.promote(2)
+		l.s[2].Hooks.Boot = l.s[2].CreateStandbySignal
+		l.s[2].SetConninfo(Conninfo{})
+		l.commits(2, 1)
+		l.s[2].CrashRestart()
+		l.wait("a standby", l.s[2].Reads)
+		l.promote(2)
+		r := l.commits(2, 1)
+		l.s[2].MakeSlot(name(3))
+		l.s[3].SetConninfo(conninfo(2, 3))
+		l.run(30 * time.Second)
+		if l.s[2].Timeline() != 3 || l.s[3].Visible(r.txn) == archive {
+			t.Errorf("archive_mode %v: timeline %d, the standby has the row: %v", archive, l.s[2].Timeline(), l.s[3].Visible(r.txn))
+		}
+	}
+}
+
 // What ends without a row, or waits for the server to go on.
 func TestWithoutARow(t *testing.T) {
 	l := newLab(t, 1, 1, Config{})

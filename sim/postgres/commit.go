@@ -135,9 +135,6 @@ func (o *Session) record() {
 // waitForStandbys is SyncRepWaitForLSN.
 func (o *Session) waitForStandbys() {
 	s := o.s
-	if o.stage != stageFlush {
-		return
-	}
 	if o.Level != On || !s.sync.defined || o.end <= s.sync.lsn {
 		o.visible()
 		return

@@ -62,8 +62,11 @@ func TestHeldEarlyEnd(t *testing.T) {
 	for _, how := range []string{"cancel", "terminate"} {
 		l := alone(t)
 		asked := 0
-		l.s[1].Hooks.HoldEarlyEnd = func(_ *Session, end LSN) bool {
+		l.s[1].Hooks.HoldEarlyEnd = func(o *Session, end LSN) bool {
 			asked++
+			if o.Cancelled() != (how == "cancel") || o.Dying() == (how == "cancel") {
+				t.Errorf("%s: cancelled %v, dying %v", how, o.Cancelled(), o.Dying())
+			}
 			return end > l.s[1].ReplicatedTo() && !l.s[1].IsStopping()
 		}
 		r := l.waiting()
@@ -134,6 +137,9 @@ func TestPreCommit(t *testing.T) {
 	v = Wait
 	again := l.commitIn(r.o, 100)
 	l.run(time.Second)
+	if r.o.Txn() != again.txn || r.o.Kind() != Commit || r.o.Dying() {
+		t.Errorf("under way: %v of %d, dying %v", r.o.Kind(), r.o.Txn(), r.o.Dying())
+	}
 	r.o.Cancel()
 	l.run(time.Second)
 	v = Go
@@ -141,6 +147,13 @@ func TestPreCommit(t *testing.T) {
 	l.run(time.Second)
 	if again.out != Refused || third.out != Committed {
 		t.Errorf("cancelled: %v; then let go: %v", again.out, third.out)
+	}
+	v = Wait
+	ended := l.commitIn(l.s[1].Connect(), 100)
+	ended.o.Terminate()
+	l.run(time.Second)
+	if ended.out != Unknown || !ended.o.Over() || l.s[1].Visible(ended.txn) {
+		t.Errorf("terminated before the record: %v", ended.out)
 	}
 	o := l.s[1].Connect()
 	v = Refuse

@@ -76,7 +76,7 @@ func (e labEnv) Send(m Message) {
 		return
 	}
 	k := [3]uint64{uint64(m.From), uint64(m.To), m.Conn}
-	l.order[k] = max(l.order[k], l.now+l.delay)
+	l.order[k] = max(l.order[k], l.now+l.delay+time.Duration(m.Bytes())*10*time.Nanosecond)
 	l.at(l.order[k], func() { l.s[m.To].Deliver(m) })
 }
 

@@ -158,6 +158,84 @@ func TestHandPromotion(t *testing.T) {
 	}
 }
 
+// A standby whose WAL ends before its minRecoveryPoint serves nothing, and cannot be
+// promoted (ATTACK 7).
+func TestMinRecovery(t *testing.T) {
+	l := cluster(t, 2, Config{})
+	l.commits(1, 3)
+	l.caughtUp(1, 2)
+	early := l.s[2].Image()
+	l.s[1].Internal(Switch, 0)
+	l.commits(1, 3)
+	done := false
+	l.s[1].Checkpoint(func() { done = true })
+	l.wait("a checkpoint", func() bool { return done })
+	l.commits(1, 3)
+	l.caughtUp(1, 2)
+	l.s[2].Kill(false)
+	// The data pages of now, and the WAL of before.
+	early.disk.control.MinRecovery, early.disk.control.MinRecoveryTLI = l.s[1].Inserted(), 1
+	l.s[2].Restore(early)
+	l.s[2].SetConninfo(Conninfo{})
+	l.s[2].Start()
+	l.run(time.Second)
+	if l.s[2].Reads() || l.s[2].Phase() != Recovery || l.s[2].Connect() != nil {
+		t.Error("it lets sessions read")
+	}
+	l.s[2].Promote()
+	l.run(time.Second)
+	if f := l.s[2].Fatal(); f != "WAL ends before consistent recovery point" {
+		t.Errorf("the promotion ended with %q", f)
+	}
+}
+
+// Where the parent's segment is gone, the fork's copy has what was before the switch.
+func TestDescendantsCopy(t *testing.T) {
+	l := cluster(t, 2, Config{})
+	l.commits(1, 3)
+	l.caughtUp(1, 2)
+	l.s[1].Kill(false)
+	p := l.seal(2)
+	l.promote(2)
+	l.commits(2, 1)
+	if !l.s[2].PutAside(1, p.End.segment()) || l.s[2].PutAside(1, p.End.segment()) {
+		t.Fatal("the parent's segment is not gone")
+	}
+	if r, ok := l.s[2].RecordAt(p.Last.Start); !ok || r != p.Last {
+		t.Errorf("the record before the switch: %+v", r)
+	}
+}
+
+// What a walsender refuses: a history file that it lacks, a slot that is not there or in
+// use, a timeline that it was never on.
+func TestRefusedWalreceivers(t *testing.T) {
+	l := cluster(t, 3, Config{RetryInterval: 100 * time.Millisecond})
+	l.s[3].SetConninfo(Conninfo{Primary: 1, Name: name(3), Slot: name(2)})
+	l.run(time.Second)
+	l.never("a walsender on a slot in use", 3*time.Second, func() bool { p, _ := l.s[3].Receiving(); return p != 0 })
+	l.s[3].SetConninfo(Conninfo{Primary: 1, Name: name(3), Slot: "none"})
+	l.run(time.Second)
+	l.never("a walsender without a slot", 3*time.Second, func() bool { p, _ := l.s[3].Receiving(); return p != 0 })
+	l.s[3].SetConninfo(Conninfo{})
+	l.seal(2)
+	l.s[2].PromoteTo(3)
+	l.wait("a promotion", func() bool { return l.s[2].Phase() == Production })
+	lines := l.s[2].History(2)
+	l.s[2].RemoveHistory(2)
+	l.s[3].SetConninfo(Conninfo{Primary: 2, Name: name(3)})
+	l.never("a walsender without a history file", 3*time.Second, func() bool { p, _ := l.s[3].Receiving(); return p != 0 })
+	l.s[2].WriteHistory(History{2, lines})
+	l.wait("a walsender", func() bool { p, tli := l.s[3].Receiving(); return p == 2 && tli == 3 })
+	l.s[3].EndReceiver()
+	l.s[2].SetConninfo(Conninfo{Primary: 1, Name: name(2)})
+	l.s[2].Hooks.Boot = l.s[2].CreateStandbySignal
+	l.s[2].CrashRestart()
+	l.run(time.Second)
+	if p, _ := l.s[2].Receiving(); p != 0 || l.s[2].Timeline() != 3 {
+		t.Errorf("a server on timeline %d streams from one on 1", l.s[2].Timeline())
+	}
+}
+
 // A conflict holds replay, and a promotion does not end it.
 func TestBlockedReplay(t *testing.T) {
 	l := cluster(t, 2, Config{})
@@ -170,100 +248,6 @@ func TestBlockedReplay(t *testing.T) {
 	l.wait("an end of recovery", func() bool { return l.s[2].Phase() == Production })
 	if !l.s[2].Visible(r.txn) {
 		t.Error("the row is not there")
-	}
-}
-
-// A restart in place leaves the file promote of an order that the startup process has not
-// looked at; the next walreceiver's start then promotes. (Not seen on a server.)
-func TestPromoteFileStays(t *testing.T) {
-	for _, how := range []string{"left", "removed", "started anew"} {
-		l := cluster(t, 2, Config{})
-		s := l.s[2]
-		s.Hooks.Boot = s.CreateStandbySignal
-		s.BlockReplay(true)
-		l.commits(1, 1)
-		l.run(time.Second)
-		s.Promote()
-		l.run(time.Second)
-		if how == "started anew" {
-			s.ImmediateStop()
-			s.Start()
-		} else {
-			s.CrashRestart()
-		}
-		if how == "removed" {
-			s.RemovePromote()
-		}
-		s.BlockReplay(false)
-		l.run(20 * time.Second)
-		if (how == "left") != (s.Phase() == Production) {
-			t.Errorf("%s: phase %d", how, s.Phase())
-		}
-	}
-}
-
-// The history of a promotion is that of the timeline that recovery aims at, not of the one
-// that its WAL is on: a standby that has a new timeline's history file, and none of its
-// WAL, becomes that timeline's child. One that is past the true fork then finds itself
-// before the one that the history tells, and follows. (Not seen on a server.)
-func TestHistoryOfTarget(t *testing.T) {
-	l := cluster(t, 3, Config{})
-	l.commits(1, 3)
-	l.caughtUp(1, 2, 3)
-	d := l.seal(3)
-	l.commits(1, 3)
-	l.caughtUp(1, 2)
-	b := l.seal(2)
-	l.s[1].Kill(false)
-	l.promote(2)
-	l.s[3].WriteHistory(History{2, l.s[2].History(2)})
-	l.run(10 * time.Second) // recovery looks for a newer timeline
-	if p := l.seal(3); p.TLI != 1 || p.End != d.End {
-		t.Fatalf("D ends at %v on %d", p.End, p.TLI)
-	}
-	l.promote(3)
-	h := l.s[3].History(3)
-	if len(h) != 2 || h[0] != (Left{1, b.End}) || h[1] != (Left{2, d.End}) || d.End >= b.End {
-		t.Errorf("D's history: %v", h)
-	}
-	l.s[3].MakeSlot(name(1))
-	l.s[1].CreateStandbySignal()
-	l.s[1].SetConninfo(conninfo(3, 1))
-	l.start(1)
-	l.wait("A streams D's timeline", func() bool { _, tli := l.s[1].Receiving(); return tli == 3 })
-	if l.s[1].Replayed() <= d.End || l.s[1].Fatal() != "" {
-		t.Errorf("A is at %v, %q", l.s[1].Replayed(), l.s[1].Fatal())
-	}
-}
-
-// With archive_mode two promotions within a segment leave the first fork's file as .partial.
-// A walsender reads the segment in which a timeline ends from the next one's file, and no
-// other: a standby from before the first fork is told that the segment is gone. (Not seen
-// on a server.)
-func TestPartialBetweenForks(t *testing.T) {
-	for _, archive := range []bool{false, true} {
-		l := cluster(t, 3, Config{Archive: archive, RetryInterval: time.Second})
-		l.commits(1, 1)
-		l.caughtUp(1, 2, 3)
-		l.seal(3)
-		l.commits(1, 3)
-		l.caughtUp(1, 2)
-		l.s[1].Kill(false)
-		l.seal(2)
-		l.promote(2)
-		l.s[2].Hooks.Boot = l.s[2].CreateStandbySignal
-		l.s[2].SetConninfo(Conninfo{})
-		l.commits(2, 1)
-		l.s[2].CrashRestart()
-		l.wait("a standby", l.s[2].Reads)
-		l.promote(2)
-		r := l.commits(2, 1)
-		l.s[2].MakeSlot(name(3))
-		l.s[3].SetConninfo(conninfo(2, 3))
-		l.run(30 * time.Second)
-		if l.s[2].Timeline() != 3 || l.s[3].Visible(r.txn) == archive {
-			t.Errorf("archive_mode %v: timeline %d, the standby has the row: %v", archive, l.s[2].Timeline(), l.s[3].Visible(r.txn))
-		}
 	}
 }
 

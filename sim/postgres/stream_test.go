@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"slices"
-	"strings"
 	"testing"
 	"time"
 )
@@ -228,87 +227,6 @@ func TestCrashRestartAsStandby(t *testing.T) {
 	if s.Timeline() != 2 || !s.Visible(r.txn) {
 		t.Errorf("timeline %d, row %v", s.Timeline(), s.Visible(r.txn))
 	}
-}
-
-// What PostgreSQL's source says of a short first segment when the standby has a primary
-// to follow: the startup process ends, and the server with it. (Not seen on a server.)
-func TestTimelineGoesBack(t *testing.T) {
-	l := cluster(t, 3, Config{MaxSend: PageBytes, Window: PageBytes, PageWrites: 1 << 30})
-	l.commits(1, 20)
-	l.caughtUp(1, 2, 3)
-	l.s[1].Kill(false)
-	before := l.seal(3)
-	l.promote(2)
-	l.s[2].MakeSlot(name(3))
-	l.s[3].SetConninfo(conninfo(2, 3))
-	l.wait("a first page of timeline 2", func() bool { return l.s[3].Has(2, before.End.segment(), false) })
-	l.s[3].ImmediateStop()
-	l.s[3].Start()
-	l.run(10 * time.Second)
-	if f := l.s[3].Fatal(); !strings.Contains(f, "previous recovered WAL file came from timeline 2") {
-		t.Errorf("phase %d, %q", l.s[3].Phase(), f)
-	}
-}
-
-// What it says of a promotion beside such a segment, without a restart: the last record is
-// read once more, from the newest file, which does not have it. (Not seen on a server.)
-func TestPromotionBesideShortSegment(t *testing.T) {
-	l := cluster(t, 3, Config{MaxSend: PageBytes, Window: PageBytes, PageWrites: 1 << 30})
-	l.commits(1, 20)
-	l.caughtUp(1, 2, 3)
-	l.s[1].Kill(false)
-	before := l.seal(3)
-	l.promote(2)
-	l.s[2].MakeSlot(name(3))
-	l.s[3].SetConninfo(conninfo(2, 3))
-	l.wait("a first page of timeline 2", func() bool { return l.s[3].Has(2, before.End.segment(), false) })
-	if p := l.seal(3); p.End != before.End {
-		t.Fatalf("sealed at %v, before %v", p.End, before.End)
-	}
-	l.s[3].Promote()
-	l.wait("its end", func() bool { return l.s[3].Fatal() != "" })
-	if !l.s[3].PutAside(2, before.End.segment()) {
-		t.Fatal("there is no such file")
-	}
-	l.start(3)
-	l.promote(3)
-	if h := l.s[3].History(3); h[len(h)-1].At != before.End {
-		t.Errorf("with the file put aside it is promoted at %v, want %v", h, before.End)
-	}
-}
-
-// What it says of a follower whose half record ends with a segment: recovery waits for
-// the first page of the next one, and asks for the new timeline from there. Once that
-// page exists it does not fit; the segment before is then taken for received, and is
-// not there: a PANIC. The next start goes well. (Not seen on a server.)
-func TestHalfRecordToABoundary(t *testing.T) {
-	l := cluster(t, 3, Config{MaxSend: PageBytes, RetryInterval: time.Second})
-	l.commits(1, 3)
-	l.caughtUp(1, 2, 3)
-	end := l.s[1].Inserted()
-	l.lose[[2]int{1, 2}] = 3
-	l.half(3, 2*SegmentBytes, int(end.segmentEnd()-end)/PageBytes+1)
-	l.seal(2)
-	l.s[1].Kill(false)
-	if r := l.s[3].Received(); r != end.segmentEnd() {
-		t.Fatalf("D has received %v, the record begins at %v", r, end)
-	}
-	l.promote(2)
-	l.s[2].MakeSlot(name(3))
-	l.s[3].SetConninfo(conninfo(2, 3))
-	r := l.commits(2, 5)
-	l.run(20 * time.Second)
-	if l.s[3].Visible(r.txn) || l.s[3].Fatal() != "" {
-		t.Errorf("D follows: %v, %q", l.s[3].Visible(r.txn), l.s[3].Fatal())
-	}
-	l.s[2].Internal(Switch, 0)
-	r = l.commits(2, 5)
-	l.run(20 * time.Second)
-	if f := l.s[3].Fatal(); !strings.Contains(f, "could not open the file of timeline 2") {
-		t.Errorf("phase %d, %q", l.s[3].Phase(), f)
-	}
-	l.start(3)
-	l.wait("D has the row", func() bool { return l.s[3].Visible(r.txn) })
 }
 
 // The parts of a file are one run of bytes each, in order, whatever is written over what.

@@ -80,6 +80,7 @@ type Disk struct {
 	slots         []slot
 	rows          []Row // committed, by LSN; at a start, those before the redo LSN
 	prepared      []prepared
+	damaged       bool // the data pages are of two servers
 }
 
 type write struct {

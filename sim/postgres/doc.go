@@ -18,6 +18,6 @@
 //     are left out, and so is the archive, but for .partial.
 //   - A connection delivers in order or breaks. Its handshake has PostgreSQL's steps.
 //
-// Not here yet: the rules of backups and of pg_rewind, and how either is cut short. Image,
-// Clone and Control.BackupStart are where they will act.
+// Not here yet: base backups that are cut short, with their backup_label. Image, Clone and
+// Control.BackupStart are where they will act.
 package postgres

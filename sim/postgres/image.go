@@ -24,9 +24,8 @@ func (s *Server) Restore(i Image) bool {
 }
 
 // Clone makes the disk of a server that is Down anew from another's, as a pg_basebackup
-// or a pg_rewind that came to its end would: a standby, with its own settings and no
-// slots. (Neither's own rules are here, and none is ever cut short.) False: it is not
-// Down, or the other is.
+// that came to its end would: a standby, with its own settings and no slots. False: it is
+// not Down, or the other is.
 func (s *Server) Clone(from *Server) bool {
 	if s.phase != Down || from.phase == Down {
 		return false

@@ -76,7 +76,13 @@ func (s *Server) Receiving() (primary int, tli TLI) {
 }
 
 // EndReceiver is ShutdownWalRcv(): it works at once, also while replay is held.
-func (s *Server) EndReceiver() bool { return s.do(s.receiverDies) }
+func (s *Server) EndReceiver() bool {
+	return s.do(func() {
+		if s.Receives() {
+			s.receiverDies()
+		}
+	})
+}
 
 // Seal clears primary_conninfo, ends the walreceiver, and calls done once none runs and
 // the startup process has been told of the setting, so that none starts again: one that is

@@ -21,6 +21,7 @@ type hand struct {
 	away    int              // who is not looked after in this epoch; 0: nobody
 	set     []int            // of the last open epoch; one of them has to flush
 	acked   []uint64
+	served  bool // somebody read pages of two servers
 	did     map[string]int
 }
 
@@ -33,6 +34,7 @@ func newHand(t *testing.T, seed uint64, bug string, patient bool) *hand {
 	h.wait("a primary", func() bool { return h.s[1].Phase() == Production })
 	for id := 1; id <= 3; id++ {
 		s := h.s[id]
+		s.Hooks.Saw = func(e Event) { h.served = h.served || e.Kind == Consistent && s.Damaged() }
 		s.Hooks.Boot = func() {
 			s.CreateStandbySignal()
 			s.RemovePromote()
@@ -111,12 +113,32 @@ func (h *hand) follow() {
 	}
 }
 
+// makeAnew rewinds a server, perhaps more than once, or clones it.
 func (h *hand) makeAnew(id int) {
+	s, p := h.s[id], h.s[h.primary]
+	if p.Control().CheckpointTLI != h.epoch && h.bug != "no checkpoint" {
+		return // pg_rewind would not find that they differ
+	}
 	h.did["made anew"]++
-	h.s[id].Kill(false)
-	h.s[id].SetConninfo(Conninfo{})
-	h.s[id].Clone(h.s[h.primary])
-	h.s[id].Start()
+	s.Kill(false)
+	out := RewindFailed
+	for tries := h.random.IntN(3); tries > 0 && out == RewindFailed; tries-- {
+		s.RemoveStandbySignal()
+		if why := s.RecoverAlone(); why != "" {
+			h.t.Fatalf("server %d does not recover alone: %s", id, why)
+		}
+		out, _ = s.Rewind(p, h.random.IntN(3) == 0)
+	}
+	switch {
+	case out == RewindDone:
+		h.did["rewound"]++
+	case out == RewindNotRequired && h.bug == "no checkpoint", s.Damaged() && h.bug == "marker ignored":
+	default:
+		s.Clone(p)
+	}
+	s.SetConninfo(Conninfo{})
+	s.SetNames(Names{})
+	s.Start()
 }
 
 // fault does something to a server.
@@ -186,7 +208,11 @@ func (h *hand) failOver() bool {
 				if h.bug == "report before seal" {
 					sealed[id] = s.ValidEnd(ByHistory)
 				} else {
-					s.Seal(func(p Position) { sealed[id] = p })
+					s.Seal(func(p Position) {
+						if p.End >= s.Control().MinRecovery { // else it cannot be promoted
+							sealed[id] = p
+						}
+					})
 				}
 			}
 		}
@@ -255,6 +281,9 @@ func (h *hand) reigns() string {
 		if !h.open() {
 			return "stuck"
 		}
+		if h.served {
+			return "damaged"
+		}
 	}
 	return ""
 }
@@ -272,7 +301,7 @@ func TestNothingIsLost(t *testing.T) {
 			all[k] += n
 		}
 	}
-	if acked < 1000 || all["made anew"] < 20 || all["followed"] < 100 || all["the same again"] == 0 {
+	if acked < 1000 || all["made anew"] < 20 || all["rewound"] < 10 || all["followed"] < 100 || all["the same again"] == 0 {
 		t.Errorf("%d acknowledged, %v", acked, all)
 	}
 }
@@ -281,7 +310,7 @@ func TestNothingIsLost(t *testing.T) {
 func TestEachRuleIsNeeded(t *testing.T) {
 	for _, c := range []struct{ bug, wrong string }{
 		{"no proof", "lost"}, {"report before seal", "lost"}, {"one report", "lost"}, {"bare LSN", "lost"}, {"any position", "lost"},
-		{"histories upwards", "stuck"},
+		{"histories upwards", "stuck"}, {"no checkpoint", "stuck"}, {"marker ignored", "damaged"},
 	} {
 		t.Run(c.bug, func(t *testing.T) {
 			wrong := ""

@@ -28,6 +28,12 @@ func TestRows(t *testing.T) {
 		{"equal-last-record", equalLastRecord},
 		{"shutdown-record", shutdownRecord},
 		{"partial-segment", partialSegment},
+		{"rewind-done", rewindDone},
+		{"rewind-before-checkpoint", rewindBeforeCheckpoint},
+		{"rewind-equal-numbers", rewindEqualNumbers},
+		{"rewind-killed", rewindKilled},
+		{"rewind-after-standby-boot", rewindAfterStandbyBoot},
+		{"rewind-old-timeline", rewindOldTimeline},
 	} {
 		t.Run(row.name, row.f)
 	}

@@ -12,12 +12,14 @@
 // The model is there for its traps. Each that a decision rests on has a test of the
 // name that it has on real servers (rows_test.go); the sources named in comments are
 // files of PostgreSQL 15. What is simpler than in PostgreSQL:
+//
 //   - A record is one value and has no bytes. Segments and pages have no headers, and
 //     are small: SegmentBytes, PageBytes.
+//
 //   - A database is the list of transactions that committed. Pages, locks and snapshots
 //     are left out, and so is the archive, but for .partial.
+//
 //   - A connection delivers in order or breaks. Its handshake has PostgreSQL's steps.
 //
-// Not here yet: base backups that are cut short, with their backup_label. Image, Clone and
-// Control.BackupStart are where they will act.
+//   - A backup is taken of a primary alone, and its files at one instant.
 package postgres

@@ -23,6 +23,46 @@ func (s *Server) Restore(i Image) bool {
 	return true
 }
 
+// Backup takes a base backup of a server in production, as pg_basebackup with streamed WAL
+// does, and calls done with it: a checkpoint, a copy of the files while the server goes on,
+// the WAL from that checkpoint to the record of the backup's end.
+func (s *Server) Backup(done func(Image)) bool {
+	if s.phase != Production {
+		return false
+	}
+	return s.Checkpoint(func() {
+		c := s.disk.control
+		s.after(s.drawn(s.cfg.Step), func() {
+			if s.phase != Production {
+				return
+			}
+			r := s.log(BackupEnd, 40, 0, uint64(c.Redo))
+			s.flushThen(r.End(), func() {
+				i := s.Image()
+				i.disk.wal.cut(r.End())
+				// What backup_label says goes into pg_control at the first boot, which renames it.
+				i.disk.control = c
+				i.disk.control.BackupStart = c.Redo
+				i.disk.slots, i.disk.standbySignal, i.disk.promote = nil, false, false
+				done(i)
+			})
+		})
+	})
+}
+
+// CutWAL takes away the WAL from an LSN on: the copy was cut short, and what was there by
+// then was started nevertheless.
+func (i *Image) CutWAL(at LSN) { i.disk.wal.cut(at) }
+
+func (d *directory) cut(at LSN) {
+	d.remove(func(f *file) bool { return f.no > at.segment() })
+	for i := range d.files {
+		if f := &d.files[i]; f.no == at.segment() {
+			f.parts = f.upTo(at)
+		}
+	}
+}
+
 // Clone makes the disk of a server that is Down anew from another's, as a pg_basebackup
 // that came to its end would: a standby, with its own settings and no slots. False: it is
 // not Down, or the other is.

@@ -16,7 +16,7 @@ func (s *Server) endRecovery(reached LSN) {
 		s.fail("invalid record where the last one was replayed")
 		return
 	}
-	if u.signal && (u.next < c.MinRecovery || c.BackupStart != 0) {
+	if u.signal && u.next < c.MinRecovery || c.BackupStart != 0 {
 		why := "WAL ends before consistent recovery point"
 		if c.BackupStart != 0 {
 			why = "WAL ends before end of online backup"

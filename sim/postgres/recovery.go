@@ -202,6 +202,12 @@ func (s *Server) apply(r Record) {
 	if r.Kind == CheckpointOnline || r.Kind == CheckpointShutdown {
 		u.last = r
 	}
+	if c := &d.control; r.Kind == BackupEnd && c.BackupStart == LSN(r.Payload) {
+		c.BackupStart = 0
+		if u.archive {
+			s.pagesWritten() // minRecoveryPoint is here now
+		}
+	}
 	if u.archive && s.env.Draw(s.cfg.PageWrites) == 0 {
 		s.pagesWritten() // one had to go
 	}

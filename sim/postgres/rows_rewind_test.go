@@ -177,3 +177,56 @@ func rewindOldTimeline(t *testing.T) {
 		t.Errorf("old row %v, new row %v, timeline %d", l.s[2].Visible(r.txn), l.s[2].Visible(own.txn), l.s[2].Timeline())
 	}
 }
+
+// A clone whose WAL does not reach the end of its backup, booted once: its backup_label is
+// renamed, pg_control alone remembers, and its promotion fails (ATTACK 27). A whole one
+// follows.
+func cutClone(t *testing.T) {
+	for _, whole := range []bool{true, false} {
+		l := cluster(t, 2, Config{})
+		l.commits(1, 3)
+		var backup Image
+		ready := false
+		l.s[1].Backup(func(i Image) { backup, ready = i, true })
+		l.commits(1, 3)
+		l.wait("a backup", func() bool { return ready })
+		r := l.commits(1, 3)
+		l.run(time.Second)
+		if !whole {
+			backup.CutWAL(l.s[1].Control().Checkpoint + 120)
+		}
+		l.s[2].Kill(false)
+		l.s[2].Restore(backup)
+		l.s[2].CreateStandbySignal()
+		l.s[2].SetConninfo(Conninfo{})
+		for range 2 {
+			l.s[2].Start()
+			l.run(time.Second)
+			if l.s[2].Reads() != whole || (l.s[2].Control().BackupStart == 0) != whole {
+				t.Fatalf("whole %v: it reads: %v; %+v", whole, l.s[2].Reads(), l.s[2].Control())
+			}
+			if !whole {
+				l.s[2].ImmediateStop()
+			}
+		}
+		if whole {
+			l.s[2].SetConninfo(conninfo(1, 2))
+			l.wait("it follows", func() bool { return l.s[2].Visible(r.txn) })
+			continue
+		}
+		l.s[2].Start()
+		l.s[2].RemoveStandbySignal()
+		l.run(time.Second)
+		if f := l.s[2].Fatal(); f != "WAL ends before end of online backup" {
+			t.Errorf("started as a primary: %q", f)
+		}
+		l.s[2].CreateStandbySignal()
+		l.s[2].Start()
+		l.run(time.Second)
+		l.s[2].Promote()
+		l.run(time.Second)
+		if f := l.s[2].Fatal(); f != "WAL ends before end of online backup" {
+			t.Errorf("promoted: %q", f)
+		}
+	}
+}

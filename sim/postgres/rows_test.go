@@ -28,6 +28,7 @@ func TestRows(t *testing.T) {
 		{"equal-last-record", equalLastRecord},
 		{"shutdown-record", shutdownRecord},
 		{"partial-segment", partialSegment},
+		{"cut-clone", cutClone},
 		{"rewind-done", rewindDone},
 		{"rewind-before-checkpoint", rewindBeforeCheckpoint},
 		{"rewind-equal-numbers", rewindEqualNumbers},

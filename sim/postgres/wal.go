@@ -48,11 +48,12 @@ const (
 	CheckpointShutdown       // after a clean stop, and after crash recovery
 	EndOfRecovery            // a promotion's
 	OverwriteContrecord      // after crash recovery: Payload is the start of a record whose end was lost
+	BackupEnd                // Payload is where the backup began
 )
 
 func (k Kind) String() string {
 	return [...]string{"", "insert", "commit", "abort", "prepare", "commit prepared", "abort prepared", "running xacts", "prune", "message", "switch",
-		"checkpoint online", "checkpoint shutdown", "end of recovery", "overwrite contrecord"}[k]
+		"checkpoint online", "checkpoint shutdown", "end of recovery", "overwrite contrecord", "backup end"}[k]
 }
 
 // Record is a WAL record. Two that are equal are the same bytes: nothing in it tells

@@ -15,11 +15,8 @@
 //
 //   - A record is one value and has no bytes. Segments and pages have no headers, and
 //     are small: SegmentBytes, PageBytes.
-//
 //   - A database is the list of transactions that committed. Pages, locks and snapshots
 //     are left out, and so is the archive, but for .partial.
-//
 //   - A connection delivers in order or breaks. Its handshake has PostgreSQL's steps.
-//
 //   - A backup is taken of a primary alone, and its files at one instant.
 package postgres

@@ -18,12 +18,15 @@ func (c *Core) peerClosed(in PeerClosed) {
 	p.closed, p.closedAt = in.Closed, c.now
 }
 
-// leaderClosed says that the leader of this term, if one is known, has closed its
-// connections.
-func (c *Core) leaderClosed() bool {
-	p := c.peers.of(c.timer.leader)
+// closed says that a member has closed its connections.
+func (c *Core) closed(id uint64) bool {
+	p := c.peers.of(id)
 	return p != nil && p.closed
 }
+
+// leaderClosed says that the leader of this term, if one is known, has closed its
+// connections.
+func (c *Core) leaderClosed() bool { return c.closed(c.timer.leader) }
 
 // hasItsTurn says that of the voters that miss a closed leader it is this one's turn to
 // stand. Within it, it asks at every tick: a voter whose promise ends a moment later has

@@ -59,7 +59,7 @@ const minTurnTicks = 2
 func (c *Core) rank() (before uint64) {
 	for _, m := range c.members.List {
 		id := m.GetRaftId()
-		if p := c.peers.of(id); id < c.self && id != c.timer.leader && c.isVoter(id) && (p == nil || !p.closed) {
+		if id < c.self && id != c.timer.leader && c.isVoter(id) && !c.closed(id) {
 			before++
 		}
 	}

@@ -106,8 +106,8 @@ type (
 	// PeerClosed says that a member has no connection to this node any more, and that
 	// its port refuses one; or that this is over, as it is connected again, or is only
 	// silent now. It proves no death: a firewall's reject looks alike, and so does a process whose
-	// backends go on with its lease. The host says every change; none is closed when a
-	// core starts.
+	// backends go on with its lease. The host says every change; a core that starts
+	// takes none for closed.
 	PeerClosed struct {
 		RaftID uint64
 		Closed bool

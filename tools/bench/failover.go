@@ -59,7 +59,7 @@ looked for on all three.
 Each line is measured once in each round; rounds are kept, in --out, and the same command
 goes on where it was stopped. At the end there is a table of medians and 95th percentiles,
 also in table.md and summary.json there.`,
-		Example: `  # 20 of each, some 45 minutes
+		Example: `  # 20 of each, some 30 minutes
   pgraft-bench failover --etcd build/bench/etcd --out results
 
   # kills alone, five of each

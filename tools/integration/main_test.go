@@ -40,6 +40,7 @@ var scenarios = []scenario{
 	{"orders and fences reads", true, ordersReads},
 	{"transfers leadership", true, transfersLeadership},
 	{"counts what it does", true, countsWhatItDoes},
+	{"rests while nothing is asked", true, rests},
 	{"tells its health", false, tellsItsHealth},
 	{"lets only the right roles in", false, letsRolesIn},
 	{"refuses bad calls", false, refusesBadCalls},

@@ -1,5 +1,5 @@
 // Package proc says what processes take from the machine, from Linux's /proc: CPU,
-// CPUAll and Machine for processor time, PSS for memory.
+// CPUAll and Machine for processor time, Sleeps for changes of threads, PSS for memory.
 package proc
 
 import (
@@ -122,6 +122,34 @@ func Machine() (used, stolen time.Duration, err error) {
 		return 0, 0, fmt.Errorf("%s: %w", path, err)
 	}
 	return used, stolen, nil
+}
+
+// Sleeps is how often the threads of a process have waited for something: each time
+// another thread got the processor, and it was woken later. Threads that have ended do
+// not count.
+func Sleeps(pid int) (int64, error) {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	if err != nil || len(threads) == 0 {
+		return 0, fmt.Errorf("process %d has no threads: %w", pid, errors.Join(err, os.ErrNotExist))
+	}
+	var all int64
+	for _, path := range threads {
+		text, err := os.ReadFile(path)
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+			continue // the thread has ended
+		}
+		if err != nil {
+			return 0, fmt.Errorf("sleeps of process %d: %w", pid, err)
+		}
+		_, after, _ := strings.Cut(string(text), "\nvoluntary_ctxt_switches:")
+		line, _, _ := strings.Cut(after, "\n")
+		n, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", path, err)
+		}
+		all += n
+	}
+	return all, nil
 }
 
 // PSS is the proportional set size of a process, in bytes: pages that several

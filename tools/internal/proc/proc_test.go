@@ -41,6 +41,26 @@ func TestMeasuresOfAProcess(t *testing.T) {
 	}
 }
 
+// Each sleep of a process counts.
+func TestSleeps(t *testing.T) {
+	before, err := Sleeps(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const naps = 20
+	for range naps {
+		if _, err := syscall.Select(0, nil, nil, nil, &syscall.Timeval{Usec: 1000}); err != nil && err != syscall.EINTR {
+			t.Fatal(err)
+		}
+	}
+	if after, err := Sleeps(os.Getpid()); err != nil || after-before < naps {
+		t.Errorf("%d naps count as %d, %v", naps, after-before, err)
+	}
+	if n, err := Sleeps(1 << 30); err == nil {
+		t.Errorf("a process that is not there slept %d times", n)
+	}
+}
+
 // What a child used counts while it runs as its own, and then as its parent's.
 func TestChildrenThatHaveEndedCount(t *testing.T) {
 	before := cpuAll(t, os.Getpid())

@@ -86,7 +86,7 @@ func drawDatabases(o Options) *databases {
 	s := For(o.Seed, "databases shape")
 	return &databases{
 		limits: retention{entries: Pick(&s, uint64(10), 30, 100, 400), bytes: Pick(&s, uint64(0), 0, 2_000, 20_000)},
-		state:  Pick(&s, 0, 100, 1<<20, 3<<20),
+		state:  Pick(&s, 0, 1<<20, 3<<20, 3<<20),
 		kinds:  s.Below(3),
 	}
 }

@@ -5,23 +5,27 @@ import (
 	"time"
 )
 
-// faultNeedsLost: what a member says of its database's needs does not arrive for a
-// while; with Param 1 it arrives late, after up to For. With Param 2 what it asks other
-// members for, and what it answers, arrives once more, at once or late.
+// faultNeedsLost: a database applies nothing for a while, and what its node says of its
+// needs does not arrive; with Param 1 it goes on, and that arrives late, after up to For.
+// With Param 2 what the node asks other members for, and what it answers, arrives once
+// more, at once or late.
 var faultNeedsLost = Kind{
 	Name: "needs-lost", Group: "network", most: 4, databases: true,
 	Doc: "what a member says of its database's needs is lost or late, what it asks and answers comes twice",
 	draw: func(s *Stream, o *Options, d *Decision) {
 		d.anyone(s, o)
-		d.Param = int64(s.Below(3))
-		d.For = s.Between(time.Second, 20*time.Second)
+		d.Param = int64(Pick(s, 0, 0, 1, 2))
+		d.For = s.Between(time.Second, 25*time.Second)
 	},
 	begin: func(w *World, s *strike) string {
 		if s.node.database == nil {
 			return ""
 		}
 		w.stageBegins(s)
-		return fmt.Sprintf("%s, for %v", [...]string{"lost", "late", "questions and answers twice"}[s.Param%3], s.For)
+		if s.Param == 0 {
+			s.node.database.stopped++
+		}
+		return fmt.Sprintf("%s, for %v", [...]string{"it stands still, and they are lost", "late", "questions and answers twice"}[s.Param%3], s.For)
 	},
 	stage: func(*World, *strike) {},
 	sent: func(w *World, s *strike, n *node, p *packet) bool {
@@ -42,5 +46,10 @@ var faultNeedsLost = Kind{
 		}
 		return true
 	},
-	end: func(w *World, s *strike) { w.stageEnds(s) },
+	end: func(w *World, s *strike) {
+		w.stageEnds(s)
+		if s.Param == 0 {
+			s.node.database.stopped--
+		}
+	},
 }

@@ -4,10 +4,14 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/pgraft/pgraft/sim"
 )
 
 // Every mutant's place is still where it was: the text it replaces is there,
@@ -105,6 +109,42 @@ func TestEditFailsLoudly(t *testing.T) {
 		got, err := e.apply(text)
 		if got != want || (err == nil) != (want != "") {
 			t.Errorf("%q became %q, %v", text, got, err)
+		}
+	}
+}
+
+// Every kind of fault and every checker is of use: RESULTS.md has a mutant for each that
+// it finds alone, and no row of what is not there.
+func TestEachPartFindsSomethingAlone(t *testing.T) {
+	text, err := os.ReadFile("RESULTS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "\n## What each part finds alone\n")
+	section, _, _ := strings.Cut(rest, "\n## ")
+	finds := map[string]string{}
+	for row := range strings.Lines(section) {
+		if cells := strings.Split(row, "|"); len(cells) == 5 {
+			part, _, _ := strings.Cut(cells[1], ",")
+			finds[strings.TrimSpace(part)] = strings.TrimSpace(cells[2])
+		}
+	}
+	parts := sim.Checks()
+	for _, k := range sim.Kinds() {
+		parts = append(parts, k.Name)
+	}
+	for _, part := range parts {
+		if finds[part] == "" {
+			t.Errorf("RESULTS.md has nothing that %s finds alone: make mutants-alone MUTANTS='-parts %s'", part, part)
+		}
+	}
+	for part, finds := range finds {
+		switch is := func(m mutant) bool { return m.name == finds }; {
+		case finds == "finds" || strings.Trim(part, "-") == "": // a table's head
+		case !slices.Contains(parts, part):
+			t.Errorf("RESULTS.md says that %s finds %s, and there is no such part", part, finds)
+		case !slices.ContainsFunc(mutants(), is):
+			t.Errorf("RESULTS.md says that %s finds %s, and there is no such mutant", part, finds)
 		}
 	}
 }

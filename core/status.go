@@ -82,6 +82,7 @@ type MemberStatus struct {
 	Full         bool   // its disk is, as it said last
 	Newest       uint32 // version that its build knows; 0: not known
 	Heard        bool   // false: never, as far as this node knows
+	Closed       bool   // it has closed its connections to this node, see PeerClosed
 	Alarm        Alarm  // about it
 }
 
@@ -91,7 +92,7 @@ func (c *Core) MemberStatuses() []MemberStatus {
 	progress := c.progress()
 	for _, m := range c.members.List {
 		id := m.GetRaftId()
-		s := MemberStatus{Member: m, SilentMillis: c.silentMillis(id), Alarm: c.alarmOf(id), Full: c.fullHere(id), Newest: c.newestOf(id)}
+		s := MemberStatus{Member: m, SilentMillis: c.silentMillis(id), Alarm: c.alarmOf(id), Full: c.fullHere(id), Newest: c.newestOf(id), Closed: c.closed(id)}
 		switch {
 		case id == c.self:
 			s.Match, s.SilentMillis = c.last, 0

@@ -244,9 +244,9 @@ func (v View) LeaseLeft() time.Duration {
 }
 
 // Reachable says that m was heard from within an election timeout, by the
-// leader as far as this node is told.
+// leader as far as this node is told, and that its port does not refuse this node.
 func (v View) Reachable(m core.MemberStatus) bool {
-	return m.Member.GetRaftId() == v.Core.RaftID || m.Heard && m.SilentMillis < v.electionMillis
+	return m.Member.GetRaftId() == v.Core.RaftID || m.Heard && !m.Closed && m.SilentMillis < v.electionMillis
 }
 
 // StateOf is a member's state as people read it.

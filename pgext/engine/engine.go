@@ -35,6 +35,9 @@ type engine struct {
 	shown     status        // what the node put there last
 	isShown   bool
 
+	caused    chan struct{} // closed once there was a cause
+	causeOnce sync.Once
+
 	mu      sync.Mutex
 	cfg     config // as of the last reload
 	reloads uint64
@@ -56,7 +59,7 @@ type status = C.PgraftStatus
 const maxRequests = C.PGRAFT_MAX_REQUESTS
 
 func newEngine(cfg config, r *records, write func(*status)) *engine {
-	e := &engine{records: r, pace: newPace(), write: write, opened: make(chan struct{}), cfg: cfg, waiting: map[uint64]*asked{}}
+	e := &engine{records: r, pace: newPace(), write: write, opened: make(chan struct{}), caused: make(chan struct{}), cfg: cfg, waiting: map[uint64]*asked{}}
 	e.ended, e.end = context.WithCancel(context.Background())
 	e.level.Set(cfg.level)
 	e.logger = slog.New(&logHandler{records: r, level: &e.level})

@@ -99,6 +99,7 @@ func (e *engine) waitFor(err error) {
 	e.cause = nil
 	if isRefused(err) || errors.Is(err, transport.ErrTLSFiles) || isNoAddress(err) || isFull(err) || node.MayPass(err) {
 		e.cause = err
+		e.causeOnce.Do(func() { close(e.caused) })
 	}
 }
 
@@ -119,6 +120,14 @@ func (e *engine) running(ctx context.Context) (*node.Node, error) {
 	}
 	ctx, done := context.WithTimeout(ctx, openWait)
 	defer done()
+	select {
+	case <-e.opened:
+	case <-e.caused: // it came before that was known
+		if err := e.waitsFor(); err != nil {
+			return nil, notStarted(err)
+		}
+	case <-ctx.Done():
+	}
 	return e.wait(ctx)
 }
 

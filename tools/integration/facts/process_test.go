@@ -25,6 +25,7 @@ func (s *server) process(kind string) int {
 }
 
 // freeze stops one of the server's processes, as a debugger would, and returns its pid.
+// It waits until the process has stopped: until then it takes other signals.
 func (s *server) freeze(kind string) int {
 	s.w.t.Helper()
 	pid := s.process(kind)
@@ -86,7 +87,7 @@ func (s *server) ended() {
 	}))
 }
 
-// log is the server's log from an offset on; waitLog waits for words in it, n times.
+// log is the server's log from an offset on.
 func (s *server) log(from int64) string {
 	s.w.t.Helper()
 	text, err := os.ReadFile(s.LogPath)
@@ -101,6 +102,7 @@ func (s *server) logSize() int64 {
 	return n
 }
 
+// waitLog waits until words stand in the log, from an offset on, n times.
 func (s *server) waitLog(from int64, words string, n int) {
 	s.w.t.Helper()
 	must(s.w.t, wait.Until(s.w.ctx, fmt.Sprintf("%s to log %q %d times", s.name, words, n), func(context.Context) error {

@@ -107,7 +107,7 @@ func gapHistory(w *world) {
 // R, timeline T: a promotion takes one more than the last of an unbroken row of history
 // files, so files for the numbers that were not used make it the granted one. Left there
 // without that timeline, such a file keeps a standby from coming up: it looks for its own
-// checkpoint on that timeline, for ever. So it is written between grant and promotion
+// checkpoint on that timeline, for ever, or ends if the file forks below that. So it is written between grant and promotion
 // only, and removed at boot above the highest real number.
 func promotionTimeline(w *world) {
 	b, d, e := w.standby("B", nil), w.standby("D", nil), w.standby("E", nil)
@@ -140,6 +140,11 @@ func promotionTimeline(w *world) {
 		w.t.Error("E recovers with a history file of a number that was not used")
 	}
 	e.die()
+	// With a place below its checkpoint it says so, and ends.
+	e.put(historyFile(2), []byte("1\t0/100000\tnot used\n"))
+	if err := e.Start(w.ctx); err == nil || !strings.Contains(err.Error(), "requested timeline 2 is not a child of this server's history") {
+		w.t.Fatalf("E's start with a history file that forks below its checkpoint: %v", err)
+	}
 	e.remove(historyFile(2))
 	w.start(e)
 	e.want("SELECT pg_is_in_recovery()", "t")

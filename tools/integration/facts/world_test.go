@@ -182,7 +182,8 @@ func (s *server) catchUp(primary *server) {
 // it has read all WAL that is there, and has no walreceiver.
 const idle = "SELECT wait_event FROM pg_stat_activity WHERE backend_type = 'startup'"
 
-// reload has the server read its settings, and waits until new sessions see value.
+// reload has the server read its settings, and waits until a session sees the value: its
+// other processes have been told to by then, unless they are stopped.
 func (s *server) reload(name, value string) {
 	s.w.t.Helper()
 	s.set(name, value)

@@ -107,8 +107,9 @@ func gapHistory(w *world) {
 // R, timeline T: a promotion takes one more than the last of an unbroken row of history
 // files, so files for the numbers that were not used make it the granted one. Left there
 // without that timeline, such a file keeps a standby from coming up: it looks for its own
-// checkpoint on that timeline, for ever, or ends if the file forks below that. So it is written between grant and promotion
-// only, and removed at boot above the highest real number.
+// checkpoint on that timeline, for ever, or ends if the file forks below that. So it is
+// written between grant and promotion only, and removed at boot above the highest real
+// number.
 func promotionTimeline(w *world) {
 	b, d, e := w.standby("B", nil), w.standby("D", nil), w.standby("E", nil)
 	w.start(w.a, b, d, e)

@@ -196,6 +196,9 @@ test-integration: deps install-chosen ## the tests on real servers of PostgreSQL
 test-short: deps install-chosen ## the shorter pass of them, for PG=17 and PG=18
 	$(call integration,$(chosen_pg_config),-short)
 
+test-facts: deps ## what failover rests on, shown on real servers of PostgreSQL PG
+	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 5m -parallel 4 -v ./tools/integration/facts
+
 REWRITE ?=
 check-sql: deps install-chosen ## the stories of testdata/sql on real servers of PostgreSQL PG (REWRITE=1: write their outputs anew)
 	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout $(TEST_TIMEOUT) -v \

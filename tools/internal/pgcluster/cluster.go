@@ -32,6 +32,8 @@ type Config struct {
 	Dir       string            // must not exist yet; empty: a temporary directory
 	ClusterID string            // empty: DefaultClusterID
 	Plain     bool              // servers without the extension
+	Initdb    []string          // more options of initdb
+	CopyOf    string            // a data directory, of no running server, to copy in place of initdb
 	Outlive   bool              // servers go on when this process ends without Destroy
 	Settings  map[string]string // for every server; Off leaves one out
 }
@@ -45,7 +47,7 @@ type Cluster struct {
 	account account
 }
 
-// New makes the servers' directories with initdb, all at once. Nothing runs yet.
+// New makes the servers' directories with initdb, or as copies, all at once. Nothing runs yet.
 // On an error nothing is left behind.
 func New(ctx context.Context, config Config) (_ *Cluster, err error) {
 	if config.Nodes < MinNodes || config.Nodes > MaxNodes {
@@ -77,7 +79,7 @@ func New(ctx context.Context, config Config) (_ *Cluster, err error) {
 		if err != nil {
 			return nil, errors.Join(err, group.Wait())
 		}
-		group.Go(func() error { return s.initdb(groupCtx) })
+		group.Go(func() error { return s.makeDataDir(groupCtx) })
 	}
 	return c, group.Wait()
 }
@@ -120,7 +122,7 @@ func (c *Cluster) AddServer(ctx context.Context, settings map[string]string) (*S
 	if err != nil {
 		return nil, err
 	}
-	return s, s.initdb(ctx)
+	return s, s.makeDataDir(ctx)
 }
 
 // Start starts all servers and waits until they accept connections.

@@ -92,6 +92,40 @@ func TestServersStopStartAndDie(t *testing.T) {
 	}
 }
 
+// A copy has the data of a server that was stopped, and crashed before that, and settings
+// of its own.
+func TestCopyOf(t *testing.T) {
+	c := plainCluster(t, 1)
+	one := c.Servers[0]
+	if err := one.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	query(t, one, "SELECT lo_from_bytea(4711, 'yes')::text")
+	if err := one.StopImmediate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if running, err := one.Running(); running || err != nil {
+		t.Fatalf("after an immediate shutdown: running %v, %v", running, err)
+	}
+	copied, err := New(t.Context(), Config{Install: one.Install, Nodes: 2, Plain: true, CopyOf: one.DataDir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := copied.Destroy(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := copied.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range copied.Servers {
+		if got := query(t, s, "SELECT convert_from(lo_get(4711), 'UTF8') || current_setting('port')"); got != "yes"+strconv.Itoa(s.Port) {
+			t.Errorf("node %d of the copies says %q", s.NodeID, got)
+		}
+	}
+}
+
 func TestSettingsReachTheServer(t *testing.T) {
 	c := plainCluster(t, 1)
 	s := c.Servers[0]

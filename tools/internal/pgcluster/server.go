@@ -77,9 +77,20 @@ func (c *Cluster) newServer(id int, settings map[string]string) (*Server, error)
 	return s, c.account.own(dir)
 }
 
+// makeDataDir makes the data directory as the cluster's Config says, with its settings.
+func (s *Server) makeDataDir(ctx context.Context) error {
+	if from := s.cluster.config.CopyOf; from != "" {
+		if err := s.copyDataDir(ctx, from); err != nil {
+			return err
+		}
+		return s.writeConf()
+	}
+	return s.initdb(ctx)
+}
+
 func (s *Server) initdb(ctx context.Context) error {
-	cmd := exec.CommandContext(ctx, s.Install.bin("initdb"), "--pgdata="+s.DataDir,
-		"--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
+	cmd := exec.CommandContext(ctx, s.Install.bin("initdb"), append([]string{"--pgdata=" + s.DataDir,
+		"--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"}, s.cluster.config.Initdb...)...)
 	cmd.Dir = s.dir
 	s.cluster.account.prepare(cmd)
 	if out, err := cmd.CombinedOutput(); ctx.Err() != nil {
@@ -204,6 +215,23 @@ func (s *Server) Stop(ctx context.Context) error {
 	}
 	if err := signal(pid, syscall.SIGINT); err != nil {
 		return fmt.Errorf("stop node %d: %w", s.NodeID, err)
+	}
+	return s.waitGone(ctx)
+}
+
+// StopImmediate stops the server with an immediate shutdown: to its data that is a
+// crash, but it removes its shared memory. Processes that a test has stopped go on
+// before they end.
+func (s *Server) StopImmediate(ctx context.Context) error {
+	pid, err := postmasterPID(s.DataDir)
+	if err != nil || pid == 0 {
+		return err
+	}
+	if err := signal(pid, syscall.SIGQUIT); err != nil {
+		return fmt.Errorf("stop node %d: %w", s.NodeID, err)
+	}
+	if err := signalAll(s.DataDir, syscall.SIGCONT); err != nil { // one that is stopped notices nothing
+		return err
 	}
 	return s.waitGone(ctx)
 }

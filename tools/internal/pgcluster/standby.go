@@ -27,9 +27,8 @@ func (c *Cluster) AddStandby(ctx context.Context, primary *Server, settings map[
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, "cp", "-a", primary.DataDir, s.DataDir)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("pgcluster: copy node %d: %w: %s", primary.NodeID, err, out)
+	if err := s.copyDataDir(ctx, primary.DataDir); err != nil {
+		return nil, err
 	}
 	path := filepath.Join(s.DataDir, "standby.signal")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
@@ -39,4 +38,12 @@ func (c *Cluster) AddStandby(ctx context.Context, primary *Server, settings map[
 		return nil, err
 	}
 	return s, s.writeConf()
+}
+
+// copyDataDir makes the data directory a copy of another one, owners included.
+func (s *Server) copyDataDir(ctx context.Context, from string) error {
+	if out, err := exec.CommandContext(ctx, "cp", "-a", from, s.DataDir).CombinedOutput(); err != nil {
+		return fmt.Errorf("pgcluster: copy %s to node %d: %w: %s", from, s.NodeID, err, out)
+	}
+	return nil
 }

@@ -50,8 +50,8 @@ enum
 };
 
 /*
- * The engine writes it with pgraft_status_write, from one thread at a time;
- * readers use pgraft_status_read.
+ * The worker writes it with pgraft_status_write, the engine in Go as that does
+ * (status.go), one thread at a time; readers use pgraft_status_read.
  */
 typedef struct PgraftStatus
 {

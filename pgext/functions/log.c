@@ -49,14 +49,25 @@ entry_arg(FunctionCallInfo fcinfo, PgraftCall *call)
 	require_size(call->len);
 }
 
+/* Random values are had for so many ids at once: asking for them is the dear part. */
+#define RANDOM_IDS	32
+
 /* A random uuid, version 4. */
 static void
 make_request_id(uint8 *id)
 {
-	if (!pg_strong_random(id, PGRAFT_REQUEST_ID_BYTES))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not generate random values")));
+	static uint8 values[RANDOM_IDS][PGRAFT_REQUEST_ID_BYTES];	/* this process's own */
+	static int	unused = 0;		/* of them, the first ones */
+
+	if (unused == 0)
+	{
+		if (!pg_strong_random(values, sizeof(values)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate random values")));
+		unused = RANDOM_IDS;
+	}
+	memcpy(id, values[--unused], PGRAFT_REQUEST_ID_BYTES);
 	id[6] = (id[6] & 0x0f) | 0x40;
 	id[8] = (id[8] & 0x3f) | 0x80;
 }

@@ -1,6 +1,9 @@
 package failover
 
-import "cmp"
+import (
+	"cmp"
+	"slices"
+)
 
 // Position is how far a server's WAL reaches. WAL of a timeline is an epoch's only
 // where that was noted in the data directory before its first byte arrived.
@@ -56,9 +59,7 @@ func (s *State) History(timeline uint32) []Branch {
 	for f := s.fork(timeline); f != nil; f = s.fork(f.Parent) {
 		h = append(h, Branch{f.Timeline, f.Switch})
 	}
-	for i, j := 0, len(h)-1; i < j; i, j = i+1, j-1 {
-		h[i], h[j] = h[j], h[i]
-	}
+	slices.Reverse(h)
 	return h
 }
 
@@ -115,19 +116,19 @@ const (
 
 // Relate compares a server's WAL, whose history is own and which ends at end, with a
 // history: it is a prefix if its own history is a part of it and its end is not past
-// where the history leaves its last timeline.
+// where the history leaves its last timeline. Timelines from before the history, of
+// which the log keeps no more, are not compared.
 func Relate(own []Branch, end uint64, h []Branch) Relation {
-	if len(own) == 0 || len(h) == 0 {
+	if len(h) == 0 {
 		return Unrelated
 	}
-	if within(own, h) {
-		if limit, _ := Ends(h, own[len(own)-1].Timeline); end <= limit {
-			return Prefix
-		}
-		return Diverged
-	}
-	if own[0] != h[0] {
+	i := slices.Index(own, h[0])
+	if i < 0 {
 		return Unrelated
+	}
+	own = own[i:]
+	if limit, _ := Ends(h, own[len(own)-1].Timeline); within(own, h) && end <= limit {
+		return Prefix
 	}
 	return Diverged
 }

@@ -16,19 +16,29 @@ type Demote struct{ Epoch, Boot uint64 }
 type SetNames struct{ Names }
 
 // Promote ends recovery at LSN, on Timeline. Files of History and of the numbers
-// between its last two timelines make PostgreSQL take that number.
+// between its last two timelines make PostgreSQL take that number. Before anything of
+// it, the server notes that its last timeline is Epoch's.
 type Promote struct {
 	Epoch, Boot uint64
 	LSN         uint64
 	History     []Branch
 }
 
-// Follow streams from the primary, as Token. History goes into history files before.
+// Follow streams from the primary, as Token. Before that, History goes into history
+// files, and Notes are noted in the data directory: WAL of each of these timelines may
+// come.
 type Follow struct {
 	Token   Token
 	Primary uint64
 	Address string
 	History []Branch
+	Notes   []Note
+}
+
+// Note says that WAL of a timeline is an epoch's.
+type Note struct {
+	Timeline uint32
+	Epoch    uint64
 }
 
 // Rejoin makes the data anew from the primary's: the server's WAL has diverged.
@@ -93,7 +103,9 @@ type Output struct {
 	Transfer uint64
 	Orders   []Order
 	Shared   Shared
-	Why      Why
+	// Why is what this node's server waits for; Nobody, on the leader, what the cluster
+	// waits for until it has another primary.
+	Why, Nobody Why
 }
 
 // Why is what a machine waits for.

@@ -63,6 +63,16 @@ func (s *State) History(timeline uint32) []Branch {
 	return h
 }
 
+// notes are the timelines of a history, as whose WAL they are.
+func (s *State) notes(timeline uint32) []Note {
+	var l []Note
+	for f := s.fork(timeline); f != nil && f.Epoch > 0; f = s.fork(f.Parent) {
+		l = append(l, Note{f.Timeline, f.Epoch})
+	}
+	slices.Reverse(l)
+	return l
+}
+
 // Owner is the timeline that owns the byte at an LSN in a history, 0 if it begins
 // behind it. WAL is read from the file of that timeline, and of no other.
 func Owner(h []Branch, lsn uint64) uint32 {

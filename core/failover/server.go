@@ -30,19 +30,24 @@ type Server struct {
 	History []Branch
 	End     uint64
 	// Noted is the epoch that the data directory notes for the last timeline, from
-	// before its first byte arrived; 0: none.
-	Noted uint64
+	// before its first byte arrived; 0: none. JoinedOn is the timeline that the server
+	// was on when it joined, before any epoch.
+	Noted    uint64
+	JoinedOn uint32
 	// Record is the last complete record, the evidence that a follower gives.
 	Record Record
 	// Replayed moves while there is something to replay; ReplayDone says that all WAL up
 	// to End is.
 	Replayed   uint64
 	ReplayDone bool
-	// Follows is what primary_conninfo stands for, zero if it is empty.
-	Follows Token
+	// Streaming says that there is a source of WAL: a walreceiver that runs,
+	// primary_conninfo or restore_command. Follows is what primary_conninfo stands for,
+	// zero if it is empty or another's.
+	Streaming bool
+	Follows   Token
 
 	// Of a server that is not in recovery: Flushed is its own flush position, Fork the
-	// end of the record that its recovery ended with, 0 if this boot began with none.
+	// end of the record that began its timeline; 0 if failover was enabled on it.
 	Flushed uint64
 	Fork    uint64
 	// Names are those in force in every walsender and in the checkpointer.
@@ -96,7 +101,8 @@ type Told struct {
 	Boot    uint64
 	Applied uint64 // index up to which the teller had applied the log
 	// Of its server, as in Server:
-	Server     bool // there is one
+	Server     bool // there is one, and the host has reported it
+	Untrusted  bool
 	Recovery   bool
 	Stopping   bool
 	Timeline   uint32 // the last one it has WAL of

@@ -1,0 +1,371 @@
+package failover
+
+import (
+	"fmt"
+	"slices"
+)
+
+// What the explorer's hosts do: orders, streaming, commits, and what is checked.
+
+// obey carries one of the host's orders out, perhaps an old one: it checks what an
+// order names, as the server does.
+func (x *world) obey(h *host) {
+	if len(h.orders) == 0 {
+		return
+	}
+	i := x.r.IntN(len(h.orders))
+	o := h.orders[i]
+	h.orders = slices.Delete(h.orders, i, i+1)
+	switch o := o.(type) {
+	case Seal:
+		if o.Boot == h.boot && h.recovery {
+			h.flushed = len(h.wal)
+			h.sealed = max(h.sealed, o.UpTo)
+			if h.quiet = h.streaming && x.bug == "report before seal"; !h.quiet {
+				h.streaming, h.follows = false, Token{}
+			}
+		}
+	case Demote:
+		if o.Boot == h.boot && !h.recovery && o.Epoch >= h.sealed {
+			x.crash(h)
+			h.down = false
+		}
+	case SetNames:
+		if o.Boot == h.boot && o.Epoch > h.sealed {
+			h.names = o.Names
+		}
+	case Promote:
+		x.promote(h, o)
+	case Follow:
+		if o.Token.Follow == h.boot && h.recovery && o.Token.Epoch > h.sealed && (!h.streaming || h.quiet) {
+			h.streaming, h.quiet, h.follows, h.link = true, false, o.Token, -1
+			x.write(h, o.History)
+			for _, n := range o.Notes {
+				h.notes[n.Timeline] = n.Epoch
+			}
+		}
+	case Rejoin:
+		p := x.host(o.Primary)
+		if t := h.m.token(x.around(h)); x.bug == "bare LSN" && t.Epoch > h.sealed && len(h.wal) <= p.flushed {
+			h.streaming, h.follows, h.link = true, t, -1
+			x.write(h, o.History)
+			h.notes[o.History[len(o.History)-1].Timeline] = t.Epoch
+			return
+		}
+		if o.Boot == h.boot && h.recovery && o.Epoch > h.sealed && !p.down && !p.recovery {
+			x.say("%d rejoins from %d", uint32(h.id), uint32(p.id))
+			h.wal, h.flushed = slices.Clone(p.wal[:p.flushed]), p.flushed
+			x.write(h, o.History)
+			for t, n := range p.notes {
+				h.notes[t] = n
+			}
+			x.crash(h)
+		}
+	case Compare:
+		if o.Boot == h.boot {
+			sum, have := h.sum(o.Record.LSN)
+			h.m.Compared(Compared{Member: o.Member, Boot: o.Follow, Have: have, Equal: have && sum == o.Record.CRC})
+		}
+	case Watch:
+		h.m.See(Port{Member: o.Member, Epoch: o.Epoch})
+	}
+}
+
+// write writes the history files of a history.
+func (x *world) write(h *host, history []Branch) {
+	for i, b := range history {
+		h.files[b.Timeline] = history[:i+1]
+	}
+}
+
+// promote notes the timeline, then begins it; it may die in between.
+func (x *world) promote(h *host, o Promote) {
+	if o.Boot != h.boot || !h.recovery || h.streaming && !h.quiet || o.Epoch <= h.sealed || uint64(len(h.wal)) != o.LSN && !h.quiet {
+		return
+	}
+	t := o.History[len(o.History)-1].Timeline
+	if h.history()[len(h.history())-1].Timeline >= t {
+		return
+	}
+	h.notes[t] = o.Epoch
+	x.write(h, o.History)
+	h.streaming, h.quiet, h.follows = false, false, Token{}
+	if x.r.IntN(10) == 0 {
+		x.crash(h)
+		return
+	}
+	h.wal = append(h.wal, record{t, 0})
+	h.fork, h.flushed = uint64(len(h.wal)), len(h.wal)
+	h.recovery, h.replayed = false, len(h.wal)
+	x.say("%d is promoted to timeline %d at %d", uint32(h.id), t, o.LSN)
+	if x.r.IntN(10) == 0 {
+		x.crash(h)
+	}
+}
+
+// stream brings records to a follower, and its flush position to the primary.
+func (x *world) stream(h *host, n int) {
+	if !h.streaming || h.down {
+		return
+	}
+	p := x.host(x.primaryOf(h))
+	if p == h || p.down || p.recovery {
+		return
+	}
+	// A primary lets nobody connect whose token is not of this boot of this epoch: its
+	// own old conninfo would lead a standby onto a timeline that it has not noted.
+	if h.link != p.life {
+		if h.follows.Epoch != p.shared.Epoch || h.follows.Boot != p.boot {
+			return
+		}
+		h.link = p.life
+	}
+	for range n {
+		if len(h.wal) < p.flushed {
+			h.wal = append(h.wal, p.wal[len(h.wal)])
+		}
+	}
+	if x.r.IntN(3) > 0 {
+		h.flushed = len(h.wal)
+	}
+	said := h.flushed
+	if x.bug == "flush position before the flush" {
+		said = len(h.wal)
+	}
+	p.senders = slices.DeleteFunc(p.senders, func(s Sender) bool { return s.Token.Member == h.id })
+	p.senders = append(p.senders, Sender{h.follows, uint64(said)})
+}
+
+// primaryOf is whom a follower streams from: the one that its token names.
+func (x *world) primaryOf(h *host) uint64 {
+	for _, o := range h.s.Past {
+		if o.Epoch == h.follows.Epoch {
+			return o.Primary
+		}
+	}
+	return h.id
+}
+
+// commit writes a commit on a server that F1 lets.
+func (x *world) commit(h *host) {
+	s := h.shared
+	f := F1{Failover: s.Failover, Joined: s.Joined, Quarantined: s.Quarantined, Primary: s.Primary, Open: s.Open, Lease: true,
+		Founding: s.Founding, Waited: true}
+	if h.recovery || h.down || f.Verdict() != Go {
+		return
+	}
+	x.ids++
+	h.wal = append(h.wal, record{h.wal[len(h.wal)-1].timeline, x.ids})
+	if x.r.IntN(2) == 0 {
+		h.flushed = len(h.wal)
+	}
+}
+
+// ack acknowledges what F3 lets. The lease is always said to be there.
+func (x *world) ack(h *host) error {
+	s := h.shared
+	if h.down || h.recovery || !s.Open {
+		return nil
+	}
+	h.flushed = len(h.wal)
+	for lsn := h.fork; lsn < uint64(len(h.wal)); lsn++ {
+		r := h.wal[lsn]
+		n := uint32(0)
+		for _, y := range h.senders {
+			if s.Set.Has(y.Token.Member) && y.Flushed > lsn && slices.Contains(h.m.announced, y.Token) {
+				n++
+			}
+		}
+		w := s.Set.W
+		if x.bug == "acknowledged by one less" && w > 0 {
+			w--
+		}
+		f := F3{Failover: s.Failover, Over: h.notes[r.timeline] != s.Epoch, Flushed: true, W: w, Counted: n, Lease: true, Same: true}
+		if r.id == 0 || f.Verdict() != Ack {
+			continue
+		}
+		if _, ok := x.acked[r]; ok {
+			continue
+		}
+		x.acked[r] = s.Epoch
+		x.acks++
+		x.say("%d acknowledges %v at %d in epoch %d", uint32(h.id), r, lsn+1, s.Epoch)
+		for _, o := range x.opens {
+			if o.epoch > s.Epoch && !o.wal[r] {
+				return fmt.Errorf("%d acknowledges %v in epoch %d, and epoch %d opened without it", uint32(h.id), r, s.Epoch, o.epoch)
+			}
+		}
+	}
+	return nil
+}
+
+// check looks at a primary that serves.
+func (x *world) check(h *host) error {
+	if !h.shared.Open || h.down || h.open == h.shared.Epoch {
+		return nil
+	}
+	h.open = h.shared.Epoch
+	o := opening{epoch: h.open, who: h.id, wal: map[record]bool{}}
+	for _, r := range h.wal {
+		o.wal[r] = true
+	}
+	x.say("%d serves in epoch %d", uint32(h.id), h.open)
+	for _, p := range x.opens {
+		if p.epoch == o.epoch && p.who != o.who {
+			return fmt.Errorf("%d and %d serve in epoch %d", uint32(p.who), uint32(o.who), o.epoch)
+		}
+	}
+	x.opens = append(x.opens, o)
+	lost, in := record{}, uint64(0)
+	for r, epoch := range x.acked {
+		if epoch < o.epoch && !o.wal[r] && (lost.id == 0 || r.id < lost.id) {
+			lost, in = r, epoch
+		}
+	}
+	if lost.id > 0 {
+		return fmt.Errorf("%d opens epoch %d without %v, acknowledged in epoch %d", uint32(h.id), o.epoch, lost, in)
+	}
+	return nil
+}
+
+// step does one thing to one member.
+func (x *world) step() error {
+	h := x.hosts[x.r.IntN(len(x.hosts))]
+	if h.down {
+		if x.r.IntN(6) == 0 {
+			h.down = false
+		}
+		return nil
+	}
+	switch k := x.r.IntN(100); {
+	case k < 12 && !h.cut:
+		for n := x.r.IntN(6); n >= 0 && h.applied < len(x.log); n-- {
+			x.apply(h)
+		}
+	case k < 34:
+		h.now++
+		h.replayed = min(h.replayed+1+x.r.IntN(3), len(h.wal))
+		x.report(h)
+		x.decide(h)
+	case k < 46:
+		x.obey(h)
+	case k < 58:
+		x.stream(h, 1+x.r.IntN(3))
+	case k < 70:
+		x.tell(h, x.hosts[x.r.IntN(len(x.hosts))])
+	case k < 76:
+		x.commit(h)
+	case k < 82:
+		if err := x.ack(h); err != nil {
+			return err
+		}
+	case k < 94:
+		x.deliver()
+	case k < 96:
+		if x.r.IntN(6) == 0 && !h.cut {
+			x.elect(h)
+		}
+		if h.cut && x.r.IntN(2) == 0 || !h.cut && x.r.IntN(10) == 0 {
+			h.cut = !h.cut
+			x.say("%d is cut: %v", uint32(h.id), h.cut)
+		}
+	case k < 97:
+		if x.r.IntN(8) == 0 {
+			x.crash(h)
+		}
+	case k < 98:
+		if x.r.IntN(8) == 0 {
+			x.say("%d: its engine restarts", uint32(h.id))
+			x.start(h)
+		}
+	case k < 99:
+		if x.bug == "opens early" && h.s.Epoch.Stage == StageForked {
+			x.bag = append(x.bag, asked{Open{h.s.Epoch.Number, h.s.Epoch.Primary, h.s.Epoch.SetVersion}})
+		}
+	default:
+		if x.r.IntN(60) == 0 {
+			for _, h := range x.hosts {
+				x.crash(h)
+			}
+		}
+	}
+	return x.check(h)
+}
+
+// deliver brings a proposal into the log, loses it, or brings it twice.
+func (x *world) deliver() {
+	if len(x.bag) == 0 {
+		return
+	}
+	i := x.r.IntN(len(x.bag))
+	e := x.bag[i].entry
+	k := x.r.IntN(12)
+	if k > 1 {
+		x.log = append(x.log, e)
+	}
+	if k < 11 {
+		x.bag = slices.Delete(x.bag, i, i+1)
+	}
+}
+
+// calm lets everybody be there and hear everybody: in the end one serves, and the
+// others stream from it.
+func (x *world) calm() error {
+	for _, h := range x.hosts {
+		h.down, h.cut = false, false
+	}
+	for round := range 400 {
+		if x.leader == nil {
+			x.elect(x.hosts[round%len(x.hosts)])
+		}
+		for _, e := range x.bag {
+			x.log = append(x.log, e.entry)
+		}
+		x.bag = nil
+		for _, h := range x.hosts {
+			h.down = false
+			for h.applied < len(x.log) {
+				x.apply(h)
+			}
+			h.now++
+			h.replayed, h.flushed = len(h.wal), len(h.wal)
+			for _, o := range x.hosts {
+				x.tell(h, o)
+			}
+			x.report(h)
+			x.decide(h)
+			for len(h.orders) > 0 {
+				x.obey(h)
+			}
+			for range 20 {
+				x.stream(h, 100)
+			}
+			if err := x.check(h); err != nil {
+				return err
+			}
+		}
+		if x.settled() {
+			return nil
+		}
+	}
+	for _, h := range x.hosts {
+		a := x.around(h)
+		out := h.m.Decide(a)
+		x.say("end: %d leads %v recovery %v wal %d history %v noted %v sealed %d streaming %v orders %T%+v why %v nobody %v %v", uint32(h.id), a.Leads,
+			h.recovery, len(h.wal), h.history(), h.notes, h.sealed, h.streaming, out.Orders, out.Orders, out.Why.Reason, out.Nobody.Reason, out.Nobody.Members)
+	}
+	x.say("end: %+v", x.hosts[0].s)
+	return fmt.Errorf("stuck: all are there, and not one serves that all others follow")
+}
+
+func (x *world) settled() bool {
+	serves := 0
+	for _, h := range x.hosts {
+		if h.shared.Open {
+			serves++
+		} else if !h.streaming || h.follows.Epoch != h.s.Epoch.Number {
+			return false
+		}
+	}
+	return serves == 1
+}

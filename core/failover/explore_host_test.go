@@ -282,8 +282,10 @@ func (x *world) step() error {
 		if x.bug == "opens early" && h.s.Epoch.Stage == StageForked {
 			x.bag = append(x.bag, asked{Open{h.s.Epoch.Number, h.s.Epoch.Primary, h.s.Epoch.SetVersion}})
 		}
+	case k < 100 && x.r.IntN(2) == 0:
+		return x.leap(h)
 	default:
-		if x.r.IntN(60) == 0 {
+		if x.r.IntN(30) == 0 {
 			for _, h := range x.hosts {
 				x.crash(h)
 			}

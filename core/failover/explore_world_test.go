@@ -236,6 +236,10 @@ func (x *world) apply(h *host) {
 	if e == nil {
 		return
 	}
+	e, err := Unmarshal(Marshal(e))
+	if err != nil {
+		panic(err)
+	}
 	got := h.s.Apply(e, Place{Index: uint64(h.applied), Voters: x.voters})
 	if got.Void == NotVoid && h == x.hosts[0] {
 		x.say("applied %d: %T%+v", h.applied, e, e)
@@ -266,4 +270,21 @@ func (x *world) tell(h, to *host) {
 		t.Claim = &c
 	}
 	to.m.Hear(h.id, t, to.now)
+}
+
+// leap takes a snapshot of the log's state from another member, and goes on with a
+// copy of its machine that was made from a checkpoint.
+func (x *world) leap(h *host) error {
+	o := x.hosts[x.r.IntN(len(x.hosts))]
+	if o.applied > h.applied {
+		s, err := UnmarshalState(o.s.Marshal())
+		if err != nil {
+			return err
+		}
+		h.s, h.applied = s, o.applied
+		x.say("%d takes a snapshot at %d", uint32(h.id), h.applied)
+	}
+	m, err := copyOf(h.m)
+	h.m = m
+	return err
 }

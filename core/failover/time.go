@@ -54,7 +54,7 @@ func (m *Machine) time(a Around, out *Output) {
 	p := s.Epoch.Primary
 	delay := m.cfg.ticks(s.Settings.DelayMillis)
 	x := s.Member(p)
-	if x.Quarantined != NotQuarantined {
+	if x.Quarantined != NotQuarantined || m.gone(a) {
 		m.begin(a, out)
 		return
 	}
@@ -66,10 +66,6 @@ func (m *Machine) time(a Around, out *Output) {
 		m.begin(a, out)
 		return
 	case away:
-		if m.gone(a) {
-			m.begin(a, out)
-			return
-		}
 		since, wait = m.lastHeard(p, a), PrimaryAway
 		m.give(m.hears(p, a), a, delay, out)
 	case unclear:

@@ -49,13 +49,14 @@ func (s *State) place(v *Server) (p Position, forks []Branch, ok bool) {
 	switch {
 	case t == 0:
 		return p, nil, false
-	case v.Noted > 0:
-		ok = f == nil || f.Epoch == v.Noted
-	case f == nil: // from before what the log keeps
-		ok = v.JoinedOn == t
+	case v.JoinedOn == t: // what it joined with, and what the owner of that wrote since
+		if ok = true; f != nil {
+			p.Epoch = f.Epoch
+		}
+	case f == nil: // the log has forgotten it
+		ok = v.Noted > 0
 	default:
-		p.Epoch = f.Epoch
-		ok = f.Epoch == 0 || v.JoinedOn == t
+		ok = v.Noted == f.Epoch
 	}
 	if last := s.forkOf(s.Last.Number); last != nil {
 		for _, b := range v.History {

@@ -52,7 +52,8 @@ func (x *world) obey(h *host) {
 			h.notes[o.History[len(o.History)-1].Timeline] = t.Epoch
 			return
 		}
-		if o.Boot == h.boot && h.recovery && o.Epoch > h.sealed && !p.down && !p.recovery {
+		if o.Boot == h.boot && h.recovery && o.Epoch > h.sealed && !p.down && !p.recovery &&
+			p.wal[len(p.wal)-1].timeline == o.History[len(o.History)-1].Timeline {
 			x.say("%d rejoins from %d", uint32(h.id), uint32(p.id))
 			h.wal, h.flushed = slices.Clone(p.wal[:p.flushed]), p.flushed
 			x.write(h, o.History)

@@ -28,6 +28,8 @@ type host struct {
 	now     uint64
 	boot    uint64
 	down    bool
+	born    int               // length of the log when its engine started
+	current bool              // it has applied as much since
 	cut     bool              // from Raft, not from those who stream
 	heard   map[uint64]uint64 // tick at which another was heard
 
@@ -112,6 +114,14 @@ func (x *world) start(h *host) {
 	clear(h.heard)
 	h.m = New(Config{Self: h.id, TickMillis: 1, ElectionTicks: 3, SealMillis: 3}, h.boot, h.now)
 	h.orders, h.shared = nil, Shared{}
+	h.born, h.current = len(x.log), false
+	h.applied -= x.r.IntN(min(h.applied+1, 20))
+	h.s = State{}
+	for i, e := range x.log[:h.applied] {
+		if e != nil {
+			h.s.Apply(e, Place{Index: uint64(i + 1), Voters: x.voters})
+		}
+	}
 	if x.leader == h {
 		x.leader = nil
 	}
@@ -180,6 +190,8 @@ func (x *world) around(h *host) Around {
 	}
 	a.Leads = x.leader == h && h.applied >= x.led
 	a.Lease = a.Leads
+	h.current = h.current || h.applied >= h.born
+	a.Current = h.current
 	for _, o := range x.hosts {
 		if o != h {
 			p := Peer{ID: o.id, Silent: Never}

@@ -20,7 +20,7 @@ type desk struct {
 func sit(x *script, self uint64) *desk {
 	d := &desk{script: x, m: New(Config{Self: self, TickMillis: 100, ElectionTicks: 10, SealMillis: 2000}, 1, 0),
 		heard: map[uint64]bool{}, tells: map[uint64]Told{}}
-	d.a = Around{Term: 5, Leader: self, Leads: true, Lease: true, Voters: []uint64{a, b, c, w}, State: &x.s}
+	d.a = Around{Term: 5, Leader: self, Leads: true, Lease: true, Current: true, Voters: []uint64{a, b, c, w}, State: &x.s}
 	for _, id := range []uint64{a, b, c, w} {
 		if id != self {
 			d.a.Peers = append(d.a.Peers, Peer{id, Never})

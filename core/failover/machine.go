@@ -102,6 +102,9 @@ type Around struct {
 	Term uint64
 	// Leader is whom this node follows, or itself; 0: nobody.
 	Leader uint64
+	// Current says that a read of the log that began after this engine started has
+	// ended: State is not older than that. Until then a server does nothing but seal.
+	Current bool
 	// Leads says that this node leads and has applied an entry of its own term; Lease,
 	// that it holds Raft's lease.
 	Leads, Lease bool

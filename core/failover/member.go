@@ -44,6 +44,8 @@ func (m *Machine) member(a Around, out *Output) {
 	mine := e.Stage >= StageGranted && e.Primary == m.cfg.Self
 	barred := me.Quarantined != NotQuarantined || !v.Joined
 	switch {
+	case !a.Current && !v.Recovery:
+		out.Why = Why{Reason: LogUnread, Members: []uint64{m.cfg.Self}}
 	case !v.Recovery && (!mine || barred || v.timeline() != e.Timeline):
 		out.Orders = append(out.Orders, Demote{e.Number, m.boot})
 	case !v.Recovery:
@@ -52,6 +54,8 @@ func (m *Machine) member(a Around, out *Output) {
 		m.seal(e.Number, out)
 	case v.Sealed+1 < e.Number || v.Streaming && (v.Follows == Token{} || v.Follows != m.token(a)):
 		m.seal(e.Number-1, out)
+	case !a.Current:
+		out.Why = Why{Reason: LogUnread, Members: []uint64{m.cfg.Self}}
 	case v.Untrusted:
 		out.Why = Why{Reason: UntrustedData, Members: []uint64{m.cfg.Self}}
 	case e.Stage == StageBegun:

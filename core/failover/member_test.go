@@ -108,6 +108,7 @@ func TestReportsItsLineage(t *testing.T) {
 	on(func(v *Server) { v.History, v.End, v.Noted = fork, 600, 1 }).proposes(unnoted)
 	on(func(v *Server) { v.History, v.Noted = []Branch{{1, 0}, {9, 500}}, 0 }).proposes(unnoted)
 	on(func(v *Server) { v.History, v.Noted = nil, 0 }).proposes(unnoted)
+	on(func(v *Server) { v.Noted = 0 }).proposes(unnoted)
 	on(func(v *Server) { v.Noted, v.JoinedOn = 0, 1 }).proposes(Report{3, c, 1, Position{1, 500}, nil})
 	on(func(v *Server) { v.Damage = QuarantinedUnguarded }).proposes(Quarantine{c, QuarantinedUnguarded}, Report{3, c, 1, Position{1, 500}, nil})
 	// A timeline that the log has forgotten is still whose it was noted for.
@@ -235,4 +236,34 @@ func TestHistories(t *testing.T) {
 			t.Errorf("%v to %d in %v: %d, want %d", x.own, x.end, x.of, got, x.want)
 		}
 	}
+}
+
+// Until the log has been read, a server whose engine has started seals and does no
+// more: what the state says may be long over. Its fence is up all the same.
+func TestLogUnread(t *testing.T) {
+	unread := func(x *script, id uint64, f func(*Server)) *desk {
+		d := sit(x, id).server(f)
+		d.a.Current = false
+		return d.once()
+	}
+	writes := func(v *Server) { v.Recovery, v.Flushed = false, 500 }
+	d := unread(opened(t).do(Begin{2}), a, writes).orders().why(LogUnread)
+	d.a.Current = true
+	d.once().orders(Demote{2, 1})
+	unread(opened(t).do(Begin{2}), c, streams).orders(Seal{1, 1})
+	unread(opened(t).do(Begin{2}), c, func(v *Server) { v.Sealed = 1 }).orders().proposes().why(LogUnread)
+	if d = unread(described(t), a, writes); !d.out.Shared.Failover {
+		t.Error("a server that takes part is not fenced")
+	}
+	if d.a.Current = true; d.once().out.Shared.Failover {
+		t.Error("failover is off")
+	}
+}
+
+// A server that joined on a timeline holds what its owner wrote there, also when
+// failover is enabled again on it.
+func TestJoinedOn(t *testing.T) {
+	again := with(first, func(e *Enable) { e.Epoch, e.LSN = 2, 700 })
+	d := sit(opened(t).do(Disable{1}, again, Begin{3}), c)
+	d.server(func(v *Server) { v.Sealed, v.Noted, v.JoinedOn = 2, 1, 1 }).once().proposes(Report{3, c, 1, Position{2, 500}, nil})
 }

@@ -25,8 +25,8 @@ type Promote struct {
 }
 
 // Follow streams from the primary, as Token. Before that, History goes into history
-// files, and Notes are noted in the data directory: WAL of each of these timelines may
-// come.
+// files, then the numbers between its last two timelines do, downwards; and Notes are
+// noted in the data directory: WAL of each of these timelines may come.
 type Follow struct {
 	Token   Token
 	Primary uint64
@@ -41,7 +41,8 @@ type Note struct {
 	Epoch    uint64
 }
 
-// Rejoin makes the data anew from the primary's: the server's WAL has diverged.
+// Rejoin makes the data anew from the primary's: the server's WAL has diverged. The
+// primary must be on the last timeline of History then, and still be when it is done.
 type Rejoin struct {
 	Epoch, Boot uint64
 	Primary     uint64
@@ -77,7 +78,9 @@ func (Watch) order()    {}
 // Shared is what the host publishes in shared memory, for the fence in each commit.
 // With each change it raises the version that F3 reads.
 type Shared struct {
-	Failover    bool // the log's mode is not off
+	// Failover says that the log's mode is not off, or that this server takes part and
+	// does not know the mode yet.
+	Failover    bool
 	Joined      bool
 	Quarantined bool
 	Founding    bool
@@ -134,6 +137,7 @@ const (
 	NoLease
 	NotAnnounced
 	BootUnknown
+	LogUnread
 	UntrustedData
 	MustRejoin
 	whyNots // how many there are
@@ -172,6 +176,8 @@ func (w WhyNot) String() string {
 		return "the primary has not seen that this server's WAL is a part of its own"
 	case BootUnknown:
 		return "the log does not know yet that this engine has started again"
+	case LogUnread:
+		return "the log has not been read since this engine started"
 	case UntrustedData:
 		return "this server's data is older than it was"
 	case MustRejoin:

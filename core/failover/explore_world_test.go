@@ -101,7 +101,10 @@ func newWorld(seed uint64, n int, bug string) *world {
 		}
 	}
 	set.W = 1
-	settings := Settings{SyncCount: 1, DelayMillis: exploreDelay, SyncTimeoutMillis: 2, Durability: Durability(x.r.IntN(2))}
+	if bug == "" { // bugs are found sooner with a set of which one must have flushed
+		set.W = []uint32{1, 1, 1, 2, 0}[x.r.IntN(5)]
+	}
+	settings := Settings{SyncCount: set.W, DelayMillis: exploreDelay, SyncTimeoutMillis: 2, Durability: Durability(x.r.IntN(2))}
 	x.log = append(x.log, Enable{Epoch: 1, Primary: x.hosts[0].id, Boot: 1, System: 1, LSN: 1, History: []Branch{{1, 0}},
 		Highest: 1, Set: set, Settings: settings})
 	x.elect(x.hosts[0])

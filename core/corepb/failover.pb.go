@@ -609,6 +609,474 @@ func (x *FailoverState) GetPast() []*FailoverState_Past {
 	return nil
 }
 
+// FailoverToken names a follower in the primary's names.
+type FailoverToken struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Boot          uint64                 `protobuf:"varint,2,opt,name=boot,proto3" json:"boot,omitempty"` // of the primary's engine
+	Member        uint64                 `protobuf:"varint,3,opt,name=member,proto3" json:"member,omitempty"`
+	Follow        uint64                 `protobuf:"varint,4,opt,name=follow,proto3" json:"follow,omitempty"` // boot of the follower's engine
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FailoverToken) Reset() {
+	*x = FailoverToken{}
+	mi := &file_failover_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FailoverToken) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FailoverToken) ProtoMessage() {}
+
+func (x *FailoverToken) ProtoReflect() protoreflect.Message {
+	mi := &file_failover_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FailoverToken.ProtoReflect.Descriptor instead.
+func (*FailoverToken) Descriptor() ([]byte, []int) {
+	return file_failover_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *FailoverToken) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *FailoverToken) GetBoot() uint64 {
+	if x != nil {
+		return x.Boot
+	}
+	return 0
+}
+
+func (x *FailoverToken) GetMember() uint64 {
+	if x != nil {
+		return x.Member
+	}
+	return 0
+}
+
+func (x *FailoverToken) GetFollow() uint64 {
+	if x != nil {
+		return x.Follow
+	}
+	return 0
+}
+
+// FailoverRecord is a WAL record: where it ends, and its CRC.
+type FailoverRecord struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Lsn           uint64                 `protobuf:"varint,1,opt,name=lsn,proto3" json:"lsn,omitempty"`
+	Crc           uint32                 `protobuf:"fixed32,2,opt,name=crc,proto3" json:"crc,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FailoverRecord) Reset() {
+	*x = FailoverRecord{}
+	mi := &file_failover_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FailoverRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FailoverRecord) ProtoMessage() {}
+
+func (x *FailoverRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_failover_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FailoverRecord.ProtoReflect.Descriptor instead.
+func (*FailoverRecord) Descriptor() ([]byte, []int) {
+	return file_failover_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *FailoverRecord) GetLsn() uint64 {
+	if x != nil {
+		return x.Lsn
+	}
+	return 0
+}
+
+func (x *FailoverRecord) GetCrc() uint32 {
+	if x != nil {
+		return x.Crc
+	}
+	return 0
+}
+
+// FailoverTold is what every member tells every other, with each heartbeat interval.
+type FailoverTold struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Boot          uint64                 `protobuf:"varint,1,opt,name=boot,proto3" json:"boot,omitempty"`
+	Applied       uint64                 `protobuf:"varint,2,opt,name=applied,proto3" json:"applied,omitempty"` // index
+	Server        bool                   `protobuf:"varint,3,opt,name=server,proto3" json:"server,omitempty"`   // the rest is of it, but for announced and heard
+	Untrusted     bool                   `protobuf:"varint,4,opt,name=untrusted,proto3" json:"untrusted,omitempty"`
+	Recovery      bool                   `protobuf:"varint,5,opt,name=recovery,proto3" json:"recovery,omitempty"`
+	Stopping      bool                   `protobuf:"varint,6,opt,name=stopping,proto3" json:"stopping,omitempty"`
+	Timeline      uint32                 `protobuf:"varint,7,opt,name=timeline,proto3" json:"timeline,omitempty"`
+	Sealed        uint64                 `protobuf:"varint,8,opt,name=sealed,proto3" json:"sealed,omitempty"`
+	Replayed      uint64                 `protobuf:"varint,9,opt,name=replayed,proto3" json:"replayed,omitempty"`
+	ReplayDone    bool                   `protobuf:"varint,10,opt,name=replay_done,json=replayDone,proto3" json:"replay_done,omitempty"`
+	Claim         *FailoverTold_Claim    `protobuf:"bytes,11,opt,name=claim,proto3" json:"claim,omitempty"`
+	Announced     []*FailoverToken       `protobuf:"bytes,12,rep,name=announced,proto3" json:"announced,omitempty"`
+	Heard         []*FailoverTold_Heard  `protobuf:"bytes,13,rep,name=heard,proto3" json:"heard,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FailoverTold) Reset() {
+	*x = FailoverTold{}
+	mi := &file_failover_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FailoverTold) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FailoverTold) ProtoMessage() {}
+
+func (x *FailoverTold) ProtoReflect() protoreflect.Message {
+	mi := &file_failover_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FailoverTold.ProtoReflect.Descriptor instead.
+func (*FailoverTold) Descriptor() ([]byte, []int) {
+	return file_failover_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *FailoverTold) GetBoot() uint64 {
+	if x != nil {
+		return x.Boot
+	}
+	return 0
+}
+
+func (x *FailoverTold) GetApplied() uint64 {
+	if x != nil {
+		return x.Applied
+	}
+	return 0
+}
+
+func (x *FailoverTold) GetServer() bool {
+	if x != nil {
+		return x.Server
+	}
+	return false
+}
+
+func (x *FailoverTold) GetUntrusted() bool {
+	if x != nil {
+		return x.Untrusted
+	}
+	return false
+}
+
+func (x *FailoverTold) GetRecovery() bool {
+	if x != nil {
+		return x.Recovery
+	}
+	return false
+}
+
+func (x *FailoverTold) GetStopping() bool {
+	if x != nil {
+		return x.Stopping
+	}
+	return false
+}
+
+func (x *FailoverTold) GetTimeline() uint32 {
+	if x != nil {
+		return x.Timeline
+	}
+	return 0
+}
+
+func (x *FailoverTold) GetSealed() uint64 {
+	if x != nil {
+		return x.Sealed
+	}
+	return 0
+}
+
+func (x *FailoverTold) GetReplayed() uint64 {
+	if x != nil {
+		return x.Replayed
+	}
+	return 0
+}
+
+func (x *FailoverTold) GetReplayDone() bool {
+	if x != nil {
+		return x.ReplayDone
+	}
+	return false
+}
+
+func (x *FailoverTold) GetClaim() *FailoverTold_Claim {
+	if x != nil {
+		return x.Claim
+	}
+	return nil
+}
+
+func (x *FailoverTold) GetAnnounced() []*FailoverToken {
+	if x != nil {
+		return x.Announced
+	}
+	return nil
+}
+
+func (x *FailoverTold) GetHeard() []*FailoverTold_Heard {
+	if x != nil {
+		return x.Heard
+	}
+	return nil
+}
+
+// FailoverServer is what a host reports of its server.
+type FailoverServer struct {
+	state         protoimpl.MessageState   `protogen:"open.v1"`
+	Recovery      bool                     `protobuf:"varint,1,opt,name=recovery,proto3" json:"recovery,omitempty"`
+	Stopping      bool                     `protobuf:"varint,2,opt,name=stopping,proto3" json:"stopping,omitempty"`
+	Joined        bool                     `protobuf:"varint,3,opt,name=joined,proto3" json:"joined,omitempty"`
+	Untrusted     bool                     `protobuf:"varint,4,opt,name=untrusted,proto3" json:"untrusted,omitempty"`
+	Damage        uint32                   `protobuf:"varint,5,opt,name=damage,proto3" json:"damage,omitempty"`
+	Address       []byte                   `protobuf:"bytes,6,opt,name=address,proto3" json:"address,omitempty"`
+	Priority      uint32                   `protobuf:"varint,7,opt,name=priority,proto3" json:"priority,omitempty"`
+	Sealed        uint64                   `protobuf:"varint,8,opt,name=sealed,proto3" json:"sealed,omitempty"`
+	History       []*FailoverBranch        `protobuf:"bytes,9,rep,name=history,proto3" json:"history,omitempty"`
+	End           uint64                   `protobuf:"varint,10,opt,name=end,proto3" json:"end,omitempty"`
+	Noted         uint64                   `protobuf:"varint,11,opt,name=noted,proto3" json:"noted,omitempty"`
+	JoinedOn      uint32                   `protobuf:"varint,12,opt,name=joined_on,json=joinedOn,proto3" json:"joined_on,omitempty"`
+	Record        *FailoverRecord          `protobuf:"bytes,13,opt,name=record,proto3" json:"record,omitempty"`
+	Replayed      uint64                   `protobuf:"varint,14,opt,name=replayed,proto3" json:"replayed,omitempty"`
+	ReplayDone    bool                     `protobuf:"varint,15,opt,name=replay_done,json=replayDone,proto3" json:"replay_done,omitempty"`
+	Streaming     bool                     `protobuf:"varint,16,opt,name=streaming,proto3" json:"streaming,omitempty"`
+	Follows       *FailoverToken           `protobuf:"bytes,17,opt,name=follows,proto3" json:"follows,omitempty"`
+	Flushed       uint64                   `protobuf:"varint,18,opt,name=flushed,proto3" json:"flushed,omitempty"`
+	Fork          uint64                   `protobuf:"varint,19,opt,name=fork,proto3" json:"fork,omitempty"`
+	Names         *FailoverServer_Names    `protobuf:"bytes,20,opt,name=names,proto3" json:"names,omitempty"`
+	Senders       []*FailoverServer_Sender `protobuf:"bytes,21,rep,name=senders,proto3" json:"senders,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FailoverServer) Reset() {
+	*x = FailoverServer{}
+	mi := &file_failover_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FailoverServer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FailoverServer) ProtoMessage() {}
+
+func (x *FailoverServer) ProtoReflect() protoreflect.Message {
+	mi := &file_failover_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FailoverServer.ProtoReflect.Descriptor instead.
+func (*FailoverServer) Descriptor() ([]byte, []int) {
+	return file_failover_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *FailoverServer) GetRecovery() bool {
+	if x != nil {
+		return x.Recovery
+	}
+	return false
+}
+
+func (x *FailoverServer) GetStopping() bool {
+	if x != nil {
+		return x.Stopping
+	}
+	return false
+}
+
+func (x *FailoverServer) GetJoined() bool {
+	if x != nil {
+		return x.Joined
+	}
+	return false
+}
+
+func (x *FailoverServer) GetUntrusted() bool {
+	if x != nil {
+		return x.Untrusted
+	}
+	return false
+}
+
+func (x *FailoverServer) GetDamage() uint32 {
+	if x != nil {
+		return x.Damage
+	}
+	return 0
+}
+
+func (x *FailoverServer) GetAddress() []byte {
+	if x != nil {
+		return x.Address
+	}
+	return nil
+}
+
+func (x *FailoverServer) GetPriority() uint32 {
+	if x != nil {
+		return x.Priority
+	}
+	return 0
+}
+
+func (x *FailoverServer) GetSealed() uint64 {
+	if x != nil {
+		return x.Sealed
+	}
+	return 0
+}
+
+func (x *FailoverServer) GetHistory() []*FailoverBranch {
+	if x != nil {
+		return x.History
+	}
+	return nil
+}
+
+func (x *FailoverServer) GetEnd() uint64 {
+	if x != nil {
+		return x.End
+	}
+	return 0
+}
+
+func (x *FailoverServer) GetNoted() uint64 {
+	if x != nil {
+		return x.Noted
+	}
+	return 0
+}
+
+func (x *FailoverServer) GetJoinedOn() uint32 {
+	if x != nil {
+		return x.JoinedOn
+	}
+	return 0
+}
+
+func (x *FailoverServer) GetRecord() *FailoverRecord {
+	if x != nil {
+		return x.Record
+	}
+	return nil
+}
+
+func (x *FailoverServer) GetReplayed() uint64 {
+	if x != nil {
+		return x.Replayed
+	}
+	return 0
+}
+
+func (x *FailoverServer) GetReplayDone() bool {
+	if x != nil {
+		return x.ReplayDone
+	}
+	return false
+}
+
+func (x *FailoverServer) GetStreaming() bool {
+	if x != nil {
+		return x.Streaming
+	}
+	return false
+}
+
+func (x *FailoverServer) GetFollows() *FailoverToken {
+	if x != nil {
+		return x.Follows
+	}
+	return nil
+}
+
+func (x *FailoverServer) GetFlushed() uint64 {
+	if x != nil {
+		return x.Flushed
+	}
+	return 0
+}
+
+func (x *FailoverServer) GetFork() uint64 {
+	if x != nil {
+		return x.Fork
+	}
+	return 0
+}
+
+func (x *FailoverServer) GetNames() *FailoverServer_Names {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
+func (x *FailoverServer) GetSenders() []*FailoverServer_Sender {
+	if x != nil {
+		return x.Senders
+	}
+	return nil
+}
+
 type FailoverEntry_Enable struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
@@ -626,7 +1094,7 @@ type FailoverEntry_Enable struct {
 
 func (x *FailoverEntry_Enable) Reset() {
 	*x = FailoverEntry_Enable{}
-	mi := &file_failover_proto_msgTypes[6]
+	mi := &file_failover_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -638,7 +1106,7 @@ func (x *FailoverEntry_Enable) String() string {
 func (*FailoverEntry_Enable) ProtoMessage() {}
 
 func (x *FailoverEntry_Enable) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[6]
+	mi := &file_failover_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -726,7 +1194,7 @@ type FailoverEntry_Disable struct {
 
 func (x *FailoverEntry_Disable) Reset() {
 	*x = FailoverEntry_Disable{}
-	mi := &file_failover_proto_msgTypes[7]
+	mi := &file_failover_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -738,7 +1206,7 @@ func (x *FailoverEntry_Disable) String() string {
 func (*FailoverEntry_Disable) ProtoMessage() {}
 
 func (x *FailoverEntry_Disable) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[7]
+	mi := &file_failover_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -771,7 +1239,7 @@ type FailoverEntry_Adjust struct {
 
 func (x *FailoverEntry_Adjust) Reset() {
 	*x = FailoverEntry_Adjust{}
-	mi := &file_failover_proto_msgTypes[8]
+	mi := &file_failover_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -783,7 +1251,7 @@ func (x *FailoverEntry_Adjust) String() string {
 func (*FailoverEntry_Adjust) ProtoMessage() {}
 
 func (x *FailoverEntry_Adjust) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[8]
+	mi := &file_failover_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -827,7 +1295,7 @@ type FailoverEntry_Describe struct {
 
 func (x *FailoverEntry_Describe) Reset() {
 	*x = FailoverEntry_Describe{}
-	mi := &file_failover_proto_msgTypes[9]
+	mi := &file_failover_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -839,7 +1307,7 @@ func (x *FailoverEntry_Describe) String() string {
 func (*FailoverEntry_Describe) ProtoMessage() {}
 
 func (x *FailoverEntry_Describe) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[9]
+	mi := &file_failover_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -906,7 +1374,7 @@ type FailoverEntry_Begin struct {
 
 func (x *FailoverEntry_Begin) Reset() {
 	*x = FailoverEntry_Begin{}
-	mi := &file_failover_proto_msgTypes[10]
+	mi := &file_failover_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -918,7 +1386,7 @@ func (x *FailoverEntry_Begin) String() string {
 func (*FailoverEntry_Begin) ProtoMessage() {}
 
 func (x *FailoverEntry_Begin) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[10]
+	mi := &file_failover_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -954,7 +1422,7 @@ type FailoverEntry_Report struct {
 
 func (x *FailoverEntry_Report) Reset() {
 	*x = FailoverEntry_Report{}
-	mi := &file_failover_proto_msgTypes[11]
+	mi := &file_failover_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -966,7 +1434,7 @@ func (x *FailoverEntry_Report) String() string {
 func (*FailoverEntry_Report) ProtoMessage() {}
 
 func (x *FailoverEntry_Report) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[11]
+	mi := &file_failover_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1028,7 +1496,7 @@ type FailoverEntry_Grant struct {
 
 func (x *FailoverEntry_Grant) Reset() {
 	*x = FailoverEntry_Grant{}
-	mi := &file_failover_proto_msgTypes[12]
+	mi := &file_failover_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1040,7 +1508,7 @@ func (x *FailoverEntry_Grant) String() string {
 func (*FailoverEntry_Grant) ProtoMessage() {}
 
 func (x *FailoverEntry_Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[12]
+	mi := &file_failover_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1088,7 +1556,7 @@ type FailoverEntry_Forked struct {
 
 func (x *FailoverEntry_Forked) Reset() {
 	*x = FailoverEntry_Forked{}
-	mi := &file_failover_proto_msgTypes[13]
+	mi := &file_failover_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1100,7 +1568,7 @@ func (x *FailoverEntry_Forked) String() string {
 func (*FailoverEntry_Forked) ProtoMessage() {}
 
 func (x *FailoverEntry_Forked) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[13]
+	mi := &file_failover_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1148,7 +1616,7 @@ type FailoverEntry_Open struct {
 
 func (x *FailoverEntry_Open) Reset() {
 	*x = FailoverEntry_Open{}
-	mi := &file_failover_proto_msgTypes[14]
+	mi := &file_failover_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1160,7 +1628,7 @@ func (x *FailoverEntry_Open) String() string {
 func (*FailoverEntry_Open) ProtoMessage() {}
 
 func (x *FailoverEntry_Open) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[14]
+	mi := &file_failover_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1208,7 +1676,7 @@ type FailoverEntry_Reopen struct {
 
 func (x *FailoverEntry_Reopen) Reset() {
 	*x = FailoverEntry_Reopen{}
-	mi := &file_failover_proto_msgTypes[15]
+	mi := &file_failover_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1220,7 +1688,7 @@ func (x *FailoverEntry_Reopen) String() string {
 func (*FailoverEntry_Reopen) ProtoMessage() {}
 
 func (x *FailoverEntry_Reopen) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[15]
+	mi := &file_failover_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1267,7 +1735,7 @@ type FailoverEntry_Quarantine struct {
 
 func (x *FailoverEntry_Quarantine) Reset() {
 	*x = FailoverEntry_Quarantine{}
-	mi := &file_failover_proto_msgTypes[16]
+	mi := &file_failover_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1279,7 +1747,7 @@ func (x *FailoverEntry_Quarantine) String() string {
 func (*FailoverEntry_Quarantine) ProtoMessage() {}
 
 func (x *FailoverEntry_Quarantine) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[16]
+	mi := &file_failover_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1318,7 +1786,7 @@ type FailoverEntry_Clear struct {
 
 func (x *FailoverEntry_Clear) Reset() {
 	*x = FailoverEntry_Clear{}
-	mi := &file_failover_proto_msgTypes[17]
+	mi := &file_failover_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1330,7 +1798,7 @@ func (x *FailoverEntry_Clear) String() string {
 func (*FailoverEntry_Clear) ProtoMessage() {}
 
 func (x *FailoverEntry_Clear) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[17]
+	mi := &file_failover_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1370,7 +1838,7 @@ type FailoverState_Epoch struct {
 
 func (x *FailoverState_Epoch) Reset() {
 	*x = FailoverState_Epoch{}
-	mi := &file_failover_proto_msgTypes[18]
+	mi := &file_failover_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1382,7 +1850,7 @@ func (x *FailoverState_Epoch) String() string {
 func (*FailoverState_Epoch) ProtoMessage() {}
 
 func (x *FailoverState_Epoch) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[18]
+	mi := &file_failover_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1472,7 +1940,7 @@ type FailoverState_Reign struct {
 
 func (x *FailoverState_Reign) Reset() {
 	*x = FailoverState_Reign{}
-	mi := &file_failover_proto_msgTypes[19]
+	mi := &file_failover_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1484,7 +1952,7 @@ func (x *FailoverState_Reign) String() string {
 func (*FailoverState_Reign) ProtoMessage() {}
 
 func (x *FailoverState_Reign) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[19]
+	mi := &file_failover_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1532,7 +2000,7 @@ type FailoverState_Reported struct {
 
 func (x *FailoverState_Reported) Reset() {
 	*x = FailoverState_Reported{}
-	mi := &file_failover_proto_msgTypes[20]
+	mi := &file_failover_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1544,7 +2012,7 @@ func (x *FailoverState_Reported) String() string {
 func (*FailoverState_Reported) ProtoMessage() {}
 
 func (x *FailoverState_Reported) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[20]
+	mi := &file_failover_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1593,7 +2061,7 @@ type FailoverState_Fork struct {
 
 func (x *FailoverState_Fork) Reset() {
 	*x = FailoverState_Fork{}
-	mi := &file_failover_proto_msgTypes[21]
+	mi := &file_failover_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1605,7 +2073,7 @@ func (x *FailoverState_Fork) String() string {
 func (*FailoverState_Fork) ProtoMessage() {}
 
 func (x *FailoverState_Fork) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[21]
+	mi := &file_failover_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1665,7 +2133,7 @@ type FailoverState_Member struct {
 
 func (x *FailoverState_Member) Reset() {
 	*x = FailoverState_Member{}
-	mi := &file_failover_proto_msgTypes[22]
+	mi := &file_failover_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1677,7 +2145,7 @@ func (x *FailoverState_Member) String() string {
 func (*FailoverState_Member) ProtoMessage() {}
 
 func (x *FailoverState_Member) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[22]
+	mi := &file_failover_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1763,7 +2231,7 @@ type FailoverState_Past struct {
 
 func (x *FailoverState_Past) Reset() {
 	*x = FailoverState_Past{}
-	mi := &file_failover_proto_msgTypes[23]
+	mi := &file_failover_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1775,7 +2243,7 @@ func (x *FailoverState_Past) String() string {
 func (*FailoverState_Past) ProtoMessage() {}
 
 func (x *FailoverState_Past) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[23]
+	mi := &file_failover_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1829,6 +2297,263 @@ func (x *FailoverState_Past) GetGranted() uint64 {
 func (x *FailoverState_Past) GetOpened() uint64 {
 	if x != nil {
 		return x.Opened
+	}
+	return 0
+}
+
+// Claim is a follower's evidence.
+type FailoverTold_Claim struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Noted         uint64                 `protobuf:"varint,2,opt,name=noted,proto3" json:"noted,omitempty"`
+	History       []*FailoverBranch      `protobuf:"bytes,3,rep,name=history,proto3" json:"history,omitempty"`
+	End           uint64                 `protobuf:"varint,4,opt,name=end,proto3" json:"end,omitempty"`
+	Record        *FailoverRecord        `protobuf:"bytes,5,opt,name=record,proto3" json:"record,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FailoverTold_Claim) Reset() {
+	*x = FailoverTold_Claim{}
+	mi := &file_failover_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FailoverTold_Claim) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FailoverTold_Claim) ProtoMessage() {}
+
+func (x *FailoverTold_Claim) ProtoReflect() protoreflect.Message {
+	mi := &file_failover_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FailoverTold_Claim.ProtoReflect.Descriptor instead.
+func (*FailoverTold_Claim) Descriptor() ([]byte, []int) {
+	return file_failover_proto_rawDescGZIP(), []int{8, 0}
+}
+
+func (x *FailoverTold_Claim) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *FailoverTold_Claim) GetNoted() uint64 {
+	if x != nil {
+		return x.Noted
+	}
+	return 0
+}
+
+func (x *FailoverTold_Claim) GetHistory() []*FailoverBranch {
+	if x != nil {
+		return x.History
+	}
+	return nil
+}
+
+func (x *FailoverTold_Claim) GetEnd() uint64 {
+	if x != nil {
+		return x.End
+	}
+	return 0
+}
+
+func (x *FailoverTold_Claim) GetRecord() *FailoverRecord {
+	if x != nil {
+		return x.Record
+	}
+	return nil
+}
+
+type FailoverTold_Heard struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Member        uint64                 `protobuf:"varint,1,opt,name=member,proto3" json:"member,omitempty"`
+	Millis        uint64                 `protobuf:"varint,2,opt,name=millis,proto3" json:"millis,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FailoverTold_Heard) Reset() {
+	*x = FailoverTold_Heard{}
+	mi := &file_failover_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FailoverTold_Heard) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FailoverTold_Heard) ProtoMessage() {}
+
+func (x *FailoverTold_Heard) ProtoReflect() protoreflect.Message {
+	mi := &file_failover_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FailoverTold_Heard.ProtoReflect.Descriptor instead.
+func (*FailoverTold_Heard) Descriptor() ([]byte, []int) {
+	return file_failover_proto_rawDescGZIP(), []int{8, 1}
+}
+
+func (x *FailoverTold_Heard) GetMember() uint64 {
+	if x != nil {
+		return x.Member
+	}
+	return 0
+}
+
+func (x *FailoverTold_Heard) GetMillis() uint64 {
+	if x != nil {
+		return x.Millis
+	}
+	return 0
+}
+
+type FailoverServer_Names struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Boot          uint64                 `protobuf:"varint,2,opt,name=boot,proto3" json:"boot,omitempty"`
+	W             uint32                 `protobuf:"varint,3,opt,name=w,proto3" json:"w,omitempty"`
+	Members       []uint64               `protobuf:"varint,4,rep,packed,name=members,proto3" json:"members,omitempty"`
+	Tokens        []*FailoverToken       `protobuf:"bytes,5,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FailoverServer_Names) Reset() {
+	*x = FailoverServer_Names{}
+	mi := &file_failover_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FailoverServer_Names) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FailoverServer_Names) ProtoMessage() {}
+
+func (x *FailoverServer_Names) ProtoReflect() protoreflect.Message {
+	mi := &file_failover_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FailoverServer_Names.ProtoReflect.Descriptor instead.
+func (*FailoverServer_Names) Descriptor() ([]byte, []int) {
+	return file_failover_proto_rawDescGZIP(), []int{9, 0}
+}
+
+func (x *FailoverServer_Names) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *FailoverServer_Names) GetBoot() uint64 {
+	if x != nil {
+		return x.Boot
+	}
+	return 0
+}
+
+func (x *FailoverServer_Names) GetW() uint32 {
+	if x != nil {
+		return x.W
+	}
+	return 0
+}
+
+func (x *FailoverServer_Names) GetMembers() []uint64 {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+func (x *FailoverServer_Names) GetTokens() []*FailoverToken {
+	if x != nil {
+		return x.Tokens
+	}
+	return nil
+}
+
+type FailoverServer_Sender struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Token         *FailoverToken         `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	Flushed       uint64                 `protobuf:"varint,2,opt,name=flushed,proto3" json:"flushed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FailoverServer_Sender) Reset() {
+	*x = FailoverServer_Sender{}
+	mi := &file_failover_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FailoverServer_Sender) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FailoverServer_Sender) ProtoMessage() {}
+
+func (x *FailoverServer_Sender) ProtoReflect() protoreflect.Message {
+	mi := &file_failover_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FailoverServer_Sender.ProtoReflect.Descriptor instead.
+func (*FailoverServer_Sender) Descriptor() ([]byte, []int) {
+	return file_failover_proto_rawDescGZIP(), []int{9, 1}
+}
+
+func (x *FailoverServer_Sender) GetToken() *FailoverToken {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+func (x *FailoverServer_Sender) GetFlushed() uint64 {
+	if x != nil {
+		return x.Flushed
 	}
 	return 0
 }
@@ -1976,7 +2701,73 @@ const file_failover_proto_rawDesc = "" +
 	"\x04from\x18\x03 \x01(\v2\x1d.pgraft.core.FailoverPositionR\x04from\x12\x1a\n" +
 	"\btimeline\x18\x04 \x01(\rR\btimeline\x12\x18\n" +
 	"\agranted\x18\x05 \x01(\x04R\agranted\x12\x16\n" +
-	"\x06opened\x18\x06 \x01(\x04R\x06openedB&Z$github.com/pgraft/pgraft/core/corepbb\x06proto3"
+	"\x06opened\x18\x06 \x01(\x04R\x06opened\"i\n" +
+	"\rFailoverToken\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x12\n" +
+	"\x04boot\x18\x02 \x01(\x04R\x04boot\x12\x16\n" +
+	"\x06member\x18\x03 \x01(\x04R\x06member\x12\x16\n" +
+	"\x06follow\x18\x04 \x01(\x04R\x06follow\"4\n" +
+	"\x0eFailoverRecord\x12\x10\n" +
+	"\x03lsn\x18\x01 \x01(\x04R\x03lsn\x12\x10\n" +
+	"\x03crc\x18\x02 \x01(\aR\x03crc\"\xb0\x05\n" +
+	"\fFailoverTold\x12\x12\n" +
+	"\x04boot\x18\x01 \x01(\x04R\x04boot\x12\x18\n" +
+	"\aapplied\x18\x02 \x01(\x04R\aapplied\x12\x16\n" +
+	"\x06server\x18\x03 \x01(\bR\x06server\x12\x1c\n" +
+	"\tuntrusted\x18\x04 \x01(\bR\tuntrusted\x12\x1a\n" +
+	"\brecovery\x18\x05 \x01(\bR\brecovery\x12\x1a\n" +
+	"\bstopping\x18\x06 \x01(\bR\bstopping\x12\x1a\n" +
+	"\btimeline\x18\a \x01(\rR\btimeline\x12\x16\n" +
+	"\x06sealed\x18\b \x01(\x04R\x06sealed\x12\x1a\n" +
+	"\breplayed\x18\t \x01(\x04R\breplayed\x12\x1f\n" +
+	"\vreplay_done\x18\n" +
+	" \x01(\bR\n" +
+	"replayDone\x125\n" +
+	"\x05claim\x18\v \x01(\v2\x1f.pgraft.core.FailoverTold.ClaimR\x05claim\x128\n" +
+	"\tannounced\x18\f \x03(\v2\x1a.pgraft.core.FailoverTokenR\tannounced\x125\n" +
+	"\x05heard\x18\r \x03(\v2\x1f.pgraft.core.FailoverTold.HeardR\x05heard\x1a\xb1\x01\n" +
+	"\x05Claim\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x14\n" +
+	"\x05noted\x18\x02 \x01(\x04R\x05noted\x125\n" +
+	"\ahistory\x18\x03 \x03(\v2\x1b.pgraft.core.FailoverBranchR\ahistory\x12\x10\n" +
+	"\x03end\x18\x04 \x01(\x04R\x03end\x123\n" +
+	"\x06record\x18\x05 \x01(\v2\x1b.pgraft.core.FailoverRecordR\x06record\x1a7\n" +
+	"\x05Heard\x12\x16\n" +
+	"\x06member\x18\x01 \x01(\x04R\x06member\x12\x16\n" +
+	"\x06millis\x18\x02 \x01(\x04R\x06millis\"\xb1\a\n" +
+	"\x0eFailoverServer\x12\x1a\n" +
+	"\brecovery\x18\x01 \x01(\bR\brecovery\x12\x1a\n" +
+	"\bstopping\x18\x02 \x01(\bR\bstopping\x12\x16\n" +
+	"\x06joined\x18\x03 \x01(\bR\x06joined\x12\x1c\n" +
+	"\tuntrusted\x18\x04 \x01(\bR\tuntrusted\x12\x16\n" +
+	"\x06damage\x18\x05 \x01(\rR\x06damage\x12\x18\n" +
+	"\aaddress\x18\x06 \x01(\fR\aaddress\x12\x1a\n" +
+	"\bpriority\x18\a \x01(\rR\bpriority\x12\x16\n" +
+	"\x06sealed\x18\b \x01(\x04R\x06sealed\x125\n" +
+	"\ahistory\x18\t \x03(\v2\x1b.pgraft.core.FailoverBranchR\ahistory\x12\x10\n" +
+	"\x03end\x18\n" +
+	" \x01(\x04R\x03end\x12\x14\n" +
+	"\x05noted\x18\v \x01(\x04R\x05noted\x12\x1b\n" +
+	"\tjoined_on\x18\f \x01(\rR\bjoinedOn\x123\n" +
+	"\x06record\x18\r \x01(\v2\x1b.pgraft.core.FailoverRecordR\x06record\x12\x1a\n" +
+	"\breplayed\x18\x0e \x01(\x04R\breplayed\x12\x1f\n" +
+	"\vreplay_done\x18\x0f \x01(\bR\n" +
+	"replayDone\x12\x1c\n" +
+	"\tstreaming\x18\x10 \x01(\bR\tstreaming\x124\n" +
+	"\afollows\x18\x11 \x01(\v2\x1a.pgraft.core.FailoverTokenR\afollows\x12\x18\n" +
+	"\aflushed\x18\x12 \x01(\x04R\aflushed\x12\x12\n" +
+	"\x04fork\x18\x13 \x01(\x04R\x04fork\x127\n" +
+	"\x05names\x18\x14 \x01(\v2!.pgraft.core.FailoverServer.NamesR\x05names\x12<\n" +
+	"\asenders\x18\x15 \x03(\v2\".pgraft.core.FailoverServer.SenderR\asenders\x1a\x8d\x01\n" +
+	"\x05Names\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x12\n" +
+	"\x04boot\x18\x02 \x01(\x04R\x04boot\x12\f\n" +
+	"\x01w\x18\x03 \x01(\rR\x01w\x12\x18\n" +
+	"\amembers\x18\x04 \x03(\x04R\amembers\x122\n" +
+	"\x06tokens\x18\x05 \x03(\v2\x1a.pgraft.core.FailoverTokenR\x06tokens\x1aT\n" +
+	"\x06Sender\x120\n" +
+	"\x05token\x18\x01 \x01(\v2\x1a.pgraft.core.FailoverTokenR\x05token\x12\x18\n" +
+	"\aflushed\x18\x02 \x01(\x04R\aflushedB&Z$github.com/pgraft/pgraft/core/corepbb\x06proto3"
 
 var (
 	file_failover_proto_rawDescOnce sync.Once
@@ -1990,7 +2781,7 @@ func file_failover_proto_rawDescGZIP() []byte {
 	return file_failover_proto_rawDescData
 }
 
-var file_failover_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_failover_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_failover_proto_goTypes = []any{
 	(*FailoverPosition)(nil),         // 0: pgraft.core.FailoverPosition
 	(*FailoverBranch)(nil),           // 1: pgraft.core.FailoverBranch
@@ -1998,63 +2789,83 @@ var file_failover_proto_goTypes = []any{
 	(*FailoverSettings)(nil),         // 3: pgraft.core.FailoverSettings
 	(*FailoverEntry)(nil),            // 4: pgraft.core.FailoverEntry
 	(*FailoverState)(nil),            // 5: pgraft.core.FailoverState
-	(*FailoverEntry_Enable)(nil),     // 6: pgraft.core.FailoverEntry.Enable
-	(*FailoverEntry_Disable)(nil),    // 7: pgraft.core.FailoverEntry.Disable
-	(*FailoverEntry_Adjust)(nil),     // 8: pgraft.core.FailoverEntry.Adjust
-	(*FailoverEntry_Describe)(nil),   // 9: pgraft.core.FailoverEntry.Describe
-	(*FailoverEntry_Begin)(nil),      // 10: pgraft.core.FailoverEntry.Begin
-	(*FailoverEntry_Report)(nil),     // 11: pgraft.core.FailoverEntry.Report
-	(*FailoverEntry_Grant)(nil),      // 12: pgraft.core.FailoverEntry.Grant
-	(*FailoverEntry_Forked)(nil),     // 13: pgraft.core.FailoverEntry.Forked
-	(*FailoverEntry_Open)(nil),       // 14: pgraft.core.FailoverEntry.Open
-	(*FailoverEntry_Reopen)(nil),     // 15: pgraft.core.FailoverEntry.Reopen
-	(*FailoverEntry_Quarantine)(nil), // 16: pgraft.core.FailoverEntry.Quarantine
-	(*FailoverEntry_Clear)(nil),      // 17: pgraft.core.FailoverEntry.Clear
-	(*FailoverState_Epoch)(nil),      // 18: pgraft.core.FailoverState.Epoch
-	(*FailoverState_Reign)(nil),      // 19: pgraft.core.FailoverState.Reign
-	(*FailoverState_Reported)(nil),   // 20: pgraft.core.FailoverState.Reported
-	(*FailoverState_Fork)(nil),       // 21: pgraft.core.FailoverState.Fork
-	(*FailoverState_Member)(nil),     // 22: pgraft.core.FailoverState.Member
-	(*FailoverState_Past)(nil),       // 23: pgraft.core.FailoverState.Past
+	(*FailoverToken)(nil),            // 6: pgraft.core.FailoverToken
+	(*FailoverRecord)(nil),           // 7: pgraft.core.FailoverRecord
+	(*FailoverTold)(nil),             // 8: pgraft.core.FailoverTold
+	(*FailoverServer)(nil),           // 9: pgraft.core.FailoverServer
+	(*FailoverEntry_Enable)(nil),     // 10: pgraft.core.FailoverEntry.Enable
+	(*FailoverEntry_Disable)(nil),    // 11: pgraft.core.FailoverEntry.Disable
+	(*FailoverEntry_Adjust)(nil),     // 12: pgraft.core.FailoverEntry.Adjust
+	(*FailoverEntry_Describe)(nil),   // 13: pgraft.core.FailoverEntry.Describe
+	(*FailoverEntry_Begin)(nil),      // 14: pgraft.core.FailoverEntry.Begin
+	(*FailoverEntry_Report)(nil),     // 15: pgraft.core.FailoverEntry.Report
+	(*FailoverEntry_Grant)(nil),      // 16: pgraft.core.FailoverEntry.Grant
+	(*FailoverEntry_Forked)(nil),     // 17: pgraft.core.FailoverEntry.Forked
+	(*FailoverEntry_Open)(nil),       // 18: pgraft.core.FailoverEntry.Open
+	(*FailoverEntry_Reopen)(nil),     // 19: pgraft.core.FailoverEntry.Reopen
+	(*FailoverEntry_Quarantine)(nil), // 20: pgraft.core.FailoverEntry.Quarantine
+	(*FailoverEntry_Clear)(nil),      // 21: pgraft.core.FailoverEntry.Clear
+	(*FailoverState_Epoch)(nil),      // 22: pgraft.core.FailoverState.Epoch
+	(*FailoverState_Reign)(nil),      // 23: pgraft.core.FailoverState.Reign
+	(*FailoverState_Reported)(nil),   // 24: pgraft.core.FailoverState.Reported
+	(*FailoverState_Fork)(nil),       // 25: pgraft.core.FailoverState.Fork
+	(*FailoverState_Member)(nil),     // 26: pgraft.core.FailoverState.Member
+	(*FailoverState_Past)(nil),       // 27: pgraft.core.FailoverState.Past
+	(*FailoverTold_Claim)(nil),       // 28: pgraft.core.FailoverTold.Claim
+	(*FailoverTold_Heard)(nil),       // 29: pgraft.core.FailoverTold.Heard
+	(*FailoverServer_Names)(nil),     // 30: pgraft.core.FailoverServer.Names
+	(*FailoverServer_Sender)(nil),    // 31: pgraft.core.FailoverServer.Sender
 }
 var file_failover_proto_depIdxs = []int32{
-	6,  // 0: pgraft.core.FailoverEntry.enable:type_name -> pgraft.core.FailoverEntry.Enable
-	7,  // 1: pgraft.core.FailoverEntry.disable:type_name -> pgraft.core.FailoverEntry.Disable
-	8,  // 2: pgraft.core.FailoverEntry.adjust:type_name -> pgraft.core.FailoverEntry.Adjust
-	9,  // 3: pgraft.core.FailoverEntry.describe:type_name -> pgraft.core.FailoverEntry.Describe
-	10, // 4: pgraft.core.FailoverEntry.begin:type_name -> pgraft.core.FailoverEntry.Begin
-	11, // 5: pgraft.core.FailoverEntry.report:type_name -> pgraft.core.FailoverEntry.Report
-	12, // 6: pgraft.core.FailoverEntry.grant:type_name -> pgraft.core.FailoverEntry.Grant
-	13, // 7: pgraft.core.FailoverEntry.forked:type_name -> pgraft.core.FailoverEntry.Forked
-	14, // 8: pgraft.core.FailoverEntry.open:type_name -> pgraft.core.FailoverEntry.Open
-	15, // 9: pgraft.core.FailoverEntry.reopen:type_name -> pgraft.core.FailoverEntry.Reopen
-	16, // 10: pgraft.core.FailoverEntry.quarantine:type_name -> pgraft.core.FailoverEntry.Quarantine
-	17, // 11: pgraft.core.FailoverEntry.clear:type_name -> pgraft.core.FailoverEntry.Clear
+	10, // 0: pgraft.core.FailoverEntry.enable:type_name -> pgraft.core.FailoverEntry.Enable
+	11, // 1: pgraft.core.FailoverEntry.disable:type_name -> pgraft.core.FailoverEntry.Disable
+	12, // 2: pgraft.core.FailoverEntry.adjust:type_name -> pgraft.core.FailoverEntry.Adjust
+	13, // 3: pgraft.core.FailoverEntry.describe:type_name -> pgraft.core.FailoverEntry.Describe
+	14, // 4: pgraft.core.FailoverEntry.begin:type_name -> pgraft.core.FailoverEntry.Begin
+	15, // 5: pgraft.core.FailoverEntry.report:type_name -> pgraft.core.FailoverEntry.Report
+	16, // 6: pgraft.core.FailoverEntry.grant:type_name -> pgraft.core.FailoverEntry.Grant
+	17, // 7: pgraft.core.FailoverEntry.forked:type_name -> pgraft.core.FailoverEntry.Forked
+	18, // 8: pgraft.core.FailoverEntry.open:type_name -> pgraft.core.FailoverEntry.Open
+	19, // 9: pgraft.core.FailoverEntry.reopen:type_name -> pgraft.core.FailoverEntry.Reopen
+	20, // 10: pgraft.core.FailoverEntry.quarantine:type_name -> pgraft.core.FailoverEntry.Quarantine
+	21, // 11: pgraft.core.FailoverEntry.clear:type_name -> pgraft.core.FailoverEntry.Clear
 	3,  // 12: pgraft.core.FailoverState.settings:type_name -> pgraft.core.FailoverSettings
-	18, // 13: pgraft.core.FailoverState.epoch:type_name -> pgraft.core.FailoverState.Epoch
-	19, // 14: pgraft.core.FailoverState.last:type_name -> pgraft.core.FailoverState.Reign
-	20, // 15: pgraft.core.FailoverState.reports:type_name -> pgraft.core.FailoverState.Reported
-	21, // 16: pgraft.core.FailoverState.forks:type_name -> pgraft.core.FailoverState.Fork
-	22, // 17: pgraft.core.FailoverState.members:type_name -> pgraft.core.FailoverState.Member
-	23, // 18: pgraft.core.FailoverState.past:type_name -> pgraft.core.FailoverState.Past
-	1,  // 19: pgraft.core.FailoverEntry.Enable.history:type_name -> pgraft.core.FailoverBranch
-	2,  // 20: pgraft.core.FailoverEntry.Enable.set:type_name -> pgraft.core.FailoverSet
-	3,  // 21: pgraft.core.FailoverEntry.Enable.settings:type_name -> pgraft.core.FailoverSettings
-	3,  // 22: pgraft.core.FailoverEntry.Adjust.settings:type_name -> pgraft.core.FailoverSettings
-	0,  // 23: pgraft.core.FailoverEntry.Report.position:type_name -> pgraft.core.FailoverPosition
-	1,  // 24: pgraft.core.FailoverEntry.Report.forks:type_name -> pgraft.core.FailoverBranch
-	2,  // 25: pgraft.core.FailoverEntry.Grant.set:type_name -> pgraft.core.FailoverSet
-	1,  // 26: pgraft.core.FailoverEntry.Forked.history:type_name -> pgraft.core.FailoverBranch
-	0,  // 27: pgraft.core.FailoverState.Epoch.from:type_name -> pgraft.core.FailoverPosition
-	2,  // 28: pgraft.core.FailoverState.Epoch.set:type_name -> pgraft.core.FailoverSet
-	2,  // 29: pgraft.core.FailoverState.Reign.set:type_name -> pgraft.core.FailoverSet
-	0,  // 30: pgraft.core.FailoverState.Reported.position:type_name -> pgraft.core.FailoverPosition
-	0,  // 31: pgraft.core.FailoverState.Past.from:type_name -> pgraft.core.FailoverPosition
-	32, // [32:32] is the sub-list for method output_type
-	32, // [32:32] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	22, // 13: pgraft.core.FailoverState.epoch:type_name -> pgraft.core.FailoverState.Epoch
+	23, // 14: pgraft.core.FailoverState.last:type_name -> pgraft.core.FailoverState.Reign
+	24, // 15: pgraft.core.FailoverState.reports:type_name -> pgraft.core.FailoverState.Reported
+	25, // 16: pgraft.core.FailoverState.forks:type_name -> pgraft.core.FailoverState.Fork
+	26, // 17: pgraft.core.FailoverState.members:type_name -> pgraft.core.FailoverState.Member
+	27, // 18: pgraft.core.FailoverState.past:type_name -> pgraft.core.FailoverState.Past
+	28, // 19: pgraft.core.FailoverTold.claim:type_name -> pgraft.core.FailoverTold.Claim
+	6,  // 20: pgraft.core.FailoverTold.announced:type_name -> pgraft.core.FailoverToken
+	29, // 21: pgraft.core.FailoverTold.heard:type_name -> pgraft.core.FailoverTold.Heard
+	1,  // 22: pgraft.core.FailoverServer.history:type_name -> pgraft.core.FailoverBranch
+	7,  // 23: pgraft.core.FailoverServer.record:type_name -> pgraft.core.FailoverRecord
+	6,  // 24: pgraft.core.FailoverServer.follows:type_name -> pgraft.core.FailoverToken
+	30, // 25: pgraft.core.FailoverServer.names:type_name -> pgraft.core.FailoverServer.Names
+	31, // 26: pgraft.core.FailoverServer.senders:type_name -> pgraft.core.FailoverServer.Sender
+	1,  // 27: pgraft.core.FailoverEntry.Enable.history:type_name -> pgraft.core.FailoverBranch
+	2,  // 28: pgraft.core.FailoverEntry.Enable.set:type_name -> pgraft.core.FailoverSet
+	3,  // 29: pgraft.core.FailoverEntry.Enable.settings:type_name -> pgraft.core.FailoverSettings
+	3,  // 30: pgraft.core.FailoverEntry.Adjust.settings:type_name -> pgraft.core.FailoverSettings
+	0,  // 31: pgraft.core.FailoverEntry.Report.position:type_name -> pgraft.core.FailoverPosition
+	1,  // 32: pgraft.core.FailoverEntry.Report.forks:type_name -> pgraft.core.FailoverBranch
+	2,  // 33: pgraft.core.FailoverEntry.Grant.set:type_name -> pgraft.core.FailoverSet
+	1,  // 34: pgraft.core.FailoverEntry.Forked.history:type_name -> pgraft.core.FailoverBranch
+	0,  // 35: pgraft.core.FailoverState.Epoch.from:type_name -> pgraft.core.FailoverPosition
+	2,  // 36: pgraft.core.FailoverState.Epoch.set:type_name -> pgraft.core.FailoverSet
+	2,  // 37: pgraft.core.FailoverState.Reign.set:type_name -> pgraft.core.FailoverSet
+	0,  // 38: pgraft.core.FailoverState.Reported.position:type_name -> pgraft.core.FailoverPosition
+	0,  // 39: pgraft.core.FailoverState.Past.from:type_name -> pgraft.core.FailoverPosition
+	1,  // 40: pgraft.core.FailoverTold.Claim.history:type_name -> pgraft.core.FailoverBranch
+	7,  // 41: pgraft.core.FailoverTold.Claim.record:type_name -> pgraft.core.FailoverRecord
+	6,  // 42: pgraft.core.FailoverServer.Names.tokens:type_name -> pgraft.core.FailoverToken
+	6,  // 43: pgraft.core.FailoverServer.Sender.token:type_name -> pgraft.core.FailoverToken
+	44, // [44:44] is the sub-list for method output_type
+	44, // [44:44] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_failover_proto_init() }
@@ -2082,7 +2893,7 @@ func file_failover_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_failover_proto_rawDesc), len(file_failover_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   24,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -267,7 +267,6 @@ func (x *world) tell(h, to *host) {
 		return
 	}
 	t := h.m.Tells(x.around(h))
-	t.Announced = slices.Clone(t.Announced)
 	if x.bug == "bare LSN" && t.Server && h.recovery && !h.streaming && h.m.token(x.around(h)) != (Token{}) {
 		// It claims to be a part of the primary's, whatever it has.
 		e := &h.s.Epoch
@@ -280,11 +279,8 @@ func (x *world) tell(h, to *host) {
 				t.Claim.History = append(t.Claim.History, b)
 			}
 		}
-	} else if t.Claim != nil {
-		c := *t.Claim
-		t.Claim = &c
 	}
-	to.m.Hear(h.id, t, to.now)
+	to.m.Hear(h.id, ToldFrom(t.Message()), to.now)
 }
 
 // leap takes a snapshot of the log's state from another member, and goes on with a

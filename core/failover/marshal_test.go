@@ -1,6 +1,7 @@
 package failover
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -39,5 +40,28 @@ func TestStatesThatAreRefused(t *testing.T) {
 	}
 	if _, err := UnmarshalState([]byte{0xff}); err == nil {
 		t.Error("bytes that are no message are a state")
+	}
+}
+
+// What is told, and what a host reports, come through their bytes with every field.
+func TestToldAndServerHaveEveryField(t *testing.T) {
+	var told Told
+	var server Server
+	n := uint64(0)
+	fill(t, reflect.ValueOf(&told).Elem(), &n)
+	fill(t, reflect.ValueOf(&server).Elem(), &n)
+	server.Damage = QuarantinedUnguarded
+	if got := ToldFrom(told.Message()); !reflect.DeepEqual(got, told) {
+		t.Errorf("%+v came back as %+v", told, got)
+	}
+	if got, err := UnmarshalServer(server.Marshal()); err != nil || !reflect.DeepEqual(got, server) {
+		t.Errorf("%+v came back as %+v: %v", server, got, err)
+	}
+	server.Damage = quarantines
+	if _, err := UnmarshalServer(server.Marshal()); err == nil {
+		t.Error("an unknown damage is taken")
+	}
+	if _, err := UnmarshalServer([]byte{0xff}); err == nil {
+		t.Error("bytes that are no message are a report")
 	}
 }

@@ -28,6 +28,8 @@ type host struct {
 	now     uint64
 	boot    uint64
 	down    bool
+	witness bool // it has no server
+	prio    uint32
 	born    int               // length of the log when its engine started
 	current bool              // it has applied as much since
 	cut     bool              // from Raft, not from those who stream
@@ -92,13 +94,19 @@ func newWorld(seed uint64, n int, bug string) *world {
 	for i := range n {
 		id := uint64(i+1)<<32 | uint64(i+1)
 		x.voters = append(x.voters, id)
-		h := &host{id: id, notes: map[uint32]uint64{1: 1}, files: map[uint32][]Branch{}, heard: map[uint64]uint64{}, wal: []record{{1, 0}}, flushed: 1, recovery: i > 0}
+		h := &host{id: id, prio: 100, notes: map[uint32]uint64{1: 1}, files: map[uint32][]Branch{}, heard: map[uint64]uint64{}, wal: []record{{1, 0}}, flushed: 1, recovery: i > 0}
 		x.hosts = append(x.hosts, h)
 		x.start(h)
 		x.log = append(x.log, Describe{Member: id, Boot: 1, Address: fmt.Sprint(i), Data: true, Joined: true, Priority: 100})
 		if i > 0 {
 			set.Members = append(set.Members, id)
 		}
+	}
+	if bug == "" && x.r.IntN(2) == 0 {
+		id := uint64(n+1)<<32 | uint64(n+1)
+		x.voters = append(x.voters, id)
+		x.hosts = append(x.hosts, &host{id: id, witness: true, recovery: true, notes: map[uint32]uint64{}, files: map[uint32][]Branch{}, heard: map[uint64]uint64{}})
+		x.start(x.hosts[n])
 	}
 	set.W = 1
 	if bug == "" { // bugs are found sooner with a set of which one must have flushed
@@ -172,7 +180,10 @@ func (h *host) sum(lsn uint64) (uint32, bool) {
 }
 
 func (x *world) report(h *host) {
-	v := Server{Recovery: h.recovery, Joined: true, Address: fmt.Sprint(uint32(h.id)), Priority: 100, Sealed: h.sealed,
+	if h.witness {
+		return
+	}
+	v := Server{Recovery: h.recovery, Joined: true, Address: fmt.Sprint(uint32(h.id)), Priority: h.prio, Sealed: h.sealed,
 		History: h.history(), End: uint64(len(h.wal)), Replayed: uint64(h.replayed), ReplayDone: h.replayed == len(h.wal),
 		Streaming: h.streaming && !h.quiet, Follows: h.follows, Flushed: uint64(h.flushed), Fork: h.fork, Names: h.names, Senders: h.senders}
 	if h.quiet {

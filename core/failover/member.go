@@ -21,7 +21,7 @@ func (m *Machine) describe(a Around, out *Output) {
 	if old != nil {
 		now := Member{ID: d.Member, Address: d.Address, Data: true, Joined: d.Joined, Priority: d.Priority, Boot: d.Boot,
 			Quarantined: old.Quarantined, Failed: old.Failed}
-		if now == *old || old.in() && !now.in() && s.MayLeave(m.cfg.Self) != NotVoid {
+		if now == *old || m.boot < old.Boot || old.in() && !now.in() && s.MayLeave(m.cfg.Self) != NotVoid {
 			return
 		}
 	}
@@ -50,9 +50,7 @@ func (m *Machine) member(a Around, out *Output) {
 		out.Orders = append(out.Orders, Demote{e.Number, m.boot})
 	case !v.Recovery:
 		m.primary(a, out)
-	case barred:
-		m.seal(e.Number, out)
-	case v.Sealed+1 < e.Number || v.Streaming && (v.Follows == Token{} || v.Follows != m.token(a)):
+	case v.Sealed+1 < e.Number || barred || v.Streaming && (v.Follows == Token{} || v.Follows != m.token(a)):
 		m.seal(e.Number-1, out)
 	case !a.Current:
 		out.Why = Why{Reason: LogUnread, Members: []uint64{m.cfg.Self}}

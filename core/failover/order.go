@@ -93,7 +93,10 @@ type Shared struct {
 	// LeaseCounts says that Raft's lease on this node is one: it leads, and has applied
 	// an entry of its own term.
 	LeaseCounts bool
-	Set         Set
+	// Set is what F3 counts, Tokens are those of its members that are announced: a
+	// walsender counts only under one of them.
+	Set    Set
+	Tokens []Token
 }
 
 // Output is what came of a decision.

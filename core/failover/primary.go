@@ -87,18 +87,24 @@ func (m *Machine) behind(s *State, need uint64) []uint64 {
 // names orders PostgreSQL's names of the set; true once they are in force.
 func (m *Machine) names(a Around, out *Output) bool {
 	e := &a.State.Epoch
-	want := Names{Epoch: e.Number, Boot: m.boot, W: e.Set.W, Members: e.Set.Members}
-	for _, t := range m.announced {
-		if e.Set.Has(t.Member) {
-			want.Tokens = append(want.Tokens, t)
-		}
-	}
+	want := Names{Epoch: e.Number, Boot: m.boot, W: e.Set.W, Members: e.Set.Members, Tokens: m.tokens(e)}
 	if v := &m.server.Names; v.Epoch == want.Epoch && v.Boot == want.Boot && v.W == want.W &&
 		slices.Equal(v.Members, want.Members) && slices.Equal(v.Tokens, want.Tokens) {
 		return true
 	}
 	out.Orders = append(out.Orders, SetNames{want})
 	return false
+}
+
+// tokens are those of the epoch's set that are announced.
+func (m *Machine) tokens(e *Epoch) []Token {
+	var l []Token
+	for _, t := range m.announced {
+		if e.Set.Has(t.Member) {
+			l = append(l, t)
+		}
+	}
+	return l
 }
 
 // announce takes the followers' claims, compares their last records, and announces
@@ -152,7 +158,7 @@ func (m *Machine) shared(a Around) Shared {
 	x.Primary = e.Stage >= StageGranted && e.Primary == m.cfg.Self
 	x.Open = x.Primary && e.Stage == StageOpen && e.Boot == m.boot && m.has && !m.server.Recovery && m.server.timeline() == e.Timeline
 	if x.Open {
-		x.Set = e.Set
+		x.Set, x.Tokens = e.Set, m.tokens(e)
 	}
 	return x
 }

@@ -19,7 +19,7 @@ func TestPromotes(t *testing.T) {
 	d.server(func(v *Server) { named(v); v.End = 501 }).once().orders().why(UntrustedData)
 	d.server(func(v *Server) { named(v); v.Noted = 0 }).once().orders().why(UntrustedData)
 	d.server(func(v *Server) { named(v); v.Streaming = true }).once().orders(Seal{1, 1})
-	d.server(func(v *Server) { named(v); v.History = fork2 }).once().orders().proposes() // it has begun, and crashed
+	d.server(func(v *Server) { named(v); v.History = fork2 }).once().orders().proposes().why(Nothing) // it has begun, and crashed
 	d.server(func(v *Server) { named(v); v.Recovery, v.History, v.Flushed, v.Fork = false, fork2, 510, 510 }).once()
 	d.orders().proposes(Forked{2, b, fork2})
 
@@ -92,7 +92,7 @@ func TestOpens(t *testing.T) {
 	}
 	d.do(Open{2, b, 0})
 	d.ticks(1)
-	want := Shared{Failover: true, Joined: true, Epoch: 2, Primary: true, Open: true, Boot: 1, LeaseCounts: true, Set: one(c)}
+	want := Shared{Failover: true, Joined: true, Epoch: 2, Primary: true, Open: true, Boot: 1, LeaseCounts: true, Set: one(c), Tokens: []Token{token}}
 	if d.proposes().why(Nothing); !reflect.DeepEqual(d.out.Shared, want) {
 		t.Errorf("%+v", d.out.Shared)
 	}

@@ -6,10 +6,12 @@ import (
 	"slices"
 )
 
-// Place is where an entry stands in the log, and who votes there.
+// Place is where an entry stands in the log, and who the members are there, by Raft
+// id, as of the entries before it.
 type Place struct {
-	Index  uint64
-	Voters []uint64 // Raft ids, as of the entries before this one
+	Index   uint64
+	Members []uint64 // all, learners too
+	Voters  []uint64
 }
 
 // Applied is what an entry did.
@@ -33,7 +35,7 @@ func (s *State) Apply(e Entry, at Place) Applied {
 	case Adjust:
 		return void(s.adjust(e))
 	case Describe:
-		return void(s.describe(e))
+		return void(s.describe(e, at))
 	case Begin:
 		return void(s.begin(e, at))
 	case Report:
@@ -145,10 +147,13 @@ func (s *State) adjust(e Adjust) Void {
 }
 
 // describe lets a member leave the sets only as it would leave the cluster.
-func (s *State) describe(e Describe) Void {
+func (s *State) describe(e Describe, at Place) Void {
 	m := Member{ID: e.Member, Address: e.Address, Data: e.Data, Joined: e.Joined, Priority: e.Priority, Boot: e.Boot}
 	if e.Member == 0 || len(e.Address) > MaxAddressBytes || e.Data && e.Address == "" {
 		return VoidDescription
+	}
+	if !slices.Contains(at.Members, e.Member) {
+		return VoidUnknown // it was removed
 	}
 	if old := s.Member(e.Member); old != nil {
 		m.Quarantined, m.Failed = old.Quarantined, old.Failed

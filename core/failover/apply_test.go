@@ -25,7 +25,7 @@ type script struct {
 
 func (x *script) apply(e Entry) Applied {
 	x.index++
-	return x.s.Apply(e, Place{Index: x.index, Voters: []uint64{a, b, c, w}})
+	return x.s.Apply(e, Place{Index: x.index, Members: []uint64{a, b, c, w}, Voters: []uint64{a, b, c, w}})
 }
 
 func (x *script) do(entries ...Entry) *script {
@@ -121,6 +121,7 @@ func TestVoid(t *testing.T) {
 		{"no member", described, with(describe(0), func(*Describe) {}), VoidDescription},
 		{"no address", described, with(describe(a), func(d *Describe) { d.Address = "" }), VoidDescription},
 		{"a long address", described, long(), VoidDescription},
+		{"one who is no member", described, describe(9), VoidUnknown},
 		{"nothing new", described, describe(a), VoidKnown},
 		{"a description of an earlier boot", described, with(describe(a), func(d *Describe) { d.Boot = 0 }), VoidOldBoot},
 		{"priority 0 of a member of the set", opened, with(describe(b), func(d *Describe) { d.Priority = 0 }), VoidNamed},

@@ -130,7 +130,7 @@ func (x *world) start(h *host) {
 	h.s = State{}
 	for i, e := range x.log[:h.applied] {
 		if e != nil {
-			h.s.Apply(e, Place{Index: uint64(i + 1), Voters: x.voters})
+			h.s.Apply(e, Place{Index: uint64(i + 1), Members: x.voters, Voters: x.voters})
 		}
 	}
 	if x.leader == h {
@@ -266,7 +266,7 @@ func (x *world) apply(h *host) {
 	if err != nil {
 		panic(err)
 	}
-	got := h.s.Apply(e, Place{Index: uint64(h.applied), Voters: x.voters})
+	got := h.s.Apply(e, Place{Index: uint64(h.applied), Members: x.voters, Voters: x.voters})
 	if got.Void == NotVoid && h == x.hosts[0] {
 		x.say("applied %d: %T%+v", h.applied, e, e)
 	}

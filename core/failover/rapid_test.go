@@ -105,7 +105,7 @@ func TestRapidApply(t *testing.T) {
 		voters := []uint64{a, b, c, w}
 		if rapid.Bool().Draw(t, "described") {
 			for i, id := range voters[:3] {
-				s.Apply(Describe{id, 1, "host=x", true, true, 100}, Place{uint64(i), voters})
+				s.Apply(Describe{id, 1, "host=x", true, true, 100}, Place{uint64(i), voters, voters})
 			}
 		}
 		for i := range rapid.IntRange(1, 40).Draw(t, "entries") {
@@ -115,7 +115,7 @@ func TestRapidApply(t *testing.T) {
 			if err != nil || !equal(read, e) {
 				t.Fatalf("%T%+v came back as %T%+v: %v", e, e, read, read, err)
 			}
-			got := s.Apply(read, Place{uint64(10 + i), voters})
+			got := s.Apply(read, Place{uint64(10 + i), voters, voters})
 			if got.Void != NotVoid && got.Quarantined == 0 && !reflect.DeepEqual(s, before) {
 				t.Fatalf("%T%+v, void (%v), changed %+v to %+v", e, e, got.Void, before, s)
 			}
@@ -186,9 +186,9 @@ func TestRapidBytes(t *testing.T) {
 		}
 		var s State
 		for _, id := range []uint64{a, b, c} {
-			s.Apply(Describe{id, 1, "host=x", true, true, 100}, Place{1, []uint64{a, b, c}})
+			s.Apply(Describe{id, 1, "host=x", true, true, 100}, Place{1, []uint64{a, b, c}, []uint64{a, b, c}})
 		}
-		s.Apply(first, Place{4, []uint64{a, b, c}})
+		s.Apply(first, Place{4, []uint64{a, b, c}, []uint64{a, b, c}})
 		if rapid.Bool().Draw(t, "state too") {
 			if got, err := UnmarshalState(bad(s.Marshal())); err == nil {
 				s = got
@@ -196,7 +196,7 @@ func TestRapidBytes(t *testing.T) {
 		}
 		for range 3 {
 			if e, err := Unmarshal(bad(Marshal(drawEntry(t)))); err == nil {
-				s.Apply(e, Place{5, []uint64{a, b, c}})
+				s.Apply(e, Place{5, []uint64{a, b, c}, []uint64{a, b, c}})
 			}
 		}
 		raw := rapid.SliceOf(rapid.Byte()).Draw(t, "raw")

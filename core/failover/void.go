@@ -50,7 +50,7 @@ func (v Void) String() string {
 	case VoidStage:
 		return "the epoch is not at that stage"
 	case VoidUnknown:
-		return "nothing is known of that member's server"
+		return "that is no member, or nothing is known of its server"
 	case VoidNotElectable:
 		return "that member cannot be primary: it has to be a voter with data, joined, with a priority above 0, and not quarantined"
 	case VoidSet:

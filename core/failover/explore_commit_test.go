@@ -17,7 +17,7 @@ func (x *world) commit(h *host) {
 	}
 	x.ids++
 	h.wal = append(h.wal, record{h.wal[len(h.wal)-1].timeline, x.ids})
-	if x.r.IntN(2) == 0 {
+	if x.luck(2) {
 		h.flushed = len(h.wal)
 	}
 }

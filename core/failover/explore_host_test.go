@@ -13,13 +13,16 @@ func (x *world) obey(h *host) {
 	if len(h.orders) == 0 {
 		return
 	}
-	i := x.r.IntN(len(h.orders))
+	i := x.pick(len(h.orders))
 	o := h.orders[i]
 	h.orders = slices.Delete(h.orders, i, i+1)
 	switch o := o.(type) {
 	case Seal:
 		if o.Boot == h.boot && h.recovery {
 			h.flushed = len(h.wal)
+			if h.sealed < o.UpTo {
+				x.say("%d seals up to epoch %d, at %d", uint32(h.id), o.UpTo, len(h.wal))
+			}
 			h.sealed = max(h.sealed, o.UpTo)
 			if h.quiet = h.streaming && x.bug == "report before seal"; !h.quiet {
 				h.streaming, h.follows = false, Token{}
@@ -39,6 +42,7 @@ func (x *world) obey(h *host) {
 	case Follow:
 		if o.Token.Follow == h.boot && h.recovery && o.Token.Epoch > h.sealed && (!h.streaming || h.quiet) {
 			h.streaming, h.quiet, h.follows, h.link = true, false, o.Token, -1
+			x.say("%d follows %d in epoch %d", uint32(h.id), uint32(o.Primary), o.Token.Epoch)
 			x.write(h, o.History)
 			for _, n := range o.Notes {
 				h.notes[n.Timeline] = n.Epoch
@@ -61,6 +65,7 @@ func (x *world) obey(h *host) {
 				h.notes[t] = n
 			}
 			x.crash(h)
+			h.down = x.r != nil
 		}
 	case Compare:
 		if o.Boot == h.boot {
@@ -85,13 +90,13 @@ func (x *world) promote(h *host, o Promote) {
 		return
 	}
 	t := o.History[len(o.History)-1].Timeline
-	if h.history()[len(h.history())-1].Timeline >= t {
+	if h.history()[len(h.history())-1].Timeline >= t || h.slow && h.replayed < len(h.wal) {
 		return
 	}
 	h.notes[t] = o.Epoch
 	x.write(h, o.History)
 	h.streaming, h.quiet, h.follows = false, false, Token{}
-	if x.r.IntN(10) == 0 {
+	if x.luck(10) {
 		x.crash(h)
 		return
 	}
@@ -99,7 +104,7 @@ func (x *world) promote(h *host, o Promote) {
 	h.fork, h.flushed = uint64(len(h.wal)), len(h.wal)
 	h.recovery, h.replayed = false, len(h.wal)
 	x.say("%d is promoted to timeline %d at %d", uint32(h.id), t, o.LSN)
-	if x.r.IntN(10) == 0 {
+	if x.luck(10) {
 		x.crash(h)
 	}
 }
@@ -126,7 +131,7 @@ func (x *world) stream(h *host, n int) {
 			h.wal = append(h.wal, p.wal[len(h.wal)])
 		}
 	}
-	if x.r.IntN(3) > 0 {
+	if !x.luck(3) {
 		h.flushed = len(h.wal)
 	}
 	said := h.flushed
@@ -204,7 +209,7 @@ func (x *world) step() error {
 		}
 	case k < 99:
 		if x.bug == "opens early" && h.s.Epoch.Stage == StageForked {
-			x.bag = append(x.bag, asked{Open{h.s.Epoch.Number, h.s.Epoch.Primary, h.s.Epoch.SetVersion}})
+			x.bag = append(x.bag, asked{Open{h.s.Epoch.Number, h.s.Epoch.Primary, h.s.Epoch.SetVersion}, h})
 		}
 	case k < 100 && x.r.IntN(3) > 0:
 		if x.r.IntN(2) == 0 && x.bug == "" {
@@ -232,11 +237,11 @@ func (x *world) operate(h *host) {
 		fallthrough
 	case 1, 2:
 		s.SyncCount, s.Durability = uint32(x.r.IntN(3)), Durability(x.r.IntN(2))
-		x.bag = append(x.bag, asked{Adjust{mode, s}})
+		x.bag = append(x.bag, asked{Adjust{mode, s}, h})
 	case 3:
-		x.bag = append(x.bag, asked{Quarantine{h.id, QuarantinedByOperator}})
+		x.bag = append(x.bag, asked{Quarantine{h.id, QuarantinedByOperator}, h})
 	case 4, 5:
-		x.bag = append(x.bag, asked{Clear{h.id}})
+		x.bag = append(x.bag, asked{Clear{h.id}, h})
 	default:
 		h.prio = uint32(x.r.IntN(3)) * 50
 	}
@@ -263,11 +268,11 @@ func (x *world) deliver() {
 func (x *world) calm() error {
 	for _, h := range x.hosts {
 		h.down, h.cut, h.prio = false, false, 100
-		x.bag = append(x.bag, asked{Clear{h.id}})
+		x.bag = append(x.bag, asked{Clear{h.id}, h})
 	}
 	s := x.hosts[0].s.Settings
 	if s.SyncCount = min(s.SyncCount, 2); s.DelayMillis > 0 {
-		x.bag = append(x.bag, asked{Adjust{ModeOn, s}})
+		x.bag = append(x.bag, asked{Adjust{ModeOn, s}, x.hosts[0]})
 	}
 	for round := range 400 {
 		if x.leader == nil {
@@ -316,6 +321,10 @@ func (x *world) calm() error {
 func (x *world) settled() bool {
 	serves := 0
 	for _, h := range x.hosts {
+		me := h.s.Member(h.id)
+		if h.down || me != nil && me.Quarantined != NotQuarantined {
+			continue
+		}
 		if h.shared.Open {
 			serves++
 		} else if !h.witness && (!h.streaming || h.follows.Epoch != h.s.Epoch.Number) {

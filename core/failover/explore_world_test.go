@@ -32,6 +32,10 @@ type host struct {
 	prio    uint32
 	born    int               // length of the log when its engine started
 	current bool              // it has applied as much since
+	killed  bool              // its port refuses
+	lags    bool              // it receives nothing
+	stalls  bool              // it carries no orders out
+	slow    bool              // it replays a record every third round, and is promoted when all are
 	cut     bool              // from Raft, not from those who stream
 	heard   map[uint64]uint64 // tick at which another was heard
 
@@ -57,10 +61,13 @@ type host struct {
 }
 
 // asked is a proposal on its way: it may be lost, doubled, or come late.
-type asked struct{ entry Entry }
+type asked struct {
+	entry Entry
+	from  *host
+}
 
 type world struct {
-	r      *rand.Rand
+	r      *rand.Rand // nil in a script: nothing happens by chance
 	bug    string
 	hosts  []*host
 	log    []Entry // nil: of Raft's own
@@ -74,6 +81,7 @@ type world struct {
 	opens  []opening
 	trace  []string
 	acks   int
+	shown  int // entry that was shown last
 	voters []uint64
 }
 
@@ -83,6 +91,16 @@ type opening struct {
 	who   uint64
 	wal   map[record]bool
 }
+
+// pick draws a number below n, luck a chance of one in n.
+func (x *world) pick(n int) int {
+	if x.r == nil {
+		return 0
+	}
+	return x.r.IntN(n)
+}
+
+func (x *world) luck(n int) bool { return x.r != nil && x.r.IntN(n) == 0 }
 
 func (x *world) say(f string, args ...any) { x.trace = append(x.trace, fmt.Sprintf(f, args...)) }
 
@@ -126,7 +144,7 @@ func (x *world) start(h *host) {
 	h.m = New(Config{Self: h.id, TickMillis: 1, ElectionTicks: 3, SealMillis: 3}, h.boot, h.now)
 	h.orders, h.shared = nil, Shared{}
 	h.born, h.current = len(x.log), false
-	h.applied -= x.r.IntN(min(h.applied+1, 20))
+	h.applied -= x.pick(min(h.applied+1, 20))
 	h.s = State{}
 	for i, e := range x.log[:h.applied] {
 		if e != nil {
@@ -235,12 +253,11 @@ func (x *world) decide(h *host) {
 			panic("appends, and does not lead")
 		}
 		x.log = append(x.log, out.Append)
-		x.say("log %d: %T%+v", len(x.log), out.Append, out.Append)
 	}
 	for _, e := range out.Propose {
-		x.bag = append(x.bag, asked{e})
+		x.bag = append(x.bag, asked{e, h})
 	}
-	if out.Transfer != 0 && x.r.IntN(4) > 0 {
+	if out.Transfer != 0 && !x.luck(4) {
 		if to := x.host(out.Transfer); !to.down && !to.cut {
 			x.elect(to)
 		}
@@ -267,8 +284,9 @@ func (x *world) apply(h *host) {
 		panic(err)
 	}
 	got := h.s.Apply(e, Place{Index: uint64(h.applied), Members: x.voters, Voters: x.voters})
-	if got.Void == NotVoid && h == x.hosts[0] {
-		x.say("applied %d: %T%+v", h.applied, e, e)
+	if h.applied > x.shown {
+		x.shown = h.applied
+		x.say("%s", text(e, got, &h.s))
 	}
 }
 

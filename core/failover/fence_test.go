@@ -8,7 +8,9 @@ import (
 	"testing"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write testdata/failover anew")
+// rewrite says whether files of testdata are to be written anew: the flag is package
+// datadriven's.
+func rewrite() bool { return flag.Lookup("rewrite").Value.String() == "true" }
 
 func bit(b bool) int {
 	if b {
@@ -61,7 +63,7 @@ func f3Table() string {
 func TestFenceTables(t *testing.T) {
 	for name, table := range map[string]string{"f1.txt": f1Table(), "f3.txt": f3Table()} {
 		path := "../../testdata/failover/" + name
-		if *rewrite {
+		if rewrite() {
 			if err := os.WriteFile(path, []byte(table), 0o644); err != nil {
 				t.Fatal(err)
 			}

@@ -56,6 +56,7 @@ func (m *Machine) member(a Around, out *Output) {
 		out.Why = Why{Reason: LogUnread, Members: []uint64{m.cfg.Self}}
 	case v.Untrusted:
 		out.Why = Why{Reason: UntrustedData, Members: []uint64{m.cfg.Self}}
+	case m.unnoted(a, out):
 	case e.Stage == StageBegun:
 		m.report(a, out)
 	case mine:
@@ -82,17 +83,23 @@ func (m *Machine) watch(a Around, out *Output) {
 	out.Orders = append(out.Orders, Watch{Epoch: e.Number, Member: e.Primary, Address: p.Address})
 }
 
-// report says how far the WAL of a sealed server reaches. WAL of a timeline that was
-// not noted before it came is nobody's: a person has to look.
+// unnoted says whether the server's last timeline was not noted before its WAL came.
+// That is nobody's, so a person has to look: a rewind, which compares the numbers of
+// timelines alone, may take it for the log's.
+func (m *Machine) unnoted(a Around, out *Output) bool {
+	if _, _, ok := a.State.place(&m.server); ok {
+		return false
+	}
+	if m.due(kindQuarantine, a) {
+		out.Propose = append(out.Propose, Quarantine{m.cfg.Self, QuarantinedUnnoted})
+	}
+	return true
+}
+
+// report says how far the WAL of a sealed server reaches.
 func (m *Machine) report(a Around, out *Output) {
 	s := a.State
-	p, forks, ok := s.place(&m.server)
-	if !ok {
-		if m.due(kindQuarantine, a) {
-			out.Propose = append(out.Propose, Quarantine{m.cfg.Self, QuarantinedUnnoted})
-		}
-		return
-	}
+	p, forks, _ := s.place(&m.server)
 	if r := s.Report(m.cfg.Self); r != nil && r.Boot >= m.boot || !s.Electable(m.cfg.Self, a.Voters) {
 		return
 	}

@@ -17,7 +17,7 @@ func (m *Machine) promote(a Around, out *Output) {
 	if !m.known(a, out) {
 		return
 	}
-	if p, _, ok := s.place(v); !ok || p != e.From {
+	if p, _, _ := s.place(v); p != e.From {
 		out.Why = Why{Reason: UntrustedData, Members: []uint64{m.cfg.Self}}
 		return
 	}

@@ -17,10 +17,13 @@ func TestPromotes(t *testing.T) {
 	promote := Promote{Epoch: 2, Boot: 1, LSN: 500, History: fork2}
 	d.server(named).once().orders(promote).proposes()
 	d.server(func(v *Server) { named(v); v.End = 501 }).once().orders().why(UntrustedData)
-	d.server(func(v *Server) { named(v); v.Noted = 0 }).once().orders().why(UntrustedData)
+	d.server(func(v *Server) { named(v); v.Noted = 0 }).once().orders().proposes(Quarantine{b, QuarantinedUnnoted})
 	d.server(func(v *Server) { named(v); v.Streaming = true }).once().orders(Seal{1, 1})
-	d.server(func(v *Server) { named(v); v.History = fork2 }).once().orders().proposes().why(Nothing) // it has begun, and crashed
-	d.server(func(v *Server) { named(v); v.Recovery, v.History, v.Flushed, v.Fork = false, fork2, 510, 510 }).once()
+	d.server(func(v *Server) { named(v); v.History, v.Noted = fork2, 2 }).once().orders().proposes().why(Nothing) // it has begun, and crashed
+	d.server(func(v *Server) {
+		named(v)
+		v.Recovery, v.History, v.Noted, v.Flushed, v.Fork = false, fork2, 2, 510, 510
+	}).once()
 	d.orders().proposes(Forked{2, b, fork2})
 
 	d = sit(granted(t), b)

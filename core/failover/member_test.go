@@ -96,8 +96,8 @@ func TestSealsBeforeItReports(t *testing.T) {
 
 // A member that was away finds the epoch granted, or open: it seals all the same.
 func TestSealsLate(t *testing.T) {
-	d := sit(granted(t), c).server(nil).once().orders(Seal{1, 1})
-	d = sit(granted(t), c).server(streams).once().orders(Seal{1, 1})
+	sit(granted(t), c).server(nil).once().orders(Seal{1, 1})
+	d := sit(granted(t), c).server(streams).once().orders(Seal{1, 1})
 	d.server(func(v *Server) { v.Sealed = 1 }).once().orders().proposes()
 	sit(forked(t).do(Open{2, b, 0}), c).server(streams).once().orders(Seal{1, 1})
 }

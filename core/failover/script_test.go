@@ -100,6 +100,8 @@ func (s *story) fault() {
 	case "crash": // of a backend: the server boots as a standby, its postmaster lives on
 		s.x.crash(h)
 		h.down = false
+	case "elect": // it becomes the Raft leader
+		s.x.elect(h)
 	case "engine": // the engine alone ends, and starts
 		s.x.start(h)
 	case "cut":

@@ -102,7 +102,7 @@ func (x *world) promote(h *host, o Promote) {
 	}
 	h.wal = append(h.wal, record{t, 0})
 	h.fork, h.flushed = uint64(len(h.wal)), len(h.wal)
-	h.recovery, h.replayed = false, len(h.wal)
+	h.recovery, h.crashed, h.replayed = false, false, len(h.wal)
 	x.say("%d is promoted to timeline %d at %d", uint32(h.id), t, o.LSN)
 	if x.luck(10) {
 		x.crash(h)

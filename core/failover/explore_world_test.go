@@ -35,6 +35,8 @@ type host struct {
 	killed  bool              // its port refuses
 	lags    bool              // it receives nothing
 	stalls  bool              // it carries no orders out
+	crashed bool              // and was started since, as a standby
+	well    uint64            // round in which it last was what the newest epoch wants of it
 	slow    bool              // it replays a record every third round, and is promoted when all are
 	cut     bool              // from Raft, not from those who stream
 	heard   map[uint64]uint64 // tick at which another was heard
@@ -74,15 +76,20 @@ type world struct {
 	term   uint64
 	leader *host
 	// led is up to where the leader has to apply before it leads.
-	led    int
-	bag    []asked
-	ids    uint64
-	acked  map[record]uint64 // -> epoch it was acknowledged in
-	opens  []opening
-	trace  []string
-	acks   int
-	shown  int // entry that was shown last
-	voters []uint64
+	led   int
+	bag   []asked
+	ids   uint64
+	acked map[record]uint64 // -> epoch it was acknowledged in
+	opens []opening
+	trace []string
+	acks  int
+	shown int // entry that was shown last
+	// needless is what was said of an epoch that began though its primary was well.
+	needless string
+	begins   int
+	elected  uint64 // round of the last election
+	rounds   uint64 // 0: members go at paces of their own
+	voters   []uint64
 }
 
 // opening is a primary's WAL as it was when it was first seen open.
@@ -161,7 +168,7 @@ func (x *world) crash(h *host) {
 	x.say("%d crashes at %d, flushed %d", uint32(h.id), len(h.wal), h.flushed)
 	h.wal = h.wal[:h.flushed]
 	h.recovery, h.streaming, h.quiet, h.follows, h.names, h.senders, h.fork = true, false, false, Token{}, Names{}, nil, 0
-	h.replayed, h.down = 0, true
+	h.replayed, h.down, h.crashed = 0, true, true
 	h.life++
 	if x.bug == "seal forgotten" {
 		h.sealed = 0
@@ -172,7 +179,7 @@ func (x *world) crash(h *host) {
 func (x *world) elect(h *host) {
 	x.term++
 	x.log = append(x.log, nil)
-	x.leader, x.led = h, len(x.log)
+	x.leader, x.led, x.elected = h, len(x.log), x.rounds
 	x.say("%d leads", uint32(h.id))
 }
 
@@ -222,6 +229,13 @@ func (x *world) around(h *host) Around {
 	}
 	a.Leads = x.leader == h && h.applied >= x.led
 	a.Lease = a.Leads
+	heard := 1
+	for _, p := range a.Peers {
+		if p.Silent < 3 && slices.Contains(x.voters, p.ID) {
+			heard++
+		}
+	}
+	a.Quorum = heard > len(x.voters)-heard
 	h.current = h.current || h.applied >= h.born
 	a.Current = h.current
 	for _, o := range x.hosts {
@@ -253,6 +267,9 @@ func (x *world) decide(h *host) {
 			panic("appends, and does not lead")
 		}
 		x.log = append(x.log, out.Append)
+		if b, ok := out.Append.(Begin); ok {
+			x.begun(h, b)
+		}
 	}
 	for _, e := range out.Propose {
 		x.bag = append(x.bag, asked{e, h})

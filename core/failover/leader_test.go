@@ -20,7 +20,7 @@ type desk struct {
 func sit(x *script, self uint64) *desk {
 	d := &desk{script: x, m: New(Config{Self: self, TickMillis: 100, ElectionTicks: 10, SealMillis: 2000}, 1, 0),
 		heard: map[uint64]bool{}, tells: map[uint64]Told{}}
-	d.a = Around{Term: 5, Leader: self, Leads: true, Lease: true, Current: true, Voters: []uint64{a, b, c, w}, State: &x.s}
+	d.a = Around{Term: 5, Leader: self, Leads: true, Lease: true, Quorum: true, Current: true, Voters: []uint64{a, b, c, w}, State: &x.s}
 	for _, id := range []uint64{a, b, c, w} {
 		if id != self {
 			d.a.Peers = append(d.a.Peers, Peer{id, Never})
@@ -129,6 +129,16 @@ func TestLeadershipGoesToThePrimary(t *testing.T) {
 	d.expect(5, nil, a).nothing(19, Nothing).expect(1, Begin{2}, 0)
 }
 
+// One who was cut off after it gave leadership away knows nothing of the primary either.
+func TestCutOffAfterLeadershipWasGiven(t *testing.T) {
+	d := witness(t)
+	d.nothing(5, Nothing)
+	d.a.Quorum = false
+	d.ticks(1)
+	d.a.Quorum = true
+	d.nothing(13, Nothing).expect(1, nil, a).nothing(19, Nothing).expect(1, Begin{2}, 0)
+}
+
 // One who gave leadership away long ago, and has not led since, knows nothing of how
 // it went on.
 func TestGaveLeadershipLongAgo(t *testing.T) {
@@ -213,9 +223,15 @@ func TestPrimaryRestarted(t *testing.T) {
 	d.expect(1, Begin{2}, 0)
 }
 
-// A node that has not said what its server is gets a delay.
+// A node that has not said what its server is gets a delay, from each new leader.
 func TestPrimaryWithoutItsServer(t *testing.T) {
-	d := witness(t).there(Told{Boot: 2, Applied: 1000}, a)
+	d := sit(opened(t), w).there(standby(), b, c).there(Told{Boot: 2, Applied: 1000}, a)
+	d.a.Leads, d.a.Leader = false, b
+	d.ticks(100)
+	d.a.Leads, d.a.Leader, d.a.Term = true, w, 6
+	d.nothing(20, PrimaryAway).expect(1, Begin{2}, 0)
+
+	d = witness(t).there(Told{Boot: 2, Applied: 1000}, a)
 	d.nothing(18, PrimaryAway).nothing(1, PrimaryAway).expect(1, Begin{2}, 0)
 
 	d = sit(opened(t), a).there(standby(), b, c).there(Told{Boot: 1}, w)

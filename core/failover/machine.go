@@ -102,6 +102,8 @@ type Around struct {
 	Term uint64
 	// Leader is whom this node follows, or itself; 0: nobody.
 	Leader uint64
+	// Quorum says that it hears a quorum of the voters, itself among them.
+	Quorum bool
 	// Current says that a read of the log that began after this engine started has
 	// ended: State is not older than that. Until then a server does nothing but seal.
 	Current bool
@@ -213,8 +215,8 @@ func (m *Machine) observe(a Around) {
 		r.led = a.Now
 	}
 	// Who has not led for long knows nothing of how it went on: whoever led in its
-	// place has counted for itself.
-	if e.Primary != 0 && a.Leader == e.Primary || a.Now-r.led >= 2*m.cfg.ticks(a.State.Settings.DelayMillis) {
+	// place has counted for itself. Nor does one who is cut off.
+	if e.Primary != 0 && a.Leader == e.Primary || !a.Quorum || a.Now-r.led >= 2*m.cfg.ticks(a.State.Settings.DelayMillis) {
 		r.handed = false
 	}
 	m.peers = slices.DeleteFunc(m.peers, func(p peer) bool {

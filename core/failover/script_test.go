@@ -62,6 +62,9 @@ func (s *story) run() string {
 	default:
 		s.fault()
 	}
+	if s.x.needless != "" {
+		s.x.say("NEEDLESS: %s", s.x.needless)
+	}
 	if err != nil {
 		s.x.say("BROKEN: %v", err)
 	}

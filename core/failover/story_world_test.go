@@ -9,6 +9,7 @@ import "fmt"
 // same whenever it is run.
 func (x *world) round() error {
 	x.keepLeader()
+	x.rounds++
 	for _, e := range x.bag {
 		if x.leader != nil && (e.from == nil || !e.from.down && !e.from.cut) {
 			x.log = append(x.log, e.entry)
@@ -47,7 +48,28 @@ func (x *world) round() error {
 			return err
 		}
 	}
+	for _, h := range x.hosts {
+		if !h.down && !h.cut && h.s.Epoch.Primary == h.id && !h.recovery {
+			h.well = x.rounds
+		}
+	}
 	return nil
+}
+
+// begun looks at an epoch that begins. Where rounds are alike for all, that is needless
+// while its primary was well less than failover_delay ago, and nothing said that it has
+// ended; a round is how late the news of that may be.
+func (x *world) begun(by *host, b Begin) {
+	x.begins++
+	p := by.s.Epoch.Primary
+	if x.rounds == 0 || p == 0 {
+		return
+	}
+	h := x.host(p)
+	if ago := x.rounds - h.well; ago < exploreDelay && !h.killed && !h.crashed && by.s.Epoch.Stage == StageOpen &&
+		by.s.Member(p).Quarantined == NotQuarantined {
+		x.needless = fmt.Sprintf("%d begins epoch %d in round %d; %d was well %d rounds ago", by.id, b.Epoch, x.rounds, h.id, ago)
+	}
 }
 
 // keepLeader elects the first voter that is there, once the leader is not and enough

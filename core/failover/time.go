@@ -69,7 +69,8 @@ func (m *Machine) time(a Around, out *Output) {
 		since, wait = m.lastHeard(p, a), PrimaryAway
 		m.give(m.hears(p, a), a, delay, out)
 	case unclear:
-		since, wait = r.good, PrimaryAway
+		// A new leader has not looked before.
+		since, wait = max(r.good, m.ledSince), PrimaryAway
 	case promoting:
 		since, wait = m.movedAt(a), PrimaryPromotes
 		delay *= 1 + uint64(x.Failed)
@@ -102,7 +103,7 @@ func (m *Machine) inRole(a Around, delay uint64, out *Output) uint64 {
 		since = r.handedAt
 	}
 	if a.State.Epoch.Stage == StageForked {
-		since = min(since, r.setSeen)
+		since = min(since, max(r.setSeen, m.ledSince))
 	}
 	return since
 }
@@ -123,7 +124,7 @@ func (m *Machine) noteSet(a Around) {
 // movedAt is the tick from which on the primary has shown no progress.
 func (m *Machine) movedAt(a Around) uint64 {
 	p := a.State.Epoch.Primary
-	at := m.reign.since
+	at := max(m.reign.since, m.ledSince)
 	if p == m.cfg.Self {
 		return max(at, m.moved)
 	}

@@ -50,7 +50,7 @@ func (x *world) obey(h *host) {
 		}
 	case Rejoin:
 		p := x.host(o.Primary)
-		if t := h.m.token(x.around(h)); x.bug == "bare LSN" && t.Epoch > h.sealed && len(h.wal) <= p.flushed {
+		if t := h.m.token(x.around(h)); x.bug == "bare LSN" && t.Epoch > h.sealed {
 			h.streaming, h.follows, h.link = true, t, -1
 			x.write(h, o.History)
 			h.notes[o.History[len(o.History)-1].Timeline] = t.Epoch

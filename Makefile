@@ -218,11 +218,13 @@ test-deb: deb ## install, use and remove the packages in a copy of PostgreSQL PG
 	@pg_config=$(chosen_pg_config); major=$$($$pg_config --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/'); \
 		tools/packaging/test-deb.sh build/deb/pg$$major "$$pg_config"
 
-lint: lint-go lint-c lint-shell lint-proto ## gofmt, go vet, staticcheck, C warnings and indentation, shellcheck, generated code
+lint: lint-go lint-c lint-shell lint-proto ## gofmt, nothing built is committed, go vet, staticcheck, C warnings and indentation, shellcheck, generated code
 
 lint-go:
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $$(git ls-files '*.go')); test -z "$$unformatted" || { \
 		echo >&2 "gofmt -w is due:" $$unformatted; exit 1; }
+	@large=$$(git ls-files -z | xargs -0 du -b | awk '$$1 > 1000000'); test -z "$$large" || { \
+		echo >&2 "is this built? git rm --cached it:" $$large; exit 1; }
 	$(GO) mod tidy -diff
 	$(GO) vet ./...
 	$(GO) vet -tags integration,browser ./tools/...

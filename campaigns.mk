@@ -44,6 +44,9 @@ bench_results = build/bench/$(build_id)
 bench: deps install-chosen test-bench bench-build ## pgraft beside PostgreSQL's quorum commit and etcd (BENCH='--only write --rounds 2')
 	build/bench/pgraft-bench --pg-config "$(chosen_pg_config)" --etcd build/bench/etcd --label $(build_id) --out $(bench_results) $(BENCH)
 
+bench-failover: deps install-chosen test-bench bench-build ## how long nothing is committed when the leader goes, beside etcd (BENCH='--rounds 5 --only kill')
+	build/bench/pgraft-bench failover --pg-config "$(chosen_pg_config)" --etcd build/bench/etcd --label $(build_id) --out $(bench_results)-failover $(BENCH)
+
 # Modules of their own: the project needs neither etcd nor what draws pictures.
 bench-build:
 	$(GO) build -C tools/bench/etcd $(GOFLAGS_BUILD) -o $(CURDIR)/build/bench/etcd go.etcd.io/etcd/server/v3

@@ -60,7 +60,7 @@ func (c *Core) tellLoss(leader uint64) {
 // alarmOf is what this node knows of a member: by itself if it leads, otherwise by
 // what the leader said last.
 func (c *Core) alarmOf(id uint64) Alarm {
-	p := c.peers[id]
+	p := c.peers.of(id)
 	switch {
 	case id == c.self:
 		return c.alarm()

@@ -23,7 +23,7 @@ type toAppend struct {
 // of it: at once, or when the commands that wait are appended.
 func (c *Core) offer(a toAppend) {
 	id := [16]byte(a.command.GetRequestId())
-	if at, ok := c.requestIDs.byID[id]; ok {
+	if at, ok := c.requestIDs.find(id); ok {
 		c.tellOffered(a, at, corepb.ForwardReply_ACCEPTED)
 		return
 	}
@@ -87,7 +87,7 @@ func (c *Core) appendAtOnce(as []toAppend) bool {
 	for i := range as {
 		entries[i] = &pb.Entry{Data: as[i].data}
 	}
-	if err := c.rn.Step(&pb.Message{Type: pb.MsgProp.Enum(), From: new(c.self), Entries: entries}); err != nil {
+	if err := c.rn.Propose(entries); err != nil {
 		return false
 	}
 	for i := range as {

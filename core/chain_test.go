@@ -155,7 +155,7 @@ func inputs() []core.Input {
 		core.AddNode{ID: 2, NodeID: 3, Address: "h\xff", Port: 4, ReplicaUUID: id, Newest: 5}, core.RemoveNode{ID: 5, NodeID: 6},
 		core.ReplaceNode{ID: 7, OldNodeID: 8, NodeID: 9, Address: "h", Port: 10, ReplicaUUID: id, Newest: 11}, core.TransferLeader{ID: 11, NodeID: 12},
 		core.ReadBarrier{ID: 13}, core.ConfirmLeader{ID: 14}, core.WaitApplied{ID: 15, Index: 16}, core.Cancel{ID: 17},
-		core.Persisted{Seq: 18, First: 17}, core.Applied{Index: 19}, core.PeerUnreachable{RaftID: 20}, core.SnapshotSent{RaftID: 21, OK: true}, core.RemovedByPeer{}, core.Stop{}, core.DiskFull{Full: true},
+		core.Persisted{Seq: 18, First: 17}, core.Applied{Index: 19}, core.PeerUnreachable{RaftID: 20}, core.PeerClosed{RaftID: 20, Closed: true}, core.SnapshotSent{RaftID: 21, OK: true}, core.RemovedByPeer{}, core.Stop{}, core.DiskFull{Full: true},
 		core.Needs{From: 22, Importable: true}, core.FetchHistory{ID: 23, After: 24, Last: 25},
 		core.HistoryRead{Ticket: 26, First: 27, Failed: true, Entries: []core.Entry{{Index: 28, Term: 29, Kind: core.EntryConfChangeV2, Data: []byte("d")}, {Index: 1 << 40, Data: bytes.Repeat([]byte("e"), 300)}, {Term: 1}}},
 		core.FetchState{ID: 30}, core.Exported{Ticket: 31, Size: 32},

@@ -15,7 +15,7 @@ import (
 
 // checkpointMagic begins every checkpoint. Its last byte is the version of what
 // follows: a checkpoint is read only by the version that wrote it.
-const checkpointMagic = "pgraft checkpoint\x04"
+const checkpointMagic = "pgraft checkpoint\x05"
 
 // ErrCheckpointVersion says that a checkpoint is of another version of pgraft.
 var ErrCheckpointVersion = errors.New("core: checkpoint of another version")
@@ -79,7 +79,7 @@ func (c *Core) writeState(k *checkpoint.Codec) error {
 // checkpointSize is about how many bytes a checkpoint takes, rather more.
 func (c *Core) checkpointSize() int {
 	base := c.log.base().Index
-	size := 4096 + c.log.bytesBetween(base, c.last) + 16*(c.last-base) + uint64(32*len(c.requestIDs.order))
+	size := 4096 + c.log.bytesBetween(base, c.last) + 16*(c.last-base) + uint64(32*c.requestIDs.len())
 	for _, m := range c.log.marks {
 		size += uint64(len(m.GetData())) + 256
 	}
@@ -109,7 +109,7 @@ func Restore(cfg Config, b []byte) (*Core, error) {
 		return nil, fmt.Errorf("core: %w", err)
 	}
 	c := &Core{cfg: cfg, library: l, log: &tail{}}
-	c.requestIDs.window = cfg.Limits.RequestWindow
+	c.requestIDs.window, c.requestIDs.seed = cfg.Limits.RequestWindow, mix(cfg.Seed+2)
 	k := checkpoint.Reader(body[n:])
 	c.state(k)
 	if err := k.Err(); err != nil {
@@ -153,9 +153,10 @@ func (c *Core) state(k *checkpoint.Codec) {
 	k.Uint(&c.timer.deadline)
 	k.Uint(&c.timer.random)
 	k.Uint(&c.timer.campaigns)
+	k.Uint(&c.timer.leader)
 	c.promise.state(k)
 	c.lease.state(k)
-	checkpoint.ByID(k, &c.peers, func(p **peer) { checkpoint.Pointer(k, p, func(p *peer) { p.state(k) }) })
+	c.peers.state(k)
 	c.storage.state(k)
 	c.proposed.state(k)
 	c.changes.state(k)
@@ -229,17 +230,7 @@ func (m *machine) state(k *checkpoint.Codec) {
 	checkpoint.Number(k, &m.members.LastIncarnation)
 	checkpoint.Number(k, &m.members.Version)
 	checkpoint.Messages(k, &m.members.List)
-	checkpoint.List(k, &m.requestIDs.order, func(r *committedID) {
-		k.Array(&r.id)
-		r.at.state(k)
-	})
-	if !k.Writing() {
-		order := m.requestIDs.order
-		m.requestIDs = requestIDs{byID: map[[16]byte]place{}, window: m.requestIDs.window}
-		for _, r := range order {
-			m.requestIDs.add(r.id, r.at)
-		}
-	}
+	m.requestIDs.state(k)
 }
 
 func (p *place) state(k *checkpoint.Codec) {
@@ -253,24 +244,6 @@ func (p *promise) state(k *checkpoint.Codec) {
 	}
 }
 
-func (l *lease) state(k *checkpoint.Codec) {
-	k.Uint(&l.round)
-	checkpoint.ByID(k, &l.rounds, k.Uint)
-	checkpoint.ByID(k, &l.granted, func(g *grant) {
-		k.Uint(&g.opened)
-		k.Uint(&g.ticks)
-	})
-	checkpoint.ByID(k, &l.answered, k.Uint)
-	checkpoint.ByID(k, &l.said, func(a *announcement) {
-		k.Uint(&a.round)
-		k.Uint(&a.opened)
-		checkpoint.Number(k, &a.version)
-	})
-	k.Uint(&l.from)
-	k.Uint(&l.ticks)
-	k.Uint(&l.forfeit)
-}
-
 func (p *peer) state(k *checkpoint.Codec) {
 	k.Flag(&p.heard)
 	k.Uint(&p.lastHeard)
@@ -282,6 +255,8 @@ func (p *peer) state(k *checkpoint.Codec) {
 	k.Flag(&p.leaves)
 	checkpoint.Number(k, &p.alarm)
 	checkpoint.Number(k, &p.newest)
+	k.Flag(&p.closed)
+	k.Uint(&p.closedAt)
 }
 
 func (s *storage) state(k *checkpoint.Codec) {

@@ -13,9 +13,10 @@ type Config struct {
 	Identity Identity
 	// TickMillis is the length of a tick. Members may have different ones.
 	TickMillis uint64
-	// ElectionTicks is the time without a leader after which a voter campaigns
-	// (plus a random part, below as long again), and for which a promise to the
-	// leader holds. At least HeartbeatsPerElection heartbeats and minElectionTicks, see Validate.
+	// ElectionTicks is the time without a leader after which a voter campaigns, in turn
+	// with others or with a random part (see resetTimer). A promise to a leader holds for
+	// half of it (see promiseTicks). At least HeartbeatsPerElection heartbeats and
+	// minElectionTicks, see Validate.
 	ElectionTicks  int
 	HeartbeatTicks int
 	// Seed drives the core's only randomness: the election timeouts, and the

@@ -7,7 +7,6 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
 	"github.com/pgraft/pgraft/core/checkpoint"
-	"github.com/pgraft/pgraft/core/corepb"
 	"github.com/pgraft/pgraft/core/retain"
 )
 
@@ -36,7 +35,7 @@ type Core struct {
 	timer    electionTimer
 	promise  promise
 	lease    lease
-	peers    map[uint64]*peer // walked in the order of machine.members only
+	peers    peers
 	storage  storage
 	proposed proposals
 	changes  changes
@@ -52,13 +51,10 @@ type Core struct {
 	appends []toAppend
 	growing []growing
 
-	// Scratch space: the envelopes of the message that comes in and the one that
-	// goes out. Nothing points to them between two steps.
-	received, sent corepb.Envelope
-	sentRaft       corepb.Envelope_Raft
-	receivedRaft   corepb.Envelope_Raft
-	said           *corepb.LeaseRound // beside the heartbeats of one Ready
-	cause          string             // why this node may stop leading in this Step
+	// Scratch space: the message that comes in and the one that goes out.
+	received incoming
+	sent     outgoing
+	cause    string // why this node may stop leading in this Step
 }
 
 // New starts a core from what the log store holds. It does nothing by itself:
@@ -72,8 +68,8 @@ func New(cfg Config, d Durable) (*Core, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Core{cfg: cfg, self: cfg.Identity.RaftID, log: log, peers: map[uint64]*peer{}}
-	c.requestIDs.window = cfg.Limits.RequestWindow
+	c := &Core{cfg: cfg, self: cfg.Identity.RaftID, log: log}
+	c.requestIDs.window, c.requestIDs.seed = cfg.Limits.RequestWindow, mix(cfg.Seed+2)
 	if err := c.machine.restore(log.marks[0]); err != nil {
 		return nil, fmt.Errorf("core: stored %w", err)
 	}
@@ -176,6 +172,8 @@ func (c *Core) take(in Input) {
 		c.hostApplied(in.Index)
 	case PeerUnreachable:
 		c.rn.ReportUnreachable(in.RaftID)
+	case PeerClosed:
+		c.peerClosed(in)
 	case SnapshotSent:
 		c.snapshotSent(in)
 	case DiskFull:
@@ -241,9 +239,9 @@ func (c *Core) settle() {
 func (c *Core) drain() {
 	for c.rn.HasReady() {
 		rd := c.rn.Ready()
-		c.said = nil // the heartbeats of one Ready say the same
+		c.sent.said = false // the heartbeats of one Ready say the same
 		commit := c.hard.Commit
-		c.observe(rd)
+		c.observe(&rd)
 		for _, s := range rd.ReadStates {
 			c.readConfirmed(s)
 		}

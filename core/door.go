@@ -13,8 +13,8 @@ import (
 // receive is the door for messages: what passes here cannot make the library
 // panic, break a promise, or come from someone who is no member any more.
 func (c *Core) receive(in Receive) {
-	env := &c.received
-	if err := decodeEnvelope(in.Data, env, &c.receivedRaft); err != nil {
+	env, err := c.received.decode(in.Data)
+	if err != nil {
 		c.event(Warning, "message of node %d dropped: %v", NodeID(in.From), err)
 		return
 	}
@@ -37,6 +37,8 @@ func (c *Core) receive(in Receive) {
 		return
 	}
 	p := c.peer(in.From)
+	p.closed = false // who speaks is there
+
 	if env.GetLostData() != nil { // it answers no heartbeat, so it is not heard
 		p.alarm = LostData
 		return

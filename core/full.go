@@ -62,7 +62,7 @@ func carriesData(m *pb.Message) bool {
 
 // withheld says that m is not sent, as its recipient would drop it.
 func (c *Core) withheld(m *pb.Message) bool {
-	p := c.peers[m.GetTo()]
+	p := c.peers.of(m.GetTo())
 	if p == nil || !p.full || !carriesData(m) {
 		return false
 	}
@@ -122,7 +122,7 @@ func (c *Core) fullHere(id uint64) bool {
 	if id == c.self {
 		return c.full
 	}
-	p := c.peers[id]
+	p := c.peers.of(id)
 	if p == nil {
 		return false
 	}

@@ -77,7 +77,7 @@ func (c *Core) waitOver(w *roundWait, n quorumNeed) bool {
 // node.
 func (c *Core) answered(w *roundWait) func(uint64) bool {
 	return func(id uint64) bool {
-		return id == c.self || w.round != 0 && c.lease.answered[id] >= w.round
+		return id == c.self || w.round != 0 && c.lease.answered(id).answered >= w.round
 	}
 }
 

@@ -103,6 +103,16 @@ type (
 	// PeerUnreachable says that a message to a member could not be sent.
 	PeerUnreachable struct{ RaftID uint64 }
 
+	// PeerClosed says that a member has no connection to this node any more, and that
+	// its port refuses one; or that this is over, as it is connected again, or is only
+	// silent now. It proves no death: a firewall's reject looks alike, and so does a process whose
+	// backends go on with its lease. The host says every change; a core that starts
+	// takes none for closed.
+	PeerClosed struct {
+		RaftID uint64
+		Closed bool
+	}
+
 	// SnapshotSent says how the sending of a Send with Snapshot set ended. The
 	// host owes it for every one, in every outcome.
 	SnapshotSent struct {
@@ -204,6 +214,7 @@ func (Cancel) isInput()          {}
 func (Persisted) isInput()       {}
 func (Applied) isInput()         {}
 func (PeerUnreachable) isInput() {}
+func (PeerClosed) isInput()      {}
 func (SnapshotSent) isInput()    {}
 func (DiskFull) isInput()        {}
 func (RemovedByPeer) isInput()   {}

@@ -16,28 +16,45 @@ type inputBytes []byte
 
 func (b *inputBytes) number(field protowire.Number, v uint64) {
 	if v != 0 {
-		*b = protowire.AppendVarint(protowire.AppendTag(*b, field, protowire.VarintType), v)
+		b.always(field, v)
 	}
+}
+
+// always appends a number, be it zero.
+func (b *inputBytes) always(field protowire.Number, v uint64) {
+	tag := protowire.EncodeTag(field, protowire.VarintType)
+	if tag|v < 0x80 { // a byte each, as nearly all are
+		*b = append(*b, byte(tag), byte(v))
+		return
+	}
+	b.varint(tag)
+	b.varint(v)
+}
+
+// varint is protowire.AppendVarint in place: it writes no pointer.
+func (b *inputBytes) varint(v uint64) {
+	for ; v >= 0x80; v >>= 7 {
+		*b = append(*b, byte(v)|0x80)
+	}
+	*b = append(*b, byte(v))
 }
 
 func (b *inputBytes) bytes(field protowire.Number, v []byte) {
 	if len(v) > 0 {
-		*b = protowire.AppendBytes(protowire.AppendTag(*b, field, protowire.BytesType), v)
+		b.head(field, len(v))
+		*b = append(*b, v...)
 	}
+}
+
+// head begins a message, or bytes, of length n.
+func (b *inputBytes) head(field protowire.Number, n int) {
+	b.varint(protowire.EncodeTag(field, protowire.BytesType))
+	b.varint(uint64(n))
 }
 
 // entry appends a corepb.LogEntry.
 func (b *inputBytes) entry(field protowire.Number, e *Entry) {
-	size := 0
-	for i, v := range [...]uint64{uint64(e.Kind), e.Term, e.Index} {
-		if v != 0 {
-			size += protowire.SizeTag(protowire.Number(i+1)) + protowire.SizeVarint(v)
-		}
-	}
-	if len(e.Data) > 0 {
-		size += protowire.SizeTag(4) + protowire.SizeBytes(len(e.Data))
-	}
-	*b = protowire.AppendVarint(protowire.AppendTag(*b, field, protowire.BytesType), uint64(size))
+	b.head(field, numberSize(uint64(e.Kind))+numberSize(e.Term)+numberSize(e.Index)+bytesSize(e.Data))
 	b.number(1, uint64(e.Kind))
 	b.number(2, e.Term)
 	b.number(3, e.Index)
@@ -139,6 +156,10 @@ func (b *inputBytes) body(in Input) protowire.Number {
 	case PeerUnreachable:
 		b.number(1, in.RaftID)
 		return 14
+	case PeerClosed:
+		b.number(1, in.RaftID)
+		b.number(2, protowire.EncodeBool(in.Closed))
+		return 29
 	case SnapshotSent:
 		b.number(1, in.RaftID)
 		b.number(2, protowire.EncodeBool(in.OK))
@@ -255,6 +276,8 @@ func decodeInput(m *corepb.Input) (Input, error) {
 		return Applied{Index: x.Applied.GetIndex()}, nil
 	case *corepb.Input_PeerUnreachable_:
 		return PeerUnreachable{RaftID: x.PeerUnreachable.GetRaftId()}, nil
+	case *corepb.Input_PeerClosed_:
+		return PeerClosed{RaftID: x.PeerClosed.GetRaftId(), Closed: x.PeerClosed.GetClosed()}, nil
 	case *corepb.Input_SnapshotSent_:
 		return SnapshotSent{RaftID: x.SnapshotSent.GetRaftId(), OK: x.SnapshotSent.GetOk()}, nil
 	case *corepb.Input_DiskFull_:

@@ -10,13 +10,16 @@ import (
 // What begins and what ends with leadership, of this node or of another.
 
 // observe notices changes of role, leader, term and vote.
-func (c *Core) observe(rd raft.Ready) {
+func (c *Core) observe(rd *raft.Ready) {
 	before, beforeLead, beforeTerm, beforeVote := c.role, c.lead, c.hard.Term, c.hard.Vote
 	if h := rd.HardState; h != nil {
 		c.hard = HardState{Term: h.GetTerm(), Vote: h.GetVote(), Commit: h.GetCommit()}
 	}
 	if s := rd.SoftState; s != nil {
 		c.role, c.lead = s.RaftState, s.Lead
+	}
+	if c.lead != 0 || c.hard.Term != beforeTerm {
+		c.timer.leader = c.lead
 	}
 	// The same leader in a new term may have lost what it had.
 	if c.lead != 0 && (c.lead != beforeLead || c.hard.Term != beforeTerm) {
@@ -67,7 +70,7 @@ func (c *Core) leaderKnown() {
 }
 
 func (c *Core) becameLeader() {
-	c.lease = lease{rounds: map[uint64]uint64{}, granted: map[uint64]grant{}, answered: map[uint64]uint64{}, said: map[uint64]announcement{}}
+	c.lease = lease{answers: []roundAnswers{}}
 	c.changes.confIndex = c.last // the library allows no change before this is applied
 	c.rememberAppended()
 	for _, m := range c.members.List { // until they say so

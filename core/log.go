@@ -6,7 +6,6 @@ import (
 
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
-	"google.golang.org/protobuf/proto"
 )
 
 // tail is the part of the log that the core keeps in memory: everything after
@@ -107,7 +106,7 @@ func (t *tail) Entries(lo, hi, maxBytes uint64) ([]*pb.Entry, error) {
 	es := t.entries[lo-b-1 : hi-b-1]
 	size := uint64(0)
 	for i, e := range es {
-		size += uint64(proto.Size(e))
+		size += uint64(entrySize(e))
 		if size > maxBytes && i > 0 {
 			return es[:i:i], nil
 		}

@@ -30,7 +30,7 @@ func (m *machine) restore(s *pb.Snapshot) error {
 		conf: s.GetMetadata().GetConfState(),
 		members: Members{LastIncarnation: uint32(st.GetLastIncarnation()), List: st.GetMembers(),
 			Version: max(st.GetClusterVersion(), OldestVersion)},
-		requestIDs: requestIDs{byID: map[[16]byte]place{}, window: m.requestIDs.window},
+		requestIDs: m.requestIDs.none(),
 	}
 	copy(m.members.ClusterUUID[:], st.GetClusterUuid())
 	for _, r := range st.GetRequests() {
@@ -103,7 +103,7 @@ func (m *machine) apply(e *pb.Entry, conf func(*pb.ConfChangeV2) *pb.ConfState) 
 		return applied{raised: raised}
 	}
 	a := applied{isCommand: true, requestID: cmd.requestID}
-	if at, ok := m.requestIDs.byID[a.requestID]; ok {
+	if at, ok := m.requestIDs.find(a.requestID); ok {
 		a.at = at
 		return a
 	}

@@ -240,7 +240,7 @@ func (c *Core) changeApplied(a applied) {
 		if c.role == raft.StateLeader {
 			c.send(&corepb.Envelope{To: id, Body: &corepb.Envelope_Removed{Removed: &corepb.Removed{}}})
 		}
-		delete(c.peers, id)
+		c.forgetPeer(id)
 	}
 	c.answerChanges()
 }

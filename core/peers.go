@@ -1,6 +1,8 @@
 package core
 
 import (
+	"slices"
+
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/tracker"
 
@@ -12,6 +14,7 @@ import (
 
 // peer is what this node knows of another member beside Raft's own progress.
 type peer struct {
+	id        uint64
 	heard     bool
 	lastHeard uint64          // tick
 	round     uint64          // as its follower: the lease round last answered
@@ -22,15 +25,35 @@ type peer struct {
 	leaves    bool            // it has asked to be removed
 	alarm     Alarm           // as the leader: what it has said of itself
 	newest    uint32          // as the leader's follower: the newest version that the leader knows
+	closed    bool            // see PeerClosed
+	closedAt  uint64          // tick
+}
+
+// peers are in no particular order: who is to be walked in one is in machine.members.
+// There are so few that looking through them costs less than a map does.
+type peers []*peer
+
+// of is what is known of a member; nil: nothing.
+func (ps peers) of(id uint64) *peer {
+	for _, p := range ps {
+		if p.id == id {
+			return p
+		}
+	}
+	return nil
 }
 
 func (c *Core) peer(id uint64) *peer {
-	p := c.peers[id]
+	p := c.peers.of(id)
 	if p == nil {
-		p = &peer{}
-		c.peers[id] = p
+		p = &peer{id: id}
+		c.peers = append(c.peers, p)
 	}
 	return p
+}
+
+func (c *Core) forgetPeer(id uint64) {
+	c.peers = slices.DeleteFunc(c.peers, func(p *peer) bool { return p.id == id })
 }
 
 // neverHeard stands for a silence that began before this node knows of it.
@@ -38,7 +61,7 @@ const neverHeard = ^uint64(0)
 
 // silentMillis is the time since this node heard from a member.
 func (c *Core) silentMillis(id uint64) uint64 {
-	p := c.peers[id]
+	p := c.peers.of(id)
 	if p == nil || !p.heard {
 		return neverHeard
 	}
@@ -50,34 +73,41 @@ func (c *Core) reachable(id uint64) bool {
 	return id == c.self || c.silentMillis(id) < uint64(c.cfg.ElectionTicks)*c.cfg.TickMillis
 }
 
-// contacts is what a leader tells all members about each of them.
+// contacts is what a leader tells all members about each of them. It is good until the
+// next call.
 func (c *Core) contacts() []*corepb.Contact {
-	l := make([]*corepb.Contact, 0, len(c.members.List))
+	l, n := c.sent.contacts, 0
 	progress := c.progress()
 	for _, m := range c.members.List {
 		id := m.GetRaftId()
 		if id == c.self {
 			continue
 		}
-		k := &corepb.Contact{RaftId: id, SilentMillis: c.silentMillis(id), Match: progress.of(id).match,
-			Alarm: corepb.Alarm(c.alarmOf(id)), Full: c.fullHere(id)}
+		l = someContact(l, n)
+		k := l[n]
+		k.RaftId, k.SilentMillis, k.Match = id, c.silentMillis(id), progress.of(id).match
+		k.Alarm, k.Full = corepb.Alarm(c.alarmOf(id)), c.fullHere(id)
 		if c.announces() != 0 {
 			k.Newest = c.newestOf(id)
 		}
-		l = append(l, k)
+		n++
 	}
 	if c.full {
-		l = append(l, &corepb.Contact{RaftId: c.self, Match: c.last, Full: true})
+		l = someContact(l, n)
+		l[n].RaftId, l[n].Match, l[n].Full = c.self, c.last, true
+		n++
 	}
-	return l
+	c.sent.contacts = l
+	return l[:n:n]
 }
 
 func (c *Core) noteContacts(env *corepb.Envelope) {
 	c.peer(env.GetFrom()).newest = max(env.GetLeaseRound().GetNewest(), OldestVersion)
-	for _, k := range env.GetLeaseRound().GetContacts() {
+	contacts := env.GetLeaseRound().GetContacts()
+	for i, k := range contacts {
 		if c.members.Get(k.GetRaftId()) != nil && k.GetRaftId() != c.self {
 			p := c.peer(k.GetRaftId())
-			p.contact, p.contactAt = k, c.now
+			p.contact, contacts[i], p.contactAt = k, p.contact, c.now // see incoming
 		}
 	}
 }

@@ -32,6 +32,19 @@ type proposal struct {
 	at        place  // where a leader put it; zero while that is unknown
 }
 
+// newProposal makes a proposal and all that belongs to it in one piece.
+func newProposal(id uint64, requestID [16]byte, since uint64, data []byte) *proposal {
+	p := new(struct {
+		proposal
+		command corepb.Command
+		ids     [1]uint64
+	})
+	p.ids[0], p.requestID = id, requestID
+	p.proposal.ids, p.proposal.command = p.ids[:], &p.command
+	p.command.RequestId, p.command.Since, p.command.Data = p.requestID[:], since, data
+	return &p.proposal
+}
+
 func newProposals() proposals {
 	return proposals{open: map[[16]byte]*proposal{}, appended: map[[16]byte]place{}}
 }
@@ -46,7 +59,7 @@ func (c *Core) propose(in Propose) {
 		c.reply(in.ID, TooLarge, "entry has %d bytes, at most %d are allowed", len(in.Data), c.cfg.MaxEntryBytes)
 		return
 	}
-	if at, ok := c.requestIDs.byID[in.RequestID]; ok {
+	if at, ok := c.requestIDs.find(in.RequestID); ok {
 		c.replyPlace(in.ID, at)
 		return
 	}
@@ -65,8 +78,7 @@ func (c *Core) propose(in Propose) {
 		c.reply(in.ID, Busy, "%d proposals of %d bytes are open, at most %d of %d bytes may be", len(ps.order), ps.bytes, maxProposals, maxProposalBytes)
 		return
 	}
-	p := &proposal{ids: []uint64{in.ID}, requestID: in.RequestID,
-		command: &corepb.Command{RequestId: in.RequestID[:], Since: c.machine.index, Data: in.Data}}
+	p := newProposal(in.ID, in.RequestID, c.machine.index, in.Data)
 	ps.open[p.requestID] = p
 	ps.order = append(ps.order, p)
 	ps.bytes += len(in.Data)
@@ -191,7 +203,7 @@ func (c *Core) resolve(a applied) {
 // resolveAll answers what a snapshot shows to be committed.
 func (c *Core) resolveAll() {
 	for _, p := range slices.Clone(c.proposed.order) {
-		if at, ok := c.requestIDs.byID[p.requestID]; ok {
+		if at, ok := c.requestIDs.find(p.requestID); ok {
 			c.finishAt(p, at)
 		}
 	}
@@ -232,7 +244,9 @@ func (c *Core) finish(p *proposal, code Code, text string, a ...any) {
 func (c *Core) forget(p *proposal) {
 	delete(c.proposed.open, p.requestID)
 	c.proposed.bytes -= len(p.command.GetData())
-	c.proposed.order = slices.DeleteFunc(c.proposed.order, func(x *proposal) bool { return x == p })
+	if i := slices.Index(c.proposed.order, p); i >= 0 { // mostly the first: they commit as they came
+		c.proposed.order = slices.Delete(c.proposed.order, i, i+1)
+	}
 }
 
 // failProposals is for a node that is removed. What it had sent to a leader may

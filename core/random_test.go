@@ -123,6 +123,9 @@ var actions = []struct {
 	}},
 	{1, "isolate", func(x *random) { x.isolate(x.pick()) }},
 	{1, "slow", func(x *random) { n := x.pick(); x.slow[n.id.NodeID] = true; x.isolate(n) }},
+	{6, "closed", func(x *random) {
+		x.pick().step(core.PeerClosed{RaftID: x.pick().id.RaftID, Closed: x.r.IntN(3) > 0})
+	}},
 	{1, "full", func(x *random) { x.pick().step(core.DiskFull{Full: true}) }},
 	{16, "room", func(x *random) { x.pick().step(core.DiskFull{}) }},
 	{1, "heal", func(x *random) { x.heal() }},

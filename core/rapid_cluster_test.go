@@ -49,7 +49,7 @@ func TestRapidCluster(t *testing.T) {
 			"deliver": r.deliverAny, "deliver2": r.deliverAny, "lose": r.lose, "duplicate": r.duplicate,
 			"sync": r.sync, "crash": r.crash, "restart": r.restart, "pause": r.pause, "partition": r.cutLink, "heal": r.heal,
 			"propose": r.proposeAny, "propose2": r.proposeAny, "add": r.add, "remove": r.remove, "transfer": r.transfer, "apply": r.apply,
-			"read": r.readAny, "replace": r.replace, "full": r.full,
+			"read": r.readAny, "replace": r.replace, "full": r.full, "closed": r.closed,
 		})
 		r.recover(t)
 	})
@@ -127,6 +127,12 @@ func (r *randomCluster) sync(t *rapid.T) {
 // full fills a disk, or makes room on it.
 func (r *randomCluster) full(t *rapid.T) {
 	r.running(t).step(core.DiskFull{Full: rapid.Bool().Draw(t, "full")})
+}
+
+// closed has a host report that a member refuses connections, or is connected again,
+// whether or not that is so.
+func (r *randomCluster) closed(t *rapid.T) {
+	r.running(t).step(core.PeerClosed{RaftID: r.one(t).id.RaftID, Closed: rapid.Bool().Draw(t, "closed")})
 }
 
 func (r *randomCluster) crash(t *rapid.T) { r.one(t).crash(rapid.IntRange(0, 6).Draw(t, "keep")) }

@@ -11,7 +11,8 @@ import (
 // times a step.
 type rawNode struct {
 	raw  *raft.RawNode
-	idle bool // nothing is ready; false: the library knows
+	idle bool       // nothing is ready; false: the library knows
+	prop pb.Message // scratch space: the message of a proposal
 }
 
 func (n *rawNode) HasReady() bool {
@@ -46,9 +47,17 @@ func (n *rawNode) ForgetLeader() error {
 	return n.raw.ForgetLeader()
 }
 
-func (n *rawNode) Propose(data []byte) error {
+// Propose appends entries of the leader's at once, or none. The library keeps them and
+// the list, and not the message around them: it forwards none, see Config.raft.
+func (n *rawNode) Propose(entries []*pb.Entry) error {
 	n.idle = false
-	return n.raw.Propose(data)
+	if n.prop.Type == nil {
+		n.prop.Type = pb.MsgProp.Enum()
+	}
+	n.prop.Entries = entries
+	err := n.raw.Step(&n.prop)
+	n.prop.Entries = nil
+	return err
 }
 
 func (n *rawNode) ProposeConfChange(cc pb.ConfChangeI) error {

@@ -3,6 +3,7 @@ package core
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"slices"
 
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -20,17 +21,21 @@ import (
 type Redaction struct {
 	// Over is how many bytes of data stay as they are.
 	Over int
-	// Stand changes data of more than Over bytes, in place. Equal data must become
-	// equal, as one entry comes by several times.
+	// Cut is to how many bytes data of more than Over is cut; 0: not at all.
+	Cut int
+	// Stand, if it is set, changes data of more than Over bytes, or what Cut has left of
+	// it, in place. Equal data must become equal, as one entry comes by several times.
 	Stand func(data []byte)
 
-	copies []byte // their memory
-	unused int    // so many times in a row
+	copies []byte            // their memory, all zeros but for written
+	writes [][]byte          // what of copies is not
+	meet   func(data []byte) // is called in place of a change
+	unused int               // so many times in a row
 }
 
 const (
 	// maxCopyBytes is how much memory is kept for copies.
-	maxCopyBytes = 4 << 20
+	maxCopyBytes = 8 << 20
 	// maxUnused is how many outputs need none of it until it goes.
 	maxUnused = 500
 )
@@ -39,11 +44,17 @@ const (
 // on. Data of at most n bytes, and what was cut to n bytes before, it leaves as it
 // is.
 func Cut(data []byte, n int) {
-	if len(data) <= n || allZero(data[n:]) {
-		return
+	if len(data) > n {
+		putCut(data[:n], data)
+		clear(data[n:])
 	}
-	binary.LittleEndian.PutUint32(data[n-4:], crc(data))
-	clear(data[n:])
+}
+
+// putCut makes head, the beginning of data, what Cut leaves of it.
+func putCut(head, data []byte) {
+	if n := len(head); !allZero(data[n:]) {
+		binary.LittleEndian.PutUint32(head[n-4:], crc(data))
+	}
 }
 
 func allZero(b []byte) bool {
@@ -81,9 +92,25 @@ func (r *Redaction) again() {
 	if r.unused++; len(r.copies) > 0 {
 		r.unused = 0
 	}
-	if r.copies = r.copies[:0]; cap(r.copies) > maxCopyBytes || r.unused >= maxUnused {
-		r.copies = nil
+	if cap(r.copies) > maxCopyBytes || r.unused >= maxUnused {
+		r.copies, r.writes = nil, nil
 	}
+	for _, b := range r.writes {
+		clear(b)
+	}
+	clear(r.writes)
+	r.copies, r.writes = r.copies[:0], r.writes[:0]
+}
+
+// room is n zeros for a copy.
+func (r *Redaction) room(n int) []byte {
+	at := len(r.copies)
+	if cap(r.copies)-at < n { // what was copied before stays where it is
+		r.copies, r.writes = make([]byte, 0, max(n, min(2*cap(r.copies), maxCopyBytes))), nil
+		at = 0
+	}
+	r.copies = r.copies[:at+n]
+	return r.copies[at : at+n : at+n]
 }
 
 // Output returns out, redacted. What changes is a copy, good until the next call of
@@ -173,20 +200,52 @@ func (r *Redaction) in(walk func(*Redaction, []byte) bool, b []byte) bool {
 	return len(b) > r.Over && walk(&Redaction{Over: r.Over}, b)
 }
 
+// copyOf is b, redacted. What is cut is not copied first: there are zeros already.
 func (r *Redaction) copyOf(walk func(*Redaction, []byte) bool, b []byte) []byte {
-	n := len(r.copies)
-	r.copies = append(r.copies, b...) // what was copied before may lie where it did
-	b = r.copies[n:len(r.copies):len(r.copies)]
+	to, done := r.room(len(b)), 0
+	upTo := func(i int) {
+		if i > done {
+			r.writes = append(r.writes, to[done:i])
+			copy(to[done:i], b[done:i])
+		}
+	}
+	r.meet = func(data []byte) {
+		at, n := cap(b)-cap(data), len(data)
+		if &b[at] != &data[0] {
+			panic(fmt.Sprintf("%d bytes of data are not at %d of %d", n, at, len(b)))
+		}
+		if r.Cut > 0 {
+			n = min(n, r.Cut)
+		}
+		upTo(at + n)
+		if n < len(data) {
+			putCut(to[at:at+n], data)
+		}
+		if r.Stand != nil {
+			r.Stand(to[at : at+n])
+		}
+		done = at + len(data)
+	}
 	walk(r, b)
-	return b
+	r.meet = nil
+	upTo(len(b))
+	return to
 }
 
 // What follows redacts protobuf messages as they are written, in place. Without
-// Stand it only looks. Bytes that cannot be read are none of pgraft's.
+// Cut and Stand it only looks. Bytes that cannot be read are none of pgraft's.
 
 func (r *Redaction) data(b []byte) bool {
 	if len(b) <= r.Over {
 		return false
+	}
+	if r.meet != nil {
+		r.meet(b)
+		return true
+	}
+	if r.Cut > 0 {
+		Cut(b, r.Cut)
+		b = b[:min(len(b), r.Cut)]
 	}
 	if r.Stand != nil {
 		r.Stand(b)

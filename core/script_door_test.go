@@ -29,6 +29,11 @@ var doorVerbs = map[string]func(*script){
 	},
 	// unreachable node=1 peer=2: a message could not be sent
 	"unreachable": func(s *script) { s.node().step(core.PeerUnreachable{RaftID: s.nodeAt("peer").id.RaftID}) },
+	// closed node=1 peer=2: its connections ended and its port refuses;  opened: no longer
+	"closed": func(s *script) {
+		s.node().step(core.PeerClosed{RaftID: s.nodeAt("peer").id.RaftID, Closed: true})
+	},
+	"opened": func(s *script) { s.node().step(core.PeerClosed{RaftID: s.nodeAt("peer").id.RaftID}) },
 	// snapshot-failed node=1 peer=2: what the host owes for a snapshot
 	"snapshot-failed": func(s *script) { s.node().step(core.SnapshotSent{RaftID: s.nodeAt("peer").id.RaftID}) },
 	// greet from=1 to=2 [probe]: node 1 dials node 2; its input is merged into the Hello

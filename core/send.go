@@ -12,6 +12,18 @@ import (
 // What a Step sends. A message that may still grow is encoded at its end: messages to
 // one member that follow each other become one where that says the same.
 
+// outgoing is the memory of what is sent, of one message after the other. Nothing points
+// to it between two of them, but for what the heartbeats of one Ready say.
+type outgoing struct {
+	env      corepb.Envelope
+	raft     corepb.Envelope_Raft
+	round    corepb.LeaseRound
+	encoded  []byte            // round
+	said     bool              // round is that of the Ready that is carried out
+	contacts []*corepb.Contact // as many as one round ever had; round has the first of them
+	promise  corepb.LeasePromise
+}
+
 // growing is a message of this Step that is not encoded yet. Nobody changes what the
 // library handed out, within a Step.
 type growing struct {
@@ -29,7 +41,15 @@ type growing struct {
 func (c *Core) send(env *corepb.Envelope) {
 	env.From = c.self
 	c.decorate(env)
-	c.out.Send = append(c.out.Send, Send{To: env.GetTo(), Data: encodeEnvelope(env), Snapshot: env.GetRaft().GetType() == pb.MsgSnap})
+	c.addSend(Send{To: env.GetTo(), Data: encodeEnvelope(env, c.sent.encoded), Snapshot: env.GetRaft().GetType() == pb.MsgSnap})
+}
+
+// addSend makes room for a message to each member where they are likely.
+func (c *Core) addSend(s Send) {
+	if c.out.Send == nil && c.role == raft.StateLeader {
+		c.out.Send = make([]Send, 0, min(len(c.members.List), 8))
+	}
+	c.out.Send = append(c.out.Send, s)
 }
 
 // sendRaft sends a message of the library's.
@@ -53,10 +73,9 @@ func (c *Core) sendRaft(m *pb.Message) {
 
 // raftEnvelope is good until the next one.
 func (c *Core) raftEnvelope(m *pb.Message) *corepb.Envelope {
-	c.sent.Reset()
-	c.sentRaft.Raft = m
-	c.sent.To, c.sent.Body = m.GetTo(), &c.sentRaft
-	return &c.sent
+	c.sent.raft.Raft = m
+	c.sent.env = corepb.Envelope{To: m.GetTo(), Body: &c.sent.raft}
+	return &c.sent.env
 }
 
 // decorate adds what the core says beside the library: the lease's question to
@@ -107,7 +126,7 @@ func (c *Core) knowsMore() bool { return c.members.Version >= forwardsMoreVersio
 // grow adds a message that may still grow.
 func (c *Core) grow(to uint64, g growing) {
 	g.at = len(c.out.Send)
-	c.out.Send = append(c.out.Send, Send{To: to})
+	c.addSend(Send{To: to})
 	c.growing = append(c.growing, g)
 }
 
@@ -183,18 +202,18 @@ func (c *Core) encodeGrown() {
 	for i := range c.growing {
 		g := &c.growing[i]
 		s := &c.out.Send[g.at]
-		env := &c.sent
-		switch env.Reset(); {
+		env := &c.sent.env
+		switch *env = (corepb.Envelope{}); {
 		case g.raft != nil:
-			c.sentRaft.Raft = g.raft
-			env.Body = &c.sentRaft
+			c.sent.raft.Raft = g.raft
+			env.Body = &c.sent.raft
 		case g.forward != nil:
 			env.Body = &corepb.Envelope_Forward{Forward: g.forward}
 		default:
 			env.Body = &corepb.Envelope_ForwardReply{ForwardReply: g.reply}
 		}
 		env.From, env.To = c.self, s.To
-		s.Data = encodeEnvelope(env)
+		s.Data = encodeEnvelope(env, nil)
 	}
 	clear(c.growing)
 	c.growing = c.growing[:0]

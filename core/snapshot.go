@@ -16,7 +16,10 @@ import (
 // that a restart is short and memory bounded.
 func (c *Core) markWhenDue() {
 	n := c.machine.index
-	if n == c.storage.marked || n-c.storage.marked < c.cfg.SnapshotEntries && c.log.bytesBetween(c.log.newest(), n) < c.cfg.MaxTailBytes/2 {
+	if n == c.storage.lookedAt {
+		return
+	}
+	if c.storage.lookedAt = n; n == c.storage.marked || n-c.storage.marked < c.cfg.SnapshotEntries && c.log.bytesBetween(c.log.newest(), n) < c.cfg.MaxTailBytes/2 {
 		return
 	}
 	s := c.machine.snapshot()

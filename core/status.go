@@ -104,7 +104,7 @@ func (c *Core) MemberStatuses() []MemberStatus {
 		case id == c.lead:
 			s.Match = c.last
 		default:
-			if p := c.peers[id]; p != nil && p.contact != nil {
+			if p := c.peers.of(id); p != nil && p.contact != nil {
 				s.Match = p.contact.GetMatch()
 				s.SilentMillis = p.contact.GetSilentMillis()
 				if s.SilentMillis != neverHeard {

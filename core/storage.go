@@ -17,6 +17,7 @@ type storage struct {
 	libApplied  uint64 // what the library knows to be applied
 	marked      uint64 // index of the newest mark handed out
 	durableMark uint64 // index of the newest mark that is stored
+	lookedAt    uint64 // applied index at which it was looked last whether a mark is due
 	// due is what the newest commit index that was not handed out goes with; zero: there
 	// is none. It goes out with the next batch, at a tick at the latest.
 	due HardState
@@ -80,13 +81,14 @@ func (c *Core) persist(m *pb.Message, sync bool, before uint64) {
 		}
 	}
 	if m.Term != nil {
-		p.HardState = &HardState{Term: m.GetTerm(), Vote: m.GetVote(), Commit: m.GetCommit()}
-		p.Sync = p.Sync || c.log.changesMembers(before, m.GetCommit())
+		hard := HardState{Term: m.GetTerm(), Vote: m.GetVote(), Commit: m.GetCommit()}
+		if p.Sync = p.Sync || c.log.changesMembers(before, hard.Commit); p.Sync {
+			p.HardState = new(hard)
+		} else {
+			c.storage.due = hard
+		}
 	}
 	if !p.Sync {
-		if p.HardState != nil {
-			c.storage.due = *p.HardState
-		}
 		c.respondLater(m.GetResponses())
 		return
 	}

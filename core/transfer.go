@@ -149,7 +149,7 @@ func (c *Core) giveUpTransfer(why string, a ...any) {
 // on its way out would hand leadership on, maybe back; 0 if there is none. One
 // whose disk is full comes after those with room, as it takes no entries. One
 // that has asked to be removed is the last choice: it may have been restarted and
-// have forgotten it.
+// have forgotten it. One that has closed its connections is none.
 func (c *Core) successor(up func(uint64) bool) uint64 {
 	best := uint64(0)
 	progress := c.progress()
@@ -166,7 +166,7 @@ func (c *Core) successor(up func(uint64) bool) uint64 {
 		return progress.of(v).match > progress.of(best).match
 	}
 	for _, v := range c.conf.GetVoters() {
-		if v != c.self && up(v) && !c.goes(v) && better(v) {
+		if v != c.self && up(v) && !c.closed(v) && !c.goes(v) && better(v) {
 			best = v
 		}
 	}

@@ -3,6 +3,8 @@ package core
 import (
 	"fmt"
 
+	pb "go.etcd.io/raft/v3/raftpb"
+
 	"github.com/pgraft/pgraft/core/corepb"
 )
 
@@ -84,18 +86,17 @@ type announcement struct {
 	version uint32
 }
 
-// announced takes what a member says in its answer to a round. A later round's answer
+// hear takes what a member says in its answer to a round. A later round's answer
 // counts, as the member may have been restarted with another build; of two lives that
 // answer the same round, the older build.
-func (l *lease) announced(from, round, opened uint64, newest uint32) {
+func (a *announcement) hear(round, opened uint64, newest uint32) {
 	newest = max(newest, OldestVersion)
-	switch a, ok := l.said[from]; {
-	case ok && round < a.round:
-	case ok && round == a.round:
+	switch {
+	case round < a.round:
+	case round == a.round:
 		a.version = min(a.version, newest)
-		l.said[from] = a
 	default:
-		l.said[from] = announcement{round, opened, newest}
+		*a = announcement{round, opened, newest}
 	}
 }
 
@@ -107,7 +108,7 @@ func (c *Core) knownByAll() uint32 {
 		if m.GetRaftId() == c.self {
 			continue
 		}
-		a := c.lease.said[m.GetRaftId()]
+		a := c.lease.answered(m.GetRaftId()).said
 		if a.round == 0 || c.now-a.opened >= uint64(c.cfg.ElectionTicks) {
 			return 0
 		}
@@ -128,7 +129,7 @@ func (c *Core) raiseVersion() bool {
 	if v <= c.members.Version || c.anyFull() {
 		return false
 	}
-	if err := c.rn.Propose(marshal(&corepb.Command{ClusterVersion: v})); err != nil {
+	if err := c.rn.Propose([]*pb.Entry{{Data: marshal(&corepb.Command{ClusterVersion: v})}}); err != nil {
 		return false
 	}
 	c.last++
@@ -155,12 +156,12 @@ func (c *Core) versionRaised() {
 // newestOf is the newest version that a member's build knows, as far as this node
 // knows; 0 if it does not.
 func (c *Core) newestOf(id uint64) uint32 {
-	p := c.peers[id]
+	p := c.peers.of(id)
 	switch {
 	case id == c.self:
 		return c.cfg.Newest
 	case c.lead == c.self:
-		return c.lease.said[id].version
+		return c.lease.answered(id).said.version
 	case p == nil:
 		return 0
 	case id == c.lead:

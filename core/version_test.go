@@ -40,11 +40,11 @@ func TestAnnouncementOfTwoLives(t *testing.T) {
 		{"two lives answer one round", []answer{{2, 2}, {2, 0}}, 1},
 		{"and the former one is late", []answer{{2, 0}, {2, 2}}, 1},
 	} {
-		l := lease{said: map[uint64]announcement{}}
+		var said announcement
 		for _, a := range x.answers {
-			l.announced(7, a.round, 10*a.round, a.newest)
+			said.hear(a.round, 10*a.round, a.newest)
 		}
-		if got := l.said[7].version; got != x.want {
+		if got := said.version; got != x.want {
 			t.Errorf("%s: version %d, want %d", x.name, got, x.want)
 		}
 	}

@@ -12,30 +12,30 @@ import (
 // commands. The bytes are protobuf's own; going through its tables costs more than all
 // else that a core does with a message. Everything else goes that way (encode.go).
 
-// encodeEnvelope is marshal of env.
-func encodeEnvelope(env *corepb.Envelope) []byte {
+// encodeEnvelope is marshal of env; round is encodeRound of what is in it.
+func encodeEnvelope(env *corepb.Envelope, round []byte) []byte {
 	n, ok := bodySize(env)
 	if !ok || env.GetKnownCommit() != nil {
 		return marshal(env)
 	}
 	// The body is last, as protobuf has it.
-	round, promise := env.GetLeaseRound(), env.GetLeasePromise()
-	b := make(inputBytes, 0, 4+2*protowire.SizeVarint(^uint64(0))+frame(n)+2+frame(roundSize(round))+frame(promiseSize(promise)))
+	promise := env.GetLeasePromise()
+	size := numberSize(env.GetFrom()) + numberSize(env.GetTo()) + frame(n)
+	if env.LeaseRound != nil {
+		size += frame(len(round))
+	}
+	if promise != nil {
+		size += frame(promiseSize(promise))
+	}
+	if env.GetFull() {
+		size += 3
+	}
+	b := make(inputBytes, 0, size)
 	b.number(1, env.GetFrom())
 	b.number(2, env.GetTo())
-	if round != nil {
-		b.head(10, roundSize(round))
-		b.number(1, round.GetRound())
-		for _, k := range round.GetContacts() {
-			b.head(2, contactSize(k))
-			b.number(1, k.GetRaftId())
-			b.number(2, k.GetSilentMillis())
-			b.number(3, k.GetMatch())
-			b.number(4, uint64(k.GetAlarm()))
-			b.number(6, protowire.EncodeBool(k.GetFull()))
-			b.number(7, uint64(k.GetNewest()))
-		}
-		b.number(6, uint64(round.GetNewest()))
+	if env.LeaseRound != nil {
+		b.head(10, len(round))
+		b = append(b, round...)
 	}
 	if promise != nil {
 		b.head(11, promiseSize(promise))
@@ -99,14 +99,18 @@ func setSize(p *uint64) int {
 	return 1 + protowire.SizeVarint(*p)
 }
 
-func (b *inputBytes) head(field protowire.Number, n int) {
-	*b = protowire.AppendVarint(protowire.AppendTag(*b, field, protowire.BytesType), uint64(n))
-}
-
 // set appends a number that is there, be it zero.
 func (b *inputBytes) set(field protowire.Number, p *uint64) {
 	if p != nil {
-		*b = protowire.AppendVarint(protowire.AppendTag(*b, field, protowire.VarintType), *p)
+		b.always(field, *p)
+	}
+}
+
+// setBytes appends bytes that are there, be they none.
+func (b *inputBytes) setBytes(field protowire.Number, v []byte) {
+	if v != nil {
+		b.head(field, len(v))
+		*b = append(*b, v...)
 	}
 }
 
@@ -129,7 +133,7 @@ func raftSize(m *pb.Message) int {
 
 func (b *inputBytes) raft(m *pb.Message) {
 	if m.Type != nil {
-		b.set(1, new(uint64(*m.Type)))
+		b.always(1, uint64(*m.Type))
 	}
 	b.set(2, m.To)
 	b.set(3, m.From)
@@ -139,25 +143,22 @@ func (b *inputBytes) raft(m *pb.Message) {
 	for _, e := range m.Entries {
 		b.head(7, entrySize(e))
 		if e.Type != nil {
-			b.set(1, new(uint64(*e.Type)))
+			b.always(1, uint64(*e.Type))
 		}
 		b.set(2, e.Term)
 		b.set(3, e.Index)
-		if e.Data != nil {
-			*b = protowire.AppendBytes(protowire.AppendTag(*b, 4, protowire.BytesType), e.Data)
-		}
+		b.setBytes(4, e.Data)
 	}
 	b.set(8, m.Commit)
 	if m.Reject != nil {
-		b.set(10, new(protowire.EncodeBool(*m.Reject)))
+		b.always(10, protowire.EncodeBool(*m.Reject))
 	}
 	b.set(11, m.RejectHint)
-	if m.Context != nil {
-		*b = protowire.AppendBytes(protowire.AppendTag(*b, 12, protowire.BytesType), m.Context)
-	}
+	b.setBytes(12, m.Context)
 	b.set(13, m.Vote)
 }
 
+// entrySize is proto.Size of e.
 func entrySize(e *pb.Entry) int {
 	n := setSize(e.Term) + setSize(e.Index)
 	if e.Type != nil {
@@ -218,15 +219,20 @@ func (b *inputBytes) forwardReply(r *corepb.ForwardReply) {
 	}
 }
 
-func roundSize(r *corepb.LeaseRound) int {
-	if r == nil {
-		return 0
-	}
-	n := numberSize(r.GetRound()) + numberSize(uint64(r.GetNewest()))
+// encodeRound appends r to b.
+func encodeRound(b inputBytes, r *corepb.LeaseRound) []byte {
+	b.number(1, r.GetRound())
 	for _, k := range r.GetContacts() {
-		n += frame(contactSize(k))
+		b.head(2, contactSize(k))
+		b.number(1, k.GetRaftId())
+		b.number(2, k.GetSilentMillis())
+		b.number(3, k.GetMatch())
+		b.number(4, uint64(k.GetAlarm()))
+		b.number(6, protowire.EncodeBool(k.GetFull()))
+		b.number(7, uint64(k.GetNewest()))
 	}
-	return n
+	b.number(6, uint64(r.GetNewest()))
+	return b
 }
 
 func contactSize(k *corepb.Contact) int {

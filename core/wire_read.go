@@ -7,59 +7,51 @@ import (
 	"github.com/pgraft/pgraft/core/corepb"
 )
 
-// decodeEnvelope is unmarshal of b into env; body is what a message of the library's is
-// put into. Whatever is not known here, protobuf reads.
-func decodeEnvelope(b []byte, env *corepb.Envelope, body *corepb.Envelope_Raft) error {
-	env.Reset()
-	if readEnvelope(b, env, body) {
-		return nil
-	}
-	return unmarshal(b, env) // resets it
-}
-
-// reader takes the fields of one message, in any order.
+// reader takes the fields of one message, in any order. It moves on by a number: a slice
+// of what is left would be a pointer, which costs more to write while garbage is collected.
 type reader struct {
 	b   []byte
+	at  int
 	bad bool
 }
 
 // next takes a field: its bytes, or its number.
 func (r *reader) next() (field protowire.Number, bytes []byte, number uint64, ok bool) {
-	if r.bad || len(r.b) == 0 {
+	b := r.b[r.at:]
+	if r.bad || len(b) == 0 {
 		return 0, nil, 0, false
 	}
-	// A tag of one byte and a number of one, as nearly all are.
-	if b := r.b; len(b) > 1 && b[0] < 0x80 && b[0] > 7 && b[0]&7 == byte(protowire.VarintType) && b[1] < 0x80 {
-		r.b = b[2:]
-		return -protowire.Number(b[0] >> 3), nil, uint64(b[1]), true
-	}
-	field, typ, n := protowire.ConsumeTag(r.b)
-	if n < 0 {
+	typ, n := protowire.Type(0), 1
+	if tag := b[0]; tag < 0x80 && tag > 7 { // a tag of one byte, as nearly all are
+		field, typ = protowire.Number(tag>>3), protowire.Type(tag&7)
+		if typ == protowire.VarintType && len(b) > 1 && b[1] < 0x80 {
+			r.at += 2
+			return -field, nil, uint64(b[1]), true
+		}
+	} else if field, typ, n = protowire.ConsumeTag(b); n < 0 {
 		r.bad = true
 		return 0, nil, 0, false
 	}
-	r.b = r.b[n:]
+	size := -1
 	switch typ {
 	case protowire.VarintType:
-		number, n = protowire.ConsumeVarint(r.b)
+		number, size = protowire.ConsumeVarint(b[n:])
 		field = -field
 	case protowire.BytesType:
-		bytes, n = protowire.ConsumeBytes(r.b)
-	default:
-		n = -1
+		bytes, size = protowire.ConsumeBytes(b[n:])
 	}
-	if n < 0 {
+	if size < 0 {
 		r.bad = true
 		return 0, nil, 0, false
 	}
-	r.b = r.b[n:]
+	r.at += n + size
 	return field, bytes, number, true
 }
 
 // The fields of a reader: numbers have a minus sign.
 
-func readEnvelope(b []byte, env *corepb.Envelope, body *corepb.Envelope_Raft) bool {
-	r := reader{b: b}
+func (in *incoming) readEnvelope(b []byte) bool {
+	env, r := &in.env, reader{b: b}
 	for {
 		field, v, n, ok := r.next()
 		if !ok {
@@ -71,18 +63,20 @@ func readEnvelope(b []byte, env *corepb.Envelope, body *corepb.Envelope_Raft) bo
 		case field == -2:
 			env.To = n
 		case field == 3 && env.Body == nil:
-			if body.Raft = readRaft(v); body.Raft == nil {
+			if in.body.Raft = in.readRaft(v); in.body.Raft == nil {
 				return false
 			}
-			env.Body = body
+			env.Body = &in.body
 		case field == 10 && env.LeaseRound == nil:
-			if env.LeaseRound = readRound(v); env.LeaseRound == nil {
+			if !in.readRound(v) {
 				return false
 			}
+			env.LeaseRound = &in.round
 		case field == 11 && env.LeasePromise == nil:
-			if env.LeasePromise = readPromise(v); env.LeasePromise == nil {
+			if !in.readPromise(v) {
 				return false
 			}
+			env.LeasePromise = &in.promise
 		case field == -21:
 			env.Full = protowire.DecodeBool(n)
 		default:
@@ -97,7 +91,7 @@ type raftMessage struct {
 	kind   pb.MessageType
 	reject bool
 
-	to, from, term, logTerm, index, commit, rejectHint, vote uint64
+	to, term, logTerm, index, commit, rejectHint, vote uint64
 }
 
 // raftEntry is an entry with the memory that its fields point to.
@@ -109,8 +103,12 @@ type raftEntry struct {
 
 // readRaft returns nil if protobuf has to read b. The entries of a message lie side by
 // side, and so does their data: they stay and go together.
-func readRaft(b []byte) *pb.Message {
-	m := &raftMessage{}
+func (in *incoming) readRaft(b []byte) *pb.Message {
+	m := &in.raft
+	if !frequent(b) {
+		m = &raftMessage{}
+	}
+	*m = raftMessage{}
 	entries, bytes := 0, 0
 	r := reader{b: b}
 	for {
@@ -124,7 +122,7 @@ func readRaft(b []byte) *pb.Message {
 		case -2:
 			m.to, m.To = n, &m.to
 		case -3:
-			m.from, m.From = n, &m.from
+			m.From = new(n)
 		case -4:
 			m.term, m.Term = n, &m.term
 		case -5:
@@ -147,16 +145,30 @@ func readRaft(b []byte) *pb.Message {
 			return nil
 		}
 	}
-	if r.bad || entries > 0 && !m.readEntries(b, entries, bytes) {
+	if r.bad || entries > 0 && !m.readEntries(b, entries, bytes) || m == &in.raft && !isFrequent(m.kind) {
 		return nil
 	}
 	return &m.Message
 }
 
+// makeEntries makes count entries, and an empty list for them in m: one alone, as most are
+// where the load is low, in one piece.
+func (m *raftMessage) makeEntries(count int) []raftEntry {
+	if count == 1 {
+		one := new(struct {
+			entry [1]raftEntry
+			list  [1]*pb.Entry
+		})
+		m.Entries = one.list[:0]
+		return one.entry[:]
+	}
+	m.Entries = make([]*pb.Entry, 0, count)
+	return make([]raftEntry, count)
+}
+
 // readEntries reads the count entries in b, which are so many bytes long together.
 func (m *raftMessage) readEntries(b []byte, count, bytes int) bool {
-	es, data := make([]raftEntry, count), make([]byte, 0, bytes)
-	m.Entries = make([]*pb.Entry, 0, count)
+	es, data := m.makeEntries(count), make([]byte, 0, bytes)
 	for r := (reader{b: b}); ; {
 		field, v, _, ok := r.next()
 		if !ok {
@@ -194,43 +206,54 @@ func (m *raftMessage) readEntries(b []byte, count, bytes int) bool {
 	}
 }
 
-func readRound(b []byte) *corepb.LeaseRound {
-	m := &corepb.LeaseRound{}
+func (in *incoming) readRound(b []byte) bool {
+	m, n := &in.round, 0
+	m.Round, m.Contacts, m.Newest = 0, nil, 0
+	if len(in.contacts) > maxKeptContacts {
+		in.contacts = nil
+	}
 	r := reader{b: b}
 	for {
-		field, v, n, ok := r.next()
+		field, v, x, ok := r.next()
 		if !ok {
 			break
 		}
 		switch field {
 		case -1:
-			m.Round = n
+			m.Round = x
 		case 2:
-			k := readContact(v)
-			if k == nil {
-				return nil
+			if in.contacts = someContact(in.contacts, n); !readContact(v, in.contacts[n]) {
+				return false
 			}
-			m.Contacts = append(m.Contacts, k)
+			n++
 		case -6:
-			m.Newest = uint32(n)
+			m.Newest = uint32(x)
 		default:
-			return nil
+			return false
 		}
 	}
-	if r.bad {
-		return nil
+	if n > 0 {
+		m.Contacts = in.contacts[:n:n]
 	}
-	return m
+	return !r.bad
 }
 
-func readContact(b []byte) *corepb.Contact {
-	m := &corepb.Contact{}
+// readNumbers gives all fields to set, which says whether it knows them.
+func readNumbers(b []byte, set func(field protowire.Number, n uint64) bool) bool {
 	r := reader{b: b}
 	for {
 		field, _, n, ok := r.next()
 		if !ok {
-			break
+			return !r.bad
 		}
+		if !set(field, n) {
+			return false
+		}
+	}
+}
+
+func readContact(b []byte, m *corepb.Contact) bool {
+	return readNumbers(b, func(field protowire.Number, n uint64) bool {
 		switch field {
 		case -1:
 			m.RaftId = n
@@ -245,23 +268,16 @@ func readContact(b []byte) *corepb.Contact {
 		case -7:
 			m.Newest = uint32(n)
 		default:
-			return nil
+			return false
 		}
-	}
-	if r.bad {
-		return nil
-	}
-	return m
+		return true
+	})
 }
 
-func readPromise(b []byte) *corepb.LeasePromise {
-	m := &corepb.LeasePromise{}
-	r := reader{b: b}
-	for {
-		field, _, n, ok := r.next()
-		if !ok {
-			break
-		}
+func (in *incoming) readPromise(b []byte) bool {
+	m := &in.promise
+	m.Round, m.Millis, m.Alarm, m.Newest = 0, 0, 0, 0
+	return readNumbers(b, func(field protowire.Number, n uint64) bool {
 		switch field {
 		case -1:
 			m.Round = n
@@ -272,11 +288,8 @@ func readPromise(b []byte) *corepb.LeasePromise {
 		case -6:
 			m.Newest = uint32(n)
 		default:
-			return nil
+			return false
 		}
-	}
-	if r.bad {
-		return nil
-	}
-	return m
+		return true
+	})
 }

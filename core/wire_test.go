@@ -108,13 +108,14 @@ func (r envelopes) draw() *corepb.Envelope {
 // bytes, damaged ones too, is what protobuf reads.
 func TestWireIsProtobuf(t *testing.T) {
 	r := envelopes{rand.New(rand.NewPCG(1, 2))}
-	var body corepb.Envelope_Raft
+	var in incoming // one after the other, as in a core
 	read, refused := 0, 0
 	same := func(b []byte) {
-		var mine, theirs corepb.Envelope
-		err, want := decodeEnvelope(b, &mine, &body), proto.Unmarshal(b, &theirs)
-		if (err == nil) != (want == nil) || err == nil && !proto.Equal(&mine, &theirs) {
-			t.Fatalf("%x is read as\n%v, %v, by protobuf as\n%v, %v", b, &mine, err, &theirs, want)
+		var theirs corepb.Envelope
+		mine, err := in.decode(b)
+		want := proto.Unmarshal(b, &theirs)
+		if (err == nil) != (want == nil) || err == nil && !proto.Equal(mine, &theirs) {
+			t.Fatalf("%x is read as\n%v, %v, by protobuf as\n%v, %v", b, mine, err, &theirs, want)
 		}
 		if read++; err != nil {
 			refused++
@@ -122,9 +123,12 @@ func TestWireIsProtobuf(t *testing.T) {
 	}
 	for range 5000 {
 		env := r.draw()
-		b, want := encodeEnvelope(env), marshal(env)
+		b, want := encodeEnvelope(env, encodeRound(nil, env.GetLeaseRound())), marshal(env)
 		if !bytes.Equal(b, want) {
 			t.Fatalf("%v is\n%x, protobuf writes\n%x", env, b, want)
+		}
+		if _, own := bodySize(env); own && env.KnownCommit == nil && cap(b) != len(b) {
+			t.Fatalf("room for %d bytes was made for %d", cap(b), len(b))
 		}
 		same(b)
 		for range 8 {

@@ -24,6 +24,43 @@ func stuckCluster(t *testing.T) (c cluster, alone *member) {
 	return c, alone
 }
 
+// Close of a leader hands leadership over: another one leads in the next term, and
+// nobody has called an election.
+func TestCloseHandsOver(t *testing.T) {
+	// A heartbeat interval that a busy machine keeps easily.
+	c := newCluster(t, 3, func(m *member) { m.cfg.ElectionTimeout, m.cfg.HeartbeatInterval = 5*time.Second, 500*time.Millisecond })
+	old := c.leader()
+	term := old.view().Core.Term
+	before := map[*member]uint64{}
+	for _, m := range c.followers() {
+		before[m] = m.view().Core.Campaigns
+	}
+	old.stop()
+	l := c.leader()
+	if s := l.view().Core; s.Term != term+1 {
+		t.Errorf("node %d leads in term %d, after term %d", l.cfg.NodeID, s.Term, term)
+	}
+	for m, n := range before {
+		if s := m.view().Core; s.Campaigns != n {
+			t.Errorf("node %d has called %d elections", m.cfg.NodeID, s.Campaigns-n)
+		}
+	}
+	log := old.log.String()
+	said := fmt.Sprintf("handing leadership to node %d", l.cfg.NodeID)
+	if over := "this node no longer leads: leadership is handed to"; !strings.Contains(log, said) || !strings.Contains(log, over) {
+		t.Errorf("want %q and %q in the log of node %d", said, over, old.cfg.NodeID)
+	}
+}
+
+// Close of a leader hands leadership to nobody who does not answer, and comes to its end.
+func TestCloseDoesNotWaitForSuccessor(t *testing.T) {
+	_, alone := stuckCluster(t)
+	alone.stop()
+	if log := alone.log.String(); strings.Contains(log, "handing leadership") {
+		t.Errorf("node %d hands leadership to somebody who is down", alone.cfg.NodeID)
+	}
+}
+
 // Close answers whoever waits: the outcome of what was asked is not known.
 func TestCloseWhileRequestsWait(t *testing.T) {
 	const waiters = 20

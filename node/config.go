@@ -79,9 +79,12 @@ type Config struct {
 // maxTick bounds the length of a tick from above: the clock's resolution.
 const maxTick = 100 * time.Millisecond
 
-// electionTicks is the least number of ticks in an election timeout: the lease
-// loses a few to rounding.
-const electionTicks = 10
+// electionTicks and heartbeatTicks are the least numbers of ticks in an election timeout
+// and in a heartbeat interval: promises and leases lose a few to rounding.
+const (
+	electionTicks  = 10
+	heartbeatTicks = 2
+)
 
 // fileMode is what files outside DataDir are made with, less the umask.
 const fileMode = 0o640
@@ -100,7 +103,7 @@ const traceDir = "trace"
 
 // tick is the length of a tick for these timeouts.
 func (c Config) tick() time.Duration {
-	return max(min(maxTick, c.HeartbeatInterval, c.ElectionTimeout/electionTicks).Truncate(time.Millisecond), time.Millisecond)
+	return max(min(maxTick, c.HeartbeatInterval/heartbeatTicks, c.ElectionTimeout/electionTicks).Truncate(time.Millisecond), time.Millisecond)
 }
 
 // Validate refuses what cannot work, naming the values.

@@ -13,3 +13,10 @@ func (n *Node) DiskHangs() bool {
 	defer n.mu.Unlock()
 	return n.diskHangs()
 }
+
+// Kill ends n as a process that dies does, as far as the others can tell: a leader hands
+// nothing over.
+func (n *Node) Kill() error {
+	n.closing.Do(func() { n.closed = n.end() })
+	return n.closed
+}

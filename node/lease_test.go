@@ -62,6 +62,9 @@ func TestOneLeaseAtATime(t *testing.T) {
 		killed := round%2 == 0
 		if killed {
 			old.out.freeze(true)
+			if err := old.Kill(); err != nil {
+				t.Fatal(err)
+			}
 		}
 		old.stop()
 		next := c.leader()

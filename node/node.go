@@ -320,7 +320,8 @@ func (n *Node) running() (*runner, error) {
 // says otherwise, and after how long others take a disk for one that hangs.
 const closeLimit = 4 * time.Second
 
-// Close stops everything and closes the store. Every call returns when that is
+// Close stops everything and closes the store. A leader hands leadership over before,
+// which takes a heartbeat interval at most. Every call returns when that is
 // done, with what came of it, or after CloseLimit with ErrDiskHangs: then the
 // store is as a crash would leave it, and what it had not written was not
 // acknowledged. If the process goes on, so does the closing.
@@ -338,6 +339,12 @@ func (n *Node) Close() error {
 }
 
 func (n *Node) close() error {
+	n.handOver()
+	return n.end()
+}
+
+// end stops everything, whoever leads.
+func (n *Node) end() error {
 	close(n.ended)
 	n.mu.Lock()
 	run := n.run

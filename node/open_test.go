@@ -114,5 +114,6 @@ func (silent) Hello(*corepb.Member) *corepb.Hello      { return nil }
 func (silent) Greet(*corepb.Hello) *corepb.Welcome     { return nil }
 func (silent) Receive(uint64, [][]byte) bool           { return false }
 func (silent) Unreachable(uint64)                      {}
+func (silent) Closed(uint64, bool)                     {}
 func (silent) SnapshotSent(uint64, bool)               {}
 func (silent) Refused(*corepb.Member, *corepb.Welcome) {}

@@ -105,6 +105,12 @@ func (p *peers) Unreachable(raftID uint64) {
 	}
 }
 
+func (p *peers) Closed(raftID uint64, closed bool) {
+	if r := (*Node)(p).runner(); r != nil {
+		r.serve(r.in.force(core.PeerClosed{RaftID: raftID, Closed: closed}), ownRounds)
+	}
+}
+
 func (p *peers) SnapshotSent(raftID uint64, ok bool) {
 	if r := (*Node)(p).runner(); r != nil {
 		r.serve(r.in.force(core.SnapshotSent{RaftID: raftID, OK: ok}), ownRounds)

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// A tick is the heartbeat interval where that is shorter than 100 ms, and never
+// A tick is half a heartbeat interval where that is shorter than 100 ms, and never
 // so long that an election timeout has less than ten.
 func TestTick(t *testing.T) {
 	for _, c := range []struct{ election, heartbeat, want time.Duration }{
-		{time.Second, 100 * time.Millisecond, 100 * time.Millisecond},
+		{time.Second, 100 * time.Millisecond, 50 * time.Millisecond},
 		{time.Minute, 5 * time.Second, 100 * time.Millisecond},
-		{time.Second, 20 * time.Millisecond, 20 * time.Millisecond},
+		{time.Second, 20 * time.Millisecond, 10 * time.Millisecond},
 		{300 * time.Millisecond, 100 * time.Millisecond, 30 * time.Millisecond},
 		{30 * time.Millisecond, 10 * time.Millisecond, 3 * time.Millisecond},
 	} {

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/trace"
 	"github.com/pgraft/pgraft/node"
 	"github.com/pgraft/pgraft/node/recorder"
@@ -23,6 +24,7 @@ type replayed struct {
 	trace.Player
 	inputs, starts int
 	notes          string
+	closed         []core.PeerClosed
 }
 
 // replayTrace replays all of them. The replay must not differ.
@@ -53,6 +55,11 @@ func replayTrace(t testing.TB, dir string) *replayed {
 			case *trace.Input:
 				if p.inputs++; !step.Same() {
 					t.Fatalf("%s: input %d, %T %+v, leads to something else in a replay: %+v", path, p.Seq(), step.Input, step.Input, step.Output)
+				}
+				for in := range core.Each(step.Input) {
+					if in, ok := in.(core.PeerClosed); ok {
+						p.closed = append(p.closed, in)
+					}
 				}
 			}
 		}

@@ -29,6 +29,7 @@ const (
 	checkChange     = "change-answered"    // what an operator is told of a change is so
 	checkLease      = "one-lease"          // is_leader() is true on one node at most
 	checkPromise    = "promise-kept"       // no vote against a lease that it promised; a lease rests on a quorum's promises
+	checkTurn       = "stands-in-turn"     // an election begins after a timeout of silence, or in turn once the leader is closed
 	checkBounds     = "bounds"             // queues, messages and logs stay within their bounds
 	checkFresh      = "fresh-read"         // a read sees what was acknowledged before it
 	checkReads      = "log-read"           // an entry read back is the one committed
@@ -54,7 +55,7 @@ const stopped = "stopped"
 // Checks lists the checkers by name.
 func Checks() []string {
 	return []string{checkPanic, checkLeader, checkLog, checkComplete, checkCommitted, checkApplied, checkBack, checkDurable,
-		checkQuorum, checkAck, checkRequest, checkOutcome, checkMembers, checkAlive, checkChange, checkLease, checkPromise, checkBounds, checkFresh, checkReads, checkLinear, checkRecover, checkAvailable, checkStatus, checkRestore, checkVersion,
+		checkQuorum, checkAck, checkRequest, checkOutcome, checkMembers, checkAlive, checkChange, checkLease, checkPromise, checkTurn, checkBounds, checkFresh, checkReads, checkLinear, checkRecover, checkAvailable, checkStatus, checkRestore, checkVersion,
 		checkLiveness, checkStart, checkTransition, checkDatabase, checkRetain, checkHistory, checkAnswer, checkOrder}
 }
 
@@ -248,6 +249,7 @@ func (c *checks) sent(n *node, s *core.Send, i *wireInfo) {
 	switch i.kind {
 	case pb.MsgPreVote:
 		c.stirs(n)
+		c.inTurn(n)
 	case pb.MsgAppResp:
 		c.spoken(n, core.Send{To: s.To}, i)
 	case pb.MsgVoteResp:

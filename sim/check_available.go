@@ -157,6 +157,6 @@ func (n *node) connected(x *node) bool {
 
 // clear says that no fault is in force that keeps messages.
 func (l *link) clear() bool {
-	return l.cut == 0 && l.slow == 0 && l.small == 0 && l.narrow == 0 && l.snapCut == 0 && l.loss.perMillion == 0 &&
+	return l.cut == 0 && l.reject == 0 && l.slow == 0 && l.small == 0 && l.narrow == 0 && l.snapCut == 0 && l.loss.perMillion == 0 &&
 		l.reorder.perMillion == 0 && l.extra == 0 && l.heldUntil <= l.from.w.now
 }

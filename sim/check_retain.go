@@ -182,7 +182,8 @@ func (c *checks) takesPart(n *node) bool {
 }
 
 // saysMissing: that entries are in no log is said only if no member of those that
-// the node knows has them.
+// the node knows has them. In an older copy there can be entries that its member had
+// dropped: what it said of them before that was true, and may arrive after it.
 func (c *checks) saysMissing(n *node, g core.Gap) {
 	if n.foreign() {
 		return
@@ -190,7 +191,7 @@ func (c *checks) saysMissing(n *node, g core.Gap) {
 	for _, m := range n.members.List {
 		x := c.w.nodes[core.NodeID(m.GetRaftId())-1]
 		d := x.disk.dir
-		if x == n || d.identity.RaftID != m.GetRaftId() || m.GetRole() == corepb.Role_LEAVING || n.seen.before.Get(m.GetRaftId()) == nil {
+		if x == n || d.identity.RaftID != m.GetRaftId() || d.had != 0 || m.GetRole() == corepb.Role_LEAVING || n.seen.before.Get(m.GetRaftId()) == nil {
 			continue // the last: a later input of the batch added it
 		}
 		for i := max(g.From, d.first); i <= min(g.To, d.commit()); i++ {

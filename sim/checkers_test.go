@@ -95,6 +95,9 @@ func TestCheckersFire(t *testing.T) {
 			f.disk.dir.hard = core.HardState{Term: f.status.Term + 1, Vote: f.identity.RaftID}
 			w.checks.sent(f, &core.Send{To: 1 << 40}, &wireInfo{body: bodyRaft, kind: pb.MsgVote, term: f.status.Term + 1})
 		},
+		checkTurn: func(t *testing.T, w *World, l, f *node) {
+			w.checks.sent(f, &core.Send{To: l.identity.RaftID}, &wireInfo{body: bodyRaft, kind: pb.MsgPreVote, term: f.status.Term + 1})
+		},
 		checkBounds: func(t *testing.T, w *World, l, f *node) {
 			w.checks.sent(f, &core.Send{Data: make([]byte, maxMessage+1)}, &wireInfo{body: bodyRaft, kind: pb.MsgApp})
 		},
@@ -307,6 +310,10 @@ func TestCheckersFireToo(t *testing.T) {
 			}
 			b.inputs = []arrival{{p: &packet{data: data, info: peek(data)}}}
 			b.end()
+		}},
+		"a vote asked for before a turn": {checkTurn, func(w *World, l, f *node) {
+			f.isTold(core.PeerClosed{RaftID: l.identity.RaftID, Closed: true})
+			w.checks.sent(f, &core.Send{To: l.identity.RaftID}, &wireInfo{body: bodyRaft, kind: pb.MsgPreVote, term: f.status.Term + 1})
 		}},
 		"a removed node that does not answer": {checkLiveness, func(w *World, l, f *node) {
 			f.waits = append(f.waits, &request{node: f, asked: true})

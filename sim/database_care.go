@@ -92,10 +92,14 @@ func (w *World) careDatabase(d *database) {
 		d.becomes(x.database.now)
 	case d.now.cluster != w.checks.cluster:
 		d.becomes(empty())
-	case w.now > w.o.settleAt()+settleTime/4: // nobody comes back any more
+	case w.nobodyComesBack():
 		w.say(n, "its database is given up")
 		w.marks.add(markDatabaseGivenUp)
 		d.applies = false
 		d.becomes(d.now)
 	}
 }
+
+// nobodyComesBack says that the faults have been over for so long that whoever is not
+// there will not be.
+func (w *World) nobodyComesBack() bool { return w.now > w.o.settleAt()+settleTime/4 }

@@ -16,7 +16,8 @@ import (
 // fetchPause is how long an apply worker waits before it tries again.
 const fetchPause = time.Second
 
-// maxNoStates is how often it tries to import a state before it calls for help.
+// maxNoStates is how often it tries to import a state before it calls for help; once
+// nobody comes back any more, one try is enough.
 const maxNoStates = 3
 
 // fetch asks for the entries from i on that the store does not hold.
@@ -138,7 +139,7 @@ func (d *database) replied(r core.Reply) bool {
 // in the end.
 func (d *database) noState(why string) {
 	d.waits = d.node.w.now + fetchPause
-	if d.noStates++; d.noStates >= maxNoStates {
+	if d.noStates++; d.noStates >= maxNoStates || d.node.w.nobodyComesBack() {
 		d.noStates = 0
 		d.isStuck(fmt.Sprintf("entries %d to %d are no longer in the log of any node, and %s", d.wants.From, d.wants.To, why))
 	}

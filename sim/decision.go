@@ -104,7 +104,7 @@ func Kinds() []*Kind {
 		&faultCrash, &faultCrashInStep, &faultAllDown, &faultPause, &faultSleep, &faultSettings, &faultUpgrade, &faultVersions, &faultDowngrade, &faultRestore, &faultSlowApply,
 		&faultDrift,
 		&faultAdd, &faultRemove, &faultRemoveDying, &faultReplace, &faultReplaceBy, &faultReplaceCut, &faultTwoChanges, &faultTransfer, &faultTransferLate, &faultTransferLost, &faultCompact, &faultBootstrap, &faultRecover, &faultMistake, &faultSmallBounds,
-		&faultOldAnswers, &faultHeldOver, &faultLongTail, &faultCompactJoint, &faultEdgeOfPromise, &faultAged,
+		&faultOldAnswers, &faultHeldOver, &faultLongTail, &faultCompactJoint, &faultEdgeOfPromise, &faultAged, &faultClosedLeader,
 		&faultBusy, &faultBurst,
 		&faultAway, &faultDatabaseStops, &faultDatabaseBack, &faultNeedsLost, &faultExportFails, &faultRemoveNeedy, &faultSmallRetention,
 	}

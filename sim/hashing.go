@@ -39,6 +39,9 @@ func (w *World) hashInput(n *node, in core.Input) {
 		h.words(6, in.ID)
 	case core.PeerUnreachable:
 		h.words(7, in.RaftID)
+	case core.PeerClosed:
+		h.words(15, in.RaftID)
+		h.flag(in.Closed)
 	case core.SnapshotSent:
 		h.words(8, in.RaftID)
 		h.flag(in.OK)

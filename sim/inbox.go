@@ -106,6 +106,9 @@ func (n *node) takeAll() {
 	n.step(in)
 	n.batch = nil
 	x.end()
+	for _, a := range list {
+		n.follows(a.p)
+	}
 }
 
 // contents are the inputs of a batch by their kinds, in the order of the first of each.
@@ -138,6 +141,7 @@ func (n *node) take(a arrival) {
 	if n.step(a.in); x != nil {
 		x.end()
 	}
+	n.follows(a.p)
 }
 
 // arrives notes what is about to be in a core.

@@ -51,13 +51,13 @@ func (n *node) Retain(from uint64) {
 	}
 }
 
-// ReadHistory reads what is committed, and says once in a while that it could not.
+// ReadHistory reads what is committed, and says once in a while, until the faults are over, that it could not.
 func (n *node) ReadHistory(r retain.Read) {
 	if !n.ordered("read", r.Ticket, r.For, r.After, r.Last, r.MaxBytes) {
 		return
 	}
 	n.later(readLatency, func() {
-		if n.database.draws.Below(64) == 0 {
+		if n.database.draws.Below(64) == 0 && !n.w.settled {
 			n.w.marks.add(markReadFailed)
 			n.input(core.HistoryRead{Ticket: r.Ticket, Failed: true})
 			return

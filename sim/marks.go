@@ -106,6 +106,9 @@ const (
 	markAppendMore
 	markResponseMore
 	markForwardMore
+	markToldClosed
+	markStandsInTurn
+	markStandsLater
 	// From here on of runs with databases.
 	markDatabaseApplied
 	markCommitsTakenBack
@@ -148,6 +151,7 @@ var markNames = [markCount]string{
 	"inputs taken as one batch", "batch of 2 proposals or more", "batch of 16 proposals or more", "batch with a request id twice",
 	"batch of which some proposals do not fit", "batch with a new term in the middle",
 	"append of several proposals in one message", "response that stands for several", "message with several forwarded commands, or answers to them",
+	"told that a member has closed its connections", "asked for votes as the leader is closed", "asked for votes after others had their turn",
 	"entry applied to a database", "commits of a database taken back by a crash", "database without a way on", "database restored by the operator", "database given up",
 	"history asked for", "history applied to a database", "history asked for of a silent member", "no exported state to be had",
 	"exported state that is too old", "exported state imported", "state exported", "export failed", "log store could not be read for a member",

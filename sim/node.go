@@ -64,6 +64,7 @@ type node struct {
 	applyDelay time.Duration // that it is slow by
 	takenAt    time.Duration // when it has the last of untaken
 	heard      []heard       // by Raft id, in the order of their first message
+	following  following     // whom, in this life
 	readable   uint64        // as of node's runner: up to where the log may be read
 	peers      []*peer
 	inbox      inbox
@@ -115,6 +116,7 @@ func (n *node) String() string { return fmt.Sprintf("node %d", n.id) }
 func (n *node) step(in core.Input) {
 	n.w.stepping = n
 	n.w.hashInput(n, in)
+	n.isTold(in)
 	n.w.checks.before(n)
 	core.Perform(n.core, in, n)
 	if n.dying {

@@ -22,6 +22,7 @@ type peer struct {
 	queue   []core.Send
 	down    bool // dialling failed since the last connection: messages are dropped
 	told    bool // that it is unreachable
+	closed  bool // the core was told so, see core.PeerClosed
 	dialing bool
 	fails   int
 }
@@ -202,6 +203,10 @@ func (n *node) forward(p *peer, s core.Send, info wireInfo) {
 // attached is the bookkeeping for a new connection.
 func (p *peer) attached() {
 	p.down, p.told, p.fails = false, false, 0
+	if p.closed {
+		p.closed = false
+		p.n.report(core.PeerClosed{RaftID: p.id})
+	}
 	q := p.queue
 	p.queue = nil
 	for _, s := range q {
@@ -227,7 +232,10 @@ func (p *peer) dial() {
 	switch {
 	case l.cut > 0:
 		n.w.arrange(event{at: n.w.now + dialTimeout, kind: evWelcome, node: n, life: n.life, ref: h})
-	case to.state == down || to.state == failed || to.state == broken:
+	case to.state == down || l.reject > 0:
+		h.refuses = true
+		n.w.arrange(event{at: n.w.now + 2*l.delay(), kind: evWelcome, node: n, life: n.life, ref: h})
+	case to.state == failed || to.state == broken:
 		n.w.arrange(event{at: n.w.now + 2*l.delay(), kind: evWelcome, node: n, life: n.life, ref: h})
 	default:
 		n.w.arrange(event{at: n.w.now + l.delay(), kind: evHello, node: to, life: to.life, ref: h})
@@ -243,6 +251,7 @@ type handshake struct {
 	welcome  *corepb.Welcome // nil: no answer
 	c        *conn
 	began    time.Duration
+	refuses  bool // nobody listens, or a firewall says so
 	over     bool
 }
 
@@ -255,6 +264,11 @@ func (h *handshake) accept() {
 			return // it times out
 		}
 		w.arrange(event{at: w.now + back.delay(), kind: evWelcome, node: h.from, life: h.life, ref: h})
+	}
+	if back.reject > 0 {
+		h.refuses = true
+		answer()
+		return
 	}
 	if h.welcome = n.greet(h.hello); h.welcome == nil {
 		answer()
@@ -359,6 +373,10 @@ func (h *handshake) refused() {
 		p.down = true
 		p.drop()
 		p.unreachable()
+		if h.refuses && p.member != nil && !p.closed {
+			p.closed = true
+			n.report(core.PeerClosed{RaftID: p.id, Closed: true})
+		}
 	}
 	lo, hi := backoffMin, backoffMax
 	if w := h.welcome; w != nil && w.GetRefusal() != corepb.Refusal_NONE {

@@ -172,6 +172,10 @@ func drawShape(o Options) shape {
 		values:      Pick(&s, 16, 16, 200, 2000),
 		logs:        s.Below(3) == 0,
 	}
+	if sh.timing.TickMillis == 50 { // as the settings' defaults come to
+		sh.timing.ElectionTicks *= 2
+		sh.timing.HeartbeatTicks *= 2
+	}
 	if s.Below(4) == 0 { // many short ticks: there rounding hides no drift
 		sh.timing.TickMillis, sh.timing.ElectionTicks, sh.timing.HeartbeatTicks = 25, 40, 4
 	}

@@ -21,18 +21,20 @@ const (
 
 // staged is what a fault of several stages remembers.
 type staged struct {
-	draws   Stream
-	stage   int
-	since   time.Duration // of the stage
-	wait    time.Duration // drawn for it
-	asked   time.Duration // when leadership was last asked to move
-	term    uint64        // that the stage began in, or that was left
-	leader  *node         // whom it is about
-	deaf    *node         // hears nobody
-	third   *node         // a member that is kept apart for a while
-	kept    []packet
-	last    [64]time.Duration // by kind of message, from when on one is kept
-	timings []setting         // how nodes were set before
+	draws  Stream
+	stage  int
+	since  time.Duration // of the stage
+	wait   time.Duration // drawn for it
+	asked  time.Duration // when leadership was last asked to move
+	term   uint64        // that the stage began in, or that was left
+	leader *node         // whom it is about
+	deaf   *node         // hears nobody
+	third  *node         // a member that is kept apart for a while
+	// rejected are those between whom and leader a firewall rejects.
+	rejected []*node
+	kept     []packet
+	last     [64]time.Duration // by kind of message, from when on one is kept
+	timings  []setting         // how nodes were set before
 }
 
 type setting struct {

@@ -160,6 +160,7 @@ func (n *node) begin() {
 	n.emitted = 0
 	n.status, n.members = c.Status(), c.Members()
 	n.readable = n.status.Applied
+	n.following = following{}
 	n.moments, n.heard = [moments]moment{}, n.heard[:0]
 	n.ticks = core.Clock{Now: func() int64 { return int64(n.clock.at(n.w.now)) }}
 	n.recordBoot(cfg, d)

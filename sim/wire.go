@@ -17,6 +17,7 @@ type link struct {
 	latency  Stream
 
 	cut       int // nothing arrives
+	reject    int // a firewall ends connections, and refuses new ones
 	slow      int
 	small     int // nothing larger than smallBytes arrives
 	narrow    int // narrowBytes a second
@@ -97,6 +98,13 @@ func (n *node) transmit(c *conn, s core.Send, info wireInfo) {
 	}
 	l := w.link(n, to)
 	pk := packet{c: c, to: to, from: from, dest: s.To, data: s.Data, info: info}
+	if l.reject > 0 {
+		if s.Snapshot {
+			n.report(core.SnapshotSent{RaftID: s.To})
+		}
+		n.hangUp(c)
+		return
+	}
 	if s.Snapshot && l.snapCut > 0 {
 		w.marks.add(markSnapshotCut)
 		n.report(core.SnapshotSent{RaftID: s.To})

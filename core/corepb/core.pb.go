@@ -1894,6 +1894,7 @@ type Input struct {
 	//	*Input_Exported_
 	//	*Input_Batch_
 	//	*Input_Stop_
+	//	*Input_PeerClosed_
 	Body          isInput_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2152,6 +2153,15 @@ func (x *Input) GetStop() *Input_Stop {
 	return nil
 }
 
+func (x *Input) GetPeerClosed() *Input_PeerClosed {
+	if x != nil {
+		if x, ok := x.Body.(*Input_PeerClosed_); ok {
+			return x.PeerClosed
+		}
+	}
+	return nil
+}
+
 type isInput_Body interface {
 	isInput_Body()
 }
@@ -2252,6 +2262,10 @@ type Input_Stop_ struct {
 	Stop *Input_Stop `protobuf:"bytes,28,opt,name=stop,proto3,oneof"`
 }
 
+type Input_PeerClosed_ struct {
+	PeerClosed *Input_PeerClosed `protobuf:"bytes,29,opt,name=peer_closed,json=peerClosed,proto3,oneof"`
+}
+
 func (*Input_Tick_) isInput_Body() {}
 
 func (*Input_Receive_) isInput_Body() {}
@@ -2299,6 +2313,8 @@ func (*Input_Exported_) isInput_Body() {}
 func (*Input_Batch_) isInput_Body() {}
 
 func (*Input_Stop_) isInput_Body() {}
+
+func (*Input_PeerClosed_) isInput_Body() {}
 
 // LogEntry is a log entry as a log store holds it. Its fields are those of a
 // raftpb.Entry.
@@ -3565,6 +3581,58 @@ func (x *Input_SnapshotSent) GetOk() bool {
 	return false
 }
 
+type Input_PeerClosed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RaftId        uint64                 `protobuf:"varint,1,opt,name=raft_id,json=raftId,proto3" json:"raft_id,omitempty"`
+	Closed        bool                   `protobuf:"varint,2,opt,name=closed,proto3" json:"closed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_PeerClosed) Reset() {
+	*x = Input_PeerClosed{}
+	mi := &file_core_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_PeerClosed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_PeerClosed) ProtoMessage() {}
+
+func (x *Input_PeerClosed) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_PeerClosed.ProtoReflect.Descriptor instead.
+func (*Input_PeerClosed) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{19, 15}
+}
+
+func (x *Input_PeerClosed) GetRaftId() uint64 {
+	if x != nil {
+		return x.RaftId
+	}
+	return 0
+}
+
+func (x *Input_PeerClosed) GetClosed() bool {
+	if x != nil {
+		return x.Closed
+	}
+	return false
+}
+
 type Input_RemovedByPeer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -3573,7 +3641,7 @@ type Input_RemovedByPeer struct {
 
 func (x *Input_RemovedByPeer) Reset() {
 	*x = Input_RemovedByPeer{}
-	mi := &file_core_proto_msgTypes[42]
+	mi := &file_core_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3585,7 +3653,7 @@ func (x *Input_RemovedByPeer) String() string {
 func (*Input_RemovedByPeer) ProtoMessage() {}
 
 func (x *Input_RemovedByPeer) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[42]
+	mi := &file_core_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3598,7 +3666,7 @@ func (x *Input_RemovedByPeer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_RemovedByPeer.ProtoReflect.Descriptor instead.
 func (*Input_RemovedByPeer) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{19, 15}
+	return file_core_proto_rawDescGZIP(), []int{19, 16}
 }
 
 type Input_Stop struct {
@@ -3609,7 +3677,7 @@ type Input_Stop struct {
 
 func (x *Input_Stop) Reset() {
 	*x = Input_Stop{}
-	mi := &file_core_proto_msgTypes[43]
+	mi := &file_core_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3621,7 +3689,7 @@ func (x *Input_Stop) String() string {
 func (*Input_Stop) ProtoMessage() {}
 
 func (x *Input_Stop) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[43]
+	mi := &file_core_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3634,7 +3702,7 @@ func (x *Input_Stop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_Stop.ProtoReflect.Descriptor instead.
 func (*Input_Stop) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{19, 16}
+	return file_core_proto_rawDescGZIP(), []int{19, 17}
 }
 
 type Input_DiskFull struct {
@@ -3646,7 +3714,7 @@ type Input_DiskFull struct {
 
 func (x *Input_DiskFull) Reset() {
 	*x = Input_DiskFull{}
-	mi := &file_core_proto_msgTypes[44]
+	mi := &file_core_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3658,7 +3726,7 @@ func (x *Input_DiskFull) String() string {
 func (*Input_DiskFull) ProtoMessage() {}
 
 func (x *Input_DiskFull) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[44]
+	mi := &file_core_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3671,7 +3739,7 @@ func (x *Input_DiskFull) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_DiskFull.ProtoReflect.Descriptor instead.
 func (*Input_DiskFull) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{19, 17}
+	return file_core_proto_rawDescGZIP(), []int{19, 18}
 }
 
 func (x *Input_DiskFull) GetFull() bool {
@@ -3691,7 +3759,7 @@ type Input_Needs struct {
 
 func (x *Input_Needs) Reset() {
 	*x = Input_Needs{}
-	mi := &file_core_proto_msgTypes[45]
+	mi := &file_core_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3703,7 +3771,7 @@ func (x *Input_Needs) String() string {
 func (*Input_Needs) ProtoMessage() {}
 
 func (x *Input_Needs) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[45]
+	mi := &file_core_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3716,7 +3784,7 @@ func (x *Input_Needs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_Needs.ProtoReflect.Descriptor instead.
 func (*Input_Needs) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{19, 18}
+	return file_core_proto_rawDescGZIP(), []int{19, 19}
 }
 
 func (x *Input_Needs) GetFrom() uint64 {
@@ -3744,7 +3812,7 @@ type Input_FetchHistory struct {
 
 func (x *Input_FetchHistory) Reset() {
 	*x = Input_FetchHistory{}
-	mi := &file_core_proto_msgTypes[46]
+	mi := &file_core_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3756,7 +3824,7 @@ func (x *Input_FetchHistory) String() string {
 func (*Input_FetchHistory) ProtoMessage() {}
 
 func (x *Input_FetchHistory) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[46]
+	mi := &file_core_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3769,7 +3837,7 @@ func (x *Input_FetchHistory) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_FetchHistory.ProtoReflect.Descriptor instead.
 func (*Input_FetchHistory) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{19, 19}
+	return file_core_proto_rawDescGZIP(), []int{19, 20}
 }
 
 func (x *Input_FetchHistory) GetId() uint64 {
@@ -3805,7 +3873,7 @@ type Input_HistoryRead struct {
 
 func (x *Input_HistoryRead) Reset() {
 	*x = Input_HistoryRead{}
-	mi := &file_core_proto_msgTypes[47]
+	mi := &file_core_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3817,7 +3885,7 @@ func (x *Input_HistoryRead) String() string {
 func (*Input_HistoryRead) ProtoMessage() {}
 
 func (x *Input_HistoryRead) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[47]
+	mi := &file_core_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3830,7 +3898,7 @@ func (x *Input_HistoryRead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_HistoryRead.ProtoReflect.Descriptor instead.
 func (*Input_HistoryRead) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{19, 20}
+	return file_core_proto_rawDescGZIP(), []int{19, 21}
 }
 
 func (x *Input_HistoryRead) GetTicket() uint64 {
@@ -3870,7 +3938,7 @@ type Input_FetchState struct {
 
 func (x *Input_FetchState) Reset() {
 	*x = Input_FetchState{}
-	mi := &file_core_proto_msgTypes[48]
+	mi := &file_core_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3882,7 +3950,7 @@ func (x *Input_FetchState) String() string {
 func (*Input_FetchState) ProtoMessage() {}
 
 func (x *Input_FetchState) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[48]
+	mi := &file_core_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3895,7 +3963,7 @@ func (x *Input_FetchState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_FetchState.ProtoReflect.Descriptor instead.
 func (*Input_FetchState) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{19, 21}
+	return file_core_proto_rawDescGZIP(), []int{19, 22}
 }
 
 func (x *Input_FetchState) GetId() uint64 {
@@ -3915,7 +3983,7 @@ type Input_Exported struct {
 
 func (x *Input_Exported) Reset() {
 	*x = Input_Exported{}
-	mi := &file_core_proto_msgTypes[49]
+	mi := &file_core_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3927,7 +3995,7 @@ func (x *Input_Exported) String() string {
 func (*Input_Exported) ProtoMessage() {}
 
 func (x *Input_Exported) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[49]
+	mi := &file_core_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3940,7 +4008,7 @@ func (x *Input_Exported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_Exported.ProtoReflect.Descriptor instead.
 func (*Input_Exported) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{19, 22}
+	return file_core_proto_rawDescGZIP(), []int{19, 23}
 }
 
 func (x *Input_Exported) GetTicket() uint64 {
@@ -3966,7 +4034,7 @@ type Input_Batch struct {
 
 func (x *Input_Batch) Reset() {
 	*x = Input_Batch{}
-	mi := &file_core_proto_msgTypes[50]
+	mi := &file_core_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3978,7 +4046,7 @@ func (x *Input_Batch) String() string {
 func (*Input_Batch) ProtoMessage() {}
 
 func (x *Input_Batch) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[50]
+	mi := &file_core_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3991,7 +4059,7 @@ func (x *Input_Batch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_Batch.ProtoReflect.Descriptor instead.
 func (*Input_Batch) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{19, 23}
+	return file_core_proto_rawDescGZIP(), []int{19, 24}
 }
 
 func (x *Input_Batch) GetInputs() []*Input {
@@ -4150,7 +4218,7 @@ const file_core_proto_rawDesc = "" +
 	"\x06reason\x18\b \x01(\tR\x06reason\x12\x18\n" +
 	"\aprocess\x18\t \x01(\fR\aprocess\x12\x18\n" +
 	"\aaddress\x18\f \x01(\tR\aaddress\x12\x16\n" +
-	"\x06newest\x18\r \x01(\rR\x06newest\"\xf1\x16\n" +
+	"\x06newest\x18\r \x01(\rR\x06newest\"\xf2\x17\n" +
 	"\x05Input\x12-\n" +
 	"\x04tick\x18\x01 \x01(\v2\x17.pgraft.core.Input.TickH\x00R\x04tick\x126\n" +
 	"\areceive\x18\x02 \x01(\v2\x1a.pgraft.core.Input.ReceiveH\x00R\areceive\x126\n" +
@@ -4178,7 +4246,9 @@ const file_core_proto_rawDesc = "" +
 	"fetchState\x129\n" +
 	"\bexported\x18\x1a \x01(\v2\x1b.pgraft.core.Input.ExportedH\x00R\bexported\x120\n" +
 	"\x05batch\x18\x1b \x01(\v2\x18.pgraft.core.Input.BatchH\x00R\x05batch\x12-\n" +
-	"\x04stop\x18\x1c \x01(\v2\x17.pgraft.core.Input.StopH\x00R\x04stop\x1a\x06\n" +
+	"\x04stop\x18\x1c \x01(\v2\x17.pgraft.core.Input.StopH\x00R\x04stop\x12@\n" +
+	"\vpeer_closed\x18\x1d \x01(\v2\x1d.pgraft.core.Input.PeerClosedH\x00R\n" +
+	"peerClosed\x1a\x06\n" +
 	"\x04Tick\x1a1\n" +
 	"\aReceive\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x12\n" +
@@ -4228,7 +4298,11 @@ const file_core_proto_rawDesc = "" +
 	"\araft_id\x18\x01 \x01(\x04R\x06raftId\x1a7\n" +
 	"\fSnapshotSent\x12\x17\n" +
 	"\araft_id\x18\x01 \x01(\x04R\x06raftId\x12\x0e\n" +
-	"\x02ok\x18\x02 \x01(\bR\x02ok\x1a\x0f\n" +
+	"\x02ok\x18\x02 \x01(\bR\x02ok\x1a=\n" +
+	"\n" +
+	"PeerClosed\x12\x17\n" +
+	"\araft_id\x18\x01 \x01(\x04R\x06raftId\x12\x16\n" +
+	"\x06closed\x18\x02 \x01(\bR\x06closed\x1a\x0f\n" +
 	"\rRemovedByPeer\x1a\x06\n" +
 	"\x04Stop\x1a\x1e\n" +
 	"\bDiskFull\x12\x12\n" +
@@ -4334,7 +4408,7 @@ func file_core_proto_rawDescGZIP() []byte {
 }
 
 var file_core_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
+var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 52)
 var file_core_proto_goTypes = []any{
 	(Alarm)(0),                    // 0: pgraft.core.Alarm
 	(Role)(0),                     // 1: pgraft.core.Role
@@ -4383,19 +4457,20 @@ var file_core_proto_goTypes = []any{
 	(*Input_Applied)(nil),         // 44: pgraft.core.Input.Applied
 	(*Input_PeerUnreachable)(nil), // 45: pgraft.core.Input.PeerUnreachable
 	(*Input_SnapshotSent)(nil),    // 46: pgraft.core.Input.SnapshotSent
-	(*Input_RemovedByPeer)(nil),   // 47: pgraft.core.Input.RemovedByPeer
-	(*Input_Stop)(nil),            // 48: pgraft.core.Input.Stop
-	(*Input_DiskFull)(nil),        // 49: pgraft.core.Input.DiskFull
-	(*Input_Needs)(nil),           // 50: pgraft.core.Input.Needs
-	(*Input_FetchHistory)(nil),    // 51: pgraft.core.Input.FetchHistory
-	(*Input_HistoryRead)(nil),     // 52: pgraft.core.Input.HistoryRead
-	(*Input_FetchState)(nil),      // 53: pgraft.core.Input.FetchState
-	(*Input_Exported)(nil),        // 54: pgraft.core.Input.Exported
-	(*Input_Batch)(nil),           // 55: pgraft.core.Input.Batch
-	(*raftpb.Message)(nil),        // 56: raftpb.Message
+	(*Input_PeerClosed)(nil),      // 47: pgraft.core.Input.PeerClosed
+	(*Input_RemovedByPeer)(nil),   // 48: pgraft.core.Input.RemovedByPeer
+	(*Input_Stop)(nil),            // 49: pgraft.core.Input.Stop
+	(*Input_DiskFull)(nil),        // 50: pgraft.core.Input.DiskFull
+	(*Input_Needs)(nil),           // 51: pgraft.core.Input.Needs
+	(*Input_FetchHistory)(nil),    // 52: pgraft.core.Input.FetchHistory
+	(*Input_HistoryRead)(nil),     // 53: pgraft.core.Input.HistoryRead
+	(*Input_FetchState)(nil),      // 54: pgraft.core.Input.FetchState
+	(*Input_Exported)(nil),        // 55: pgraft.core.Input.Exported
+	(*Input_Batch)(nil),           // 56: pgraft.core.Input.Batch
+	(*raftpb.Message)(nil),        // 57: raftpb.Message
 }
 var file_core_proto_depIdxs = []int32{
-	56, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
+	57, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
 	10, // 1: pgraft.core.Envelope.forward:type_name -> pgraft.core.Forward
 	11, // 2: pgraft.core.Envelope.forward_reply:type_name -> pgraft.core.ForwardReply
 	12, // 3: pgraft.core.Envelope.removed:type_name -> pgraft.core.Removed
@@ -4439,24 +4514,25 @@ var file_core_proto_depIdxs = []int32{
 	44, // 41: pgraft.core.Input.applied:type_name -> pgraft.core.Input.Applied
 	45, // 42: pgraft.core.Input.peer_unreachable:type_name -> pgraft.core.Input.PeerUnreachable
 	46, // 43: pgraft.core.Input.snapshot_sent:type_name -> pgraft.core.Input.SnapshotSent
-	47, // 44: pgraft.core.Input.removed_by_peer:type_name -> pgraft.core.Input.RemovedByPeer
-	49, // 45: pgraft.core.Input.disk_full:type_name -> pgraft.core.Input.DiskFull
-	50, // 46: pgraft.core.Input.needs:type_name -> pgraft.core.Input.Needs
-	51, // 47: pgraft.core.Input.fetch_history:type_name -> pgraft.core.Input.FetchHistory
-	52, // 48: pgraft.core.Input.history_read:type_name -> pgraft.core.Input.HistoryRead
-	53, // 49: pgraft.core.Input.fetch_state:type_name -> pgraft.core.Input.FetchState
-	54, // 50: pgraft.core.Input.exported:type_name -> pgraft.core.Input.Exported
-	55, // 51: pgraft.core.Input.batch:type_name -> pgraft.core.Input.Batch
-	48, // 52: pgraft.core.Input.stop:type_name -> pgraft.core.Input.Stop
-	28, // 53: pgraft.core.History.entries:type_name -> pgraft.core.HistoryEntry
-	25, // 54: pgraft.core.History.stored:type_name -> pgraft.core.LogEntry
-	25, // 55: pgraft.core.Input.HistoryRead.entries:type_name -> pgraft.core.LogEntry
-	24, // 56: pgraft.core.Input.Batch.inputs:type_name -> pgraft.core.Input
-	57, // [57:57] is the sub-list for method output_type
-	57, // [57:57] is the sub-list for method input_type
-	57, // [57:57] is the sub-list for extension type_name
-	57, // [57:57] is the sub-list for extension extendee
-	0,  // [0:57] is the sub-list for field type_name
+	48, // 44: pgraft.core.Input.removed_by_peer:type_name -> pgraft.core.Input.RemovedByPeer
+	50, // 45: pgraft.core.Input.disk_full:type_name -> pgraft.core.Input.DiskFull
+	51, // 46: pgraft.core.Input.needs:type_name -> pgraft.core.Input.Needs
+	52, // 47: pgraft.core.Input.fetch_history:type_name -> pgraft.core.Input.FetchHistory
+	53, // 48: pgraft.core.Input.history_read:type_name -> pgraft.core.Input.HistoryRead
+	54, // 49: pgraft.core.Input.fetch_state:type_name -> pgraft.core.Input.FetchState
+	55, // 50: pgraft.core.Input.exported:type_name -> pgraft.core.Input.Exported
+	56, // 51: pgraft.core.Input.batch:type_name -> pgraft.core.Input.Batch
+	49, // 52: pgraft.core.Input.stop:type_name -> pgraft.core.Input.Stop
+	47, // 53: pgraft.core.Input.peer_closed:type_name -> pgraft.core.Input.PeerClosed
+	28, // 54: pgraft.core.History.entries:type_name -> pgraft.core.HistoryEntry
+	25, // 55: pgraft.core.History.stored:type_name -> pgraft.core.LogEntry
+	25, // 56: pgraft.core.Input.HistoryRead.entries:type_name -> pgraft.core.LogEntry
+	24, // 57: pgraft.core.Input.Batch.inputs:type_name -> pgraft.core.Input
+	58, // [58:58] is the sub-list for method output_type
+	58, // [58:58] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_core_proto_init() }
@@ -4504,6 +4580,7 @@ func file_core_proto_init() {
 		(*Input_Exported_)(nil),
 		(*Input_Batch_)(nil),
 		(*Input_Stop_)(nil),
+		(*Input_PeerClosed_)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -4511,7 +4588,7 @@ func file_core_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_core_proto_rawDesc), len(file_core_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   51,
+			NumMessages:   52,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -99,7 +99,8 @@ func (m *Machine) tell(a Around) {
 	}
 }
 
-// maxLives bounds how many lives of a member are remembered.
+// maxLives bounds how many lives of a member are remembered; of more, those that need
+// most of the log.
 const maxLives = 4
 
 // hear takes what a member tells. A message that comes late must not take the place of
@@ -118,13 +119,25 @@ func (n *needs) hear(from uint64, t *corepb.ApplyNeeds, a Around) {
 		all = slices.Delete(all, i, i+1)
 	}
 	all = slices.DeleteFunc(all, func(s said) bool { return a.Now-s.heard > a.ticks(2*TellMillis) })
-	if len(all) == maxLives {
-		all = all[1:]
+	if all = append(all, next); len(all) > maxLives {
+		i := needsLeast(all)
+		all = slices.Delete(all, i, i+1)
 	}
 	if n.said == nil {
 		n.said = map[uint64][]said{}
 	}
-	n.said[from] = append(all, next) // in the order in which they were heard last
+	n.said[from] = all // in the order in which they were heard last
+}
+
+// needsLeast is the place of the life that needs least of the log: forgotten, it
+// changes nothing.
+func needsLeast(lives []said) (at int) {
+	for i, s := range lives {
+		if was := lives[at].from; was != 0 && (s.from == 0 || s.from > was) {
+			at = i
+		}
+	}
+	return at
 }
 
 // need is what a member needs, by all lives of it that count.

@@ -55,3 +55,20 @@ func TestNeedsLate(t *testing.T) {
 	f.says(2, 12, 0, 0) // of a build that does not number
 	f.want(t, "retain 12")
 }
+
+// More lives than are remembered: what none of the others needs stays known.
+func TestNeedsOfManyLives(t *testing.T) {
+	f := newFixture()
+	f.SetNeed(Need{From: 50}, f.a)
+	f.says(3, 50, 7, 1)
+	f.says(2, 10, 100, 1)
+	f.Take()
+	for i := uint64(1); i <= maxLives; i++ { // late copies of what earlier lives said
+		f.says(2, 20+i, i, 1)
+		f.want(t, "")
+	}
+	f.says(2, 0, maxLives+1, 1)
+	f.want(t, "")
+	f.says(2, 12, 100, 2)
+	f.want(t, "retain 12")
+}

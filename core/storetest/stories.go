@@ -113,14 +113,7 @@ func testInvariants(t *testing.T, c Config) {
 		"history from 4 to 4 fills no gap":          {History: Entries(4, 1, 1, 1)},
 		"entry 9 follows 7":                         {History: append(Entries(7, 1, 1, 1), Entries(9, 1, 1, 1)...)},
 	} {
-		got := isPanic(func() {
-			if err := b.s.Write([]core.Persist{in}); err != nil {
-				t.Errorf("%s: an error: %v", want, err)
-			}
-		})
-		if !strings.Contains(got, want) {
-			t.Errorf("panic %q instead of %q", got, want)
-		}
+		b.writePanics(t, in, want)
 		if err := b.h.now().differs(b.s); err != nil {
 			t.Errorf("after %q: %v", want, err)
 		}
@@ -221,6 +214,19 @@ func readSome(s logstore.Store, first uint64) error {
 		}
 	}
 	return nil
+}
+
+// writePanics writes a batch that no store takes: it panics with a text that has want in it.
+func (b *bench) writePanics(t TB, batch core.Persist, want string) {
+	t.Helper()
+	got := isPanic(func() {
+		if err := b.s.Write([]core.Persist{batch}); err != nil {
+			t.Errorf("%s: an error: %v", want, err)
+		}
+	})
+	if !strings.Contains(got, want) {
+		t.Errorf("panic %q instead of %q", got, want)
+	}
 }
 
 func isPanic(f func()) (text string) {

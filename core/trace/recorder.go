@@ -2,6 +2,7 @@ package trace
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/checkpoint"
@@ -27,6 +28,7 @@ type Recorder struct {
 	small  int    // inputs since a large one
 	open   bool   // between Input and Output
 	pack   bool   // the open frame is in large
+	state  int    // bytes of the last Checkpoint
 	at     int    // where the open frame begins in b
 	now    int64  // its time
 }
@@ -85,6 +87,7 @@ func (r *Recorder) Checkpoint(now int64, c *core.Core) error {
 	size := 0
 	head := &Checkpoint{Seq: r.seq, Sum: sum, Time: now, Config: r.config}
 	at := len(r.b)
+	r.b = slices.Grow(r.b, r.state+r.state/8) // the next one is about as large
 	put := func(p []byte) { r.b = append(r.b, p...) }
 	if r.Redact == nil {
 		r.b = Append(r.b, head)
@@ -110,6 +113,7 @@ func (r *Recorder) Checkpoint(now int64, c *core.Core) error {
 	if r.fresh {
 		r.chain, r.fresh = core.Chain{}, false
 	}
+	r.state = len(r.b) - at
 	seal(r.b[at:])
 	return nil
 }

@@ -63,3 +63,44 @@ func TestKilled(t *testing.T) {
 		t.Errorf("%d inputs are left of at least %d, gaps %v", p.Seq(), seq, p.Gaps)
 	}
 }
+
+// What happens is written with the next tick; that nothing did, within a second.
+func TestQuiet(t *testing.T) {
+	dir := t.TempDir()
+	h := open(t, dir, Settings{Mode: Ring, MaxBytes: 1 << 20})
+	h.boot()
+	for range 10 {
+		h.tick() // up to now the node has become the leader
+	}
+	written := func() (bytes int64) {
+		for _, name := range files(t, dir) {
+			info, err := os.Stat(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			bytes += info.Size()
+		}
+		return bytes
+	}
+	h.propose(1, "x")
+	for range 2 {
+		h.tick() // the second one writes the commit index
+	}
+	before := written()
+	for range 9 {
+		h.tick() // of 100 ms
+		if now := written(); now != before {
+			t.Fatalf("%d bytes after %d, though nothing happened", now, before)
+		}
+	}
+	h.tick()
+	if now := written(); now == before {
+		t.Errorf("%d bytes, as a second before", now)
+	}
+	before = written()
+	h.propose(1, "x")
+	h.tick()
+	if now := written(); now == before {
+		t.Errorf("%d bytes, as before an entry", now)
+	}
+}

@@ -7,10 +7,11 @@
 //	rec.Input(in)              // before each Step
 //	rec.Output(out)            // after it
 //
-// Frames are gathered in memory and given, with every tick, to a goroutine that
+// Frames are gathered in memory and given, with the next tick, to a goroutine that
 // writes them to the operating system, so a process that is killed loses a tick of
-// them and what the disk has not taken yet. Nothing is synced: a machine that
-// loses power loses more.
+// them and what the disk has not taken yet. Those of steps that nothing came of but
+// messages, as on a node where nothing happens, wait for up to a second. Nothing is
+// synced: a machine that loses power loses more.
 //
 // The recorder never fails its node, and the node never waits for it. When a write
 // fails, or the disk takes nothing for long, it is off until a later try succeeds,
@@ -38,6 +39,8 @@ const (
 	// flushBytes is how much is gathered at most until it is to be written, unless
 	// one step alone is more.
 	flushBytes = 256 << 10
+	// quietFlush is how long steps that nothing came of wait to be written.
+	quietFlush = time.Second
 	// retryAfter is how long after a failed write the recorder tries again.
 	retryAfter = 10 * time.Second
 	// ringFiles is into how many files a ring is cut, if checkpoints are small.
@@ -76,8 +79,11 @@ type Recorder struct {
 	off     error // why nothing is recorded, nil unless a write failed
 	retry   time.Time
 	inStep  bool
-	skipped bool     // the input of this step was not recorded
-	tick    bool     // the input of this step is a Tick
+	skipped bool // the input of this step was not recorded
+	tick    bool // the input of this step is a Tick
+	quiet   bool // it is one of those that every node gets all the time
+	due     bool // what was gathered is written with the next tick
+	flushed time.Time
 	after   []func() // the step
 	crashed bool     // since the last Boot: all is kept that there will be
 }
@@ -96,13 +102,10 @@ func Open(dir string, s Settings, logger *slog.Logger, start func(func())) *Reco
 // redact says what of users' data is recorded from the next file on.
 func (r *Recorder) redact(cut int) {
 	if r.cut = cut; r.settings.Redact {
-		r.tr.Redact = &core.Redaction{Stand: func(data []byte) {
-			core.Cut(data, cut)
-			stand(data[:min(len(data), cut)])
-		}}
+		r.tr.Redact = &core.Redaction{Cut: cut, Stand: stand}
 		return
 	}
-	r.tr.Redact = &core.Redaction{Over: cut, Stand: func(data []byte) { core.Cut(data, cut) }}
+	r.tr.Redact = &core.Redaction{Over: cut, Cut: cut}
 }
 
 // Boot begins to record c, which was made of cfg and d and has taken no step.
@@ -131,7 +134,9 @@ func (r *Recorder) Input(in core.Input) {
 		return
 	}
 	r.inStep = true
+	_, message := in.(core.Receive)
 	_, r.tick = in.(core.Tick)
+	r.quiet = r.tick || message
 	if !r.recording() {
 		r.skipped = true
 		r.tr.Skip()
@@ -152,7 +157,8 @@ func (r *Recorder) Output(out core.Output) {
 		r.skipped = false
 	} else {
 		r.tr.Output(out)
-		if r.tick || r.tr.Len() >= flushBytes {
+		r.due = r.due || !r.quiet || happened(out)
+		if r.tick && (r.due || r.now().Sub(r.flushed) >= quietFlush) || r.tr.Len() >= flushBytes {
 			r.flush()
 		}
 		if r.open && r.full() {
@@ -163,6 +169,11 @@ func (r *Recorder) Output(out core.Output) {
 		f()
 	}
 	r.after = nil
+}
+
+// happened says that more came of a step than messages.
+func happened(out core.Output) bool {
+	return len(out.Persist) > 0 || len(out.Apply) > 0 || len(out.Reply) > 0 || len(out.Events) > 0 || out.MembersChanged
 }
 
 // between runs f when no step is under way. The caller holds mu.
@@ -254,6 +265,7 @@ func (r *Recorder) record(n uint64, first func() error) error {
 // put gives what was recorded to the ring, with what else is to be done.
 func (r *Recorder) put(j job) {
 	j.frames = r.tr.Take(r.ring.reuse())
+	r.due, r.flushed = false, r.now()
 	r.written += len(j.frames)
 	if r.settings.Mode == Ring {
 		j.maxBytes = r.settings.MaxBytes

@@ -120,6 +120,9 @@ func (o Options) pebbleOptions(p *Pebble) *pebble.Options {
 		CompactionConcurrencyRange: func() (lower, upper int) { return 1, 1 },
 	}
 	po.Experimental.FileCacheShards = 1
+	// One compaction at a time is always allowed, and the next begins when it ends: so
+	// Pebble need not look ten times a second whether more are.
+	po.Experimental.CompactionScheduler = pebble.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
 	p.moveEntries(po)
 	return po
 }

@@ -47,6 +47,10 @@ type Handler interface {
 	// a connection that carried some ends or an outage begins, and once per
 	// burst of drops because its queue was full.
 	Unreachable(raftID uint64)
+	// Closed says that a member listed by SetPeers has no connection and its port refuses
+	// one (ECONNREFUSED); or, false, that it has one again. After every change, but for
+	// those that were over before they could be said.
+	Closed(raftID uint64, closed bool)
 	// SnapshotSent comes exactly once for every Send with Snapshot set,
 	// whatever became of it. ok: it was handed to the operating system whole.
 	SnapshotSent(raftID uint64, ok bool)

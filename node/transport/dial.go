@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/pgraft/pgraft/core"
@@ -141,6 +142,9 @@ func (p *peer) failed(m *corepb.Member, err error) {
 		p.down = true
 		p.dropQueue()
 		p.reportLoss()
+		if p.member != nil {
+			p.reportClosed(errors.Is(err, syscall.ECONNREFUSED))
+		}
 	}
 	var suspect *suspectError
 	if errors.As(err, &suspect) {

@@ -80,6 +80,7 @@ type fakeNode struct {
 	members     core.Members
 	got         []message
 	unreachable map[uint64]int
+	closed      []bool         // as it was told of its members, in order
 	sent        map[uint64]int // snapshots
 	failed      map[uint64]int
 	refused     []corepb.Refusal
@@ -128,6 +129,12 @@ func (n *fakeNode) Unreachable(id uint64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.unreachable[id]++
+}
+
+func (n *fakeNode) Closed(_ uint64, closed bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.closed = append(n.closed, closed)
 }
 
 func (n *fakeNode) SnapshotSent(id uint64, ok bool) {

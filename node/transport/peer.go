@@ -51,6 +51,7 @@ type peer struct {
 	overflow      bool // messages were dropped since the queue was last half empty
 	down          bool // dialling failed since the last connection: messages are dropped
 	reported      bool // see reportLoss
+	closed        bool // so the Handler was told last
 
 	since     time.Time // of the present state, connected or not
 	lastError string
@@ -199,6 +200,7 @@ func (p *peer) attached(c *conn) {
 		p.since = now
 	}
 	p.down, p.reported, p.lastError = false, false, ""
+	p.reportClosed(false)
 	poke(p.wake)
 }
 
@@ -240,6 +242,14 @@ func (p *peer) reportLoss() {
 	if !p.reported {
 		p.reported = true
 		p.t.reports.unreachable(p.id)
+	}
+}
+
+// reportClosed says Closed, if that is news. Under t.mu.
+func (p *peer) reportClosed(closed bool) {
+	if p.closed != closed {
+		p.closed = closed
+		p.t.reports.closed(p.id, closed)
 	}
 }
 

@@ -2,9 +2,9 @@ package transport
 
 import "sync"
 
-// reports carries Unreachable and SnapshotSent to the Handler from a goroutine
+// reports carries Unreachable, Closed and SnapshotSent to the Handler from a goroutine
 // of its own, since most are found inside Send, whose caller may be the one
-// that the Handler waits for. It holds a flag and two counters for each Raft id
+// that the Handler waits for. It holds a few flags and two counters for each Raft id
 // that a message was sent to, however many messages there were.
 type reports struct {
 	handler Handler
@@ -18,6 +18,8 @@ type reports struct {
 
 type report struct {
 	unreachable bool
+	changed     bool // closed is to be told
+	closed      bool
 	sent        int
 	failed      int
 }
@@ -29,6 +31,10 @@ func newReports(h Handler) *reports {
 
 func (r *reports) unreachable(id uint64) {
 	r.add(id, func(p *report) { p.unreachable = true })
+}
+
+func (r *reports) closed(id uint64, closed bool) {
+	r.add(id, func(p *report) { p.changed, p.closed = true, closed })
 }
 
 func (r *reports) snapshot(id uint64, ok bool) {
@@ -84,6 +90,9 @@ func (r *reports) deliver() {
 		}
 		if p.unreachable {
 			r.handler.Unreachable(id)
+		}
+		if p.changed {
+			r.handler.Closed(id, p.closed)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/pgraft/pgraft/core"
@@ -42,6 +43,9 @@ func (a *asked) isCall() bool {
 // others are too many at once. It is called by the worker's main thread, and so is
 // cancel.
 func (e *engine) submit(qs []request) int {
+	if slices.ContainsFunc(qs, func(q request) bool { return q.op != C.PGRAFT_OP_APPLY_NEXT }) { // that waits for what comes
+		e.pace.work()
+	}
 	n, now := e.openNode(), time.Now()
 	all := make([]asked, len(qs))
 	calls := make([]*node.Call, 0, len(qs))

@@ -16,10 +16,6 @@ const (
 	// gcPercent trades CPU for memory: the worker's heap is small, and its
 	// memory is counted against the server's.
 	gcPercent = 50
-	// spareProcs is for threads that wait outside of Go: the worker's main thread and
-	// the one that syncs. Go's scheduler takes back what it lets such a thread keep only
-	// after a while, and with none left a message that arrives waits for that.
-	spareProcs = 2
 	// maxEntryBytes is the largest value of pgraft.max_entry_size. A session's
 	// own limit comes with its request.
 	maxEntryBytes = C.PGRAFT_MAX_ENTRY_BYTES

@@ -19,19 +19,21 @@ import (
 // engine is a node and the requests under way to it.
 type engine struct {
 	records *records
+	pace    *pace
 	logger  *slog.Logger
 	level   slog.LevelVar
 	write   func(*status)
 	ended   context.Context // with stop
 	end     context.CancelFunc
 
-	opened  chan struct{} // closed once node and failed are final
-	node    *node.Node    // nil if failed is set
-	failed  error         // why the node could not be opened
-	broken  atomic.Bool   // after a panic: nothing is published any more
-	publish sync.Mutex    // guards the status block and what follows
-	shown   status        // what the node put there last
-	isShown bool
+	opened    chan struct{} // closed once node and failed are final
+	node      *node.Node    // nil if failed is set
+	failed    error         // why the node could not be opened
+	broken    atomic.Bool   // after a panic: nothing is published any more
+	published atomic.Uint64 // how often
+	publish   sync.Mutex    // guards the status block and what follows
+	shown     status        // what the node put there last
+	isShown   bool
 
 	mu      sync.Mutex
 	cfg     config // as of the last reload
@@ -54,7 +56,7 @@ type status = C.PgraftStatus
 const maxRequests = C.PGRAFT_MAX_REQUESTS
 
 func newEngine(cfg config, r *records, write func(*status)) *engine {
-	e := &engine{records: r, write: write, opened: make(chan struct{}), cfg: cfg, waiting: map[uint64]*asked{}}
+	e := &engine{records: r, pace: newPace(), write: write, opened: make(chan struct{}), cfg: cfg, waiting: map[uint64]*asked{}}
 	e.ended, e.end = context.WithCancel(context.Background())
 	e.level.Set(cfg.level)
 	e.logger = slog.New(&logHandler{records: r, level: &e.level})
@@ -108,7 +110,9 @@ var roles = map[core.Role]C.uint32_t{
 
 // publishStatus puts a node's status where backends read it.
 func (e *engine) publishStatus(s node.Status) {
-	bePunctual()
+	if e.published.Add(1)%punctualSteps == 0 {
+		bePunctual()
+	}
 	out := status{
 		term: C.uint64_t(s.Core.Term), commit_index: C.uint64_t(s.Core.Commit),
 		applied_index: C.uint64_t(s.Core.Applied), last_index: C.uint64_t(s.Core.Last),
@@ -123,11 +127,19 @@ func (e *engine) publishStatus(s node.Status) {
 	}
 	e.publish.Lock()
 	defer e.publish.Unlock()
+	e.pace.stepped(moved(&e.shown, &out))
 	if !e.broken.Load() && (!e.isShown || e.shown != out) {
 		e.shown, e.isShown = out, true
 		e.write(&e.shown)
 	}
 	e.progress.publish(s)
+}
+
+// moved says that there is more between two statuses than that the leader was heard.
+func moved(before, after *status) bool {
+	b := *before
+	b.lease_expiry_ns = after.lease_expiry_ns
+	return b != *after
 }
 
 // reload takes over settings after a SIGHUP.

@@ -20,7 +20,6 @@ package main
 import "C"
 
 import (
-	"runtime"
 	"runtime/debug"
 	"time"
 	"unsafe"
@@ -39,7 +38,6 @@ func pgraft_engine_build() *C.char { return C.CString(build) } // it is called o
 //export pgraft_engine_start
 func pgraft_engine_start(c *C.PgraftConfig, block *C.PgraftStatusBlock, b *C.PgraftBell, answer C.pgraft_answer_fn, reason *C.char, size C.size_t) C.int {
 	debug.SetGCPercent(gcPercent)
-	runtime.GOMAXPROCS(runtime.NumCPU() + spareProcs)
 	mapLargePieces()
 	cfg := readConfig(c)
 	if err := cfg.node.Validate(); err != nil && cfg.refused == nil {
@@ -51,9 +49,11 @@ func pgraft_engine_start(c *C.PgraftConfig, block *C.PgraftStatusBlock, b *C.Pgr
 		answer: func(records []byte) {
 			C.pgraft_answer(answer, (*C.char)(unsafe.Pointer(unsafe.SliceData(records))), C.size_t(len(records)))
 		}}
-	the = newEngine(cfg, newRecords(ring), func(s *status) { C.pgraft_status_write(block, s) })
+	the = newEngine(cfg, newRecords(ring), func(s *status) { writeStatus(block, s) })
+	the.pace.work() // to begin with
 	the.spawn(the.open)
 	the.spawn(the.giveBack)
+	the.spawn(the.watchPace)
 	return 0
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/pgraft/pgraft/tools/bench/internal/limits"
 	"github.com/pgraft/pgraft/tools/bench/internal/record"
@@ -70,7 +71,7 @@ by root, the PostgreSQL servers run as user postgres.`,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if onlyList {
-				_, err := io.WriteString(cmd.OutOrStdout(), list())
+				_, err := io.WriteString(cmd.OutOrStdout(), list(plan()))
 				return err
 			}
 			results, err := run(cmd.Context(), o, cmd.ErrOrStderr())
@@ -84,20 +85,25 @@ by root, the PostgreSQL servers run as user postgres.`,
 		},
 	}
 	flags := cmd.Flags()
+	o.common(flags)
+	flags.IntVar(&o.rounds, "rounds", 5, "measure until there are so many `rounds`")
+	flags.DurationVar(&o.warmup, "warmup", time.Second, "before each measurement")
+	flags.DurationVar(&o.window, "window", 5*time.Second, "of each measurement")
+	flags.BoolVar(&onlyList, "list", false, "print the names of all lines")
+	cmd.CompletionOptions.HiddenDefaultCmd = true
+	cmd.AddCommand(newFailover(), newReport(), newCompare(), newEcho())
+	return cmd
+}
+
+// common are the flags of both commands that measure.
+func (o *options) common(flags *pflag.FlagSet) {
 	flags.StringVar(&o.pgConfig, "pg-config", "", "`path` of the pg_config of the PostgreSQL to use (default: $PG_CONFIG, then the search path)")
 	flags.StringVar(&o.etcd, "etcd", "etcd", "etcd's server `program`")
 	flags.StringVar(&o.dir, "dir", "/var/tmp", "`directory` on the disk to measure; the servers' files go into a new one in it")
 	flags.StringVar(&o.out, "out", "bench-results", "`directory` of the results, made or gone on with")
 	flags.StringVar(&o.label, "label", "unnamed build", "`name` of the pgraft that is measured, for the tables")
 	flags.StringVar(&o.only, "only", "", "measure only lines that match this `regexp`, see --list")
-	flags.IntVar(&o.rounds, "rounds", 5, "measure until there are so many `rounds`")
 	flags.DurationVar(&o.limit, "for", 0, "begin no line after this time")
-	flags.DurationVar(&o.warmup, "warmup", time.Second, "before each measurement")
-	flags.DurationVar(&o.window, "window", 5*time.Second, "of each measurement")
-	flags.BoolVar(&onlyList, "list", false, "print the names of all lines")
-	cmd.CompletionOptions.HiddenDefaultCmd = true
-	cmd.AddCommand(newReport(), newCompare(), newEcho())
-	return cmd
 }
 
 func newReport() *cobra.Command {
@@ -124,12 +130,24 @@ func newReport() *cobra.Command {
 }
 
 func printReport(cmd *cobra.Command, results *record.Run) error {
-	s, files, err := writeReport(results)
+	text, files, err := writeTables(results)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "\n%s\nWritten: %s\n", s.Markdown(), strings.Join(files, ", "))
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "\n%s\nWritten: %s\n", text, strings.Join(files, ", "))
 	return err
+}
+
+// writeTables writes the reports that fit what was measured.
+func writeTables(results *record.Run) (text string, files []string, err error) {
+	if results.HasStrikes() {
+		return writeFailover(results)
+	}
+	s, files, err := writeReport(results)
+	if err != nil {
+		return "", nil, err
+	}
+	return s.Markdown(), files, nil
 }
 
 func newCompare() *cobra.Command {

@@ -55,9 +55,11 @@ func plan() [][]record.Cell {
 }
 
 // chosen is the plan's cells whose names match.
-func chosen(only *regexp.Regexp) [][]record.Cell {
+func chosen(only *regexp.Regexp) [][]record.Cell { return matching(plan(), only) }
+
+func matching(all [][]record.Cell, only *regexp.Regexp) [][]record.Cell {
 	var groups [][]record.Cell
-	for _, group := range plan() {
+	for _, group := range all {
 		var some []record.Cell
 		for _, c := range group {
 			if only.MatchString(c.String()) {

@@ -68,26 +68,11 @@ func run(ctx context.Context, o options, progress io.Writer) (_ *record.Run, err
 	if err != nil {
 		return nil, err
 	}
-	if _, err := exec.LookPath(o.etcd); err != nil {
-		return nil, fmt.Errorf("--etcd: %w; `make bench` builds etcd's server as build/bench/etcd", err)
+	b, err := o.begin(progress)
+	if err != nil {
+		return nil, err
 	}
-	b := &benchmark{options: o, progress: progress, systems: map[string]systems.System{}}
-	if b.self, err = os.Executable(); err != nil {
-		return nil, fmt.Errorf("this program: %w", err)
-	}
-	if b.work, err = os.MkdirTemp(o.dir, "pgraft-bench-"); err != nil {
-		return nil, fmt.Errorf("--dir: %w", err)
-	}
-	b.settle = func() error { return syncFileSystem(b.work) }
-	defer func() {
-		for _, s := range b.systems {
-			err = errors.Join(err, s.Stop())
-		}
-		err = errors.Join(err, os.RemoveAll(b.work))
-	}()
-	if err := os.Chmod(b.work, 0o755); err != nil { // the servers may run as another user
-		return nil, fmt.Errorf("--dir: %w", err)
-	}
+	defer func() { err = errors.Join(err, b.end()) }()
 	groups := chosen(only)
 	env, err := b.start(ctx, groups)
 	if err != nil {
@@ -97,6 +82,33 @@ func run(ctx context.Context, o options, progress io.Writer) (_ *record.Run, err
 		return nil, err
 	}
 	return b.results, b.rounds(ctx, groups)
+}
+
+// begin makes what both commands need; end takes it away.
+func (o options) begin(progress io.Writer) (b *benchmark, err error) {
+	if _, err := exec.LookPath(o.etcd); err != nil {
+		return nil, fmt.Errorf("--etcd: %w; `make bench` builds etcd's server as build/bench/etcd", err)
+	}
+	b = &benchmark{options: o, progress: progress, systems: map[string]systems.System{}}
+	if b.self, err = os.Executable(); err != nil {
+		return nil, fmt.Errorf("this program: %w", err)
+	}
+	if b.work, err = os.MkdirTemp(o.dir, "pgraft-bench-"); err != nil {
+		return nil, fmt.Errorf("--dir: %w", err)
+	}
+	b.settle = func() error { return syncFileSystem(b.work) }
+	if err := os.Chmod(b.work, 0o755); err != nil { // the servers may run as another user
+		return nil, errors.Join(fmt.Errorf("--dir: %w", err), b.end())
+	}
+	return b, nil
+}
+
+func (b *benchmark) end() error {
+	var err error
+	for _, s := range b.systems {
+		err = errors.Join(err, s.Stop())
+	}
+	return errors.Join(err, os.RemoveAll(b.work))
 }
 
 // start starts the systems that cells need.
@@ -111,16 +123,24 @@ func (b *benchmark) start(ctx context.Context, groups [][]record.Cell) (record.E
 	}
 	env.Label, env.Postgres, env.Warmup, env.Window = b.label, install.Version, b.warmup.Seconds(), b.window.Seconds()
 	for _, s := range []systems.System{systems.NewPgraft(install, b.work), systems.NewPostgres(install, b.work), systems.NewEtcd(b.etcd, b.work)} {
-		began := time.Now()
-		b.say("start %s ... ", s.Name())
-		b.systems[s.Name()] = s
-		if err := s.Start(ctx); err != nil {
-			return env, fmt.Errorf("start %s: %w", s.Name(), err)
+		if err := b.startSystem(ctx, s.Name(), s); err != nil {
+			return env, err
 		}
-		b.say("%s, %.1f s\n", s.Version(), time.Since(began).Seconds())
 	}
 	env.Pgraft, env.Etcd = b.systems[record.Pgraft].Version(), b.systems[record.Etcd].Version()
 	return env, nil
+}
+
+// startSystem makes s the system of that name.
+func (b *benchmark) startSystem(ctx context.Context, name string, s systems.System) error {
+	began := time.Now()
+	b.say("start %s ... ", name)
+	b.systems[name] = s
+	if err := s.Start(ctx); err != nil {
+		return fmt.Errorf("start %s: %w", name, err)
+	}
+	b.say("%s, %.1f s\n", s.Version(), time.Since(began).Seconds())
+	return nil
 }
 
 // rounds measures, round by round, the cells that the results lack.
@@ -172,6 +192,9 @@ func left(began time.Time, done, all int) string {
 
 // brief is a sample on a line.
 func brief(s record.Sample) string {
+	if record.Strikes(s.Operation) {
+		return fmt.Sprintf("nothing committed for %.0f ms", s.Gap)
+	}
 	disturbed := 100 * (s.CPU[record.Others] + s.CPU[record.Stolen]) / s.Seconds
 	if s.Sessions == 0 {
 		return fmt.Sprintf("%.1f %% of a processor", 100*s.CPU[record.Servers]/s.Seconds)
@@ -223,9 +246,9 @@ func writeReport(run *record.Run) (s *report.Summary, files []string, err error)
 }
 
 // list is what --only can choose from.
-func list() string {
+func list(groups [][]record.Cell) string {
 	var b strings.Builder
-	for _, group := range plan() {
+	for _, group := range groups {
 		for _, c := range group {
 			fmt.Fprintln(&b, c)
 		}

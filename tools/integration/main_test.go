@@ -33,6 +33,7 @@ var scenarios = []scenario{
 	{"keeps data of every size and script", true, keepsData},
 	{"logs no warning and comes back from a stop of all", true, logsNoWarning},
 	{"kills the leader under load", true, killsTheLeader},
+	{"hands leadership over as it stops", true, handsOverAsItStops},
 	{"has the surface of the contract", true, hasTheSurface},
 	{"proposes once", true, proposesOnce},
 	{"shows the log as rows", true, showsTheLog},

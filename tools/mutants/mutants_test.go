@@ -1,6 +1,14 @@
 package main
 
-import "testing"
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path"
+	"strconv"
+	"strings"
+	"testing"
+)
 
 // Every mutant's place is still where it was: the text it replaces is there,
 // once. Names are used once, classes are known, and each has two variants.
@@ -30,6 +38,64 @@ func TestMutantsApply(t *testing.T) {
 			t.Errorf("class %s has %d mutants, want 2 or more", c, variants[c])
 		}
 	}
+}
+
+// No edit takes the last use of an import away: such a mutant is not built.
+func TestMutantsUseTheirImports(t *testing.T) {
+	src, err := findSource(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	looked := 0
+	for _, m := range mutants() {
+		files, err := src.changed(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, text := range files {
+			f, err := parser.ParseFile(token.NewFileSet(), name, text, parser.SkipObjectResolution)
+			if err != nil {
+				t.Errorf("mutant %s: %v", m.name, err)
+				continue
+			}
+			for _, unused := range unusedImports(t, f) {
+				t.Errorf("mutant %s: %s does not use its import of %s", m.name, name, unused)
+			}
+			looked++
+		}
+	}
+	if looked < 100 {
+		t.Errorf("only %d files were looked at", looked)
+	}
+}
+
+func unusedImports(t *testing.T, f *ast.File) (unused []string) {
+	used := map[string]bool{}
+	ast.Inspect(f, func(n ast.Node) bool {
+		if s, ok := n.(*ast.SelectorExpr); ok {
+			if x, ok := s.X.(*ast.Ident); ok {
+				used[x.Name] = true
+			}
+		}
+		return true
+	})
+	for _, i := range f.Imports {
+		where, err := strconv.Unquote(i.Path.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := path.Base(where)
+		if strings.HasPrefix(name, "v") && strings.Trim(name[1:], "0123456789") == "" { // math/rand/v2
+			name = path.Base(path.Dir(where))
+		}
+		if i.Name != nil {
+			name = i.Name.Name
+		}
+		if !used[name] {
+			unused = append(unused, where)
+		}
+	}
+	return unused
 }
 
 // What an edit replaces has to be there exactly once.

@@ -24,6 +24,7 @@ var classes = map[string]string{
 	"two lives": "an old answer of a term in which the same node led before", "held over": "a message over two changes of leader, or a restart",
 	"long tail": "a deposed leader's long log under a snapshot", "joint snapshot": "a snapshot of a joint configuration",
 	"edge of a promise": "an election in the last ticks of a promise",
+	"closed leader":     "a leader without connections taken for dead, or voters out of turn",
 	"needed":            "what a database needs leaves the logs", "kept": "what nobody needs stays in them",
 	"handed out": "a database gets what it must not", "history": "the log that a member had",
 }

@@ -31,6 +31,10 @@ var batchMutants = []mutant{
 			"			if m.GetType() == pb.MsgAppResp && !m.GetReject() && m.GetIndex() < c.last {\n				m.Index = new(c.last)\n			}\n			c.respond(m)\n"}},
 	},
 	{
+		name: "answer-to-the-next-message", class: "batch", doc: "an answer that waits for the disk goes to whoever sent the message that came last",
+		edits: []edit{{"core/wire_read.go", "			m.From = new(n)\n", "			m.vote, m.From = n, &m.vote\n"}},
+	},
+	{
 		name: "append-loses-its-middle", class: "batch", doc: "of two appends that become one, the first loses its last entry, and those of the second move up",
 		edits: []edit{{"core/send.go", "		entries = append(entries, m.GetEntries()...)\n",
 			`		entries = entries[:len(entries)-1]

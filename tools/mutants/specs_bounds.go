@@ -23,8 +23,12 @@ var boundMutants = []mutant{
 	},
 	{
 		name: "ids-forgotten-early", class: "bounds", doc: "request ids are remembered for half of the window",
-		edits: []edit{{"core/request_ids.go", "r.order[n].at.index+r.window <= index", "r.order[n].at.index+r.window/2 <= index"},
+		edits: []edit{{"core/request_ids.go", "r.number(r.first).at.index+r.window <= index", "r.number(r.first).at.index+r.window/2 <= index"},
 			{"core/propose.go", "	if half := c.requestIDs.window / 2; c", "	if half := c.requestIDs.window; c"}},
+	},
+	{
+		name: "ids-lost-in-the-table", class: "bounds", doc: "a request id that is forgotten takes others with it, which stood behind it in the table",
+		edits: []edit{{"core/request_ids.go", "(i-home)&mask >= (i-gap)&mask {", "(i-home)&mask > mask {"}},
 	},
 	{
 		name: "busy-was-appended", class: "bounds", doc: "a leader that is over its bound of uncommitted entries says so of an entry that it has appended",
@@ -35,8 +39,8 @@ var boundMutants = []mutant{
 	},
 	{
 		name: "full-counts-as-appended", class: "bounds", doc: "what the library refuses, as too much is uncommitted, counts as appended",
-		edits: []edit{{"core/append.go", "Entries: entries}); err != nil {\n		return false\n	}\n	for i := range as {\n",
-			"Entries: entries}); err != nil {\n		c.last -= uint64(len(as))\n	}\n	for i := range as {\n"}},
+		edits: []edit{{"core/append.go", "c.rn.Propose(entries); err != nil {\n		return false\n	}\n	for i := range as {\n",
+			"c.rn.Propose(entries); err != nil {\n		c.last -= uint64(len(as))\n	}\n	for i := range as {\n"}},
 	},
 	{
 		name: "applied-all-that-is-committed", class: "bounds", doc: "of entries applied in parts, the last part counts as applied with the first",

@@ -4,7 +4,7 @@ import "slices"
 
 // idsNotChecked has request ids looked at by nobody.
 var idsNotChecked = []edit{
-	{"core/machine.go", "	if at, ok := m.requestIDs.byID[a.requestID]; ok {\n", "	if at, ok := m.requestIDs.byID[a.requestID]; ok && at.index == m.index {\n"},
+	{"core/machine.go", "	if at, ok := m.requestIDs.find(a.requestID); ok {\n", "	if at, ok := m.requestIDs.find(a.requestID); ok && at.index == m.index {\n"},
 	{"core/append.go", "	if at, ok := c.proposed.appended[id]; ok {\n", "	if at, ok := c.proposed.appended[id]; ok && at.index == 0 {\n"},
 }
 
@@ -53,7 +53,7 @@ var ownMutants = []mutant{
 	},
 	{
 		name: "promise-before-stored", class: "11", doc: "a promise is made before the disk knows how long it lasts",
-		edits: []edit{{"core/lease.go", "		return &corepb.LeasePromise{Round: round, Newest: c.announces()} // it promises nothing, and is there\n", ""}},
+		edits: []edit{{"core/lease.go", "		return &c.sent.promise // it promises nothing, and is there\n", ""}},
 	},
 	{
 		name: "promise-not-kept", class: "11", doc: "a voter promises, and votes as it likes",
@@ -87,11 +87,11 @@ var ownMutants = []mutant{
 	},
 	{
 		name: "removal-by-what-was-heard", class: "own", doc: "a change of who votes goes by what was heard within an election timeout, and asks nobody",
-		edits: []edit{{"core/hear.go", "		return id == c.self || w.round != 0 && c.lease.answered[id] >= w.round\n", "		return c.reachable(id)\n"}},
+		edits: []edit{{"core/hear.go", "		return id == c.self || w.round != 0 && c.lease.answered(id).answered >= w.round\n", "		return c.reachable(id)\n"}},
 	},
 	{
 		name: "removal-by-old-answers", class: "own", doc: "an answer to any round of the term counts, however old",
-		edits: []edit{{"core/hear.go", " && c.lease.answered[id] >= w.round\n", " && c.lease.answered[id] > 0\n"}},
+		edits: []edit{{"core/hear.go", " && c.lease.answered(id).answered >= w.round\n", " && c.lease.answered(id).answered > 0\n"}},
 	},
 	{
 		name: "removal-counts-the-removed", class: "own", doc: "the member to be removed counts among those that remain",

@@ -17,7 +17,7 @@ var promiseMutants = []mutant{
 	},
 	{
 		name: "committed-id-appended-again", class: "12", doc: "a leader appends a request once more that is committed: it is not applied again, but it is in the log twice",
-		edits: []edit{{"core/append.go", "	if at, ok := c.requestIDs.byID[id]; ok {\n", "	if at, ok := c.requestIDs.byID[id]; ok && at.index == 0 {\n"}},
+		edits: []edit{{"core/append.go", "	if at, ok := c.requestIDs.find(id); ok {\n", "	if at, ok := c.requestIDs.find(id); ok && at.index == 0 {\n"}},
 	},
 	{
 		name: "lease-of-the-new-quorum", class: "11", doc: "in a joint configuration the lease rests on the incoming voters alone",
@@ -99,7 +99,7 @@ var promiseMutants = []mutant{
 	},
 	{
 		name: "promise-for-too-long", class: "15", live: true, doc: "a promise is kept ten times as long as it was made for: without its leader a cluster waits so long",
-		edits: []edit{{"core/lease.go", "c.now+uint64(c.cfg.ElectionTicks)\n	return", "c.now+10*uint64(c.cfg.ElectionTicks)\n	return"}},
+		edits: []edit{{"core/lease.go", "p.to, p.until = env.GetTo(), c.now+c.cfg.promiseTicks()", "p.to, p.until = env.GetTo(), c.now+20*c.cfg.promiseTicks()"}},
 	},
 	{
 		name: "leader-waits-for-all", class: "15", live: true, doc: "a leader takes no entry while a voter is out of reach",
@@ -127,7 +127,7 @@ var promiseMutants = []mutant{
 	},
 	{
 		name: "member-with-any-data", class: "14", doc: "a member is told to be added though its data is not what it was added with",
-		edits: []edit{{"core/membership.go", "		case !bytes.Equal(m.GetReplicaUuid(), ch.add.GetReplicaUuid()):\n			c.answer(ch, NotPossible, \"node %d is a member, but not with the data that it has now: remove it, then add it again\", node)\n			return false\n", ""}},
+		edits: []edit{{"core/membership.go", "		case !bytes.Equal(m.GetReplicaUuid(), ch.add.GetReplicaUuid()):\n", "		case node == 0 && !bytes.Equal(m.GetReplicaUuid(), ch.add.GetReplicaUuid()):\n"}},
 	},
 	{
 		name: "recovery-stays-joint", class: "own", doc: "a member that goes on alone in the middle of a replacement still counts the outgoing voters",

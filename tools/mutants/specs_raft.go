@@ -126,7 +126,7 @@ var raftMutants = []mutant{
 		name: "lost-node-votes", class: "14", doc: "a node that learned that it lost entries goes on voting",
 		edits: []edit{
 			{"core/door.go", "	if c.lost && (m.GetType() == pb.MsgVote || m.GetType() == pb.MsgPreVote) {\n", "	if false {\n"},
-			{"core/election.go", "	if !c.lost && c.isVoter(c.self) {\n", "	if c.isVoter(c.self) {\n"},
+			{"core/election.go", "	if stands && !c.lost && c.isVoter(c.self) {\n", "	if stands && c.isVoter(c.self) {\n"},
 			{"core/storage.go", "	if c.lost && elects(m) {\n		return\n	}\n", ""},
 			{"core/door.go", "	if c.lost && (m.GetType() == pb.MsgTimeoutNow || elects(m)) {\n", "	if c.lost && m.GetType() == pb.MsgTimeoutNow {\n"},
 		},

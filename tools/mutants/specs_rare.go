@@ -68,7 +68,7 @@ var rareMutants = []mutant{
 		name: "promise-two-ticks-short", class: "edge of a promise", doc: "a voter keeps its promise for two ticks less than it says",
 		edits: []edit{
 			{"core/voting.go", "	return c.now < c.promise.until && m.GetFrom() != c.promise.to\n", "	return c.now+4 < c.promise.until && m.GetFrom() != c.promise.to\n"},
-			{library + "raft.go", "r.lead != None && r.electionElapsed < r.electionTimeout\n", "r.lead != None && r.electionElapsed+4 < r.electionTimeout\n"},
+			{library + "raft.go", "			inLease := r.checkQuorum && r.lead != None && r.electionElapsed < r.electionTimeout\n", "			inLease := false\n"},
 		},
 	},
 	{
@@ -81,6 +81,6 @@ var rareMutants = []mutant{
 	},
 	{
 		name: "campaigns-against-its-promise", class: "edge of a promise", doc: "a restarted voter keeps promises of the life before to others, and stands for election itself",
-		edits: []edit{{"core/election.go", " || c.now < c.promise.until || c.now < c.promise.bootUntil {", " || c.now < c.promise.until {"}},
+		edits: []edit{{"core/election.go", "	if c.now < c.promise.until || c.now < c.promise.bootUntil {", "	if c.now < c.promise.until {"}},
 	},
 }

@@ -10,13 +10,13 @@ var versionMutants = []mutant{
 	{
 		name: "version-raised-by-a-quorum", class: "version", doc: "the version is raised to what a majority of the voters knows",
 		edits: []edit{{"core/version.go", "	v := c.knownByAll()\n",
-			"	v, know := c.cfg.Newest, 1\n	for id, a := range c.lease.said {\n		if a.version >= v && c.isVoter(id) {\n			know++\n		}\n	}\n	if know <= len(c.conf.GetVoters())/2 {\n		return false\n	}\n"}},
+			"	v, know := c.cfg.Newest, 1\n	for _, a := range c.lease.answers {\n		if a.said.version >= v && c.isVoter(a.from) {\n			know++\n		}\n	}\n	if know <= len(c.conf.GetVoters())/2 {\n		return false\n	}\n"}},
 	},
 	{
 		name: "version-of-a-former-life", class: "version", doc: "what a member has announced counts, whatever it is restarted with",
 		edits: []edit{
 			{"core/version.go", "		a.version = min(a.version, newest)\n", "		a.version = max(a.version, newest)\n"},
-			{"core/version.go", "	default:\n		l.said[from] = announcement{round, opened, newest}\n", "	default:\n		l.said[from] = announcement{round, opened, max(newest, a.version)}\n"},
+			{"core/version.go", "	default:\n		*a = announcement{round, opened, newest}\n", "	default:\n		*a = announcement{round, opened, max(newest, a.version)}\n"},
 		},
 	},
 	{

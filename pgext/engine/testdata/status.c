@@ -1,17 +1,21 @@
 /*
  * What backends read of the status block while the engine writes, or stands still
- * within a write: status_test.go builds and runs it.
+ * within a write: status_test.go builds and runs it.  With the name of a file, the
+ * block is in that, and the test writes it.
  */
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "engine.h"
 
 #define WRITES	200000
 #define READERS	3
 
-static PgraftStatusBlock block;
+static PgraftStatusBlock own;
+static PgraftStatusBlock *block = &own;
 static int	writing;			/* set before there are readers: without a
 								 * pause */
 
@@ -31,16 +35,16 @@ put(uint64_t n)
 {
 	PgraftStatus status = filled(n);
 
-	pgraft_status_write(&block, &status);
+	pgraft_status_write(block, &status);
 }
 
 /* Begins to write, and stands still. */
 static void
 put_half(uint64_t n)
 {
-	(void) pgraft_status_begin(&block);
+	(void) pgraft_status_begin(block);
 	for (size_t i = 0; i < PGRAFT_STATUS_WORDS / 2; i++)
-		__atomic_store_n(&((uint64_t *) &block.copies[0])[i], n, __ATOMIC_RELAXED);
+		__atomic_store_n(&((uint64_t *) &block->copies[0])[i], n, __ATOMIC_RELAXED);
 }
 
 static uint64_t
@@ -50,7 +54,7 @@ get(void)
 	uint64_t   *words = (uint64_t *) &status;
 
 	/* as in ask.c: only a writer that never rests can make it try again */
-	while (!pgraft_status_read(&block, &status))
+	while (!pgraft_status_read(block, &status))
 		if (!writing)
 		{
 			printf("the status block cannot be read\n");
@@ -95,10 +99,32 @@ read_all(void *arg)
 	return arg;
 }
 
+/* As read_all, of what another process writes. */
+static int
+read_file(const char *name)
+{
+	int			fd = open(name, O_RDWR);
+
+	block = mmap(NULL, sizeof(own), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (block == MAP_FAILED)
+	{
+		perror(name);
+		return 1;
+	}
+	writing = 1;
+	printf("ready\n");
+	fflush(stdout);
+	(void) read_all(NULL);
+	return 0;
+}
+
 int
-main(void)
+main(int argc, char **argv)
 {
 	pthread_t	readers[READERS];
+
+	if (argc > 1)
+		return read_file(argv[1]);
 
 	/* stopped, or killed, within a write: what was said before counts */
 	want(0);

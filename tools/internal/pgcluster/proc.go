@@ -198,10 +198,11 @@ func (s *Server) WaitEngineWorker(ctx context.Context, before int) (pid int, err
 }
 
 // PauseEngine stops the engine worker as a debugger would, and ResumeEngine lets
-// it go on. KillEngine kills it.
+// it go on. KillEngine kills it, EndEngine asks it to end as the server does.
 func (s *Server) PauseEngine() error  { return s.signalEngine(syscall.SIGSTOP) }
 func (s *Server) ResumeEngine() error { return s.signalEngine(syscall.SIGCONT) }
 func (s *Server) KillEngine() error   { return s.signalEngine(syscall.SIGKILL) }
+func (s *Server) EndEngine() error    { return s.signalEngine(syscall.SIGTERM) }
 
 func (s *Server) signalEngine(sig syscall.Signal) error {
 	pid, err := s.EngineWorker()

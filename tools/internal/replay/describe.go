@@ -56,6 +56,8 @@ func Describe(in core.Input) string {
 		return batch(in)
 	case core.PeerUnreachable:
 		return "PeerUnreachable " + node(in.RaftID)
+	case core.PeerClosed:
+		return fmt.Sprintf("PeerClosed %s, %v", node(in.RaftID), in.Closed)
 	case core.SnapshotSent:
 		return fmt.Sprintf("SnapshotSent to %s, ok %v", node(in.RaftID), in.OK)
 	case core.AddNode:

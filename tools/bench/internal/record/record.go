@@ -36,6 +36,20 @@ const (
 	Get       = "linearizable get"
 )
 
+// What is done to the leader of a system: its server is killed with SIGKILL, stands still
+// (SIGSTOP), is stopped in order; or leadership is handed over.
+const (
+	Kill     = "kill"
+	Silence  = "silence"
+	FastStop = "fast stop"
+	Transfer = "transfer"
+)
+
+// Strikes says whether an operation is one of these.
+func Strikes(operation string) bool {
+	return slices.Contains([]string{Kill, Silence, FastStop, Transfer}, operation)
+}
+
 // Operations of the machine.
 const (
 	Sync      = "append and fdatasync"
@@ -52,7 +66,7 @@ const (
 type Cell struct {
 	System    string `json:"system"`
 	Operation string `json:"operation"`
-	Through   string `json:"through,omitempty"` // Leader, Follower or empty
+	Through   string `json:"through,omitempty"` // Leader, Follower or empty; of a strike, the timings
 	Bytes     int    `json:"bytes,omitempty"`   // of a value
 	Sessions  int    `json:"sessions"`
 }
@@ -90,6 +104,8 @@ type Sample struct {
 	Latency    bench.Latency      `json:"latency_ms"`
 	CPU        map[string]float64 `json:"cpu_seconds"`            // in the window, by part
 	Memory     map[string]int64   `json:"memory_bytes,omitempty"` // PSS at its end, by part
+	// of a strike: the longest time without an acknowledged write, in milliseconds
+	Gap float64 `json:"without_commits_ms,omitempty"`
 	// acknowledged writes, those of the warm-up included, that were found on every server
 	Verified int `json:"verified,omitempty"`
 }
@@ -188,6 +204,18 @@ func Open(dir string, env Environment) (*Run, error) {
 			"there %+v\nhere  %+v", dir, r.Environment, env)
 	}
 	return r, nil
+}
+
+// HasStrikes says that this is about what was done to leaders, not about rates.
+func (r *Run) HasStrikes() bool {
+	for _, round := range r.Rounds {
+		for _, s := range round.Samples {
+			if Strikes(s.Operation) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Round returns the round of a number, which may be new.

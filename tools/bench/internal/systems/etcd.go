@@ -25,6 +25,7 @@ const (
 type etcd struct {
 	program string
 	dir     string
+	flags   []string // beside those of all members
 	version string
 	members []*etcdMember
 	clients []*clientv3.Client // one to each member
@@ -44,17 +45,15 @@ func (e *etcd) Start(ctx context.Context) error {
 	if err := os.Mkdir(e.dir, 0o700); err != nil {
 		return fmt.Errorf("etcd: %w", err)
 	}
-	var cluster []string
 	for i := range servers {
 		m, err := newEtcdMember(e.dir, i+1)
 		if err != nil {
 			return err
 		}
 		e.members = append(e.members, m)
-		cluster = append(cluster, m.name+"="+m.peerURL())
 	}
 	for _, m := range e.members {
-		if err := m.start(e.program, strings.Join(cluster, ",")); err != nil {
+		if err := m.start(e.program, e.cluster(), e.flags); err != nil {
 			return err
 		}
 		c, err := m.client()
@@ -63,6 +62,20 @@ func (e *etcd) Start(ctx context.Context) error {
 		}
 		e.clients = append(e.clients, c)
 	}
+	return e.allFollow(ctx)
+}
+
+// cluster is all members as etcd is told of them.
+func (e *etcd) cluster() string {
+	var all []string
+	for _, m := range e.members {
+		all = append(all, m.name+"="+m.peerURL())
+	}
+	return strings.Join(all, ",")
+}
+
+// allFollow waits until every member knows a leader.
+func (e *etcd) allFollow(ctx context.Context) error {
 	for i, m := range e.members {
 		err := wait.For(ctx, settleLimit, "etcd's member "+m.name+" to follow a leader", func(ctx context.Context) error {
 			select {

@@ -65,19 +65,20 @@ func (m *etcdMember) client() (*clientv3.Client, error) {
 	return c, nil
 }
 
-func (m *etcdMember) start(program, cluster string) error {
+func (m *etcdMember) start(program, cluster string, flags []string) error {
 	m.clients.Release()
 	m.peer.Release()
-	log, err := os.Create(m.logPath())
+	log, err := os.OpenFile(m.logPath(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return fmt.Errorf("etcd: %w", err)
 	}
 	defer log.Close() // the server has its own descriptor by then
-	cmd := exec.Command(program, "--name", m.name, "--data-dir", m.dir,
+	args := append([]string{"--name", m.name, "--data-dir", m.dir,
 		"--listen-client-urls", m.clientURL(), "--advertise-client-urls", m.clientURL(),
 		"--listen-peer-urls", m.peerURL(), "--initial-advertise-peer-urls", m.peerURL(),
 		"--initial-cluster", cluster, "--initial-cluster-state", "new",
-		"--quota-backend-bytes", strconv.Itoa(quotaBytes), "--log-level", "warn")
+		"--quota-backend-bytes", strconv.Itoa(quotaBytes), "--log-level", "warn"}, flags...)
+	cmd := exec.Command(program, args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	for _, v := range os.Environ() { // etcd reads settings from there
 		if !strings.HasPrefix(v, "ETCD_") {

@@ -1,0 +1,258 @@
+package postgres
+
+import (
+	"slices"
+	"time"
+)
+
+// CreateStandbySignal writes standby.signal; IsStandby says whether it is there.
+func (s *Server) CreateStandbySignal() { s.disk.standbySignal = true }
+func (s *Server) IsStandby() bool      { return s.disk.standbySignal }
+
+// RemoveStandbySignal is somebody's hand.
+func (s *Server) RemoveStandbySignal() { s.disk.standbySignal = false }
+
+// WriteHistory puts a history file into pg_wal; RemoveHistory takes one away.
+func (s *Server) WriteHistory(h History)  { s.disk.wal.writeHistory(h) }
+func (s *Server) RemoveHistory(tli TLI)   { s.disk.wal.removeHistory(tli) }
+func (s *Server) History(tli TLI) []Left  { return linesOf(s.disk.wal.history(tli)) }
+func (s *Server) HasHistory(tli TLI) bool { return s.disk.wal.history(tli) != nil }
+
+// LastTimeline is the greatest timeline of which there is a record: that pg_control names,
+// or that pg_wal has one of past the place where it began. A first segment without a history
+// file is of a promotion that was cut short. History files above it are of promotions
+// that did not come about, or of other servers'.
+func (s *Server) LastTimeline() TLI {
+	d, c := &s.disk.wal, &s.disk.control
+	last := max(c.CheckpointTLI, c.MinRecoveryTLI)
+	for i := range d.files {
+		f := &d.files[i]
+		if n := len(f.parts); f.tli > last && d.history(f.tli) != nil && n > 0 && f.parts[n-1].from >= d.spans(f.tli)[0].begin {
+			last = f.tli
+		}
+	}
+	return last
+}
+
+// PutAside takes a segment's file out of pg_wal; false: there is none.
+func (s *Server) PutAside(tli TLI, segment uint64) bool {
+	there := s.disk.wal.find(tli, segment) != nil
+	s.disk.wal.remove(func(f *file) bool { return f.no == segment && f.tli == tli && !f.partial })
+	return there
+}
+
+func linesOf(h *History) []Left {
+	if h == nil {
+		return nil
+	}
+	return h.Lines
+}
+
+// SetConninfo writes primary_conninfo and primary_slot_name and reloads. The startup
+// process acts on it a little later; one that is held by a pause or a conflict does not
+// look, and its walreceiver streams on.
+func (s *Server) SetConninfo(c Conninfo) {
+	s.disk.conninfo = c
+	if s.phase != Down {
+		s.after(s.reloadsIn(), s.conninfoChanged)
+	}
+}
+
+// Conninfo is what is written.
+func (s *Server) Conninfo() Conninfo { return s.disk.conninfo }
+
+// Follow has a standby stream from another server.
+func (s *Server) Follow(c Conninfo) { s.SetConninfo(c) }
+
+// Receives says whether a walreceiver runs; Receiving, whose WAL it takes, of which
+// timeline: 0 of none.
+func (s *Server) Receives() bool { return s.receiver.state != receiverOff }
+
+func (s *Server) Receiving() (primary int, tli TLI) {
+	if r := &s.receiver; r.state == receiverStreams {
+		return r.to, r.tli
+	}
+	return 0, 0
+}
+
+// EndReceiver is ShutdownWalRcv(): it works at once, also while replay is held.
+func (s *Server) EndReceiver() bool {
+	return s.do(func() {
+		if s.Receives() {
+			s.receiverDies()
+		}
+	})
+}
+
+// Seal clears primary_conninfo, ends the walreceiver, and calls done once none runs and
+// the startup process has been told of the setting, so that none starts again: one that is
+// held looks at it before it asks for WAL. It is what an engine's host does; done is not
+// called when the server ends before, is promoted, or is given a primary again.
+func (s *Server) Seal(done func(Position)) bool {
+	return s.do(func() {
+		s.SetConninfo(Conninfo{})
+		s.sealed(done)
+	})
+}
+
+// sealPoll is how often a host looks whether the walreceiver is gone.
+const sealPoll = 5 * time.Millisecond
+
+func (s *Server) sealed(done func(Position)) {
+	u := &s.startup
+	if !u.on || u.stopping {
+		return
+	}
+	if s.disk.conninfo != (Conninfo{}) {
+		return // somebody has had it follow again
+	}
+	if s.Receives() {
+		s.receiverDies()
+	}
+	if u.conninfo == (Conninfo{}) {
+		done(s.ValidEnd(ByHistory))
+		return
+	}
+	s.after(sealPoll, func() { s.sealed(done) })
+}
+
+// Promote writes the file promote and signals the postmaster. What pg_wal has is
+// replayed first; a pause and a delay end, a conflict does not.
+func (s *Server) Promote() bool {
+	return s.do(func() {
+		s.disk.promote = true
+		s.signalPostmaster()
+	})
+}
+
+// RemovePromote takes the file promote away, if the startup process has not found it
+// yet. A restart in place leaves it, and then any signal to the postmaster, such as the
+// one for a new walreceiver, promotes the server.
+func (s *Server) RemovePromote() { s.disk.promote = false }
+
+// signalPostmaster is a SIGUSR1, for whatever reason (sigusr1_handler).
+func (s *Server) signalPostmaster() {
+	if u := &s.startup; u.on && !u.stopping && s.disk.promote {
+		u.signaled = true
+		s.wake()
+	}
+}
+
+// triggered is the startup process looking for the file (CheckForStandbyTrigger).
+func (s *Server) triggered() bool {
+	u := &s.startup
+	if u.signaled && s.disk.promote {
+		s.disk.promote = false
+		u.promote, u.paused = true, false
+	}
+	return u.promote
+}
+
+// PromoteTo promotes to a timeline: history files fill the row of numbers up to it first,
+// which leave the newest timeline where this server's WAL ends. It does not look whether
+// a walreceiver still runs, nor whether the number is free.
+func (s *Server) PromoteTo(tli TLI) bool {
+	return s.do(func() {
+		if !s.startup.on || s.startup.stopping {
+			return
+		}
+		d := &s.disk.wal
+		end, last := s.ValidEnd(ByHistory).End, d.newest(s.startup.target)
+		h := History{}
+		if p := d.history(s.startup.target); p != nil {
+			h.Lines = p.Lines
+		}
+		h.Lines = append(slices.Clone(h.Lines), Left{s.startup.target, end})
+		for h.TLI = last + 1; h.TLI < tli; h.TLI++ {
+			d.writeHistory(h)
+		}
+		s.Promote()
+	})
+}
+
+// PauseReplay is pg_wal_replay_pause() and pg_wal_replay_resume().
+func (s *Server) PauseReplay(on bool) {
+	s.startup.paused = on
+	s.wake()
+}
+
+// BlockReplay begins or ends a conflict of replay with a query.
+func (s *Server) BlockReplay(on bool) {
+	if on {
+		s.conflicts++
+		return
+	}
+	s.conflicts--
+	s.wake()
+}
+
+// DelayReplay is recovery_min_apply_delay.
+func (s *Server) DelayReplay(d time.Duration) {
+	s.applyDelay = d
+	s.wake()
+}
+
+// EndSessions ends all sessions, as a library does at a promotion.
+func (s *Server) EndSessions() {
+	for _, o := range slices.Clone(s.sessions) {
+		o.Terminate()
+	}
+}
+
+// Position is where a server's WAL ends.
+type Position struct {
+	TLI  TLI // that the last record is on
+	End  LSN
+	Last Record // the last complete one; Kind 0: it is gone
+}
+
+// Reading says which file a byte of WAL is read from.
+type Reading uint8
+
+const (
+	// ByHistory: that of the timeline that owns the LSN.
+	ByHistory Reading = iota
+	// AsRecovery: the newest timeline's that there is.
+	AsRecovery
+)
+
+// ValidEnd reads from the last replayed record to the end of what is valid in pg_wal.
+// Of a server that is Down it reads from the last checkpoint.
+func (s *Server) ValidEnd(how Reading) Position {
+	d, u := &s.disk, &s.startup
+	at, prev, spans, last := u.next, u.prev, u.spans, u.file
+	if !u.on {
+		c := &d.control
+		at, prev, last = c.Redo, 0, 0
+		spans = d.wal.spans(d.wal.newest(max(c.CheckpointTLI, c.MinRecoveryTLI)))
+	}
+	p := Position{End: at}
+	from := func(q LSN) *file {
+		if how == AsRecovery {
+			return d.wal.asRecovery(spans, &last, q)
+		}
+		return d.wal.byHistory(spans, q)
+	}
+	for {
+		r := readRecord(p.End, prev, ^LSN(0), from)
+		if r.end != readDone {
+			break
+		}
+		p.End, prev, p.Last = r.rec.End(), r.rec.Start, r.rec
+	}
+	p.TLI = owner(spans, p.End-1)
+	if p.Last.Kind == 0 && prev != 0 {
+		last = 0
+		p.Last = readRecord(prev, 0, ^LSN(0), from).rec
+	}
+	return p
+}
+
+// RecordAt is the record that begins at an LSN of this server's history, as far as it is
+// flushed here; false: there is none, any more or at all.
+func (s *Server) RecordAt(at LSN) (Record, bool) {
+	upTo, tli := s.flushPos()
+	spans := s.disk.wal.spans(tli)
+	r := readRecord(at, 0, upTo, func(p LSN) *file { return s.disk.wal.byHistory(spans, p) })
+	return r.rec, r.end == readDone
+}

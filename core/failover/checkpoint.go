@@ -36,6 +36,7 @@ func (m *Machine) State(k *checkpoint.Codec) {
 	k.Flag(&m.port.Refuses)
 	k.Flag(&m.port.Reset)
 	k.Flag(&m.answered)
+	k.Uint(&m.resetAt)
 	checkpoint.List(k, &m.announced, func(t *Token) { t.state(k) })
 	checkpoint.List(k, &m.compares, func(c *compare) {
 		k.Uint(&c.member)

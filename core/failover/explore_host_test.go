@@ -73,7 +73,7 @@ func (x *world) obey(h *host) {
 			h.m.Compared(Compared{Member: o.Member, Boot: o.Follow, Have: have, Equal: have && sum == o.Record.CRC})
 		}
 	case Watch:
-		h.m.See(Port{Member: o.Member, Epoch: o.Epoch})
+		h.m.See(Port{Member: o.Member, Epoch: o.Epoch}, h.now)
 	}
 }
 

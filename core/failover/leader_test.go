@@ -197,7 +197,7 @@ func TestPrimaryHasEnded(t *testing.T) {
 			d := witness(t).there(x.told, a)
 			d.ticks(1)
 			for _, p := range x.ports {
-				d.m.See(p)
+				d.m.See(p, d.a.Now)
 			}
 			if d.gone(a); x.now {
 				d.expect(1, Begin{2}, 0)
@@ -207,6 +207,16 @@ func TestPrimaryHasEnded(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What was seen of the port counts no more once the primary is heard.
+func TestPrimaryIsBackBeforeItsPort(t *testing.T) {
+	d := witness(t)
+	d.ticks(1)
+	d.m.See(Port{Member: a, Epoch: 1, Answers: true}, d.a.Now)
+	d.m.See(Port{Member: a, Epoch: 1, Refuses: true, Reset: true}, d.a.Now)
+	d.a.Leader = a
+	d.nothing(10, Nothing)
 }
 
 // A primary's server in recovery, though its epoch has forked, ends the epoch at once.

@@ -35,7 +35,8 @@ type Machine struct {
 	reign    reign
 	sent     []sent // proposals under way
 	port     Port
-	answered bool // the primary's port has, in this epoch
+	answered bool   // the primary's port has, in this epoch
+	resetAt  uint64 // tick at which it was seen that connections were reset
 
 	announced []Token   // by Member
 	compares  []compare // by Member
@@ -158,7 +159,10 @@ func (m *Machine) Hear(from uint64, told Told, now uint64) {
 }
 
 // See takes what the host sees of the primary's port.
-func (m *Machine) See(p Port) {
+func (m *Machine) See(p Port, now uint64) {
+	if p.Reset && !m.port.Reset {
+		m.resetAt = now
+	}
 	if p.Member != m.port.Member || p.Epoch != m.port.Epoch {
 		m.answered = false
 	}

@@ -176,7 +176,7 @@ func TestWatches(t *testing.T) {
 	if !reflect.DeepEqual(d.out.Orders, []Order{watch}) {
 		t.Errorf("%+v", d.out.Orders)
 	}
-	d.m.See(Port{Member: a, Epoch: 1})
+	d.m.See(Port{Member: a, Epoch: 1}, d.a.Now)
 	if d.once(); d.out.Orders != nil {
 		t.Errorf("%+v", d.out.Orders)
 	}

@@ -31,7 +31,7 @@ func (x *world) round() error {
 		}
 		if p := h.m.port; p.Member != 0 {
 			o := x.host(p.Member)
-			h.m.See(Port{Member: p.Member, Epoch: p.Epoch, Answers: !o.down && !o.cut, Refuses: o.killed, Reset: o.killed})
+			h.m.See(Port{Member: p.Member, Epoch: p.Epoch, Answers: !o.down && !o.cut, Refuses: o.killed, Reset: o.killed}, h.now)
 		}
 		for _, o := range x.hosts {
 			x.tell(h, o)

@@ -139,8 +139,8 @@ func (m *Machine) movedAt(a Around) uint64 {
 // over, as this node leads. One that said that it stops is waited for.
 func (m *Machine) gone(a Around) bool {
 	e := &a.State.Epoch
-	if q := m.peer(e.Primary); q != nil && q.told.Stopping {
-		return false
+	if q := m.peer(e.Primary); q != nil && (q.told.Stopping || q.at > m.resetAt) {
+		return false // or it was heard since
 	}
 	return m.port.Member == e.Primary && m.port.Epoch == e.Number && m.answered && m.port.Refuses && m.port.Reset
 }

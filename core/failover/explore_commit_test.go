@@ -22,7 +22,8 @@ func (x *world) commit(h *host) {
 	}
 }
 
-// ack acknowledges what F3 lets. The lease is always said to be there.
+// ack acknowledges what F3 lets, and notes what sessions see. The lease is always said to
+// be there.
 func (x *world) ack(h *host) error {
 	s := h.shared
 	if h.down || h.recovery || !s.Open {
@@ -42,7 +43,15 @@ func (x *world) ack(h *host) error {
 			w--
 		}
 		f := F3{Failover: s.Failover, Over: h.notes[r.timeline] != s.Epoch, Flushed: true, W: w, Counted: n, Lease: true, Same: true}
-		if r.id == 0 || f.Verdict() != Ack {
+		// PostgreSQL's own wait ends by the names in force, perhaps of a boot before: from
+		// then on every session sees the commit.
+		visible := uint32(0)
+		for _, y := range h.senders {
+			if y.Flushed > lsn && slices.Contains(h.names.Tokens, y.Token) {
+				visible++
+			}
+		}
+		if r.id == 0 || f.Verdict() != Ack && visible < h.names.W {
 			continue
 		}
 		if _, ok := x.acked[r]; ok {

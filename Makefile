@@ -260,7 +260,7 @@ lint-shell:
 # core.proto imports the library's raft.proto, which comes with its module.
 protoc = $(GO) build -o build/protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go && \
 	protoc --plugin=build/protoc-gen-go -I core/corepb -I "$$($(GO) list -m -f '{{.Dir}}' go.etcd.io/raft/v3)/raftpb" \
-		--go_opt=paths=source_relative --go_opt=Mraft.proto=go.etcd.io/raft/v3/raftpb --go_out=$(1) core.proto
+		--go_opt=paths=source_relative --go_opt=Mraft.proto=go.etcd.io/raft/v3/raftpb --go_out=$(1) core.proto failover.proto
 
 proto: ## generate the Go code of core/corepb anew (needs protoc)
 	@tools/deps/debian.sh --lint
@@ -270,8 +270,8 @@ proto: ## generate the Go code of core/corepb anew (needs protoc)
 lint-proto:
 	@tools/deps/debian.sh --lint
 	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; $(call protoc,"$$dir"); \
-	diff -I '^//' "$$dir/core.pb.go" core/corepb/core.pb.go || { \
-		echo >&2 "core/corepb/core.proto was changed: run 'make proto'"; exit 1; }
+	for f in core failover; do diff -I '^//' "$$dir/$$f.pb.go" core/corepb/$$f.pb.go || { \
+		echo >&2 "core/corepb/$$f.proto was changed: run 'make proto'"; exit 1; }; done
 
 clean: ## remove what was built
 	rm -rf build

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/pgraft/pgraft/core/corepb"
+	"github.com/pgraft/pgraft/core/failover"
 )
 
 // What a committed change makes of the members: the same on every node.
@@ -30,6 +31,10 @@ func (m *machine) applyChange(e *pb.Entry, conf func(*pb.ConfChangeV2) *pb.ConfS
 	a := applied{change: ch}
 	list := slices.Clone(m.members.List)
 	i := slices.IndexFunc(list, func(x *corepb.Member) bool { return x.GetRaftId() == id })
+	if why := m.mayLeave(ch, list, i); why != failover.NotVoid {
+		a.refused = fmt.Sprintf("%v of node %d: %v", ch.GetStep(), NodeID(id), why)
+		return a
+	}
 	switch {
 	case ch.GetStep() == corepb.MemberChange_ADD:
 		if i >= 0 || m.members.Node(NodeID(id)) != nil || Incarnation(id) <= m.members.LastIncarnation {
@@ -44,6 +49,7 @@ func (m *machine) applyChange(e *pb.Entry, conf func(*pb.ConfChangeV2) *pb.ConfS
 		return a
 	case ch.GetStep() == corepb.MemberChange_REMOVE:
 		list = slices.Delete(list, i, i+1)
+		m.failover.Forget(id)
 	case ch.GetStep() == corepb.MemberChange_REPLACE && applyReplace(list, i):
 	case ch.GetStep() == corepb.MemberChange_PROMOTE && list[i].GetRole() == corepb.Role_JOINING:
 		list[i] = withRole(list[i], corepb.Role_VOTER)

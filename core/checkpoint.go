@@ -231,6 +231,9 @@ func (m *machine) state(k *checkpoint.Codec) {
 	checkpoint.Number(k, &m.members.Version)
 	checkpoint.Messages(k, &m.members.List)
 	m.requestIDs.state(k)
+	if m.members.Version >= failoverVersion {
+		m.failoverState(k)
+	}
 }
 
 func (p *place) state(k *checkpoint.Codec) {

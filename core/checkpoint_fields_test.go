@@ -27,6 +27,7 @@ var derived = map[string]string{
 	"rawNode.prop":       "empty between two Steps",
 	"rawNode.idle":       "false lets the library say it",
 	"rawNode.raw":        "compared by the test in core/checkpoint",
+	"machine.failover":   "in a cluster of failover's version: TestFailoverInCheckpoint",
 	"requestIDs.window":  "of the configuration",
 	"requestIDs.seed":    "of the configuration, and not seen from outside",
 	"requestIDs.ids":     "its list is, see TestRequestIDs",

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/pgraft/pgraft/core/corepb"
+	"github.com/pgraft/pgraft/core/failover"
 )
 
 // An entry of the log holds a user's command (corepb.Command), a change of the
@@ -34,6 +35,12 @@ func checkEntry(e *pb.Entry, newest uint32) error {
 		if err == nil && cmd.version > newest {
 			return fmt.Errorf("it raises the cluster to version %d, this pgraft knows up to %d: install a newer one", cmd.version, newest)
 		}
+		if err == nil && len(cmd.failover) > 0 {
+			if newest < failoverVersion {
+				return fmt.Errorf("it is of failover, of version %d, this pgraft knows up to %d: install a newer one", failoverVersion, newest)
+			}
+			_, err = failover.Unmarshal(cmd.failover)
+		}
 		return err
 	case pb.EntryConfChangeV2:
 		_, _, err := decodeChange(e.GetData())
@@ -49,7 +56,11 @@ type command struct {
 	since     uint64
 	data      []byte
 	version   uint32 // of the cluster, from here on; nothing else is set then
+	failover  []byte // an entry of package failover; nothing else is set then
 }
+
+// own says that it is pgraft's own, and no user's.
+func (c *command) own() bool { return c.version != 0 || len(c.failover) > 0 }
 
 // decodeCommand reads a corepb.Command without allocating: every entry is looked
 // at more than once on every node.
@@ -72,6 +83,8 @@ func decodeCommand(b []byte) (command, error) {
 			c.data, n = protowire.ConsumeBytes(b)
 		case num == 4 && typ == protowire.VarintType:
 			version, n = protowire.ConsumeVarint(b)
+		case num == 5 && typ == protowire.BytesType:
+			c.failover, n = protowire.ConsumeBytes(b)
 		default:
 			n = protowire.ConsumeFieldValue(num, typ, b)
 		}
@@ -81,10 +94,16 @@ func decodeCommand(b []byte) (command, error) {
 		b = b[n:]
 	}
 	if version != 0 {
-		if len(requestID) > 0 || len(c.data) > 0 || version > math.MaxUint32 {
-			return c, fmt.Errorf("cluster version %d with a request id of %d bytes and %d bytes of data", version, len(requestID), len(c.data))
+		if len(requestID) > 0 || len(c.data) > 0 || len(c.failover) > 0 || version > math.MaxUint32 {
+			return c, fmt.Errorf("cluster version %d with a request id of %d bytes and %d bytes of data", version, len(requestID), len(c.data)+len(c.failover))
 		}
 		c.version = uint32(version)
+		return c, nil
+	}
+	if len(c.failover) > 0 {
+		if len(requestID) > 0 || len(c.data) > 0 {
+			return c, fmt.Errorf("%d bytes of failover with a request id of %d bytes and %d bytes of data", len(c.failover), len(requestID), len(c.data))
+		}
 		return c, nil
 	}
 	if copy(c.requestID[:], requestID) != len(c.requestID) || len(requestID) != len(c.requestID) {
@@ -103,7 +122,7 @@ func UserData(e Entry) (data []byte, ok bool, err error) {
 	if err != nil {
 		return nil, false, fmt.Errorf("core: entry %d: %w", e.Index, err)
 	}
-	return cmd.data, cmd.version == 0, nil
+	return cmd.data, !cmd.own(), nil
 }
 
 // Change returns what a membership entry does; ok is false for all others, and

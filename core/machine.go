@@ -7,6 +7,7 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
 	"github.com/pgraft/pgraft/core/corepb"
+	"github.com/pgraft/pgraft/core/failover"
 )
 
 // machine is the replicated state machine: who the members are and which
@@ -17,6 +18,7 @@ type machine struct {
 	conf        *pb.ConfState
 	members     Members
 	requestIDs  requestIDs
+	failover    failover.State
 }
 
 // restore replaces the machine by what a snapshot holds.
@@ -33,6 +35,10 @@ func (m *machine) restore(s *pb.Snapshot) error {
 		requestIDs: m.requestIDs.none(),
 	}
 	copy(m.members.ClusterUUID[:], st.GetClusterUuid())
+	var err error
+	if m.failover, err = failover.UnmarshalState(st.GetFailover()); err != nil {
+		return fmt.Errorf("snapshot at index %d: %w", m.index, err)
+	}
 	for _, r := range st.GetRequests() {
 		if len(r.GetRequestId()) != 16 {
 			return fmt.Errorf("request id of %d bytes in the snapshot at index %d", len(r.GetRequestId()), m.index)
@@ -49,6 +55,7 @@ func (m *machine) snapshot() *pb.Snapshot {
 		LastIncarnation: uint64(m.members.LastIncarnation),
 		Members:         m.members.List,
 		ClusterVersion:  m.needs(),
+		Failover:        m.failover.Marshal(),
 	}
 	requestIDs := m.requestIDs.encode()
 	return &pb.Snapshot{Data: slices.Concat(marshal(state), requestIDs), Metadata: &pb.SnapshotMetadata{
@@ -75,6 +82,7 @@ type applied struct {
 	refused   string // why the change was not made
 	jointLeft bool   // the library's entry that ends a joint configuration
 	raised    bool   // the cluster version was
+	failover  bool   // it is an entry of package failover
 }
 
 // apply takes the next committed entry. conf makes a membership change in the
@@ -101,6 +109,9 @@ func (m *machine) apply(e *pb.Entry, conf func(*pb.ConfChangeV2) *pb.ConfState) 
 		raised := cmd.version > m.members.Version
 		m.members.Version = max(m.members.Version, cmd.version)
 		return applied{raised: raised}
+	}
+	if len(cmd.failover) > 0 {
+		return m.applyFailover(cmd.failover)
 	}
 	a := applied{isCommand: true, requestID: cmd.requestID}
 	if at, ok := m.requestIDs.find(a.requestID); ok {

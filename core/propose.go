@@ -119,7 +119,7 @@ func (c *Core) rememberAppended() {
 		if err != nil {
 			panic(fmt.Sprintf("entry %d was checked on receipt, but: %v", e.GetIndex(), err))
 		}
-		if cmd.version != 0 {
+		if cmd.own() {
 			continue
 		}
 		c.proposed.appended[cmd.requestID] = place{e.GetIndex(), e.GetTerm()}

@@ -1270,8 +1270,10 @@ type Command struct {
 	Data      []byte                 `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`                            // the user's bytes, opaque
 	// The cluster is at this version from here on. Nothing else is set beside it.
 	ClusterVersion uint32 `protobuf:"varint,4,opt,name=cluster_version,json=clusterVersion,proto3" json:"cluster_version,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// A FailoverEntry. Nothing else is set beside it.
+	Failover      []byte `protobuf:"bytes,5,opt,name=failover,proto3" json:"failover,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Command) Reset() {
@@ -1330,6 +1332,13 @@ func (x *Command) GetClusterVersion() uint32 {
 		return x.ClusterVersion
 	}
 	return 0
+}
+
+func (x *Command) GetFailover() []byte {
+	if x != nil {
+		return x.Failover
+	}
+	return nil
 }
 
 type Member struct {
@@ -1485,6 +1494,7 @@ type State struct {
 	Members         []*Member              `protobuf:"bytes,3,rep,name=members,proto3" json:"members,omitempty"`
 	Requests        []*Request             `protobuf:"bytes,4,rep,name=requests,proto3" json:"requests,omitempty"`
 	ClusterVersion  uint32                 `protobuf:"varint,5,opt,name=cluster_version,json=clusterVersion,proto3" json:"cluster_version,omitempty"` // 0: 1
+	Failover        []byte                 `protobuf:"bytes,6,opt,name=failover,proto3" json:"failover,omitempty"`                                    // a FailoverState; empty: there never was any
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -1552,6 +1562,13 @@ func (x *State) GetClusterVersion() uint32 {
 		return x.ClusterVersion
 	}
 	return 0
+}
+
+func (x *State) GetFailover() []byte {
+	if x != nil {
+		return x.Failover
+	}
+	return nil
 }
 
 // Request is a request id already committed and where.
@@ -4151,13 +4168,14 @@ const file_core_proto_rawDesc = "" +
 	"\x05round\x18\x02 \x01(\x04R\x05round\x12\x1d\n" +
 	"\n" +
 	"not_leader\x18\x03 \x01(\bR\tnotLeader\x12\x14\n" +
-	"\x05index\x18\x04 \x01(\x04R\x05index\"{\n" +
+	"\x05index\x18\x04 \x01(\x04R\x05index\"\x97\x01\n" +
 	"\aCommand\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\fR\trequestId\x12\x14\n" +
 	"\x05since\x18\x02 \x01(\x04R\x05since\x12\x12\n" +
 	"\x04data\x18\x03 \x01(\fR\x04data\x12'\n" +
-	"\x0fcluster_version\x18\x04 \x01(\rR\x0eclusterVersion\"\xb5\x01\n" +
+	"\x0fcluster_version\x18\x04 \x01(\rR\x0eclusterVersion\x12\x1a\n" +
+	"\bfailover\x18\x05 \x01(\fR\bfailover\"\xb5\x01\n" +
 	"\x06Member\x12\x17\n" +
 	"\araft_id\x18\x01 \x01(\x04R\x06raftId\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x12\n" +
@@ -4177,13 +4195,14 @@ const file_core_proto_rawDesc = "" +
 	"\n" +
 	"\x06REMOVE\x10\x03\x12\v\n" +
 	"\aREPLACE\x10\x04\x12\v\n" +
-	"\aRECOVER\x10\x05\"\xdf\x01\n" +
+	"\aRECOVER\x10\x05\"\xfb\x01\n" +
 	"\x05State\x12!\n" +
 	"\fcluster_uuid\x18\x01 \x01(\fR\vclusterUuid\x12)\n" +
 	"\x10last_incarnation\x18\x02 \x01(\x04R\x0flastIncarnation\x12-\n" +
 	"\amembers\x18\x03 \x03(\v2\x13.pgraft.core.MemberR\amembers\x120\n" +
 	"\brequests\x18\x04 \x03(\v2\x14.pgraft.core.RequestR\brequests\x12'\n" +
-	"\x0fcluster_version\x18\x05 \x01(\rR\x0eclusterVersion\"R\n" +
+	"\x0fcluster_version\x18\x05 \x01(\rR\x0eclusterVersion\x12\x1a\n" +
+	"\bfailover\x18\x06 \x01(\fR\bfailover\"R\n" +
 	"\aRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\fR\trequestId\x12\x14\n" +

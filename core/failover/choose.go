@@ -1,0 +1,130 @@
+package failover
+
+import "cmp"
+
+// Steps 2 to 4: who gets the epoch that has begun. Apply decides again, as the entry
+// is applied; here the leader looks for what will hold, and for the best.
+
+// choose grants the epoch, or says what is missing.
+func (m *Machine) choose(a Around, out *Output) {
+	s, r := a.State, &m.reign
+	counts := func(id uint64) bool { return s.counted(id, a.Voters) }
+	if !s.met(a.Voters) {
+		r.met = false
+		out.Nobody = Why{Reason: ReportsMissing, Members: m.missing(a, counts)}
+		return
+	}
+	if !r.met {
+		r.met, r.metAt = true, a.Now
+	}
+	patient := a.Now-r.metAt < m.cfg.ticks(m.cfg.SealMillis)
+	if ids := m.unreported(a); patient && len(ids) > 0 {
+		out.Nobody = Why{Reason: BetterMayCome, Members: ids, Millis: (r.metAt + m.cfg.ticks(m.cfg.SealMillis) - a.Now) * m.cfg.TickMillis}
+		return
+	}
+	x, why := m.best(a, patient)
+	if why.Reason != Nothing {
+		out.Nobody = why
+		return
+	}
+	if !m.usable(x, a) {
+		out.Nobody = Why{Reason: GreatestAway, Members: []uint64{x}}
+		t := m.fresh(x, a)
+		lost := !m.reachable(x, a) || t != nil && t.Untrusted || x == m.cfg.Self && m.has
+		if lost && m.passable(a).Reason == Nothing && m.due(kindBegin, a) {
+			out.Append = Begin{s.Epoch.Number + 1}
+		}
+		return
+	}
+	set, ok := m.set(x, a)
+	if !ok {
+		out.Nobody = Why{Reason: NotEnoughForSet}
+		return
+	}
+	if m.due(kindGrant, a) {
+		out.Append = Grant{s.Epoch.Number, x, set}
+	}
+}
+
+// unreported are members that are there, and whose report may still come.
+func (m *Machine) unreported(a Around) []uint64 {
+	var ids []uint64
+	for _, x := range a.State.Members {
+		if m.usable(x.ID, a) && a.State.Report(x.ID) == nil {
+			ids = append(ids, x.ID)
+		}
+	}
+	return ids
+}
+
+// best is whose WAL reaches furthest; among equals, the better one. While patient it
+// waits for the last primary's replay.
+func (m *Machine) best(a Around, patient bool) (uint64, Why) {
+	s := a.State
+	var x *Reported
+	for i := range s.Reports {
+		y := &s.Reports[i]
+		if !s.counted(y.Member, a.Voters) {
+			continue
+		}
+		if x == nil || cmp.Or(y.Position.Compare(x.Position), m.better(y.Member, x.Member, patient, a)) > 0 {
+			x = y
+		}
+	}
+	last := s.Last.Primary
+	if s.Mode != ModeOn && x.Member != last {
+		if y := s.Report(last); y == nil || y.Position != x.Position {
+			return 0, Why{Reason: NotThePrimary, Members: []uint64{last}}
+		}
+		return last, Why{}
+	}
+	if patient && x.Member == last && m.usable(last, a) && !m.replayed(last, a) {
+		return 0, Why{Reason: ReplayOfPrimary, Members: []uint64{last}}
+	}
+	return x.Member, Why{}
+}
+
+// better compares two members with the same position: above 0, y is better than x. One
+// whose promotion failed comes last. The last primary comes first if its replay ends
+// in time: that costs its sessions the least. Then come those whose replay is done,
+// then the priorities.
+func (m *Machine) better(y, x uint64, patient bool, a Around) int {
+	s := a.State
+	one := func(b bool) int {
+		if b {
+			return 1
+		}
+		return 0
+	}
+	rank := func(id uint64) [5]int {
+		p := s.Member(id)
+		done := m.replayed(id, a)
+		return [5]int{-int(p.Failed), one(id == s.Last.Primary && (patient || done)), one(done), int(p.Priority), -int(uint32(id))}
+	}
+	ry, rx := rank(y), rank(x)
+	for i := range ry {
+		if c := cmp.Compare(ry[i], rx[i]); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+// set is the sync set of a grant to x: the others that are there. W is lowered only as
+// the settings allow.
+func (m *Machine) set(x uint64, a Around) (Set, bool) {
+	s := a.State
+	c := Set{W: s.Settings.SyncCount}
+	for _, y := range s.Members {
+		if y.ID != x && m.usable(y.ID, a) && len(c.Members) < MaxSetMembers {
+			c.Members = append(c.Members, y.ID)
+		}
+	}
+	if int(c.W) > len(c.Members) {
+		if s.Settings.Durability == Required {
+			return Set{}, false
+		}
+		c.W = uint32(len(c.Members))
+	}
+	return c, true
+}

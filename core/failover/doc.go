@@ -1,0 +1,53 @@
+// Package failover decides who is the primary of a cluster of streaming PostgreSQL
+// servers, and when a commit may be acknowledged. It is pure: core drives it with
+// applied entries, ticks, what members tell and what this node's server reports, and
+// hands its proposals and orders on. It knows nothing of Raft but what it is told.
+//
+// # Two halves
+//
+//   - State is replicated: it changes by the entries of the log alone (Apply), so it is
+//     the same on every member at the same index, and a snapshot carries it.
+//   - Machine is one member's: what it heard, what it waits for, what it orders its
+//     server to do. A member that was away acts by the State that it finds, never by
+//     the entries that it skipped.
+//
+// # What it promises
+//
+//   - A commit that was acknowledged is on every later primary. This rests on no clock:
+//     every member seals before it reports, a grant goes to the greatest position of
+//     reports that meet every set which may have acknowledged, and an epoch opens only
+//     once enough of its own set have flushed its fork.
+//   - At no instant do two servers decide to acknowledge. This rests on Raft's lease
+//     (Fence, F1 and F3).
+//   - Nobody is demoted for nothing: an epoch begins only if those who are there could
+//     pass the rules of a grant.
+//   - Memory is bounded: by the number of members, MaxForks and MaxPast.
+//
+// # What its driver owes
+//
+// Core applies every committed entry of this package, in order, with the members as of
+// the entries before it; asks MayLeave as it applies a removal, a demotion or a
+// replacement, and does nothing where that refuses; and calls Forget for who is gone.
+// It calls Decide after each input and at each tick, appends Output.Append only as the
+// leader of that very term, and routes Output.Propose, of which any may be lost. It
+// tells Tells to every other member with each heartbeat interval. A boot number is
+// raised, and durable, before New is called with it.
+//
+// # What its host owes
+//
+//   - What it reports is durable: a seal, a note, a flush position. End is the end of
+//     valid WAL, never above what is synced.
+//   - A seal ends every source of WAL, and a promotion that was ordered before; no order
+//     to follow or to promote in an epoch up to the seal is carried out.
+//   - Orders may come late and twice. Each names the boot, and mostly the epoch, that it
+//     is for, and is carried out only if these still hold.
+//   - Timelines are noted before the first byte of their WAL comes: the one that it is
+//     promoted to, and all of Follow.Notes.
+//   - A primary lets no standby connect whose token is not of its epoch and boot: with
+//     the conninfo of an epoch before, a standby that has not heard yet would get WAL of
+//     a timeline that it has not noted.
+//   - After each start of the server it is a standby, with no source of WAL.
+//
+// Members are named by Raft id, which is never given again, and LSNs are ends: the
+// place right behind the last byte meant.
+package failover

@@ -1,0 +1,107 @@
+package failover
+
+// Entry is an entry of the log that changes State. Its kinds are below, each with who
+// appends it; what makes it void stands in apply.go.
+type Entry interface{ entry() }
+
+// Enable begins an epoch on the timeline that is there, without seals and promotion;
+// the primary appends it, when all that is missing for it is there. Failover is on
+// once the epoch opens; until then only this primary can get another one.
+type Enable struct {
+	Epoch    uint64
+	Primary  uint64
+	Boot     uint64
+	System   uint64   // the servers' system identifier
+	LSN      uint64   // the primary's flush position
+	History  []Branch // of the timeline that is there
+	Highest  uint32   // timeline number known to any member or archive
+	Set      Set
+	Settings Settings
+}
+
+// Disable ends failover; an operator appends it on the primary.
+type Disable struct{ Epoch uint64 }
+
+// Adjust changes what the operator has set. Mode is ModeOn or ModeManual.
+type Adjust struct {
+	Mode     Mode
+	Settings Settings
+}
+
+// Describe is what a member says of itself, when that differs from the state. A
+// priority of 0 takes it out: no set may name it then.
+type Describe struct {
+	Member   uint64
+	Boot     uint64
+	Address  string
+	Data     bool
+	Joined   bool
+	Priority uint32
+}
+
+// Begin begins an epoch. The Raft leader appends it itself, in its own term; it is
+// never routed or sent again, so that none fires after the primary has come back.
+type Begin struct{ Epoch uint64 }
+
+// Report is how far the WAL of a member reaches that has sealed; the member appends
+// it, through the leader.
+type Report struct {
+	Epoch    uint64
+	Member   uint64
+	Boot     uint64
+	Position Position
+	// Forks are the timelines in its history, behind that of the last open epoch, in
+	// order, as they lie on its disk.
+	Forks []Branch
+}
+
+// Grant gives the epoch to Primary. The Raft leader appends it itself, in its own term.
+type Grant struct {
+	Epoch   uint64
+	Primary uint64
+	Set     Set
+}
+
+// Forked says that the primary has promoted; History ends with the new timeline, as it
+// lies on its disk.
+type Forked struct {
+	Epoch   uint64
+	Member  uint64
+	History []Branch
+}
+
+// Open says that enough of the set have flushed the fork; the primary appends it.
+type Open struct {
+	Epoch      uint64
+	Member     uint64
+	SetVersion uint64 // of the set that was counted
+}
+
+// Reopen says that the primary's engine started again.
+type Reopen struct {
+	Epoch  uint64
+	Member uint64
+	Boot   uint64
+}
+
+// Quarantine takes a member's data out of use; the member or an operator appends it.
+type Quarantine struct {
+	Member uint64
+	Reason Quarantined
+}
+
+// Clear ends a quarantine; an operator appends it, or a member whose data is new.
+type Clear struct{ Member uint64 }
+
+func (Enable) entry()     {}
+func (Disable) entry()    {}
+func (Adjust) entry()     {}
+func (Describe) entry()   {}
+func (Begin) entry()      {}
+func (Report) entry()     {}
+func (Grant) entry()      {}
+func (Forked) entry()     {}
+func (Open) entry()       {}
+func (Reopen) entry()     {}
+func (Quarantine) entry() {}
+func (Clear) entry()      {}

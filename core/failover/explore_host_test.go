@@ -1,0 +1,335 @@
+package failover
+
+import (
+	"fmt"
+	"slices"
+)
+
+// What the explorer's hosts do, one thing at a time, and how it all comes to rest.
+
+// obey carries one of the host's orders out, perhaps an old one: it checks what an
+// order names, as the server does.
+func (x *world) obey(h *host) {
+	if len(h.orders) == 0 {
+		return
+	}
+	i := x.pick(len(h.orders))
+	o := h.orders[i]
+	h.orders = slices.Delete(h.orders, i, i+1)
+	switch o := o.(type) {
+	case Seal:
+		if o.Boot == h.boot && h.recovery {
+			h.flushed = len(h.wal)
+			if h.sealed < o.UpTo {
+				x.say("%d seals up to epoch %d, at %d", uint32(h.id), o.UpTo, len(h.wal))
+			}
+			h.sealed = max(h.sealed, o.UpTo)
+			if h.quiet = h.streaming && x.bug == "report before seal"; !h.quiet {
+				h.streaming, h.follows = false, Token{}
+			}
+		}
+	case Demote:
+		if o.Boot == h.boot && !h.recovery && o.Epoch >= h.sealed {
+			x.crash(h)
+			h.down = false
+		}
+	case SetNames:
+		if o.Boot == h.boot && o.Epoch > h.sealed {
+			h.names = o.Names
+		}
+	case Promote:
+		x.promote(h, o)
+	case Follow:
+		if o.Token.Follow == h.boot && h.recovery && o.Token.Epoch > h.sealed && (!h.streaming || h.quiet) {
+			h.streaming, h.quiet, h.follows, h.link = true, false, o.Token, -1
+			x.say("%d follows %d in epoch %d", uint32(h.id), uint32(o.Primary), o.Token.Epoch)
+			x.write(h, o.History)
+			for _, n := range o.Notes {
+				h.notes[n.Timeline] = n.Epoch
+			}
+		}
+	case Rejoin:
+		p := x.host(o.Primary)
+		if t := h.m.token(x.around(h)); x.bug == "bare LSN" && t.Epoch > h.sealed {
+			h.streaming, h.follows, h.link = true, t, -1
+			x.write(h, o.History)
+			h.notes[o.History[len(o.History)-1].Timeline] = t.Epoch
+			return
+		}
+		if o.Boot == h.boot && h.recovery && o.Epoch > h.sealed && !p.down && !p.recovery &&
+			p.wal[len(p.wal)-1].timeline == o.History[len(o.History)-1].Timeline {
+			x.say("%d rejoins from %d", uint32(h.id), uint32(p.id))
+			h.wal, h.flushed = slices.Clone(p.wal[:p.flushed]), p.flushed
+			x.write(h, o.History)
+			for t, n := range p.notes {
+				h.notes[t] = n
+			}
+			x.crash(h)
+			h.down = x.r != nil
+		}
+	case Compare:
+		if o.Boot == h.boot {
+			sum, have := h.sum(o.Record.LSN)
+			h.m.Compared(Compared{Member: o.Member, Boot: o.Follow, Have: have, Equal: have && sum == o.Record.CRC})
+		}
+	case Watch:
+		h.m.See(Port{Member: o.Member, Epoch: o.Epoch}, h.now)
+	}
+}
+
+// write writes the history files of a history.
+func (x *world) write(h *host, history []Branch) {
+	for i, b := range history {
+		h.files[b.Timeline] = history[:i+1]
+	}
+}
+
+// promote notes the timeline, then begins it; it may die in between.
+func (x *world) promote(h *host, o Promote) {
+	if o.Boot != h.boot || !h.recovery || h.streaming && !h.quiet || o.Epoch <= h.sealed || uint64(len(h.wal)) != o.LSN && !h.quiet {
+		return
+	}
+	t := o.History[len(o.History)-1].Timeline
+	if h.history()[len(h.history())-1].Timeline >= t || h.slow && h.replayed < len(h.wal) {
+		return
+	}
+	h.notes[t] = o.Epoch
+	x.write(h, o.History)
+	h.streaming, h.quiet, h.follows = false, false, Token{}
+	if x.luck(10) {
+		x.crash(h)
+		return
+	}
+	h.wal = append(h.wal, record{t, 0})
+	h.fork, h.flushed = uint64(len(h.wal)), len(h.wal)
+	h.recovery, h.crashed, h.replayed = false, false, len(h.wal)
+	x.say("%d is promoted to timeline %d at %d", uint32(h.id), t, o.LSN)
+	if x.luck(10) {
+		x.crash(h)
+	}
+}
+
+// stream brings records to a follower, and its flush position to the primary.
+func (x *world) stream(h *host, n int) {
+	if !h.streaming || h.down {
+		return
+	}
+	p := x.host(x.primaryOf(h))
+	if p == h || p.down || p.recovery {
+		return
+	}
+	// A primary lets nobody connect whose token is not of this boot of this epoch: its
+	// own old conninfo would lead a standby onto a timeline that it has not noted.
+	if h.link != p.life {
+		if h.follows.Epoch != p.shared.Epoch || h.follows.Boot != p.boot {
+			return
+		}
+		h.link = p.life
+	}
+	for range n {
+		if len(h.wal) < p.flushed {
+			h.wal = append(h.wal, p.wal[len(h.wal)])
+		}
+	}
+	if !x.luck(3) {
+		h.flushed = len(h.wal)
+	}
+	said := h.flushed
+	if x.bug == "flush position before the flush" {
+		said = len(h.wal)
+	}
+	p.senders = slices.DeleteFunc(p.senders, func(s Sender) bool { return s.Token.Member == h.id })
+	p.senders = append(p.senders, Sender{h.follows, uint64(said)})
+}
+
+// primaryOf is whom a follower streams from: the one that its token names.
+func (x *world) primaryOf(h *host) uint64 {
+	for _, o := range h.s.Past {
+		if o.Epoch == h.follows.Epoch {
+			return o.Primary
+		}
+	}
+	return h.id
+}
+
+// step does one thing to one member.
+func (x *world) step() error {
+	h := x.hosts[x.r.IntN(len(x.hosts))]
+	if h.down {
+		if x.r.IntN(6) == 0 {
+			h.down = false
+		}
+		return nil
+	}
+	switch k := x.r.IntN(100); {
+	case k < 12 && !h.cut:
+		for n := x.r.IntN(6); n >= 0 && h.applied < len(x.log); n-- {
+			x.apply(h)
+		}
+	case k < 34:
+		h.now++
+		h.replayed = min(h.replayed+1+x.r.IntN(3), len(h.wal))
+		x.report(h)
+		x.decide(h)
+	case k < 46:
+		x.obey(h)
+	case k < 58:
+		x.stream(h, 1+x.r.IntN(3))
+	case k < 70:
+		x.tell(h, x.hosts[x.r.IntN(len(x.hosts))])
+	case k < 76:
+		x.commit(h)
+	case k < 82:
+		if err := x.ack(h); err != nil {
+			return err
+		}
+	case k < 94:
+		x.deliver()
+	case k < 96:
+		if x.r.IntN(6) == 0 && !h.cut {
+			x.elect(h)
+		}
+		// Who is cut from Raft goes on streaming: for long, where that finds a bug.
+		heals := 2
+		if x.bug != "" {
+			heals = 12
+		}
+		if h.cut && x.r.IntN(heals) == 0 || !h.cut && x.r.IntN(10) == 0 {
+			h.cut = !h.cut
+			x.say("%d is cut: %v", uint32(h.id), h.cut)
+		}
+	case k < 97:
+		if x.r.IntN(8) == 0 {
+			x.crash(h)
+		}
+	case k < 98:
+		if x.r.IntN(8) == 0 {
+			x.say("%d: its engine restarts", uint32(h.id))
+			x.start(h)
+		}
+	case k < 99:
+		if x.bug == "opens early" && h.s.Epoch.Stage == StageForked {
+			x.bag = append(x.bag, asked{Open{h.s.Epoch.Number, h.s.Epoch.Primary, h.s.Epoch.SetVersion}, h})
+		}
+	case k < 100 && x.r.IntN(3) > 0:
+		if x.r.IntN(2) == 0 && x.bug == "" {
+			x.operate(h)
+			break
+		}
+		return x.leap(h)
+	default:
+		if x.r.IntN(30) == 0 {
+			for _, h := range x.hosts {
+				x.crash(h)
+			}
+		}
+	}
+	return x.check(h)
+}
+
+// operate is what an operator does, and what a server's settings say, now and then.
+func (x *world) operate(h *host) {
+	s := h.s.Settings
+	mode := ModeOn
+	switch x.r.IntN(8) {
+	case 0:
+		mode = ModeManual
+		fallthrough
+	case 1, 2:
+		s.SyncCount, s.Durability = uint32(x.r.IntN(3)), Durability(x.r.IntN(2))
+		x.bag = append(x.bag, asked{Adjust{mode, s}, h})
+	case 3:
+		x.bag = append(x.bag, asked{Quarantine{h.id, QuarantinedByOperator}, h})
+	case 4, 5:
+		x.bag = append(x.bag, asked{Clear{h.id}, h})
+	default:
+		h.prio = uint32(x.r.IntN(3)) * 50
+	}
+}
+
+// deliver brings a proposal into the log, loses it, or brings it twice.
+func (x *world) deliver() {
+	if len(x.bag) == 0 {
+		return
+	}
+	i := x.r.IntN(len(x.bag))
+	e := x.bag[i].entry
+	k := x.r.IntN(12)
+	if k > 1 {
+		x.log = append(x.log, e)
+	}
+	if k < 11 {
+		x.bag = slices.Delete(x.bag, i, i+1)
+	}
+}
+
+// calm lets everybody be there and hear everybody: in the end one serves, and the
+// others stream from it.
+func (x *world) calm() error {
+	for _, h := range x.hosts {
+		h.down, h.cut, h.prio = false, false, 100
+		x.bag = append(x.bag, asked{Clear{h.id}, h})
+	}
+	s := x.hosts[0].s.Settings
+	if s.SyncCount = min(s.SyncCount, 2); s.DelayMillis > 0 {
+		x.bag = append(x.bag, asked{Adjust{ModeOn, s}, x.hosts[0]})
+	}
+	for round := range 400 {
+		if x.leader == nil {
+			x.elect(x.hosts[round%len(x.hosts)])
+		}
+		for _, e := range x.bag {
+			x.log = append(x.log, e.entry)
+		}
+		x.bag = nil
+		for _, h := range x.hosts {
+			h.down = false
+			for h.applied < len(x.log) {
+				x.apply(h)
+			}
+			h.now++
+			h.replayed, h.flushed = len(h.wal), len(h.wal)
+			for _, o := range x.hosts {
+				x.tell(h, o)
+			}
+			x.report(h)
+			x.decide(h)
+			for len(h.orders) > 0 {
+				x.obey(h)
+			}
+			for range 20 {
+				x.stream(h, 100)
+			}
+			if err := x.check(h); err != nil {
+				return err
+			}
+		}
+		if x.settled() {
+			return nil
+		}
+	}
+	for _, h := range x.hosts {
+		a := x.around(h)
+		out := h.m.Decide(a)
+		x.say("end: %d leads %v recovery %v wal %d history %v noted %v sealed %d streaming %v orders %T%+v why %v nobody %v %v", uint32(h.id), a.Leads,
+			h.recovery, len(h.wal), h.history(), h.notes, h.sealed, h.streaming, out.Orders, out.Orders, out.Why.Reason, out.Nobody.Reason, out.Nobody.Members)
+	}
+	x.say("end: %+v", x.hosts[0].s)
+	return fmt.Errorf("stuck: all are there, and not one serves that all others follow")
+}
+
+func (x *world) settled() bool {
+	serves := 0
+	for _, h := range x.hosts {
+		me := h.s.Member(h.id)
+		if h.down || me != nil && me.Quarantined != NotQuarantined {
+			continue
+		}
+		if h.shared.Open {
+			serves++
+		} else if !h.witness && (!h.streaming || h.follows.Epoch != h.s.Epoch.Number) {
+			return false
+		}
+	}
+	return serves == 1
+}

@@ -1,0 +1,347 @@
+package failover
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+)
+
+// A world of machines for the explorer: Raft's log is taken as given, a list that
+// everyone applies at a pace of its own; servers are lists of records. There are no
+// clocks: ticks come to each member as the seed likes it, and nothing of promise 1 may
+// rest on them. Streaming is as careless as PostgreSQL's: who follows asks for what
+// comes after its own length, and whoever is asked sends that.
+
+// record is a WAL record: which timeline it is on, and which one it is. 0 is the one
+// that begins a timeline.
+type record struct {
+	timeline uint32
+	id       uint64
+}
+
+// host is a node with its server.
+type host struct {
+	id      uint64
+	m       *Machine
+	s       State
+	applied int // of the log
+	now     uint64
+	boot    uint64
+	down    bool
+	witness bool // it has no server
+	prio    uint32
+	born    int               // length of the log when its engine started
+	current bool              // it has applied as much since
+	killed  bool              // its port refuses
+	lags    bool              // it receives nothing
+	stalls  bool              // it carries no orders out
+	crashed bool              // and was started since, as a standby
+	well    uint64            // round in which it last was what the newest epoch wants of it
+	slow    bool              // it replays a record every third round, and is promoted when all are
+	cut     bool              // from Raft, not from those who stream
+	heard   map[uint64]uint64 // tick at which another was heard
+
+	wal       []record
+	flushed   int
+	notes     map[uint32]uint64   // timeline -> epoch
+	files     map[uint32][]Branch // history files
+	sealed    uint64
+	recovery  bool
+	streaming bool
+	quiet     bool // with a bug: it streams and says that it does not
+	follows   Token
+	link      int // life of the primary's server that it is connected to
+	life      int // of this server
+	names     Names
+	senders   []Sender
+	fork      uint64
+	replayed  int
+
+	orders []Order // those of the last decisions, some of them late
+	shared Shared
+	open   uint64 // epoch that was seen open here last
+}
+
+// asked is a proposal on its way: it may be lost, doubled, or come late.
+type asked struct {
+	entry Entry
+	from  *host
+}
+
+type world struct {
+	r      *rand.Rand // nil in a script: nothing happens by chance
+	bug    string
+	hosts  []*host
+	log    []Entry // nil: of Raft's own
+	term   uint64
+	leader *host
+	// led is up to where the leader has to apply before it leads.
+	led   int
+	bag   []asked
+	ids   uint64
+	acked map[record]uint64 // -> epoch it was acknowledged in
+	opens []opening
+	trace []string
+	acks  int
+	shown int // entry that was shown last
+	// needless is what was said of an epoch that began though its primary was well.
+	needless string
+	begins   int
+	elected  uint64 // round of the last election
+	rounds   uint64 // 0: members go at paces of their own
+	voters   []uint64
+}
+
+// opening is a primary's WAL as it was when it was first seen open.
+type opening struct {
+	epoch uint64
+	who   uint64
+	wal   map[record]bool
+}
+
+// pick draws a number below n, luck a chance of one in n.
+func (x *world) pick(n int) int {
+	if x.r == nil {
+		return 0
+	}
+	return x.r.IntN(n)
+}
+
+func (x *world) luck(n int) bool { return x.r != nil && x.r.IntN(n) == 0 }
+
+func (x *world) say(f string, args ...any) { x.trace = append(x.trace, fmt.Sprintf(f, args...)) }
+
+const exploreDelay = 4 // ticks of 1 ms
+
+func newWorld(seed uint64, n int, bug string) *world {
+	x := &world{r: rand.New(rand.NewPCG(seed, 7)), bug: bug, acked: map[record]uint64{}, term: 1}
+	var set Set
+	for i := range n {
+		id := uint64(i+1)<<32 | uint64(i+1)
+		x.voters = append(x.voters, id)
+		h := &host{id: id, prio: 100, notes: map[uint32]uint64{1: 1}, files: map[uint32][]Branch{}, heard: map[uint64]uint64{}, wal: []record{{1, 0}}, flushed: 1, recovery: i > 0}
+		x.hosts = append(x.hosts, h)
+		x.start(h)
+		x.log = append(x.log, Describe{Member: id, Boot: 1, Address: fmt.Sprint(i), Data: true, Joined: true, Priority: 100})
+		if i > 0 {
+			set.Members = append(set.Members, id)
+		}
+	}
+	if bug == "" && x.r.IntN(2) == 0 {
+		id := uint64(n+1)<<32 | uint64(n+1)
+		x.voters = append(x.voters, id)
+		x.hosts = append(x.hosts, &host{id: id, witness: true, recovery: true, notes: map[uint32]uint64{}, files: map[uint32][]Branch{}, heard: map[uint64]uint64{}})
+		x.start(x.hosts[n])
+	}
+	set.W = 1
+	if bug == "" { // bugs are found sooner with a set of which one must have flushed
+		set.W = []uint32{1, 1, 1, 2, 0}[x.r.IntN(5)]
+	}
+	settings := Settings{SyncCount: set.W, DelayMillis: exploreDelay, SyncTimeoutMillis: 2, Durability: Durability(x.r.IntN(2))}
+	x.log = append(x.log, Enable{Epoch: 1, Primary: x.hosts[0].id, Boot: 1, System: 1, LSN: 1, History: []Branch{{1, 0}},
+		Highest: 1, Set: set, Settings: settings})
+	x.elect(x.hosts[0])
+	return x
+}
+
+// start starts an engine: what its machine knew is gone.
+func (x *world) start(h *host) {
+	h.boot++
+	clear(h.heard)
+	h.m = New(Config{Self: h.id, TickMillis: 1, ElectionTicks: 3, SealMillis: 3}, h.boot, h.now)
+	h.orders, h.shared = nil, Shared{}
+	h.born, h.current = len(x.log), false
+	h.applied -= x.pick(min(h.applied+1, 20))
+	h.s = State{}
+	for i, e := range x.log[:h.applied] {
+		if e != nil {
+			h.s.Apply(e, Place{Index: uint64(i + 1), Members: x.voters, Voters: x.voters})
+		}
+	}
+	if x.leader == h {
+		x.leader = nil
+	}
+}
+
+// crash ends a server with its engine, and it boots as a standby.
+func (x *world) crash(h *host) {
+	x.say("%d crashes at %d, flushed %d", uint32(h.id), len(h.wal), h.flushed)
+	h.wal = h.wal[:h.flushed]
+	h.recovery, h.streaming, h.quiet, h.follows, h.names, h.senders, h.fork = true, false, false, Token{}, Names{}, nil, 0
+	h.replayed, h.down, h.crashed = 0, true, true
+	h.life++
+	if x.bug == "seal forgotten" {
+		h.sealed = 0
+	}
+	x.start(h)
+}
+
+func (x *world) elect(h *host) {
+	x.term++
+	x.log = append(x.log, nil)
+	x.leader, x.led, x.elected = h, len(x.log), x.rounds
+	x.say("%d leads", uint32(h.id))
+}
+
+// history is what the history file of the last record's timeline says, as nothing else
+// does: that its records begin where that says is for the machines to see to.
+func (h *host) history() []Branch {
+	if len(h.wal) == 0 {
+		return nil
+	}
+	if t := h.wal[len(h.wal)-1].timeline; t > 1 {
+		return h.files[t]
+	}
+	return []Branch{{1, 0}}
+}
+
+// sum stands for a record's CRC.
+func (h *host) sum(lsn uint64) (uint32, bool) {
+	if lsn == 0 || lsn > uint64(len(h.wal)) {
+		return 0, false
+	}
+	r := h.wal[lsn-1]
+	return r.timeline<<20 ^ uint32(r.id), true
+}
+
+func (x *world) report(h *host) {
+	if h.witness {
+		return
+	}
+	v := Server{Recovery: h.recovery, Joined: true, Address: fmt.Sprint(uint32(h.id)), Priority: h.prio, Sealed: h.sealed,
+		History: h.history(), End: uint64(len(h.wal)), Replayed: uint64(h.replayed), ReplayDone: h.replayed == len(h.wal),
+		Streaming: h.streaming && !h.quiet, Follows: h.follows, Flushed: uint64(h.flushed), Fork: h.fork, Names: h.names, Senders: h.senders}
+	if h.quiet {
+		v.Follows = Token{}
+	}
+	if len(h.wal) > 0 {
+		v.Noted = h.notes[h.wal[len(h.wal)-1].timeline]
+	}
+	v.Record.LSN = v.End
+	v.Record.CRC, _ = h.sum(v.End)
+	h.m.Report(v, h.now)
+}
+
+func (x *world) around(h *host) Around {
+	a := Around{Now: h.now, Term: x.term, Applied: uint64(h.applied), State: &h.s, Voters: x.voters}
+	if x.leader != nil {
+		a.Leader = x.leader.id
+	}
+	a.Leads = x.leader == h && h.applied >= x.led
+	a.Lease = a.Leads
+	heard := 1
+	for _, p := range a.Peers {
+		if p.Silent < 3 && slices.Contains(x.voters, p.ID) {
+			heard++
+		}
+	}
+	a.Quorum = heard > len(x.voters)-heard
+	h.current = h.current || h.applied >= h.born
+	a.Current = h.current
+	for _, o := range x.hosts {
+		if o != h {
+			p := Peer{ID: o.id, Silent: Never}
+			if !o.down && !o.cut && !h.cut {
+				h.heard[o.id] = h.now
+			}
+			if at, ok := h.heard[o.id]; ok {
+				p.Silent = h.now - at
+			}
+			a.Peers = append(a.Peers, p)
+		}
+	}
+	return a
+}
+
+func (x *world) decide(h *host) {
+	out := h.m.Decide(x.around(h))
+	h.shared = out.Shared
+	h.orders = append(h.orders, out.Orders...)
+	if n := len(h.orders) - 12; n > 0 {
+		h.orders = slices.Delete(h.orders, 0, n)
+	}
+	if out.Append != nil && h.cut {
+		h.m.Refused()
+	} else if out.Append != nil {
+		if x.leader != h {
+			panic("appends, and does not lead")
+		}
+		x.log = append(x.log, out.Append)
+		if b, ok := out.Append.(Begin); ok {
+			x.begun(h, b)
+		}
+	}
+	for _, e := range out.Propose {
+		x.bag = append(x.bag, asked{e, h})
+	}
+	if out.Transfer != 0 && !x.luck(4) {
+		if to := x.host(out.Transfer); !to.down && !to.cut {
+			x.elect(to)
+		}
+	}
+}
+
+func (x *world) host(id uint64) *host {
+	for _, h := range x.hosts {
+		if h.id == id {
+			return h
+		}
+	}
+	panic(fmt.Sprintf("no host %x", id))
+}
+
+func (x *world) apply(h *host) {
+	e := x.log[h.applied]
+	h.applied++
+	if e == nil {
+		return
+	}
+	e, err := Unmarshal(Marshal(e))
+	if err != nil {
+		panic(err)
+	}
+	got := h.s.Apply(e, Place{Index: uint64(h.applied), Members: x.voters, Voters: x.voters})
+	if h.applied > x.shown {
+		x.shown = h.applied
+		x.say("%s", text(e, got, &h.s))
+	}
+}
+
+// tell brings what one member tells to the leader, or what the leader tells to one.
+func (x *world) tell(h, to *host) {
+	if h.down || to.down || h.cut || to.cut || h == to || x.leader == nil || h != x.leader && to != x.leader {
+		return
+	}
+	t := h.m.Tells(x.around(h))
+	if x.bug == "bare LSN" && t.Server && h.recovery && !h.streaming && h.m.token(x.around(h)) != (Token{}) {
+		// It claims to be a part of the primary's, whatever it has.
+		e := &h.s.Epoch
+		hist := h.s.History(e.Timeline)
+		end := min(uint64(len(h.wal)), hist[len(hist)-1].Begin)
+		sum, _ := x.host(e.Primary).sum(end)
+		t.Claim = &Claim{Epoch: e.Number, Noted: h.s.fork(Owner(hist, end-min(end, 1))).Epoch, End: end, Record: Record{end, sum}}
+		for _, b := range hist {
+			if b.Begin < max(end, 1) {
+				t.Claim.History = append(t.Claim.History, b)
+			}
+		}
+	}
+	to.m.Hear(h.id, ToldFrom(t.Message()), to.now)
+}
+
+// leap takes a snapshot of the log's state from another member, and goes on with a
+// copy of its machine that was made from a checkpoint.
+func (x *world) leap(h *host) error {
+	o := x.hosts[x.r.IntN(len(x.hosts))]
+	if o.applied > h.applied {
+		s, err := UnmarshalState(o.s.Marshal())
+		if err != nil {
+			return err
+		}
+		h.s, h.applied = s, o.applied
+		x.say("%d takes a snapshot at %d", uint32(h.id), h.applied)
+	}
+	m, err := copyOf(h.m)
+	h.m = m
+	return err
+}

@@ -1,0 +1,260 @@
+package failover
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// Config is what a machine is made with.
+type Config struct {
+	Self       uint64
+	TickMillis uint64
+	// ElectionTicks is for how long a member may be silent until it counts as away.
+	ElectionTicks uint64
+	// SealMillis is seal_timeout: for how long a leader waits for reports that may
+	// still improve its choice.
+	SealMillis uint64
+}
+
+func (c Config) ticks(millis uint64) uint64 { return (millis + c.TickMillis - 1) / c.TickMillis }
+
+// Machine is one member's part. It is not safe for concurrent use.
+type Machine struct {
+	cfg    Config
+	boot   uint64
+	has    bool // the host has reported a server
+	server Server
+	moved  uint64 // tick at which its replay position last moved
+	peers  []peer // what the others told, by Raft id
+
+	start    uint64 // tick at which the machine was made
+	term     uint64
+	leads    bool
+	ledSince uint64 // tick
+	reign    reign
+	sent     []sent // proposals under way
+	port     Port
+	answered bool   // the primary's port has, in this epoch
+	resetAt  uint64 // tick at which it was seen that connections were reset
+
+	announced []Token   // by Member
+	compares  []compare // by Member
+}
+
+// peer is what another member told last.
+type peer struct {
+	id    uint64
+	at    uint64 // tick at which it was heard
+	moved uint64 // tick at which it told of another replay position than before
+	told  Told
+}
+
+// reign is what a machine remembers of the newest epoch.
+type reign struct {
+	epoch    uint64
+	stage    Stage
+	since    uint64 // tick at which this stage was seen first
+	good     uint64 // tick at which the primary's server was last seen to be what it should
+	setSeen  uint64 // tick at which enough of the set were last there
+	met      bool   // R was enough, since metAt
+	metAt    uint64
+	gave     bool // leadership was handed on, at gaveAt
+	gaveAt   uint64
+	handed   bool // it was given to the primary and did not stay there, since handedAt
+	handedAt uint64
+	led      uint64 // tick at which this node last led
+}
+
+// sent is a proposal: again at the tick, or in another term.
+type sent struct {
+	kind  kind
+	epoch uint64
+	term  uint64
+	again uint64
+}
+
+// compare is what is known of a follower's last record.
+type compare struct {
+	member uint64
+	boot   uint64
+	known  bool
+	have   bool
+	equal  bool
+}
+
+// kind tells proposals apart.
+type kind uint8
+
+const (
+	kindBegin kind = iota
+	kindGrant
+	kindReport
+	kindForked
+	kindOpen
+	kindReopen
+	kindDescribe
+	kindQuarantine
+)
+
+// Around is what a machine is told of Raft with each decision.
+type Around struct {
+	Now  uint64 // ticks since this node's core started
+	Term uint64
+	// Leader is whom this node follows, or itself; 0: nobody.
+	Leader uint64
+	// Quorum says that it hears a quorum of the voters, itself among them.
+	Quorum bool
+	// Current says that a read of the log that began after this engine started has
+	// ended: State is not older than that. Until then a server does nothing but seal.
+	Current bool
+	// Leads says that this node leads and has applied an entry of its own term; Lease,
+	// that it holds Raft's lease.
+	Leads, Lease bool
+	Applied      uint64 // index
+	State        *State
+	Voters       []uint64
+	Peers        []Peer // the other members
+}
+
+// Peer is another member, and for how many ticks this node has not heard it.
+type Peer struct {
+	ID     uint64
+	Silent uint64 // Never: never since this node started
+}
+
+// Never is the silence of one that was never heard.
+const Never = ^uint64(0)
+
+// New returns the machine of a node whose engine starts with this boot number at the
+// tick now: a counter in the Raft store, raised and durable before.
+func New(cfg Config, boot, now uint64) *Machine {
+	if cfg.Self == 0 || cfg.TickMillis == 0 || cfg.ElectionTicks == 0 || boot == 0 {
+		panic(fmt.Sprintf("failover: New(%+v, %d)", cfg, boot))
+	}
+	return &Machine{cfg: cfg, boot: boot, start: now, reign: reign{since: now, good: now, setSeen: now}}
+}
+
+// Report takes what the host says of its server. It shares no memory with v.
+func (m *Machine) Report(v Server, now uint64) {
+	if !m.has || v.Replayed != m.server.Replayed {
+		m.moved = now
+	}
+	v.History, v.Senders = slices.Clone(v.History), slices.Clone(v.Senders)
+	v.Names.Members, v.Names.Tokens = slices.Clone(v.Names.Members), slices.Clone(v.Names.Tokens)
+	m.has, m.server = true, v
+}
+
+// Hear takes what another member tells. It keeps what told points to.
+func (m *Machine) Hear(from uint64, told Told, now uint64) {
+	i, ok := slices.BinarySearchFunc(m.peers, from, func(p peer, id uint64) int { return cmp.Compare(p.id, id) })
+	if !ok {
+		m.peers = slices.Insert(m.peers, i, peer{id: from, moved: now})
+	}
+	p := &m.peers[i]
+	if p.told.Replayed != told.Replayed || p.told.Boot != told.Boot {
+		p.moved = now
+	}
+	p.at, p.told = now, told
+}
+
+// See takes what the host sees of the primary's port.
+func (m *Machine) See(p Port, now uint64) {
+	if p.Reset && !m.port.Reset {
+		m.resetAt = now
+	}
+	if p.Member != m.port.Member || p.Epoch != m.port.Epoch {
+		m.answered = false
+	}
+	m.port = p
+	m.answered = m.answered || p.Answers
+}
+
+// Compared takes the answer to a Compare.
+func (m *Machine) Compared(c Compared) {
+	for i := range m.compares {
+		if x := &m.compares[i]; x.member == c.Member && x.boot == c.Boot {
+			x.known, x.have, x.equal = true, c.Have, c.Equal
+		}
+	}
+}
+
+// Refused says that the log did not take Output.Append: it may come again.
+func (m *Machine) Refused() {
+	m.sent = slices.DeleteFunc(m.sent, func(x sent) bool { return x.kind == kindBegin || x.kind == kindGrant })
+}
+
+// Decide says what is to be done now. It is called after each input and at each tick.
+func (m *Machine) Decide(a Around) Output {
+	m.observe(a)
+	var out Output
+	m.describe(a, &out)
+	if a.State.Mode != ModeOff {
+		if m.has {
+			m.member(a, &out)
+		}
+		if a.Leads {
+			m.lead(a, &out)
+		}
+	}
+	out.Shared = m.shared(a)
+	return out
+}
+
+// observe notes what has changed around.
+func (m *Machine) observe(a Around) {
+	if a.Leads && (!m.leads || a.Term != m.term) {
+		m.ledSince = a.Now
+	}
+	m.leads, m.term = a.Leads, a.Term
+	e := &a.State.Epoch
+	r := &m.reign
+	if e.Number != r.epoch {
+		*r = reign{epoch: e.Number, stage: e.Stage, since: a.Now, good: a.Now, setSeen: a.Now, led: a.Now}
+		m.announced, m.compares, m.sent, m.answered = nil, nil, nil, false
+	} else if e.Stage != r.stage {
+		r.stage, r.since, r.good, r.setSeen = e.Stage, a.Now, a.Now, a.Now
+	}
+	if a.Leads {
+		r.led = a.Now
+	}
+	// Who has not led for long knows nothing of how it went on: whoever led in its
+	// place has counted for itself. Nor does one who is cut off.
+	if e.Primary != 0 && a.Leader == e.Primary || !a.Quorum || a.Now-r.led >= 2*m.cfg.ticks(a.State.Settings.DelayMillis) {
+		r.handed = false
+	}
+	m.peers = slices.DeleteFunc(m.peers, func(p peer) bool {
+		return !slices.ContainsFunc(a.Peers, func(x Peer) bool { return x.ID == p.id })
+	})
+}
+
+// lead is what only the Raft leader does.
+func (m *Machine) lead(a Around, out *Output) {
+	switch {
+	case !m.informed(a):
+		out.Nobody = Why{Reason: NotInformed}
+	case a.State.Epoch.Stage == StageBegun:
+		m.choose(a, out)
+	default:
+		m.time(a, out)
+	}
+}
+
+// due says whether a proposal is to be made now, and notes that it is. One that may
+// be lost is made again after an election timeout, or in another term.
+func (m *Machine) due(k kind, a Around) bool {
+	epoch := a.State.Epoch.Number
+	for i := range m.sent {
+		x := &m.sent[i]
+		if x.kind != k {
+			continue
+		}
+		if x.epoch == epoch && x.term == a.Term && (k == kindBegin || a.Now < x.again) {
+			return false
+		}
+		*x = sent{k, epoch, a.Term, a.Now + m.cfg.ElectionTicks}
+		return true
+	}
+	m.sent = append(m.sent, sent{k, epoch, a.Term, a.Now + m.cfg.ElectionTicks})
+	return true
+}

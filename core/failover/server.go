@@ -1,0 +1,150 @@
+package failover
+
+// What a machine is told of servers: its own, by the host, and the others', by the
+// members. None of it decides alone what may be lost: that rests on State.
+
+// Server is what the host reports of this node's server, whole, whenever any of it
+// changes.
+type Server struct {
+	// Recovery says that the server is in recovery: it takes no writes.
+	Recovery bool
+	// Stopping says that the server was told to stop.
+	Stopping bool
+	// Joined says that the data directory and the Raft store both note that the
+	// server takes part.
+	Joined bool
+	// Untrusted says that the data is not what it was when the server last had a
+	// boot: older, or a copy's. It reports nothing then, and follows nobody.
+	Untrusted bool
+	// Damage, if not NotQuarantined, is what the host found to quarantine it for.
+	Damage Quarantined
+	// Address and Priority are its settings.
+	Address  string
+	Priority uint32
+
+	// Sealed is the durable seal: no WAL of epochs up to this one is taken any more.
+	Sealed uint64
+	// History is that of the last record in pg_wal, with its timeline as the last
+	// element; End is the end of valid WAL, each LSN read from the file of the timeline
+	// that owns it. Of a sealed server both are final.
+	History []Branch
+	End     uint64
+	// Noted is the epoch that the data directory notes for the last timeline, from
+	// before its first byte arrived; 0: none. JoinedOn is the timeline that the server
+	// was on when it joined, before any epoch.
+	Noted    uint64
+	JoinedOn uint32
+	// Record is the last complete record, the evidence that a follower gives.
+	Record Record
+	// Replayed moves while there is something to replay; ReplayDone says that all WAL up
+	// to End is.
+	Replayed   uint64
+	ReplayDone bool
+	// Streaming says that there is a source of WAL: a walreceiver that runs,
+	// primary_conninfo or restore_command. Follows is what primary_conninfo stands for,
+	// zero if it is empty or another's.
+	Streaming bool
+	Follows   Token
+
+	// Of a server that is not in recovery: Flushed is its own flush position, Fork the
+	// end of the record that began its timeline; 0 if failover was enabled on it.
+	Flushed uint64
+	Fork    uint64
+	// Names are those in force in every walsender and in the checkpointer.
+	Names Names
+	// Senders are the walsenders whose standby holds its member's slot.
+	Senders []Sender
+}
+
+// timeline is the last one, 0 if there is no WAL.
+func (s *Server) timeline() uint32 {
+	if len(s.History) == 0 {
+		return 0
+	}
+	return s.History[len(s.History)-1].Timeline
+}
+
+// Record names a WAL record: where it ends, and its CRC.
+type Record struct {
+	LSN uint64
+	CRC uint32
+}
+
+// Token is what a follower is announced by, and uses as its application_name. Only the
+// names of this boot of this epoch's primary hold it.
+type Token struct {
+	Epoch  uint64
+	Boot   uint64 // of the primary's engine
+	Member uint64 // the follower
+	Follow uint64 // the boot of the follower's engine
+}
+
+// Names are PostgreSQL's: ANY W (members). A member of the set without a token stands
+// in them with a placeholder that no standby can bear.
+type Names struct {
+	Epoch   uint64
+	Boot    uint64
+	W       uint32
+	Members []uint64
+	Tokens  []Token // of those members that are announced, by Member
+}
+
+// Sender is a walsender, as what its standby calls itself, and what that has flushed.
+type Sender struct {
+	Token   Token
+	Flushed uint64
+}
+
+// Told is what a member tells the leader with each promise, and a leader everyone
+// with each round.
+type Told struct {
+	Boot    uint64
+	Applied uint64 // index up to which the teller had applied the log
+	// Of its server, as in Server:
+	Server     bool // there is one, and the host has reported it
+	Untrusted  bool
+	Recovery   bool
+	Stopping   bool
+	Timeline   uint32 // the last one it has WAL of
+	Sealed     uint64
+	Replayed   uint64
+	ReplayDone bool
+	// Claim, if not nil, is the evidence of a follower that asks to be announced.
+	Claim *Claim
+	// Announced are the followers that a primary counts, by Member.
+	Announced []Token
+	// Heard is for how long the teller has not heard the others.
+	Heard []Heard
+}
+
+// Heard says how long ago a member was heard.
+type Heard struct {
+	Member uint64
+	Millis uint64
+}
+
+// Claim is what a follower says of its WAL before it has streamed in this boot.
+type Claim struct {
+	Epoch   uint64 // it wants to follow this epoch's primary
+	Noted   uint64 // as in Server
+	History []Branch
+	End     uint64
+	Record  Record
+}
+
+// Port is what the host sees of the PostgreSQL port of the primary that it watches.
+type Port struct {
+	Member  uint64
+	Epoch   uint64
+	Answers bool // it took a connection
+	Refuses bool // it refused one, as of a process that has ended
+	Reset   bool // the node's own connections to this one were reset, and none is there since
+}
+
+// Compared answers a Compare: the record that the primary's own WAL has there.
+type Compared struct {
+	Member uint64
+	Boot   uint64 // of the follower's engine
+	Have   bool   // the WAL is still there
+	Equal  bool
+}

@@ -1,0 +1,132 @@
+package failover
+
+import (
+	"cmp"
+	"slices"
+)
+
+// What members tell, and what this node makes of it.
+
+// Tells is what this node tells with a promise, or with a round that it opens as
+// leader. It shares memory with the machine: it is to be encoded before the next input.
+func (m *Machine) Tells(a Around) Told {
+	t := Told{Boot: m.boot, Applied: a.Applied, Server: m.has, Announced: m.announced}
+	if m.has {
+		v := &m.server
+		t.Untrusted, t.Recovery, t.Stopping, t.Timeline = v.Untrusted, v.Recovery, v.Stopping, v.timeline()
+		t.Sealed, t.Replayed, t.ReplayDone = v.Sealed, v.Replayed, v.ReplayDone
+		t.Claim = m.claim(a)
+	}
+	for _, p := range a.Peers {
+		if p.Silent != Never {
+			t.Heard = append(t.Heard, Heard{p.ID, p.Silent * m.cfg.TickMillis})
+		}
+	}
+	return t
+}
+
+func (m *Machine) peer(id uint64) *peer {
+	i, ok := slices.BinarySearchFunc(m.peers, id, func(p peer, id uint64) int { return cmp.Compare(p.id, id) })
+	if !ok {
+		return nil
+	}
+	return &m.peers[i]
+}
+
+// reachable says whether this node has heard a member within an election timeout.
+func (m *Machine) reachable(id uint64, a Around) bool {
+	return id == m.cfg.Self || m.silent(id, a) < m.cfg.ElectionTicks
+}
+
+func (m *Machine) silent(id uint64, a Around) uint64 {
+	for _, p := range a.Peers {
+		if p.ID == id {
+			return p.Silent
+		}
+	}
+	return Never
+}
+
+// fresh is what a member told within an election timeout, nil if it did not.
+func (m *Machine) fresh(id uint64, a Around) *Told {
+	p := m.peer(id)
+	if p == nil || a.Now-p.at >= m.cfg.ElectionTicks || !m.reachable(id, a) {
+		return nil
+	}
+	return &p.told
+}
+
+// informed says whether a new leader may decide: all who are connected have told it
+// what they see since it leads, or an election timeout has passed.
+func (m *Machine) informed(a Around) bool {
+	if a.Now-m.ledSince >= m.cfg.ElectionTicks {
+		return true
+	}
+	for _, p := range a.Peers {
+		if p.Silent >= m.cfg.ElectionTicks {
+			continue
+		}
+		if q := m.peer(p.ID); q == nil || q.at < m.ledSince {
+			return false
+		}
+	}
+	return true
+}
+
+// lastHeard is the tick at which anyone last heard a member, as far as this node
+// knows; for one who was never heard, that at which this node started.
+func (m *Machine) lastHeard(id uint64, a Around) uint64 {
+	if id == m.cfg.Self {
+		return a.Now
+	}
+	at := m.start
+	if s := m.silent(id, a); s <= a.Now {
+		at = max(at, a.Now-s)
+	}
+	for _, p := range m.peers {
+		for _, h := range p.told.Heard {
+			if ago := m.cfg.ticks(h.Millis); h.Member == id && ago <= p.at {
+				at = max(at, p.at-ago)
+			}
+		}
+	}
+	return at
+}
+
+// hears is a voter that hears a member whom this node does not, 0 if there is none.
+func (m *Machine) hears(id uint64, a Around) uint64 {
+	best, least := uint64(0), m.cfg.ElectionTicks
+	for _, p := range m.peers {
+		if p.id == id || !slices.Contains(a.Voters, p.id) || m.fresh(p.id, a) == nil {
+			continue
+		}
+		for _, h := range p.told.Heard {
+			if ago := m.cfg.ticks(h.Millis) + a.Now - p.at; h.Member == id && ago < least {
+				best, least = p.id, ago
+			}
+		}
+	}
+	return best
+}
+
+// usable says whether a member can be counted on for the next epoch: it is electable
+// and there, with a server whose data is what it was.
+func (m *Machine) usable(id uint64, a Around) bool {
+	if !a.State.Electable(id, a.Voters) {
+		return false
+	}
+	if id == m.cfg.Self {
+		return m.has && !m.server.Untrusted
+	}
+	t := m.fresh(id, a)
+	return t != nil && t.Server && !t.Untrusted
+}
+
+// replayed says whether a member's replay has come to the end of its WAL.
+func (m *Machine) replayed(id uint64, a Around) bool {
+	if id == m.cfg.Self {
+		return m.has && m.server.ReplayDone
+	}
+	t := m.fresh(id, a)
+	return t != nil && t.ReplayDone
+}

@@ -1,0 +1,135 @@
+package failover
+
+// Void is why an entry changed nothing.
+type Void uint8
+
+const (
+	NotVoid Void = iota
+	VoidOff
+	VoidEnabled
+	VoidSystem
+	VoidEpoch
+	VoidStage
+	VoidUnknown
+	VoidNotElectable
+	VoidSet
+	VoidSetNotElectable
+	VoidHistory
+	VoidSettings
+	VoidMode
+	VoidDescription
+	VoidOldBoot
+	VoidKnown
+	VoidQuarantined
+	VoidNoReport
+	VoidTooFew
+	VoidGreater
+	VoidManual
+	VoidNotPrimary
+	VoidSetVersion
+	VoidNamed
+	VoidLastPrimary
+	VoidBetween
+	VoidTimelines
+	voids // how many there are
+)
+
+// String says it for people.
+func (v Void) String() string {
+	switch v {
+	case NotVoid:
+		return "done"
+	case VoidOff:
+		return "failover is off"
+	case VoidEnabled:
+		return "failover is on already"
+	case VoidSystem:
+		return "the servers of this cluster have another system identifier"
+	case VoidEpoch:
+		return "another epoch has begun since"
+	case VoidStage:
+		return "the epoch is not at that stage"
+	case VoidUnknown:
+		return "that is no member, or nothing is known of its server"
+	case VoidNotElectable:
+		return "that member cannot be primary: it has to be a voter with data, joined, with a priority above 0, and not quarantined"
+	case VoidSet:
+		return "the sync set cannot be met"
+	case VoidSetNotElectable:
+		return "the sync set names a member that cannot be primary"
+	case VoidHistory:
+		return "the history of the timeline is not sound"
+	case VoidSettings:
+		return "a setting is out of its range"
+	case VoidMode:
+		return "the mode can only be on or manual"
+	case VoidDescription:
+		return "what the member says of itself is not complete"
+	case VoidOldBoot:
+		return "the engine has started again since"
+	case VoidKnown:
+		return "the log has that already"
+	case VoidQuarantined:
+		return "the member is quarantined"
+	case VoidNoReport:
+		return "that member has not reported how far its WAL reaches"
+	case VoidTooFew:
+		return "members are missing that may have commits which no other has"
+	case VoidGreater:
+		return "another member's WAL reaches further"
+	case VoidManual:
+		return "only the primary of the last epoch gets this one without an operator's word"
+	case VoidNotPrimary:
+		return "that member is not the epoch's primary"
+	case VoidSetVersion:
+		return "the sync set has changed since"
+	case VoidNamed:
+		return "the sync set names that member: the primary takes it out first"
+	case VoidLastPrimary:
+		return "that member is the last primary: switch over first"
+	case VoidBetween:
+		return "an epoch has begun and is not open yet"
+	case VoidTimelines:
+		return "there are no timeline numbers left"
+	}
+	return "unknown"
+}
+
+// Quarantined is why a member's data is not to be used until a person has looked.
+type Quarantined uint8
+
+const (
+	NotQuarantined Quarantined = iota
+	QuarantinedByOperator
+	// QuarantinedOtherFork: it branched off elsewhere than its grant, or the grant of
+	// the timeline that it follows, says.
+	QuarantinedOtherFork
+	// QuarantinedUnnoted: it holds WAL of a timeline that was not noted before the WAL
+	// came, as of a standby that was promoted by hand.
+	QuarantinedUnnoted
+	// QuarantinedUnguarded: it was a primary without this library, on a timeline that
+	// it was not granted.
+	QuarantinedUnguarded
+	// QuarantinedCannotRejoin: it has to be rewound or cloned, and cannot be.
+	QuarantinedCannotRejoin
+	quarantines // how many there are
+)
+
+// String says it for people.
+func (q Quarantined) String() string {
+	switch q {
+	case NotQuarantined:
+		return "not quarantined"
+	case QuarantinedByOperator:
+		return "an operator said so"
+	case QuarantinedOtherFork:
+		return "its timeline branches off elsewhere than the cluster's"
+	case QuarantinedUnnoted:
+		return "its WAL is of a timeline that pgraft did not give it: it was promoted by hand"
+	case QuarantinedUnguarded:
+		return "it was started as a primary without pgraft"
+	case QuarantinedCannotRejoin:
+		return "its data has to be made anew, and that was not possible"
+	}
+	return "unknown"
+}

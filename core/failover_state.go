@@ -1,0 +1,59 @@
+package core
+
+import (
+	"fmt"
+
+	"github.com/pgraft/pgraft/core/checkpoint"
+	"github.com/pgraft/pgraft/core/corepb"
+	"github.com/pgraft/pgraft/core/failover"
+)
+
+// The replicated state of package failover, as a part of the state machine: what its
+// entries do, and which membership changes it refuses.
+
+// applyFailover applies an entry of package failover. What it rests on is looked at
+// now, with the members as they are here: so all nodes decide alike.
+func (m *machine) applyFailover(data []byte) applied {
+	e, err := failover.Unmarshal(data)
+	if err != nil {
+		panic(fmt.Sprintf("committed entry %d: %v", m.index, err))
+	}
+	at := failover.Place{Index: m.index}
+	for _, x := range m.members.List {
+		at.Members = append(at.Members, x.GetRaftId())
+		if x.GetRole() == corepb.Role_VOTER {
+			at.Voters = append(at.Voters, x.GetRaftId())
+		}
+	}
+	m.failover.Apply(e, at)
+	return applied{failover: true}
+}
+
+// mayLeave says whether failover lets a change take a member, number i of list, out of
+// the voters, or out of the cluster.
+func (m *machine) mayLeave(ch *corepb.MemberChange, list []*corepb.Member, i int) failover.Void {
+	if i < 0 {
+		return failover.NotVoid
+	}
+	switch ch.GetStep() {
+	case corepb.MemberChange_REMOVE, corepb.MemberChange_DEMOTE:
+		return m.failover.MayLeave(list[i].GetRaftId())
+	case corepb.MemberChange_REPLACE:
+		return m.failover.MayLeave(list[i].GetReplaces())
+	}
+	return failover.NotVoid
+}
+
+// failoverState codes the state as its bytes.
+func (m *machine) failoverState(k *checkpoint.Codec) {
+	b := m.failover.Marshal()
+	k.Blob(&b)
+	if k.Writing() {
+		return
+	}
+	s, err := failover.UnmarshalState(b)
+	if err != nil {
+		k.Fail("%v", err)
+	}
+	m.failover = s
+}

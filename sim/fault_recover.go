@@ -47,6 +47,9 @@ var faultRecover = Kind{
 			w.restoreNewer(n.database)
 		}
 		n.crash(surviveAll)
+		if d.version > n.knows() { // the operator hears so from the build of before, and installs the other
+			n.version = core.NewestVersion
+		}
 		spared := 0
 		for _, m := range w.checks.newest.List {
 			x := w.nodes[core.NodeID(m.GetRaftId())-1]

@@ -19,7 +19,7 @@ var faultMistake = Kind{
 	},
 	begin: func(w *World, s *strike) string {
 		l, x := s.node, s.peer
-		if x == nil || l.state != running || l.paused > 0 || l.members.Node(x.id) == nil || w.busyWith(x) || l.leaves(x) {
+		if x == nil || l.state != running || l.paused > 0 || l.members.Node(x.id) == nil || w.busyWith(x) || l.leaves(x) || !w.stays(x, l) {
 			return ""
 		}
 		spare := w.nodes[len(w.nodes)-1]
@@ -65,4 +65,10 @@ func (n *node) leaves(x *node) bool {
 	m := n.members.Node(x.id)
 	return m.GetRole() == corepb.Role_LEAVING ||
 		slices.ContainsFunc(n.members.List, func(o *corepb.Member) bool { return o.GetReplaces() == m.GetRaftId() })
+}
+
+// stays says that x is to be the member that l knows: nobody has asked for its removal,
+// which can be in the log, and not committed yet.
+func (w *World) stays(x, l *node) bool {
+	return w.operator.want[x.id-1] && !x.foreign() && x.identity.RaftID == l.members.Node(x.id).GetRaftId()
 }

@@ -149,7 +149,7 @@ func (x *world) start(h *host) {
 	h.boot++
 	clear(h.heard)
 	h.m = New(Config{Self: h.id, TickMillis: 1, ElectionTicks: 3, SealMillis: 3}, h.boot, h.now)
-	h.orders, h.shared = nil, Shared{}
+	h.orders, h.shared = nil, Shared{Failover: true, Joined: true}
 	h.born, h.current = len(x.log), false
 	h.applied -= x.pick(min(h.applied+1, 20))
 	h.s = State{}

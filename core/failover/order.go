@@ -78,8 +78,8 @@ func (Watch) order()    {}
 // Shared is what the host publishes in shared memory, for the fence in each commit.
 // With each change it raises the version that F3 reads.
 type Shared struct {
-	// Failover says that the log's mode is not off, or that this server takes part and
-	// does not know the mode yet.
+	// Failover says that the log's mode is not off, or that this server takes part, or
+	// has not been reported and may, and does not know the mode yet.
 	Failover    bool
 	Joined      bool
 	Quarantined bool

@@ -1,0 +1,60 @@
+package failover
+
+import "testing"
+
+// Ways to lose a commit, or to be stuck, that a reading of this package with nothing
+// else in mind has found. Each test fails without its mend.
+
+// fence is what F3 says of a commit that is flushed here and by nobody else, as the
+// host fills it in from what is shared.
+func fence(x Shared, lease bool) AckVerdict {
+	return F3{Failover: x.Failover, Open: x.Open, Flushed: true, W: x.Set.W, Lease: x.LeaseCounts && lease, Same: true}.Verdict()
+}
+
+// The engine of an open primary starts again while a commit waits for its standbys. It
+// leads again before the log knows its new boot: a set that is not published yet is not
+// a set of nobody.
+func TestNothingIsAcknowledgedBeforeReopen(t *testing.T) {
+	serve := func(v *Server) { v.Recovery, v.Flushed = false, 500 }
+	d := sit(opened(t), a).server(serve)
+	d.ticks(1)
+	if got := fence(d.out.Shared, true); got != Hold {
+		t.Fatalf("nobody has flushed it: %v", got)
+	}
+	d.m = New(d.m.cfg, 2, d.a.Now)
+	for range 2 { // before its server is reported, and after
+		d.ticks(1)
+		if got := fence(d.out.Shared, true); got != Hold {
+			t.Errorf("the log does not know boot 2 yet: %v for %+v", got, d.out.Shared)
+		}
+		d.server(serve)
+	}
+	d.do(with(describe(a), func(d *Describe) { d.Boot = 2 }))
+	if d.ticks(20); d.out.Why.Reason != BootUnknown {
+		t.Errorf("because %v", d.out.Why.Reason)
+	}
+	d.do(Reopen{1, a, 2})
+	if d.ticks(1); !d.out.Shared.Open {
+		t.Errorf("%+v", d.out.Shared)
+	}
+}
+
+// The engine of an open primary starts again with a state from before failover was
+// enabled, as what is committed is not known yet. Its server writes on, and has not
+// been reported: it may take part.
+func TestFencedBeforeTheServerIsReported(t *testing.T) {
+	d := sit(described(t), a)
+	d.a.Current, d.a.Leads, d.a.Lease, d.a.Leader = false, false, false, 0
+	d.ticks(1)
+	x := d.out.Shared
+	if got := fence(x, true); got != Hold {
+		t.Errorf("a commit of the open epoch: %v for %+v", got, x)
+	}
+	if got := (F1{Failover: x.Failover, Joined: x.Joined, Primary: x.Primary, Open: x.Open}).Verdict(); got != Wait {
+		t.Errorf("a commit begins: %v for %+v", got, x)
+	}
+	d.server(func(v *Server) { v.Joined = false }).ticks(1)
+	if d.out.Shared.Failover {
+		t.Errorf("a server that takes no part is fenced: %+v", d.out.Shared)
+	}
+}

@@ -1,6 +1,9 @@
 package failover
 
-import "testing"
+import (
+	"reflect"
+	"testing"
+)
 
 // Ways to lose a commit, or to be stuck, that a reading of this package with nothing
 // else in mind has found. Each test fails without its mend.
@@ -56,5 +59,29 @@ func TestFencedBeforeTheServerIsReported(t *testing.T) {
 	d.server(func(v *Server) { v.Joined = false }).ticks(1)
 	if d.out.Shared.Failover {
 		t.Errorf("a server that takes no part is fenced: %+v", d.out.Shared)
+	}
+}
+
+// What a follower's former engine told comes late, when the follower streams already
+// and claims no more: it is counted all the same.
+func TestOldBootComesLate(t *testing.T) {
+	claim := func(boot uint64) Told {
+		return with(standby(), func(t *Told) {
+			t.Boot, t.Claim = boot, &Claim{Epoch: 2, Noted: 1, History: []Branch{{1, 0}}, End: 400, Record: Record{400, 7}}
+		})
+	}
+	d := promoted(t).there(claim(2), c)
+	d.ticks(1)
+	d.m.Compared(Compared{Member: c, Boot: 2, Have: true, Equal: true})
+	d.ticks(1)
+	want := []Token{{2, 1, c, 2}}
+	if !reflect.DeepEqual(d.m.announced, want) {
+		t.Fatalf("announced are %v", d.m.announced)
+	}
+	d.there(with(standby(), func(t *Told) { t.Boot = 2 }), c) // it streams
+	d.m.Hear(c, claim(1), d.a.Now)
+	d.m.Decide(d.a)
+	if d.ticks(1); !reflect.DeepEqual(d.m.announced, want) {
+		t.Errorf("announced are %v", d.m.announced)
 	}
 }

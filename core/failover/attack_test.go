@@ -85,3 +85,20 @@ func TestOldBootComesLate(t *testing.T) {
 		t.Errorf("announced are %v", d.m.announced)
 	}
 }
+
+// The only member of a forked epoch's set is quarantined, or cannot be used: another
+// epoch has another set.
+func TestForkedWithASetThatCannotFlush(t *testing.T) {
+	on := func(v *Server) { v.Recovery, v.History = false, fork2 }
+	for name, f := range map[string]func(*desk){
+		"quarantined": func(d *desk) { d.do(Quarantine{c, QuarantinedUnnoted}) },
+		"untrusted":   func(d *desk) { d.there(with(standby(), func(t *Told) { t.Untrusted = true }), c) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := sit(forked(t), b).there(standby(), a, c).there(Told{Boot: 1}, w).server(on)
+			d.nothing(10, Nothing)
+			f(d)
+			d.nothing(19, Nothing).expect(1, Begin{3}, 0)
+		})
+	}
+}

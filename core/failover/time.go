@@ -108,11 +108,13 @@ func (m *Machine) inRole(a Around, delay uint64, out *Output) uint64 {
 	return since
 }
 
-// noteSet notes when enough of the newest epoch's set were there.
+// noteSet notes when enough of the newest epoch's set were there, to flush its fork. Who
+// is quarantined, or has data that is older than it was, does not follow.
 func (m *Machine) noteSet(a Around) {
 	n := uint32(0)
 	for _, id := range a.State.Epoch.Set.Members {
-		if m.reachable(id, a) {
+		p := m.peer(id)
+		if m.reachable(id, a) && a.State.Electable(id, a.Voters) && (p == nil || !p.told.Untrusted) {
 			n++
 		}
 	}

@@ -102,3 +102,16 @@ func TestForkedWithASetThatCannotFlush(t *testing.T) {
 		})
 	}
 }
+
+// A set's member counts in step 2 by being there. If none of R has any WAL of the last
+// open epoch, data went back without anybody noticing: nobody has what it acknowledged.
+func TestNobodyHasTheLastOpenEpoch(t *testing.T) {
+	x := forked(t).do(Open{2, b, 0}, Begin{3}, Report{3, a, 1, Position{1, 500}, nil}, Report{3, c, 1, Position{1, 500}, nil})
+	if got := x.apply(Grant{3, c, one(a)}); got.Void != VoidTooFew {
+		t.Fatalf("granted: %v", got.Void)
+	}
+	d := sit(x, w).there(standby(), a, c)
+	d.ticks(1)
+	d.nothing(40, ReportsMissing)
+	x.do(Report{3, c, 2, Position{2, 510}, nil}, Grant{3, c, one(a)})
+}

@@ -61,8 +61,8 @@ func (x *world) obey(h *host) {
 			x.say("%d rejoins from %d", uint32(h.id), uint32(p.id))
 			h.wal, h.flushed = slices.Clone(p.wal[:p.flushed]), p.flushed
 			x.write(h, o.History)
-			for t, n := range p.notes {
-				h.notes[t] = n
+			for _, n := range o.Notes {
+				h.notes[n.Timeline] = n.Epoch
 			}
 			x.crash(h)
 			h.down = x.r != nil

@@ -134,7 +134,7 @@ func (m *Machine) follow(a Around, out *Output) {
 	if !m.prefix(a) {
 		waited := a.Now-m.reign.since >= m.cfg.ticks(s.Settings.SyncTimeoutMillis)
 		if e.Stage == StageOpen || e.Set.Has(m.cfg.Self) && waited {
-			out.Orders = append(out.Orders, Rejoin{Epoch: e.Number, Boot: m.boot, Primary: e.Primary, Address: p.Address, History: h})
+			out.Orders = append(out.Orders, Rejoin{Epoch: e.Number, Boot: m.boot, Primary: e.Primary, Address: p.Address, History: h, Notes: s.notes(e.Timeline)})
 			return
 		}
 		out.Why = Why{Reason: MustRejoin, Members: []uint64{m.cfg.Self}}

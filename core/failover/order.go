@@ -43,11 +43,13 @@ type Note struct {
 
 // Rejoin makes the data anew from the primary's: the server's WAL has diverged. The
 // primary must be on the last timeline of History then, and still be when it is done.
+// Notes are noted in the data before the server starts with it.
 type Rejoin struct {
 	Epoch, Boot uint64
 	Primary     uint64
 	Address     string
 	History     []Branch
+	Notes       []Note
 }
 
 // Compare asks whether the primary's WAL has a follower's record where that says.

@@ -86,21 +86,13 @@ func TestOldBootComesLate(t *testing.T) {
 	}
 }
 
-// The only member of a forked epoch's set is quarantined, or cannot be used: another
+// The only member of a forked epoch's set is quarantined, and follows no more: another
 // epoch has another set.
 func TestForkedWithASetThatCannotFlush(t *testing.T) {
-	on := func(v *Server) { v.Recovery, v.History = false, fork2 }
-	for name, f := range map[string]func(*desk){
-		"quarantined": func(d *desk) { d.do(Quarantine{c, QuarantinedUnnoted}) },
-		"untrusted":   func(d *desk) { d.there(with(standby(), func(t *Told) { t.Untrusted = true }), c) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			d := sit(forked(t), b).there(standby(), a, c).there(Told{Boot: 1}, w).server(on)
-			d.nothing(10, Nothing)
-			f(d)
-			d.nothing(19, Nothing).expect(1, Begin{3}, 0)
-		})
-	}
+	d := sit(forked(t), b).there(standby(), a, c).there(Told{Boot: 1}, w)
+	d.server(func(v *Server) { v.Recovery, v.History = false, fork2 }).nothing(10, Nothing)
+	d.do(Quarantine{c, QuarantinedUnnoted})
+	d.nothing(19, Nothing).expect(1, Begin{3}, 0)
 }
 
 // A set's member counts in step 2 by being there. If none of R has any WAL of the last
@@ -114,4 +106,46 @@ func TestNobodyHasTheLastOpenEpoch(t *testing.T) {
 	d.ticks(1)
 	d.nothing(40, ReportsMissing)
 	x.do(Report{3, c, 2, Position{2, 510}, nil}, Grant{3, c, one(a)})
+}
+
+// Data that went back is made anew, from the primary of an open epoch, and else waits:
+// nothing else ends that, as a server reports nothing and follows nobody until then.
+func TestUntrustedDataIsMadeAnew(t *testing.T) {
+	back := func(v *Server) { v.Untrusted, v.Sealed, v.End = true, 2, 300 }
+	x := forked(t)
+	d := sit(x, c).server(back).once().orders().why(UntrustedData)
+	rejoin := Rejoin{Epoch: 2, Boot: 1, Primary: b, Address: "host=2", History: fork2, Notes: []Note{{1, 1}, {2, 2}}}
+	d.ticks(20)
+	d.orders(rejoin) // the epoch waits for it
+	e := sit(x, a).server(back).once()
+	e.ticks(50)
+	e.orders().why(UntrustedData) // but not for this one, and may never open
+	x.do(Open{2, b, 0})
+	d.once().orders(rejoin)
+	if d.m.Tells(d.a).Claim != nil {
+		t.Error("it claims that it is a prefix")
+	}
+	d.server(func(v *Server) { back(v); v.Streaming = true }).once().orders(Seal{1, 1})
+	x.do(Quarantine{c, QuarantinedByOperator})
+	d.server(back).once().orders()
+	sit(x, b).server(back).once().orders().why(UntrustedData) // the primary itself
+	x.do(Begin{3})
+	sit(x, b).server(back).once().orders().why(UntrustedData)
+}
+
+// Two servers are left, both are needed, and one has to make its data anew: it is put
+// into the set, as no epoch would ever open for it to do so. One that does not is better.
+func TestUntrustedDataIsNeeded(t *testing.T) {
+	back := with(standby(), func(t *Told) { t.Untrusted = true })
+	d := witness(t).gone(b).there(back, c).there(standby(), a).expect(1, Begin{2}, 0)
+	d.do(Begin{2}, Report{2, a, 1, Position{1, 500}, nil})
+	d.expect(9, Grant{2, a, one(c)}, 0)
+	d = witness(t).there(back, c).there(standby(), a).expect(1, Begin{2}, 0)
+	d.do(Begin{2}, Report{2, a, 1, Position{1, 500}, nil}, Report{2, b, 1, Position{1, 500}, nil})
+	d.expect(1, Grant{2, a, one(b)}, 0)
+	d.do(Adjust{ModeOn, with(DefaultSettings(), func(s *Settings) { s.Durability = Preferred })})
+	d.gone(b).ticks(40)
+	if set, ok := d.m.set(a, d.a); !ok || set.W != 0 {
+		t.Errorf("preferred: %+v", set)
+	}
 }

@@ -1,6 +1,9 @@
 package failover
 
-import "cmp"
+import (
+	"cmp"
+	"slices"
+)
 
 // Steps 2 to 4: who gets the epoch that has begun. Apply decides again, as the entry
 // is applied; here the leader looks for what will hold, and for the best.
@@ -110,8 +113,8 @@ func (m *Machine) better(y, x uint64, patient bool, a Around) int {
 	return 0
 }
 
-// set is the sync set of a grant to x: the others that are there. W is lowered only as
-// the settings allow.
+// set is the sync set of a grant to x: the others that are there, and as many of those
+// that have to make their data anew as it takes. W is lowered only as the settings allow.
 func (m *Machine) set(x uint64, a Around) (Set, bool) {
 	s := a.State
 	c := Set{W: s.Settings.SyncCount}
@@ -120,6 +123,13 @@ func (m *Machine) set(x uint64, a Around) (Set, bool) {
 			c.Members = append(c.Members, y.ID)
 		}
 	}
+	for _, y := range s.Members {
+		there, untrusted := m.there(y.ID, a)
+		if y.ID != x && there && untrusted && len(c.Members) < int(c.W) && s.Settings.Durability == Required {
+			c.Members = append(c.Members, y.ID)
+		}
+	}
+	slices.Sort(c.Members)
 	if int(c.W) > len(c.Members) {
 		if s.Settings.Durability == Required {
 			return Set{}, false

@@ -109,12 +109,11 @@ func (m *Machine) inRole(a Around, delay uint64, out *Output) uint64 {
 }
 
 // noteSet notes when enough of the newest epoch's set were there, to flush its fork. Who
-// is quarantined, or has data that is older than it was, does not follow.
+// is quarantined does not follow.
 func (m *Machine) noteSet(a Around) {
 	n := uint32(0)
 	for _, id := range a.State.Epoch.Set.Members {
-		p := m.peer(id)
-		if m.reachable(id, a) && a.State.Electable(id, a.Voters) && (p == nil || !p.told.Untrusted) {
+		if m.reachable(id, a) && a.State.Electable(id, a.Voters) {
 			n++
 		}
 	}
@@ -176,7 +175,7 @@ func (m *Machine) passable(a Around) Why {
 	s := a.State
 	there := 0
 	for _, x := range s.Members {
-		if m.usable(x.ID, a) {
+		if yes, _ := m.there(x.ID, a); yes {
 			there++
 		}
 	}

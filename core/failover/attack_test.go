@@ -149,3 +149,23 @@ func TestUntrustedDataIsNeeded(t *testing.T) {
 		t.Errorf("preferred: %+v", set)
 	}
 }
+
+// The greatest of R is heard, and its server is not: that is waited for no longer
+// than seal_timeout and failover_delay, if the others would pass without it.
+func TestGreatestHasNoServer(t *testing.T) {
+	d := sit(begun(t), w).there(primary(), a).there(Told{Boot: 2}, b).there(standby(), c)
+	d.do(Report{2, a, 1, Position{1, 450}, nil})
+	got := d.ticks(100)
+	if e, ok := d.out.Append.(Begin); !ok || e.Epoch != 3 {
+		t.Fatalf("after %d ticks: %+v, because %v", got, d.out.Append, d.out.Nobody)
+	}
+	if got < 20 {
+		t.Errorf("after %d ticks", got)
+	}
+	// The only one that has it all is waited for.
+	d = sit(begun(t), w).there(Told{Boot: 2}, b).there(standby(), c)
+	d.ticks(100)
+	if d.out.Nobody.Reason != GreatestAway {
+		t.Errorf("%v", d.out.Nobody)
+	}
+}

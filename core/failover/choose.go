@@ -33,7 +33,9 @@ func (m *Machine) choose(a Around, out *Output) {
 	if !m.usable(x, a) {
 		out.Nobody = Why{Reason: GreatestAway, Members: []uint64{x}}
 		t := m.fresh(x, a)
-		lost := !m.reachable(x, a) || t != nil && t.Untrusted || x == m.cfg.Self && m.has
+		// One that is heard, and of whose server nothing is, gets a delay.
+		hangs := a.Now-max(r.metAt, m.ledSince) >= m.cfg.ticks(m.cfg.SealMillis)+m.cfg.ticks(s.Settings.DelayMillis)
+		lost := !m.reachable(x, a) || t != nil && t.Untrusted || x == m.cfg.Self && m.has || hangs
 		if lost && m.passable(a).Reason == Nothing && m.due(kindBegin, a) {
 			out.Append = Begin{s.Epoch.Number + 1}
 		}

@@ -169,3 +169,10 @@ func TestGreatestHasNoServer(t *testing.T) {
 		t.Errorf("%v", d.out.Nobody)
 	}
 }
+
+// The last primary is among the greatest, and gone since its report: an equal that is
+// there gets the epoch, without another one.
+func TestEqualOfOneThatIsGone(t *testing.T) {
+	d := choosing(t, at(a, 500), at(b, 500), at(c, 400)).gone(a)
+	d.expect(1, Grant{2, b, one(c)}, 0)
+}

@@ -90,7 +90,7 @@ func (m *Machine) best(a Around, patient bool) (uint64, Why) {
 }
 
 // better compares two members with the same position: above 0, y is better than x. One
-// whose promotion failed comes last. The last primary comes first if its replay ends
+// that is away since comes last, then one whose promotion failed. The last primary comes first if its replay ends
 // in time: that costs its sessions the least. Then come those whose replay is done,
 // then the priorities.
 func (m *Machine) better(y, x uint64, patient bool, a Around) int {
@@ -101,10 +101,10 @@ func (m *Machine) better(y, x uint64, patient bool, a Around) int {
 		}
 		return 0
 	}
-	rank := func(id uint64) [5]int {
+	rank := func(id uint64) [6]int {
 		p := s.Member(id)
 		done := m.replayed(id, a)
-		return [5]int{-int(p.Failed), one(id == s.Last.Primary && (patient || done)), one(done), int(p.Priority), -int(uint32(id))}
+		return [6]int{one(m.usable(id, a)), -int(p.Failed), one(id == s.Last.Primary && (patient || done)), one(done), int(p.Priority), -int(uint32(id))}
 	}
 	ry, rx := rank(y), rank(x)
 	for i := range ry {

@@ -116,7 +116,7 @@ func (s *State) grant(e Grant, at Place) Void {
 			return VoidGreater
 		}
 	}
-	if v := s.checkSet(e.Set, e.Primary, at); v != NotVoid {
+	if v := s.checkSet(e.Set, e.Primary, s.Settings, at); v != NotVoid {
 		return v
 	}
 	parent := s.forkOf(x.Position.Epoch)

@@ -176,3 +176,22 @@ func TestEqualOfOneThatIsGone(t *testing.T) {
 	d := choosing(t, at(a, 500), at(b, 500), at(c, 400)).gone(a)
 	d.expect(1, Grant{2, b, one(c)}, 0)
 }
+
+// required never lowers W: not where the leader read the settings before they were
+// changed, either.
+func TestRequiredAsItIsApplied(t *testing.T) {
+	x := begun(t)
+	if got := x.apply(Grant{2, b, Set{0, []uint64{a}}}); got.Void != VoidSetTooSmall {
+		t.Errorf("granted with W = 0: %v", got.Void)
+	}
+	x.do(Adjust{ModeOn, with(DefaultSettings(), func(s *Settings) { s.SyncCount = 2 })})
+	if got := x.apply(Grant{2, b, one(c)}); got.Void != VoidSetTooSmall {
+		t.Errorf("granted with W = 1 of 2: %v", got.Void)
+	}
+	x.do(Adjust{ModeOn, with(DefaultSettings(), func(s *Settings) { s.Durability = Preferred })}, Grant{2, b, Set{}})
+	x = described(t)
+	if got := x.apply(with(first, func(e *Enable) { e.Set.W = 0 })); got.Void != VoidSetTooSmall {
+		t.Errorf("enabled with W = 0: %v", got.Void)
+	}
+	x.do(with(first, func(e *Enable) { e.Set, e.Settings.Durability = Set{}, Preferred }))
+}

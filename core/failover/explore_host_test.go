@@ -208,6 +208,7 @@ func (x *world) step() error {
 			x.start(h)
 		}
 	case k < 99:
+		x.overdue()
 		if x.bug == "opens early" && h.s.Epoch.Stage == StageForked {
 			x.bag = append(x.bag, asked{Open{h.s.Epoch.Number, h.s.Epoch.Primary, h.s.Epoch.SetVersion}, h})
 		}
@@ -304,8 +305,13 @@ func (x *world) calm() error {
 				return err
 			}
 		}
-		if x.settled() {
-			return nil
+		if x.settled() && x.counted() {
+			if len(x.late) == 0 {
+				return nil
+			}
+			for len(x.late) > 0 {
+				x.overdue()
+			}
 		}
 	}
 	for _, h := range x.hosts {
@@ -315,7 +321,19 @@ func (x *world) calm() error {
 			h.recovery, len(h.wal), h.history(), h.notes, h.sealed, h.streaming, out.Orders, out.Orders, out.Why.Reason, out.Nobody.Reason, out.Nobody.Members)
 	}
 	x.say("end: %+v", x.hosts[0].s)
-	return fmt.Errorf("stuck: all are there, and not one serves that all others follow")
+	return fmt.Errorf("stuck: all are there, and not one serves that all others follow, and counts its set")
+}
+
+// counted says whether who serves counts all of its set that are not quarantined.
+func (x *world) counted() bool {
+	for _, h := range x.hosts {
+		for _, id := range h.shared.Set.Members {
+			if h.s.Member(id).Quarantined == NotQuarantined && !slices.ContainsFunc(h.shared.Tokens, func(t Token) bool { return t.Member == id }) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func (x *world) settled() bool {

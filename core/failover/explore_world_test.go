@@ -78,6 +78,7 @@ type world struct {
 	// led is up to where the leader has to apply before it leads.
 	led   int
 	bag   []asked
+	late  []said
 	ids   uint64
 	acked map[record]uint64 // -> epoch it was acknowledged in
 	opens []opening
@@ -327,6 +328,27 @@ func (x *world) tell(h, to *host) {
 		}
 	}
 	to.m.Hear(h.id, ToldFrom(t.Message()), to.now)
+	if x.luck(20) { // it comes once more, much later
+		x.late = append(x.late, said{h.id, to, ToldFrom(t.Message())})
+	}
+}
+
+// said is something told that is under way.
+type said struct {
+	from uint64
+	to   *host
+	told Told
+}
+
+// overdue brings what was told long ago, and acts by it.
+func (x *world) overdue() {
+	if len(x.late) > 0 {
+		i := x.r.IntN(len(x.late))
+		l := x.late[i]
+		x.late = slices.Delete(x.late, i, i+1)
+		l.to.m.Hear(l.from, l.told, l.to.now)
+		x.decide(l.to)
+	}
 }
 
 // leap takes a snapshot of the log's state from another member, and goes on with a

@@ -59,7 +59,7 @@ func (x *world) obey(h *host) {
 		if o.Boot == h.boot && h.recovery && o.Epoch > h.sealed && !p.down && !p.recovery &&
 			p.wal[len(p.wal)-1].timeline == o.History[len(o.History)-1].Timeline {
 			x.say("%d rejoins from %d", uint32(h.id), uint32(p.id))
-			h.wal, h.flushed = slices.Clone(p.wal[:p.flushed]), p.flushed
+			h.wal, h.flushed, h.old = slices.Clone(p.wal[:p.flushed]), p.flushed, false
 			x.write(h, o.History)
 			for _, n := range o.Notes {
 				h.notes[n.Timeline] = n.Epoch
@@ -232,7 +232,7 @@ func (x *world) step() error {
 func (x *world) operate(h *host) {
 	s := h.s.Settings
 	mode := ModeOn
-	switch x.r.IntN(8) {
+	switch x.r.IntN(9) {
 	case 0:
 		mode = ModeManual
 		fallthrough
@@ -243,9 +243,24 @@ func (x *world) operate(h *host) {
 		x.bag = append(x.bag, asked{Quarantine{h.id, QuarantinedByOperator}, h})
 	case 4, 5:
 		x.bag = append(x.bag, asked{Clear{h.id}, h})
+	case 6:
+		x.goBack(h)
 	default:
 		h.prio = uint32(x.r.IntN(3)) * 50
 	}
+}
+
+// goBack puts older data back, of one server at a time: where W was 0 nobody may have
+// what was acknowledged then.
+func (x *world) goBack(h *host) {
+	w := min(h.s.Last.Set.W, h.s.Epoch.Set.W, h.s.Settings.SyncCount)
+	if h.witness || w == 0 || slices.ContainsFunc(x.hosts, func(h *host) bool { return h.old || h.s.Settings.Durability != Required }) {
+		return
+	}
+	x.crash(h)
+	h.wal, h.old = h.wal[:1+x.r.IntN(len(h.wal))], true
+	h.flushed, h.replayed = len(h.wal), len(h.wal)
+	x.say("%d goes back to %d", uint32(h.id), len(h.wal))
 }
 
 // deliver brings a proposal into the log, loses it, or brings it twice.

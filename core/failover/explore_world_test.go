@@ -35,6 +35,7 @@ type host struct {
 	killed  bool              // its port refuses
 	lags    bool              // it receives nothing
 	stalls  bool              // it carries no orders out
+	old     bool              // its data went back
 	crashed bool              // and was started since, as a standby
 	well    uint64            // round in which it last was what the newest epoch wants of it
 	slow    bool              // it replays a record every third round, and is promoted when all are
@@ -209,7 +210,7 @@ func (x *world) report(h *host) {
 	if h.witness {
 		return
 	}
-	v := Server{Recovery: h.recovery, Joined: true, Address: fmt.Sprint(uint32(h.id)), Priority: h.prio, Sealed: h.sealed,
+	v := Server{Recovery: h.recovery, Joined: true, Untrusted: h.old, Address: fmt.Sprint(uint32(h.id)), Priority: h.prio, Sealed: h.sealed,
 		History: h.history(), End: uint64(len(h.wal)), Replayed: uint64(h.replayed), ReplayDone: h.replayed == len(h.wal),
 		Streaming: h.streaming && !h.quiet, Follows: h.follows, Flushed: uint64(h.flushed), Fork: h.fork, Names: h.names, Senders: h.senders}
 	if h.quiet {

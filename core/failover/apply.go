@@ -75,7 +75,7 @@ func (s *State) enable(e Enable, at Place) Void {
 	case !s.Electable(e.Primary, at.Voters):
 		return VoidNotElectable
 	}
-	if v := s.checkSet(e.Set, e.Primary, at); v != NotVoid {
+	if v := s.checkSet(e.Set, e.Primary, e.Settings, at); v != NotVoid {
 		return v
 	}
 	s.System, s.Mode, s.Settings = e.System, ModeFounding, e.Settings
@@ -107,9 +107,12 @@ func sound(h []Branch) bool {
 	return len(h) > 0
 }
 
-func (s *State) checkSet(c Set, primary uint64, at Place) Void {
-	if !c.sound(primary) {
+func (s *State) checkSet(c Set, primary uint64, settings Settings, at Place) Void {
+	switch {
+	case !c.sound(primary):
 		return VoidSet
+	case settings.Durability == Required && c.W < settings.SyncCount:
+		return VoidSetTooSmall
 	}
 	for _, id := range c.Members {
 		if !s.Electable(id, at.Voters) {

@@ -80,9 +80,13 @@ func (s *State) counted(id uint64, voters []uint64) bool {
 }
 
 // met says whether R is enough. The last primary counts for itself only with its own
-// epoch's WAL: with less, its data went back.
+// epoch's WAL: with less, its data went back. So did somebody's if none of R has any:
+// an epoch opens only once W of its set have flushed its fork.
 func (s *State) met(voters []uint64) bool {
-	return s.Last.Met(func(id uint64) bool {
+	has := slices.ContainsFunc(s.Reports, func(r Reported) bool {
+		return r.Position.Epoch >= s.Last.Number && s.counted(r.Member, voters)
+	})
+	return has && s.Last.Met(func(id uint64) bool {
 		return s.counted(id, voters) && (id != s.Last.Primary || s.Report(id).Position.Epoch >= s.Last.Number)
 	})
 }
@@ -112,7 +116,7 @@ func (s *State) grant(e Grant, at Place) Void {
 			return VoidGreater
 		}
 	}
-	if v := s.checkSet(e.Set, e.Primary, at); v != NotVoid {
+	if v := s.checkSet(e.Set, e.Primary, s.Settings, at); v != NotVoid {
 		return v
 	}
 	parent := s.forkOf(x.Position.Epoch)

@@ -1,6 +1,9 @@
 package failover
 
-import "cmp"
+import (
+	"cmp"
+	"slices"
+)
 
 // Steps 2 to 4: who gets the epoch that has begun. Apply decides again, as the entry
 // is applied; here the leader looks for what will hold, and for the best.
@@ -30,7 +33,9 @@ func (m *Machine) choose(a Around, out *Output) {
 	if !m.usable(x, a) {
 		out.Nobody = Why{Reason: GreatestAway, Members: []uint64{x}}
 		t := m.fresh(x, a)
-		lost := !m.reachable(x, a) || t != nil && t.Untrusted || x == m.cfg.Self && m.has
+		// One that is heard, and of whose server nothing is, gets a delay.
+		hangs := a.Now-max(r.metAt, m.ledSince) >= m.cfg.ticks(m.cfg.SealMillis)+m.cfg.ticks(s.Settings.DelayMillis)
+		lost := !m.reachable(x, a) || t != nil && t.Untrusted || x == m.cfg.Self && m.has || hangs
 		if lost && m.passable(a).Reason == Nothing && m.due(kindBegin, a) {
 			out.Append = Begin{s.Epoch.Number + 1}
 		}
@@ -85,7 +90,7 @@ func (m *Machine) best(a Around, patient bool) (uint64, Why) {
 }
 
 // better compares two members with the same position: above 0, y is better than x. One
-// whose promotion failed comes last. The last primary comes first if its replay ends
+// that is away since comes last, then one whose promotion failed. The last primary comes first if its replay ends
 // in time: that costs its sessions the least. Then come those whose replay is done,
 // then the priorities.
 func (m *Machine) better(y, x uint64, patient bool, a Around) int {
@@ -96,10 +101,10 @@ func (m *Machine) better(y, x uint64, patient bool, a Around) int {
 		}
 		return 0
 	}
-	rank := func(id uint64) [5]int {
+	rank := func(id uint64) [6]int {
 		p := s.Member(id)
 		done := m.replayed(id, a)
-		return [5]int{-int(p.Failed), one(id == s.Last.Primary && (patient || done)), one(done), int(p.Priority), -int(uint32(id))}
+		return [6]int{one(m.usable(id, a)), -int(p.Failed), one(id == s.Last.Primary && (patient || done)), one(done), int(p.Priority), -int(uint32(id))}
 	}
 	ry, rx := rank(y), rank(x)
 	for i := range ry {
@@ -110,8 +115,8 @@ func (m *Machine) better(y, x uint64, patient bool, a Around) int {
 	return 0
 }
 
-// set is the sync set of a grant to x: the others that are there. W is lowered only as
-// the settings allow.
+// set is the sync set of a grant to x: the others that are there, and as many of those
+// that have to make their data anew as it takes. W is lowered only as the settings allow.
 func (m *Machine) set(x uint64, a Around) (Set, bool) {
 	s := a.State
 	c := Set{W: s.Settings.SyncCount}
@@ -120,6 +125,13 @@ func (m *Machine) set(x uint64, a Around) (Set, bool) {
 			c.Members = append(c.Members, y.ID)
 		}
 	}
+	for _, y := range s.Members {
+		there, untrusted := m.there(y.ID, a)
+		if y.ID != x && there && untrusted && len(c.Members) < int(c.W) && s.Settings.Durability == Required {
+			c.Members = append(c.Members, y.ID)
+		}
+	}
+	slices.Sort(c.Members)
 	if int(c.W) > len(c.Members) {
 		if s.Settings.Durability == Required {
 			return Set{}, false

@@ -37,8 +37,21 @@
 //
 //   - What it reports is durable: a seal, a note, a flush position. End is the end of
 //     valid WAL, never above what is synced.
-//   - A seal ends every source of WAL, and a promotion that was ordered before; no order
-//     to follow or to promote in an epoch up to the seal is carried out.
+//   - A seal ends every source of WAL, and a promotion that was ordered before: it takes
+//     the file promote away, as only a full start does that else. It is done only when
+//     the startup process has the setting, also where replay is held. No order to follow
+//     or to promote in an epoch up to the seal is carried out.
+//   - A seal leaves no trace of WAL that did not come: the first segment of a timeline of
+//     which no record is there, and history files above the last timeline with a record,
+//     are put aside, and recovery starts anew where it aims at such a timeline or where
+//     half a record fills its last segment. Else PostgreSQL ends at the promotion or at
+//     the first record that follows, or makes the new timeline a child of one that this
+//     server has nothing of: Forked would then quarantine it. A boot does the same before
+//     recovery begins, as it waits for ever for a timeline that leads nowhere.
+//   - Seals, notes and boots outlive a rejoin. A rejoin that was cut short is a clone the
+//     next time: what pg_rewind left cannot be rewound. Data that was made anew is
+//     trusted again.
+//   - When failover is enabled, JoinedOn is the timeline that is there.
 //   - Orders may come late and twice. Each names the boot, and mostly the epoch, that it
 //     is for, and is carried out only if these still hold.
 //   - Timelines are noted before the first byte of their WAL comes: the one that it is
@@ -47,6 +60,9 @@
 //     the conninfo of an epoch before, a standby that has not heard yet would get WAL of
 //     a timeline that it has not noted.
 //   - After each start of the server it is a standby, with no source of WAL.
+//   - From an engine's end until the next one's first decision, Shared says that failover
+//     is on and nothing else: what is left in shared memory of the engine before is no
+//     set, no open epoch and no lease.
 //
 // Members are named by Raft id, which is never given again, and LSNs are ends: the
 // place right behind the last byte meant.

@@ -12,7 +12,7 @@ func (x *world) commit(h *host) {
 	s := h.shared
 	f := F1{Failover: s.Failover, Joined: s.Joined, Quarantined: s.Quarantined, Primary: s.Primary, Open: s.Open, Lease: true,
 		Founding: s.Founding, Waited: true}
-	if h.recovery || h.down || f.Verdict() != Go {
+	if h.recovery || h.down || f.Verdict() != Go || !s.Failover && len(x.opens) == 0 {
 		return
 	}
 	x.ids++
@@ -26,12 +26,13 @@ func (x *world) commit(h *host) {
 // be there.
 func (x *world) ack(h *host) error {
 	s := h.shared
-	if h.down || h.recovery || !s.Open {
+	if h.down || h.recovery || !s.Failover && len(x.opens) == 0 {
 		return nil
 	}
 	h.flushed = len(h.wal)
 	for lsn := h.fork; lsn < uint64(len(h.wal)); lsn++ {
 		r := h.wal[lsn]
+		epoch := h.notes[r.timeline]
 		n := uint32(0)
 		for _, y := range h.senders {
 			if y.Flushed > lsn && slices.Contains(s.Tokens, y.Token) {
@@ -42,7 +43,7 @@ func (x *world) ack(h *host) error {
 		if x.bug == "acknowledged by one less" && w > 0 {
 			w--
 		}
-		f := F3{Failover: s.Failover, Over: h.notes[r.timeline] != s.Epoch, Flushed: true, W: w, Counted: n, Lease: true, Same: true}
+		f := F3{Failover: s.Failover, Over: epoch != s.Epoch, Open: s.Open, Flushed: true, W: w, Counted: n, Lease: true, Same: true}
 		// PostgreSQL's own wait ends by the names in force, perhaps of a boot before: from
 		// then on every session sees the commit.
 		visible := uint32(0)
@@ -57,12 +58,12 @@ func (x *world) ack(h *host) error {
 		if _, ok := x.acked[r]; ok {
 			continue
 		}
-		x.acked[r] = s.Epoch
+		x.acked[r] = epoch
 		x.acks++
-		x.say("%d acknowledges %v at %d in epoch %d", uint32(h.id), r, lsn+1, s.Epoch)
+		x.say("%d acknowledges %v at %d in epoch %d", uint32(h.id), r, lsn+1, epoch)
 		for _, o := range x.opens {
-			if o.epoch > s.Epoch && !o.wal[r] {
-				return fmt.Errorf("%d acknowledges %v in epoch %d, and epoch %d opened without it", uint32(h.id), r, s.Epoch, o.epoch)
+			if o.epoch > epoch && !o.wal[r] {
+				return fmt.Errorf("%d acknowledges %v in epoch %d, and epoch %d opened without it", uint32(h.id), r, epoch, o.epoch)
 			}
 		}
 	}

@@ -59,10 +59,10 @@ func (x *world) obey(h *host) {
 		if o.Boot == h.boot && h.recovery && o.Epoch > h.sealed && !p.down && !p.recovery &&
 			p.wal[len(p.wal)-1].timeline == o.History[len(o.History)-1].Timeline {
 			x.say("%d rejoins from %d", uint32(h.id), uint32(p.id))
-			h.wal, h.flushed = slices.Clone(p.wal[:p.flushed]), p.flushed
+			h.wal, h.flushed, h.old = slices.Clone(p.wal[:p.flushed]), p.flushed, false
 			x.write(h, o.History)
-			for t, n := range p.notes {
-				h.notes[t] = n
+			for _, n := range o.Notes {
+				h.notes[n.Timeline] = n.Epoch
 			}
 			x.crash(h)
 			h.down = x.r != nil
@@ -208,6 +208,7 @@ func (x *world) step() error {
 			x.start(h)
 		}
 	case k < 99:
+		x.overdue()
 		if x.bug == "opens early" && h.s.Epoch.Stage == StageForked {
 			x.bag = append(x.bag, asked{Open{h.s.Epoch.Number, h.s.Epoch.Primary, h.s.Epoch.SetVersion}, h})
 		}
@@ -231,7 +232,7 @@ func (x *world) step() error {
 func (x *world) operate(h *host) {
 	s := h.s.Settings
 	mode := ModeOn
-	switch x.r.IntN(8) {
+	switch x.r.IntN(9) {
 	case 0:
 		mode = ModeManual
 		fallthrough
@@ -242,9 +243,24 @@ func (x *world) operate(h *host) {
 		x.bag = append(x.bag, asked{Quarantine{h.id, QuarantinedByOperator}, h})
 	case 4, 5:
 		x.bag = append(x.bag, asked{Clear{h.id}, h})
+	case 6:
+		x.goBack(h)
 	default:
 		h.prio = uint32(x.r.IntN(3)) * 50
 	}
+}
+
+// goBack puts older data back, of one server at a time: where W was 0 nobody may have
+// what was acknowledged then.
+func (x *world) goBack(h *host) {
+	w := min(h.s.Last.Set.W, h.s.Epoch.Set.W, h.s.Settings.SyncCount)
+	if h.witness || w == 0 || slices.ContainsFunc(x.hosts, func(h *host) bool { return h.old || h.s.Settings.Durability != Required }) {
+		return
+	}
+	x.crash(h)
+	h.wal, h.old = h.wal[:1+x.r.IntN(len(h.wal))], true
+	h.flushed, h.replayed = len(h.wal), len(h.wal)
+	x.say("%d goes back to %d", uint32(h.id), len(h.wal))
 }
 
 // deliver brings a proposal into the log, loses it, or brings it twice.
@@ -304,8 +320,13 @@ func (x *world) calm() error {
 				return err
 			}
 		}
-		if x.settled() {
-			return nil
+		if x.settled() && x.counted() {
+			if len(x.late) == 0 {
+				return nil
+			}
+			for len(x.late) > 0 {
+				x.overdue()
+			}
 		}
 	}
 	for _, h := range x.hosts {
@@ -315,7 +336,19 @@ func (x *world) calm() error {
 			h.recovery, len(h.wal), h.history(), h.notes, h.sealed, h.streaming, out.Orders, out.Orders, out.Why.Reason, out.Nobody.Reason, out.Nobody.Members)
 	}
 	x.say("end: %+v", x.hosts[0].s)
-	return fmt.Errorf("stuck: all are there, and not one serves that all others follow")
+	return fmt.Errorf("stuck: all are there, and not one serves that all others follow, and counts its set")
+}
+
+// counted says whether who serves counts all of its set that are not quarantined.
+func (x *world) counted() bool {
+	for _, h := range x.hosts {
+		for _, id := range h.shared.Set.Members {
+			if h.s.Member(id).Quarantined == NotQuarantined && !slices.ContainsFunc(h.shared.Tokens, func(t Token) bool { return t.Member == id }) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func (x *world) settled() bool {

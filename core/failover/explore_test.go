@@ -57,7 +57,7 @@ func TestExplorerFindsBugs(t *testing.T) {
 	for _, x := range []struct {
 		bug  string
 		from uint64
-	}{{"report before seal", 90}, {"opens early", 1}, {"acknowledged by one less", 1}, {"bare LSN", 690}, {"flush position before the flush", 40}} {
+	}{{"report before seal", 520}, {"opens early", 700}, {"acknowledged by one less", 1}, {"bare LSN", 690}, {"flush position before the flush", 180}} {
 		t.Run(x.bug, func(t *testing.T) {
 			for seed := x.from; seed < x.from+most; seed++ {
 				if _, err := explore(seed, x.bug); err != nil && !strings.HasPrefix(err.Error(), "stuck") {

@@ -35,6 +35,7 @@ type host struct {
 	killed  bool              // its port refuses
 	lags    bool              // it receives nothing
 	stalls  bool              // it carries no orders out
+	old     bool              // its data went back
 	crashed bool              // and was started since, as a standby
 	well    uint64            // round in which it last was what the newest epoch wants of it
 	slow    bool              // it replays a record every third round, and is promoted when all are
@@ -78,6 +79,7 @@ type world struct {
 	// led is up to where the leader has to apply before it leads.
 	led   int
 	bag   []asked
+	late  []said
 	ids   uint64
 	acked map[record]uint64 // -> epoch it was acknowledged in
 	opens []opening
@@ -149,7 +151,7 @@ func (x *world) start(h *host) {
 	h.boot++
 	clear(h.heard)
 	h.m = New(Config{Self: h.id, TickMillis: 1, ElectionTicks: 3, SealMillis: 3}, h.boot, h.now)
-	h.orders, h.shared = nil, Shared{}
+	h.orders, h.shared = nil, Shared{Failover: true, Joined: true}
 	h.born, h.current = len(x.log), false
 	h.applied -= x.pick(min(h.applied+1, 20))
 	h.s = State{}
@@ -208,7 +210,7 @@ func (x *world) report(h *host) {
 	if h.witness {
 		return
 	}
-	v := Server{Recovery: h.recovery, Joined: true, Address: fmt.Sprint(uint32(h.id)), Priority: h.prio, Sealed: h.sealed,
+	v := Server{Recovery: h.recovery, Joined: true, Untrusted: h.old, Address: fmt.Sprint(uint32(h.id)), Priority: h.prio, Sealed: h.sealed,
 		History: h.history(), End: uint64(len(h.wal)), Replayed: uint64(h.replayed), ReplayDone: h.replayed == len(h.wal),
 		Streaming: h.streaming && !h.quiet, Follows: h.follows, Flushed: uint64(h.flushed), Fork: h.fork, Names: h.names, Senders: h.senders}
 	if h.quiet {
@@ -327,6 +329,27 @@ func (x *world) tell(h, to *host) {
 		}
 	}
 	to.m.Hear(h.id, ToldFrom(t.Message()), to.now)
+	if x.luck(20) { // it comes once more, much later
+		x.late = append(x.late, said{h.id, to, ToldFrom(t.Message())})
+	}
+}
+
+// said is something told that is under way.
+type said struct {
+	from uint64
+	to   *host
+	told Told
+}
+
+// overdue brings what was told long ago, and acts by it.
+func (x *world) overdue() {
+	if len(x.late) > 0 {
+		i := x.r.IntN(len(x.late))
+		l := x.late[i]
+		x.late = slices.Delete(x.late, i, i+1)
+		l.to.m.Hear(l.from, l.told, l.to.now)
+		x.decide(l.to)
+	}
 }
 
 // leap takes a snapshot of the log's state from another member, and goes on with a

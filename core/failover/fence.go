@@ -56,6 +56,7 @@ const (
 type F3 struct {
 	Failover bool
 	Over     bool   // another epoch has begun since the commit did
+	Open     bool   // the newest epoch is this server's, and open, with this boot; else no set is known
 	Flushed  bool   // its record, here
 	W        uint32 // of the sync set
 	Counted  uint32 // how many of it have flushed the record
@@ -73,7 +74,7 @@ func (f F3) Verdict() AckVerdict {
 		return Ack
 	case f.Over:
 		return Over
-	case !f.Flushed, f.Counted < f.W, f.Pending && f.Next < f.NextW, !f.Lease:
+	case !f.Open, !f.Flushed, f.Counted < f.W, f.Pending && f.Next < f.NextW, !f.Lease:
 		return Hold
 	case !f.Same:
 		return Restart

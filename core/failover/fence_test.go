@@ -42,16 +42,16 @@ func f3Table() string {
 	var b strings.Builder
 	b.WriteString("# F3, made by go test ./core/failover -rewrite: what is decided before an acknowledgement.\n" +
 		"# verdict: 0 ack, 1 hold, 2 over, 3 restart\n" +
-		"# failover over flushed w counted pending next_w next lease same verdict\n")
-	for n := range 1 << 5 {
-		at := func(i int) bool { return n>>(4-i)&1 == 1 }
+		"# failover over open flushed w counted pending next_w next lease same verdict\n")
+	for n := range 1 << 6 {
+		at := func(i int) bool { return n>>(5-i)&1 == 1 }
 		for c := range 9 {
 			for p := range 10 {
-				f := F3{Failover: at(0), Over: at(1), Flushed: at(2), W: uint32(c / 3), Counted: uint32(c % 3), Lease: at(3), Same: at(4)}
+				f := F3{Failover: at(0), Over: at(1), Open: at(2), Flushed: at(3), W: uint32(c / 3), Counted: uint32(c % 3), Lease: at(4), Same: at(5)}
 				if p > 0 {
 					f.Pending, f.NextW, f.Next = true, uint32((p-1)/3), uint32((p-1)%3)
 				}
-				fmt.Fprintf(&b, "%d %d %d %d %d %d %d %d %d %d %d\n", bit(f.Failover), bit(f.Over), bit(f.Flushed),
+				fmt.Fprintf(&b, "%d %d %d %d %d %d %d %d %d %d %d %d\n", bit(f.Failover), bit(f.Over), bit(f.Open), bit(f.Flushed),
 					f.W, f.Counted, bit(f.Pending), f.NextW, f.Next, bit(f.Lease), bit(f.Same), f.Verdict())
 			}
 		}
@@ -109,18 +109,18 @@ func TestFencePromises(t *testing.T) {
 			t.Errorf("F1 of %v waits longer than fence_wait", r[:9])
 		}
 	}
-	f3 := rows(f3Table(), 11)
-	if len(f3) != 32*9*10 {
+	f3 := rows(f3Table(), 12)
+	if len(f3) != 64*9*10 {
 		t.Fatalf("F3 has %d rows", len(f3))
 	}
 	for _, r := range f3 {
-		covered := r[2] == 1 && r[4] >= r[3] && (r[5] == 0 || r[7] >= r[6]) && r[8] == 1
-		may := r[0] == 0 || r[1] == 0 && covered && r[9] == 1
-		if may != (r[10] == int(Ack)) {
-			t.Errorf("F3 of %v: an acknowledgement is %v", r[:10], may)
+		covered := r[2] == 1 && r[3] == 1 && r[5] >= r[4] && (r[6] == 0 || r[8] >= r[7]) && r[9] == 1
+		may := r[0] == 0 || r[1] == 0 && covered && r[10] == 1
+		if may != (r[11] == int(Ack)) {
+			t.Errorf("F3 of %v: an acknowledgement is %v", r[:11], may)
 		}
-		if r[10] == int(Over) && (r[0] == 0 || r[1] == 0) {
-			t.Errorf("F3 of %v ends a connection in an epoch that goes on", r[:10])
+		if r[11] == int(Over) && (r[0] == 0 || r[1] == 0) {
+			t.Errorf("F3 of %v ends a connection in an epoch that goes on", r[:11])
 		}
 	}
 }

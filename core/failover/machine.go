@@ -145,13 +145,17 @@ func (m *Machine) Report(v Server, now uint64) {
 	m.has, m.server = true, v
 }
 
-// Hear takes what another member tells. It keeps what told points to.
+// Hear takes what another member tells; what an engine of it before the last one that
+// was heard told comes late, and is dropped. It keeps what told points to.
 func (m *Machine) Hear(from uint64, told Told, now uint64) {
 	i, ok := slices.BinarySearchFunc(m.peers, from, func(p peer, id uint64) int { return cmp.Compare(p.id, id) })
 	if !ok {
 		m.peers = slices.Insert(m.peers, i, peer{id: from, moved: now})
 	}
 	p := &m.peers[i]
+	if told.Boot < p.told.Boot {
+		return
+	}
 	if p.told.Replayed != told.Replayed || p.told.Boot != told.Boot {
 		p.moved = now
 	}

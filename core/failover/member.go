@@ -54,6 +54,8 @@ func (m *Machine) member(a Around, out *Output) {
 		m.seal(e.Number-1, out)
 	case !a.Current:
 		out.Why = Why{Reason: LogUnread, Members: []uint64{m.cfg.Self}}
+	case v.Untrusted && !mine && m.mayRejoin(a):
+		m.rejoin(a, out)
 	case v.Untrusted:
 		out.Why = Why{Reason: UntrustedData, Members: []uint64{m.cfg.Self}}
 	case m.unnoted(a, out):
@@ -118,11 +120,24 @@ func (m *Machine) token(a Around) Token {
 	return Token{Epoch: e.Number, Boot: e.Boot, Member: m.cfg.Self, Follow: m.boot}
 }
 
+// mayRejoin says whether this node's data may be made anew now: only from the primary
+// of an open epoch, as a rewind onto a fork that never opens destroys a good copy. A
+// member of the set of an epoch that has been forked for sync_timeout does not wait for
+// that, as the epoch may wait for it.
+func (m *Machine) mayRejoin(a Around) bool {
+	e := &a.State.Epoch
+	waited := a.Now-m.reign.since >= m.cfg.ticks(a.State.Settings.SyncTimeoutMillis)
+	return e.Stage == StageOpen || e.Stage == StageForked && e.Set.Has(m.cfg.Self) && waited
+}
+
+func (m *Machine) rejoin(a Around, out *Output) {
+	s, e := a.State, &a.State.Epoch
+	out.Orders = append(out.Orders, Rejoin{Epoch: e.Number, Boot: m.boot, Primary: e.Primary, Address: s.Member(e.Primary).Address,
+		History: s.History(e.Timeline), Notes: s.notes(e.Timeline)})
+}
+
 // follow streams from the primary once that has announced this node. A server whose
-// WAL is no prefix makes its data anew, but only from the primary of an open epoch: a
-// rewind onto a fork that never opens destroys a good copy. A member of the set of an
-// epoch that has been forked for sync_timeout does not wait for that, as the epoch may
-// wait for it.
+// WAL is no prefix makes its data anew.
 func (m *Machine) follow(a Around, out *Output) {
 	s, e := a.State, &a.State.Epoch
 	t := m.token(a)
@@ -132,9 +147,8 @@ func (m *Machine) follow(a Around, out *Output) {
 	h := s.History(e.Timeline)
 	p := s.Member(e.Primary)
 	if !m.prefix(a) {
-		waited := a.Now-m.reign.since >= m.cfg.ticks(s.Settings.SyncTimeoutMillis)
-		if e.Stage == StageOpen || e.Set.Has(m.cfg.Self) && waited {
-			out.Orders = append(out.Orders, Rejoin{Epoch: e.Number, Boot: m.boot, Primary: e.Primary, Address: p.Address, History: h})
+		if m.mayRejoin(a) {
+			m.rejoin(a, out)
 			return
 		}
 		out.Why = Why{Reason: MustRejoin, Members: []uint64{m.cfg.Self}}

@@ -164,7 +164,8 @@ func TestFollows(t *testing.T) {
 // that waits for this very member.
 func TestRejoins(t *testing.T) {
 	past := func(v *Server) { v.Sealed, v.End = 1, 501 }
-	rejoin := Rejoin{Epoch: 2, Boot: 1, Primary: b, Address: "host=2", History: []Branch{{1, 0}, {2, 500}}}
+	rejoin := Rejoin{Epoch: 2, Boot: 1, Primary: b, Address: "host=2", History: []Branch{{1, 0}, {2, 500}},
+		Notes: []Note{{1, 1}, {2, 2}}}
 	d := sit(forked(t), c).server(past).once().orders().why(MustRejoin)
 	d.ticks(19)
 	d.orders().why(MustRejoin).once().orders(rejoin)

@@ -43,11 +43,13 @@ type Note struct {
 
 // Rejoin makes the data anew from the primary's: the server's WAL has diverged. The
 // primary must be on the last timeline of History then, and still be when it is done.
+// Notes are noted in the data before the server starts with it.
 type Rejoin struct {
 	Epoch, Boot uint64
 	Primary     uint64
 	Address     string
 	History     []Branch
+	Notes       []Note
 }
 
 // Compare asks whether the primary's WAL has a follower's record where that says.
@@ -78,8 +80,8 @@ func (Watch) order()    {}
 // Shared is what the host publishes in shared memory, for the fence in each commit.
 // With each change it raises the version that F3 reads.
 type Shared struct {
-	// Failover says that the log's mode is not off, or that this server takes part and
-	// does not know the mode yet.
+	// Failover says that the log's mode is not off, or that this server takes part, or
+	// has not been reported and may, and does not know the mode yet.
 	Failover    bool
 	Joined      bool
 	Quarantined bool

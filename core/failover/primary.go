@@ -153,7 +153,9 @@ func (m *Machine) compared(member, boot uint64) compare {
 func (m *Machine) shared(a Around) Shared {
 	s, e := a.State, &a.State.Epoch
 	me := s.Member(m.cfg.Self)
-	x := Shared{Failover: s.Mode != ModeOff || !a.Current && m.server.Joined, Joined: m.server.Joined, Founding: s.Mode == ModeFounding,
+	// A server that has not been reported may be one that takes part, and writes.
+	on := s.Mode != ModeOff || !a.Current && (m.server.Joined || !m.has)
+	x := Shared{Failover: on, Joined: m.server.Joined || on && !m.has, Founding: s.Mode == ModeFounding,
 		Quarantined: me != nil && me.Quarantined != NotQuarantined, Epoch: e.Number, Boot: m.boot, LeaseCounts: a.Leads}
 	x.Primary = e.Stage >= StageGranted && e.Primary == m.cfg.Self
 	x.Open = x.Primary && e.Stage == StageOpen && e.Boot == m.boot && m.has && !m.server.Recovery && m.server.timeline() == e.Timeline

@@ -108,11 +108,12 @@ func (m *Machine) inRole(a Around, delay uint64, out *Output) uint64 {
 	return since
 }
 
-// noteSet notes when enough of the newest epoch's set were there.
+// noteSet notes when enough of the newest epoch's set were there, to flush its fork. Who
+// is quarantined does not follow.
 func (m *Machine) noteSet(a Around) {
 	n := uint32(0)
 	for _, id := range a.State.Epoch.Set.Members {
-		if m.reachable(id, a) {
+		if m.reachable(id, a) && a.State.Electable(id, a.Voters) {
 			n++
 		}
 	}
@@ -174,7 +175,7 @@ func (m *Machine) passable(a Around) Why {
 	s := a.State
 	there := 0
 	for _, x := range s.Members {
-		if m.usable(x.ID, a) {
+		if yes, _ := m.there(x.ID, a); yes {
 			there++
 		}
 	}

@@ -112,14 +112,24 @@ func (m *Machine) hears(id uint64, a Around) uint64 {
 // usable says whether a member can be counted on for the next epoch: it is electable
 // and there, with a server whose data is what it was.
 func (m *Machine) usable(id uint64, a Around) bool {
+	there, untrusted := m.there(id, a)
+	return there && !untrusted
+}
+
+// there says whether a member is electable and there with a server; one whose data is
+// untrusted makes it anew from the next primary.
+func (m *Machine) there(id uint64, a Around) (there, untrusted bool) {
 	if !a.State.Electable(id, a.Voters) {
-		return false
+		return false, false
 	}
 	if id == m.cfg.Self {
-		return m.has && !m.server.Untrusted
+		return m.has, m.server.Untrusted
 	}
 	t := m.fresh(id, a)
-	return t != nil && t.Server && !t.Untrusted
+	if t == nil {
+		return false, false
+	}
+	return t.Server, t.Untrusted
 }
 
 // replayed says whether a member's replay has come to the end of its WAL.

@@ -31,6 +31,7 @@ const (
 	VoidLastPrimary
 	VoidBetween
 	VoidTimelines
+	VoidSetTooSmall
 	voids // how many there are
 )
 
@@ -91,6 +92,8 @@ func (v Void) String() string {
 		return "an epoch has begun and is not open yet"
 	case VoidTimelines:
 		return "there are no timeline numbers left"
+	case VoidSetTooSmall:
+		return "the sync set asks for fewer than sync_count, which is required"
 	}
 	return "unknown"
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/corepb"
+	"github.com/pgraft/pgraft/core/failover"
 	"github.com/pgraft/pgraft/core/retain"
 )
 
@@ -159,6 +160,11 @@ func inputs() []core.Input {
 		core.Needs{From: 22, Importable: true}, core.FetchHistory{ID: 23, After: 24, Last: 25},
 		core.HistoryRead{Ticket: 26, First: 27, Failed: true, Entries: []core.Entry{{Index: 28, Term: 29, Kind: core.EntryConfChangeV2, Data: []byte("d")}, {Index: 1 << 40, Data: bytes.Repeat([]byte("e"), 300)}, {Term: 1}}},
 		core.FetchState{ID: 30}, core.Exported{Ticket: 31, Size: 32},
+		core.FailoverServer{Server: failover.Server{Recovery: true, Joined: true, Address: "h\xff", Priority: 33, Sealed: 34,
+			History: []failover.Branch{{Timeline: 1}, {Timeline: 2, Begin: 35}}, End: 36, Record: failover.Record{LSN: 36, CRC: 37},
+			Names: failover.Names{Epoch: 38, Members: []uint64{39, 40}}, Senders: []failover.Sender{{Token: failover.Token{Epoch: 41}, Flushed: 42}}}},
+		core.FailoverPort{Port: failover.Port{Member: 43, Epoch: 44, Answers: true, Refuses: true, Reset: true}},
+		core.FailoverCompared{Compared: failover.Compared{Member: 45, Boot: 46, Have: true, Equal: true}},
 		core.Batch{Inputs: []core.Input{core.Propose{ID: 33, RequestID: id, Data: []byte("d")}, core.RemovedByPeer{}, core.Cancel{ID: 34},
 			core.Receive{From: 35, Data: bytes.Repeat([]byte("m"), 300)}}},
 	}
@@ -188,6 +194,7 @@ func TestInputBytes(t *testing.T) {
 		}
 	}
 	for _, b := range [][]byte{nil, {}, {0xff}, {0x1a, 0}, {0xfa, 0x7f, 0}, {0x0a, 0, 0xfa, 0x7f, 0},
+		{0xf2, 1, 2, 0x28, 0x7f},                                                          // a server with a damage that there is not
 		{0xda, 1, 0}, {0xda, 1, 4, 0x0a, 2, 0x0a, 0}, {0xda, 1, 5, 0x0a, 3, 0xda, 1, 0}} { // batches: empty, of a tick, of a batch
 
 		if in, err := core.DecodeInput(b); err == nil {

@@ -42,6 +42,7 @@ type Core struct {
 	transfer transfer
 	reads    reads
 	retain   *retain.Machine
+	failing  failing
 	library  *checkpoint.Library // once a checkpoint was taken
 
 	out Output
@@ -96,6 +97,7 @@ func New(cfg Config, d Durable) (*Core, error) {
 	c.retain = retain.New(c.self, mix(cfg.Seed+1))
 	c.retainMembers()
 	c.retainGaps(d)
+	c.startFailover()
 	c.boot(d)
 	return c, nil
 }
@@ -192,6 +194,12 @@ func (c *Core) take(in Input) {
 		c.retain.FetchState(in.ID, c.around())
 	case Exported:
 		c.retain.Exported(in.Ticket, in.Size, c.around())
+	case FailoverServer:
+		c.failoverMachine(in).Report(in.Server, c.now)
+	case FailoverPort:
+		c.failoverMachine(in).See(in.Port, c.now)
+	case FailoverCompared:
+		c.failoverMachine(in).Compared(in.Compared)
 	default:
 		panic(fmt.Sprintf("unknown input %T", in))
 	}

@@ -36,8 +36,8 @@ func checkEntry(e *pb.Entry, newest uint32) error {
 			return fmt.Errorf("it raises the cluster to version %d, this pgraft knows up to %d: install a newer one", cmd.version, newest)
 		}
 		if err == nil && len(cmd.failover) > 0 {
-			if newest < failoverVersion {
-				return fmt.Errorf("it is of failover, of version %d, this pgraft knows up to %d: install a newer one", failoverVersion, newest)
+			if newest < FailoverVersion {
+				return fmt.Errorf("it is of failover, of version %d, this pgraft knows up to %d: install a newer one", FailoverVersion, newest)
 			}
 			_, err = failover.Unmarshal(cmd.failover)
 		}

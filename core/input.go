@@ -1,5 +1,7 @@
 package core
 
+import "github.com/pgraft/pgraft/core/failover"
+
 // Input is one thing that happened to a node. A Core changes only in Step, and
 // the same inputs give byte-identical outputs.
 type Input interface{ isInput() }
@@ -174,6 +176,19 @@ type (
 		Size   uint64
 	}
 
+	// FailoverServer is what the host says of this node's PostgreSQL server, whole,
+	// whenever any of it changes: what is durable, never more. Until the first one this
+	// node has no server, as a witness. This and the next two are for a node with
+	// Config.Failover alone; a restart says them again.
+	FailoverServer struct{ Server failover.Server }
+
+	// FailoverPort is what the host sees of the PostgreSQL port of the primary, as a
+	// failover.Watch ordered: at once, and whenever any of it changes.
+	FailoverPort struct{ Port failover.Port }
+
+	// FailoverCompared answers a failover.Compare, of which an answer may be lost.
+	FailoverCompared struct{ Compared failover.Compared }
+
 	// Batch is several inputs as one step, taken in their order. What comes of it is
 	// what could come of the same inputs one by one, as far as anybody outside can tell:
 	// the core settles after the last, and in between only where an input needs it, see
@@ -225,3 +240,7 @@ func (HistoryRead) isInput()     {}
 func (FetchState) isInput()      {}
 func (Exported) isInput()        {}
 func (Batch) isInput()           {}
+
+func (FailoverServer) isInput()   {}
+func (FailoverPort) isInput()     {}
+func (FailoverCompared) isInput() {}

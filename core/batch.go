@@ -82,7 +82,8 @@ func (c *Core) quiet(in Input) bool {
 
 func (c *Core) quietBody(env *corepb.Envelope) bool {
 	switch b := env.GetBody().(type) {
-	case *corepb.Envelope_Forward, *corepb.Envelope_ForwardReply, *corepb.Envelope_ReadRequest, *corepb.Envelope_ReadReply:
+	case *corepb.Envelope_Forward, *corepb.Envelope_ForwardReply, *corepb.Envelope_ReadRequest, *corepb.Envelope_ReadReply,
+		*corepb.Envelope_FailoverTold:
 		return true
 	case *corepb.Envelope_Raft:
 		return c.quietRaft(b.Raft)

@@ -134,6 +134,7 @@ func (c *Core) Step(in Input) Output {
 		c.take(in)
 	}
 	c.settle()
+	c.decideFailover()
 	c.takeRetained()
 	c.encodeGrown()
 	return c.out
@@ -200,6 +201,8 @@ func (c *Core) take(in Input) {
 		c.failoverMachine(in).See(in.Port, c.now)
 	case FailoverCompared:
 		c.failoverMachine(in).Compared(in.Compared)
+	case ProposeFailover:
+		c.proposeFailover(in)
 	default:
 		panic(fmt.Sprintf("unknown input %T", in))
 	}
@@ -224,6 +227,7 @@ func (c *Core) tick() {
 	c.handOverWhenFull()
 	c.tickReads()
 	c.retain.Tick(c.around())
+	c.tickFailover()
 }
 
 // settle carries out what the library wants until it wants nothing more, and

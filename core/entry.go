@@ -125,6 +125,22 @@ func UserData(e Entry) (data []byte, ok bool, err error) {
 	return cmd.data, !cmd.own(), nil
 }
 
+// FailoverEntry returns the entry of package failover in a log entry; ok is false for
+// all others.
+func FailoverEntry(e Entry) (f failover.Entry, ok bool, err error) {
+	if e.Kind != EntryNormal || len(e.Data) == 0 {
+		return nil, false, nil
+	}
+	cmd, err := decodeCommand(e.Data)
+	if err == nil && len(cmd.failover) > 0 {
+		f, err = failover.Unmarshal(cmd.failover)
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("core: entry %d: %w", e.Index, err)
+	}
+	return f, f != nil, nil
+}
+
 // Change returns what a membership entry does; ok is false for all others, and
 // for the entry that ends a joint configuration.
 func Change(e Entry) (ch *corepb.MemberChange, ok bool, err error) {

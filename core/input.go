@@ -178,13 +178,22 @@ type (
 
 	// FailoverServer is what the host says of this node's PostgreSQL server, whole,
 	// whenever any of it changes: what is durable, never more. Until the first one this
-	// node has no server, as a witness. This and the next two are for a node with
+	// node has no server, as a witness. This and what follows are for a node with
 	// Config.Failover alone; a restart says them again.
 	FailoverServer struct{ Server failover.Server }
 
 	// FailoverPort is what the host sees of the PostgreSQL port of the primary, as a
 	// failover.Watch ordered: at once, and whenever any of it changes.
 	FailoverPort struct{ Port failover.Port }
+
+	// ProposeFailover asks the leader to append an entry that an operator wants: to
+	// enable or disable failover, to change its settings, to quarantine a member or to
+	// end that. Reply comes when it is applied: OK, or NotPossible if it was void, with
+	// the reason as Text.
+	ProposeFailover struct {
+		ID    uint64
+		Entry failover.Entry
+	}
 
 	// FailoverCompared answers a failover.Compare, of which an answer may be lost.
 	FailoverCompared struct{ Compared failover.Compared }
@@ -244,3 +253,4 @@ func (Batch) isInput()           {}
 func (FailoverServer) isInput()   {}
 func (FailoverPort) isInput()     {}
 func (FailoverCompared) isInput() {}
+func (ProposeFailover) isInput()  {}

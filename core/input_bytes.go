@@ -212,6 +212,10 @@ func (b *inputBytes) body(in Input) protowire.Number {
 		b.number(3, protowire.EncodeBool(in.Compared.Have))
 		b.number(4, protowire.EncodeBool(in.Compared.Equal))
 		return 32
+	case ProposeFailover:
+		b.number(1, in.ID)
+		b.bytes(2, failover.Marshal(in.Entry))
+		return 33
 	case Batch:
 		for _, in := range in.Inputs {
 			b.input(1, in)
@@ -323,6 +327,9 @@ func decodeInput(m *corepb.Input) (Input, error) {
 	case *corepb.Input_FailoverCompared_:
 		p := x.FailoverCompared
 		return FailoverCompared{failover.Compared{Member: p.GetMember(), Boot: p.GetBoot(), Have: p.GetHave(), Equal: p.GetEqual()}}, nil
+	case *corepb.Input_ProposeFailover_:
+		e, err := failover.Unmarshal(x.ProposeFailover.GetEntry())
+		return ProposeFailover{ID: x.ProposeFailover.GetId(), Entry: e}, err
 	}
 	return nil, errors.New("core: an input of a kind that is not known here")
 }

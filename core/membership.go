@@ -226,7 +226,7 @@ func (c *Core) changeApplied(a applied) {
 		c.restartChanges()
 		return
 	}
-	c.out.MembersChanged = true
+	c.out.MembersChanged, c.failing.changed = true, true
 	if a.change.GetStep() == corepb.MemberChange_RECOVER {
 		c.eventIf(news, Warning, "the majority was lost for good: node %d went on as a cluster of its own, at index %d", NodeID(id), c.machine.index)
 		return

@@ -153,7 +153,7 @@ func (c *Core) anyFull() bool {
 
 // versionRaised tells the host and the log.
 func (c *Core) versionRaised() {
-	c.out.MembersChanged = true
+	c.out.MembersChanged, c.failing.changed = true, true
 	c.eventIf(c.machine.index > c.replayed, Info, "the cluster is at version %d, from index %d on: builds that do not know it are refused",
 		c.members.Version, c.machine.index)
 }

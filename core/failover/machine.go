@@ -241,8 +241,12 @@ func (m *Machine) lead(a Around, out *Output) {
 }
 
 // due says whether a proposal is to be made now, and notes that it is. One that may
-// be lost is made again after an election timeout, or in another term.
+// be lost is made again after an election timeout, or in another term. While nobody
+// leads it would be lost for sure.
 func (m *Machine) due(k kind, a Around) bool {
+	if a.Leader == 0 && !a.Leads {
+		return false
+	}
 	epoch := a.State.Epoch.Number
 	for i := range m.sent {
 		x := &m.sent[i]

@@ -63,8 +63,8 @@ func (v *Server) Marshal() []byte {
 // UnmarshalServer reads Server.Marshal.
 func UnmarshalServer(b []byte) (Server, error) {
 	var m corepb.FailoverServer
-	if err := proto.Unmarshal(b, &m); err != nil {
-		return Server{}, fmt.Errorf("failover: not a server's report: %w", err)
+	if proto.Unmarshal(b, &m) != nil {
+		return Server{}, fmt.Errorf("failover: not a server's report: %d bytes", len(b))
 	}
 	return ServerFrom(&m)
 }

@@ -52,6 +52,16 @@ func (m *machine) mayLeave(ch *corepb.MemberChange, list []*corepb.Member, i int
 	return failover.NotVoid
 }
 
+// failoverKeeps says why failover does not let a member go as things are; its code is OK
+// if it does. A leader that proposed the change all the same would do so without end, as
+// each is refused when it is applied.
+func (m *machine) failoverKeeps(id uint64) refusal {
+	if why := m.failover.MayLeave(id); why != failover.NotVoid {
+		return refusal{code: NotPossible, text: fmt.Sprintf("failover needs node %d: %v", NodeID(id), why)}
+	}
+	return refusal{}
+}
+
 // failoverState codes the state as its bytes.
 func (m *machine) failoverState(k *checkpoint.Codec) {
 	b := m.failover.Marshal()

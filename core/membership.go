@@ -50,6 +50,7 @@ func (c *Core) leaderDuties() {
 	}
 	for _, m := range c.members.List {
 		switch {
+		case m.GetRole() == corepb.Role_LEAVING && c.failoverKeeps(m.GetRaftId()).code != OK: // for a while
 		case m.GetRole() == corepb.Role_LEAVING:
 			c.proposeChange(corepb.MemberChange_REMOVE, pb.ConfChangeRemoveNode, &corepb.Member{RaftId: m.GetRaftId()})
 			return
@@ -154,6 +155,9 @@ func (c *Core) startAdd(ch *change) bool {
 func (c *Core) mayRemove(m *corepb.Member) refusal {
 	if id := m.GetRaftId(); c.isVoter(id) && len(c.votersBeside(id)) == 0 {
 		return refusal{code: LastVoter, text: fmt.Sprintf("node %d is the last voter", NodeID(id))}
+	}
+	if r := c.failoverKeeps(m.GetRaftId()); r.code != OK {
+		return r
 	}
 	return c.refuses(c.quorumToRemove(m.GetRaftId()), c.reachable)
 }

@@ -16,6 +16,8 @@ type server struct {
 	says   failover.Server
 	fence  string
 	orders []string
+	last   []failover.Order
+	boot   uint64 // of the engine that it last reported to, in a random cluster
 	why    [2]failover.Why
 	token  failover.Token // of the last Follow
 	names  failover.Names // of the last SetNames
@@ -29,6 +31,7 @@ func (n *node) Failover(out core.FailoverOutput) {
 		n.c.printf("%d: fence: %s\n", n.key, text)
 	}
 	var orders []string
+	s.last = out.Orders
 	for _, o := range out.Orders {
 		switch o := o.(type) {
 		case failover.Follow:

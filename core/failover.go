@@ -203,9 +203,9 @@ func checkFailoverEntry(from uint64, data []byte) error {
 }
 
 // appendFailover appends an entry to this node's log, in its own term; false: this node
-// does not lead, or its log takes none now.
+// does not lead, or its log takes none now, as while it hands leadership over.
 func (c *Core) appendFailover(e failover.Entry) (at place, ok bool) {
-	if c.role != raft.StateLeader || c.removed || c.members.Version < FailoverVersion || c.transfer.target != 0 || c.takesNone() {
+	if c.role != raft.StateLeader || c.removed || c.members.Version < FailoverVersion || c.takesNone() {
 		return place{}, false
 	}
 	c.appendWaiting()

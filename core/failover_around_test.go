@@ -1,12 +1,14 @@
 package core
 
 import (
+	"bytes"
 	"reflect"
 	"testing"
 
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
 
+	"github.com/pgraft/pgraft/core/checkpoint"
 	"github.com/pgraft/pgraft/core/corepb"
 	"github.com/pgraft/pgraft/core/failover"
 )
@@ -21,9 +23,8 @@ func TestFailoverAround(t *testing.T) {
 		t.Fatal(err)
 	}
 	two, three, four := RaftID(2, 2), RaftID(3, 3), RaftID(4, 4)
-	for _, m := range []*corepb.Member{{RaftId: two}, {RaftId: three}, {RaftId: four, Role: corepb.Role_JOINING}} {
-		c.members.List = append(c.members.List, m)
-	}
+	c.members.List = append(c.members.List, &corepb.Member{RaftId: two}, &corepb.Member{RaftId: three},
+		&corepb.Member{RaftId: four, Role: corepb.Role_JOINING})
 	c.machine.conf = &pb.ConfState{Voters: []uint64{c.self, two, three}, Learners: []uint64{four}}
 	c.now = 50
 	want := failover.Around{Now: 50, Term: 1, Applied: FoundingIndex, State: &c.machine.failover, Voters: []uint64{c.self, two, three},
@@ -44,6 +45,42 @@ func TestFailoverAround(t *testing.T) {
 	c.peer(two).lastHeard, c.peer(three).lastHeard = 40, 40
 	if got := c.failoverAround(); !got.Leads || got.Lease || got.Quorum {
 		t.Errorf("both voters are silent: %+v", got)
+	}
+}
+
+// A replay goes on with another timing, and not with another part in failover.
+func TestFailoverWhatIf(t *testing.T) {
+	id := Identity{ClusterID: "c", NodeID: 1, RaftID: RaftID(1, 1), ClusterUUID: [16]byte{1}}
+	cfg := Config{Identity: id, TickMillis: 100, ElectionTicks: 10, HeartbeatTicks: 1, SnapshotEntries: 10, MaxEntryBytes: 10,
+		Newest: FailoverVersion, Failover: FailoverConfig{Boot: 3, SealMillis: 7}}
+	c, err := New(cfg, Bootstrap(id, "h", 1, FailoverVersion))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := c.Checkpoint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := cfg
+	next.TickMillis, next.ElectionTicks = 50, 20
+	other, err := RestoreOther(cfg, next, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, want := checkpoint.Writer(nil), checkpoint.Writer(nil)
+	other.failing.machine.State(got)
+	failover.New(failover.Config{Self: c.self, TickMillis: 50, ElectionTicks: 20, SealMillis: 7}, 3, 0).State(want)
+	if !bytes.Equal(got.Bytes(), want.Bytes()) {
+		t.Errorf("%x, want %x", got.Bytes(), want.Bytes())
+	}
+	for _, part := range []FailoverConfig{{}, {Boot: 4, SealMillis: 7}} {
+		next.Failover = part
+		if _, err := RestoreOther(cfg, next, b); err == nil {
+			t.Errorf("it goes on with %+v", part)
+		}
+		if _, err := Restore(next, b); err == nil {
+			t.Errorf("it is restored with %+v", part)
+		}
 	}
 }
 

@@ -63,7 +63,8 @@ type (
 	}
 
 	// TransferLeader asks the leader to hand leadership to NodeID, or to the
-	// most caught-up voter if NodeID is 0. Reply comes when another member is
+	// most caught-up voter if NodeID is 0: with failover, of those with a server, if one
+	// of them is there. Reply comes when another member is
 	// known to lead; it is NotPossible if that is not the one that was named.
 	TransferLeader struct {
 		ID     uint64

@@ -135,6 +135,11 @@ func New(cfg Config, boot, now uint64) *Machine {
 	return &Machine{cfg: cfg, boot: boot, start: now, reign: reign{since: now, good: now, setSeen: now}}
 }
 
+// SetTiming is for a replay with another configuration.
+func (m *Machine) SetTiming(tickMillis, electionTicks uint64) {
+	m.cfg.TickMillis, m.cfg.ElectionTicks = tickMillis, electionTicks
+}
+
 // Report takes what the host says of its server. It shares no memory with v.
 func (m *Machine) Report(v Server, now uint64) {
 	if !m.has || v.Replayed != m.server.Replayed {

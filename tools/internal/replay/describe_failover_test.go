@@ -16,8 +16,8 @@ func TestDescribeFailover(t *testing.T) {
 	two := core.RaftID(2, 2)
 	for want, in := range map[string]core.Input{
 		"FailoverPort of node 2 in epoch 3: answers true, refuses false, reset false": core.FailoverPort{Port: failover.Port{Member: two, Epoch: 3, Answers: true}},
-		"FailoverCompared of node 2, boot 4: have true, equal false":                   core.FailoverCompared{Compared: failover.Compared{Member: two, Boot: 4, Have: true}},
-		"ProposeFailover 5: Disable {Epoch:6}":                                         core.ProposeFailover{ID: 5, Entry: failover.Disable{Epoch: 6}},
+		"FailoverCompared of node 2, boot 4: have true, equal false":                  core.FailoverCompared{Compared: failover.Compared{Member: two, Boot: 4, Have: true}},
+		"ProposeFailover 5: Disable {Epoch:6}":                                        core.ProposeFailover{ID: 5, Entry: failover.Disable{Epoch: 6}},
 	} {
 		if got := Describe(in); got != want {
 			t.Errorf("%q, want %q", got, want)

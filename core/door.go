@@ -162,6 +162,9 @@ func checkForward(f *corepb.Forward, newest uint32) error {
 		if v := cmd.GetClusterVersion(); v != 0 {
 			return fmt.Errorf("forwarded command that raises the cluster to version %d, which only a leader does", v)
 		}
+		if n := len(cmd.GetFailover()); n > 0 {
+			return fmt.Errorf("forwarded command with %d bytes of failover, which go another way", n)
+		}
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ func TestFailoverReplays(t *testing.T) {
 	if err != nil || len(paths) < 4 {
 		t.Fatalf("%v: %v", paths, err)
 	}
+	restored := 0
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
 			s := &script{cluster: newCluster()}
@@ -60,10 +61,17 @@ func TestFailoverReplays(t *testing.T) {
 				p.rec.End(0, "done")
 				rec.take(p)
 				rec.replay(n.id.ClusterID, p.files)
+				for i := range p.files {
+					rec.replay("a file alone", p.files[i:i+1])
+				}
 			}
 			if off := strings.HasSuffix(path, "_off.txt"); off != (decided == 0) || rec.seen["input"] == 0 {
 				t.Errorf("failover decided %d times, %v", decided, rec.seen)
 			}
+			restored += rec.seen["restored"]
 		})
+	}
+	if restored == 0 {
+		t.Error("no replay began with a checkpoint")
 	}
 }

@@ -72,7 +72,7 @@ func (c *Core) settleInBatch() {
 // known to be so is not. For messages that is decided behind the door, see quietBody.
 func (c *Core) quiet(in Input) bool {
 	switch in.(type) {
-	case Receive, Propose, ReadBarrier, ConfirmLeader, WaitApplied, Cancel:
+	case Receive, Propose, ReadBarrier, ConfirmLeader, WaitApplied, Cancel, FailoverServer, FailoverPort, FailoverCompared:
 		return true
 	case Persisted: // a candidate's own vote may make it the leader
 		return c.role == raft.StateLeader || c.role == raft.StateFollower
@@ -82,7 +82,8 @@ func (c *Core) quiet(in Input) bool {
 
 func (c *Core) quietBody(env *corepb.Envelope) bool {
 	switch b := env.GetBody().(type) {
-	case *corepb.Envelope_Forward, *corepb.Envelope_ForwardReply, *corepb.Envelope_ReadRequest, *corepb.Envelope_ReadReply:
+	case *corepb.Envelope_Forward, *corepb.Envelope_ForwardReply, *corepb.Envelope_ReadRequest, *corepb.Envelope_ReadReply,
+		*corepb.Envelope_FailoverTold:
 		return true
 	case *corepb.Envelope_Raft:
 		return c.quietRaft(b.Raft)

@@ -19,14 +19,15 @@ type Chain struct {
 }
 
 // Parts tells apart what in two outputs differs: for each field of Output how
-// many there are, and a sum over them.
+// many there are, and a sum over them. A trace has no room for more parts, so Retain and
+// Failover share one, which counts 1 for the former, 2 for the latter, 3 for both.
 type Parts [7]struct {
 	Count uint64
 	Sum   uint32 // 0 if Count is
 }
 
 // PartNames are the names of Parts, in order.
-const PartNames = "Persist Send Apply Reply Events MembersChanged Retain"
+const PartNames = "Persist Send Apply Reply Events MembersChanged Retain/Failover"
 
 // Parts are those of the last output that was added.
 func (c *Chain) Parts() *Parts { return &c.parts }
@@ -120,10 +121,18 @@ func (p *Parts) sum(out *Output) {
 	if out.MembersChanged {
 		set(5, 1, 1)
 	}
-	if out.Retain != nil {
+	if out.Retain != nil || out.Failover != nil {
 		var d digest
-		d.retain(out.Retain)
-		set(6, 1, d)
+		n := 0
+		if out.Retain != nil {
+			d.retain(out.Retain)
+			n = 1
+		}
+		if out.Failover != nil {
+			d.failover(out.Failover)
+			n += 2
+		}
+		set(6, n, d)
 	}
 }
 

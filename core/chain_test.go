@@ -15,6 +15,7 @@ import (
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/corepb"
+	"github.com/pgraft/pgraft/core/failover"
 	"github.com/pgraft/pgraft/core/retain"
 )
 
@@ -128,6 +129,39 @@ func TestChainSeesDifferences(t *testing.T) {
 		"begins":     func(o *core.Output) { o.Retain = &retain.Output{Fetched: []retain.Fetched{{First: 2}}} },
 		"silent":     func(o *core.Output) { o.Retain = &retain.Output{Fetched: []retain.Fetched{{Silent: []uint64{2}}}} },
 		"state part": func(o *core.Output) { o.Retain = &retain.Output{StatePart: []retain.StatePart{{Data: []byte("x")}}} },
+		"failover":   func(o *core.Output) { o.Failover = &core.FailoverOutput{} },
+		"both": func(o *core.Output) {
+			o.Retain, o.Failover = &retain.Output{Retain: new(uint64(0))}, &core.FailoverOutput{}
+		},
+		"fence": func(o *core.Output) { o.Failover = &core.FailoverOutput{Shared: failover.Shared{Open: true}} },
+		"leads": func(o *core.Output) { o.Failover = &core.FailoverOutput{Shared: failover.Shared{LeaseCounts: true}} },
+		"set": func(o *core.Output) {
+			o.Failover = &core.FailoverOutput{Shared: failover.Shared{Set: failover.Set{W: 1}}}
+		},
+		"set of": func(o *core.Output) {
+			o.Failover = &core.FailoverOutput{Shared: failover.Shared{Set: failover.Set{Members: []uint64{1}}}}
+		},
+		"announced": func(o *core.Output) {
+			o.Failover = &core.FailoverOutput{Shared: failover.Shared{Tokens: []failover.Token{{Member: 1}}}}
+		},
+		"why": func(o *core.Output) { o.Failover = &core.FailoverOutput{Why: failover.Why{Reason: 1}} },
+		"whom": func(o *core.Output) {
+			o.Failover = &core.FailoverOutput{Why: failover.Why{Reason: 1, Members: []uint64{1}}}
+		},
+		"nobody":     func(o *core.Output) { o.Failover = &core.FailoverOutput{Nobody: failover.Why{Reason: 1}} },
+		"seal":       ordered(failover.Seal{UpTo: 1}),
+		"demote":     ordered(failover.Demote{Boot: 1}),
+		"names":      ordered(failover.SetNames{Names: failover.Names{W: 1}}),
+		"promote":    ordered(failover.Promote{LSN: 1}),
+		"history of": ordered(failover.Promote{LSN: 1, History: []failover.Branch{{Timeline: 1}}}),
+		"follow":     ordered(failover.Follow{Primary: 1}),
+		"as":         ordered(failover.Follow{Primary: 1, Token: failover.Token{Follow: 1}}),
+		"notes":      ordered(failover.Follow{Primary: 1, Notes: []failover.Note{{Epoch: 1}}}),
+		"rejoin":     ordered(failover.Rejoin{Primary: 1}),
+		"compare":    ordered(failover.Compare{Member: 1}),
+		"crc":        ordered(failover.Compare{Member: 1, Record: failover.Record{CRC: 1}}),
+		"watch":      ordered(failover.Watch{Member: 1}),
+		"orders":     ordered(failover.Watch{Member: 1}, failover.Watch{Member: 1}),
 		"members":    func(o *core.Output) { o.MembersChanged = true },
 		"nothing":    func(o *core.Output) { *o = core.Output{} },
 	} {
@@ -147,6 +181,10 @@ func TestChainSeesDifferences(t *testing.T) {
 	}
 }
 
+func ordered(l ...failover.Order) func(*core.Output) {
+	return func(o *core.Output) { o.Failover = &core.FailoverOutput{Orders: l} }
+}
+
 // inputs is one of each kind, every field set.
 func inputs() []core.Input {
 	id := [16]byte{1, 2, 3, 15: 9}
@@ -159,6 +197,12 @@ func inputs() []core.Input {
 		core.Needs{From: 22, Importable: true}, core.FetchHistory{ID: 23, After: 24, Last: 25},
 		core.HistoryRead{Ticket: 26, First: 27, Failed: true, Entries: []core.Entry{{Index: 28, Term: 29, Kind: core.EntryConfChangeV2, Data: []byte("d")}, {Index: 1 << 40, Data: bytes.Repeat([]byte("e"), 300)}, {Term: 1}}},
 		core.FetchState{ID: 30}, core.Exported{Ticket: 31, Size: 32},
+		core.FailoverServer{Server: failover.Server{Recovery: true, Joined: true, Address: "h\xff", Priority: 33, Sealed: 34,
+			History: []failover.Branch{{Timeline: 1}, {Timeline: 2, Begin: 35}}, End: 36, Record: failover.Record{LSN: 36, CRC: 37},
+			Names: failover.Names{Epoch: 38, Members: []uint64{39, 40}}, Senders: []failover.Sender{{Token: failover.Token{Epoch: 41}, Flushed: 42}}}},
+		core.FailoverPort{Port: failover.Port{Member: 43, Epoch: 44, Answers: true, Refuses: true, Reset: true}},
+		core.ProposeFailover{ID: 47, Entry: failover.Quarantine{Member: 48, Reason: failover.QuarantinedByOperator}},
+		core.FailoverCompared{Compared: failover.Compared{Member: 45, Boot: 46, Have: true, Equal: true}},
 		core.Batch{Inputs: []core.Input{core.Propose{ID: 33, RequestID: id, Data: []byte("d")}, core.RemovedByPeer{}, core.Cancel{ID: 34},
 			core.Receive{From: 35, Data: bytes.Repeat([]byte("m"), 300)}}},
 	}
@@ -188,6 +232,7 @@ func TestInputBytes(t *testing.T) {
 		}
 	}
 	for _, b := range [][]byte{nil, {}, {0xff}, {0x1a, 0}, {0xfa, 0x7f, 0}, {0x0a, 0, 0xfa, 0x7f, 0},
+		{0xf2, 1, 2, 0x28, 0x7f},                                                          // a server with a damage that there is not
 		{0xda, 1, 0}, {0xda, 1, 4, 0x0a, 2, 0x0a, 0}, {0xda, 1, 5, 0x0a, 3, 0xda, 1, 0}} { // batches: empty, of a tick, of a batch
 
 		if in, err := core.DecodeInput(b); err == nil {

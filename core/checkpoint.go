@@ -166,6 +166,9 @@ func (c *Core) state(k *checkpoint.Codec) {
 		c.retain = retain.New(0, 0)
 	}
 	c.retain.State(k)
+	if c.cfg.Failover.Boot != 0 {
+		c.failing.state(k)
+	}
 }
 
 // stateConfig refuses another configuration than the one that was written.
@@ -193,6 +196,10 @@ func (c *Core) stateConfig(k *checkpoint.Codec) {
 		k.Uint(&g.Limits.MarkBytes)
 		k.Uint(&g.Limits.RequestWindow)
 		checkpoint.Number(k, &g.Newest)
+		if g.Newest >= FailoverVersion {
+			k.Uint(&g.Failover.Boot)
+			k.Uint(&g.Failover.SealMillis)
+		}
 	}
 	code(&g)
 	if g != c.cfg {
@@ -231,7 +238,7 @@ func (m *machine) state(k *checkpoint.Codec) {
 	checkpoint.Number(k, &m.members.Version)
 	checkpoint.Messages(k, &m.members.List)
 	m.requestIDs.state(k)
-	if m.members.Version >= failoverVersion {
+	if m.members.Version >= FailoverVersion {
 		m.failoverState(k)
 	}
 }

@@ -28,9 +28,11 @@ type cluster struct {
 	quiet    bool
 	kept     []message // for `replay`
 	gathers  *node     // whose inputs become a batch
-	onReply  func(*node, core.Reply)
-	onStep   func(*node, core.Input, core.Output)
-	onStart  func(*node, core.Config, core.Durable)
+	// failoverCalls are what operators asked for, by the id of the input.
+	failoverCalls map[uint64]bool
+	onReply       func(*node, core.Reply)
+	onStep        func(*node, core.Input, core.Output)
+	onStart       func(*node, core.Config, core.Durable)
 }
 
 const micros = 1000 // in a millisecond
@@ -47,7 +49,7 @@ const (
 )
 
 func newCluster() *cluster {
-	return &cluster{nodes: map[uint32]*node{}, cut: map[link]cut{}, history: newHistory(),
+	return &cluster{nodes: map[uint32]*node{}, cut: map[link]cut{}, history: newHistory(), failoverCalls: map[uint64]bool{},
 		timing: core.Config{TickMillis: 100, ElectionTicks: 10, HeartbeatTicks: 1, SnapshotEntries: 1000, MaxEntryBytes: 1000}}
 }
 

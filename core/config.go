@@ -35,6 +35,18 @@ type Config struct {
 	// Newest is the newest version that this node knows, see NewestVersion; 0 means
 	// OldestVersion. A host sets it to NewestVersion.
 	Newest uint32
+	// Failover is this node's part in package failover; zero: it takes none.
+	Failover FailoverConfig
+}
+
+// FailoverConfig is what package failover needs of a node, be it a witness.
+type FailoverConfig struct {
+	// Boot counts the starts of this node's engine. The host has raised it, durably,
+	// since the last core was made with it. 0: this node takes no part in failover.
+	Boot uint64
+	// SealMillis is seal_timeout: for how long a leader waits for the reports of
+	// members that may still improve its choice.
+	SealMillis uint64
 }
 
 // withDefaults fills in what is 0 and has a default.
@@ -89,8 +101,12 @@ func (c Config) Validate() error {
 		return fmt.Errorf("core: node %d has no Raft id yet", c.Identity.NodeID)
 	case !utf8.ValidString(c.Identity.ClusterID):
 		return fmt.Errorf("core: the cluster id %q is not UTF-8", c.Identity.ClusterID)
-	case c.Newest > NewestVersion:
-		return fmt.Errorf("core: Newest is %d, this pgraft knows up to %d", c.Newest, NewestVersion)
+	case c.Newest > FailoverVersion:
+		return fmt.Errorf("core: Newest is %d, this pgraft knows up to %d", c.Newest, FailoverVersion)
+	case c.Failover.Boot == 0 && c.Failover.SealMillis > 0:
+		return fmt.Errorf("core: Failover.SealMillis is %d, and Failover.Boot is 0", c.Failover.SealMillis)
+	case c.Failover.Boot > 0 && c.Newest < FailoverVersion:
+		return fmt.Errorf("core: Failover.Boot is %d, and Newest is %d, must be at least %d", c.Failover.Boot, c.Newest, FailoverVersion)
 	case NodeID(c.Identity.RaftID) != c.Identity.NodeID:
 		return fmt.Errorf("core: Raft id %x is not of node %d", c.Identity.RaftID, c.Identity.NodeID)
 	}

@@ -42,6 +42,7 @@ type Core struct {
 	transfer transfer
 	reads    reads
 	retain   *retain.Machine
+	failing  failing
 	library  *checkpoint.Library // once a checkpoint was taken
 
 	out Output
@@ -96,6 +97,7 @@ func New(cfg Config, d Durable) (*Core, error) {
 	c.retain = retain.New(c.self, mix(cfg.Seed+1))
 	c.retainMembers()
 	c.retainGaps(d)
+	c.startFailover()
 	c.boot(d)
 	return c, nil
 }
@@ -132,6 +134,7 @@ func (c *Core) Step(in Input) Output {
 		c.take(in)
 	}
 	c.settle()
+	c.decideFailover()
 	c.takeRetained()
 	c.encodeGrown()
 	return c.out
@@ -192,6 +195,14 @@ func (c *Core) take(in Input) {
 		c.retain.FetchState(in.ID, c.around())
 	case Exported:
 		c.retain.Exported(in.Ticket, in.Size, c.around())
+	case FailoverServer:
+		c.failoverMachine(in).Report(in.Server, c.now)
+	case FailoverPort:
+		c.failoverMachine(in).See(in.Port, c.now)
+	case FailoverCompared:
+		c.failoverMachine(in).Compared(in.Compared)
+	case ProposeFailover:
+		c.proposeFailover(in)
 	default:
 		panic(fmt.Sprintf("unknown input %T", in))
 	}
@@ -216,6 +227,7 @@ func (c *Core) tick() {
 	c.handOverWhenFull()
 	c.tickReads()
 	c.retain.Tick(c.around())
+	c.tickFailover()
 }
 
 // settle carries out what the library wants until it wants nothing more, and

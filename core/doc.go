@@ -37,7 +37,9 @@
 //     anew. The identity is durable before the first contact with anyone.
 //   - When Members.Version is raised, connections of builds that do not know it end
 //     before anything else is sent (Range, Persist.Version).
-//   - Status is published before the messages of the same step leave.
+//   - Status is published before the messages of the same step leave, and so is
+//     FailoverOutput.Shared.
+//   - With Config.Failover, what package failover says that its host owes.
 //
 // # What it gets
 //

@@ -59,6 +59,10 @@ func (c *Core) receive(in Receive) {
 		c.readRequested(in.From, b.ReadRequest)
 	case *corepb.Envelope_ReadReply:
 		c.readReplied(b.ReadReply)
+	case *corepb.Envelope_FailoverTold:
+		c.failoverTold(in.From, b.FailoverTold)
+	case *corepb.Envelope_FailoverEntry:
+		c.failoverEntry(in.From, b.FailoverEntry)
 	}
 }
 
@@ -134,10 +138,17 @@ func (c *Core) checkEnvelope(from uint64, env *corepb.Envelope) error {
 	case *corepb.Envelope_Removed, *corepb.Envelope_RemoveMe, *corepb.Envelope_ReadRequest, *corepb.Envelope_ReadReply,
 		*corepb.Envelope_LostData, *corepb.Envelope_ApplyNeeds, *corepb.Envelope_HistoryRequest, *corepb.Envelope_History,
 		*corepb.Envelope_TableStateRequest, *corepb.Envelope_TableState:
-	default:
-		return errors.New("it has no body known here")
+		return nil
+	case *corepb.Envelope_FailoverTold:
+		if c.cfg.Newest >= FailoverVersion {
+			return nil
+		}
+	case *corepb.Envelope_FailoverEntry:
+		if c.cfg.Newest >= FailoverVersion {
+			return checkFailoverEntry(from, b.FailoverEntry)
+		}
 	}
-	return nil
+	return errors.New("it has no body known here")
 }
 
 func checkForward(f *corepb.Forward, newest uint32) error {
@@ -150,6 +161,9 @@ func checkForward(f *corepb.Forward, newest uint32) error {
 		}
 		if v := cmd.GetClusterVersion(); v != 0 {
 			return fmt.Errorf("forwarded command that raises the cluster to version %d, which only a leader does", v)
+		}
+		if n := len(cmd.GetFailover()); n > 0 {
+			return fmt.Errorf("forwarded command with %d bytes of failover, which go another way", n)
 		}
 	}
 	return nil

@@ -36,8 +36,8 @@ func checkEntry(e *pb.Entry, newest uint32) error {
 			return fmt.Errorf("it raises the cluster to version %d, this pgraft knows up to %d: install a newer one", cmd.version, newest)
 		}
 		if err == nil && len(cmd.failover) > 0 {
-			if newest < failoverVersion {
-				return fmt.Errorf("it is of failover, of version %d, this pgraft knows up to %d: install a newer one", failoverVersion, newest)
+			if newest < FailoverVersion {
+				return fmt.Errorf("it is of failover, of version %d, this pgraft knows up to %d: install a newer one", FailoverVersion, newest)
 			}
 			_, err = failover.Unmarshal(cmd.failover)
 		}
@@ -123,6 +123,22 @@ func UserData(e Entry) (data []byte, ok bool, err error) {
 		return nil, false, fmt.Errorf("core: entry %d: %w", e.Index, err)
 	}
 	return cmd.data, !cmd.own(), nil
+}
+
+// FailoverEntry returns the entry of package failover in a log entry; ok is false for
+// all others.
+func FailoverEntry(e Entry) (f failover.Entry, ok bool, err error) {
+	if e.Kind != EntryNormal || len(e.Data) == 0 {
+		return nil, false, nil
+	}
+	cmd, err := decodeCommand(e.Data)
+	if err == nil && len(cmd.failover) > 0 {
+		f, err = failover.Unmarshal(cmd.failover)
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("core: entry %d: %w", e.Index, err)
+	}
+	return f, f != nil, nil
 }
 
 // Change returns what a membership entry does; ok is false for all others, and

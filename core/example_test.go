@@ -15,6 +15,7 @@ type printer struct {
 }
 
 func (p *printer) Clock() *core.Clock          { return nil }
+func (*printer) Failover(core.FailoverOutput)  { panic("failover is on nowhere") }
 func (p *printer) Publish(core.Status, int64)  {}
 func (p *printer) Removed()                    {}
 func (p *printer) MembersChanged(core.Members) {}

@@ -18,6 +18,15 @@ func (m *machine) applyFailover(data []byte) applied {
 	if err != nil {
 		panic(fmt.Sprintf("committed entry %d: %v", m.index, err))
 	}
+	return applied{failover: true, void: m.failover.Apply(e, m.place()).Void}
+}
+
+// FailoverState is a copy of the replicated state of package failover, as of
+// Status.Applied.
+func (c *Core) FailoverState() failover.State { return c.machine.failover.Clone() }
+
+// place is where the entry that is applied now stands.
+func (m *machine) place() failover.Place {
 	at := failover.Place{Index: m.index}
 	for _, x := range m.members.List {
 		at.Members = append(at.Members, x.GetRaftId())
@@ -25,8 +34,7 @@ func (m *machine) applyFailover(data []byte) applied {
 			at.Voters = append(at.Voters, x.GetRaftId())
 		}
 	}
-	m.failover.Apply(e, at)
-	return applied{failover: true}
+	return at
 }
 
 // mayLeave says whether failover lets a change take a member, number i of list, out of
@@ -42,6 +50,16 @@ func (m *machine) mayLeave(ch *corepb.MemberChange, list []*corepb.Member, i int
 		return m.failover.MayLeave(list[i].GetReplaces())
 	}
 	return failover.NotVoid
+}
+
+// failoverKeeps says why failover does not let a member go as things are; its code is OK
+// if it does. A leader that proposed the change all the same would do so without end, as
+// each is refused when it is applied.
+func (m *machine) failoverKeeps(id uint64) refusal {
+	if why := m.failover.MayLeave(id); why != failover.NotVoid {
+		return refusal{code: NotPossible, text: fmt.Sprintf("failover needs node %d: %v", NodeID(id), why)}
+	}
+	return refusal{}
 }
 
 // failoverState codes the state as its bytes.

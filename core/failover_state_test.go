@@ -20,7 +20,7 @@ type failoverLog struct {
 }
 
 func newFailoverLog(t *testing.T) *failoverLog {
-	m := &machine{index: 1, term: 1, conf: &pb.ConfState{}, members: Members{Version: failoverVersion}}
+	m := &machine{index: 1, term: 1, conf: &pb.ConfState{}, members: Members{Version: FailoverVersion}}
 	for n := range uint32(3) {
 		m.members.List = append(m.members.List, &corepb.Member{RaftId: RaftID(n+1, n+1), Role: corepb.Role_VOTER})
 	}
@@ -29,7 +29,7 @@ func newFailoverLog(t *testing.T) *failoverLog {
 
 func (l *failoverLog) entry(e failover.Entry) {
 	data := marshal(&corepb.Command{Failover: failover.Marshal(e)})
-	if err := checkEntry(&pb.Entry{Type: pb.EntryNormal.Enum(), Data: data}, failoverVersion); err != nil {
+	if err := checkEntry(&pb.Entry{Type: pb.EntryNormal.Enum(), Data: data}, FailoverVersion); err != nil {
 		l.t.Fatalf("%T: %v", e, err)
 	}
 	a := l.m.apply(&pb.Entry{Index: new(l.m.index + 1), Term: new(uint64(1)), Type: pb.EntryNormal.Enum(), Data: data}, nil)
@@ -125,13 +125,13 @@ func TestFailoverEntriesAtTheDoor(t *testing.T) {
 		newest uint32
 		want   string
 	}{
-		{&corepb.Command{Failover: good}, failoverVersion, ""},
-		{&corepb.Command{Failover: good}, failoverVersion - 1, "install a newer one"},
-		{&corepb.Command{Failover: []byte{0xff}}, failoverVersion, "not an entry"},
-		{&corepb.Command{Failover: []byte{0xfa, 0x3f, 0}}, failoverVersion, "does not know"},
-		{&corepb.Command{Failover: good, Data: []byte{1}}, failoverVersion, "1 bytes of data"},
-		{&corepb.Command{Failover: good, RequestId: make([]byte, 16)}, failoverVersion, "request id of 16 bytes"},
-		{&corepb.Command{Failover: good, ClusterVersion: 3}, failoverVersion, "cluster version 3"},
+		{&corepb.Command{Failover: good}, FailoverVersion, ""},
+		{&corepb.Command{Failover: good}, FailoverVersion - 1, "install a newer one"},
+		{&corepb.Command{Failover: []byte{0xff}}, FailoverVersion, "not an entry"},
+		{&corepb.Command{Failover: []byte{0xfa, 0x3f, 0}}, FailoverVersion, "does not know"},
+		{&corepb.Command{Failover: good, Data: []byte{1}}, FailoverVersion, "1 bytes of data"},
+		{&corepb.Command{Failover: good, RequestId: make([]byte, 16)}, FailoverVersion, "request id of 16 bytes"},
+		{&corepb.Command{Failover: good, ClusterVersion: 3}, FailoverVersion, "cluster version 3"},
 	} {
 		err := checkEntry(&pb.Entry{Type: pb.EntryNormal.Enum(), Data: marshal(x.cmd)}, x.newest)
 		if (err == nil) != (x.want == "") || err != nil && !strings.Contains(err.Error(), x.want) {
@@ -153,7 +153,7 @@ func TestFailoverInCheckpoint(t *testing.T) {
 		t.Errorf("%+v came back as %+v: %v", l.m.failover, r.failover, back.Err())
 	}
 	// A cluster of an earlier version has none, and its checkpoints are what they were.
-	l.m.members.Version = failoverVersion - 1
+	l.m.members.Version = FailoverVersion - 1
 	old := checkpoint.Writer(nil)
 	if l.m.state(old); len(old.Bytes()) >= len(k.Bytes()) {
 		t.Errorf("%d bytes, and %d with failover", len(old.Bytes()), len(k.Bytes()))

@@ -11,6 +11,10 @@ type Host interface {
 	// Publish makes the status known, the lease above all: it ends at leaseEnd of the
 	// host's clock, and there is none if that is 0.
 	Publish(s Status, leaseEnd int64)
+	// Failover takes what package failover decided, right after Publish: so no message
+	// leaves, and no reply, before what the fence in each commit goes by is known. It
+	// does not wait. It is called only on a node with Config.Failover.
+	Failover(FailoverOutput)
 	// Persist queues batches for the log store. It does not wait.
 	Persist([]Persist)
 	// Send gives a message to the network. It does not wait.
@@ -83,6 +87,9 @@ func perform(c *Core, in Input, h Host) (next Input) {
 	}
 	s := c.Status()
 	h.Publish(s, h.Clock().LeaseEnd(s, c.cfg.TickMillis))
+	if out.Failover != nil {
+		h.Failover(*out.Failover)
+	}
 	for _, e := range out.Events {
 		h.Event(e)
 	}

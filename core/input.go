@@ -1,5 +1,7 @@
 package core
 
+import "github.com/pgraft/pgraft/core/failover"
+
 // Input is one thing that happened to a node. A Core changes only in Step, and
 // the same inputs give byte-identical outputs.
 type Input interface{ isInput() }
@@ -61,7 +63,8 @@ type (
 	}
 
 	// TransferLeader asks the leader to hand leadership to NodeID, or to the
-	// most caught-up voter if NodeID is 0. Reply comes when another member is
+	// most caught-up voter if NodeID is 0: with failover, of those with a server, if one
+	// of them is there. Reply comes when another member is
 	// known to lead; it is NotPossible if that is not the one that was named.
 	TransferLeader struct {
 		ID     uint64
@@ -174,6 +177,28 @@ type (
 		Size   uint64
 	}
 
+	// FailoverServer is what the host says of this node's PostgreSQL server, whole,
+	// whenever any of it changes: what is durable, never more. Until the first one this
+	// node has no server, as a witness. This and what follows are for a node with
+	// Config.Failover alone; a restart says them again.
+	FailoverServer struct{ Server failover.Server }
+
+	// FailoverPort is what the host sees of the PostgreSQL port of the primary, as a
+	// failover.Watch ordered: at once, and whenever any of it changes.
+	FailoverPort struct{ Port failover.Port }
+
+	// ProposeFailover asks the leader to append an entry that an operator wants: to
+	// enable or disable failover, to change its settings, to quarantine a member or to
+	// end that. Reply comes when it is applied: OK, or NotPossible if it was void, with
+	// the reason as Text.
+	ProposeFailover struct {
+		ID    uint64
+		Entry failover.Entry
+	}
+
+	// FailoverCompared answers a failover.Compare, of which an answer may be lost.
+	FailoverCompared struct{ Compared failover.Compared }
+
 	// Batch is several inputs as one step, taken in their order. What comes of it is
 	// what could come of the same inputs one by one, as far as anybody outside can tell:
 	// the core settles after the last, and in between only where an input needs it, see
@@ -225,3 +250,8 @@ func (HistoryRead) isInput()     {}
 func (FetchState) isInput()      {}
 func (Exported) isInput()        {}
 func (Batch) isInput()           {}
+
+func (FailoverServer) isInput()   {}
+func (FailoverPort) isInput()     {}
+func (FailoverCompared) isInput() {}
+func (ProposeFailover) isInput()  {}

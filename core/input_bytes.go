@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/pgraft/pgraft/core/corepb"
+	"github.com/pgraft/pgraft/core/failover"
 )
 
 // inputBytes appends the fields of a corepb.Input's body, as protobuf does: none
@@ -195,6 +196,26 @@ func (b *inputBytes) body(in Input) protowire.Number {
 		b.number(1, in.Ticket)
 		b.number(2, in.Size)
 		return 26
+	case FailoverServer:
+		*b = append(*b, in.Server.Marshal()...)
+		return 30
+	case FailoverPort:
+		b.number(1, in.Port.Member)
+		b.number(2, in.Port.Epoch)
+		b.number(3, protowire.EncodeBool(in.Port.Answers))
+		b.number(4, protowire.EncodeBool(in.Port.Refuses))
+		b.number(5, protowire.EncodeBool(in.Port.Reset))
+		return 31
+	case FailoverCompared:
+		b.number(1, in.Compared.Member)
+		b.number(2, in.Compared.Boot)
+		b.number(3, protowire.EncodeBool(in.Compared.Have))
+		b.number(4, protowire.EncodeBool(in.Compared.Equal))
+		return 32
+	case ProposeFailover:
+		b.number(1, in.ID)
+		b.bytes(2, failover.Marshal(in.Entry))
+		return 33
 	case Batch:
 		for _, in := range in.Inputs {
 			b.input(1, in)
@@ -297,6 +318,18 @@ func decodeInput(m *corepb.Input) (Input, error) {
 		return FetchState{ID: x.FetchState.GetId()}, nil
 	case *corepb.Input_Exported_:
 		return Exported{Ticket: x.Exported.GetTicket(), Size: x.Exported.GetSize()}, nil
+	case *corepb.Input_FailoverServer:
+		v, err := failover.ServerFrom(x.FailoverServer)
+		return FailoverServer{v}, err
+	case *corepb.Input_FailoverPort_:
+		p := x.FailoverPort
+		return FailoverPort{failover.Port{Member: p.GetMember(), Epoch: p.GetEpoch(), Answers: p.GetAnswers(), Refuses: p.GetRefuses(), Reset: p.GetReset_()}}, nil
+	case *corepb.Input_FailoverCompared_:
+		p := x.FailoverCompared
+		return FailoverCompared{failover.Compared{Member: p.GetMember(), Boot: p.GetBoot(), Have: p.GetHave(), Equal: p.GetEqual()}}, nil
+	case *corepb.Input_ProposeFailover_:
+		e, err := failover.Unmarshal(x.ProposeFailover.GetEntry())
+		return ProposeFailover{ID: x.ProposeFailover.GetId(), Entry: e}, err
 	}
 	return nil, errors.New("core: an input of a kind that is not known here")
 }

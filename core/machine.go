@@ -83,6 +83,7 @@ type applied struct {
 	jointLeft bool   // the library's entry that ends a joint configuration
 	raised    bool   // the cluster version was
 	failover  bool   // it is an entry of package failover
+	void      failover.Void
 }
 
 // apply takes the next committed entry. conf makes a membership change in the

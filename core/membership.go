@@ -50,6 +50,7 @@ func (c *Core) leaderDuties() {
 	}
 	for _, m := range c.members.List {
 		switch {
+		case m.GetRole() == corepb.Role_LEAVING && c.failoverKeeps(m.GetRaftId()).code != OK: // for a while
 		case m.GetRole() == corepb.Role_LEAVING:
 			c.proposeChange(corepb.MemberChange_REMOVE, pb.ConfChangeRemoveNode, &corepb.Member{RaftId: m.GetRaftId()})
 			return
@@ -155,6 +156,9 @@ func (c *Core) mayRemove(m *corepb.Member) refusal {
 	if id := m.GetRaftId(); c.isVoter(id) && len(c.votersBeside(id)) == 0 {
 		return refusal{code: LastVoter, text: fmt.Sprintf("node %d is the last voter", NodeID(id))}
 	}
+	if r := c.failoverKeeps(m.GetRaftId()); r.code != OK {
+		return r
+	}
 	return c.refuses(c.quorumToRemove(m.GetRaftId()), c.reachable)
 }
 
@@ -226,7 +230,7 @@ func (c *Core) changeApplied(a applied) {
 		c.restartChanges()
 		return
 	}
-	c.out.MembersChanged = true
+	c.out.MembersChanged, c.failing.changed = true, true
 	if a.change.GetStep() == corepb.MemberChange_RECOVER {
 		c.eventIf(news, Warning, "the majority was lost for good: node %d went on as a cluster of its own, at index %d", NodeID(id), c.machine.index)
 		return

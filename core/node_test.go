@@ -44,6 +44,8 @@ type node struct {
 	in        core.Input   // being taken
 	gathered  []core.Input // for a batch
 	keeper    keeper
+	starts    uint64 // of its core: the boot number, if it takes part in failover
+	server    server
 }
 
 // image is what a log store holds.
@@ -106,6 +108,7 @@ func (n *node) bootstrap() {
 }
 
 func (n *node) start() {
+	n.starts++
 	cfg := n.config()
 	d := n.disk.Durable
 	d.Entries, d.Gaps = slices.Clone(n.disk.log), n.disk.gaps()
@@ -233,6 +236,8 @@ func (n *node) Reply(r core.Reply) {
 	case r.Code == core.OK && (r.Index == 0) != (r.Term == 0):
 		n.c.checkRead(n, r)
 		n.c.printf("%d: reply %d: ok: index %d term %d\n", n.key, r.ID, r.Index, r.Term)
+	case r.Code == core.OK && n.c.failoverCalls[r.ID]:
+		n.c.printf("%d: reply %d: done at %d/%d\n", n.key, r.ID, r.Index, r.Term)
 	case r.Code == core.OK && r.Index > 0:
 		n.c.checkAck(n, r)
 		n.c.printf("%d: reply %d: ok at %d/%d\n", n.key, r.ID, r.Index, r.Term)

@@ -1,6 +1,9 @@
 package core
 
-import "github.com/pgraft/pgraft/core/retain"
+import (
+	"github.com/pgraft/pgraft/core/failover"
+	"github.com/pgraft/pgraft/core/retain"
+)
 
 // Output is everything that one Step asks of the host, as data. The host
 // publishes Core.Status (the lease in it) before it carries out Send, hands the
@@ -15,6 +18,22 @@ type Output struct {
 	MembersChanged bool
 	// Retain is what package retain decided; nil: nothing.
 	Retain *retain.Output
+	// Failover is what package failover decided, all of it each time; nil: it did not
+	// decide. It shares no memory with what the core changes.
+	Failover *FailoverOutput
+}
+
+// FailoverOutput is for the host of a node with Config.Failover. A later one takes the
+// place of those before: an order that is not in it is over, if it was not carried out.
+type FailoverOutput struct {
+	// Shared is published first.
+	Shared failover.Shared
+	// Orders are what the host has to do to its server, each given again until
+	// FailoverServer, FailoverPort or FailoverCompared shows it done.
+	Orders []failover.Order
+	// Why is what this node's server waits for; Nobody, on the leader, what the cluster
+	// waits for until it has another primary.
+	Why, Nobody failover.Why
 }
 
 // Persist is one numbered batch for the log store. Batches are written in

@@ -23,6 +23,9 @@ func (c *Core) promote(m *corepb.Member) bool {
 	// It may replace nobody; or one that is on its way out already; or one that
 	// has become the last voter, and whoever asked has to remove it.
 	replaces := old.GetRole() == corepb.Role_VOTER && old != nil && len(c.votersBeside(old.GetRaftId())) > 0
+	if replaces && c.failoverKeeps(old.GetRaftId()).code != OK {
+		return false
+	}
 	n := c.quorumToPromote(id)
 	if replaces {
 		n = c.quorumToReplace(id, old.GetRaftId())

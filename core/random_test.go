@@ -134,14 +134,14 @@ var actions = []struct {
 	}},
 	{4, "add", func(x *random) {
 		if n := x.fresh(); n != nil {
-			x.pick().step(core.AddNode{ID: x.id(), NodeID: n.id.NodeID, Address: n.address, Port: 7000, ReplicaUUID: n.id.ReplicaUUID})
+			x.pick().step(core.AddNode{ID: x.id(), NodeID: n.id.NodeID, Address: n.address, Port: 7000, ReplicaUUID: n.id.ReplicaUUID, Newest: n.cfg.Newest})
 		}
 	}},
 	{4, "replace", func(x *random) {
 		n, l := x.fresh(), x.leading()
 		if members := l.core.Members().List; n != nil && len(members) > 0 {
 			l.step(core.ReplaceNode{ID: x.id(), OldNodeID: core.NodeID(members[x.r.IntN(len(members))].GetRaftId()), NodeID: n.id.NodeID,
-				Address: n.address, Port: 7000, ReplicaUUID: n.id.ReplicaUUID})
+				Address: n.address, Port: 7000, ReplicaUUID: n.id.ReplicaUUID, Newest: n.cfg.Newest})
 		}
 	}},
 	{6, "needs", func(x *random) {

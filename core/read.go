@@ -49,6 +49,7 @@ const (
 	readBarrier readKind = iota
 	readConfirm
 	readWait
+	readFailover // the core's own, that package failover waits for
 )
 
 // asker is a member, or the leader itself, whose round waits for a read index.
@@ -196,6 +197,11 @@ func (c *Core) answerReads() {
 		switch {
 		case x.index == 0 && x.kind != readWait:
 			return false
+		case x.kind == readFailover:
+			if x.index > c.machine.index {
+				return false
+			}
+			c.failing.current = true
 		case x.kind == readConfirm:
 			c.out.Reply = append(c.out.Reply, Reply{ID: x.id, Code: OK, Term: c.hard.Term})
 		case x.index > applied:

@@ -16,6 +16,9 @@ func (n *node) RecordOutput(out core.Output) {
 func (n *node) config() core.Config {
 	cfg := n.cfg
 	cfg.Identity, cfg.Seed = n.id, uint64(n.key)+n.life<<32-n.formDraws*timerStep
+	if cfg.Failover.Boot > 0 {
+		cfg.Failover.Boot = n.starts
+	}
 	return cfg
 }
 

@@ -25,6 +25,7 @@ func (c *Core) becomeRemoved(why string) {
 	c.failProposals(removedText)
 	c.failChangesWith(RemovedMember, removedText)
 	c.failReads(RemovedMember, removedText)
+	c.endFailoverCalls(^uint64(0), Unknown, removedText+" before the outcome was known")
 	c.retain.Stop(removedText)
 }
 

@@ -78,6 +78,9 @@ func (c *Core) mayReplace(add *corepb.Member) refusal {
 	case len(c.votersBeside(add.GetReplaces())) == 0:
 		return no(LastVoter, "node %d is the last voter: add node %d, then remove it", oldNode, node)
 	}
+	if r := c.failoverKeeps(add.GetReplaces()); r.code != OK {
+		return r
+	}
 	return c.refuses(c.quorumToReplace(add.GetRaftId(), add.GetReplaces()), c.reachable)
 }
 

@@ -11,11 +11,21 @@ type refusal struct {
 	text, detail string
 }
 
+// nobody is the id of what the core asks of itself: there is no reply. Hosts count
+// theirs from 1.
+const nobody = ^uint64(0)
+
 func (c *Core) refuse(id uint64, r refusal) {
+	if id == nobody {
+		return
+	}
 	c.out.Reply = append(c.out.Reply, Reply{ID: id, Code: r.code, Text: r.text, Detail: r.detail})
 }
 
 func (c *Core) reply(id uint64, code Code, text string, a ...any) {
+	if id == nobody {
+		return
+	}
 	c.out.Reply = append(c.out.Reply, Reply{ID: id, Code: code, Text: fmt.Sprintf(text, a...)})
 }
 

@@ -74,5 +74,8 @@ func (s *script) settings(c *core.Config) {
 	c.MaxTailBytes = uint64(s.num("tail", int(c.MaxTailBytes)))
 	c.MaxEntryBytes = s.num("entry", c.MaxEntryBytes)
 	c.Newest = uint32(s.num("newest", int(c.Newest)))
+	if s.has("failover") { // its boot number is the count of its starts
+		c.Failover = core.FailoverConfig{Boot: 1, SealMillis: 500}
+	}
 	c.Limits.UncommittedBytes = uint64(s.num("uncommitted", int(c.Limits.UncommittedBytes)))
 }

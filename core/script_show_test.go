@@ -107,11 +107,14 @@ var showVerbs = map[string]func(*script){
 func entryText(e core.Entry) string {
 	data, user, err := core.UserData(e)
 	v, raises, _ := core.ClusterVersion(e) // the same error
+	f, _, _ := core.FailoverEntry(e)       // so is this
 	switch {
 	case raises:
 		return fmt.Sprintf("cluster version %d", v)
 	case err != nil:
 		return err.Error()
+	case f != nil:
+		return strings.TrimPrefix(fmt.Sprintf("%T", f), "failover.")
 	case user && len(data) > 40:
 		return fmt.Sprintf("%d bytes", len(data))
 	case user:

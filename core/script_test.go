@@ -42,7 +42,7 @@ type script struct {
 // verbs are the commands, a file for each group.
 var verbs = func() map[string]func(*script) {
 	all := map[string]func(*script){}
-	for _, group := range []map[string]func(*script){flowVerbs, networkVerbs, nodeVerbs, diskVerbs, askVerbs, readVerbs, doorVerbs, keeperVerbs, showVerbs, startVerbs} {
+	for _, group := range []map[string]func(*script){flowVerbs, networkVerbs, nodeVerbs, diskVerbs, askVerbs, readVerbs, doorVerbs, keeperVerbs, failoverVerbs, showVerbs, startVerbs} {
 		maps.Copy(all, group)
 	}
 	return all

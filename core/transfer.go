@@ -149,7 +149,8 @@ func (c *Core) giveUpTransfer(why string, a ...any) {
 // on its way out would hand leadership on, maybe back; 0 if there is none. One
 // whose disk is full comes after those with room, as it takes no entries. One
 // that has asked to be removed is the last choice: it may have been restarted and
-// have forgotten it. One that has closed its connections is none.
+// have forgotten it. With failover, those with a server come before witnesses: one of
+// them is the primary, or may be next. One that has closed its connections is none.
 func (c *Core) successor(up func(uint64) bool) uint64 {
 	best := uint64(0)
 	progress := c.progress()
@@ -162,6 +163,9 @@ func (c *Core) successor(up func(uint64) bool) uint64 {
 		}
 		if l := c.peer(v).leaves; l != c.peer(best).leaves {
 			return !l
+		}
+		if s := c.hasServer(v); s != c.hasServer(best) {
+			return s
 		}
 		return progress.of(v).match > progress.of(best).match
 	}

@@ -38,9 +38,10 @@ const (
 	// forwardsMoreVersion is the first one that knows Forward.more and ForwardReply.more.
 	forwardsMoreVersion = 2
 
-	// failoverVersion is the first one in whose log there may be entries of package
-	// failover. This build reads them, and writes none.
-	failoverVersion = 3
+	// FailoverVersion is the first one in whose log there may be entries of package
+	// failover, and whose members tell each other of their servers. It is newer than
+	// NewestVersion until failover is whole: only tests run it.
+	FailoverVersion = 3
 )
 
 // Range is the versions that a node speaks, both ends included.
@@ -152,7 +153,7 @@ func (c *Core) anyFull() bool {
 
 // versionRaised tells the host and the log.
 func (c *Core) versionRaised() {
-	c.out.MembersChanged = true
+	c.out.MembersChanged, c.failing.changed = true, true
 	c.eventIf(c.machine.index > c.replayed, Info, "the cluster is at version %d, from index %d on: builds that do not know it are refused",
 		c.members.Version, c.machine.index)
 }

@@ -126,6 +126,8 @@ func (c Config) Validate() error {
 			c.ElectionTimeout, core.HeartbeatsPerElection, c.HeartbeatInterval)
 	case c.MaxEntryBytes <= 0 || c.SnapshotEntries == 0:
 		return fmt.Errorf("node: max entry bytes %d and snapshot entries %d must be positive", c.MaxEntryBytes, c.SnapshotEntries)
+	case c.Newest > core.NewestVersion:
+		return fmt.Errorf("node: newest is %d, this pgraft knows up to %d", c.Newest, core.NewestVersion)
 	}
 	return c.Trace.Validate()
 }

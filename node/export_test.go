@@ -1,5 +1,7 @@
 package node
 
+import "github.com/pgraft/pgraft/core"
+
 // RetainedFrom is the index that the log store keeps everything from; 0 = none.
 func (n *Node) RetainedFrom() uint64 {
 	n.mu.Lock()
@@ -19,4 +21,12 @@ func (n *Node) DiskHangs() bool {
 func (n *Node) Kill() error {
 	n.closing.Do(func() { n.closed = n.end() })
 	return n.closed
+}
+
+// FailOver has the node carry out what package failover decides.
+func (n *Node) FailOver() {
+	n.mu.Lock()
+	r := n.run
+	n.mu.Unlock()
+	r.Failover(core.FailoverOutput{})
 }

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -38,6 +39,13 @@ func (r *runner) Publish(s core.Status, leaseEnd int64) {
 	}
 	r.n.publish(r, st)
 }
+
+// ErrFailover says that package failover decided, and that nobody carries that out.
+var ErrFailover = errors.New("node: failover is on in the core, and this build carries out none of its orders")
+
+// Failover ends a node that takes part in failover: Config.core turns it on nowhere, and
+// what is decided must not be lost in silence.
+func (r *runner) Failover(core.FailoverOutput) { r.n.fail(ErrFailover) }
 
 // RecordInput and RecordOutput make it a core.Recorder.
 func (r *runner) RecordInput(in core.Input)    { r.n.rec.Input(in) }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -39,6 +40,11 @@ func (n *node) Publish(s core.Status, leaseEnd int64) {
 	if leaseEnd > 0 {
 		n.w.checks.leased(n)
 	}
+}
+
+// Failover: no node of the simulator has it on.
+func (n *node) Failover(core.FailoverOutput) {
+	panic(fmt.Sprintf("sim: package failover decides for %v, which takes no part in it", n))
 }
 
 // holdsLease is is_leader(), as a backend of the node reads it.

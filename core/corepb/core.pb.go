@@ -336,6 +336,8 @@ type Envelope struct {
 	//	*Envelope_TableStateRequest
 	//	*Envelope_TableState
 	//	*Envelope_LostData
+	//	*Envelope_FailoverTold
+	//	*Envelope_FailoverEntry
 	Body         isEnvelope_Body `protobuf_oneof:"body"`
 	LeaseRound   *LeaseRound     `protobuf:"bytes,10,opt,name=lease_round,json=leaseRound,proto3" json:"lease_round,omitempty"`       // beside a MsgHeartbeat
 	LeasePromise *LeasePromise   `protobuf:"bytes,11,opt,name=lease_promise,json=leasePromise,proto3" json:"lease_promise,omitempty"` // beside a MsgHeartbeatResp
@@ -515,6 +517,24 @@ func (x *Envelope) GetLostData() *LostData {
 	return nil
 }
 
+func (x *Envelope) GetFailoverTold() *FailoverTold {
+	if x != nil {
+		if x, ok := x.Body.(*Envelope_FailoverTold); ok {
+			return x.FailoverTold
+		}
+	}
+	return nil
+}
+
+func (x *Envelope) GetFailoverEntry() []byte {
+	if x != nil {
+		if x, ok := x.Body.(*Envelope_FailoverEntry); ok {
+			return x.FailoverEntry
+		}
+	}
+	return nil
+}
+
 func (x *Envelope) GetLeaseRound() *LeaseRound {
 	if x != nil {
 		return x.LeaseRound
@@ -600,6 +620,16 @@ type Envelope_LostData struct {
 	LostData *LostData `protobuf:"bytes,20,opt,name=lost_data,json=lostData,proto3,oneof"`
 }
 
+type Envelope_FailoverTold struct {
+	// Of package core/failover, from its cluster version on: what the sender tells the
+	// other members, and an entry (a FailoverEntry) for the leader to append.
+	FailoverTold *FailoverTold `protobuf:"bytes,22,opt,name=failover_told,json=failoverTold,proto3,oneof"`
+}
+
+type Envelope_FailoverEntry struct {
+	FailoverEntry []byte `protobuf:"bytes,23,opt,name=failover_entry,json=failoverEntry,proto3,oneof"`
+}
+
 func (*Envelope_Raft) isEnvelope_Body() {}
 
 func (*Envelope_Forward) isEnvelope_Body() {}
@@ -625,6 +655,10 @@ func (*Envelope_TableStateRequest) isEnvelope_Body() {}
 func (*Envelope_TableState) isEnvelope_Body() {}
 
 func (*Envelope_LostData) isEnvelope_Body() {}
+
+func (*Envelope_FailoverTold) isEnvelope_Body() {}
+
+func (*Envelope_FailoverEntry) isEnvelope_Body() {}
 
 // KnownCommit says that the entry of that index and term is committed.
 type KnownCommit struct {
@@ -1912,6 +1946,10 @@ type Input struct {
 	//	*Input_Batch_
 	//	*Input_Stop_
 	//	*Input_PeerClosed_
+	//	*Input_FailoverServer
+	//	*Input_FailoverPort_
+	//	*Input_FailoverCompared_
+	//	*Input_ProposeFailover_
 	Body          isInput_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2179,6 +2217,42 @@ func (x *Input) GetPeerClosed() *Input_PeerClosed {
 	return nil
 }
 
+func (x *Input) GetFailoverServer() *FailoverServer {
+	if x != nil {
+		if x, ok := x.Body.(*Input_FailoverServer); ok {
+			return x.FailoverServer
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetFailoverPort() *Input_FailoverPort {
+	if x != nil {
+		if x, ok := x.Body.(*Input_FailoverPort_); ok {
+			return x.FailoverPort
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetFailoverCompared() *Input_FailoverCompared {
+	if x != nil {
+		if x, ok := x.Body.(*Input_FailoverCompared_); ok {
+			return x.FailoverCompared
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetProposeFailover() *Input_ProposeFailover {
+	if x != nil {
+		if x, ok := x.Body.(*Input_ProposeFailover_); ok {
+			return x.ProposeFailover
+		}
+	}
+	return nil
+}
+
 type isInput_Body interface {
 	isInput_Body()
 }
@@ -2283,6 +2357,22 @@ type Input_PeerClosed_ struct {
 	PeerClosed *Input_PeerClosed `protobuf:"bytes,29,opt,name=peer_closed,json=peerClosed,proto3,oneof"`
 }
 
+type Input_FailoverServer struct {
+	FailoverServer *FailoverServer `protobuf:"bytes,30,opt,name=failover_server,json=failoverServer,proto3,oneof"`
+}
+
+type Input_FailoverPort_ struct {
+	FailoverPort *Input_FailoverPort `protobuf:"bytes,31,opt,name=failover_port,json=failoverPort,proto3,oneof"`
+}
+
+type Input_FailoverCompared_ struct {
+	FailoverCompared *Input_FailoverCompared `protobuf:"bytes,32,opt,name=failover_compared,json=failoverCompared,proto3,oneof"`
+}
+
+type Input_ProposeFailover_ struct {
+	ProposeFailover *Input_ProposeFailover `protobuf:"bytes,33,opt,name=propose_failover,json=proposeFailover,proto3,oneof"`
+}
+
 func (*Input_Tick_) isInput_Body() {}
 
 func (*Input_Receive_) isInput_Body() {}
@@ -2332,6 +2422,14 @@ func (*Input_Batch_) isInput_Body() {}
 func (*Input_Stop_) isInput_Body() {}
 
 func (*Input_PeerClosed_) isInput_Body() {}
+
+func (*Input_FailoverServer) isInput_Body() {}
+
+func (*Input_FailoverPort_) isInput_Body() {}
+
+func (*Input_FailoverCompared_) isInput_Body() {}
+
+func (*Input_ProposeFailover_) isInput_Body() {}
 
 // LogEntry is a log entry as a log store holds it. Its fields are those of a
 // raftpb.Entry.
@@ -4086,13 +4184,209 @@ func (x *Input_Batch) GetInputs() []*Input {
 	return nil
 }
 
+type Input_FailoverPort struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Member        uint64                 `protobuf:"varint,1,opt,name=member,proto3" json:"member,omitempty"`
+	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Answers       bool                   `protobuf:"varint,3,opt,name=answers,proto3" json:"answers,omitempty"`
+	Refuses       bool                   `protobuf:"varint,4,opt,name=refuses,proto3" json:"refuses,omitempty"`
+	Reset_        bool                   `protobuf:"varint,5,opt,name=reset,proto3" json:"reset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_FailoverPort) Reset() {
+	*x = Input_FailoverPort{}
+	mi := &file_core_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_FailoverPort) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_FailoverPort) ProtoMessage() {}
+
+func (x *Input_FailoverPort) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_FailoverPort.ProtoReflect.Descriptor instead.
+func (*Input_FailoverPort) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{19, 25}
+}
+
+func (x *Input_FailoverPort) GetMember() uint64 {
+	if x != nil {
+		return x.Member
+	}
+	return 0
+}
+
+func (x *Input_FailoverPort) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Input_FailoverPort) GetAnswers() bool {
+	if x != nil {
+		return x.Answers
+	}
+	return false
+}
+
+func (x *Input_FailoverPort) GetRefuses() bool {
+	if x != nil {
+		return x.Refuses
+	}
+	return false
+}
+
+func (x *Input_FailoverPort) GetReset_() bool {
+	if x != nil {
+		return x.Reset_
+	}
+	return false
+}
+
+type Input_FailoverCompared struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Member        uint64                 `protobuf:"varint,1,opt,name=member,proto3" json:"member,omitempty"`
+	Boot          uint64                 `protobuf:"varint,2,opt,name=boot,proto3" json:"boot,omitempty"`
+	Have          bool                   `protobuf:"varint,3,opt,name=have,proto3" json:"have,omitempty"`
+	Equal         bool                   `protobuf:"varint,4,opt,name=equal,proto3" json:"equal,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_FailoverCompared) Reset() {
+	*x = Input_FailoverCompared{}
+	mi := &file_core_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_FailoverCompared) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_FailoverCompared) ProtoMessage() {}
+
+func (x *Input_FailoverCompared) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_FailoverCompared.ProtoReflect.Descriptor instead.
+func (*Input_FailoverCompared) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{19, 26}
+}
+
+func (x *Input_FailoverCompared) GetMember() uint64 {
+	if x != nil {
+		return x.Member
+	}
+	return 0
+}
+
+func (x *Input_FailoverCompared) GetBoot() uint64 {
+	if x != nil {
+		return x.Boot
+	}
+	return 0
+}
+
+func (x *Input_FailoverCompared) GetHave() bool {
+	if x != nil {
+		return x.Have
+	}
+	return false
+}
+
+func (x *Input_FailoverCompared) GetEqual() bool {
+	if x != nil {
+		return x.Equal
+	}
+	return false
+}
+
+type Input_ProposeFailover struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Entry         []byte                 `protobuf:"bytes,2,opt,name=entry,proto3" json:"entry,omitempty"` // a FailoverEntry
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_ProposeFailover) Reset() {
+	*x = Input_ProposeFailover{}
+	mi := &file_core_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_ProposeFailover) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_ProposeFailover) ProtoMessage() {}
+
+func (x *Input_ProposeFailover) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_ProposeFailover.ProtoReflect.Descriptor instead.
+func (*Input_ProposeFailover) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{19, 27}
+}
+
+func (x *Input_ProposeFailover) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Input_ProposeFailover) GetEntry() []byte {
+	if x != nil {
+		return x.Entry
+	}
+	return nil
+}
+
 var File_core_proto protoreflect.FileDescriptor
 
 const file_core_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
-	"core.proto\x12\vpgraft.core\x1a\n" +
-	"raft.proto\"\xf6\a\n" +
+	"core.proto\x12\vpgraft.core\x1a\x0efailover.proto\x1a\n" +
+	"raft.proto\"\xe1\b\n" +
 	"\bEnvelope\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\x04R\x02to\x12%\n" +
@@ -4111,7 +4405,9 @@ const file_core_proto_rawDesc = "" +
 	"\x13table_state_request\x18\x10 \x01(\v2\x1e.pgraft.core.TableStateRequestH\x00R\x11tableStateRequest\x12:\n" +
 	"\vtable_state\x18\x11 \x01(\v2\x17.pgraft.core.TableStateH\x00R\n" +
 	"tableState\x124\n" +
-	"\tlost_data\x18\x14 \x01(\v2\x15.pgraft.core.LostDataH\x00R\blostData\x128\n" +
+	"\tlost_data\x18\x14 \x01(\v2\x15.pgraft.core.LostDataH\x00R\blostData\x12@\n" +
+	"\rfailover_told\x18\x16 \x01(\v2\x19.pgraft.core.FailoverToldH\x00R\ffailoverTold\x12'\n" +
+	"\x0efailover_entry\x18\x17 \x01(\fH\x00R\rfailoverEntry\x128\n" +
 	"\vlease_round\x18\n" +
 	" \x01(\v2\x17.pgraft.core.LeaseRoundR\n" +
 	"leaseRound\x12>\n" +
@@ -4237,7 +4533,7 @@ const file_core_proto_rawDesc = "" +
 	"\x06reason\x18\b \x01(\tR\x06reason\x12\x18\n" +
 	"\aprocess\x18\t \x01(\fR\aprocess\x12\x18\n" +
 	"\aaddress\x18\f \x01(\tR\aaddress\x12\x16\n" +
-	"\x06newest\x18\r \x01(\rR\x06newest\"\xf2\x17\n" +
+	"\x06newest\x18\r \x01(\rR\x06newest\"\xd3\x1c\n" +
 	"\x05Input\x12-\n" +
 	"\x04tick\x18\x01 \x01(\v2\x17.pgraft.core.Input.TickH\x00R\x04tick\x126\n" +
 	"\areceive\x18\x02 \x01(\v2\x1a.pgraft.core.Input.ReceiveH\x00R\areceive\x126\n" +
@@ -4267,7 +4563,11 @@ const file_core_proto_rawDesc = "" +
 	"\x05batch\x18\x1b \x01(\v2\x18.pgraft.core.Input.BatchH\x00R\x05batch\x12-\n" +
 	"\x04stop\x18\x1c \x01(\v2\x17.pgraft.core.Input.StopH\x00R\x04stop\x12@\n" +
 	"\vpeer_closed\x18\x1d \x01(\v2\x1d.pgraft.core.Input.PeerClosedH\x00R\n" +
-	"peerClosed\x1a\x06\n" +
+	"peerClosed\x12F\n" +
+	"\x0ffailover_server\x18\x1e \x01(\v2\x1b.pgraft.core.FailoverServerH\x00R\x0efailoverServer\x12F\n" +
+	"\rfailover_port\x18\x1f \x01(\v2\x1f.pgraft.core.Input.FailoverPortH\x00R\ffailoverPort\x12R\n" +
+	"\x11failover_compared\x18  \x01(\v2#.pgraft.core.Input.FailoverComparedH\x00R\x10failoverCompared\x12O\n" +
+	"\x10propose_failover\x18! \x01(\v2\".pgraft.core.Input.ProposeFailoverH\x00R\x0fproposeFailover\x1a\x06\n" +
 	"\x04Tick\x1a1\n" +
 	"\aReceive\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x12\n" +
@@ -4347,7 +4647,21 @@ const file_core_proto_rawDesc = "" +
 	"\x06ticket\x18\x01 \x01(\x04R\x06ticket\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x04R\x04size\x1a3\n" +
 	"\x05Batch\x12*\n" +
-	"\x06inputs\x18\x01 \x03(\v2\x12.pgraft.core.InputR\x06inputsB\x06\n" +
+	"\x06inputs\x18\x01 \x03(\v2\x12.pgraft.core.InputR\x06inputs\x1a\x86\x01\n" +
+	"\fFailoverPort\x12\x16\n" +
+	"\x06member\x18\x01 \x01(\x04R\x06member\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x18\n" +
+	"\aanswers\x18\x03 \x01(\bR\aanswers\x12\x18\n" +
+	"\arefuses\x18\x04 \x01(\bR\arefuses\x12\x14\n" +
+	"\x05reset\x18\x05 \x01(\bR\x05reset\x1ah\n" +
+	"\x10FailoverCompared\x12\x16\n" +
+	"\x06member\x18\x01 \x01(\x04R\x06member\x12\x12\n" +
+	"\x04boot\x18\x02 \x01(\x04R\x04boot\x12\x12\n" +
+	"\x04have\x18\x03 \x01(\bR\x04have\x12\x14\n" +
+	"\x05equal\x18\x04 \x01(\bR\x05equal\x1a7\n" +
+	"\x0fProposeFailover\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x14\n" +
+	"\x05entry\x18\x02 \x01(\fR\x05entryB\x06\n" +
 	"\x04body\"\\\n" +
 	"\bLogEntry\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\x04R\x04kind\x12\x12\n" +
@@ -4427,69 +4741,74 @@ func file_core_proto_rawDescGZIP() []byte {
 }
 
 var file_core_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 52)
+var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
 var file_core_proto_goTypes = []any{
-	(Alarm)(0),                    // 0: pgraft.core.Alarm
-	(Role)(0),                     // 1: pgraft.core.Role
-	(Refusal)(0),                  // 2: pgraft.core.Refusal
-	(ForwardReply_Verdict)(0),     // 3: pgraft.core.ForwardReply.Verdict
-	(MemberChange_Step)(0),        // 4: pgraft.core.MemberChange.Step
-	(*Envelope)(nil),              // 5: pgraft.core.Envelope
-	(*KnownCommit)(nil),           // 6: pgraft.core.KnownCommit
-	(*LeaseRound)(nil),            // 7: pgraft.core.LeaseRound
-	(*Contact)(nil),               // 8: pgraft.core.Contact
-	(*LeasePromise)(nil),          // 9: pgraft.core.LeasePromise
-	(*Forward)(nil),               // 10: pgraft.core.Forward
-	(*ForwardReply)(nil),          // 11: pgraft.core.ForwardReply
-	(*Removed)(nil),               // 12: pgraft.core.Removed
-	(*LostData)(nil),              // 13: pgraft.core.LostData
-	(*RemoveMe)(nil),              // 14: pgraft.core.RemoveMe
-	(*ReadRequest)(nil),           // 15: pgraft.core.ReadRequest
-	(*ReadReply)(nil),             // 16: pgraft.core.ReadReply
-	(*Command)(nil),               // 17: pgraft.core.Command
-	(*Member)(nil),                // 18: pgraft.core.Member
-	(*MemberChange)(nil),          // 19: pgraft.core.MemberChange
-	(*State)(nil),                 // 20: pgraft.core.State
-	(*Request)(nil),               // 21: pgraft.core.Request
-	(*Hello)(nil),                 // 22: pgraft.core.Hello
-	(*Welcome)(nil),               // 23: pgraft.core.Welcome
-	(*Input)(nil),                 // 24: pgraft.core.Input
-	(*LogEntry)(nil),              // 25: pgraft.core.LogEntry
-	(*HistoryRequest)(nil),        // 26: pgraft.core.HistoryRequest
-	(*History)(nil),               // 27: pgraft.core.History
-	(*HistoryEntry)(nil),          // 28: pgraft.core.HistoryEntry
-	(*ApplyNeeds)(nil),            // 29: pgraft.core.ApplyNeeds
-	(*TableStateRequest)(nil),     // 30: pgraft.core.TableStateRequest
-	(*TableState)(nil),            // 31: pgraft.core.TableState
-	(*Input_Tick)(nil),            // 32: pgraft.core.Input.Tick
-	(*Input_Receive)(nil),         // 33: pgraft.core.Input.Receive
-	(*Input_Propose)(nil),         // 34: pgraft.core.Input.Propose
-	(*Input_AddNode)(nil),         // 35: pgraft.core.Input.AddNode
-	(*Input_RemoveNode)(nil),      // 36: pgraft.core.Input.RemoveNode
-	(*Input_ReplaceNode)(nil),     // 37: pgraft.core.Input.ReplaceNode
-	(*Input_TransferLeader)(nil),  // 38: pgraft.core.Input.TransferLeader
-	(*Input_ReadBarrier)(nil),     // 39: pgraft.core.Input.ReadBarrier
-	(*Input_ConfirmLeader)(nil),   // 40: pgraft.core.Input.ConfirmLeader
-	(*Input_WaitApplied)(nil),     // 41: pgraft.core.Input.WaitApplied
-	(*Input_Cancel)(nil),          // 42: pgraft.core.Input.Cancel
-	(*Input_Persisted)(nil),       // 43: pgraft.core.Input.Persisted
-	(*Input_Applied)(nil),         // 44: pgraft.core.Input.Applied
-	(*Input_PeerUnreachable)(nil), // 45: pgraft.core.Input.PeerUnreachable
-	(*Input_SnapshotSent)(nil),    // 46: pgraft.core.Input.SnapshotSent
-	(*Input_PeerClosed)(nil),      // 47: pgraft.core.Input.PeerClosed
-	(*Input_RemovedByPeer)(nil),   // 48: pgraft.core.Input.RemovedByPeer
-	(*Input_Stop)(nil),            // 49: pgraft.core.Input.Stop
-	(*Input_DiskFull)(nil),        // 50: pgraft.core.Input.DiskFull
-	(*Input_Needs)(nil),           // 51: pgraft.core.Input.Needs
-	(*Input_FetchHistory)(nil),    // 52: pgraft.core.Input.FetchHistory
-	(*Input_HistoryRead)(nil),     // 53: pgraft.core.Input.HistoryRead
-	(*Input_FetchState)(nil),      // 54: pgraft.core.Input.FetchState
-	(*Input_Exported)(nil),        // 55: pgraft.core.Input.Exported
-	(*Input_Batch)(nil),           // 56: pgraft.core.Input.Batch
-	(*raftpb.Message)(nil),        // 57: raftpb.Message
+	(Alarm)(0),                     // 0: pgraft.core.Alarm
+	(Role)(0),                      // 1: pgraft.core.Role
+	(Refusal)(0),                   // 2: pgraft.core.Refusal
+	(ForwardReply_Verdict)(0),      // 3: pgraft.core.ForwardReply.Verdict
+	(MemberChange_Step)(0),         // 4: pgraft.core.MemberChange.Step
+	(*Envelope)(nil),               // 5: pgraft.core.Envelope
+	(*KnownCommit)(nil),            // 6: pgraft.core.KnownCommit
+	(*LeaseRound)(nil),             // 7: pgraft.core.LeaseRound
+	(*Contact)(nil),                // 8: pgraft.core.Contact
+	(*LeasePromise)(nil),           // 9: pgraft.core.LeasePromise
+	(*Forward)(nil),                // 10: pgraft.core.Forward
+	(*ForwardReply)(nil),           // 11: pgraft.core.ForwardReply
+	(*Removed)(nil),                // 12: pgraft.core.Removed
+	(*LostData)(nil),               // 13: pgraft.core.LostData
+	(*RemoveMe)(nil),               // 14: pgraft.core.RemoveMe
+	(*ReadRequest)(nil),            // 15: pgraft.core.ReadRequest
+	(*ReadReply)(nil),              // 16: pgraft.core.ReadReply
+	(*Command)(nil),                // 17: pgraft.core.Command
+	(*Member)(nil),                 // 18: pgraft.core.Member
+	(*MemberChange)(nil),           // 19: pgraft.core.MemberChange
+	(*State)(nil),                  // 20: pgraft.core.State
+	(*Request)(nil),                // 21: pgraft.core.Request
+	(*Hello)(nil),                  // 22: pgraft.core.Hello
+	(*Welcome)(nil),                // 23: pgraft.core.Welcome
+	(*Input)(nil),                  // 24: pgraft.core.Input
+	(*LogEntry)(nil),               // 25: pgraft.core.LogEntry
+	(*HistoryRequest)(nil),         // 26: pgraft.core.HistoryRequest
+	(*History)(nil),                // 27: pgraft.core.History
+	(*HistoryEntry)(nil),           // 28: pgraft.core.HistoryEntry
+	(*ApplyNeeds)(nil),             // 29: pgraft.core.ApplyNeeds
+	(*TableStateRequest)(nil),      // 30: pgraft.core.TableStateRequest
+	(*TableState)(nil),             // 31: pgraft.core.TableState
+	(*Input_Tick)(nil),             // 32: pgraft.core.Input.Tick
+	(*Input_Receive)(nil),          // 33: pgraft.core.Input.Receive
+	(*Input_Propose)(nil),          // 34: pgraft.core.Input.Propose
+	(*Input_AddNode)(nil),          // 35: pgraft.core.Input.AddNode
+	(*Input_RemoveNode)(nil),       // 36: pgraft.core.Input.RemoveNode
+	(*Input_ReplaceNode)(nil),      // 37: pgraft.core.Input.ReplaceNode
+	(*Input_TransferLeader)(nil),   // 38: pgraft.core.Input.TransferLeader
+	(*Input_ReadBarrier)(nil),      // 39: pgraft.core.Input.ReadBarrier
+	(*Input_ConfirmLeader)(nil),    // 40: pgraft.core.Input.ConfirmLeader
+	(*Input_WaitApplied)(nil),      // 41: pgraft.core.Input.WaitApplied
+	(*Input_Cancel)(nil),           // 42: pgraft.core.Input.Cancel
+	(*Input_Persisted)(nil),        // 43: pgraft.core.Input.Persisted
+	(*Input_Applied)(nil),          // 44: pgraft.core.Input.Applied
+	(*Input_PeerUnreachable)(nil),  // 45: pgraft.core.Input.PeerUnreachable
+	(*Input_SnapshotSent)(nil),     // 46: pgraft.core.Input.SnapshotSent
+	(*Input_PeerClosed)(nil),       // 47: pgraft.core.Input.PeerClosed
+	(*Input_RemovedByPeer)(nil),    // 48: pgraft.core.Input.RemovedByPeer
+	(*Input_Stop)(nil),             // 49: pgraft.core.Input.Stop
+	(*Input_DiskFull)(nil),         // 50: pgraft.core.Input.DiskFull
+	(*Input_Needs)(nil),            // 51: pgraft.core.Input.Needs
+	(*Input_FetchHistory)(nil),     // 52: pgraft.core.Input.FetchHistory
+	(*Input_HistoryRead)(nil),      // 53: pgraft.core.Input.HistoryRead
+	(*Input_FetchState)(nil),       // 54: pgraft.core.Input.FetchState
+	(*Input_Exported)(nil),         // 55: pgraft.core.Input.Exported
+	(*Input_Batch)(nil),            // 56: pgraft.core.Input.Batch
+	(*Input_FailoverPort)(nil),     // 57: pgraft.core.Input.FailoverPort
+	(*Input_FailoverCompared)(nil), // 58: pgraft.core.Input.FailoverCompared
+	(*Input_ProposeFailover)(nil),  // 59: pgraft.core.Input.ProposeFailover
+	(*raftpb.Message)(nil),         // 60: raftpb.Message
+	(*FailoverTold)(nil),           // 61: pgraft.core.FailoverTold
+	(*FailoverServer)(nil),         // 62: pgraft.core.FailoverServer
 }
 var file_core_proto_depIdxs = []int32{
-	57, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
+	60, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
 	10, // 1: pgraft.core.Envelope.forward:type_name -> pgraft.core.Forward
 	11, // 2: pgraft.core.Envelope.forward_reply:type_name -> pgraft.core.ForwardReply
 	12, // 3: pgraft.core.Envelope.removed:type_name -> pgraft.core.Removed
@@ -4502,56 +4821,61 @@ var file_core_proto_depIdxs = []int32{
 	30, // 10: pgraft.core.Envelope.table_state_request:type_name -> pgraft.core.TableStateRequest
 	31, // 11: pgraft.core.Envelope.table_state:type_name -> pgraft.core.TableState
 	13, // 12: pgraft.core.Envelope.lost_data:type_name -> pgraft.core.LostData
-	7,  // 13: pgraft.core.Envelope.lease_round:type_name -> pgraft.core.LeaseRound
-	9,  // 14: pgraft.core.Envelope.lease_promise:type_name -> pgraft.core.LeasePromise
-	6,  // 15: pgraft.core.Envelope.known_commit:type_name -> pgraft.core.KnownCommit
-	8,  // 16: pgraft.core.LeaseRound.contacts:type_name -> pgraft.core.Contact
-	0,  // 17: pgraft.core.Contact.alarm:type_name -> pgraft.core.Alarm
-	0,  // 18: pgraft.core.LeasePromise.alarm:type_name -> pgraft.core.Alarm
-	17, // 19: pgraft.core.Forward.command:type_name -> pgraft.core.Command
-	17, // 20: pgraft.core.Forward.more:type_name -> pgraft.core.Command
-	3,  // 21: pgraft.core.ForwardReply.verdict:type_name -> pgraft.core.ForwardReply.Verdict
-	11, // 22: pgraft.core.ForwardReply.more:type_name -> pgraft.core.ForwardReply
-	1,  // 23: pgraft.core.Member.role:type_name -> pgraft.core.Role
-	4,  // 24: pgraft.core.MemberChange.step:type_name -> pgraft.core.MemberChange.Step
-	18, // 25: pgraft.core.MemberChange.member:type_name -> pgraft.core.Member
-	18, // 26: pgraft.core.State.members:type_name -> pgraft.core.Member
-	21, // 27: pgraft.core.State.requests:type_name -> pgraft.core.Request
-	2,  // 28: pgraft.core.Welcome.refusal:type_name -> pgraft.core.Refusal
-	32, // 29: pgraft.core.Input.tick:type_name -> pgraft.core.Input.Tick
-	33, // 30: pgraft.core.Input.receive:type_name -> pgraft.core.Input.Receive
-	34, // 31: pgraft.core.Input.propose:type_name -> pgraft.core.Input.Propose
-	35, // 32: pgraft.core.Input.add_node:type_name -> pgraft.core.Input.AddNode
-	36, // 33: pgraft.core.Input.remove_node:type_name -> pgraft.core.Input.RemoveNode
-	37, // 34: pgraft.core.Input.replace_node:type_name -> pgraft.core.Input.ReplaceNode
-	38, // 35: pgraft.core.Input.transfer_leader:type_name -> pgraft.core.Input.TransferLeader
-	39, // 36: pgraft.core.Input.read_barrier:type_name -> pgraft.core.Input.ReadBarrier
-	40, // 37: pgraft.core.Input.confirm_leader:type_name -> pgraft.core.Input.ConfirmLeader
-	41, // 38: pgraft.core.Input.wait_applied:type_name -> pgraft.core.Input.WaitApplied
-	42, // 39: pgraft.core.Input.cancel:type_name -> pgraft.core.Input.Cancel
-	43, // 40: pgraft.core.Input.persisted:type_name -> pgraft.core.Input.Persisted
-	44, // 41: pgraft.core.Input.applied:type_name -> pgraft.core.Input.Applied
-	45, // 42: pgraft.core.Input.peer_unreachable:type_name -> pgraft.core.Input.PeerUnreachable
-	46, // 43: pgraft.core.Input.snapshot_sent:type_name -> pgraft.core.Input.SnapshotSent
-	48, // 44: pgraft.core.Input.removed_by_peer:type_name -> pgraft.core.Input.RemovedByPeer
-	50, // 45: pgraft.core.Input.disk_full:type_name -> pgraft.core.Input.DiskFull
-	51, // 46: pgraft.core.Input.needs:type_name -> pgraft.core.Input.Needs
-	52, // 47: pgraft.core.Input.fetch_history:type_name -> pgraft.core.Input.FetchHistory
-	53, // 48: pgraft.core.Input.history_read:type_name -> pgraft.core.Input.HistoryRead
-	54, // 49: pgraft.core.Input.fetch_state:type_name -> pgraft.core.Input.FetchState
-	55, // 50: pgraft.core.Input.exported:type_name -> pgraft.core.Input.Exported
-	56, // 51: pgraft.core.Input.batch:type_name -> pgraft.core.Input.Batch
-	49, // 52: pgraft.core.Input.stop:type_name -> pgraft.core.Input.Stop
-	47, // 53: pgraft.core.Input.peer_closed:type_name -> pgraft.core.Input.PeerClosed
-	28, // 54: pgraft.core.History.entries:type_name -> pgraft.core.HistoryEntry
-	25, // 55: pgraft.core.History.stored:type_name -> pgraft.core.LogEntry
-	25, // 56: pgraft.core.Input.HistoryRead.entries:type_name -> pgraft.core.LogEntry
-	24, // 57: pgraft.core.Input.Batch.inputs:type_name -> pgraft.core.Input
-	58, // [58:58] is the sub-list for method output_type
-	58, // [58:58] is the sub-list for method input_type
-	58, // [58:58] is the sub-list for extension type_name
-	58, // [58:58] is the sub-list for extension extendee
-	0,  // [0:58] is the sub-list for field type_name
+	61, // 13: pgraft.core.Envelope.failover_told:type_name -> pgraft.core.FailoverTold
+	7,  // 14: pgraft.core.Envelope.lease_round:type_name -> pgraft.core.LeaseRound
+	9,  // 15: pgraft.core.Envelope.lease_promise:type_name -> pgraft.core.LeasePromise
+	6,  // 16: pgraft.core.Envelope.known_commit:type_name -> pgraft.core.KnownCommit
+	8,  // 17: pgraft.core.LeaseRound.contacts:type_name -> pgraft.core.Contact
+	0,  // 18: pgraft.core.Contact.alarm:type_name -> pgraft.core.Alarm
+	0,  // 19: pgraft.core.LeasePromise.alarm:type_name -> pgraft.core.Alarm
+	17, // 20: pgraft.core.Forward.command:type_name -> pgraft.core.Command
+	17, // 21: pgraft.core.Forward.more:type_name -> pgraft.core.Command
+	3,  // 22: pgraft.core.ForwardReply.verdict:type_name -> pgraft.core.ForwardReply.Verdict
+	11, // 23: pgraft.core.ForwardReply.more:type_name -> pgraft.core.ForwardReply
+	1,  // 24: pgraft.core.Member.role:type_name -> pgraft.core.Role
+	4,  // 25: pgraft.core.MemberChange.step:type_name -> pgraft.core.MemberChange.Step
+	18, // 26: pgraft.core.MemberChange.member:type_name -> pgraft.core.Member
+	18, // 27: pgraft.core.State.members:type_name -> pgraft.core.Member
+	21, // 28: pgraft.core.State.requests:type_name -> pgraft.core.Request
+	2,  // 29: pgraft.core.Welcome.refusal:type_name -> pgraft.core.Refusal
+	32, // 30: pgraft.core.Input.tick:type_name -> pgraft.core.Input.Tick
+	33, // 31: pgraft.core.Input.receive:type_name -> pgraft.core.Input.Receive
+	34, // 32: pgraft.core.Input.propose:type_name -> pgraft.core.Input.Propose
+	35, // 33: pgraft.core.Input.add_node:type_name -> pgraft.core.Input.AddNode
+	36, // 34: pgraft.core.Input.remove_node:type_name -> pgraft.core.Input.RemoveNode
+	37, // 35: pgraft.core.Input.replace_node:type_name -> pgraft.core.Input.ReplaceNode
+	38, // 36: pgraft.core.Input.transfer_leader:type_name -> pgraft.core.Input.TransferLeader
+	39, // 37: pgraft.core.Input.read_barrier:type_name -> pgraft.core.Input.ReadBarrier
+	40, // 38: pgraft.core.Input.confirm_leader:type_name -> pgraft.core.Input.ConfirmLeader
+	41, // 39: pgraft.core.Input.wait_applied:type_name -> pgraft.core.Input.WaitApplied
+	42, // 40: pgraft.core.Input.cancel:type_name -> pgraft.core.Input.Cancel
+	43, // 41: pgraft.core.Input.persisted:type_name -> pgraft.core.Input.Persisted
+	44, // 42: pgraft.core.Input.applied:type_name -> pgraft.core.Input.Applied
+	45, // 43: pgraft.core.Input.peer_unreachable:type_name -> pgraft.core.Input.PeerUnreachable
+	46, // 44: pgraft.core.Input.snapshot_sent:type_name -> pgraft.core.Input.SnapshotSent
+	48, // 45: pgraft.core.Input.removed_by_peer:type_name -> pgraft.core.Input.RemovedByPeer
+	50, // 46: pgraft.core.Input.disk_full:type_name -> pgraft.core.Input.DiskFull
+	51, // 47: pgraft.core.Input.needs:type_name -> pgraft.core.Input.Needs
+	52, // 48: pgraft.core.Input.fetch_history:type_name -> pgraft.core.Input.FetchHistory
+	53, // 49: pgraft.core.Input.history_read:type_name -> pgraft.core.Input.HistoryRead
+	54, // 50: pgraft.core.Input.fetch_state:type_name -> pgraft.core.Input.FetchState
+	55, // 51: pgraft.core.Input.exported:type_name -> pgraft.core.Input.Exported
+	56, // 52: pgraft.core.Input.batch:type_name -> pgraft.core.Input.Batch
+	49, // 53: pgraft.core.Input.stop:type_name -> pgraft.core.Input.Stop
+	47, // 54: pgraft.core.Input.peer_closed:type_name -> pgraft.core.Input.PeerClosed
+	62, // 55: pgraft.core.Input.failover_server:type_name -> pgraft.core.FailoverServer
+	57, // 56: pgraft.core.Input.failover_port:type_name -> pgraft.core.Input.FailoverPort
+	58, // 57: pgraft.core.Input.failover_compared:type_name -> pgraft.core.Input.FailoverCompared
+	59, // 58: pgraft.core.Input.propose_failover:type_name -> pgraft.core.Input.ProposeFailover
+	28, // 59: pgraft.core.History.entries:type_name -> pgraft.core.HistoryEntry
+	25, // 60: pgraft.core.History.stored:type_name -> pgraft.core.LogEntry
+	25, // 61: pgraft.core.Input.HistoryRead.entries:type_name -> pgraft.core.LogEntry
+	24, // 62: pgraft.core.Input.Batch.inputs:type_name -> pgraft.core.Input
+	63, // [63:63] is the sub-list for method output_type
+	63, // [63:63] is the sub-list for method input_type
+	63, // [63:63] is the sub-list for extension type_name
+	63, // [63:63] is the sub-list for extension extendee
+	0,  // [0:63] is the sub-list for field type_name
 }
 
 func init() { file_core_proto_init() }
@@ -4559,6 +4883,7 @@ func file_core_proto_init() {
 	if File_core_proto != nil {
 		return
 	}
+	file_failover_proto_init()
 	file_core_proto_msgTypes[0].OneofWrappers = []any{
 		(*Envelope_Raft)(nil),
 		(*Envelope_Forward)(nil),
@@ -4573,6 +4898,8 @@ func file_core_proto_init() {
 		(*Envelope_TableStateRequest)(nil),
 		(*Envelope_TableState)(nil),
 		(*Envelope_LostData)(nil),
+		(*Envelope_FailoverTold)(nil),
+		(*Envelope_FailoverEntry)(nil),
 	}
 	file_core_proto_msgTypes[19].OneofWrappers = []any{
 		(*Input_Tick_)(nil),
@@ -4600,6 +4927,10 @@ func file_core_proto_init() {
 		(*Input_Batch_)(nil),
 		(*Input_Stop_)(nil),
 		(*Input_PeerClosed_)(nil),
+		(*Input_FailoverServer)(nil),
+		(*Input_FailoverPort_)(nil),
+		(*Input_FailoverCompared_)(nil),
+		(*Input_ProposeFailover_)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -4607,7 +4938,7 @@ func file_core_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_core_proto_rawDesc), len(file_core_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   52,
+			NumMessages:   55,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

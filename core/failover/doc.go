@@ -28,9 +28,10 @@
 // Core applies every committed entry of this package, in order, with the members as of
 // the entries before it; asks MayLeave as it applies a removal, a demotion or a
 // replacement, and does nothing where that refuses; and calls Forget for who is gone.
-// It calls Decide after each input and at each tick, appends Output.Append only as the
-// leader of that very term, and routes Output.Propose, of which any may be lost. It
-// tells Tells to every other member with each heartbeat interval. A boot number is
+// It calls Decide at each tick and after each input that changed what is looked at,
+// appends Output.Append only as the leader of that very term, and routes Output.Propose,
+// of which any may be lost. It tells Tells to every other member with each heartbeat
+// interval. A boot number is
 // raised, and durable, before New is called with it.
 //
 // # What its host owes

@@ -93,6 +93,35 @@ type Quarantine struct {
 // Clear ends a quarantine; an operator appends it, or a member whose data is new.
 type Clear struct{ Member uint64 }
 
+// Proposer is the member that proposes e of itself, through the leader; 0: members
+// propose no such entry.
+func Proposer(e Entry) uint64 {
+	switch e := e.(type) {
+	case Describe:
+		return e.Member
+	case Report:
+		return e.Member
+	case Forked:
+		return e.Member
+	case Open:
+		return e.Member
+	case Reopen:
+		return e.Member
+	case Quarantine:
+		return e.Member
+	}
+	return 0
+}
+
+// ByOperator says whether an operator may ask for e.
+func ByOperator(e Entry) bool {
+	switch e.(type) {
+	case Enable, Disable, Adjust, Quarantine, Clear:
+		return true
+	}
+	return false
+}
+
 func (Enable) entry()     {}
 func (Disable) entry()    {}
 func (Adjust) entry()     {}

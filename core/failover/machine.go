@@ -135,6 +135,11 @@ func New(cfg Config, boot, now uint64) *Machine {
 	return &Machine{cfg: cfg, boot: boot, start: now, reign: reign{since: now, good: now, setSeen: now}}
 }
 
+// SetTiming is for a replay with another configuration.
+func (m *Machine) SetTiming(tickMillis, electionTicks uint64) {
+	m.cfg.TickMillis, m.cfg.ElectionTicks = tickMillis, electionTicks
+}
+
 // Report takes what the host says of its server. It shares no memory with v.
 func (m *Machine) Report(v Server, now uint64) {
 	if !m.has || v.Replayed != m.server.Replayed {
@@ -245,8 +250,12 @@ func (m *Machine) lead(a Around, out *Output) {
 }
 
 // due says whether a proposal is to be made now, and notes that it is. One that may
-// be lost is made again after an election timeout, or in another term.
+// be lost is made again after an election timeout, or in another term. While nobody
+// leads it would be lost for sure.
 func (m *Machine) due(k kind, a Around) bool {
+	if a.Leader == 0 && !a.Leads {
+		return false
+	}
 	epoch := a.State.Epoch.Number
 	for i := range m.sent {
 		x := &m.sent[i]

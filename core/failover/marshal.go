@@ -10,7 +10,8 @@ import (
 )
 
 // Entries and the state as protobuf messages. What is read is checked for what Apply
-// rests on; whether an entry makes sense is decided there.
+// rests on; whether an entry makes sense is decided there. The texts of protobuf's own
+// errors differ from build to build, so none gets into what is said here.
 
 // marshal is the same on every machine. A message of these cannot fail.
 func marshal(m proto.Message) []byte {
@@ -62,8 +63,8 @@ func Marshal(e Entry) []byte {
 // kind that this build does not know.
 func Unmarshal(b []byte) (Entry, error) {
 	var m corepb.FailoverEntry
-	if err := proto.Unmarshal(b, &m); err != nil {
-		return nil, fmt.Errorf("failover: not an entry: %w", err)
+	if proto.Unmarshal(b, &m) != nil {
+		return nil, fmt.Errorf("failover: not an entry: %d bytes", len(b))
 	}
 	switch x := m.GetBody().(type) {
 	case *corepb.FailoverEntry_Enable_:
@@ -134,8 +135,8 @@ func (s *State) Marshal() []byte {
 // UnmarshalState reads what State.Marshal wrote.
 func UnmarshalState(b []byte) (State, error) {
 	var m corepb.FailoverState
-	if err := proto.Unmarshal(b, &m); err != nil {
-		return State{}, fmt.Errorf("failover: not a state: %w", err)
+	if proto.Unmarshal(b, &m) != nil {
+		return State{}, fmt.Errorf("failover: not a state: %d bytes", len(b))
 	}
 	e := m.GetEpoch()
 	s := State{System: m.GetSystem(), Mode: small[Mode](m.GetMode()), Settings: settingsFrom(m.GetSettings()), Timelines: m.GetTimelines(),

@@ -2,6 +2,7 @@ package failover
 
 import (
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -62,9 +63,14 @@ func (v *Server) Marshal() []byte {
 // UnmarshalServer reads Server.Marshal.
 func UnmarshalServer(b []byte) (Server, error) {
 	var m corepb.FailoverServer
-	if err := proto.Unmarshal(b, &m); err != nil {
-		return Server{}, fmt.Errorf("failover: not a server's report: %w", err)
+	if proto.Unmarshal(b, &m) != nil {
+		return Server{}, fmt.Errorf("failover: not a server's report: %d bytes", len(b))
 	}
+	return ServerFrom(&m)
+}
+
+// ServerFrom reads a report that is a message already. It shares no memory with m.
+func ServerFrom(m *corepb.FailoverServer) (Server, error) {
 	if m.GetDamage() >= uint32(quarantines) {
 		return Server{}, fmt.Errorf("failover: a server's report with damage %d", m.GetDamage())
 	}
@@ -73,7 +79,7 @@ func UnmarshalServer(b []byte) (Server, error) {
 		Damage: Quarantined(m.GetDamage()), Address: string(m.GetAddress()), Priority: m.GetPriority(), Sealed: m.GetSealed(),
 		History: branchesFrom(m.GetHistory()), End: m.GetEnd(), Noted: m.GetNoted(), JoinedOn: m.GetJoinedOn(), Record: recordFrom(m.GetRecord()),
 		Replayed: m.GetReplayed(), ReplayDone: m.GetReplayDone(), Streaming: m.GetStreaming(), Follows: tokenFrom(m.GetFollows()),
-		Flushed: m.GetFlushed(), Fork: m.GetFork(), Names: Names{Epoch: n.GetEpoch(), Boot: n.GetBoot(), W: n.GetW(), Members: n.GetMembers()}}
+		Flushed: m.GetFlushed(), Fork: m.GetFork(), Names: Names{Epoch: n.GetEpoch(), Boot: n.GetBoot(), W: n.GetW(), Members: slices.Clone(n.GetMembers())}}
 	for _, t := range n.GetTokens() {
 		v.Names.Tokens = append(v.Names.Tokens, tokenFrom(t))
 	}

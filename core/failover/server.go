@@ -95,8 +95,7 @@ type Sender struct {
 	Flushed uint64
 }
 
-// Told is what a member tells the leader with each promise, and a leader everyone
-// with each round.
+// Told is what a member tells every other one with each heartbeat interval.
 type Told struct {
 	Boot    uint64
 	Applied uint64 // index up to which the teller had applied the log

@@ -7,8 +7,7 @@ import (
 
 // What members tell, and what this node makes of it.
 
-// Tells is what this node tells with a promise, or with a round that it opens as
-// leader. It shares memory with the machine: it is to be encoded before the next input.
+// Tells is what this node tells the other members. It shares memory with the machine: it is to be encoded before the next input.
 func (m *Machine) Tells(a Around) Told {
 	t := Told{Boot: m.boot, Applied: a.Applied, Server: m.has, Announced: m.announced}
 	if m.has {

@@ -59,7 +59,8 @@
 // sums are over that.
 //
 // Format 3 has no newest version in its configurations, format 2 no cut, no Packed and
-// no bounds either. Both are read too.
+// no bounds either. Both are read too. A configuration that knows core.FailoverVersion
+// goes on with the node's part in failover.
 //
 // Redacted traces hold, in place of what users replicated, bytes of the same
 // length that its hash decides: of data that is cut, in place of what is left of

@@ -321,6 +321,10 @@ func config(k *checkpoint.Codec, g *core.Config, format uint64) {
 	if format != formatUnversioned {
 		checkpoint.Number(k, &g.Newest)
 	}
+	if g.Newest >= core.FailoverVersion { // no build wrote an older format that knew it
+		k.Uint(&g.Failover.Boot)
+		k.Uint(&g.Failover.SealMillis)
+	}
 }
 
 func hardState(k *checkpoint.Codec, h *core.HardState) {

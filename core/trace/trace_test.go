@@ -35,7 +35,11 @@ func run(t *rapid.T) []byte {
 
 func configs(t *rapid.T) core.Config {
 	u := rapid.Uint64()
-	return core.Config{
+	newest, part := uint32(0), core.FailoverConfig{}
+	if rapid.Bool().Draw(t, "failover") {
+		newest, part = core.FailoverVersion, core.FailoverConfig{Boot: u.Draw(t, "boot"), SealMillis: u.Draw(t, "seal")}
+	}
+	return core.Config{Newest: newest, Failover: part,
 		Identity: core.Identity{ClusterID: rapid.String().Draw(t, "cluster"), NodeID: rapid.Uint32().Draw(t, "node"),
 			ReplicaUUID: uuids(t), ClusterUUID: uuids(t), RaftID: u.Draw(t, "raft"), Removed: rapid.Bool().Draw(t, "removed")},
 		TickMillis: u.Draw(t, "tick"), ElectionTicks: rapid.Int().Draw(t, "election"), HeartbeatTicks: rapid.Int().Draw(t, "heartbeat"),

@@ -86,6 +86,7 @@ func (h *host) RecordInput(in core.Input) { h.rec.Input(in) }
 func (h *host) RecordOutput(out core.Output) { h.rec.Output(out) }
 
 func (h *host) Clock() *core.Clock         { return nil }
+func (*host) Failover(core.FailoverOutput) { panic("failover is on nowhere") }
 func (h *host) Publish(core.Status, int64) {}
 func (h *host) Removed()                   {}
 

@@ -25,6 +25,7 @@ type lone struct {
 func (l *lone) RecordInput(in core.Input)    { l.rec.Input(int64(l.rec.Seq())*1e6, in) }
 func (l *lone) RecordOutput(out core.Output) { l.rec.Output(out) }
 func (l *lone) Clock() *core.Clock           { return nil }
+func (*lone) Failover(core.FailoverOutput)   { panic("failover is on nowhere") }
 func (l *lone) Publish(core.Status, int64)   {}
 func (l *lone) Removed()                     {}
 func (l *lone) Send(core.Send)               {}

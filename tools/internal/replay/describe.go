@@ -64,6 +64,8 @@ func Describe(in core.Input) string {
 		return fmt.Sprintf("AddNode %d: node %d at %s:%d", in.ID, in.NodeID, in.Address, in.Port)
 	case core.HistoryRead:
 		return fmt.Sprintf("HistoryRead %d: %d entries, the log begins at %d, failed %v", in.Ticket, len(in.Entries), in.First, in.Failed)
+	case core.FailoverServer, core.FailoverPort, core.FailoverCompared, core.ProposeFailover:
+		return failoverInput(in)
 	case core.ReplaceNode:
 		return fmt.Sprintf("ReplaceNode %d: node %d by node %d at %s:%d", in.ID, in.OldNodeID, in.NodeID, in.Address, in.Port)
 	}
@@ -129,6 +131,8 @@ func Message(data []byte) string {
 		s = fmt.Sprintf("TableStateRequest for %x at %d", b.TableStateRequest.GetTicket(), b.TableStateRequest.GetOffset())
 	case *corepb.Envelope_TableState:
 		s = fmt.Sprintf("TableState %x at %d, %d bytes of %d", b.TableState.GetTicket(), b.TableState.GetOffset(), len(b.TableState.GetData()), b.TableState.GetTotal())
+	case *corepb.Envelope_FailoverTold, *corepb.Envelope_FailoverEntry:
+		s = failoverMessage(&env)
 	default:
 		s = strings.TrimPrefix(fmt.Sprintf("%T", env.GetBody()), "*corepb.Envelope_")
 	}
@@ -203,6 +207,9 @@ func Outputs(out core.Output) (l []string) {
 		add("members changed")
 	}
 	for _, text := range Retained(out.Retain) {
+		add("%s", text)
+	}
+	for _, text := range FailedOver(out.Failover) {
 		add("%s", text)
 	}
 	return l

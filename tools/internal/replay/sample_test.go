@@ -135,6 +135,7 @@ func (n *sampleNode) RecordOutput(out core.Output) {
 }
 
 func (n *sampleNode) Clock() *core.Clock          { return nil }
+func (*sampleNode) Failover(core.FailoverOutput)  { panic("failover is on nowhere") }
 func (n *sampleNode) Publish(core.Status, int64)  {}
 func (n *sampleNode) Removed()                    {}
 func (n *sampleNode) Reply(core.Reply)            {}

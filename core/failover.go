@@ -1,0 +1,304 @@
+package core
+
+import (
+	"fmt"
+	"slices"
+
+	"go.etcd.io/raft/v3"
+	pb "go.etcd.io/raft/v3/raftpb"
+
+	"github.com/pgraft/pgraft/core/checkpoint"
+	"github.com/pgraft/pgraft/core/corepb"
+	"github.com/pgraft/pgraft/core/failover"
+)
+
+// How package failover is driven: its machine gets the members, the ticks, what the
+// host says and what the other members tell; its proposals go into the log, and what it
+// decides goes to the host. From the cluster version on that knows it, and only on a
+// node that takes part. Its replicated half is a part of the state machine, on all
+// nodes: see failover_state.go.
+
+// maxFailoverCalls bounds the open ProposeFailover of this node.
+const maxFailoverCalls = 16
+
+// failing is what the core keeps for that; empty on a node that takes no part.
+type failing struct {
+	machine *failover.Machine // nil: this node takes no part
+	// changed says that what the machine looks at has changed since it decided last,
+	// beside what is in seen.
+	changed bool
+	seen    failoverSeen
+	current bool // the read of the log that this start began with has ended
+	tells   bool // it is time to tell the others
+	calls   []failoverCall
+}
+
+// failoverSeen is what else had been so when the machine decided last.
+type failoverSeen struct {
+	term, lead            uint64
+	leads, lease, current bool
+}
+
+// failoverCall is a ProposeFailover whose entry is in this node's log.
+type failoverCall struct {
+	id uint64
+	at place
+}
+
+func (c *Core) startFailover() {
+	f := c.cfg.Failover
+	if f.Boot == 0 {
+		return
+	}
+	c.failing.machine = failover.New(failover.Config{Self: c.self, TickMillis: c.cfg.TickMillis,
+		ElectionTicks: uint64(c.cfg.ElectionTicks), SealMillis: f.SealMillis}, f.Boot, c.now)
+	c.failing.changed = true
+	c.reads.open = append(c.reads.open, &read{id: nobody, kind: readFailover})
+}
+
+// failoverMachine is for an input that only a node with failover gets.
+func (c *Core) failoverMachine(in Input) *failover.Machine {
+	if c.failing.machine == nil {
+		panic(fmt.Sprintf("%T, and this node takes no part in failover", in))
+	}
+	c.failing.changed = true
+	return c.failing.machine
+}
+
+// failsOver says whether the machine decides and tells. A node that is no member any
+// more has no say; one that lost acknowledged data may hold another state than the
+// cluster's.
+func (c *Core) failsOver() bool {
+	return c.failing.machine != nil && c.members.Version >= FailoverVersion && !c.removed && !c.lost
+}
+
+// decideFailover ends a step: the machine decides, if there is anything new for it to
+// look at. What it appends may be committed at once, so it looks again.
+func (c *Core) decideFailover() {
+	if !c.failsOver() {
+		return
+	}
+	for c.failing.changed || c.failing.seen != c.failoverSeen() {
+		c.failing.changed, c.failing.seen = false, c.failoverSeen()
+		a := c.failoverAround()
+		out := c.failing.machine.Decide(a)
+		c.carryOut(&out)
+		c.out.Failover = &FailoverOutput{Shared: out.Shared, Orders: out.Orders, Why: out.Why, Nobody: out.Nobody}
+		c.settle()
+	}
+	if c.failing.tells {
+		c.failing.tells = false
+		c.tellFailover()
+	}
+}
+
+// carryOut does what a decision says of the log, and of leadership.
+func (c *Core) carryOut(out *failover.Output) {
+	if out.Append != nil {
+		if _, ok := c.appendFailover(out.Append); !ok {
+			c.failing.machine.Refused()
+		}
+	}
+	for _, e := range out.Propose {
+		if c.role == raft.StateLeader {
+			c.appendFailover(e) // or else it comes again
+		} else if c.lead != 0 {
+			c.send(&corepb.Envelope{To: c.lead, Body: &corepb.Envelope_FailoverEntry{FailoverEntry: failover.Marshal(e)}})
+		}
+	}
+	if out.Transfer != 0 {
+		c.giveLeadership(out.Transfer)
+	}
+}
+
+// failoverLeads says that this node leads and has applied an entry of its own term.
+func (c *Core) failoverLeads() bool {
+	return c.role == raft.StateLeader && c.machine.term == c.hard.Term
+}
+
+func (c *Core) failoverSeen() failoverSeen {
+	return failoverSeen{c.hard.Term, c.lead, c.failoverLeads(), c.lease.ticks > 0, c.failing.current}
+}
+
+// failoverAround is what the machine is told with each decision.
+func (c *Core) failoverAround() failover.Around {
+	a := failover.Around{Now: c.now, Term: c.hard.Term, Leader: c.lead, Quorum: true, Current: c.failing.current,
+		Leads: c.failoverLeads(), Lease: c.lease.ticks > 0, Applied: c.machine.index, State: &c.machine.failover,
+		Voters: c.machine.place().Voters}
+	c.voters(func(ids []uint64) {
+		heard := 0
+		for _, id := range ids {
+			if c.reachable(id) {
+				heard++
+			}
+		}
+		a.Quorum = a.Quorum && heard >= Majority(len(ids))
+	})
+	for _, m := range c.members.List {
+		if id := m.GetRaftId(); id != c.self {
+			silent := uint64(failover.Never)
+			if p := c.peers.of(id); p != nil && p.heard {
+				silent = c.now - p.lastHeard
+			}
+			a.Peers = append(a.Peers, failover.Peer{ID: id, Silent: silent})
+		}
+	}
+	return a
+}
+
+// tickFailover has the machine decide with each tick, and tell with each heartbeat
+// interval.
+func (c *Core) tickFailover() {
+	if c.failing.machine != nil {
+		c.failing.changed, c.failing.tells = true, c.now%uint64(c.cfg.HeartbeatTicks) == 0
+	}
+}
+
+// tellFailover tells all other members: at this cluster version each knows how to read it.
+func (c *Core) tellFailover() {
+	told := c.failing.machine.Tells(c.failoverAround())
+	body := &corepb.Envelope_FailoverTold{FailoverTold: told.Message()}
+	for _, m := range c.members.List {
+		if id := m.GetRaftId(); id != c.self {
+			c.send(&corepb.Envelope{To: id, Body: body})
+		}
+	}
+}
+
+// failoverTold takes what another member tells. A node that takes no part has no use
+// for it.
+func (c *Core) failoverTold(from uint64, m *corepb.FailoverTold) {
+	if c.failing.machine != nil {
+		c.failing.machine.Hear(from, failover.ToldFrom(m), c.now)
+		c.failing.changed = true
+	}
+}
+
+// failoverEntry is a proposal of another member, which was checked at the door. It may
+// be lost: its sender proposes it again, to whoever leads then.
+func (c *Core) failoverEntry(from uint64, data []byte) {
+	e, err := failover.Unmarshal(data)
+	if err != nil {
+		panic(fmt.Sprintf("checked on receipt, but: %v", err))
+	}
+	switch {
+	case c.role != raft.StateLeader || c.members.Get(from) == nil:
+	case c.failing.machine == nil:
+		c.event(Warning, "%T of node %d is not taken: this node leads, and takes no part in failover", e, NodeID(from))
+	default:
+		c.appendFailover(e)
+	}
+}
+
+// checkFailoverEntry refuses what members do not propose of themselves.
+func checkFailoverEntry(from uint64, data []byte) error {
+	e, err := failover.Unmarshal(data)
+	if err != nil {
+		return err
+	}
+	if failover.Proposer(e) != from {
+		return fmt.Errorf("%T, which is not for that member to propose", e)
+	}
+	return nil
+}
+
+// appendFailover appends an entry to this node's log, in its own term; false: this node
+// does not lead, or its log takes none now, as while it hands leadership over.
+func (c *Core) appendFailover(e failover.Entry) (at place, ok bool) {
+	if c.role != raft.StateLeader || c.removed || c.members.Version < FailoverVersion || c.takesNone() {
+		return place{}, false
+	}
+	c.appendWaiting()
+	if err := c.rn.Propose([]*pb.Entry{{Data: marshal(&corepb.Command{Failover: failover.Marshal(e)})}}); err != nil {
+		return place{}, false
+	}
+	c.last++
+	return place{c.last, c.hard.Term}, true
+}
+
+// giveLeadership hands leadership on as if somebody had asked for it. Where that makes
+// no sense now it is left: the machine asks again.
+func (c *Core) giveLeadership(to uint64) {
+	t := &c.transfer
+	if c.role != raft.StateLeader || t.target != 0 || t.wish.open || to == c.self || !c.isVoter(to) || c.fullHere(to) || c.closed(to) || c.goes(to) {
+		return
+	}
+	t.wish = wish{open: true, id: nobody, target: to}
+}
+
+// hasServer says whether failover knows a member as one with a PostgreSQL server.
+func (c *Core) hasServer(id uint64) bool {
+	m := c.machine.failover.Member(id)
+	return m != nil && m.Data
+}
+
+// proposeFailover is what an operator asks the leader for.
+func (c *Core) proposeFailover(in ProposeFailover) {
+	if c.refusedHere(in.ID) {
+		return
+	}
+	switch {
+	case c.failing.machine == nil:
+		c.reply(in.ID, NotPossible, "this node takes no part in failover")
+	case c.members.Version < FailoverVersion:
+		c.reply(in.ID, NotPossible, "the cluster is at version %d, failover needs version %d on all members", c.members.Version, FailoverVersion)
+	case !failover.ByOperator(in.Entry):
+		c.reply(in.ID, NotPossible, "that entry is for members and the leader alone")
+	case len(c.failing.calls) >= maxFailoverCalls:
+		c.reply(in.ID, Busy, "%d calls about failover wait already", maxFailoverCalls)
+	default:
+		at, ok := c.appendFailover(in.Entry)
+		if !ok {
+			c.reply(in.ID, Busy, "this leader takes no entries at the moment")
+			return
+		}
+		c.failing.calls = append(c.failing.calls, failoverCall{in.ID, at})
+	}
+}
+
+// failoverApplied answers who asked for the entry that was just applied.
+func (c *Core) failoverApplied(why failover.Void) {
+	c.failing.changed = true
+	at := place{c.machine.index, c.machine.term}
+	c.failing.calls = slices.DeleteFunc(c.failing.calls, func(x failoverCall) bool {
+		switch {
+		case x.at != at:
+			return false
+		case why == failover.NotVoid:
+			c.replyPlace(x.id, at)
+		default:
+			c.reply(x.id, NotPossible, "%v", why)
+		}
+		return true
+	})
+}
+
+// endFailoverCalls answers those whose entry is up to index in the log, or was.
+func (c *Core) endFailoverCalls(index uint64, code Code, text string) {
+	c.failing.calls = slices.DeleteFunc(c.failing.calls, func(x failoverCall) bool {
+		if x.at.index > index {
+			return false
+		}
+		c.reply(x.id, code, "%s", text)
+		return true
+	})
+}
+
+func (f *failing) state(k *checkpoint.Codec) {
+	if !k.Writing() {
+		f.machine = &failover.Machine{}
+	}
+	f.machine.State(k)
+	k.Flag(&f.changed)
+	k.Uint(&f.seen.term)
+	k.Uint(&f.seen.lead)
+	k.Flag(&f.seen.leads)
+	k.Flag(&f.seen.lease)
+	k.Flag(&f.seen.current)
+	k.Flag(&f.current)
+	k.Flag(&f.tells)
+	checkpoint.List(k, &f.calls, func(x *failoverCall) {
+		k.Uint(&x.id)
+		x.at.state(k)
+	})
+}

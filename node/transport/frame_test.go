@@ -13,7 +13,10 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/pgraft/pgraft/core/corepb"
+	"github.com/pgraft/pgraft/core/rapidtest"
 )
+
+func TestMain(m *testing.M) { rapidtest.Main(m, nil) }
 
 // TestFrames: what is written comes out again, however the stream is cut up.
 func TestFrames(t *testing.T) {

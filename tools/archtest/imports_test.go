@@ -160,13 +160,30 @@ func TestLayers(t *testing.T) {
 
 // The contract of a log store knows no store.
 func TestContractStandsAlone(t *testing.T) {
-	allowed := []string{module + "/core", module + "/core/logstore", "pgregory.net/rapid"}
+	allowed := []string{module + "/core", module + "/core/logstore", module + "/core/rapidtest", "pgregory.net/rapid"}
 	for _, p := range goList(t, "./core/logstore", "./core/storetest") {
 		for _, path := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
 			if !standard(path) && !slices.Contains(allowed, path) {
 				t.Errorf("%s imports %s", p.ImportPath, path)
 			}
 		}
+	}
+}
+
+// A test that rapid draws is the same in every run: its package's TestMain is
+// rapidtest's, or it is core/storetest, which sets its own seed.
+func TestRapidIsFixed(t *testing.T) {
+	uses := 0
+	for _, p := range goList(t, "./...") {
+		all := slices.Concat(p.Imports, p.TestImports, p.XTestImports)
+		if slices.Contains(all, "pgregory.net/rapid") && p.ImportPath != module+"/core/rapidtest" {
+			if uses++; !slices.Contains(all, module+"/core/rapidtest") {
+				t.Errorf("%s imports rapid and not core/rapidtest: add a TestMain", p.ImportPath)
+			}
+		}
+	}
+	if uses < 5 {
+		t.Errorf("%d packages use rapid: this test does not see them", uses)
 	}
 }
 

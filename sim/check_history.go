@@ -28,6 +28,9 @@ func (c *checks) stores(n *node, b *core.Persist) {
 		d.write(b)
 		return
 	}
+	if b.Mark != nil { // a node that died in its step may drop what nobody has applied
+		c.catchUp(n, b.Mark.Index)
+	}
 	held, first, upTo := len(d.log) > 0, d.first, d.last()
 	if b.Snapshot != nil {
 		upTo = c.keepsHistory(n, b)

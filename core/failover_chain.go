@@ -10,7 +10,7 @@ import (
 
 func (d *digest) failover(o *FailoverOutput) {
 	s := &o.Shared
-	for _, v := range [...]bool{s.Failover, s.Joined, s.Quarantined, s.Founding, s.Primary, s.Open, s.LeaseCounts} {
+	for _, v := range [...]bool{s.Failover, s.Joined, s.Quarantined, s.Founding, s.Primary, s.Open, s.LeaseCounts, s.Reads} {
 		d.flag(v)
 	}
 	d.numbers(s.Epoch, s.Boot, uint64(s.Set.W))

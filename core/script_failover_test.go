@@ -65,7 +65,7 @@ func fenceText(s failover.Shared) string {
 	for _, x := range []struct {
 		name string
 		on   bool
-	}{{"failover", s.Failover}, {"joined", s.Joined}, {"quarantined", s.Quarantined}, {"founding", s.Founding}, {"primary", s.Primary}, {"open", s.Open}, {"leads", s.LeaseCounts}} {
+	}{{"failover", s.Failover}, {"joined", s.Joined}, {"quarantined", s.Quarantined}, {"founding", s.Founding}, {"primary", s.Primary}, {"open", s.Open}, {"leads", s.LeaseCounts}, {"reads", s.Reads}} {
 		if x.on {
 			l = append(l, x.name)
 		}

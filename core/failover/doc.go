@@ -63,7 +63,7 @@
 //   - After each start of the server it is a standby, with no source of WAL.
 //   - From an engine's end until the next one's first decision, Shared says that failover
 //     is on and nothing else: what is left in shared memory of the engine before is no
-//     set, no open epoch and no lease.
+//     set, no open epoch and no lease. A standby that could be read still can.
 //
 // Members are named by Raft id, which is never given again, and LSNs are ends: the
 // place right behind the last byte meant.

@@ -48,7 +48,7 @@ func streams(v *Server) { v.Streaming, v.Follows = true, Token{1, 1, c, 1} }
 
 func TestNothingWithoutFailover(t *testing.T) {
 	d := sit(&script{t: t}, c).once().orders().proposes()
-	if !reflect.DeepEqual(d.out.Shared, Shared{Boot: 1}) {
+	if !reflect.DeepEqual(d.out.Shared, Shared{Boot: 1, Reads: true}) {
 		t.Errorf("%+v", d.out.Shared)
 	}
 	d.server(func(v *Server) { v.Joined = false }).once().orders().proposes()

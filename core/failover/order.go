@@ -92,6 +92,9 @@ type Shared struct {
 	Primary bool
 	Open    bool
 	Boot    uint64
+	// Reads says that sessions may read: a statement is refused as it begins where they
+	// may not. Nobody reads what may go away.
+	Reads bool
 	// LeaseCounts says that Raft's lease on this node is one: it leads, and has applied
 	// an entry of its own term.
 	LeaseCounts bool

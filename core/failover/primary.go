@@ -162,5 +162,30 @@ func (m *Machine) shared(a Around) Shared {
 	if x.Open {
 		x.Set, x.Tokens = e.Set, m.tokens(e)
 	}
+	x.Reads = m.reads(a, &x)
 	return x
+}
+
+// reads says whether this node's server may be read. A primary may while it serves. A
+// standby may unless it wrote the newest WAL that it has itself: others may have none of
+// that. It may again once it streams in an open epoch, whose primary has announced it: its
+// WAL is a part of that epoch's then.
+func (m *Machine) reads(a Around, x *Shared) bool {
+	s, e := a.State, &a.State.Epoch
+	switch {
+	case !x.Failover:
+		return true
+	case !m.has:
+		return false
+	case !m.server.Recovery:
+		return x.Open
+	}
+	p, _, ok := s.place(&m.server)
+	if !ok {
+		return false
+	}
+	if w, known := s.primaryOf(p.Epoch); known && w != m.cfg.Self {
+		return true
+	}
+	return a.Current && e.Stage == StageOpen && m.server.Streaming && m.server.Follows == m.token(a)
 }

@@ -95,7 +95,7 @@ func TestOpens(t *testing.T) {
 	}
 	d.do(Open{2, b, 0})
 	d.ticks(1)
-	want := Shared{Failover: true, Joined: true, Epoch: 2, Primary: true, Open: true, Boot: 1, LeaseCounts: true, Set: one(c), Tokens: []Token{token}}
+	want := Shared{Failover: true, Joined: true, Epoch: 2, Primary: true, Open: true, Boot: 1, Reads: true, LeaseCounts: true, Set: one(c), Tokens: []Token{token}}
 	if d.proposes().why(Nothing); !reflect.DeepEqual(d.out.Shared, want) {
 		t.Errorf("%+v", d.out.Shared)
 	}
@@ -167,6 +167,35 @@ func TestEngineRestarts(t *testing.T) {
 	if d.why(NoLease); d.out.Shared.LeaseCounts {
 		t.Errorf("%+v", d.out.Shared)
 	}
+}
+
+// Nobody reads what may go away: a standby that wrote its newest WAL itself is read again
+// once it streams in an open epoch.
+func TestReads(t *testing.T) {
+	reads := func(d *desk, what string, want bool) {
+		t.Helper()
+		if d.ticks(1); d.out.Shared.Reads != want {
+			t.Errorf("%s: reads %v", what, d.out.Shared.Reads)
+		}
+	}
+	serve := func(v *Server) { v.Recovery, v.Flushed = false, 500 }
+	d := sit(opened(t), a).server(serve)
+	reads(d, "an open primary", true)
+	reads(sit(opened(t), c).server(nil), "a standby of another's", true)
+	d.server(nil)
+	reads(d, "a primary that is in recovery again", false)
+	follows := func(v *Server) { v.Streaming, v.Follows = true, Token{2, 1, a, 1} }
+	d.do(Begin{2}, Report{2, b, 1, Position{1, 500}, nil}, Grant{2, b, one(c)})
+	d.do(Forked{2, b, []Branch{{1, 0}, {2, 500}}})
+	d.server(follows)
+	reads(d, "it follows an epoch that is not open", false)
+	d.do(Open{2, b, 0})
+	d.server(nil)
+	reads(d, "it has not been announced", false)
+	d.server(follows)
+	reads(d, "it follows an open epoch", true)
+	d = sit(opened(t), c).server(func(v *Server) { v.History = []Branch{{1, 0}, {7, 300}} })
+	reads(d, "it has WAL that is nobody's", false)
 }
 
 // All members watch the primary's port until the host says that it does.

@@ -195,6 +195,17 @@ func (s *State) Member(id uint64) *Member {
 	return &s.Members[i]
 }
 
+// primaryOf is whose epoch a number is, 0 for what is from before failover; known is false
+// if the log has forgotten it.
+func (s *State) primaryOf(epoch uint64) (id uint64, known bool) {
+	for _, p := range s.Past {
+		if p.Epoch == epoch {
+			return p.Primary, true
+		}
+	}
+	return 0, epoch == 0
+}
+
 // Report returns a member's report for the epoch that begins, nil if there is none.
 func (s *State) Report(id uint64) *Reported {
 	i, ok := slices.BinarySearchFunc(s.Reports, id, func(r Reported, id uint64) int { return cmp.Compare(r.Member, id) })

@@ -50,11 +50,14 @@ func list(t *testing.T) (pure []listed, exports map[string]string) {
 			t.Fatalf("%v: %v", cmd, err)
 		}
 		exports[p.ImportPath] = p.Export
-		if !p.DepOnly && p.ImportPath != "maps" && p.ImportPath != module+"/core/corepb" && p.ImportPath != module+"/core/storetest" {
+		if !p.DepOnly && p.ImportPath != "maps" && !slices.Contains(notPure, p.ImportPath) {
 			pure = append(pure, p)
 		}
 	}
 }
+
+// notPure are generated code, and libraries of tests.
+var notPure = []string{module + "/core/corepb", module + "/core/storetest", module + "/core/rapidtest"}
 
 // check type-checks one package and returns what breaks a rule, one line each.
 func check(path string, files []*ast.File, fset *token.FileSet, exports map[string]string) ([]string, error) {

@@ -185,7 +185,7 @@ func TestReads(t *testing.T) {
 	d.server(nil)
 	reads(d, "a primary that is in recovery again", false)
 	follows := func(v *Server) { v.Streaming, v.Follows = true, Token{2, 1, a, 1} }
-	d.do(Begin{2}, Report{2, b, 1, Position{1, 500}, nil}, Grant{2, b, one(c)})
+	d.do(Begin{2}, Report{2, b, 1, Position{1, 500}, nil}, Report{2, c, 1, Position{1, 400}, nil}, Grant{2, b, one(c)})
 	d.do(Forked{2, b, []Branch{{1, 0}, {2, 500}}})
 	d.server(follows)
 	reads(d, "it follows an epoch that is not open", false)
@@ -194,7 +194,7 @@ func TestReads(t *testing.T) {
 	reads(d, "it has not been announced", false)
 	d.server(follows)
 	reads(d, "it follows an open epoch", true)
-	d = sit(opened(t), c).server(func(v *Server) { v.History = []Branch{{1, 0}, {7, 300}} })
+	d = sit(opened(t), c).server(func(v *Server) { v.History, v.Noted = []Branch{{1, 0}, {7, 300}}, 0 })
 	reads(d, "it has WAL that is nobody's", false)
 }
 

@@ -129,6 +129,7 @@ func (c *checks) keeps(n *node) {
 			r.from = from
 		}
 	}
+	silent := false // a member that has not said for long what it needs
 	for _, m := range n.members.List {
 		switch heard := n.heardNeed(m.GetRaftId()); {
 		case m.GetRaftId() == n.identity.RaftID:
@@ -136,6 +137,7 @@ func (c *checks) keeps(n *node) {
 			n.over = 0 // its earlier life may have needed more
 			return
 		case heard != nil:
+			silent = silent || heard.from != 0 && c.w.now-heard.at > lifeEnds
 			lower(heard.from)
 		case n.appliesItself():
 			lower(core.FoundingIndex)
@@ -146,6 +148,9 @@ func (c *checks) keeps(n *node) {
 		n.over = 0
 		if r.from = 0; d.excess(r) > 0 {
 			c.w.marks.add(markRetained)
+			if silent {
+				c.w.marks.add(markRetainedForSilent)
+			}
 		}
 	case n.over == 0:
 		n.over = c.w.now

@@ -107,6 +107,9 @@ func (d *database) statePart(p retain.StatePart) {
 	case p.ID != d.asked:
 		return
 	}
+	if p.Offset == 0 && len(d.part) > 0 {
+		n.w.marks.add(markStateBegunAnew)
+	}
 	if p.Offset == 0 {
 		d.part = d.part[:0]
 	}
@@ -149,7 +152,7 @@ func (d *database) noState(why string) {
 // database is of no use.
 func (d *database) fill() {
 	n := d.node
-	c, ok := decodeState(d.part, n.w.databases.state)
+	c, ok := decodeState(d.part)
 	d.part = nil
 	switch {
 	case !ok:
@@ -167,8 +170,8 @@ func (d *database) fill() {
 	}
 }
 
-// stateHeader is what a state begins with: cluster, index and hash.
-const stateHeader = 16 + 8 + 8
+// stateHeader is what a state begins with: cluster, index, hash and size.
+const stateHeader = 16 + 8 + 8 + 8
 
 // encodeState is an exported state: what follows the header is drawn from it, so
 // that no two states have parts in common.
@@ -176,6 +179,7 @@ func encodeState(c content, size int) []byte {
 	b := append(make([]byte, 0, stateHeader+size+8), c.cluster[:]...)
 	b = binary.LittleEndian.AppendUint64(b, c.index)
 	b = binary.LittleEndian.AppendUint64(b, uint64(c.hash))
+	b = binary.LittleEndian.AppendUint64(b, uint64(size))
 	s := For(uint64(c.hash), "state", c.index)
 	for len(b) < stateHeader+size {
 		b = binary.LittleEndian.AppendUint64(b, s.Uint64())
@@ -183,11 +187,12 @@ func encodeState(c content, size int) []byte {
 	return b
 }
 
-func decodeState(b []byte, size int) (c content, ok bool) {
+func decodeState(b []byte) (c content, ok bool) {
 	if len(b) < stateHeader {
 		return c, false
 	}
 	copy(c.cluster[:], b)
 	c.index, c.hash = binary.LittleEndian.Uint64(b[16:]), digest(binary.LittleEndian.Uint64(b[24:]))
-	return c, string(encodeState(c, size)) == string(b)
+	size := binary.LittleEndian.Uint64(b[32:])
+	return c, uint64(len(b)) >= stateHeader+size && string(encodeState(c, int(size))) == string(b)
 }

@@ -90,6 +90,8 @@ type Kind struct {
 	sent  func(w *World, s *strike, n *node, p *packet) (held bool)
 	// databases: it strikes databases, and is drawn only where there are some.
 	databases bool
+	// patient: it comes to nothing unless little else goes wrong for some seconds.
+	patient bool
 	// most is how many a seed draws at most.
 	most int
 }
@@ -142,13 +144,14 @@ type strike struct {
 func Plan(o Options) []Decision {
 	o = o.withDefaults()
 	first, last := formTime, o.settleAt()
+	calm := o.isCalm()
 	var plan []Decision
 	for _, k := range Kinds() {
 		if !o.wants(k.Name) || k.databases && !o.HasDatabases() {
 			continue
 		}
 		s := For(o.Seed, "plan "+k.Name)
-		if s.Below(2) == 0 { // this seed goes without
+		if k.isAway(&s, calm) {
 			continue
 		}
 		// Mostly once or twice; how hard is drawn too.
@@ -165,6 +168,23 @@ func Plan(o Options) []Decision {
 	}
 	slices.SortStableFunc(plan, func(a, b Decision) int { return cmp.Compare(a.At, b.At) })
 	return plan
+}
+
+// isCalm says that a seed draws few kinds: some combinations take seconds in which nothing
+// else goes wrong, which are rare where half of the kinds strike.
+func (o Options) isCalm() bool {
+	s := For(o.Seed, "calm")
+	return s.Below(5) == 0
+}
+
+// isAway draws whether a seed goes without the kind: half of them do. A calm one goes
+// without seven in eight, and without no patient one.
+func (k *Kind) isAway(s *Stream, calm bool) bool {
+	half := s.Below(2) == 0
+	if calm {
+		return !k.patient && (half || s.Below(4) > 0)
+	}
+	return half
 }
 
 // begin carries out a decision.

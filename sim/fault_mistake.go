@@ -1,11 +1,6 @@
 package sim
 
-import (
-	"slices"
-
-	"github.com/pgraft/pgraft/core"
-	"github.com/pgraft/pgraft/core/corepb"
-)
+import "github.com/pgraft/pgraft/core"
 
 // faultMistake: the operator asks for a change that cannot be: with Param 0 a new
 // member at another one's address, with 1 one with other data than it has, with 2 one
@@ -57,18 +52,4 @@ var faultMistake = Kind{
 		}
 		return what
 	},
-}
-
-// leaves says that n knows that x is on its way out, or to be: what is asked of it
-// later can find that it is no member.
-func (n *node) leaves(x *node) bool {
-	m := n.members.Node(x.id)
-	return m.GetRole() == corepb.Role_LEAVING ||
-		slices.ContainsFunc(n.members.List, func(o *corepb.Member) bool { return o.GetReplaces() == m.GetRaftId() })
-}
-
-// stays says that x is to be the member that l knows: nobody has asked for its removal,
-// which can be in the log, and not committed yet.
-func (w *World) stays(x, l *node) bool {
-	return w.operator.want[x.id-1] && !x.foreign() && x.identity.RaftID == l.members.Node(x.id).GetRaftId()
 }

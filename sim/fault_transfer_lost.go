@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// faultTransferLost: the leader is asked to hand leadership to peer, which never
-// hears of it, and its process stands still from then on, for For: it goes on when
-// the others have long elected somebody.
+// faultTransferLost: the leader is asked to hand leadership to peer. The message that
+// does so is lost, and the leader's process stands still from then on, until For is over:
+// it goes on when the others have long elected somebody.
 var faultTransferLost = Kind{
 	Name: "transfer-lost", Group: "people", most: 4,
 	Doc: "leadership is handed over, the message that says so is lost, and another leads",
@@ -19,14 +19,22 @@ var faultTransferLost = Kind{
 		if s.node.state != running || s.node.paused > 0 || s.peer == nil {
 			return ""
 		}
-		w.link(s.node, s.peer).cut++
+		w.watching = append(w.watching, s)
 		w.change(s.node, s.peer, adminTransfer)
-		s.node.pause()
-		return fmt.Sprintf("node %d is to lead, and does not hear of it; the leader stands still for %v", s.Peer, s.For)
+		return fmt.Sprintf("node %d is to lead, and does not hear of it; then the leader stands still, for %v", s.Peer, s.For)
+	},
+	handOver: func(w *World, s *strike) { w.link(s.node, s.peer).cut++ },
+	watch: func(w *World, s *strike, n *node) {
+		if s.handed && !s.cut && n == s.node {
+			s.cut = true
+			n.pause()
+		}
 	},
 	end: func(w *World, s *strike) {
-		w.link(s.node, s.peer).cut--
-		if s.node.life == s.life {
+		if s.handed {
+			w.link(s.node, s.peer).cut--
+		}
+		if s.cut && s.node.life == s.life {
 			s.node.resume()
 		}
 	},

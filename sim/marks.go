@@ -127,9 +127,11 @@ const (
 	markHistoryKept
 	markGapFilled
 	markRetained
+	markRetainedForSilent
 	markDatabaseBack
 	markNeedsLost
 	markStateCut
+	markStateBegunAnew
 	markNeedyRemoved
 	markCount
 )
@@ -155,8 +157,8 @@ var markNames = [markCount]string{
 	"entry applied to a database", "commits of a database taken back by a crash", "database without a way on", "database restored by the operator", "database given up",
 	"history asked for", "history applied to a database", "history asked for of a silent member", "no exported state to be had",
 	"exported state that is too old", "exported state imported", "state exported", "export failed", "log store could not be read for a member",
-	"entry kept under a snapshot", "gap in a log filled", "log kept over its limits",
-	"database put back to an older copy", "what a member needs lost or late", "exported state cut on its way", "member removed that others kept the log for",
+	"entry kept under a snapshot", "gap in a log filled", "log kept over its limits", "log kept while a member has not said for long what it needs",
+	"database put back to an older copy", "what a member needs lost or late", "exported state cut on its way", "exported state begun anew", "member removed that others kept the log for",
 }
 
 func (m *Marks) add(k mark) { m.plain[k]++ }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/pgraft/pgraft/core"
@@ -114,6 +115,7 @@ func (w *World) ruined(n *node, m *corepb.Member) bool {
 		n.state == waiting && string(d.identity.ReplicaUUID[:]) != string(m.GetReplicaUuid())
 }
 
+// busyWith says that somebody waits for the answer to a change of n.
 func (w *World) busyWith(n *node) bool {
 	for _, a := range w.operator.asked {
 		if a.target == n || a.old == n {
@@ -121,6 +123,20 @@ func (w *World) busyWith(n *node) bool {
 		}
 	}
 	return false
+}
+
+// leaves says that n knows that x is on its way out, or to be: what is asked of it
+// later can find that it is no member.
+func (n *node) leaves(x *node) bool {
+	m := n.members.Node(x.id)
+	return m.GetRole() == corepb.Role_LEAVING ||
+		slices.ContainsFunc(n.members.List, func(o *corepb.Member) bool { return o.GetReplaces() == m.GetRaftId() })
+}
+
+// stays says that x is to be the member that l knows: nobody has asked for its removal,
+// which can be in the log, and not committed yet.
+func (w *World) stays(x, l *node) bool {
+	return w.operator.want[x.id-1] && !x.foreign() && x.identity.RaftID == l.members.Node(x.id).GetRaftId()
 }
 
 // wipe empties a server, as its owner is told to: data directory and marker.

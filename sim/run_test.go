@@ -150,6 +150,39 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+// One seed in five is calm: it draws one kind in eight, and all patient ones.
+func TestCalmSeeds(t *testing.T) {
+	const seeds = 1000
+	calm, kinds, patient := 0, 0, 0
+	for seed := range uint64(seeds) {
+		o := Options{Seed: seed, Databases: DatabasesOn}
+		if !o.isCalm() {
+			continue
+		}
+		calm++
+		drawn := map[string]bool{}
+		for _, d := range Plan(o) {
+			drawn[d.Kind] = true
+		}
+		for _, k := range Kinds() {
+			switch {
+			case k.patient && !drawn[k.Name]:
+				t.Errorf("seed %d is calm and goes without %s", seed, k.Name)
+			case k.patient:
+				patient++
+			case drawn[k.Name]:
+				kinds++
+			}
+		}
+	}
+	if calm < seeds/6 || calm > seeds/4 || patient == 0 {
+		t.Fatalf("%d of %d seeds are calm, and draw %d patient kinds", calm, seeds, patient)
+	}
+	if share := float64(kinds) / float64(calm*len(Kinds())-patient); share < 0.1 || share > 0.15 {
+		t.Errorf("calm seeds draw %.3f of the other kinds, want one in eight", share)
+	}
+}
+
 // Clocks stay within what the lease allows for, and time is kept exactly.
 func TestClocks(t *testing.T) {
 	if fastest, slowest := 1_000_000+maxDrift, 1_000_000-maxDrift; fastest*100 > slowest*110 {

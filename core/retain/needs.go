@@ -126,7 +126,7 @@ func (n *needs) hear(from uint64, t *corepb.ApplyNeeds, a Around) {
 	if n.said == nil {
 		n.said = map[uint64][]said{}
 	}
-	n.said[from] = all // in the order in which they were heard last
+	n.said[from] = all
 }
 
 // needsLeast is the place of the life that needs least of the log: forgotten, it

@@ -66,18 +66,7 @@ also in table.md and summary.json there.`,
   pgraft-bench failover --etcd build/bench/etcd --out quick --only kill --rounds 5`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if onlyList {
-				_, err := io.WriteString(cmd.OutOrStdout(), list(strikes()))
-				return err
-			}
-			results, err := failover(cmd.Context(), o, cmd.ErrOrStderr())
-			if cmd.Context().Err() != nil {
-				err = fmt.Errorf("interrupted; what was measured is in %s, and the same command goes on", o.out)
-			}
-			if err != nil {
-				return err
-			}
-			return printReport(cmd, results)
+			return measure(cmd, o, onlyList, strikes(), failover)
 		},
 	}
 	flags := cmd.Flags()

@@ -70,18 +70,7 @@ by root, the PostgreSQL servers run as user postgres.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if onlyList {
-				_, err := io.WriteString(cmd.OutOrStdout(), list(plan()))
-				return err
-			}
-			results, err := run(cmd.Context(), o, cmd.ErrOrStderr())
-			if cmd.Context().Err() != nil {
-				err = fmt.Errorf("interrupted; what was measured is in %s, and the same command goes on", o.out)
-			}
-			if err != nil {
-				return err
-			}
-			return printReport(cmd, results)
+			return measure(cmd, o, onlyList, plan(), run)
 		},
 	}
 	flags := cmd.Flags()
@@ -93,6 +82,22 @@ by root, the PostgreSQL servers run as user postgres.`,
 	cmd.CompletionOptions.HiddenDefaultCmd = true
 	cmd.AddCommand(newFailover(), newReport(), newCompare(), newEcho())
 	return cmd
+}
+
+// measure is what both commands that measure do.
+func measure(cmd *cobra.Command, o options, onlyList bool, groups [][]record.Cell, run func(context.Context, options, io.Writer) (*record.Run, error)) error {
+	if onlyList {
+		_, err := io.WriteString(cmd.OutOrStdout(), list(groups))
+		return err
+	}
+	results, err := run(cmd.Context(), o, cmd.ErrOrStderr())
+	if cmd.Context().Err() != nil {
+		err = fmt.Errorf("interrupted; what was measured is in %s, and the same command goes on", o.out)
+	}
+	if err != nil {
+		return err
+	}
+	return printReport(cmd, results)
 }
 
 // common are the flags of both commands that measure.

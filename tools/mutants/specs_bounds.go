@@ -5,7 +5,7 @@ package main
 var boundMutants = []mutant{
 	{
 		name: "all-bounds-small", class: "bounds", control: true, doc: "every run has small bounds: nothing is wrong with that",
-		edits: []edit{{"sim/decision.go", "		if s.Below(2) == 0 { // this seed goes without\n", "		if s.Below(2) == 0 && k.Name != \"small-bounds\" {\n"}},
+		edits: []edit{{"sim/decision.go", "		if k.isAway(&s, calm) {\n", "		if k.isAway(&s, calm) && k.Name != \"small-bounds\" {\n"}},
 	},
 	{
 		name: "expired-requests-commit", class: "bounds", doc: "a request too old to be told from a new one counts as new",

@@ -44,6 +44,8 @@ func InputText(s *Step) string {
 		return fmt.Sprintf("the host applied up to %d", in.Index)
 	case core.Batch:
 		return batchText(in)
+	case core.FailoverServer, core.ProposeFailover:
+		return replay.FailoverInputText(in)
 	}
 	var l []string
 	for _, f := range Fields(s.In) {
@@ -72,6 +74,9 @@ func batchText(b core.Batch) string {
 func startText(s *Start) string {
 	c := s.Config
 	text := fmt.Sprintf("a tick is %d ms, election after %d ticks, heartbeat every %d", c.TickMillis, c.ElectionTicks, c.HeartbeatTicks)
+	if c.Failover.Boot > 0 {
+		text += fmt.Sprintf(", boot %d for failover", c.Failover.Boot)
+	}
 	if s.Resumed {
 		return fmt.Sprintf("the record begins after input %d; %s", s.Seq, text)
 	}
@@ -85,6 +90,16 @@ func startText(s *Start) string {
 	}
 	return fmt.Sprintf("term %d, vote %s, commit %d, snapshot at %d, log up to %d; %s",
 		d.HardState.Term, NodeName(d.HardState.Vote), d.HardState.Commit, first, last, text)
+}
+
+// StepText says what came of a step beside the messages sent: OutputText, and what it
+// decided of failover.
+func StepText(s *Step) string {
+	l := s.FailedOver
+	if text := OutputText(s.Out); text != "" {
+		l = append([]string{text}, l...)
+	}
+	return strings.Join(l, "; ")
 }
 
 // OutputText says what came of a step beside the messages sent, one clause for

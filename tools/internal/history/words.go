@@ -55,7 +55,7 @@ func InputText(s *Step) string {
 }
 
 // batchText counts the inputs of a batch by their kinds, in the order in which the
-// kinds appear.
+// kinds appear; what is in those of failover follows.
 func batchText(b core.Batch) string {
 	var kinds []string
 	count := map[string]int{}
@@ -68,7 +68,13 @@ func batchText(b core.Batch) string {
 	for i, kind := range kinds {
 		kinds[i] = fmt.Sprintf("%d %s", count[kind], kind)
 	}
-	return strings.Join(kinds, ", ")
+	text := strings.Join(kinds, ", ")
+	for _, in := range b.Inputs {
+		if more := replay.FailoverInputText(in); more != "" {
+			text += "; " + reflect.TypeOf(in).Name() + ": " + more
+		}
+	}
+	return text
 }
 
 func startText(s *Start) string {

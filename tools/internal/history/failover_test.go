@@ -132,8 +132,10 @@ func TestFailoverWords(t *testing.T) {
 	}{
 		{history.Step{In: server}, "in recovery; sealed up to epoch 2; WAL to 0/0 on no timeline, noted for no epoch; replayed to 0/0; source none"},
 		{history.Step{In: core.Batch{Inputs: []core.Input{core.Tick{}, core.ProposeFailover{ID: 5, Entry: failover.Begin{Epoch: 2}}, core.Tick{}}}},
-			"2 Tick, 1 ProposeFailover; ProposeFailover: id 5, begin epoch 2"},
-		{history.Step{In: core.ProposeFailover{ID: 5, Entry: failover.Disable{Epoch: 2}}}, "id 5, disable in epoch 2"},
+			"2 Tick, 1 ProposeFailover; ProposeFailover: begin epoch 2"},
+		{history.Step{In: core.ProposeFailover{ID: 5, Entry: failover.Disable{Epoch: 2}}}, "disable in epoch 2"},
+		{history.Step{In: core.FailoverPort{Port: failover.Port{Member: core.RaftID(2, 2), Epoch: 3, Refuses: true}}},
+			"of node 2 in epoch 3: answers false, refuses true, reset false"},
 		{history.Step{Start: start}, "the record begins after input 0; a tick is 0 ms, election after 0 ticks, heartbeat every 0, boot 3 for failover"},
 	} {
 		if got := history.InputText(&c.step); got != c.text {

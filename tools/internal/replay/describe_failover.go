@@ -10,17 +10,16 @@ import (
 )
 
 func failoverInput(in core.Input) string {
+	text := FailoverInputText(in)
 	switch in := in.(type) {
 	case core.FailoverServer:
-		return "FailoverServer: " + ServerText(&in.Server)
+		return "FailoverServer: " + text
 	case core.FailoverPort:
-		return fmt.Sprintf("FailoverPort of %s in epoch %d: answers %v, refuses %v, reset %v", node(in.Port.Member), in.Port.Epoch,
-			in.Port.Answers, in.Port.Refuses, in.Port.Reset)
+		return "FailoverPort " + text
 	case core.FailoverCompared:
-		return fmt.Sprintf("FailoverCompared of %s, boot %d: have %v, equal %v", node(in.Compared.Member), in.Compared.Boot,
-			in.Compared.Have, in.Compared.Equal)
+		return "FailoverCompared " + text
 	case core.ProposeFailover:
-		return fmt.Sprintf("ProposeFailover %d: %s", in.ID, EntryText(in.Entry))
+		return fmt.Sprintf("ProposeFailover %d: %s", in.ID, text)
 	}
 	panic(fmt.Sprintf("an input of type %T", in))
 }
@@ -30,8 +29,14 @@ func FailoverInputText(in core.Input) string {
 	switch in := in.(type) {
 	case core.FailoverServer:
 		return ServerText(&in.Server)
+	case core.FailoverPort:
+		return fmt.Sprintf("of %s in epoch %d: answers %v, refuses %v, reset %v", node(in.Port.Member), in.Port.Epoch,
+			in.Port.Answers, in.Port.Refuses, in.Port.Reset)
+	case core.FailoverCompared:
+		return fmt.Sprintf("of %s, boot %d: have %v, equal %v", node(in.Compared.Member), in.Compared.Boot,
+			in.Compared.Have, in.Compared.Equal)
 	case core.ProposeFailover:
-		return fmt.Sprintf("id %d, %s", in.ID, EntryText(in.Entry))
+		return EntryText(in.Entry)
 	}
 	return ""
 }

@@ -52,6 +52,11 @@ func (b *Builder) Step(node uint32, at time.Duration, seq uint64, in core.Input,
 func (b *Builder) Failover(f *replay.Failover, log []string) {
 	s := &b.steps[len(b.steps)-1]
 	s.Failover = f
+	if f != nil {
+		for _, text := range replay.Appended(s.Out.Persist) {
+			s.FailedOver = append(s.FailedOver, "append "+text)
+		}
+	}
 	for _, text := range log {
 		s.FailedOver = append(s.FailedOver, "log: "+text)
 	}

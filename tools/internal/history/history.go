@@ -53,8 +53,8 @@ type Step struct {
 	Sent int
 	// Failover is what was known of it after the step; nil: nothing.
 	Failover *replay.Failover
-	// FailedOver is what the step decided of it: entries of the log, then what differs from
-	// the node's decision before.
+	// FailedOver is what came of it with the step: entries that were appended, what the log
+	// decided, then what differs from the node's decision before.
 	FailedOver []string
 	// LeaseEnd is when the lease in After runs out if nothing renews it; 0 if
 	// there is none.

@@ -199,9 +199,9 @@ func EntryText(e failover.Entry) string {
 	case failover.Grant:
 		return fmt.Sprintf("grant epoch %d to %s, sync set %s", e.Epoch, node(e.Primary), set(e.Set))
 	case failover.Forked:
-		return fmt.Sprintf("epoch %d forked by %s: history %s", e.Epoch, node(e.Member), lineage(e.History))
+		return fmt.Sprintf("%s forked epoch %d: history %s", node(e.Member), e.Epoch, lineage(e.History))
 	case failover.Open:
-		return fmt.Sprintf("epoch %d open by %s, sync set version %d", e.Epoch, node(e.Member), e.SetVersion)
+		return fmt.Sprintf("%s opens epoch %d, sync set version %d", node(e.Member), e.Epoch, e.SetVersion)
 	case failover.Reopen:
 		return fmt.Sprintf("reopen epoch %d for %s, boot %d", e.Epoch, node(e.Member), e.Boot)
 	case failover.Quarantine:

@@ -7,17 +7,39 @@ import (
 	"github.com/pgraft/pgraft/core/failover"
 )
 
-// Outputs is what came of an input, a line for each part of it: of failover what the log
-// decided, and what differs from the decision before.
+// Outputs is what came of an input, a line for each part of it: of failover what was
+// appended to this node's log, what the log decided, and what differs from the decision
+// before.
 func (e *Event) Outputs() []string {
 	out := e.Step.Output
 	is := out.Failover
 	out.Failover = nil
 	l := Outputs(out)
+	if e.Failover != nil {
+		for _, text := range Appended(out.Persist) {
+			l = append(l, "append  "+text)
+		}
+	}
 	for _, text := range e.Log {
 		l = append(l, "log     "+text)
 	}
 	return append(l, FailoverChanges(e.Was.decided(), is)...)
+}
+
+// Appended are the entries of failover that go into a node's log, committed or not.
+func Appended(batches []core.Persist) (l []string) {
+	for _, p := range batches {
+		for _, x := range p.Entries {
+			e, ok, err := core.FailoverEntry(x)
+			switch {
+			case err != nil:
+				l = append(l, err.Error())
+			case ok:
+				l = append(l, fmt.Sprintf("%d/%d: %s", x.Index, x.Term, EntryText(e)))
+			}
+		}
+	}
+	return l
 }
 
 func (f *Failover) decided() *core.FailoverOutput {

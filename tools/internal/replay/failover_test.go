@@ -4,7 +4,10 @@ import (
 	"slices"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/corepb"
 	"github.com/pgraft/pgraft/core/failover"
 )
 
@@ -66,6 +69,24 @@ func TestServerState(t *testing.T) {
 	}
 	if l := ServerStates(); len(l) != len(serverStateNames) || l[ServerFenced].String() != "fenced" {
 		t.Errorf("%v", l)
+	}
+}
+
+// Of what goes into a log the entries of failover are named.
+func TestAppended(t *testing.T) {
+	data := func(c *corepb.Command) []byte {
+		b, err := proto.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	begin := data(&corepb.Command{Failover: failover.Marshal(failover.Begin{Epoch: 2})})
+	got := Appended([]core.Persist{{Entries: []core.Entry{{Index: 4, Term: 1}, {Index: 5, Term: 1, Data: data(&corepb.Command{RequestId: make([]byte, 16), Data: []byte("x")})}, {Index: 6, Term: 1, Data: begin}}},
+		{}, {Entries: []core.Entry{{Index: 7, Term: 1, Kind: core.EntryConfChangeV2, Data: begin}, {Index: 8, Term: 2, Data: []byte{0xff}},
+			{Index: 9, Term: 2, Data: data(&corepb.Command{Failover: []byte{0xff}})}}}})
+	if want := []string{"6/1: begin epoch 2", "core: entry 8: not a command", "core: entry 9: failover: not an entry: 1 bytes"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

@@ -158,6 +158,7 @@ func TestChainSeesDifferences(t *testing.T) {
 		"as":         ordered(failover.Follow{Primary: 1, Token: failover.Token{Follow: 1}}),
 		"notes":      ordered(failover.Follow{Primary: 1, Notes: []failover.Note{{Epoch: 1}}}),
 		"rejoin":     ordered(failover.Rejoin{Primary: 1}),
+		"rejoin as":  ordered(failover.Rejoin{Primary: 1, Notes: []failover.Note{{Epoch: 1}}}),
 		"compare":    ordered(failover.Compare{Member: 1}),
 		"crc":        ordered(failover.Compare{Member: 1, Record: failover.Record{CRC: 1}}),
 		"watch":      ordered(failover.Watch{Member: 1}),

@@ -120,3 +120,41 @@ func TestFailoverGivesLeadership(t *testing.T) {
 		t.Errorf("nobody asked: %+v", c.out.Reply)
 	}
 }
+
+// What the host said of its server is there for who looks at a core, also at one made of
+// a checkpoint; a node that takes no part has none.
+func TestFailoverServerOf(t *testing.T) {
+	id := Identity{ClusterID: "c", NodeID: 1, RaftID: RaftID(1, 1), ClusterUUID: [16]byte{1}}
+	cfg := Config{Identity: id, TickMillis: 100, ElectionTicks: 10, HeartbeatTicks: 1, SnapshotEntries: 10, MaxEntryBytes: 10,
+		Newest: FailoverVersion}
+	out, err := New(cfg, Bootstrap(id, "h", 1, FailoverVersion))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, ok := out.FailoverServer(); ok {
+		t.Errorf("a node that takes no part has %+v", v)
+	}
+	cfg.Failover = FailoverConfig{Boot: 1}
+	c, err := New(cfg, Bootstrap(id, "h", 1, FailoverVersion))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, ok := c.FailoverServer(); ok {
+		t.Errorf("nothing was said yet, and there is %+v", v)
+	}
+	said := failover.Server{Recovery: true, Sealed: 4, End: 5, History: []failover.Branch{{Timeline: 1}}}
+	c.Step(FailoverServer{Server: said})
+	b, err := c.Checkpoint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Restore(cfg, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []*Core{c, again} {
+		if v, ok := c.FailoverServer(); !ok || !reflect.DeepEqual(v, said) {
+			t.Errorf("%+v, %v: want %+v", v, ok, said)
+		}
+	}
+}

@@ -40,17 +40,16 @@ func (d *digest) order(x failover.Order) {
 		d.numbers(4, x.Epoch, x.Boot, x.LSN)
 		d.branches(x.History)
 	case failover.Follow:
-		d.numbers(5, x.Primary, uint64(len(x.Notes)))
+		d.numbers(5, x.Primary)
 		d.tokens([]failover.Token{x.Token})
 		d.bytes([]byte(x.Address))
 		d.branches(x.History)
-		for _, n := range x.Notes {
-			d.numbers(uint64(n.Timeline), n.Epoch)
-		}
+		d.notes(x.Notes)
 	case failover.Rejoin:
 		d.numbers(6, x.Epoch, x.Boot, x.Primary)
 		d.bytes([]byte(x.Address))
 		d.branches(x.History)
+		d.notes(x.Notes)
 	case failover.Compare:
 		d.numbers(7, x.Epoch, x.Boot, x.Member, x.Follow, x.Record.LSN, uint64(x.Record.CRC), uint64(x.Timeline))
 	case failover.Watch:
@@ -78,5 +77,12 @@ func (d *digest) branches(bs []failover.Branch) {
 	d.number(uint64(len(bs)))
 	for _, b := range bs {
 		d.numbers(uint64(b.Timeline), b.Begin)
+	}
+}
+
+func (d *digest) notes(ns []failover.Note) {
+	d.number(uint64(len(ns)))
+	for _, n := range ns {
+		d.numbers(uint64(n.Timeline), n.Epoch)
 	}
 }

@@ -25,6 +25,16 @@ func (m *machine) applyFailover(data []byte) applied {
 // Status.Applied.
 func (c *Core) FailoverState() failover.State { return c.machine.failover.Clone() }
 
+// FailoverServer is what the host last said of this node's server; false if it has said
+// nothing yet, or if this node takes no part. It shares memory with the core, which only
+// ever replaces it.
+func (c *Core) FailoverServer() (failover.Server, bool) {
+	if c.failing.machine == nil {
+		return failover.Server{}, false
+	}
+	return c.failing.machine.Server()
+}
+
 // place is where the entry that is applied now stands.
 func (m *machine) place() failover.Place {
 	at := failover.Place{Index: m.index}

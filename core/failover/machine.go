@@ -150,6 +150,9 @@ func (m *Machine) Report(v Server, now uint64) {
 	m.has, m.server = true, v
 }
 
+// Server is what Report took last; false if it never did.
+func (m *Machine) Server() (Server, bool) { return m.server, m.has }
+
 // Hear takes what another member tells; what an engine of it before the last one that
 // was heard told comes late, and is dropped. It keeps what told points to.
 func (m *Machine) Hear(from uint64, told Told, now uint64) {

@@ -15,14 +15,11 @@ func compareStep(a, b *history.Step) (what string, fields []Field) {
 	}
 	for _, c := range []struct {
 		what string
-		a, b any
-	}{{"input", a.In, b.In}, {"output", a.Out, b.Out}, {"state", a.After, b.After}} {
-		if reflect.DeepEqual(c.a, c.b) {
-			continue
-		}
-		// Nil and empty lists are the same.
-		if f := unequal(c.a, c.b); len(f) > 0 {
-			return c.what, f
+		f    []Field
+	}{{"input", inputFields(a.In, b.In)}, {"output", outputFields(a.Out, b.Out)},
+		{"state", append(differ(a.After, b.After), failoverFields(a.Failover, b.Failover)...)}} {
+		if len(c.f) > 0 {
+			return c.what, c.f
 		}
 	}
 	if a.Vote != b.Vote && a.Vote != history.UnknownVote && b.Vote != history.UnknownVote {
@@ -31,8 +28,16 @@ func compareStep(a, b *history.Step) (what string, fields []Field) {
 	return "", nil
 }
 
+// differ is unequal for what mostly is equal.
+func differ(a, b any) []Field {
+	if reflect.DeepEqual(a, b) {
+		return nil
+	}
+	return unequal(a, b)
+}
+
 // unequal lists the fields of two values that differ, in A's order, then those
-// that only B has.
+// that only B has. Nil and empty lists are the same.
 func unequal(a, b any) []Field {
 	fa, fb := history.Fields(a), history.Fields(b)
 	inB := make(map[string]string, len(fb))

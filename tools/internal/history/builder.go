@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/failover"
+	"github.com/pgraft/pgraft/tools/internal/replay"
 )
 
 // Builder makes a History from steps that come in causal order. The zero value
@@ -42,6 +45,21 @@ func (b *Builder) Start(node uint32, at time.Duration, s Start, after core.Statu
 // node must have a Start before.
 func (b *Builder) Step(node uint32, at time.Duration, seq uint64, in core.Input, out core.Output, after core.Status) {
 	b.steps = append(b.steps, raw{node, Step{At: at, Seq: seq, In: in, Out: out, After: after}})
+}
+
+// Failover says what is known of failover after the step that was added last, and what the
+// log decided with it.
+func (b *Builder) Failover(f *replay.Failover, log []string) {
+	s := &b.steps[len(b.steps)-1]
+	s.Failover = f
+	if f != nil {
+		for _, text := range replay.Appended(s.Out.Persist) {
+			s.FailedOver = append(s.FailedOver, "append "+text)
+		}
+	}
+	for _, text := range log {
+		s.FailedOver = append(s.FailedOver, "log: "+text)
+	}
 }
 
 // Moment adds something that people look for. Node 0 stands for all.
@@ -90,6 +108,7 @@ func (b *Builder) Build(name string) (*History, error) {
 		h.Moments = append(h.Moments, m.Moment)
 	}
 	h.elections()
+	h.epochs()
 	slices.SortStableFunc(h.Moments, func(a, b Moment) int { return cmp.Compare(a.At, b.At) })
 	return h, nil
 }
@@ -120,6 +139,7 @@ type laneState struct {
 	tick       uint64
 	tickAt     time.Duration
 	tickMillis uint64
+	decided    *core.FailoverOutput
 }
 
 func (l *laneState) follow(r *raw) {
@@ -138,6 +158,16 @@ func (l *laneState) follow(r *raw) {
 		}
 	}
 	r.Vote = l.vote
+	if out := r.Out.Failover; out != nil {
+		for _, text := range replay.FailoverChanges(l.decided, out) {
+			what, more, ok := strings.Cut(text, "   ") // as replay puts them in columns
+			if ok {
+				text = what + ": " + more
+			}
+			r.FailedOver = append(r.FailedOver, text)
+		}
+		l.decided = out
+	}
 	if r.After.Tick != l.tick {
 		l.tick, l.tickAt = r.After.Tick, r.At
 	}
@@ -166,5 +196,29 @@ func (h *History) elections() {
 			h.Moments = append(h.Moments, Moment{s.Lane, s.At, Election, text, i})
 		}
 		before[s.Lane] = is
+	}
+}
+
+// epochs adds the moments at which the log decides of failover, each where it was known
+// first.
+func (h *History) epochs() {
+	var newest *failover.State
+	applied := uint64(0)
+	for i := range h.Steps {
+		s := &h.Steps[i]
+		if s.Failover == nil || s.After.Applied <= applied {
+			continue
+		}
+		was := newest
+		newest, applied = s.Failover.State, s.After.Applied
+		switch {
+		case was == nil && s.Start != nil:
+			continue // from before the record
+		case was == nil:
+			was = &failover.State{}
+		}
+		for _, text := range replay.Milestones(was, newest) {
+			h.Moments = append(h.Moments, Moment{s.Lane, s.At, Epoch, text, i})
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/corepb"
+	"github.com/pgraft/pgraft/tools/internal/replay"
 )
 
 // Envelope is what a message says, as far as people want to read it.
@@ -61,6 +62,8 @@ func Open(data []byte) Envelope {
 		e.Kind = "Removed"
 	case *corepb.Envelope_RemoveMe:
 		e.Kind = "RemoveMe"
+	case *corepb.Envelope_FailoverTold, *corepb.Envelope_FailoverEntry:
+		e.Kind, e.More, _ = replay.FailoverMessage(&env)
 	default:
 		e.Kind = "empty"
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/tools/internal/replay"
 )
 
 // History is one run. Steps are in causal order: a message is sent by an
@@ -50,6 +51,11 @@ type Step struct {
 	Received []int
 	// The messages Sent to Sent+len(Out.Send)-1 left with this step.
 	Sent int
+	// Failover is what was known of it after the step; nil: nothing.
+	Failover *replay.Failover
+	// FailedOver is what came of it with the step: entries that were appended, what the log
+	// decided, then what differs from the node's decision before.
+	FailedOver []string
 	// LeaseEnd is when the lease in After runs out if nothing renews it; 0 if
 	// there is none.
 	LeaseEnd time.Duration
@@ -91,9 +97,10 @@ const (
 	Election
 	Leader
 	Alarm
+	Epoch // of failover, or what else of it changes who may be primary
 )
 
-var momentNames = [...]string{"note", "fault", "down", "up", "pause", "resume", "cut", "heal", "election", "leader", "alarm"}
+var momentNames = [...]string{"note", "fault", "down", "up", "pause", "resume", "cut", "heal", "election", "leader", "alarm", "epoch"}
 
 func (k MomentKind) String() string { return momentNames[k] }
 

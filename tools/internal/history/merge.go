@@ -189,6 +189,7 @@ func (m *merger) put(b *Builder, node uint32, e event, begin int64) {
 	default:
 		b.Step(node, at, e.step.Seq, e.step.In, e.step.Out, e.step.After)
 	}
+	b.Failover(e.played.Failover, e.played.Log)
 	known := len(m.check.Violations)
 	e.played.Time = time.Unix(0, e.at) // with the clock put right
 	m.check.See(e.played)

@@ -44,6 +44,8 @@ func InputText(s *Step) string {
 		return fmt.Sprintf("the host applied up to %d", in.Index)
 	case core.Batch:
 		return batchText(in)
+	case core.FailoverServer, core.FailoverPort, core.FailoverCompared, core.ProposeFailover:
+		return replay.FailoverInputText(in)
 	}
 	var l []string
 	for _, f := range Fields(s.In) {
@@ -53,7 +55,7 @@ func InputText(s *Step) string {
 }
 
 // batchText counts the inputs of a batch by their kinds, in the order in which the
-// kinds appear.
+// kinds appear; what is in those of failover follows.
 func batchText(b core.Batch) string {
 	var kinds []string
 	count := map[string]int{}
@@ -66,12 +68,21 @@ func batchText(b core.Batch) string {
 	for i, kind := range kinds {
 		kinds[i] = fmt.Sprintf("%d %s", count[kind], kind)
 	}
-	return strings.Join(kinds, ", ")
+	text := strings.Join(kinds, ", ")
+	for _, in := range b.Inputs {
+		if more := replay.FailoverInputText(in); more != "" {
+			text += "; " + reflect.TypeOf(in).Name() + ": " + more
+		}
+	}
+	return text
 }
 
 func startText(s *Start) string {
 	c := s.Config
 	text := fmt.Sprintf("a tick is %d ms, election after %d ticks, heartbeat every %d", c.TickMillis, c.ElectionTicks, c.HeartbeatTicks)
+	if c.Failover.Boot > 0 {
+		text += fmt.Sprintf(", boot %d for failover", c.Failover.Boot)
+	}
 	if s.Resumed {
 		return fmt.Sprintf("the record begins after input %d; %s", s.Seq, text)
 	}
@@ -85,6 +96,16 @@ func startText(s *Start) string {
 	}
 	return fmt.Sprintf("term %d, vote %s, commit %d, snapshot at %d, log up to %d; %s",
 		d.HardState.Term, NodeName(d.HardState.Vote), d.HardState.Commit, first, last, text)
+}
+
+// StepText says what came of a step beside the messages sent: OutputText, and what it
+// decided of failover.
+func StepText(s *Step) string {
+	l := s.FailedOver
+	if text := OutputText(s.Out); text != "" {
+		l = append([]string{text}, l...)
+	}
+	return strings.Join(l, "; ")
 }
 
 // OutputText says what came of a step beside the messages sent, one clause for

@@ -170,7 +170,11 @@ func (e *Event) says(words string) bool {
 	if e.Step == nil {
 		return false
 	}
-	return slices.ContainsFunc(Outputs(e.Step.Output), func(l string) bool { return strings.Contains(strings.ToLower(l), words) })
+	return slices.ContainsFunc(e.Outputs(), func(l string) bool {
+		l = strings.ToLower(l)
+		// Who looks for words puts one space between them, where a line has columns.
+		return strings.Contains(l, words) || strings.Contains(strings.Join(strings.Fields(l), " "), words)
+	})
 }
 
 func (s *Session) forward([]string) error {

@@ -20,6 +20,11 @@ type Event struct {
 	Step  *trace.Step // of an Input
 	// Status is the core's after the event; the zero value before it is started.
 	Status core.Status
+	// Failover is what is known of it after the event, nil if there is nothing; and Was,
+	// before it.
+	Failover, Was *Failover
+	// Log is what the log decided of failover with the event.
+	Log []string
 	// Err says that the replay cannot go on: the cursor ends here.
 	Err error
 }
@@ -38,6 +43,7 @@ type Cursor struct {
 	player trace.Player
 	at     int // frames played
 	event  Event
+	watch  FailoverWatch
 	keeps  bool // moments to go back to
 }
 
@@ -52,6 +58,7 @@ const (
 type moment struct {
 	frame  int
 	moment trace.Moment
+	watch  FailoverWatch
 }
 
 // Cursor returns one before the first frame. All cursors of a node belong to one
@@ -73,13 +80,23 @@ func (c *Cursor) Next() bool {
 		return false
 	}
 	c.remember()
-	f := c.n.frame(c.at)
+	f, was, restored := c.n.frame(c.at), c.watch.Now(), c.player.Restored
 	step, err := c.player.Play(f)
 	seq, when := c.player.Seq(), frameTime(f)
 	c.event = Event{Node: c.n, N: int(c.n.refs[c.at].input), Seq: seq, Time: time.Unix(0, when), Frame: f, Step: step, Err: err}
 	if c.player.Core() != nil {
 		c.event.Status = c.player.Core().Status()
 	}
+	_, boots := f.(*trace.Boot)
+	switch {
+	case c.player.Core() == nil:
+		c.watch = FailoverWatch{}
+	case boots && err == nil, c.player.Restored > restored:
+		c.watch.Start(c.player.Core(), c.player.Config().Failover.Boot)
+	case step != nil && step.Panic == "":
+		c.event.Log = c.watch.Step(c.player.Core(), step.Input, step.Output.Failover)
+	}
+	c.event.Failover, c.event.Was = c.watch.Now(), was
 	c.at++
 	return true
 }
@@ -90,6 +107,9 @@ func (c *Cursor) Event() *Event { return &c.event }
 // Core is the replayed core as it is now; nil before its start. Reading it is
 // all that may be done.
 func (c *Cursor) Core() *core.Core { return c.player.Core() }
+
+// Failover is what is known of it now, nil if there is nothing.
+func (c *Cursor) Failover() *Failover { return c.watch.Now() }
 
 // Config is what the core was started with.
 func (c *Cursor) Config() core.Config { return c.player.Config() }
@@ -122,7 +142,7 @@ func (c *Cursor) remember() {
 	if err != nil {
 		return // back means from further away, then
 	}
-	n.moments, n.momentBytes = append(n.moments, moment{c.at, m}), n.momentBytes+m.Bytes()
+	n.moments, n.momentBytes = append(n.moments, moment{c.at, m, c.watch}), n.momentBytes+m.Bytes()
 	if n.momentBytes > maxMomentBytes {
 		var kept []moment
 		n.apart, n.momentBytes = 2*n.apart, 0
@@ -154,7 +174,7 @@ func (c *Cursor) seekFrame(frame int) error {
 			if err := c.player.Reset(c.n.moments[i].moment); err != nil {
 				return err
 			}
-			c.at = c.n.moments[i].frame
+			c.at, c.watch = c.n.moments[i].frame, c.n.moments[i].watch
 		}
 	}
 	for c.at < frame {

@@ -24,7 +24,11 @@ func (e *Event) Line() string {
 		return fmt.Sprintf("file %d of cluster %q, build %s", f.File, f.ClusterID, orUnknown(f.Build))
 	case *trace.Boot:
 		h := f.Durable.HardState
-		return fmt.Sprintf("the core starts: term %d, commit %d, %d log entries after the snapshot, seed %x", h.Term, h.Commit, len(f.Durable.Entries), f.Config.Seed)
+		s := fmt.Sprintf("the core starts: term %d, commit %d, %d log entries after the snapshot, seed %x", h.Term, h.Commit, len(f.Durable.Entries), f.Config.Seed)
+		if b := f.Config.Failover.Boot; b > 0 {
+			s += fmt.Sprintf(", boot %d for failover", b)
+		}
+		return s
 	case *trace.Checkpoint:
 		return fmt.Sprintf("checkpoint of %d bytes", len(f.Data))
 	case *trace.Note:
@@ -132,7 +136,8 @@ func Message(data []byte) string {
 	case *corepb.Envelope_TableState:
 		s = fmt.Sprintf("TableState %x at %d, %d bytes of %d", b.TableState.GetTicket(), b.TableState.GetOffset(), len(b.TableState.GetData()), b.TableState.GetTotal())
 	case *corepb.Envelope_FailoverTold, *corepb.Envelope_FailoverEntry:
-		s = failoverMessage(&env)
+		kind, text, _ := FailoverMessage(&env)
+		s = kind + ": " + text
 	default:
 		s = strings.TrimPrefix(fmt.Sprintf("%T", env.GetBody()), "*corepb.Envelope_")
 	}

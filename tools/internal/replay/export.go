@@ -89,6 +89,7 @@ type JSONEvent struct {
 	Input   core.Input   `json:"input,omitempty"`
 	Output  *core.Output `json:"output,omitempty"`
 	Outputs []string     `json:"outputs,omitempty"`
+	Server  string       `json:"server,omitempty"` // what it is to failover
 	Status  core.Status  `json:"status"`
 	Role    string       `json:"role"`
 	Panic   string       `json:"panic,omitempty"`
@@ -100,7 +101,10 @@ func (e *Event) JSON() JSONEvent {
 	j := JSONEvent{Node: e.Node.Name, N: e.N, Seq: e.Seq, Time: e.Time.UTC().Format("2006-01-02T15:04:05.000000000Z"),
 		Kind: fmt.Sprintf("%T", e.Frame)[len("*trace."):], What: e.Line(), Status: e.Status, Role: e.Status.Role.String()}
 	if e.Step != nil {
-		j.Input, j.Output, j.Outputs, j.Panic = e.Step.Input, &e.Step.Output, Outputs(e.Step.Output), e.Step.Panic
+		j.Input, j.Output, j.Outputs, j.Panic = e.Step.Input, &e.Step.Output, e.Outputs(), e.Step.Panic
+	}
+	if e.Failover != nil {
+		j.Server = e.Failover.ServerState(e.Status).String()
 	}
 	if e.Err != nil {
 		j.Error = e.Err.Error()

@@ -226,7 +226,7 @@ func (s *Session) show([]string) error {
 		s.printf("    the replay of node %s ends here: %v\n", e.Node.Name, e.Err)
 	}
 	if e.Step != nil {
-		for _, l := range Outputs(e.Step.Output) {
+		for _, l := range e.Outputs() {
 			s.printf("    %s\n", l)
 		}
 		if e.Step.Panic != "" {
@@ -240,18 +240,29 @@ func (s *Session) show([]string) error {
 		s.printf("    VIOLATED  %s: %s\n", v.Check, v.Text)
 	}
 	s.printf("    %s\n", StatusLine(e.Status))
+	if e.Failover != nil {
+		s.printf("    %s\n", e.Failover.Line(e.Status))
+	}
 	return nil
 }
 
 func (s *Session) nodes([]string) error {
 	for i, n := range s.inc.Nodes {
 		if s.JSON {
-			if err := s.encode(map[string]any{"node": n.Name, "status": s.now[i], "role": s.now[i].Role.String()}); err != nil {
+			v := map[string]any{"node": n.Name, "status": s.now[i], "role": s.now[i].Role.String()}
+			if f := s.cur.Nodes()[i].Failover(); f != nil {
+				v["server"] = f.ServerState(s.now[i]).String()
+			}
+			if err := s.encode(v); err != nil {
 				return err
 			}
 			continue
 		}
-		s.printf("node %s  input %d of %d  %s\n", n.Name, s.cur.Nodes()[i].N(), n.Inputs, StatusLine(s.now[i]))
+		c := s.cur.Nodes()[i]
+		s.printf("node %s  input %d of %d  %s\n", n.Name, c.N(), n.Inputs, StatusLine(s.now[i]))
+		if f := c.Failover(); f != nil {
+			s.printf("    %s\n", f.Line(s.now[i]))
+		}
 	}
 	return nil
 }
@@ -274,8 +285,12 @@ func (s *Session) state(args []string) error {
 	}
 	members := c.Core().MemberStatuses()
 	if s.JSON {
-		return s.encode(map[string]any{"node": s.inc.Nodes[i].Name, "n": c.N(), "status": c.Core().Status(),
-			"role": c.Core().Status().Role.String(), "members": members, "config": c.Config()})
+		v := map[string]any{"node": s.inc.Nodes[i].Name, "n": c.N(), "status": c.Core().Status(),
+			"role": c.Core().Status().Role.String(), "members": members, "config": c.Config()}
+		if f := c.Failover(); f != nil {
+			v["failover"] = f.lines(c.Core().Status())
+		}
+		return s.encode(v)
 	}
 	g := c.Config()
 	s.printf("node %s after its input %d (number %d of this life)\n  %s\n", s.inc.Nodes[i].Name, c.N(), c.player.Seq(), StatusLine(c.Core().Status()))
@@ -288,6 +303,9 @@ func (s *Session) state(args []string) error {
 		}
 		s.printf("  %s %s at %s:%d, match %d, next %d, replicating %v, %s\n", node(m.Member.GetRaftId()), strings.ToLower(m.Member.GetRole().String()),
 			m.Member.GetAddress(), m.Member.GetPort(), m.Match, m.Next, m.Replicating, heard)
+	}
+	for _, l := range c.Failover().lines(c.Core().Status()) {
+		s.printf("  %s\n", l)
 	}
 	return nil
 }

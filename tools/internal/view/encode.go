@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ import (
 //	          column says so)
 //	strings   UTF-8, one a line; string 0 is empty
 //
-// page/data.js reads it. Times are microseconds. Lanes, steps and messages are
+// Columns of failover are there only if there is something of it. page/data.js reads it. Times are microseconds. Lanes, steps and messages are
 // stored plus 1, so that 0 means none.
 
 type header struct {
@@ -35,6 +36,9 @@ type header struct {
 	Inputs   []string `json:"inputs"` // kinds of inputs
 	Roles    []string `json:"roles"`
 	Moments  []moment `json:"marks"`
+	// Of failover, not there without it:
+	Servers []string `json:"servers,omitempty"` // states of servers
+	Stages  []string `json:"stages,omitempty"`  // of an epoch
 }
 
 type lane struct {
@@ -85,7 +89,7 @@ func (n *names) of(s string) uint64 {
 
 // encode packs a history for the page.
 func encode(h *history.History) ([]byte, error) {
-	e := encoder{h: h, kinds: newNames(), inputs: newNames(), texts: newNames("")}
+	e := encoder{h: h, kinds: newNames(), inputs: newNames(), texts: newNames(""), tables: map[any]uint64{}}
 	head := header{Name: h.Name, Steps: len(h.Steps), Messages: len(h.Messages), Moments: []moment{}}
 	for _, n := range h.Nodes {
 		head.Nodes = append(head.Nodes, lane{n.ID, n.TickMillis, n.Recorded, n.Address})
@@ -97,6 +101,9 @@ func encode(h *history.History) ([]byte, error) {
 		head.Roles = append(head.Roles, r.String())
 	}
 	e.steps()
+	if slices.ContainsFunc(h.Steps, func(s history.Step) bool { return s.Failover != nil }) {
+		e.failover(&head)
+	}
 	e.messages()
 	for _, c := range e.columns {
 		head.Columns = append(head.Columns, *c)
@@ -109,6 +116,7 @@ type encoder struct {
 	h                    *history.History
 	columns              []*column
 	kinds, inputs, texts *names
+	tables               map[any]uint64 // texts of failover, by what they are of
 }
 
 func (e *encoder) column(of, name string, byLane bool, value func(i int) uint64) {
@@ -126,10 +134,7 @@ func (e *encoder) column(of, name string, byLane bool, value func(i int) uint64)
 func micros(d time.Duration) uint64 { return uint64(d.Microseconds()) }
 
 func (e *encoder) steps() {
-	laneOf := map[uint32]uint64{}
-	for i, n := range e.h.Nodes {
-		laneOf[n.ID] = uint64(i + 1)
-	}
+	laneOf := e.lanes()
 	input := func(name string, value func(s *history.Step) uint64) {
 		e.column("steps", name, false, func(i int) uint64 { return value(&e.h.Steps[i]) })
 	}
@@ -140,7 +145,7 @@ func (e *encoder) steps() {
 	input("at", func(s *history.Step) uint64 { return micros(s.At) })
 	input("input", func(s *history.Step) uint64 { return e.inputs.of(history.InputName(s)) })
 	input("text", func(s *history.Step) uint64 { return e.texts.of(oneLine(history.InputText(s))) })
-	input("out", func(s *history.Step) uint64 { return e.texts.of(oneLine(history.OutputText(s.Out))) })
+	input("out", func(s *history.Step) uint64 { return e.texts.of(oneLine(history.StepText(s))) })
 	state("role", func(s *history.Step) uint64 { return uint64(s.After.Role) })
 	state("term", func(s *history.Step) uint64 { return s.After.Term })
 	state("lead", func(s *history.Step) uint64 { return laneOf[core.NodeID(s.After.Lead)] })
@@ -155,6 +160,15 @@ func (e *encoder) steps() {
 	state("last", func(s *history.Step) uint64 { return s.After.Last })
 	state("tick", func(s *history.Step) uint64 { return s.After.Tick })
 	state("lease", func(s *history.Step) uint64 { return micros(s.LeaseEnd) })
+}
+
+// lanes are those of the nodes, plus 1.
+func (e *encoder) lanes() map[uint32]uint64 {
+	lanes := map[uint32]uint64{}
+	for i, n := range e.h.Nodes {
+		lanes[n.ID] = uint64(i + 1)
+	}
+	return lanes
 }
 
 func (e *encoder) messages() {

@@ -18,7 +18,7 @@ import (
 var page embed.FS
 
 // scripts in the order in which the page runs them.
-var scripts = []string{"data.js", "model.js", "kinds.js", "search.js", "scale.js", "lanes.js", "arrows.js", "overview.js",
+var scripts = []string{"data.js", "model.js", "kinds.js", "failover.js", "search.js", "scale.js", "lanes.js", "arrows.js", "overview.js",
 	"details.js", "panels.js", "keys.js", "app.js", "moves.js", "main.js"}
 
 // Write writes the page of h. A history of 100,000 steps makes about 3 MB.

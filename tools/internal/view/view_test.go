@@ -2,6 +2,10 @@ package view
 
 import (
 	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"encoding/json"
+	"io"
 	"io/fs"
 	"regexp"
 	"slices"
@@ -51,6 +55,56 @@ func TestPageIsWhole(t *testing.T) {
 			t.Errorf("%s is not part of the page", f)
 		}
 	}
+}
+
+// What is known of failover comes with a run that has it, and only with that: for other
+// runs the page's data are what they were.
+func TestFailoverColumns(t *testing.T) {
+	h, err := historytest.Failover()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		h    *history.History
+		want bool
+	}{{incident(t), false}, {h, true}} {
+		head, texts := unpack(t, c.h)
+		for _, name := range []string{"server", "epoch", "stage", "primary", "of_log", "of_host", "of_fence"} {
+			if got := slices.ContainsFunc(head.Columns, func(x column) bool { return x.Name == name }); got != c.want {
+				t.Errorf("column %s: %v, want %v", name, got, c.want)
+			}
+		}
+		if (len(head.Servers) > 0) != c.want || (len(head.Stages) > 0) != c.want {
+			t.Errorf("states %q, stages %q", head.Servers, head.Stages)
+		}
+		for _, text := range []string{"epoch\t2, granted\tprimary\tnode 2, boot 1", "server\tin recovery\tsealed\tup to epoch 1", "fence\tepoch 2, boot 1: failover on"} {
+			if got := strings.Contains(texts, text); got != c.want {
+				t.Errorf("text %q: %v, want %v", text, got, c.want)
+			}
+		}
+	}
+}
+
+// unpack is the header of a page's data, and its texts with the columns before them.
+func unpack(t *testing.T, h *history.History) (head header, rest string) {
+	t.Helper()
+	data, err := encode(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := binary.LittleEndian.Uint32(all)
+	if err := json.Unmarshal(all[4:4+n], &head); err != nil {
+		t.Fatal(err)
+	}
+	return head, string(all[4+n:])
 }
 
 func TestEmptyHistory(t *testing.T) {

@@ -27,6 +27,9 @@ type Options struct {
 	Script   []Event
 	// Dir, when not empty, gets the nodes' traces, a directory for each node.
 	Dir string
+	// Servers has each node report a PostgreSQL server, and an operator enable failover
+	// after 4 s, on node 1.
+	Servers bool
 	// Ahead are nodes whose clocks are not right, in the traces.
 	Ahead map[uint32]time.Duration
 }
@@ -92,6 +95,9 @@ func Run(o Options) (*history.History, error) {
 	if o.Every > 0 {
 		c.after(2*time.Second, c.propose)
 	}
+	if o.Servers {
+		c.after(4*time.Second, c.enable)
+	}
 	for len(c.agenda) > 0 && c.agenda[0].at <= o.Duration {
 		t := heap.Pop(&c.agenda).(task)
 		c.now = t.at
@@ -115,15 +121,25 @@ func (c *cluster) after(d time.Duration, do func()) {
 func (c *cluster) form() {
 	first := c.nodes[0]
 	first.id.ClusterUUID, first.id.RaftID = [16]byte{0xc1}, core.RaftID(1, 1)
-	first.disk = core.Bootstrap(first.id, first.address, 7000, core.OldestVersion)
+	first.disk = core.Bootstrap(first.id, first.address, 7000, c.version())
 	first.start()
 	for i, n := range c.nodes[1:] {
 		c.after(time.Duration(300+200*i)*time.Millisecond, func() {
 			c.nextID++
-			first.step(core.AddNode{ID: c.nextID, NodeID: n.id.NodeID, Address: n.address, Port: 7000, ReplicaUUID: n.id.ReplicaUUID})
+			first.step(core.AddNode{ID: c.nextID, NodeID: n.id.NodeID, Address: n.address, Port: 7000, ReplicaUUID: n.id.ReplicaUUID, Newest: c.newest()})
 		})
 	}
 }
+
+// newest is the version that the nodes know, version the cluster's.
+func (c *cluster) newest() uint32 {
+	if c.Servers {
+		return core.FailoverVersion
+	}
+	return 0
+}
+
+func (c *cluster) version() uint32 { return max(c.newest(), core.OldestVersion) }
 
 // propose has a random node that runs propose something, and again after Every.
 func (c *cluster) propose() {
@@ -191,7 +207,7 @@ func (c *cluster) greet(from, to *node, raftID uint64) bool {
 	if member == nil {
 		member = &corepb.Member{RaftId: raftID}
 	}
-	v := core.Greet(to.id, core.OldestVersion, to.members, from.id.Hello(from.members.Speaks(core.OldestVersion), member, core.NodeID(raftID)))
+	v := core.Greet(to.id, c.version(), to.members, from.id.Hello(from.members.Speaks(c.version()), member, core.NodeID(raftID)))
 	if v.Refusal == corepb.Refusal_NONE && v.Join != nil {
 		to.id = *v.Join
 		to.start()

@@ -7,6 +7,7 @@ import (
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/trace"
 	"github.com/pgraft/pgraft/tools/internal/history"
+	"github.com/pgraft/pgraft/tools/internal/replay"
 )
 
 type node struct {
@@ -20,6 +21,8 @@ type node struct {
 	log     []core.Entry // everything since the disk's snapshot
 	members core.Members
 	err     error
+	watch   replay.FailoverWatch
+	server  server
 
 	recorder trace.Recorder
 	cfg      core.Config
@@ -34,6 +37,9 @@ func (n *node) start() {
 	n.life++
 	cfg := core.Config{TickMillis: tickMillis, ElectionTicks: 10, HeartbeatTicks: 1, SnapshotEntries: 200, MaxEntryBytes: 1000,
 		Identity: n.id, Seed: n.c.Seed + uint64(n.id.NodeID) + n.life<<32}
+	if n.c.Servers {
+		cfg.Newest, cfg.Failover = n.c.newest(), core.FailoverConfig{Boot: n.life, SealMillis: 500}
+	}
 	d := n.disk
 	d.Entries = slices.Clone(n.log)
 	if n.core, n.err = core.New(cfg, d); n.err != nil {
@@ -42,6 +48,8 @@ func (n *node) start() {
 	n.members = n.core.Members()
 	n.seq = 0
 	n.c.Start(n.id.NodeID, n.c.now, history.Start{Config: cfg, Durable: d}, n.core.Status())
+	n.watch.Start(n.core, cfg.Failover.Boot)
+	n.c.Failover(n.watch.Now(), nil)
 	n.recordStart(cfg, d)
 	life := n.life
 	var beat func()
@@ -53,6 +61,9 @@ func (n *node) start() {
 	}
 	// Nodes do not tick at the same instant.
 	n.c.after(tick/16*time.Duration(n.id.NodeID), beat)
+	if n.c.Servers {
+		n.boot()
+	}
 }
 
 // step is the host: the order of what it does is core.Perform's.
@@ -63,12 +74,17 @@ func (n *node) step(in core.Input) {
 	n.recorder.Output(out)
 	n.recorded()
 	n.c.Step(n.id.NodeID, n.c.now, n.seq, in, out, n.core.Status())
+	log := n.watch.Step(n.core, in, out.Failover)
+	n.c.Failover(n.watch.Now(), log)
 	if len(out.Persist) > 0 {
 		life := n.life
 		n.c.after(syncTime, func() { n.sync(life, out.Persist) })
 	}
 	for _, s := range out.Send {
 		n.c.send(n, s)
+	}
+	if out.Failover != nil {
+		n.order(*out.Failover)
 	}
 	if out.MembersChanged {
 		n.members = n.core.Members()
@@ -107,4 +123,7 @@ func (n *node) write(b core.Persist) {
 }
 
 // crash loses what is not synced.
-func (n *node) crash() { n.core = nil }
+func (n *node) crash() {
+	n.core = nil
+	n.server.crash()
+}

@@ -20,6 +20,20 @@ func IncidentOptions() Options {
 	}}
 }
 
+// Failover is a run of three nodes with a server each: the primary is killed and comes
+// back, then the next one is cut off and comes back.
+func Failover() (*history.History, error) { return Run(FailoverOptions()) }
+
+// FailoverOptions are those of Failover.
+func FailoverOptions() Options {
+	return Options{Nodes: 3, Duration: 26 * time.Second, Every: 400 * time.Millisecond, Seed: 7, Servers: true, Script: []Event{
+		{At: 7 * time.Second, Kind: history.Down, Nodes: []uint32{1}},
+		{At: 12 * time.Second, Kind: history.Up, Nodes: []uint32{1}},
+		{At: 16 * time.Second, Kind: history.Cut, Nodes: []uint32{2}},
+		{At: 21 * time.Second, Kind: history.Heal},
+	}}
+}
+
 // Large is a run of five nodes with about 100,000 steps.
 func Large() (*history.History, error) {
 	o := Options{Nodes: 5, Duration: 130 * time.Second, Every: 33 * time.Millisecond, Loss: 2, Repeat: 2, Seed: 11}

@@ -61,10 +61,10 @@ class App {
     drawRuler(g, scale, colours);
     this.paintHits(g);
     const messages = drawMessages(g, scale, model, filter, colours);
-    for (const l of scale.shown) drawLane(g, scale, model, l, colours, messages.dense);
+    const boxes = scale.shown.flatMap((l) => drawLane(g, scale, model, l, colours, messages.dense));
     drawSteps(g, scale, model, colours);
     this.places = { drawn: messages.drawn, marks: drawMarks(g, scale, model, colours) };
-    labelArrows(g, scale.width, messages.drawn, model, this.places.marks.map((m) => m.box), colours);
+    labelArrows(g, scale.width, messages.drawn, model, [...boxes, ...this.places.marks.map((m) => m.box)], colours);
     this.paintSelected(g);
     this.paintCursor(g);
     const density = document.getElementById("density");
@@ -144,7 +144,8 @@ class App {
   at(x, y) {
     const mark = this.places.marks.find((m) => Math.hypot(m.x - x, m.y - y) < 10);
     if (mark) return { mark: mark.i };
-    const lane = this.scale.shown.find((l) => Math.abs(this.scale.y[l] - y) <= BAND / 2);
+    const under = this.model.failover ? STRIPE + 3 : 0;
+    const lane = this.scale.shown.find((l) => y >= this.scale.y[l] - BAND / 2 && y <= this.scale.y[l] + BAND / 2 + under);
     if (lane !== undefined) return this.stepNearPoint(lane, x);
     let [best, distance] = [null, 6];
     for (const d of this.places.drawn) {

@@ -170,10 +170,10 @@ function drawTraffic(g, scale, model, filter, [first, end], colours) {
     lanes[M.from[i]][model.group[M.kind[i]]][b]++;
     most = Math.max(most, ++total[M.from[i]][b]);
   }
-  const room = Math.min(40, scale.laneHeight / 2 - BAND / 2 - 22);
+  const room = Math.min(40, (scale.laneHeight - scale.under) / 2 - BAND / 2 - 22);
   for (const l of scale.shown) {
     const under = new Float32Array(bins);
-    const top = scale.y[l] + BAND / 2 + 9;
+    const top = scale.y[l] + BAND / 2 + 9 + scale.under;
     for (let n = 0; n < GROUPS.length; n++) {
       g.fillStyle = colours.groups[n];
       for (let b = 0; b < bins; b++) {
@@ -187,7 +187,7 @@ function drawTraffic(g, scale, model, filter, [first, end], colours) {
 }
 
 const MARK_ABOVE = 26; // pixels over the band
-const WEIGHT = ["note", "election", "heal", "up", "resume", "leader", "pause", "down", "cut", "fault", "alarm"];
+const WEIGHT = ["note", "election", "heal", "up", "resume", "leader", "epoch", "pause", "down", "cut", "fault", "alarm"];
 
 // drawMarks places the weightiest first; what finds no room is not drawn.
 function drawMarks(g, scale, model, colours) {
@@ -197,7 +197,8 @@ function drawMarks(g, scale, model, colours) {
     const x = scale.x(m.step >= 0 ? scale.ofStep(m.step) : scale.ofTime(m.at));
     if (x >= -10 && x <= scale.width + 10 && (m.lane < 0 || scale.y[m.lane] >= 0)) near.push({ i, x, m });
   });
-  near.sort((a, b) => WEIGHT.indexOf(b.m.kind) - WEIGHT.indexOf(a.m.kind));
+  const opens = (m) => m.kind === "epoch" && m.text.includes(" open ");
+  near.sort((a, b) => WEIGHT.indexOf(b.m.kind) - WEIGHT.indexOf(a.m.kind) || opens(b.m) - opens(a.m));
   for (const n of near) {
     n.y = n.m.lane < 0 ? 31 : scale.y[n.m.lane] - BAND / 2 - MARK_ABOVE;
     const row = placed.get(n.m.lane) ?? [];

@@ -19,7 +19,7 @@ async function unpack(base64) {
     const lanes = column.by_lane ? data.S.lane : null;
     [of[column.name], at] = numbers(bytes, at, of.count, lanes, header.nodes.length);
     // Lanes, steps and messages come plus 1.
-    if (["lane", "from", "to", "sent", "got", "lead", "vote"].includes(column.name)) {
+    if (["lane", "from", "to", "sent", "got", "lead", "vote", "primary"].includes(column.name)) {
       const list = of[column.name];
       for (let i = 0; i < list.length; i++) list[i]--;
     }

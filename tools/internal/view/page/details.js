@@ -103,6 +103,7 @@ function stateRows(model, i) {
     ["last index", S.last[i]],
     ["lease", lease > 0 ? `${lease.toFixed(1)} ms left` : "none"],
     ["tick", S.tick[i]],
+    ...(model.failover ? [["server", model.servers[S.server[i]]], ["epoch", epochText(model, i)]] : []),
   ];
 }
 
@@ -118,7 +119,8 @@ function stepDetails(app, box, i) {
     ["message", received[i] >= 0 ? [messageLink(app, received[i], messageTitle(model, received[i]))] : null],
     ["output", texts[S.out[i]] ? texts[S.out[i]].split("; ").map((t) => el("div", {}, t)) : null],
     ["sent", sentLinks(app, firstSent[i], firstSent[i + 1])],
-  ]), el("h3", {}, "State after it"), changedTable(model, i, place > 0 ? own[place - 1] : -1));
+  ]), el("h3", {}, "State after it"), changedTable(model, i, place > 0 ? own[place - 1] : -1),
+  ...failoverTables(model, i, place > 0 ? own[place - 1] : -1));
 }
 
 function sentLinks(app, from, to) {
@@ -154,6 +156,7 @@ function markDetails(app, box, m) {
   if (m.step >= 0) {
     const own = model.laneSteps[m.lane];
     const place = lastAtMost(own, m.step);
-    box.append(el("h3", {}, "State after it"), changedTable(model, m.step, place > 0 ? own[place - 1] : -1));
+    box.append(el("h3", {}, "State after it"), changedTable(model, m.step, place > 0 ? own[place - 1] : -1),
+      ...failoverTables(model, m.step, place > 0 ? own[place - 1] : -1));
   }
 }

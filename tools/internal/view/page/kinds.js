@@ -10,6 +10,8 @@ const GROUPS = [
   { id: "transfer", name: "Leadership transfer", kinds: ["MsgTimeoutNow", "MsgTransferLeader"], colour: "--green", dash: [12, 3, 2, 3], width: 2.4, rare: true },
   { id: "forward", name: "Forwarded proposal", kinds: ["Forward", "ForwardReply"], colour: "--green", dash: [3, 2], width: 1.4 },
   { id: "read", name: "Read", kinds: ["ReadRequest", "ReadReply", "MsgReadIndex", "MsgReadIndexResp"], colour: "--sky", dash: [8, 3, 2, 3], width: 1.4 },
+  { id: "entry", name: "Failover's proposals", kinds: ["FailoverEntry"], colour: "--purple", dash: [6, 2], width: 1.8, rare: true },
+  { id: "told", name: "Failover's reports", kinds: ["FailoverTold"], colour: "--grey", dash: [2, 4], width: 1 },
   { id: "other", name: "Other", kinds: [], colour: "--ink", dash: [2, 2], width: 1.4, rare: true },
 ];
 
@@ -55,6 +57,7 @@ const MARKS = {
   election: { icon: "?", word: "election" },
   leader: { icon: "\u2605", word: "leader" },
   alarm: { icon: "!", word: "alarm" },
+  epoch: { icon: "\u2691", word: "epoch" },
 };
 
 // clock prints microseconds since the start as people read them.

@@ -78,6 +78,7 @@ function drawCuts(g, scale, model, colours) {
   }
 }
 
+// drawLane returns what drawServers does.
 function drawLane(g, scale, model, l, colours, dense) {
   const y = scale.y[l];
   const lane = model.lanes[l];
@@ -98,17 +99,19 @@ function drawLane(g, scale, model, l, colours, dense) {
   let drawnTo = -1;
   for (const s of lane.spans) drawnTo = drawSpan(g, scale, model, s, y, colours, drawnTo);
   for (const p of lane.paused) drawDown(g, scale, p, y, "stood still", colours);
+  const boxes = drawServers(g, scale, model, l, colours);
   let named = -Infinity; // where the last lease has its name
   for (const s of lane.leases) {
-    const at = shadeTimes(g, scale, s, y + BAND / 2 + 3, 4, colours.ink);
+    const at = shadeTimes(g, scale, s, y + BAND / 2 + 3 + scale.under, 4, colours.ink);
     const x = at && Math.max(4, at[0] + 4);
     if (at && !dense && at[1] > 40 && x > named + 200) {
       named = x;
       g.font = "10px system-ui, sans-serif";
-      label(g, "lease", x, y + BAND / 2 + 14, at[1] - 8, colours, { ink: colours.quiet });
+      label(g, "lease", x, y + BAND / 2 + 14 + scale.under, at[1] - 8, colours, { ink: colours.quiet });
     }
   }
   drawCommits(g, scale, model, l, y, colours);
+  return boxes;
 }
 
 function drawDown(g, scale, span, y, word, colours) {
@@ -181,20 +184,21 @@ function drawCommits(g, scale, model, l, y, colours) {
   if (end - i > scale.width / 22) return;
   g.font = "10px system-ui, sans-serif";
   g.textBaseline = "middle";
+  const low = y + BAND / 2 + 22 + scale.under;
   let free = -1;
   for (; i < end; i++) {
     const x = scale.x(scale.ofStep(commits[i]));
     g.fillStyle = colours.ink;
     g.beginPath();
-    g.moveTo(x, y + BAND / 2 + 22);
-    g.lineTo(x - 3.5, y + BAND / 2 + 28);
-    g.lineTo(x + 3.5, y + BAND / 2 + 28);
+    g.moveTo(x, low);
+    g.lineTo(x - 3.5, low + 6);
+    g.lineTo(x + 3.5, low + 6);
     g.fill();
     if (x > free) {
       const text = "c" + model.S.commit[commits[i]];
       const width = g.measureText(text).width;
       const next = i + 1 < end ? scale.x(scale.ofStep(commits[i + 1])) : Infinity;
-      if (next - x > width + 10 && x + width + 8 < scale.width && label(g, text, x + 6, y + BAND / 2 + 26, width + 1, colours, { ink: colours.quiet })) free = x + width + 8;
+      if (next - x > width + 10 && x + width + 8 < scale.width && label(g, text, x + 6, low + 4, width + 1, colours, { ink: colours.quiet })) free = x + width + 8;
     }
   }
 }

@@ -8,7 +8,7 @@ async function main() {
   const model = makeModel(data);
   const app = new App(model);
   fillMenus(app);
-  fillLegend();
+  fillLegend(app);
   fillHelp(app);
   listenMouse(app);
   listenControls(app);

@@ -12,6 +12,7 @@ function makeModel(data) {
 
   const starts = data.inputs.map((n) => n === "Start" || n === "Checkpoint");
   model.starts = (step) => starts[S.input[step]];
+  model.failover = "server" in S; // else nothing of it is shown
 
   // firstSent[i] is the first message of step i; messages are ordered by it.
   model.firstSent = new Int32Array(S.count + 1);
@@ -27,6 +28,7 @@ function makeModel(data) {
     lane.gaps = gapSpans(model, l);
     lane.spans = stateSpans(model, l);
     lane.leases = leaseSpans(model, l);
+    lane.servers = model.failover ? serverSpans(model, l) : [];
     lane.paused = [...pairs(model, l, "pause", "resume"), ...standstills(model, l)];
     lane.commits = model.laneSteps[l].filter((s, i, all) => i > 0 && S.commit[s] > S.commit[all[i - 1]]);
   }
@@ -71,8 +73,9 @@ function isLost({ S, M, lanes, laneSteps, latency }, i) {
   return at + latency < S.at[own[own.length - 1]] || lane.down.some((d) => d.open);
 }
 
-// stateSpans are the stretches in which role, term and leader stay the same.
-function stateSpans(model, l) {
+// stateSpans are the stretches in which role, term and leader stay the same, or other
+// columns of the steps.
+function stateSpans(model, l, keys = ["role", "term", "lead"]) {
   const { S } = model;
   const spans = [];
   let open = null;
@@ -82,9 +85,10 @@ function stateSpans(model, l) {
       open.toStep = lastAtMost(S.at, open.to) + 0.5;
       open = null;
     }
-    if (!open || open.role !== S.role[s] || open.term !== S.term[s] || open.lead !== S.lead[s]) {
+    if (!open || keys.some((k) => open[k] !== S[k][s])) {
       if (open) [open.to, open.toStep] = [S.at[s], s];
-      open = { from: S.at[s], fromStep: s, to: 0, toStep: 0, role: S.role[s], term: S.term[s], lead: S.lead[s] };
+      open = { from: S.at[s], fromStep: s, to: 0, toStep: 0 };
+      for (const k of keys) open[k] = S[k][s];
       spans.push(open);
     }
   }

@@ -133,7 +133,10 @@ Object.assign(App.prototype, {
     const { model } = this;
     if (mark != null) return `${clock(model.marks[mark].at)}: ${model.marks[mark].text}`;
     if (message != null) return messageTitle(model, message) + (model.M.got[message] < 0 ? ` (${fate(model, message)})` : "");
-    return `${clock(model.S.at[step])} ${model.lanes[model.S.lane[step]].name}: ${stepTitle(model, step)}`;
+    const lane = model.lanes[model.S.lane[step]];
+    const now = model.failover ? serverNow(lane, model.S.at[step]) : null;
+    const server = now ? ` (server ${model.servers[now.server]}, epoch ${now.epoch})` : "";
+    return `${clock(model.S.at[step])} ${lane.name}: ${stepTitle(model, step)}${server}`;
   },
 });
 

@@ -25,6 +25,13 @@ function drawOverview(canvas, app) {
       const x1 = scale.mode === "time" ? x(s.to) : x(s.toStep);
       g.fillRect(x0, y + (lead ? 0 : rowHeight / 2 - 1), Math.max(1, x1 - x0), lead ? rowHeight - 1 : 2);
     }
+    for (const s of lane.servers) {
+      const { colour, low } = SERVERS[model.servers[s.server]];
+      if (low) continue;
+      const [x0, x1] = scale.mode === "time" ? [x(s.from), x(s.to)] : [x(s.fromStep), x(s.toStep)];
+      g.fillStyle = colours.get(colour);
+      g.fillRect(x0, y + rowHeight - 4, Math.max(1, x1 - x0), 3);
+    }
     g.fillStyle = stripes(g, colours.quiet, 5);
     for (const d of lane.down) g.fillRect(ofTime(d.from), y, Math.max(1, ofTime(d.to) - ofTime(d.from)), rowHeight - 1);
   }

@@ -4,17 +4,20 @@
 function showGutter(app) {
   const { model, scale, cursor } = app;
   const box = document.getElementById("gutter");
-  box.dataset.room = scale.laneHeight < 84 ? "least" : scale.laneHeight < 106 ? "less" : "all";
+  const high = model.failover ? 17 : 0; // of the line about the server
+  box.dataset.room = scale.laneHeight < 84 + high ? "least" : scale.laneHeight < 106 + high ? "less" : "all";
   if (box.children.length !== model.lanes.length) {
     box.replaceChildren(...model.lanes.map((lane) => el("div", { class: "card" },
-      el("b", {}, lane.name), el("span", { class: "role" }), el("div", { class: "state address" }, lane.address), el("div", { class: "state" }), el("div", { class: "state" }), el("div", { class: "state" }))));
+      el("b", {}, lane.name), el("span", { class: "role" }), el("div", { class: "state address" }, lane.address), el("div", { class: "state" }), el("div", { class: "state" }), model.failover ? el("div", { class: "state server" }) : "", el("div", { class: "state" }))));
   }
   for (const [l, lane] of model.lanes.entries()) {
     const card = box.children[l];
     card.hidden = scale.y[l] < 0;
     if (card.hidden) continue;
-    card.style.top = `${scale.y[l] - Math.min(scale.laneHeight, 106) / 2}px`;
-    const [role, ...lines] = cardText(app, l, lane, model.stateAt(l, cursor));
+    card.style.top = `${scale.y[l] + scale.under / 2 - Math.min(scale.laneHeight, 106 + high) / 2}px`;
+    const step = model.stateAt(l, cursor);
+    const [role, ...lines] = cardText(app, l, lane, step);
+    if (model.failover) lines.splice(2, 0, serverText(app, lane, step));
     const [, roleBox, , ...rest] = card.children;
     setText(roleBox, role);
     card.dataset.role = role.replace(/[^a-z]/gi, "").toLowerCase();
@@ -45,6 +48,14 @@ function cardText(app, l, lane, step) {
     `commit ${S.commit[step]}, applied ${S.applied[step]}`,
     `last index ${S.last[step]}${lease}`,
   ];
+}
+
+// serverText is a card's line about the server: none while the node is down.
+function serverText({ model, cursor }, lane, step) {
+  const { S, servers, stages } = model;
+  const now = serverNow(lane, S.at[cursor]);
+  if (step < 0 || !now) return "";
+  return `${servers[now.server]}, epoch ${S.epoch[step]} ${stages[S.stage[step]]}`;
 }
 
 // rows fills a list with buttons.
@@ -160,14 +171,15 @@ const LEGEND = [
   ["lease", "black line under a band: the leader's lease"],
 ];
 
-function fillLegend() {
+function fillLegend(app) {
   const line = (sign, text) => el("div", { class: "entry" }, sign, el("span", {}, text));
   const glyph = (text) => el("span", { class: "glyph" }, text);
   document.getElementById("legend").replaceChildren(
     ...LEGEND.map(([name, text]) => line(el("i", { class: name }), text)),
+    ...(app.model.failover ? Object.keys(SERVERS).map((name) => line(serverSample(name), `server ${name}: ${SERVERS[name].text}`)) : []),
     line(glyph("\u25b4 c57"), "the commit index went on, to 57"),
     line(glyph("\u25b6"), "filled arrow head: a question; open: an answer"),
     line(glyph("\u2716"), "on an arrow: the message did not arrive"),
     line(glyph("\u2588"), "bars under a lane: messages it sent, where arrows would be too many"),
-    ...Object.values(MARKS).map((m) => line(glyph(m.icon), m.word)));
+    ...Object.entries(MARKS).filter(([kind]) => kind !== "epoch" || app.model.failover).map(([, m]) => line(glyph(m.icon), m.word)));
 }

@@ -25,10 +25,11 @@ class Scale {
   layout() {
     this.shown = this.model.lanes.map((_, i) => i).filter((i) => !this.hidden.has(i));
     const n = Math.max(1, this.shown.length);
-    this.laneHeight = Math.max(64, (this.height - LANE_PAD_TOP - LANE_PAD_BOTTOM) / n);
+    this.under = this.model.failover ? STRIPE + 6 : 0; // what is below a band is so much lower
+    this.laneHeight = Math.max(64 + this.under, (this.height - LANE_PAD_TOP - LANE_PAD_BOTTOM) / n);
     this.y = this.model.lanes.map((_, i) => {
       const place = this.shown.indexOf(i);
-      return place < 0 ? -1 : LANE_PAD_TOP + this.laneHeight * (place + 0.5);
+      return place < 0 ? -1 : LANE_PAD_TOP + this.laneHeight * (place + 0.5) - this.under / 2;
     });
   }
 
@@ -146,6 +147,6 @@ function ticksFor(scale) {
   }
   if (scale.mode === "order") unit = Math.max(1, Math.round(unit));
   const list = [];
-  for (let u = Math.ceil(scale.u0 / unit) * unit; u <= scale.u1; u += unit) list.push(u);
+  for (let u = Math.ceil(scale.u0 / unit) * unit; u <= scale.u1; u += unit) list.push(u || 0); // not -0
   return { unit, list };
 }

@@ -1,7 +1,7 @@
 // search.js: finds steps, messages and marks.
 
 // Numbers that `name:number` looks at: in steps, then in messages.
-const STEP_KEYS = { term: "term", commit: "commit", applied: "applied", last: "last" };
+const STEP_KEYS = { term: "term", commit: "commit", applied: "applied", last: "last", epoch: "epoch" };
 const MESSAGE_KEYS = { term: "mterm", index: "index", commit: "mcommit", logterm: "logterm", entries: "entries", round: "round", bytes: "bytes" };
 
 // parseQuery splits a query into words and conditions; all must hold.
@@ -67,25 +67,28 @@ function markMatches(model, { words, conditions }, m) {
 }
 
 function stepMatches(model, { words, conditions }, has, i) {
-  const { S, lanes, inputs, roles } = model;
+  const { S, lanes, inputs, roles, servers, failover } = model;
   for (const c of conditions) {
     if (c.key === "node") {
       if (!holds(c, lanes[S.lane[i]].id)) return false;
     } else if (c.key === "step") {
       if (!holds(c, i)) return false;
-    } else if (!(c.key in STEP_KEYS) || !holds(c, S[STEP_KEYS[c.key]][i])) return false;
+    } else if (!(STEP_KEYS[c.key] in S) || !holds(c, S[STEP_KEYS[c.key]][i])) return false;
   }
-  if (!words.length) return changedState(model, i) || conditions.some((c) => c.key === "step");
+  if (!words.length) return changedState(model, i, failover ? [...STATE_KEYS, "epoch", "stage", "server"] : STATE_KEYS) || conditions.some((c) => c.key === "step");
   return words.every((w, k) => inputs[S.input[i]].toLowerCase() === w || has[k](S.text[i]) || has[k](S.out[i]) ||
-    (roles[S.role[i]].toLowerCase() === w && changedState(model, i)));
+    (roles[S.role[i]].toLowerCase() === w && changedState(model, i)) ||
+    (failover && servers[S.server[i]] === w && changedState(model, i, ["server"])));
 }
 
 // changedState says whether a step changed its node's role, term or leader: a
 // search for a state finds where it began, not every step in it.
-function changedState({ S, laneSteps }, i) {
+const STATE_KEYS = ["role", "term", "lead", "commit"];
+
+function changedState({ S, laneSteps }, i, keys = STATE_KEYS) {
   const own = laneSteps[S.lane[i]];
   const before = own[lastAtMost(own, i) - 1];
-  return before === undefined || ["role", "term", "lead", "commit"].some((k) => S[k][i] !== S[k][before]);
+  return before === undefined || keys.some((k) => S[k][i] !== S[k][before]);
 }
 
 function messageMatches(model, { words, conditions }, has, i) {

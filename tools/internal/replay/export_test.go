@@ -1,0 +1,4 @@
+package replay
+
+// SetApart puts moments so many frames apart.
+func (n *Node) SetApart(frames int) { n.apart = frames }

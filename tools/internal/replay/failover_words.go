@@ -1,0 +1,205 @@
+package replay
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/failover"
+)
+
+// Failover's values in words: places in the WAL as PostgreSQL prints them, members by
+// their nodes.
+
+func lsn(v uint64) string { return fmt.Sprintf("%X/%X", v>>32, uint32(v)) }
+
+func position(p failover.Position) string { return fmt.Sprintf("%s of epoch %d", lsn(p.LSN), p.Epoch) }
+
+// members lists nodes.
+func members(ids []uint64) string {
+	var l []string
+	for _, id := range ids {
+		l = append(l, fmt.Sprint(core.NodeID(id)))
+	}
+	switch len(l) {
+	case 0:
+		return "nobody"
+	case 1:
+		return "node " + l[0]
+	}
+	return "nodes " + strings.Join(l, ", ")
+}
+
+func set(s failover.Set) string { return fmt.Sprintf("%d of %s", s.W, members(s.Members)) }
+
+func followers(ts []failover.Token) string {
+	var ids []uint64
+	for _, t := range ts {
+		ids = append(ids, t.Member)
+	}
+	return members(ids)
+}
+
+// lineage is a history, the first timeline first.
+func lineage(h []failover.Branch) string {
+	var l []string
+	for i, b := range h {
+		if i == 0 && b.Begin == 0 {
+			l = append(l, fmt.Sprint(b.Timeline))
+		} else {
+			l = append(l, fmt.Sprintf("%d from %s", b.Timeline, lsn(b.Begin)))
+		}
+	}
+	return strings.Join(l, ", ")
+}
+
+func newest(h []failover.Branch) string {
+	if len(h) == 0 {
+		return "no timeline"
+	}
+	return fmt.Sprintf("timeline %d", h[len(h)-1].Timeline)
+}
+
+func order(o failover.Order) string {
+	switch o := o.(type) {
+	case failover.Seal:
+		return fmt.Sprintf("seal up to epoch %d, boot %d", o.UpTo, o.Boot)
+	case failover.Demote:
+		return fmt.Sprintf("demote in epoch %d, boot %d", o.Epoch, o.Boot)
+	case failover.SetNames:
+		return fmt.Sprintf("put the names of epoch %d in force, boot %d: %s", o.Epoch, o.Boot, names(o.Names))
+	case failover.Promote:
+		return fmt.Sprintf("promote to %s at %s in epoch %d, boot %d", newest(o.History), lsn(o.LSN), o.Epoch, o.Boot)
+	case failover.Follow:
+		return fmt.Sprintf("follow %s on %s in epoch %d, boots %d and %d", node(o.Primary), newest(o.History), o.Token.Epoch, o.Token.Boot, o.Token.Follow)
+	case failover.Rejoin:
+		return fmt.Sprintf("rejoin from %s on %s in epoch %d, boot %d", node(o.Primary), newest(o.History), o.Epoch, o.Boot)
+	case failover.Compare:
+		return fmt.Sprintf("compare the record of %s at %s of timeline %d, boot %d", node(o.Member), lsn(o.Record.LSN), o.Timeline, o.Follow)
+	case failover.Watch:
+		return fmt.Sprintf("watch the port of %s in epoch %d: %s", node(o.Member), o.Epoch, o.Address)
+	}
+	panic(fmt.Sprintf("an order of type %T", o))
+}
+
+func names(n failover.Names) string {
+	return fmt.Sprintf("%s, announced %s", set(failover.Set{W: n.W, Members: n.Members}), followers(n.Tokens))
+}
+
+func fence(s failover.Shared) string {
+	l := []string{"failover off"}
+	for _, x := range []struct {
+		on   bool
+		word string
+	}{{s.Founding, "founding"}, {!s.Joined, "not joined"}, {s.Quarantined, "quarantined"}, {s.Primary, "primary"}, {s.Open, "open"}, {s.LeaseCounts, "lease counts"}, {s.Reads, "reads"}} {
+		if x.on {
+			l = append(l, x.word)
+		}
+	}
+	if s.Failover {
+		l[0] = "failover on"
+	}
+	if s.Open {
+		l = append(l, set(s.Set), "announced "+followers(s.Tokens))
+	}
+	return fmt.Sprintf("epoch %d, boot %d: %s", s.Epoch, s.Boot, strings.Join(l, ", "))
+}
+
+// why is a reason, about whom it is, and for how long yet.
+func why(w failover.Why) string {
+	s := w.Reason.String()
+	if len(w.Members) > 0 {
+		s += " (" + members(w.Members) + ")"
+	}
+	if w.Millis > 0 {
+		s += fmt.Sprintf(", for %d ms more", w.Millis)
+	}
+	return s
+}
+
+// Part is one thing to know of something, under a name.
+type Part struct{ Name, Text string }
+
+// ServerParts is what a host reported of its server.
+func ServerParts(v *failover.Server) (l []Part) {
+	add := func(name, f string, a ...any) { l = append(l, Part{name, fmt.Sprintf(f, a...)}) }
+	is := "takes writes"
+	if v.Recovery {
+		is = "in recovery"
+	}
+	if v.Stopping {
+		is += ", told to stop"
+	}
+	add("server", "%s", is)
+	if !v.Joined {
+		add("joined", "no")
+	}
+	if v.Untrusted {
+		add("data", "older than it was")
+	}
+	if v.Damage != failover.NotQuarantined {
+		add("damage", "%v", v.Damage)
+	}
+	if v.Sealed > 0 {
+		add("sealed", "up to epoch %d", v.Sealed)
+	}
+	noted := "noted for no epoch"
+	if v.Noted > 0 {
+		noted = fmt.Sprintf("noted for epoch %d", v.Noted)
+	}
+	add("WAL", "to %s on %s, %s", lsn(v.End), newest(v.History), noted)
+	if len(v.History) > 1 {
+		add("history", "%s", lineage(v.History))
+	}
+	if v.Record != (failover.Record{}) {
+		add("last record", "to %s, CRC %08x", lsn(v.Record.LSN), v.Record.CRC)
+	}
+	if v.Recovery {
+		done := ""
+		if v.ReplayDone {
+			done = ", all of it"
+		}
+		add("replayed", "to %s%s", lsn(v.Replayed), done)
+		add("source", "%s", source(v))
+	} else {
+		add("flushed", "to %s", lsn(v.Flushed))
+		if v.Fork > 0 {
+			add("fork", "to %s", lsn(v.Fork))
+		}
+	}
+	if v.Names.Epoch > 0 {
+		add("names", "of epoch %d, boot %d: %s", v.Names.Epoch, v.Names.Boot, names(v.Names))
+	}
+	for _, s := range v.Senders {
+		add(fmt.Sprintf("%s, boot %d", node(s.Token.Member), s.Token.Follow), "has flushed to %s in epoch %d", lsn(s.Flushed), s.Token.Epoch)
+	}
+	add("priority", "%d", v.Priority)
+	add("address", "%s", v.Address)
+	add("joined on", "timeline %d", v.JoinedOn)
+	return l
+}
+
+func source(v *failover.Server) string {
+	switch {
+	case !v.Streaming:
+		return "none"
+	case v.Follows == failover.Token{}:
+		return "not of failover"
+	}
+	return fmt.Sprintf("the primary of epoch %d, boot %d", v.Follows.Epoch, v.Follows.Boot)
+}
+
+// ServerText is the same in one line, less what hardly ever changes.
+func ServerText(v *failover.Server) string {
+	var l []string
+	for _, p := range ServerParts(v) {
+		switch p.Name {
+		case "server":
+			l = append(l, p.Text)
+		case "history", "last record", "priority", "address", "joined on":
+		default:
+			l = append(l, p.Name+" "+p.Text)
+		}
+	}
+	return strings.Join(l, "; ")
+}

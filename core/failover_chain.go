@@ -47,6 +47,7 @@ func (d *digest) order(x failover.Order) {
 		d.notes(x.Notes)
 	case failover.Rejoin:
 		d.numbers(6, x.Epoch, x.Boot, x.Primary)
+		d.flag(x.Clone)
 		d.bytes([]byte(x.Address))
 		d.branches(x.History)
 		d.notes(x.Notes)

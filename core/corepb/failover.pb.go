@@ -896,6 +896,7 @@ type FailoverServer struct {
 	Fork          uint64                   `protobuf:"varint,19,opt,name=fork,proto3" json:"fork,omitempty"`
 	Names         *FailoverServer_Names    `protobuf:"bytes,20,opt,name=names,proto3" json:"names,omitempty"`
 	Senders       []*FailoverServer_Sender `protobuf:"bytes,21,rep,name=senders,proto3" json:"senders,omitempty"`
+	Lacks         bool                     `protobuf:"varint,22,opt,name=lacks,proto3" json:"lacks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1075,6 +1076,13 @@ func (x *FailoverServer) GetSenders() []*FailoverServer_Sender {
 		return x.Senders
 	}
 	return nil
+}
+
+func (x *FailoverServer) GetLacks() bool {
+	if x != nil {
+		return x.Lacks
+	}
+	return false
 }
 
 type FailoverEntry_Enable struct {
@@ -2734,7 +2742,7 @@ const file_failover_proto_rawDesc = "" +
 	"\x06record\x18\x05 \x01(\v2\x1b.pgraft.core.FailoverRecordR\x06record\x1a7\n" +
 	"\x05Heard\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\x04R\x06member\x12\x16\n" +
-	"\x06millis\x18\x02 \x01(\x04R\x06millis\"\xb1\a\n" +
+	"\x06millis\x18\x02 \x01(\x04R\x06millis\"\xc7\a\n" +
 	"\x0eFailoverServer\x12\x1a\n" +
 	"\brecovery\x18\x01 \x01(\bR\brecovery\x12\x1a\n" +
 	"\bstopping\x18\x02 \x01(\bR\bstopping\x12\x16\n" +
@@ -2758,7 +2766,8 @@ const file_failover_proto_rawDesc = "" +
 	"\aflushed\x18\x12 \x01(\x04R\aflushed\x12\x12\n" +
 	"\x04fork\x18\x13 \x01(\x04R\x04fork\x127\n" +
 	"\x05names\x18\x14 \x01(\v2!.pgraft.core.FailoverServer.NamesR\x05names\x12<\n" +
-	"\asenders\x18\x15 \x03(\v2\".pgraft.core.FailoverServer.SenderR\asenders\x1a\x8d\x01\n" +
+	"\asenders\x18\x15 \x03(\v2\".pgraft.core.FailoverServer.SenderR\asenders\x12\x14\n" +
+	"\x05lacks\x18\x16 \x01(\bR\x05lacks\x1a\x8d\x01\n" +
 	"\x05Names\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x12\n" +
 	"\x04boot\x18\x02 \x01(\x04R\x04boot\x12\f\n" +

@@ -78,7 +78,7 @@ func branches(k *checkpoint.Codec, h *[]Branch) {
 }
 
 func (v *Server) state(k *checkpoint.Codec) {
-	for _, f := range []*bool{&v.Recovery, &v.Stopping, &v.Joined, &v.Untrusted, &v.ReplayDone, &v.Streaming} {
+	for _, f := range []*bool{&v.Recovery, &v.Stopping, &v.Joined, &v.Untrusted, &v.ReplayDone, &v.Streaming, &v.Lacks} {
 		k.Flag(f)
 	}
 	checkpoint.Number(k, &v.Damage)

@@ -46,6 +46,7 @@ func (m *Machine) choose(a Around, out *Output) {
 		out.Nobody = Why{Reason: NotEnoughForSet}
 		return
 	}
+	out.Nobody = Why{Reason: EntryUnderWay}
 	if m.due(kindGrant, a) {
 		out.Append = Grant{s.Epoch.Number, x, set}
 	}

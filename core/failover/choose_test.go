@@ -33,7 +33,7 @@ func TestReportsAreWaitedFor(t *testing.T) {
 // The grant is proposed again after an election timeout, or when the log did not take it.
 func TestGrantAgain(t *testing.T) {
 	d := choosing(t, at(a, 500), at(b, 500), at(c, 400)).expect(1, Grant{2, a, one(b, c)}, 0)
-	d.nothing(9, Nothing).expect(1, Grant{2, a, one(b, c)}, 0)
+	d.nothing(9, EntryUnderWay).expect(1, Grant{2, a, one(b, c)}, 0)
 	d.m.Refused()
 	d.expect(1, Grant{2, a, one(b, c)}, 0)
 }

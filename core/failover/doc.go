@@ -52,6 +52,9 @@
 //   - Seals, notes and boots outlive a rejoin. A rejoin that was cut short is a clone the
 //     next time: what pg_rewind left cannot be rewound. Data that was made anew is
 //     trusted again.
+//   - Data that a rejoin left half way waits for a primary to be made anew from. Meanwhile
+//     the engine runs without a server: two members that wait would leave the cluster
+//     without a quorum, and so without a primary.
 //   - When failover is enabled, JoinedOn is the timeline that is there.
 //   - Orders may come late and twice. Each names the boot, and mostly the epoch, that it
 //     is for, and is carried out only if these still hold.

@@ -329,9 +329,9 @@ func TestNewLeaderIsInformed(t *testing.T) {
 // Begin is appended once in a term, unless the log did not take it.
 func TestBeginOnce(t *testing.T) {
 	d := witness(t).gone(a)
-	d.expect(20, Begin{2}, 0).nothing(50, Nothing)
+	d.expect(20, Begin{2}, 0).nothing(50, EntryUnderWay)
 	d.m.Refused()
-	d.expect(1, Begin{2}, 0).nothing(50, Nothing)
+	d.expect(1, Begin{2}, 0).nothing(50, EntryUnderWay)
 	d.a.Term++
 	d.expect(1, Begin{2}, 0)
 }

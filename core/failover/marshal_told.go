@@ -46,7 +46,7 @@ func ToldFrom(m *corepb.FailoverTold) Told {
 
 // Marshal returns a report as bytes.
 func (v *Server) Marshal() []byte {
-	m := corepb.FailoverServer{Recovery: v.Recovery, Stopping: v.Stopping, Joined: v.Joined, Untrusted: v.Untrusted,
+	m := corepb.FailoverServer{Recovery: v.Recovery, Stopping: v.Stopping, Joined: v.Joined, Untrusted: v.Untrusted, Lacks: v.Lacks,
 		Damage: uint32(v.Damage), Address: []byte(v.Address), Priority: v.Priority, Sealed: v.Sealed, History: branchesTo(v.History),
 		End: v.End, Noted: v.Noted, JoinedOn: v.JoinedOn, Record: recordTo(v.Record), Replayed: v.Replayed, ReplayDone: v.ReplayDone,
 		Streaming: v.Streaming, Follows: tokenTo(v.Follows), Flushed: v.Flushed, Fork: v.Fork,
@@ -78,7 +78,7 @@ func ServerFrom(m *corepb.FailoverServer) (Server, error) {
 	v := Server{Recovery: m.GetRecovery(), Stopping: m.GetStopping(), Joined: m.GetJoined(), Untrusted: m.GetUntrusted(),
 		Damage: Quarantined(m.GetDamage()), Address: string(m.GetAddress()), Priority: m.GetPriority(), Sealed: m.GetSealed(),
 		History: branchesFrom(m.GetHistory()), End: m.GetEnd(), Noted: m.GetNoted(), JoinedOn: m.GetJoinedOn(), Record: recordFrom(m.GetRecord()),
-		Replayed: m.GetReplayed(), ReplayDone: m.GetReplayDone(), Streaming: m.GetStreaming(), Follows: tokenFrom(m.GetFollows()),
+		Replayed: m.GetReplayed(), ReplayDone: m.GetReplayDone(), Streaming: m.GetStreaming(), Follows: tokenFrom(m.GetFollows()), Lacks: m.GetLacks(),
 		Flushed: m.GetFlushed(), Fork: m.GetFork(), Names: Names{Epoch: n.GetEpoch(), Boot: n.GetBoot(), W: n.GetW(), Members: slices.Clone(n.GetMembers())}}
 	for _, t := range n.GetTokens() {
 		v.Names.Tokens = append(v.Names.Tokens, tokenFrom(t))

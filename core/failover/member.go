@@ -63,6 +63,10 @@ func (m *Machine) member(a Around, out *Output) {
 		m.report(a, out)
 	case mine:
 		m.promote(a, out)
+	case v.Streaming && v.Lacks && m.mayRejoin(a):
+		m.rejoin(a, out)
+	case v.Streaming && v.Lacks:
+		out.Why = Why{Reason: MustRejoin, Members: []uint64{m.cfg.Self}}
 	case e.Stage >= StageForked:
 		m.follow(a, out)
 	}
@@ -133,7 +137,7 @@ func (m *Machine) mayRejoin(a Around) bool {
 func (m *Machine) rejoin(a Around, out *Output) {
 	s, e := a.State, &a.State.Epoch
 	out.Orders = append(out.Orders, Rejoin{Epoch: e.Number, Boot: m.boot, Primary: e.Primary, Address: s.Member(e.Primary).Address,
-		History: s.History(e.Timeline), Notes: s.notes(e.Timeline)})
+		History: s.History(e.Timeline), Notes: s.notes(e.Timeline), Clone: m.server.Streaming && m.server.Lacks})
 }
 
 // follow streams from the primary once that has announced this node. A server whose

@@ -50,6 +50,9 @@ type Rejoin struct {
 	Address     string
 	History     []Branch
 	Notes       []Note
+	// Clone: the server lacks WAL that the primary has no more. A rewind finds nothing to
+	// do there.
+	Clone bool
 }
 
 // Compare asks whether the primary's WAL has a follower's record where that says.
@@ -148,6 +151,7 @@ const (
 	LogUnread
 	UntrustedData
 	MustRejoin
+	EntryUnderWay
 	whyNots // how many there are
 )
 
@@ -189,7 +193,9 @@ func (w WhyNot) String() string {
 	case UntrustedData:
 		return "this server's data is older than it was"
 	case MustRejoin:
-		return "this server's WAL has diverged, and it waits until it can rejoin"
+		return "this server's WAL has diverged, or the primary lacks WAL that it needs, and it waits until it can rejoin"
+	case EntryUnderWay:
+		return "the log has not taken the next step yet: a quorum has to have it on disk"
 	}
 	return "unknown"
 }

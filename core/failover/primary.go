@@ -46,6 +46,7 @@ func (m *Machine) primary(a Around, out *Output) {
 		return
 	}
 	if e.Stage == StageGranted {
+		out.Why = Why{Reason: EntryUnderWay}
 		if m.due(kindForked, a) {
 			out.Propose = append(out.Propose, Forked{e.Number, m.cfg.Self, v.History})
 		}
@@ -66,8 +67,11 @@ func (m *Machine) primary(a Around, out *Output) {
 		out.Why = Why{Reason: SetMissing, Members: missing}
 	case !a.Leads || !a.Lease:
 		out.Why = Why{Reason: NoLease, Members: []uint64{m.cfg.Self}}
-	case m.due(kindOpen, a):
-		out.Propose = append(out.Propose, Open{e.Number, m.cfg.Self, e.SetVersion})
+	default:
+		out.Why = Why{Reason: EntryUnderWay}
+		if m.due(kindOpen, a) {
+			out.Propose = append(out.Propose, Open{e.Number, m.cfg.Self, e.SetVersion})
+		}
 	}
 }
 

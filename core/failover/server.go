@@ -45,6 +45,8 @@ type Server struct {
 	// zero if it is empty or another's.
 	Streaming bool
 	Follows   Token
+	// Lacks says that the one whom it follows has told it that WAL which it needs is gone.
+	Lacks bool
 
 	// Of a server that is not in recovery: Flushed is its own flush position, Fork the
 	// end of the record that began its timeline; 0 if failover was enabled on it.

@@ -164,6 +164,7 @@ func (m *Machine) begin(a Around, out *Output) {
 		out.Nobody = w
 		return
 	}
+	out.Nobody = Why{Reason: EntryUnderWay}
 	if m.due(kindBegin, a) {
 		out.Append, out.Transfer = Begin{a.State.Epoch.Number + 1}, 0
 	}

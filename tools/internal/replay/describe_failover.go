@@ -64,7 +64,7 @@ func toldText(t failover.Told) string {
 		if t.Recovery {
 			is = "in recovery"
 		}
-		s += fmt.Sprintf(", %s on timeline %d, sealed up to epoch %d, replayed to %s", is, t.Timeline, t.Sealed, lsn(t.Replayed))
+		s += fmt.Sprintf(", %s on timeline %d, sealed up to epoch %d, replayed to %s", is, t.Timeline, t.Sealed, failover.LSNText(t.Replayed))
 		if t.ReplayDone {
 			s += ", all of it"
 		}
@@ -76,10 +76,10 @@ func toldText(t failover.Told) string {
 		s += ", its data is older than it was"
 	}
 	if c := t.Claim; c != nil {
-		s += fmt.Sprintf(", asks to follow in epoch %d from %s on %s", c.Epoch, lsn(c.End), newest(c.History))
+		s += fmt.Sprintf(", asks to follow in epoch %d from %s on %s", c.Epoch, failover.LSNText(c.End), failover.NewestText(c.History))
 	}
 	if len(t.Announced) > 0 {
-		s += ", announces " + followers(t.Announced)
+		s += ", announces " + failover.FollowersText(t.Announced)
 	}
 	return s
 }
@@ -129,7 +129,7 @@ func FailoverChanges(was, is *core.FailoverOutput) (l []string) {
 
 func orders(os []failover.Order) (l []string) {
 	for _, o := range os {
-		l = append(l, order(o))
+		l = append(l, failover.OrderText(o))
 	}
 	return l
 }

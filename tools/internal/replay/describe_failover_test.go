@@ -146,7 +146,7 @@ func TestOrders(t *testing.T) {
 		{"compare the record of node 3 at 0/60 of timeline 1, boot 4", failover.Compare{Epoch: 2, Boot: 1, Member: three, Follow: 4, Record: failover.Record{LSN: 0x60}, Timeline: 1}},
 		{"watch the port of node 2 in epoch 2: host=b", failover.Watch{Epoch: 2, Member: two, Address: "host=b"}},
 	} {
-		if got := order(c.order); got != c.want {
+		if got := failover.OrderText(c.order); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}
 	}

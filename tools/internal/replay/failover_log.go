@@ -35,10 +35,10 @@ func StateParts(s *failover.State) (l []Part) {
 	if e.Stage >= failover.StageGranted {
 		add("primary", "%s, boot %d", node(e.Primary), e.Boot)
 		add("timeline", "%d, from %s", e.Timeline, position(e.From))
-		add("sync set", "%s, version %d", set(e.Set), e.SetVersion)
+		add("sync set", "%s, version %d", failover.SetText(e.Set), e.SetVersion)
 	}
 	if s.Last.Number > 0 {
-		add("last open epoch", "%d of %s, sync set %s", s.Last.Number, node(s.Last.Primary), set(s.Last.Set))
+		add("last open epoch", "%d of %s, sync set %s", s.Last.Number, node(s.Last.Primary), failover.SetText(s.Last.Set))
 	}
 	for _, r := range s.Reports {
 		add("report of "+node(r.Member), "%s, boot %d", position(r.Position), r.Boot)
@@ -151,7 +151,7 @@ func loggedEpoch(was, is *failover.State) []string {
 		l = append(l, fmt.Sprintf("epoch %d: the engine of %s is at boot %d", e.Number, node(e.Primary), e.Boot))
 	}
 	if e.SetVersion != old.SetVersion || e.Set.W != old.Set.W || !slices.Equal(e.Set.Members, old.Set.Members) {
-		l = append(l, fmt.Sprintf("epoch %d: sync set %s, version %d", e.Number, set(e.Set), e.SetVersion))
+		l = append(l, fmt.Sprintf("epoch %d: sync set %s, version %d", e.Number, failover.SetText(e.Set), e.SetVersion))
 	}
 	return l
 }
@@ -164,12 +164,12 @@ func epochText(s *failover.State, stage failover.Stage) string {
 		if s.Last.Number == 0 || s.Last.Number == e.Number { // it has come further since
 			return text
 		}
-		return fmt.Sprintf("%s, judged by epoch %d of %s, sync set %s", text, s.Last.Number, node(s.Last.Primary), set(s.Last.Set))
+		return fmt.Sprintf("%s, judged by epoch %d of %s, sync set %s", text, s.Last.Number, node(s.Last.Primary), failover.SetText(s.Last.Set))
 	case failover.StageGranted:
-		return fmt.Sprintf("%s to %s, boot %d: timeline %d from %s, sync set %s", text, node(e.Primary), e.Boot, e.Timeline, position(e.From), set(e.Set))
+		return fmt.Sprintf("%s to %s, boot %d: timeline %d from %s, sync set %s", text, node(e.Primary), e.Boot, e.Timeline, position(e.From), failover.SetText(e.Set))
 	case failover.StageForked, failover.StageOpen:
 		if founds(e) && stage == failover.StageForked {
-			return fmt.Sprintf("epoch %d founded by %s, boot %d: timeline %d from %s, sync set %s", e.Number, node(e.Primary), e.Boot, e.Timeline, lsn(e.From.LSN), set(e.Set))
+			return fmt.Sprintf("epoch %d founded by %s, boot %d: timeline %d from %s, sync set %s", e.Number, node(e.Primary), e.Boot, e.Timeline, failover.LSNText(e.From.LSN), failover.SetText(e.Set))
 		}
 		return fmt.Sprintf("%s by %s on timeline %d", text, node(e.Primary), e.Timeline)
 	default:
@@ -181,7 +181,7 @@ func epochText(s *failover.State, stage failover.Stage) string {
 func EntryText(e failover.Entry) string {
 	switch e := e.(type) {
 	case failover.Enable:
-		return fmt.Sprintf("enable: epoch %d of %s, boot %d, at %s on %s, sync set %s", e.Epoch, node(e.Primary), e.Boot, lsn(e.LSN), newest(e.History), set(e.Set))
+		return fmt.Sprintf("enable: epoch %d of %s, boot %d, at %s on %s, sync set %s", e.Epoch, node(e.Primary), e.Boot, failover.LSNText(e.LSN), failover.NewestText(e.History), failover.SetText(e.Set))
 	case failover.Disable:
 		return fmt.Sprintf("disable in epoch %d", e.Epoch)
 	case failover.Adjust:
@@ -197,7 +197,7 @@ func EntryText(e failover.Entry) string {
 		}
 		return text
 	case failover.Grant:
-		return fmt.Sprintf("grant epoch %d to %s, sync set %s", e.Epoch, node(e.Primary), set(e.Set))
+		return fmt.Sprintf("grant epoch %d to %s, sync set %s", e.Epoch, node(e.Primary), failover.SetText(e.Set))
 	case failover.Forked:
 		return fmt.Sprintf("%s forked epoch %d: history %s", node(e.Member), e.Epoch, lineage(e.History))
 	case failover.Open:

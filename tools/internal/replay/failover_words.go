@@ -4,40 +4,14 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/failover"
 )
 
 // Failover's values in words: places in the WAL as PostgreSQL prints them, members by
 // their nodes.
 
-func lsn(v uint64) string { return fmt.Sprintf("%X/%X", v>>32, uint32(v)) }
-
-func position(p failover.Position) string { return fmt.Sprintf("%s of epoch %d", lsn(p.LSN), p.Epoch) }
-
-// members lists nodes.
-func members(ids []uint64) string {
-	var l []string
-	for _, id := range ids {
-		l = append(l, fmt.Sprint(core.NodeID(id)))
-	}
-	switch len(l) {
-	case 0:
-		return "nobody"
-	case 1:
-		return "node " + l[0]
-	}
-	return "nodes " + strings.Join(l, ", ")
-}
-
-func set(s failover.Set) string { return fmt.Sprintf("%d of %s", s.W, members(s.Members)) }
-
-func followers(ts []failover.Token) string {
-	var ids []uint64
-	for _, t := range ts {
-		ids = append(ids, t.Member)
-	}
-	return members(ids)
+func position(p failover.Position) string {
+	return fmt.Sprintf("%s of epoch %d", failover.LSNText(p.LSN), p.Epoch)
 }
 
 // lineage is a history, the first timeline first.
@@ -47,43 +21,10 @@ func lineage(h []failover.Branch) string {
 		if i == 0 && b.Begin == 0 {
 			l = append(l, fmt.Sprint(b.Timeline))
 		} else {
-			l = append(l, fmt.Sprintf("%d from %s", b.Timeline, lsn(b.Begin)))
+			l = append(l, fmt.Sprintf("%d from %s", b.Timeline, failover.LSNText(b.Begin)))
 		}
 	}
 	return strings.Join(l, ", ")
-}
-
-func newest(h []failover.Branch) string {
-	if len(h) == 0 {
-		return "no timeline"
-	}
-	return fmt.Sprintf("timeline %d", h[len(h)-1].Timeline)
-}
-
-func order(o failover.Order) string {
-	switch o := o.(type) {
-	case failover.Seal:
-		return fmt.Sprintf("seal up to epoch %d, boot %d", o.UpTo, o.Boot)
-	case failover.Demote:
-		return fmt.Sprintf("demote in epoch %d, boot %d", o.Epoch, o.Boot)
-	case failover.SetNames:
-		return fmt.Sprintf("put the names of epoch %d in force, boot %d: %s", o.Epoch, o.Boot, names(o.Names))
-	case failover.Promote:
-		return fmt.Sprintf("promote to %s at %s in epoch %d, boot %d", newest(o.History), lsn(o.LSN), o.Epoch, o.Boot)
-	case failover.Follow:
-		return fmt.Sprintf("follow %s on %s in epoch %d, boots %d and %d", node(o.Primary), newest(o.History), o.Token.Epoch, o.Token.Boot, o.Token.Follow)
-	case failover.Rejoin:
-		return fmt.Sprintf("rejoin from %s on %s in epoch %d, boot %d", node(o.Primary), newest(o.History), o.Epoch, o.Boot)
-	case failover.Compare:
-		return fmt.Sprintf("compare the record of %s at %s of timeline %d, boot %d", node(o.Member), lsn(o.Record.LSN), o.Timeline, o.Follow)
-	case failover.Watch:
-		return fmt.Sprintf("watch the port of %s in epoch %d: %s", node(o.Member), o.Epoch, o.Address)
-	}
-	panic(fmt.Sprintf("an order of type %T", o))
-}
-
-func names(n failover.Names) string {
-	return fmt.Sprintf("%s, announced %s", set(failover.Set{W: n.W, Members: n.Members}), followers(n.Tokens))
 }
 
 func fence(s failover.Shared) string {
@@ -100,7 +41,7 @@ func fence(s failover.Shared) string {
 		l[0] = "failover on"
 	}
 	if s.Open {
-		l = append(l, set(s.Set), "announced "+followers(s.Tokens))
+		l = append(l, failover.SetText(s.Set), "announced "+failover.FollowersText(s.Tokens))
 	}
 	return fmt.Sprintf("epoch %d, boot %d: %s", s.Epoch, s.Boot, strings.Join(l, ", "))
 }
@@ -109,7 +50,7 @@ func fence(s failover.Shared) string {
 func why(w failover.Why) string {
 	s := w.Reason.String()
 	if len(w.Members) > 0 {
-		s += " (" + members(w.Members) + ")"
+		s += " (" + failover.MembersText(w.Members) + ")"
 	}
 	if w.Millis > 0 {
 		s += fmt.Sprintf(", for %d ms more", w.Millis)
@@ -147,31 +88,34 @@ func ServerParts(v *failover.Server) (l []Part) {
 	if v.Noted > 0 {
 		noted = fmt.Sprintf("noted for epoch %d", v.Noted)
 	}
-	add("WAL", "to %s on %s, %s", lsn(v.End), newest(v.History), noted)
+	add("WAL", "to %s on %s, %s", failover.LSNText(v.End), failover.NewestText(v.History), noted)
 	if len(v.History) > 1 {
 		add("history", "%s", lineage(v.History))
 	}
 	if v.Record != (failover.Record{}) {
-		add("last record", "to %s, CRC %08x", lsn(v.Record.LSN), v.Record.CRC)
+		add("last record", "to %s, CRC %08x", failover.LSNText(v.Record.LSN), v.Record.CRC)
 	}
 	if v.Recovery {
 		done := ""
 		if v.ReplayDone {
 			done = ", all of it"
 		}
-		add("replayed", "to %s%s", lsn(v.Replayed), done)
+		add("replayed", "to %s%s", failover.LSNText(v.Replayed), done)
 		add("source", "%s", source(v))
+		if v.Lacks {
+			add("lacks", "WAL that its source has no more")
+		}
 	} else {
-		add("flushed", "to %s", lsn(v.Flushed))
+		add("flushed", "to %s", failover.LSNText(v.Flushed))
 		if v.Fork > 0 {
-			add("fork", "to %s", lsn(v.Fork))
+			add("fork", "to %s", failover.LSNText(v.Fork))
 		}
 	}
 	if v.Names.Epoch > 0 {
-		add("names", "of epoch %d, boot %d: %s", v.Names.Epoch, v.Names.Boot, names(v.Names))
+		add("names", "of epoch %d, boot %d: %s", v.Names.Epoch, v.Names.Boot, failover.NamesText(v.Names))
 	}
 	for _, s := range v.Senders {
-		add(fmt.Sprintf("%s, boot %d", node(s.Token.Member), s.Token.Follow), "has flushed to %s in epoch %d", lsn(s.Flushed), s.Token.Epoch)
+		add(fmt.Sprintf("%s, boot %d", node(s.Token.Member), s.Token.Follow), "has flushed to %s in epoch %d", failover.LSNText(s.Flushed), s.Token.Epoch)
 	}
 	add("priority", "%d", v.Priority)
 	add("address", "%s", v.Address)

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -98,6 +96,9 @@ func failover(ctx context.Context, o options, progress io.Writer) (_ *record.Run
 	if len(groups) == 0 || o.rounds < 1 || o.warmup <= 0 || o.limit < 0 {
 		return nil, fmt.Errorf("--only %q --rounds %d --calm %v --for %v: a line of `--list`, and more than 0 of each", o.only, o.rounds, o.warmup, o.limit)
 	}
+	if err := o.findEtcd(); err != nil {
+		return nil, err
+	}
 	b, err := o.begin(progress)
 	if err != nil {
 		return nil, err
@@ -146,15 +147,6 @@ func writeFailover(run *record.Run) (text string, files []string, err error) {
 		return "", nil, err
 	}
 	text = s.Markdown()
-	for _, f := range []struct {
-		name string
-		text []byte
-	}{{summaryFile, summary}, {tableFile, []byte(text)}} {
-		path := filepath.Join(run.Dir, f.name)
-		if err := os.WriteFile(path, f.text, 0o644); err != nil {
-			return "", nil, fmt.Errorf("write the report: %w", err)
-		}
-		files = append(files, path)
-	}
-	return text, files, nil
+	files, err = writeFiles(run.Dir, map[string][]byte{summaryFile: summary, tableFile: []byte(text)})
+	return text, files, err
 }

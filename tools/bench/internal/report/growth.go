@@ -8,8 +8,8 @@ import (
 	"github.com/pgraft/pgraft/tools/bench/internal/record"
 )
 
-// Growth is what all rounds say of one cell of growth; of the figures that do not belong
-// to the cell's part there are none.
+// Growth is what all rounds say of one cell of growth; the figures that do not belong to
+// the cell's part are 0.
 type Growth struct {
 	Row
 	Written Spread `json:"written_bytes_an_entry"` // by all servers

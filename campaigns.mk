@@ -47,9 +47,14 @@ bench: deps install-chosen test-bench bench-build ## pgraft beside PostgreSQL's 
 bench-failover: deps install-chosen test-bench bench-build ## how long nothing is committed when the leader goes, beside etcd (BENCH='--rounds 5 --only kill')
 	build/bench/pgraft-bench failover --pg-config "$(chosen_pg_config)" --etcd build/bench/etcd --label $(build_id) --out $(bench_results)-failover $(BENCH)
 
+bench-growth: deps install-chosen bench-command ## larger entries, more nodes, ten million entries, a follower that was away (BENCH='--part held')
+	build/bench/pgraft-bench growth --pg-config "$(chosen_pg_config)" --label $(build_id) --out $(bench_results)-growth $(BENCH)
+
 # Modules of their own: the project needs neither etcd nor what draws pictures.
-bench-build:
+bench-build: bench-command
 	$(GO) build -C tools/bench/etcd $(GOFLAGS_BUILD) -o $(CURDIR)/build/bench/etcd go.etcd.io/etcd/server/v3
+
+bench-command:
 	$(GO) build -C tools/bench $(GOFLAGS_BUILD) -o $(CURDIR)/build/bench/pgraft-bench .
 
 test-bench: deps install-chosen ## the benchmark's own checks and tests; not in CI, which has no time for what it is made of
@@ -57,7 +62,7 @@ test-bench: deps install-chosen ## the benchmark's own checks and tests; not in 
 	$(GO) vet -C tools/bench -tags integration ./...
 	cd tools/bench && "$$($(GO) tool -C $(CURDIR) -n staticcheck)" -tags integration ./...
 	$(GO) test -C tools/bench ./...
-	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -C tools/bench -tags integration -count=1 -timeout 5m -run '^TestSystems$$' ./internal/systems
+	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -C tools/bench -tags integration -count=1 -timeout 5m -run '^Test(Systems|Holder|Absentee)$$' ./internal/systems
 
 bench-docs: bench-build ## put what `make bench` measured of this build into docs/performance.md
 	build/bench/pgraft-bench report $(bench_results) --docs docs

@@ -35,6 +35,7 @@ func (e *HistoryError) Error() string {
 type kept struct {
 	exported map[uint64][]byte    // by ticket: the states that other members ask for
 	gathered map[uint64]*gathered // by request: what its answer is made of
+	given    pace
 }
 
 // gathered belongs to the runner until the reply, then to who asked.
@@ -109,9 +110,18 @@ func (n *Node) setRetention(s store.Store) error {
 	return err
 }
 
-// ReadHistory reads the log store elsewhere: that waits for the disk.
+// ReadHistory reads the log store elsewhere: that waits for the disk, and for the
+// asker's turn.
 func (r *runner) ReadHistory(x retain.Read) {
+	rest := r.kept.given.rest(x.For, time.Now())
 	r.n.cfg.Go(func() {
+		if rest > 0 {
+			select {
+			case <-time.After(rest):
+			case <-r.n.ended:
+				return
+			}
+		}
 		in := core.HistoryRead{Ticket: x.Ticket}
 		var err error
 		var gap *store.GapError

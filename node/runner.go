@@ -59,7 +59,7 @@ const (
 
 func newRunner(n *Node, c *core.Core, s store.Store) *runner {
 	r := &runner{n: n, core: c, store: s, in: newInbox(), quit: make(chan struct{}), ended: make(chan struct{}), over: make(chan struct{}),
-		kept: kept{map[uint64][]byte{}, map[uint64]*gathered{}}, tick: n.cfg.tick(), electionMillis: uint64(n.cfg.ElectionTimeout.Milliseconds()),
+		kept: kept{map[uint64][]byte{}, map[uint64]*gathered{}, pace{}}, tick: n.cfg.tick(), electionMillis: uint64(n.cfg.ElectionTimeout.Milliseconds()),
 		heartbeatMillis: uint64(n.cfg.HeartbeatInterval.Milliseconds()), waiting: map[uint64]asker{}}
 	r.clock.Now = func() int64 { return int64(boottime()) }
 	r.disk = newDisk(n.stats.timed(s.Writer), r.persisted, n.fail)

@@ -56,3 +56,15 @@ func environment(dir string) (record.Environment, error) {
 	}
 	return env, nil
 }
+
+// loadAverage is the machine's over the last minute.
+func loadAverage() (load float64, err error) {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err == nil {
+		_, err = fmt.Sscan(string(text), &load)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("the machine's load: %w", err)
+	}
+	return load, nil
+}

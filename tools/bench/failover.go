@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -66,7 +64,7 @@ also in table.md and summary.json there.`,
   pgraft-bench failover --etcd build/bench/etcd --out quick --only kill --rounds 5`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return measure(cmd, o, onlyList, strikes(), failover)
+			return measure(cmd, o, onlyList, strikes(), failover, printReport)
 		},
 	}
 	flags := cmd.Flags()
@@ -86,6 +84,9 @@ func failover(ctx context.Context, o options, progress io.Writer) (_ *record.Run
 	groups := matching(strikes(), only)
 	if len(groups) == 0 || o.rounds < 1 || o.warmup <= 0 || o.limit < 0 {
 		return nil, fmt.Errorf("--only %q --rounds %d --calm %v --for %v: a line of `--list`, and more than 0 of each", o.only, o.rounds, o.warmup, o.limit)
+	}
+	if err := o.findEtcd(); err != nil {
+		return nil, err
 	}
 	b, err := o.begin(progress)
 	if err != nil {
@@ -135,15 +136,6 @@ func writeFailover(run *record.Run) (text string, files []string, err error) {
 		return "", nil, err
 	}
 	text = s.Markdown()
-	for _, f := range []struct {
-		name string
-		text []byte
-	}{{summaryFile, summary}, {tableFile, []byte(text)}} {
-		path := filepath.Join(run.Dir, f.name)
-		if err := os.WriteFile(path, f.text, 0o644); err != nil {
-			return "", nil, fmt.Errorf("write the report: %w", err)
-		}
-		files = append(files, path)
-	}
-	return text, files, nil
+	files, err = writeFiles(run.Dir, map[string][]byte{summaryFile: summary, tableFile: []byte(text)})
+	return text, files, err
 }

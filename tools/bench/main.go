@@ -70,22 +70,21 @@ by root, the PostgreSQL servers run as user postgres.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return measure(cmd, o, onlyList, plan(), run)
+			return measure(cmd, o, onlyList, plan(), run, printReport)
 		},
 	}
 	flags := cmd.Flags()
 	o.common(flags)
-	flags.IntVar(&o.rounds, "rounds", 5, "measure until there are so many `rounds`")
-	flags.DurationVar(&o.warmup, "warmup", time.Second, "before each measurement")
-	flags.DurationVar(&o.window, "window", 5*time.Second, "of each measurement")
+	o.windows(flags, 5)
 	flags.BoolVar(&onlyList, "list", false, "print the names of all lines")
 	cmd.CompletionOptions.HiddenDefaultCmd = true
-	cmd.AddCommand(newFailover(), newReport(), newCompare(), newEcho())
+	cmd.AddCommand(newFailover(), newGrowth(), newHeld(), newReport(), newCompare(), newEcho())
 	return cmd
 }
 
-// measure is what both commands that measure do.
-func measure(cmd *cobra.Command, o options, onlyList bool, groups [][]record.Cell, run func(context.Context, options, io.Writer) (*record.Run, error)) error {
+// measure is what all commands that measure do.
+func measure(cmd *cobra.Command, o options, onlyList bool, groups [][]record.Cell, run func(context.Context, options, io.Writer) (*record.Run, error),
+	print func(*cobra.Command, *record.Run) error) error {
 	if onlyList {
 		_, err := io.WriteString(cmd.OutOrStdout(), list(groups))
 		return err
@@ -97,13 +96,25 @@ func measure(cmd *cobra.Command, o options, onlyList bool, groups [][]record.Cel
 	if err != nil {
 		return err
 	}
-	return printReport(cmd, results)
+	return print(cmd, results)
 }
 
-// common are the flags of both commands that measure.
+// common are the flags of the commands that measure beside etcd.
 func (o *options) common(flags *pflag.FlagSet) {
-	flags.StringVar(&o.pgConfig, "pg-config", "", "`path` of the pg_config of the PostgreSQL to use (default: $PG_CONFIG, then the search path)")
 	flags.StringVar(&o.etcd, "etcd", "etcd", "etcd's server `program`")
+	o.shared(flags)
+}
+
+// windows are those of the commands that measure for some time.
+func (o *options) windows(flags *pflag.FlagSet, rounds int) {
+	flags.IntVar(&o.rounds, "rounds", rounds, "measure until there are so many `rounds`")
+	flags.DurationVar(&o.warmup, "warmup", time.Second, "before each measurement")
+	flags.DurationVar(&o.window, "window", 5*time.Second, "of each measurement")
+}
+
+// shared are those of all commands that measure.
+func (o *options) shared(flags *pflag.FlagSet) {
+	flags.StringVar(&o.pgConfig, "pg-config", "", "`path` of the pg_config of the PostgreSQL to use (default: $PG_CONFIG, then the search path)")
 	flags.StringVar(&o.dir, "dir", "/var/tmp", "`directory` on the disk to measure; the servers' files go into a new one in it")
 	flags.StringVar(&o.out, "out", "bench-results", "`directory` of the results, made or gone on with")
 	flags.StringVar(&o.label, "label", "unnamed build", "`name` of the pgraft that is measured, for the tables")
@@ -145,7 +156,10 @@ func printReport(cmd *cobra.Command, results *record.Run) error {
 
 // writeTables writes the reports that fit what was measured.
 func writeTables(results *record.Run) (text string, files []string, err error) {
-	if results.HasStrikes() {
+	switch {
+	case results.Environment.Growth:
+		return writeGrowth(results)
+	case results.HasStrikes():
 		return writeFailover(results)
 	}
 	s, files, err := writeReport(results)

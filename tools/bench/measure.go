@@ -8,7 +8,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/pgraft/pgraft/tools/bench/internal/limits"
@@ -22,9 +21,6 @@ import (
 // lead meanwhile.
 const maxElections = 3
 
-// openAtOnce is how many sessions are connected at a time.
-const openAtOnce = 16
-
 // errElection says that a measurement is worth nothing.
 var errElection = errors.New("another server became the leader")
 
@@ -35,6 +31,8 @@ type usage map[string]time.Duration
 type meter struct {
 	processes func() (map[string][]int, error)
 	read      []usage // one for each edge of the window
+	disk      bool    // read what the servers write
+	written   []int64 // bytes, one for each edge
 }
 
 func (m *meter) edge() error {
@@ -66,6 +64,18 @@ func (m *meter) edge() error {
 	}
 	u[record.Stolen], u[record.Others] = stolen, all-u[record.Servers]-u[record.Client]
 	m.read = append(m.read, u)
+	if !m.disk {
+		return nil
+	}
+	var written int64
+	for _, pid := range parts[record.Servers] {
+		n, err := proc.Written(pid)
+		if err != nil {
+			return err
+		}
+		written += n
+	}
+	m.written = append(m.written, written)
 	return nil
 }
 
@@ -102,9 +112,15 @@ func (b *benchmark) measure(ctx context.Context, c record.Cell) (record.Sample, 
 		return b.measureMachine(ctx, c)
 	case record.Strikes(c.Operation):
 		return b.strike(ctx, c)
+	case c.Operation == record.Held:
+		return b.hold(ctx, c)
+	}
+	measure := b.measureSystem
+	if c.Operation == record.CatchUp {
+		measure = b.catchUp
 	}
 	for try := 1; ; try++ {
-		s, err := b.measureSystem(ctx, c)
+		s, err := measure(ctx, c)
 		if !errors.Is(err, errElection) || try == maxElections {
 			return s, err
 		}
@@ -113,7 +129,10 @@ func (b *benchmark) measure(ctx context.Context, c record.Cell) (record.Sample, 
 }
 
 func (b *benchmark) measureSystem(ctx context.Context, c record.Cell) (record.Sample, error) {
-	sys := b.systems[c.System]
+	sys, err := b.system(ctx, c)
+	if err != nil {
+		return record.Sample{}, err
+	}
 	epoch, err := sys.Epoch(ctx)
 	if err != nil {
 		return record.Sample{}, err
@@ -148,30 +167,17 @@ func (b *benchmark) measureSystem(ctx context.Context, c record.Cell) (record.Sa
 
 // load opens the sessions, lets them run and closes them.
 func (b *benchmark) load(ctx context.Context, c record.Cell, sys systems.System, ledger *systems.Ledger) (s record.Sample, err error) {
-	open := make([]systems.Session, c.Sessions)
-	defer func() {
-		for _, s := range open {
-			if s != nil {
-				err = errors.Join(err, s.Close(context.WithoutCancel(ctx)))
-			}
-		}
-	}()
-	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(openAtOnce)
-	for i := range open {
-		group.Go(func() (err error) {
-			open[i], err = sys.Open(groupCtx, c, ledger, i)
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
+	open, err := openAll(ctx, c, sys, ledger, 0)
+	defer func() { err = errors.Join(err, closeAll(ctx, open)) }()
+	if err != nil {
 		return s, err
 	}
 	sessions := make([]bench.Session, len(open))
 	for i, s := range open {
-		if sessions[i] = s; c.Operation == record.Write {
-			sessions[i] = &noted{Session: s, ledger: ledger, i: i}
-		}
+		sessions[i] = s
+	}
+	if c.Operation == record.Write {
+		sessions = noteAll(open, ledger, 0, nil)
 	}
 	s, err = b.drive(ctx, c, sessions, sys.Processes)
 	if err != nil {
@@ -185,33 +191,23 @@ func (b *benchmark) load(ctx context.Context, c record.Cell, sys systems.System,
 	return s, err
 }
 
-// noted is a session of which a ledger notes what was acknowledged.
-type noted struct {
-	systems.Session
-	ledger *systems.Ledger
-	i      int
-}
-
-func (s *noted) Do(ctx context.Context, n int) error {
-	err := s.Session.Do(ctx, n)
-	s.ledger.Wrote(s.i, n, err == nil)
-	return err
-}
-
 // drive measures sessions that are connected. What was written before is on the disk
 // by then, so that each measurement begins alike.
 func (b *benchmark) drive(ctx context.Context, c record.Cell, sessions []bench.Session, processes func() (map[string][]int, error)) (record.Sample, error) {
 	if err := b.settle(); err != nil {
 		return record.Sample{}, err
 	}
-	m := &meter{processes: processes}
+	m := &meter{processes: processes, disk: b.written}
 	taken, length, err := bench.Drive(ctx, bench.Window{Warmup: b.warmup, Length: b.window, Edge: m.edge, Kind: systems.Failure}, sessions)
 	if err != nil {
 		return record.Sample{}, err
 	}
 	all := bench.Sum(taken)
-	s := record.Sample{Cell: c, At: time.Now().UTC().Truncate(time.Second), Seconds: length.Seconds(), Operations: len(all.Took),
+	s := record.Sample{Cell: c, At: now(), Seconds: length.Seconds(), Operations: len(all.Took),
 		Failed: all.Failed, CPU: m.cpu()}
+	if b.written {
+		s.Written = m.written[1] - m.written[0]
+	}
 	if len(sessions) > 0 && s.Operations == 0 {
 		if all.Last == nil {
 			all.Last = fmt.Errorf("none ended within %s", length)
@@ -222,6 +218,9 @@ func (b *benchmark) drive(ctx context.Context, c record.Cell, sessions []bench.S
 	s.Latency = bench.LatencyOf(all.Took)
 	return s, nil
 }
+
+// now is when a sample was taken.
+func now() time.Time { return time.Now().UTC().Truncate(time.Second) }
 
 // syncFileSystem writes back what the file system of a directory still holds in memory.
 func syncFileSystem(path string) error {

@@ -40,12 +40,18 @@ func (o options) validate() (*regexp.Regexp, error) {
 		return nil, fmt.Errorf("--only: %w", err)
 	case len(chosen(only)) == 0:
 		return nil, fmt.Errorf("--only %s matches nothing: see `--list`", o.only)
-	case o.rounds < 1:
-		return nil, fmt.Errorf("--rounds %d: want 1 at least", o.rounds)
-	case o.window <= 0 || o.warmup < 0 || o.limit < 0:
-		return nil, fmt.Errorf("--window %v --warmup %v --for %v: a time cannot be negative, and a window must be longer than 0", o.window, o.warmup, o.limit)
 	}
-	return only, nil
+	return only, o.validateTimes()
+}
+
+func (o options) validateTimes() error {
+	switch {
+	case o.rounds < 1:
+		return fmt.Errorf("--rounds %d: want 1 at least", o.rounds)
+	case o.window <= 0 || o.warmup < 0 || o.limit < 0:
+		return fmt.Errorf("--window %v --warmup %v --for %v: a time cannot be negative, and a window must be longer than 0", o.window, o.warmup, o.limit)
+	}
+	return nil
 }
 
 // benchmark is one run of the command.
@@ -57,6 +63,11 @@ type benchmark struct {
 	settle   func() error // before each measurement
 	results  *record.Run
 	progress io.Writer
+	// of growth, otherwise nil and false
+	make    func(record.Cell) systems.System // the system of a cell, which does not run yet
+	holder  systems.Holder
+	written bool          // samples say what servers write
+	rest    time.Duration // of a server before its memory is looked at
 }
 
 func (b *benchmark) say(format string, args ...any) { fmt.Fprintf(b.progress, format, args...) }
@@ -66,6 +77,9 @@ func (b *benchmark) say(format string, args ...any) { fmt.Fprintf(b.progress, fo
 func run(ctx context.Context, o options, progress io.Writer) (_ *record.Run, err error) {
 	only, err := o.validate()
 	if err != nil {
+		return nil, err
+	}
+	if err := o.findEtcd(); err != nil {
 		return nil, err
 	}
 	b, err := o.begin(progress)
@@ -84,11 +98,16 @@ func run(ctx context.Context, o options, progress io.Writer) (_ *record.Run, err
 	return b.results, b.rounds(ctx, groups)
 }
 
-// begin makes what both commands need; end takes it away.
-func (o options) begin(progress io.Writer) (b *benchmark, err error) {
+// findEtcd says what is to be done where there is none.
+func (o options) findEtcd() error {
 	if _, err := exec.LookPath(o.etcd); err != nil {
-		return nil, fmt.Errorf("--etcd: %w; `make bench` builds etcd's server as build/bench/etcd", err)
+		return fmt.Errorf("--etcd: %w; `make bench` builds etcd's server as build/bench/etcd", err)
 	}
+	return nil
+}
+
+// begin makes what all commands need; end takes it away.
+func (o options) begin(progress io.Writer) (b *benchmark, err error) {
 	b = &benchmark{options: o, progress: progress, systems: map[string]systems.System{}}
 	if b.self, err = os.Executable(); err != nil {
 		return nil, fmt.Errorf("this program: %w", err)
@@ -107,6 +126,9 @@ func (b *benchmark) end() error {
 	var err error
 	for _, s := range b.systems {
 		err = errors.Join(err, s.Stop())
+	}
+	if b.holder != nil {
+		err = errors.Join(err, b.holder.Stop())
 	}
 	return errors.Join(err, os.RemoveAll(b.work))
 }
@@ -192,8 +214,14 @@ func left(began time.Time, done, all int) string {
 
 // brief is a sample on a line.
 func brief(s record.Sample) string {
-	if record.Strikes(s.Operation) {
+	switch {
+	case record.Strikes(s.Operation):
 		return fmt.Sprintf("nothing committed for %.0f ms", s.Gap)
+	case s.Log != nil:
+		return fmt.Sprintf("readable after %.2f s, get p50 %.3f ms; in SQL %.2f s, %.3f ms", s.Log.Node.Answers, s.Log.Node.Get.P50, s.Log.SQL.Answers, s.Log.SQL.Get.P50)
+	case s.CaughtUp != nil:
+		x := s.CaughtUp
+		return fmt.Sprintf("%d entries after %.1f s, p99 %.2f ms, before %.2f ms", x.Missed, x.Complete, x.During.P99, x.Before.P99)
 	}
 	disturbed := 100 * (s.CPU[record.Others] + s.CPU[record.Stolen]) / s.Seconds
 	if s.Sessions == 0 {
@@ -234,15 +262,21 @@ func writeReport(run *record.Run) (s *report.Summary, files []string, err error)
 			return nil, nil, err
 		}
 	}
+	files, err = writeFiles(run.Dir, contents)
+	return s, files, err
+}
+
+// writeFiles writes files of a directory, and names them in order.
+func writeFiles(dir string, contents map[string][]byte) (files []string, err error) {
 	for name, text := range contents {
-		path := filepath.Join(run.Dir, name)
+		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, text, 0o644); err != nil {
-			return nil, nil, fmt.Errorf("write the report: %w", err)
+			return nil, fmt.Errorf("write the report: %w", err)
 		}
 		files = append(files, path)
 	}
 	slices.Sort(files)
-	return s, files, nil
+	return files, nil
 }
 
 // list is what --only can choose from.

@@ -122,7 +122,7 @@ func (b *benchmark) strike(ctx context.Context, c record.Cell) (s record.Sample,
 	}
 	times := a.since(struck)
 	longest, _ := gap(times)
-	return record.Sample{Cell: c, At: time.Now().UTC().Truncate(time.Second), Seconds: times[len(times)-1].Sub(struck).Seconds(),
+	return record.Sample{Cell: c, At: now(), Seconds: times[len(times)-1].Sub(struck).Seconds(),
 		Operations: len(a.at), Failed: a.failed, Gap: float64(longest.Microseconds()) / 1000, Verified: ledger.Acknowledged()}, nil
 }
 

@@ -24,6 +24,9 @@ type Session interface {
 type Window struct {
 	Warmup time.Duration // before the first edge
 	Length time.Duration // between the edges
+	// Until, if it is set, returns at the second edge, in place of Length. Its error
+	// ends the measurement.
+	Until func(ctx context.Context) error
 	// Edge, if it is set, is called at each edge, just before it: to read counters.
 	// Its error ends the measurement.
 	Edge func() error
@@ -84,7 +87,10 @@ func (w Window) pass(ctx context.Context, phase *atomic.Int32) (time.Duration, e
 	}
 	phase.Store(counting)
 	began := time.Now()
-	if err := let(ctx, w.Length); err != nil {
+	if w.Until == nil {
+		w.Until = func(ctx context.Context) error { return let(ctx, w.Length) }
+	}
+	if err := w.Until(ctx); err != nil {
 		return 0, err
 	}
 	if err := w.Edge(); err != nil {

@@ -112,3 +112,19 @@ func TestDriveStops(t *testing.T) {
 		}
 	})
 }
+
+// A window may be as long as something else takes.
+func TestDriveUntil(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &paced{each: 10 * time.Millisecond}
+		until := func(context.Context) error { time.Sleep(95 * time.Millisecond); return nil }
+		taken, length, err := Drive(t.Context(), Window{Length: time.Hour, Until: until}, []Session{s})
+		if err != nil || length != 95*time.Millisecond || len(taken[0].Took) != 9 {
+			t.Errorf("%v, %s, %v", taken, length, err)
+		}
+		broken := errors.New("broken")
+		if _, _, err := Drive(t.Context(), Window{Until: func(context.Context) error { return broken }}, []Session{s}); !errors.Is(err, broken) {
+			t.Errorf("its error: %v", err)
+		}
+	})
+}

@@ -1,5 +1,6 @@
 // Package proc says what processes take from the machine, from Linux's /proc: CPU,
-// CPUAll and Machine for processor time, Sleeps for changes of threads, PSS for memory.
+// CPUAll and Machine for processor time, Sleeps for changes of threads, PSS for memory,
+// Written for what goes to disks.
 package proc
 
 import (
@@ -170,4 +171,28 @@ func PSS(pid int) (int64, error) {
 		}
 	}
 	return 0, fmt.Errorf("%s says no Pss", path)
+}
+
+// Written is how many bytes a process, and its children that have ended, had the kernel
+// write to disks: whole pages, as a page is what is written. One that is gone wrote 0: its
+// parent has what it wrote.
+func Written(pid int) (int64, error) {
+	path := fmt.Sprintf("/proc/%d/io", pid)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("what process %d has written: %w", pid, err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if name, value, _ := strings.Cut(line, ":"); name == "write_bytes" {
+			n, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
+			if err != nil {
+				return 0, fmt.Errorf("%s: %w", path, err)
+			}
+			return n, nil
+		}
+	}
+	return 0, fmt.Errorf("%s says no write_bytes", path)
 }

@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -137,4 +138,33 @@ func rusage(t *testing.T) time.Duration {
 		t.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func TestWritten(t *testing.T) {
+	before, err := Written(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.CreateTemp("/var/tmp", "written-") // which is on a disk
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.Remove(f.Name()) // nothing is lost
+	const size = 1 << 20
+	if _, err := f.Write(make([]byte, size)); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := Written(os.Getpid()); err != nil || after-before < size || after-before > 2*size {
+		t.Errorf("%d bytes count as %d, %v", size, after-before, err)
+	}
+	cmd := exec.Command("true")
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := Written(cmd.Process.Pid); n != 0 || err != nil {
+		t.Errorf("of a process that is gone: %d, %v", n, err)
+	}
 }

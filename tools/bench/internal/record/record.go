@@ -50,6 +50,12 @@ func Strikes(operation string) bool {
 	return slices.Contains([]string{Kill, Silence, FastStop, Transfer}, operation)
 }
 
+// Operations on a log that has grown.
+const (
+	Held    = "held"     // a log of so many entries: its restart, its memory, how it is read
+	CatchUp = "catch up" // a follower that missed so many entries is back
+)
+
 // Operations of the machine.
 const (
 	Sync      = "append and fdatasync"
@@ -69,17 +75,29 @@ type Cell struct {
 	Through   string `json:"through,omitempty"` // Leader, Follower or empty; of a strike, the timings
 	Bytes     int    `json:"bytes,omitempty"`   // of a value
 	Sessions  int    `json:"sessions"`
+	Nodes     int    `json:"nodes,omitempty"`   // 0: three
+	Entries   int    `json:"entries,omitempty"` // of Held and CatchUp
 }
 
-// String names the cell, as --only is matched with it: write/256B/8/pgraft/leader.
+// String names the cell, as --only is matched with it: write/256B/8/pgraft/leader. Of a
+// log that has grown the number of its entries comes before that of sessions.
 func (c Cell) String() string {
 	s := c.Operation
 	if c.Bytes > 0 {
 		s += fmt.Sprintf("/%dB", c.Bytes)
 	}
+	if c.Entries > 0 {
+		s += fmt.Sprintf("/%d", c.Entries)
+	}
 	s += fmt.Sprintf("/%d/%s", c.Sessions, c.System)
 	if c.Through != "" {
 		s += "/" + c.Through
+	}
+	switch {
+	case c.Nodes == 1:
+		s += "/1 node"
+	case c.Nodes > 1:
+		s += fmt.Sprintf("/%d nodes", c.Nodes)
 	}
 	return s
 }
@@ -107,7 +125,11 @@ type Sample struct {
 	// of a strike: the longest time without an acknowledged write, in milliseconds
 	Gap float64 `json:"without_commits_ms,omitempty"`
 	// acknowledged writes, those of the warm-up included, that were found on every server
-	Verified int `json:"verified,omitempty"`
+	Verified int      `json:"verified,omitempty"`
+	Written  int64    `json:"written_bytes,omitempty"` // by the servers to their disk, in the window
+	Load     float64  `json:"load,omitempty"`          // the machine's before, over a minute; of Held and CatchUp
+	Log      *Log     `json:"log,omitempty"`           // of Held
+	CaughtUp *Absence `json:"caught_up,omitempty"`     // of CatchUp
 }
 
 // Round is one round.
@@ -144,6 +166,7 @@ type Environment struct {
 	Etcd        string  `json:"etcd"`
 	Warmup      float64 `json:"warmup_seconds"`
 	Window      float64 `json:"window_seconds"`
+	Growth      bool    `json:"growth,omitempty"` // the lines are those of growth
 }
 
 // Run is all that a directory holds.

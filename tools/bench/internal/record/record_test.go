@@ -69,3 +69,16 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+func TestCellString(t *testing.T) {
+	for want, c := range map[string]Cell{
+		"write/256B/8/pgraft/leader":                {System: Pgraft, Operation: Write, Through: Leader, Bytes: 256, Sessions: 8},
+		"write/256B/8/pgraft/leader/5 nodes":        {System: Pgraft, Operation: Write, Through: Leader, Bytes: 256, Sessions: 8, Nodes: 5},
+		"held/64B/10000/1/pgraft/1 node":            {System: Pgraft, Operation: Held, Bytes: 64, Entries: 10000, Sessions: 1, Nodes: 1},
+		"catch up/64B/1000/8/pgraft/leader/3 nodes": {System: Pgraft, Operation: CatchUp, Through: Leader, Bytes: 64, Entries: 1000, Sessions: 8, Nodes: 3},
+	} {
+		if got := c.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

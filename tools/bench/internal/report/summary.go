@@ -119,6 +119,9 @@ func summarise(c record.Cell, samples []record.Sample, processors int) Row {
 		row.Memory[part] = spread(func(s record.Sample) float64 { return float64(s.Memory[part]) })
 	}
 	row.Disturbed = spread(func(s record.Sample) float64 {
+		if s.CPU == nil { // it was not looked at
+			return 0
+		}
 		return (s.CPU[record.Others] + s.CPU[record.Stolen]) / (s.Seconds * float64(processors))
 	})
 	for _, s := range samples {

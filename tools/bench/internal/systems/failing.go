@@ -50,7 +50,7 @@ type failingPgraft struct {
 
 // NewFailingPgraft is NewPgraft with other timings.
 func NewFailingPgraft(install pgcluster.Install, dir string, t Timing) Failing {
-	p := &pgraft{install: install, dir: filepath.Join(dir, t.dir("pgraft")), settings: map[string]string{
+	p := &pgraft{install: install, dir: filepath.Join(dir, t.dir("pgraft")), nodes: servers, settings: map[string]string{
 		"pgraft.heartbeat_interval": fmt.Sprintf("%dms", t.Heartbeat.Milliseconds()),
 		"pgraft.election_timeout":   fmt.Sprintf("%dms", t.Election.Milliseconds()),
 	}}
@@ -247,8 +247,8 @@ func (p *pgraft) allVote(ctx context.Context, conn *pgx.Conn) error {
 				voters++
 			}
 		}
-		if err == nil && voters != servers {
-			err = fmt.Errorf("%d of %d do", voters, servers)
+		if err == nil && voters != p.nodes {
+			err = fmt.Errorf("%d of %d do", voters, p.nodes)
 		}
 		return err
 	})

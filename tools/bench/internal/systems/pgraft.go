@@ -21,6 +21,9 @@ import (
 // a server up to date.
 const settleLimit = 60 * time.Second
 
+// benchCluster is the pgraft.cluster_id of all servers.
+const benchCluster = "pgraft-bench"
+
 // checkBytes is how much is read at once to check it, checkRows how many values.
 const (
 	checkBytes = 8 << 20
@@ -30,6 +33,7 @@ const (
 type pgraft struct {
 	install  pgcluster.Install
 	dir      string
+	nodes    int
 	settings map[string]string // beside confSettings
 	version  string
 	cluster  *pgcluster.Cluster
@@ -40,7 +44,7 @@ type pgraft struct {
 // NewPgraft is a pgraft cluster with default settings, its flight recorder on; its
 // files go below dir.
 func NewPgraft(install pgcluster.Install, dir string) System {
-	return &pgraft{install: install, dir: filepath.Join(dir, "pgraft")}
+	return &pgraft{install: install, dir: filepath.Join(dir, "pgraft"), nodes: servers}
 }
 
 func (p *pgraft) Name() string    { return record.Pgraft }
@@ -51,8 +55,8 @@ func (p *pgraft) Start(ctx context.Context) error {
 	var err error
 	settings := maps.Clone(confSettings)
 	maps.Copy(settings, p.settings)
-	p.cluster, err = pgcluster.New(ctx, pgcluster.Config{Install: p.install, Nodes: servers, Dir: p.dir,
-		ClusterID: "pgraft-bench", Settings: settings})
+	p.cluster, err = pgcluster.New(ctx, pgcluster.Config{Install: p.install, Nodes: p.nodes, Dir: p.dir,
+		ClusterID: benchCluster, Settings: settings})
 	if err != nil {
 		return err
 	}

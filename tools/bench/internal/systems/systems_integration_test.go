@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pgraft/pgraft/tools/bench/internal/record"
-	"github.com/pgraft/pgraft/tools/internal/pgcluster"
 )
 
 // etcdEnv names etcd's server, to test that system too.
@@ -23,16 +22,7 @@ const etcdEnv = "PGRAFT_ETCD"
 // Each system keeps what it acknowledged, its check notices what is not there, and
 // after Stop nothing of it is left.
 func TestSystems(t *testing.T) {
-	install, err := pgcluster.Find(os.Getenv("PGRAFT_PG_CONFIG"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	for parent := dir; parent != os.TempDir() && parent != "/"; parent = parent[:strings.LastIndex(parent, "/")] {
-		if err := os.Chmod(parent, 0o755); err != nil { // the servers run as another user
-			t.Fatal(err)
-		}
-	}
+	install, dir := installed(t)
 	all := []System{NewPgraft(install, dir), NewPostgres(install, dir)}
 	if program := os.Getenv(etcdEnv); program != "" {
 		all = append(all, NewEtcd(program, dir))

@@ -8,6 +8,15 @@ func BenchmarkSeed(b *testing.B) { benchmarkSeed(b, DatabasesOff) }
 
 func BenchmarkSeedDatabases(b *testing.B) { benchmarkSeed(b, DatabasesOn) }
 
+// BenchmarkSeedFailover is a seed whose nodes have servers that fail over.
+func BenchmarkSeedFailover(b *testing.B) {
+	for i := range b.N {
+		if r := Run(Options{Seed: uint64(i + 1), Failover: FailoverOn}); r.Failure != nil {
+			b.Fatal(r.Failure)
+		}
+	}
+}
+
 func benchmarkSeed(b *testing.B, databases string) {
 	b.ReportAllocs()
 	seed, events := uint64(0), uint64(0)

@@ -12,41 +12,50 @@ import (
 // The checkers. Each looks only at what an event changed, so that all of them
 // can look after every event.
 const (
-	checkPanic      = "panic"              // a broken invariant of the core's or the disk's own
-	checkLeader     = "one-leader"         // one leader per term, whom a quorum voted for
-	checkLog        = "log-matching"       // same index and term: same log up to there
-	checkComplete   = "leader-complete"    // a leader has every entry committed before its term; votes go to logs up to date
-	checkCommitted  = "committed-same"     // all commit the same log
-	checkApplied    = "applied-same"       // all apply the same entries in the same order
-	checkBack       = "went-back"          // term, vote and commit index never do, across a crash either
-	checkDurable    = "spoke-too-early"    // what is said of the disk is durable
-	checkQuorum     = "commit-on-quorum"   // what is committed is durable on a quorum
-	checkAck        = "acknowledged-stays" // what was acknowledged is committed, where it was said to be
-	checkRequest    = "request-once"       // a request id commits at most once
-	checkOutcome    = "refused-stays-out"  // what was refused never commits
-	checkMembers    = "membership"         // one change at a time; all agree
-	checkAlive      = "asked-before"       // who votes is changed only if a quorum was alive just before
-	checkChange     = "change-answered"    // what an operator is told of a change is so
-	checkLease      = "one-lease"          // is_leader() is true on one node at most
-	checkPromise    = "promise-kept"       // no vote against a lease that it promised; a lease rests on a quorum's promises
-	checkTurn       = "stands-in-turn"     // an election begins after a timeout of silence, or in turn once the leader is closed
-	checkBounds     = "bounds"             // queues, messages and logs stay within their bounds
-	checkFresh      = "fresh-read"         // a read sees what was acknowledged before it
-	checkReads      = "log-read"           // an entry read back is the one committed
-	checkLinear     = "linearizable"       // what clients saw has an order
-	checkRecover    = "recovered"          // a member that goes on alone keeps all that it had
-	checkAvailable  = "available"          // a quorum that is up and connected acknowledges writes
-	checkStatus     = "members-shown"      // what a node says of the members is so
-	checkRestore    = "restored-same"      // a core made of a checkpoint goes on as the one before, to the byte
-	checkVersion    = "version"            // the cluster version: raised when all members know it, the same everywhere, never lowered
-	checkLiveness   = "liveness"           // without faults, everything comes right
-	checkStart      = "own-directory"      // a server runs on its own replica, and never begins one anew that is gone
-	checkDatabase   = "database-same"      // databases apply each entry once, in order, and none is left out
-	checkRetain     = "retained"           // nothing that a database needs leaves the logs, and nothing is kept without bound
-	checkHistory    = "history-kept"       // a snapshot leaves what the log held of the same history; gaps are filled
-	checkAnswer     = "answered-once"      // a request is answered once, by the process that was asked, and at once when it is given up
-	checkOrder      = "batch-order"        // proposals of a batch, or of a message, get into the log in their order
-	checkTransition = "host-order"         // batches come numbered in order, and are on the disk as they were
+	checkPanic          = "panic"              // a broken invariant of the core's or the disk's own
+	checkLeader         = "one-leader"         // one leader per term, whom a quorum voted for
+	checkLog            = "log-matching"       // same index and term: same log up to there
+	checkComplete       = "leader-complete"    // a leader has every entry committed before its term; votes go to logs up to date
+	checkCommitted      = "committed-same"     // all commit the same log
+	checkApplied        = "applied-same"       // all apply the same entries in the same order
+	checkBack           = "went-back"          // term, vote and commit index never do, across a crash either
+	checkDurable        = "spoke-too-early"    // what is said of the disk is durable
+	checkQuorum         = "commit-on-quorum"   // what is committed is durable on a quorum
+	checkAck            = "acknowledged-stays" // what was acknowledged is committed, where it was said to be
+	checkRequest        = "request-once"       // a request id commits at most once
+	checkOutcome        = "refused-stays-out"  // what was refused never commits
+	checkMembers        = "membership"         // one change at a time; all agree
+	checkAlive          = "asked-before"       // who votes is changed only if a quorum was alive just before
+	checkChange         = "change-answered"    // what an operator is told of a change is so
+	checkLease          = "one-lease"          // is_leader() is true on one node at most
+	checkPromise        = "promise-kept"       // no vote against a lease that it promised; a lease rests on a quorum's promises
+	checkTurn           = "stands-in-turn"     // an election begins after a timeout of silence, or in turn once the leader is closed
+	checkBounds         = "bounds"             // queues, messages and logs stay within their bounds
+	checkFresh          = "fresh-read"         // a read sees what was acknowledged before it
+	checkReads          = "log-read"           // an entry read back is the one committed
+	checkLinear         = "linearizable"       // what clients saw has an order
+	checkRecover        = "recovered"          // a member that goes on alone keeps all that it had
+	checkAvailable      = "available"          // a quorum that is up and connected acknowledges writes
+	checkStatus         = "members-shown"      // what a node says of the members is so
+	checkRestore        = "restored-same"      // a core made of a checkpoint goes on as the one before, to the byte
+	checkVersion        = "version"            // the cluster version: raised when all members know it, the same everywhere, never lowered
+	checkLiveness       = "liveness"           // without faults, everything comes right
+	checkStart          = "own-directory"      // a server runs on its own replica, and never begins one anew that is gone
+	checkDatabase       = "database-same"      // databases apply each entry once, in order, and none is left out
+	checkRetain         = "retained"           // nothing that a database needs leaves the logs, and nothing is kept without bound
+	checkHistory        = "history-kept"       // a snapshot leaves what the log held of the same history; gaps are filled
+	checkAnswer         = "answered-once"      // a request is answered once, by the process that was asked, and at once when it is given up
+	checkOrder          = "batch-order"        // proposals of a batch, or of a message, get into the log in their order
+	checkServerAck      = "server-acked"       // what a server acknowledged is on every later primary, once
+	checkServerOne      = "server-one"         // no two servers may acknowledge at one instant
+	checkServerSeen     = "server-seen"        // what was read on a primary is on every later one
+	checkServerLineage  = "server-lineage"     // a server streams what its primary has
+	checkServerTimeline = "server-timeline"    // a timeline is begun by one server, once
+	checkServerNeedless = "server-needless"    // no epoch begins while its primary keeps the lease, or only just lost it
+	checkServerLive     = "server-live"        // without faults one primary serves, and all others stream from it
+	checkServerWhy      = "server-why"         // where nobody serves, a node says why
+	checkServer         = "server"             // no server shows pages of two
+	checkTransition     = "host-order"         // batches come numbered in order, and are on the disk as they were
 )
 
 // stopped is no checker: it says that a run was given up, see Options.stop.
@@ -56,7 +65,8 @@ const stopped = "stopped"
 func Checks() []string {
 	return []string{checkPanic, checkLeader, checkLog, checkComplete, checkCommitted, checkApplied, checkBack, checkDurable,
 		checkQuorum, checkAck, checkRequest, checkOutcome, checkMembers, checkAlive, checkChange, checkLease, checkPromise, checkTurn, checkBounds, checkFresh, checkReads, checkLinear, checkRecover, checkAvailable, checkStatus, checkRestore, checkVersion,
-		checkLiveness, checkStart, checkTransition, checkDatabase, checkRetain, checkHistory, checkAnswer, checkOrder}
+		checkLiveness, checkStart, checkTransition, checkDatabase, checkRetain, checkHistory, checkAnswer, checkOrder,
+		checkServerAck, checkServerOne, checkServerSeen, checkServerLineage, checkServerTimeline, checkServerNeedless, checkServerLive, checkServerWhy, checkServer}
 }
 
 // slot is an entry of somebody's log: its term, and the hash of the log up to it.
@@ -335,4 +345,5 @@ func (c *checks) atEnd() {
 	c.databasesInTheEnd()
 	c.needsAreHeard()
 	c.gapsInTheEnd()
+	c.serversInTheEnd()
 }

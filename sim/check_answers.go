@@ -19,6 +19,8 @@ func replyTo(in core.Input) uint64 {
 		return in.ID
 	case core.TransferLeader:
 		return in.ID
+	case core.ProposeFailover:
+		return in.ID
 	case core.ReadBarrier:
 		return in.ID
 	case core.ConfirmLeader:

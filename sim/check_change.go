@@ -120,7 +120,7 @@ func (c *checks) staysUp(n *node, goes, comes uint64) {
 func (c *checks) told(a *adminRequest, r core.Reply) {
 	n := a.node
 	switch {
-	case n.foreign() || r.Code == core.Unknown:
+	case n.foreign() || r.Code == core.Unknown || a.kind == adminFailover:
 	case r.Code != core.OK:
 		c.toldRefused(a, r)
 	case a.isWrong():

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -191,6 +192,7 @@ func TestCheckersFire(t *testing.T) {
 			w.checks.holdsCommitted(f)
 		},
 	}
+	maps.Copy(breaks, breaksOfServers)
 	ofDatabases := []string{checkDatabase, checkRetain, checkHistory}
 	for _, check := range Checks() {
 		t.Run(check, func(t *testing.T) {
@@ -200,6 +202,9 @@ func TestCheckersFire(t *testing.T) {
 			cluster := formed
 			if slices.Contains(ofDatabases, check) {
 				cluster = withDatabases
+			}
+			if breaksOfServers[check] != nil {
+				cluster = withServers
 			}
 			w, l, f := cluster(t)
 			breaks[check](t, w, l, f)

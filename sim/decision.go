@@ -71,7 +71,7 @@ func ParseDecision(s string) (d Decision, err error) {
 // Kind is a kind of fault. Each has a file of its own.
 type Kind struct {
 	Name  string
-	Group string // network, disk, process, clock, people
+	Group string // network, disk, process, clock, people, server
 	Doc   string
 	// draw fills in the target, For and Param; At and Kind are there.
 	draw func(s *Stream, o *Options, d *Decision)
@@ -90,6 +90,10 @@ type Kind struct {
 	sent  func(w *World, s *strike, n *node, p *packet) (held bool)
 	// databases: it strikes databases, and is drawn only where there are some.
 	databases bool
+	// servers: it strikes PostgreSQL servers, and is drawn only where they fail over.
+	servers bool
+	// alone: it is not drawn there.
+	alone bool
 	// patient: it comes to nothing unless little else goes wrong for some seconds.
 	patient bool
 	// most is how many a seed draws at most.
@@ -109,6 +113,7 @@ func Kinds() []*Kind {
 		&faultOldAnswers, &faultHeldOver, &faultLongTail, &faultCompactJoint, &faultEdgeOfPromise, &faultAged, &faultClosedLeader,
 		&faultBusy, &faultBurst,
 		&faultAway, &faultDatabaseStops, &faultDatabaseBack, &faultNeedsLost, &faultExportFails, &faultRemoveNeedy, &faultSmallRetention,
+		&faultServerDies, &faultBackendCrashes, &faultWALCut, &faultTailAlone, &faultLateOrders, &faultReplayHeld, &faultByHand, &faultImpatient,
 	}
 }
 
@@ -147,7 +152,7 @@ func Plan(o Options) []Decision {
 	calm := o.isCalm()
 	var plan []Decision
 	for _, k := range Kinds() {
-		if !o.wants(k.Name) || k.databases && !o.HasDatabases() {
+		if !o.wants(k.Name) || k.databases && !o.HasDatabases() || k.servers && !o.HasFailover() || k.alone && o.HasFailover() {
 			continue
 		}
 		s := For(o.Seed, "plan "+k.Name)

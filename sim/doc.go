@@ -19,6 +19,9 @@
 // at work as one batch (in half of the seeds, see inbox.go), and opens a directory, greets and dials by the same rules. No rule of the core is
 // repeated or bent here.
 //
+// With Options.Failover the nodes have PostgreSQL servers, of package sim/postgres, that
+// fail over as package core/failover decides: servers.go, server*.go, session.go.
+//
 // After every event the checkers look at what changed (check_*.go). The first
 // violation ends the run and becomes Result.Failure.
 package sim

@@ -2,7 +2,7 @@ package sim
 
 // faultAdd: a spare server is to be a member.
 var faultAdd = Kind{
-	Name: "add", Group: "people", most: 3,
+	Name: "add", Group: "people", most: 3, alone: true,
 	Doc:  "a member is added under load",
 	draw: func(s *Stream, o *Options, d *Decision) { d.Node = uint32(s.Int(o.Nodes+1, o.Nodes+spares)) },
 	begin: func(w *World, s *strike) string {

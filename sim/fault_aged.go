@@ -9,7 +9,7 @@ import (
 // more when it is Param milliseconds old, and all that is kept arrives once more
 // when node's term changes. Heartbeats are as rare in it as snapshots.
 var faultAged = Kind{
-	Name: "aged", Group: "network", most: 4,
+	Name: "aged", Group: "network", most: 4, alone: true,
 	Doc: "messages of each kind arrive once more at a certain age, and in a new term",
 	draw: func(s *Stream, o *Options, d *Decision) {
 		d.Node = uint32(s.Int(1, o.Nodes))

@@ -3,7 +3,7 @@ package sim
 // faultBootstrap: a node loses its disk, marker and all, and whoever restores
 // the server founds a cluster on it instead of letting it join.
 var faultBootstrap = Kind{
-	Name: "bootstrap", Group: "people", most: 1,
+	Name: "bootstrap", Group: "people", most: 1, alone: true,
 	Doc:  "a bootstrap is repeated on a node that lost its disk",
 	draw: func(s *Stream, o *Options, d *Decision) { d.anyone(s, o) },
 	begin: func(w *World, s *strike) string {

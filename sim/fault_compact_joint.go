@@ -14,7 +14,7 @@ import (
 // entry, and peer takes node's place in one change. In its middle, when the
 // configuration is joint, Param says what happens: jointCrash and what follows.
 var faultCompactJoint = Kind{
-	Name: "compact-joint", Group: "people", most: 8,
+	Name: "compact-joint", Group: "people", most: 8, alone: true,
 	Doc: "snapshots of a joint configuration are installed, or started from",
 	draw: func(s *Stream, o *Options, d *Decision) {
 		d.Node = uint32(s.Int(1, o.Nodes))

@@ -5,7 +5,7 @@ import "time"
 // faultCorrupt: the process ends, and its next start finds a damaged record. The
 // node refuses; the operator removes it, empties it and adds it again.
 var faultCorrupt = Kind{
-	Name: "corrupt", Group: "disk", most: 2,
+	Name: "corrupt", Group: "disk", most: 2, alone: true,
 	Doc:  "a restart finds a damaged record",
 	draw: func(s *Stream, o *Options, d *Decision) { d.anyone(s, o) },
 	begin: func(w *World, s *strike) string {

@@ -5,7 +5,7 @@ import "time"
 // faultDirLost: the process ends, and its data directory is gone; with Param 1
 // the marker outside it too, as on a new machine.
 var faultDirLost = Kind{
-	Name: "dir-lost", Group: "disk", most: 2,
+	Name: "dir-lost", Group: "disk", most: 2, alone: true,
 	Doc: "a restart finds the data directory gone",
 	draw: func(s *Stream, o *Options, d *Decision) {
 		d.anyone(s, o)

@@ -15,7 +15,7 @@ import (
 // those that have not elect nobody with it.
 // The leader notices, and the operator removes and empties it as the log says.
 var faultDirOlder = Kind{
-	Name: "dir-older", Group: "disk", most: 4,
+	Name: "dir-older", Group: "disk", most: 4, alone: true,
 	Doc: "a restart finds an older copy of the data directory",
 	draw: func(s *Stream, o *Options, d *Decision) {
 		d.anyone(s, o)

@@ -8,7 +8,7 @@ import (
 // faultDirOther: the process ends, and finds a copy of peer's data directory in
 // place of its own; with Param 1 the marker is not there to tell.
 var faultDirOther = Kind{
-	Name: "dir-other", Group: "disk", most: 2,
+	Name: "dir-other", Group: "disk", most: 2, alone: true,
 	Doc: "a restart finds another node's data directory",
 	draw: func(s *Stream, o *Options, d *Decision) {
 		d.pair(s, o)

@@ -11,7 +11,7 @@ import (
 // all servers that have the older build are upgraded first, and it goes back up to Param
 // milliseconds after the cluster was raised.
 var faultDowngrade = Kind{
-	Name: "downgrade", Group: "process", most: 6,
+	Name: "downgrade", Group: "process", most: 6, alone: true,
 	Doc: "a server goes back to an older build, also once the cluster was raised",
 	draw: func(s *Stream, o *Options, d *Decision) {
 		d.anyone(s, o)

@@ -6,7 +6,7 @@ import "github.com/pgraft/pgraft/core"
 // member at another one's address, with 1 one with other data than it has, with 2 one
 // at another address, with 3 the removal of one that is none.
 var faultMistake = Kind{
-	Name: "mistake", Group: "people", most: 4,
+	Name: "mistake", Group: "people", most: 4, alone: true,
 	Doc: "an operator asks for a membership change that cannot be",
 	draw: func(s *Stream, o *Options, d *Decision) {
 		d.Peer = uint32(s.Int(1, o.Nodes))

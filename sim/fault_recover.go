@@ -14,7 +14,7 @@ import (
 // stored, with Param 2 after the batch, and begins anew. With For peer is first to
 // take node's place, and the first that is in the middle of that goes on alone.
 var faultRecover = Kind{
-	Name: "recover", Group: "people", most: 1,
+	Name: "recover", Group: "people", most: 1, alone: true,
 	Doc: "a majority is lost for good, and a member goes on alone",
 	draw: func(s *Stream, o *Options, d *Decision) {
 		d.anyone(s, o)

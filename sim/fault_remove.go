@@ -3,7 +3,7 @@ package sim
 // faultRemove: a member is to be one no longer. One that was a member before can
 // be added again by a later decision.
 var faultRemove = Kind{
-	Name: "remove", Group: "people", most: 3,
+	Name: "remove", Group: "people", most: 3, alone: true,
 	Doc:  "a member is removed under load, the leader as often as not",
 	draw: func(s *Stream, o *Options, d *Decision) { d.anyone(s, o) },
 	begin: func(w *World, s *strike) string {

@@ -9,7 +9,7 @@ import (
 // member is to be removed: the leader has not missed the first yet. The one that died
 // comes back after For.
 var faultRemoveDying = Kind{
-	Name: "remove-dying", Group: "people", most: 4,
+	Name: "remove-dying", Group: "people", most: 4, alone: true,
 	Doc: "a voter dies, and another is to be removed before anybody has missed it",
 	draw: func(s *Stream, o *Options, d *Decision) {
 		d.Node, d.Peer = uint32(s.Int(1, o.Nodes)), uint32(s.Int(1, o.Nodes))

@@ -8,7 +8,7 @@ import (
 // faultReplace: a member is removed, and after For its server is to be one again,
 // with an empty disk.
 var faultReplace = Kind{
-	Name: "replace", Group: "people", most: 3,
+	Name: "replace", Group: "people", most: 3, alone: true,
 	Doc: "a member is removed and added again",
 	draw: func(s *Stream, o *Options, d *Decision) {
 		d.anyone(s, o)

@@ -2,7 +2,7 @@ package sim
 
 // faultReplaceBy: peer takes node's place, by the change that does it in one step.
 var faultReplaceBy = Kind{
-	Name: "replace-by", Group: "people", most: 3,
+	Name: "replace-by", Group: "people", most: 3, alone: true,
 	Doc: "a voter is replaced by a new member in one change",
 	draw: func(s *Stream, o *Options, d *Decision) {
 		d.anyone(s, o)

@@ -7,7 +7,7 @@ import "time"
 // For: with Param 0 the member that goes, with Param 1 the one that comes. Neither
 // side has a quorum of both configurations then.
 var faultReplaceCut = Kind{
-	Name: "replace-cut", Group: "people", most: 3,
+	Name: "replace-cut", Group: "people", most: 3, alone: true,
 	Doc: "a voter is replaced, and the network parts in the middle of it",
 	draw: func(s *Stream, o *Options, d *Decision) {
 		d.Node = uint32(s.Int(1, o.Nodes))

@@ -8,7 +8,7 @@ import (
 // faultSettings: a node is started anew with other settings: an election timeout
 // of Param ticks, of 100 ms, or 50 ms if Param is odd.
 var faultSettings = Kind{
-	Name: "settings", Group: "process", most: 4,
+	Name: "settings", Group: "process", most: 4, alone: true,
 	Doc: "a node is started anew with other settings",
 	draw: func(s *Stream, o *Options, d *Decision) {
 		d.anyone(s, o)

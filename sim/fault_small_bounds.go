@@ -9,7 +9,7 @@ import (
 // faultSmallBounds is no accident: from the start, the cores' bounds are small, so
 // that a minute reaches what else only a long life does. Which ones, Param says.
 var faultSmallBounds = Kind{
-	Name: "small-bounds", Group: "people", most: 1,
+	Name: "small-bounds", Group: "people", most: 1, alone: true,
 	Doc: "the bounds that only a long life meets are small",
 	draw: func(s *Stream, o *Options, d *Decision) {
 		d.At, d.Node, d.Param = 0, 1, int64(s.Below(1<<16))

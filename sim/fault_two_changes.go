@@ -8,7 +8,7 @@ import (
 // faultTwoChanges: node is to be a member no longer and peer is to be one, and
 // the operator asks for both at the same time.
 var faultTwoChanges = Kind{
-	Name: "two-changes", Group: "people", most: 2,
+	Name: "two-changes", Group: "people", most: 2, alone: true,
 	Doc: "two membership changes are asked for at once",
 	draw: func(s *Stream, o *Options, d *Decision) {
 		d.anyone(s, o)

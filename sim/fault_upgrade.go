@@ -8,7 +8,7 @@ import (
 // faultUpgrade: all nodes are started anew, one every Param milliseconds, with a
 // build that speaks the next protocol. Meanwhile the two refuse each other.
 var faultUpgrade = Kind{
-	Name: "upgrade", Group: "process", most: 1,
+	Name: "upgrade", Group: "process", most: 1, alone: true,
 	Doc: "a rolling upgrade to the next protocol version",
 	draw: func(s *Stream, o *Options, d *Decision) {
 		d.Node = uint32(s.Int(1, o.Nodes))

@@ -12,7 +12,7 @@ import (
 // it the cluster's version is raised. If there is a Peer, it goes back to the build of
 // before for a while as the last of them is about to be upgraded.
 var faultVersions = Kind{
-	Name: "versions", Group: "process", most: 2,
+	Name: "versions", Group: "process", most: 2, alone: true,
 	Doc: "a rolling upgrade to a build that knows the next version",
 	draw: func(s *Stream, o *Options, d *Decision) {
 		if d.pair(s, o); s.Below(4) == 0 {

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -38,13 +37,15 @@ func (n *node) Publish(s core.Status, leaseEnd int64) {
 	}
 	n.lease = lease{time.Duration(leaseEnd), s.Term}
 	if leaseEnd > 0 {
+		n.server.holdsUntil(n.clock.trueAt(n.lease.until))
 		n.w.checks.leased(n)
 	}
 }
 
-// Failover: no node of the simulator has it on.
-func (n *node) Failover(core.FailoverOutput) {
-	panic(fmt.Sprintf("sim: package failover decides for %v, which takes no part in it", n))
+func (n *node) Failover(o core.FailoverOutput) {
+	if n.alive() {
+		n.server.decided(o)
+	}
 }
 
 // holdsLease is is_leader(), as a backend of the node reads it.

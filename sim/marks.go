@@ -133,6 +133,27 @@ const (
 	markStateCut
 	markStateBegunAnew
 	markNeedyRemoved
+	// From here on of runs with failover.
+	markFenceWaits
+	markFenceRefuses
+	markEarlyEndHeld
+	markAckHeld
+	markAckOver
+	markServerDemoted
+	markServerPromoted
+	markServerFollows
+	markSealed
+	markHalfCut
+	markWALGone
+	markServerRewound
+	markServerCloned
+	markRejoinCut
+	markServerRemade
+	markServerCommits
+	markServerRefuses
+	markServerUnknown
+	markEpochBegun
+	markFailedOver
 	markCount
 )
 
@@ -159,6 +180,9 @@ var markNames = [markCount]string{
 	"exported state that is too old", "exported state imported", "state exported", "export failed", "log store could not be read for a member",
 	"entry kept under a snapshot", "gap in a log filled", "log kept over its limits", "log kept while a member has not said for long what it needs",
 	"database put back to an older copy", "what a member needs lost or late", "exported state cut on its way", "exported state begun anew", "member removed that others kept the log for",
+	"commit waits at its begin", "commit refused at its begin", "early end of a wait held", "acknowledgement held", "commit whose epoch is over",
+	"server demoted", "server promoted", "server follows", "server sealed", "half a record cut off", "WAL gone that a server needs", "server rewound", "server cloned", "rejoin cut short", "server made anew by the operator",
+	"commit on a server", "commit on a server refused", "commit on a server of unknown outcome", "epoch begun after an open one", "epoch opened after another",
 }
 
 func (m *Marks) add(k mark) { m.plain[k]++ }
@@ -219,12 +243,12 @@ type Mark struct {
 // reached where no run had any.
 func (m *Marks) List() []Mark {
 	var l []Mark
-	databases := m.plain[markDatabaseApplied] > 0
+	databases, servers := m.plain[markDatabaseApplied] > 0, m.plain[markServerCommits] > 0
 	for _, k := range Kinds() {
-		l = append(l, Mark{"fault " + k.Name, m.faults[k.Name], databases || !k.databases})
+		l = append(l, Mark{"fault " + k.Name, m.faults[k.Name], (databases || !k.databases) && (servers || !k.servers)})
 	}
 	for i, name := range markNames {
-		l = append(l, Mark{name, m.plain[i], !slices.Contains(rareMarks, mark(i)) && (databases || mark(i) < markDatabaseApplied)})
+		l = append(l, Mark{name, m.plain[i], !slices.Contains(rareMarks, mark(i)) && (mark(i) < markDatabaseApplied || databases && mark(i) < markFenceWaits || servers && mark(i) >= markFenceWaits)})
 	}
 	for _, t := range []pb.MessageType{pb.MsgApp, pb.MsgAppResp, pb.MsgVote, pb.MsgVoteResp, pb.MsgPreVote, pb.MsgPreVoteResp,
 		pb.MsgSnap, pb.MsgHeartbeat, pb.MsgHeartbeatResp, pb.MsgTimeoutNow} {

@@ -87,6 +87,7 @@ type node struct {
 	emitted  uint64 // the newest batch that its core has handed out
 	inStep   bool   // between RecordInput and RecordOutput
 
+	server   *server       // nil: this run has no PostgreSQL servers, or this node forms no cluster
 	database *database     // nil: this run has none
 	needs    []heardNeed   // of this life
 	installs []install     // of this life
@@ -157,6 +158,15 @@ func (n *node) crash(s survival) {
 	if n.state == down {
 		return
 	}
+	n.dies(s)
+	n.server.crashes(s)
+}
+
+// dies is the end of the process alone: a PostgreSQL server may run on.
+func (n *node) dies(s survival) {
+	if n.state == down {
+		return
+	}
 	n.w.say(n, "crashes")
 	n.w.note(n, "down", "crashes")
 	n.hangUpAll(s)
@@ -167,6 +177,7 @@ func (n *node) crash(s survival) {
 	n.halt()
 	n.state = down
 	n.deferred, n.paused, n.dying, n.hostCall = nil, 0, false, 0
+	n.server.thaws()
 	n.clock.asleep = 0
 }
 
@@ -190,6 +201,7 @@ func (n *node) halt() {
 		n.w.answered(r, core.Reply{Code: core.Unknown, Text: "the node stopped"})
 	}
 	n.w.checks.stopped(n)
+	n.server.engineEnds()
 	n.core, n.shadow, n.untaken, n.takenAt = nil, nil, nil, 0
 	n.open, n.appended, n.accepts, n.due = n.open[:0], nil, 0, 0
 	n.inbox.waits, n.inbox.wakes, n.inbox.until = nil, false, 0
@@ -199,6 +211,7 @@ func (n *node) halt() {
 // pause stops the process where it stands, resume lets it go on.
 func (n *node) pause() {
 	n.paused++
+	n.server.freezes()
 	n.w.note(n, "pause", "stands still")
 }
 
@@ -209,6 +222,7 @@ func (n *node) resume() {
 	if n.paused--; n.paused > 0 {
 		return
 	}
+	n.server.thaws()
 	tickFirst := n.draws.Below(2) == 0
 	n.works() // or what came meanwhile would not be there at once
 	if n.clock.pending && tickFirst && !n.isAtWork() {

@@ -42,6 +42,7 @@ const (
 	adminRemove
 	adminTransfer
 	adminReplace
+	adminFailover
 )
 
 const (
@@ -59,6 +60,9 @@ func (w *World) operate() {
 			w.careDatabase(n.database)
 			w.checks.keeps(n)
 		}
+	}
+	if w.servers != nil {
+		w.servers.operate()
 	}
 	leader := w.leader()
 	if leader == nil || leader.paused > 0 {
@@ -203,7 +207,7 @@ func (w *World) probe(at, target *node) (replica [16]byte, newest uint32, ok boo
 
 // ask hands a node's core a request and waits for the answer.
 func (w *World) ask(at *node, a *adminRequest, in core.Input) {
-	if a.kind != adminTransfer {
+	if a.kind != adminTransfer && a.kind != adminFailover {
 		w.operator.asked = append(w.operator.asked, a)
 	}
 	w.say(at, "is asked for %T of %v", in, a.target)
@@ -241,6 +245,8 @@ func (w *World) adminAnswered(q *request, r core.Reply) {
 		}
 	}
 	switch {
+	case a.kind == adminFailover:
+		w.servers.asks = false
 	case a.kind == adminTransfer && r.Code == core.OK:
 		w.marks.add(markTransferred)
 	case a.kind == adminTransfer:

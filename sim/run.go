@@ -23,6 +23,9 @@ type Options struct {
 	// "off", or "drawn" by the seed, which "" stands for. It changes nothing else
 	// that a seed draws.
 	Databases string
+	// Failover says whether the nodes have PostgreSQL servers that fail over, in place of
+	// databases: "on", "off" (which "" stands for), or "drawn" by the seed.
+	Failover string
 	// Without names checkers that are off.
 	Without []string
 	// Trace, when not nil, gets a line for everything that happens.
@@ -49,6 +52,11 @@ const (
 	DatabasesDrawn = "drawn"
 	DatabasesOn    = "on"
 	DatabasesOff   = "off"
+
+	// and of Options.Failover.
+	FailoverDrawn = "drawn"
+	FailoverOn    = "on"
+	FailoverOff   = "off"
 )
 
 const (
@@ -62,6 +70,9 @@ const (
 
 // HasDatabases says whether a run has databases.
 func (o Options) HasDatabases() bool {
+	if o.HasFailover() {
+		return false
+	}
 	switch o.Databases { // "drawn" and "" are left
 	case DatabasesOn:
 		return true
@@ -79,6 +90,11 @@ func (o Options) withDatabases() Options {
 		o.Databases = DatabasesOn
 	} else {
 		o.Databases = DatabasesOff
+	}
+	if o.HasFailover() {
+		o.Failover = FailoverOn
+	} else {
+		o.Failover = FailoverOff
 	}
 	return o
 }
@@ -111,6 +127,9 @@ func (o Options) Describe() string {
 	if databases == "" {
 		databases = "databases in half of the seeds"
 	}
+	if o.Failover == FailoverOn || o.Failover == FailoverDrawn {
+		databases = map[string]string{FailoverOn: "failover", FailoverDrawn: databases + ", failover in a quarter of the seeds"}[o.Failover]
+	}
 	checks := "every check on"
 	if len(o.Without) > 0 {
 		checks = "without " + strings.Join(o.Without, ", ")
@@ -131,6 +150,9 @@ func (o Options) Validate() error {
 	}
 	if !slices.Contains([]string{"", DatabasesDrawn, DatabasesOn, DatabasesOff}, o.Databases) {
 		return fmt.Errorf("sim: databases %q: want drawn, on or off", o.Databases)
+	}
+	if !slices.Contains([]string{"", FailoverDrawn, FailoverOn, FailoverOff}, o.Failover) {
+		return fmt.Errorf("sim: failover %q: want drawn, on or off", o.Failover)
 	}
 	for _, f := range o.Faults {
 		if KindOf(f) == nil {

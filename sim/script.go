@@ -27,6 +27,9 @@ func Script(story string, o Options, plan []Decision) string {
 	if o.HasDatabases() {
 		b.WriteString(" databases=on")
 	}
+	if o.HasFailover() {
+		b.WriteString(" failover=on")
+	}
 	if !o.wants("drift") {
 		b.WriteString(" clocks=alike")
 	}
@@ -66,6 +69,8 @@ func (o *Options) setOption(name, value string) (err error) {
 		o.Duration, err = time.ParseDuration(value)
 	case "databases":
 		o.Databases = value
+	case "failover":
+		o.Failover = value
 	case "clocks":
 		if value != "alike" {
 			return fmt.Errorf("clocks=%s: only alike is known", value)

@@ -29,7 +29,7 @@ func (n *node) endpoint() string { return fmt.Sprintf("%s:%d", n.address, port) 
 
 // start begins a life of the process.
 func (n *node) start() {
-	if n.state != down {
+	if n.state != down || !n.server.powers() {
 		return
 	}
 	n.life++
@@ -149,6 +149,7 @@ func (n *node) begin() {
 		return
 	}
 	n.w.checks.readable(n, d)
+	n.server.engineStarts()
 	cfg := n.config()
 	cfg.Seed = n.draws.Uint64()
 	c, err := core.New(cfg, d)
@@ -168,6 +169,7 @@ func (n *node) begin() {
 	n.setPeers()
 	n.startTicker()
 	n.Publish(n.status, 0)
+	n.server.begins()
 	if n.database != nil {
 		n.needs, n.installs, n.over = n.needs[:0], n.installs[:0], 0
 		n.database.begin()

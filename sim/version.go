@@ -19,6 +19,9 @@ const protocolStep = 100
 func (n *node) config() core.Config {
 	cfg := n.timing
 	cfg.Identity, cfg.Newest = n.identity, n.version
+	if n.server != nil {
+		cfg.Failover = core.FailoverConfig{Boot: n.server.boot, SealMillis: uint64(n.server.in.seal / time.Millisecond)}
+	}
 	return cfg
 }
 

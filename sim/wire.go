@@ -17,6 +17,7 @@ type link struct {
 	latency  Stream
 
 	cut       int // nothing arrives
+	walCut    int // nothing that PostgreSQL servers send each other
 	reject    int // a firewall ends connections, and refuses new ones
 	slow      int
 	small     int // nothing larger than smallBytes arrives

@@ -29,6 +29,7 @@ type World struct {
 	nextID    uint64
 	operator  operator
 	databases *databases // nil: the servers have none
+	servers   *servers   // nil: no PostgreSQL servers that fail over
 	checks    checks
 	marks     Marks
 	hash      digest
@@ -44,7 +45,7 @@ type World struct {
 const spares = 2
 
 func newWorld(o Options) *World {
-	w := &World{o: o, shape: drawShape(o), trace: o.Trace, hash: digest(o.Seed), kinds: map[string]*Kind{}, databases: drawDatabases(o)}
+	w := &World{o: o, shape: drawShape(o), trace: o.Trace, hash: digest(o.Seed), kinds: map[string]*Kind{}, databases: drawDatabases(o), servers: drawServers(o)}
 	w.checks.w = w
 	for _, k := range Kinds() {
 		w.kinds[k.Name] = k
@@ -58,6 +59,7 @@ func newWorld(o Options) *World {
 			w.links = append(w.links, w.newLink(a, b))
 		}
 	}
+	w.newServers()
 	w.operator.want = make([]bool, total)
 	for i := range o.Nodes {
 		w.operator.want[i] = true

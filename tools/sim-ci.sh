@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # The simulator in CI: the same 2,000 seeds each time, which also have to reach
-# every mark, and then fresh ones that the commit's hash begins, so that each
-# commit tries others. Both are bounded in time: three minutes, however slow the
-# machine is. A failing seed is printed with the command that shows it again.
+# every mark; the same seeds with PostgreSQL servers that fail over; and then fresh
+# ones that the commit's hash begins, with failover in a quarter, so that each commit
+# tries others. All are bounded in time: three minutes, however slow the machine is. A
+# failing seed is printed with the command that shows it again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 pgraft=build/pgraft
-total=165 # seconds for both, without building and shrinking
-fixed=115 # for the first at most
+total=165 # seconds for all, without building and shrinking
+fixed=100 # for the first at most
+failover=40
 
 if ! commit=$(git rev-parse HEAD 2>/dev/null); then # an unpacked archive: by its sources
 	commit=$(cat core/*.go sim/*.go | sha256sum)
@@ -17,7 +19,9 @@ first=$((16#${commit:0:10}))
 
 printf 'fixed seeds, from 1 on\n'
 "$pgraft" sim --seed 1 --seeds 2000 --for ${fixed}s --twice 5% --marks --save build/sim-failures
+printf '\nfixed seeds with failover, from 1 on\n'
+"$pgraft" sim --seed 1 --seeds 800 --for ${failover}s --twice 5% --failover on --save build/sim-failures
 left=$((total - SECONDS))
 if ((left > 60)); then left=60; fi
 printf '\nfresh seeds, from %d on (of %.10s)\n' "$first" "$commit"
-"$pgraft" sim --seed "$first" --for ${left}s --twice 5% --save build/sim-failures
+"$pgraft" sim --seed "$first" --for ${left}s --twice 5% --failover drawn --save build/sim-failures

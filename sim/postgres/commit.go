@@ -94,6 +94,10 @@ func (o *Session) fence() {
 	case Wait:
 		o.poll()
 	default:
+		if (o.kind == CommitPrepared || o.kind == AbortPrepared) && !s.isPrepared(o.txn) {
+			o.refused() // another session was first (twophase.c: LockGXact)
+			return
+		}
 		o.record()
 	}
 }

@@ -92,6 +92,8 @@ type Hooks struct {
 	// Replicate runs as a walreceiver of server to connects under a name; false refuses it
 	// (ClientAuthentication_hook).
 	Replicate func(to int, name string) bool
+	// Refused is told why a primary does not send a walreceiver its WAL (emit_log_hook).
+	Refused func(why string)
 	// Saw is told of what a checker looks at.
 	Saw func(Event)
 }

@@ -100,6 +100,9 @@ func (s *Server) received(m Message) {
 			s.reply()
 		}
 	default:
+		if m.Kind == MsgError && s.Hooks.Refused != nil {
+			s.Hooks.Refused(m.Error)
+		}
 		s.receiverDies()
 	}
 }

@@ -20,7 +20,9 @@ type mutant struct {
 	control bool
 	// nodes form the cluster in its runs; 0: as many as in the standard workload.
 	nodes int
-	edits []edit
+	// failover: its runs have PostgreSQL servers that fail over.
+	failover bool
+	edits    []edit
 }
 
 // edit replaces a piece of a file that must occur in it exactly once, so that a

@@ -26,6 +26,7 @@ var classes = map[string]string{
 	"edge of a promise": "an election in the last ticks of a promise",
 	"closed leader":     "a leader without connections taken for dead, or voters out of turn",
 	"needed":            "what a database needs leaves the logs", "kept": "what nobody needs stays in them",
+	"failover":   "who is the primary, and what a server may do",
 	"handed out": "a database gets what it must not", "history": "the log that a member had",
 }
 

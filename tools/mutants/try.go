@@ -84,6 +84,9 @@ func (s source) try(ctx context.Context, m mutant, tmp string, o options) result
 // trial runs the mutant, built as bin, once.
 func (m mutant) trial(ctx context.Context, bin string, args ...string) (k kill, err error) {
 	args = append(args, "-nodes", fmt.Sprint(m.nodes))
+	if m.failover {
+		args = append(args, "-failover")
+	}
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(ctx, bin, args...)
 	cmd.Stdout, cmd.Stderr = &out, &errs

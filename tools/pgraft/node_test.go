@@ -99,7 +99,7 @@ func TestNode(t *testing.T) {
 	if err != nil {
 		t.Errorf("pgraft status of a node that waits: %v", err)
 	}
-	wantAll(t, text, url+"  3     running  no", "\nwarning\n  node 3: certificate is ")
+	wantAll(t, text, url+"  3     running  no", "\nwarning\n", "\n  node 3: certificate is ")
 	text, _, err = pgraft(t, "status", "--json", url)
 	var report struct {
 		Status string

@@ -61,6 +61,7 @@ func (f *runFlags) add(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.o.Duration, "duration", sim.DefaultDuration, "virtual time of a run")
 	flags.IntVar(&f.o.Rate, "rate", sim.DefaultRate, "operations of the clients in a second")
 	flags.StringVar(&f.o.Databases, "databases", sim.DatabasesDrawn, "as of pgraft sim")
+	flags.StringVar(&f.o.Failover, "failover", sim.FailoverOff, "as of pgraft sim")
 	flags.StringSliceVar(&f.faults, "faults", nil, "as of pgraft sim")
 	flags.StringSliceVar(&f.o.Without, "without", nil, "checkers that are off")
 }

@@ -70,6 +70,7 @@ and exits with status 1.`,
 	flags.DurationVar(&o.Sim.Duration, "duration", sim.DefaultDuration, "virtual time of a run")
 	flags.IntVar(&o.Sim.Rate, "rate", sim.DefaultRate, "operations of the clients in a second")
 	flags.StringVar(&o.Sim.Databases, "databases", sim.DatabasesDrawn, "whether the servers have databases that apply the log: drawn, on or off")
+	flags.StringVar(&o.Sim.Failover, "failover", sim.FailoverOff, "whether the nodes have PostgreSQL servers that fail over, in place of databases: drawn, on or off")
 	flags.StringSliceVar(&f.faults, "faults", nil, "only these faults, or with a minus in front all but these; none for none")
 	flags.StringSliceVar(&o.Sim.Without, "without", nil, "checkers that are off")
 	flags.IntVar(&o.Workers, "workers", 0, "runs side by side (default: one per core)")

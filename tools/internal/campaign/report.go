@@ -27,6 +27,9 @@ func Command(o sim.Options, seed uint64) string {
 	if o.Databases != "" && o.Databases != sim.DatabasesDrawn {
 		s += " --databases " + o.Databases
 	}
+	if o.Failover != "" && o.Failover != sim.FailoverOff {
+		s += " --failover " + o.Failover
+	}
 	if o.Faults != nil {
 		s += " --faults " + FaultList(o.Faults)
 	}

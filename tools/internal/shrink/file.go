@@ -19,6 +19,7 @@ type file struct {
 	Duration  string   `json:"duration,omitempty"`
 	Rate      int      `json:"rate,omitempty"`
 	Databases string   `json:"databases,omitempty"` // empty: off, as in files of before there were any
+	Failover  string   `json:"failover,omitempty"`  // empty: off
 	Faults    []string `json:"faults"`              // null: all; it says whether clocks differ
 	Without   []string `json:"without,omitempty"`
 	Check     string   `json:"check"`
@@ -68,6 +69,9 @@ func saveDecisions(path string, s sim.Shrunk) error {
 	if o.HasDatabases() {
 		f.Databases = sim.DatabasesOn
 	}
+	if o.HasFailover() {
+		f.Failover = sim.FailoverOn
+	}
 	if o.Duration != 0 {
 		f.Duration = o.Duration.String()
 	}
@@ -91,7 +95,7 @@ func Load(path string) (o sim.Options, plan []sim.Decision, err error) {
 	if err := json.Unmarshal(b, &f); err != nil {
 		return o, nil, fmt.Errorf("shrink: %s: %w", path, err)
 	}
-	o = sim.Options{Seed: f.Seed, Nodes: f.Nodes, Rate: f.Rate, Databases: f.Databases, Faults: f.Faults, Without: f.Without}
+	o = sim.Options{Seed: f.Seed, Nodes: f.Nodes, Rate: f.Rate, Databases: f.Databases, Failover: f.Failover, Faults: f.Faults, Without: f.Without}
 	if o.Databases == "" {
 		o.Databases = sim.DatabasesOff
 	}

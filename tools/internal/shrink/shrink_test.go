@@ -16,6 +16,7 @@ func TestSaveAndLoad(t *testing.T) {
 	plan := sim.Plan(sim.Options{Seed: 5})
 	for _, o := range []sim.Options{
 		{Seed: 5, Databases: sim.DatabasesOn},
+		{Seed: 5, Databases: sim.DatabasesOff, Failover: sim.FailoverOn},
 		{Seed: 6, Databases: sim.DatabasesOff, Nodes: 5, Duration: 40 * time.Second, Rate: 7, Faults: []string{}, Without: []string{"bounds"}},
 	} {
 		s := sim.Shrunk{Options: o, Decisions: plan, Before: 40, Failure: &sim.Failure{Check: "one-lease", Detail: "node 1\nholds", At: time.Second}}

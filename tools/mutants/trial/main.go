@@ -48,11 +48,15 @@ func main() {
 	bases := flag.Uint64("bases", 1, "how often, each with seeds of its own")
 	stride := flag.Uint64("stride", 1_000_000, "from base to base")
 	nodes := flag.Int("nodes", 0, "that form the cluster; 0 = as many as in the standard workload")
+	failover := flag.Bool("failover", false, "with PostgreSQL servers that fail over")
 	faults := flag.String("faults", "", "as of pgraft sim")
 	without := flag.String("without", "", "checkers that are off")
 	small := flag.Duration("shrink", 0, "shrink what killed, for so long at most")
 	flag.Parse()
 	o := sim.Options{Nodes: *nodes}
+	if *failover {
+		o.Failover = sim.FailoverOn
+	}
 	var err error
 	if *faults != "" {
 		if o.Faults, err = campaign.Faults(strings.Split(*faults, ",")); err != nil {

@@ -1,0 +1,272 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/failover"
+	"github.com/pgraft/pgraft/sim/postgres"
+)
+
+// reigns is what the checkers know of the servers' epochs.
+type reigns struct {
+	acked     map[uint64]acked  // by transaction
+	seen      map[uint64]uint64 // by transaction: the epoch in which it was seen on a primary
+	openings  []opening
+	timelines map[postgres.TLI]*server
+	lastAck   time.Duration
+	epoch     uint64 // the newest that any node has applied the beginning of
+	idleSince time.Duration
+}
+
+// acked is a commit whose client was told.
+type acked struct {
+	epoch  uint64
+	server *server
+}
+
+// opening is a primary's database as it was when its epoch opened.
+type opening struct {
+	epoch  uint64
+	server *server
+	has    map[uint64]bool
+}
+
+// acks: what is acknowledged is on every later primary, and no other server could
+// acknowledge now.
+func (c *checks) acks(v *server, e postgres.Event) {
+	w, r := c.w, &c.w.servers.reigns
+	if v.pg.Flushed() < e.End {
+		return // before failover was on, by a client that does not wait
+	}
+	r.lastAck = w.now
+	epoch := uint64(0)
+	if v.shared.Failover {
+		epoch = v.shared.Epoch
+	}
+	if a, ok := r.acked[e.Txn]; ok {
+		w.fail(checkServerAck, "%v acknowledges transaction %d, which %v has acknowledged", v.n, e.Txn, a.server.n)
+	}
+	r.acked[e.Txn] = acked{epoch, v}
+	for _, x := range w.servers.data() {
+		if x != v && x.serves() && x.leased() {
+			w.fail(checkServerOne, "%v acknowledges transaction %d in epoch %d, and %v may acknowledge in epoch %d", v.n, e.Txn, epoch, x.n, x.shared.Epoch)
+		}
+	}
+	for _, o := range r.openings {
+		if o.epoch > epoch && !o.has[e.Txn] {
+			w.fail(checkServerAck, "%v acknowledges transaction %d in epoch %d, and epoch %d opened on %v without it", v.n, e.Txn, epoch, o.epoch, o.server.n)
+		}
+	}
+}
+
+// sees: what a session has read on a primary is on every later one. So has one on a
+// server that was a primary and shows the WAL that it wrote then.
+func (c *checks) sees(v *server, txn uint64) {
+	r := &c.w.servers.reigns
+	if v.pg.Phase() != postgres.Production && r.timelines[v.pg.Timeline()] != v {
+		return
+	}
+	if _, ok := r.seen[txn]; !ok {
+		r.seen[txn] = v.shared.Epoch
+	}
+}
+
+// publishes looks at what a server's shared memory says from now on.
+func (c *checks) publishes(v *server, was failover.Shared) {
+	r, s := &c.w.servers.reigns, &v.shared
+	if s.Epoch > r.epoch {
+		if r.epoch = s.Epoch; !s.Primary {
+			c.begun(s.Epoch)
+		}
+	}
+	if s.Open && (!was.Open || was.Epoch != s.Epoch) {
+		c.opened(v)
+	}
+}
+
+// opened: a primary that begins to serve has all that was acknowledged, and seen, in
+// epochs before, once; and nobody else serves in its epoch.
+func (c *checks) opened(v *server) {
+	w, r := c.w, &c.w.servers.reigns
+	epoch := v.shared.Epoch
+	w.say(v.n, "serves in epoch %d", epoch)
+	for _, o := range r.openings {
+		if o.epoch == epoch && o.server != v {
+			w.fail(checkServerOne, "%v and %v serve in epoch %d", o.server.n, v.n, epoch)
+		}
+		if o.epoch == epoch && o.server == v {
+			return // its engine has started again
+		}
+	}
+	o := opening{epoch, v, map[uint64]bool{}}
+	for _, row := range v.pg.Rows() {
+		if o.has[row.Txn] {
+			w.fail(checkServerAck, "%v has transaction %d twice", v.n, row.Txn)
+		}
+		o.has[row.Txn] = true
+	}
+	if len(r.openings) > 0 {
+		w.marks.add(markFailedOver)
+	}
+	r.openings = append(r.openings, o)
+	for txn := uint64(1); txn <= w.servers.txns; txn++ { // in order, so that a run is the same each time
+		if a, ok := r.acked[txn]; ok && a.epoch < epoch && !o.has[txn] {
+			w.fail(checkServerAck, "%v opens epoch %d without transaction %d, acknowledged in epoch %d by %v", v.n, epoch, txn, a.epoch, a.server.n)
+		}
+		if e, ok := r.seen[txn]; ok && e < epoch && !o.has[txn] {
+			w.fail(checkServerSeen, "%v opens epoch %d without transaction %d, seen in epoch %d", v.n, epoch, txn, e)
+		}
+	}
+}
+
+// forks: a timeline's number is one grantee's, once.
+func (c *checks) forks(v *server, e postgres.Event) {
+	r := &c.w.servers.reigns
+	if o := r.timelines[e.TLI]; o != nil {
+		c.w.fail(checkServerTimeline, "%v begins timeline %d, which %v has begun", v.n, e.TLI, o.n)
+	}
+	r.timelines[e.TLI] = v
+}
+
+// begun: no epoch begins while its primary keeps the lease, or lost it for less than
+// failover_delay, as long as its server runs on.
+func (c *checks) begun(epoch uint64) {
+	w, r := c.w, &c.w.servers.reigns
+	if len(r.openings) == 0 || r.openings[len(r.openings)-1].epoch != epoch-1 {
+		return
+	}
+	p := r.openings[len(r.openings)-1].server
+	w.marks.add(markEpochBegun)
+	if !p.serves() || p.frozen || p.refused || p.shared.Quarantined {
+		return
+	}
+	t := &w.shape.timing
+	delay := time.Duration(w.servers.settings.DelayMillis) * time.Millisecond
+	least := delay*9/10 - time.Duration(t.ElectionTicks/2+3)*time.Duration(t.TickMillis)*time.Millisecond
+	if gap := w.now - p.leasedUntil; gap < least {
+		w.fail(checkServerNeedless, "epoch %d begins, and %v, the primary of the one before, is up and had the lease until %v, %v ago", epoch, p.n, p.leasedUntil, gap)
+	}
+}
+
+// watchServers looks at all servers now and then.
+func (c *checks) watchServers() {
+	w := c.w
+	for _, v := range w.servers.data() {
+		c.followsLineage(v)
+	}
+	c.knowsWhy()
+}
+
+// followsLineage: what a server streams from a primary that serves is a part of what
+// that one has.
+func (c *checks) followsLineage(v *server) {
+	w := c.w
+	id, _ := v.pg.Receiving()
+	if id == 0 || v.frozen {
+		return
+	}
+	p := w.nodes[id-1].server
+	if !p.serves() || p.frozen || v.follows.Epoch != p.shared.Epoch {
+		return
+	}
+	at := v.pg.Replayed()
+	a, ok := v.pg.RecordEnding(at)
+	if b, has := p.pg.RecordEnding(at); ok && has {
+		c.sameRecord(v, p, a, b)
+	}
+}
+
+func (c *checks) sameRecord(v, p *server, a, b postgres.Record) {
+	if a != b {
+		c.w.fail(checkServerLineage, "%v streams from %v in epoch %d, and at %v has %+v, not %+v", v.n, p.n, v.follows.Epoch, a.End(), a, b)
+	}
+}
+
+// reasonless is for how long nobody may serve without a reason that somebody says.
+const reasonless = 5 * time.Second
+
+// knowsWhy: where nobody serves, some node says why.
+func (c *checks) knowsWhy() {
+	w, r := c.w, &c.w.servers.reigns
+	l := w.leader()
+	if l == nil || l.server == nil || !w.servers.enabled || w.servers.serving() != nil {
+		r.idleSince = w.now
+		return
+	}
+	for _, v := range w.servers.all {
+		if v.n.state == running && (v.why.Reason != failover.Nothing || v.nobody.Reason != failover.Nothing) {
+			r.idleSince = w.now
+		}
+	}
+	if w.now-r.idleSince > reasonless {
+		w.fail(checkServerWhy, "nobody serves since %v, and no node says why", r.idleSince)
+	}
+}
+
+// serversInTheEnd: without faults one primary serves and acknowledges, and all others
+// stream from it.
+func (c *checks) serversInTheEnd() {
+	x := c.w.servers
+	if x == nil {
+		return
+	}
+	w := c.w
+	if !x.enabled {
+		w.fail(checkServerLive, "failover was never enabled")
+		return
+	}
+	p := x.serving()
+	if p == nil {
+		w.fail(checkServerLive, "nobody serves: %s", x.reasons())
+		return
+	}
+	if !p.leased() {
+		w.fail(checkServerLive, "%v serves in epoch %d, and has no lease", p.n, p.shared.Epoch)
+	}
+	for _, v := range x.data() {
+		if id, _ := v.pg.Receiving(); v != p && (id != int(p.n.id) || v.follows.Epoch != p.shared.Epoch) {
+			w.fail(checkServerLive, "%v does not stream from %v, which serves in epoch %d: %s", v.n, p.n, p.shared.Epoch, x.reasons())
+		}
+	}
+	if ago := w.now - x.reigns.lastAck; ago > 4*time.Second {
+		w.fail(checkServerLive, "%v serves in epoch %d, and the last commit was acknowledged %v ago", p.n, p.shared.Epoch, ago)
+	}
+	rows := map[uint64]bool{}
+	for _, row := range p.pg.Rows() {
+		rows[row.Txn] = true
+	}
+	for txn := uint64(1); txn <= x.txns; txn++ {
+		if a, ok := x.reigns.acked[txn]; ok && !rows[txn] {
+			w.fail(checkServerAck, "in the end %v lacks transaction %d, acknowledged in epoch %d by %v", p.n, txn, a.epoch, a.server.n)
+		}
+	}
+}
+
+// reasons is what the nodes say that they wait for.
+func (x *servers) reasons() string {
+	s := ""
+	for _, v := range x.all {
+		s += v.describe() + "; "
+	}
+	return s
+}
+
+func (v *server) describe() string {
+	s := v.n.String()
+	if v.pg != nil {
+		s += " " + [...]string{"down", "in recovery", "a primary", "stopping"}[v.pg.Phase()]
+		if f := v.pg.Fatal(); f != "" && v.pg.Phase() == postgres.Down {
+			s += " (" + f + ")"
+		}
+	}
+	for _, y := range []failover.Why{v.why, v.nobody} {
+		if y.Reason != failover.Nothing {
+			s += ", " + y.Reason.String()
+			for _, id := range y.Members {
+				s += " " + v.n.w.nodes[core.NodeID(id)-1].String()
+			}
+		}
+	}
+	return s
+}

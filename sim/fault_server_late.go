@@ -1,0 +1,124 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/pgraft/pgraft/sim/postgres"
+)
+
+// faultLateOrders: a host carries orders out late, and some twice.
+var faultLateOrders = Kind{
+	Name: "late-orders", Group: "server", most: 6, servers: true,
+	Doc: "orders to a PostgreSQL server are carried out late, and twice",
+	draw: func(s *Stream, o *Options, d *Decision) {
+		d.anyone(s, o)
+		d.For = s.Between(time.Second, 15*time.Second)
+	},
+	begin: func(w *World, s *strike) string {
+		if s.node.server == nil {
+			return ""
+		}
+		s.node.server.late++
+		return fmt.Sprintf("for %v", s.For)
+	},
+	end: func(w *World, s *strike) { s.node.server.late-- },
+}
+
+// faultReplayHeld: a standby replays nothing: by Param it is paused, a query conflicts, or
+// commits are replayed late.
+var faultReplayHeld = Kind{
+	Name: "replay-held", Group: "server", most: 6, servers: true,
+	Doc: "a standby does not replay what it receives",
+	draw: func(s *Stream, o *Options, d *Decision) {
+		d.Node = uint32(s.Int(1, o.Nodes))
+		d.Param = int64(s.Below(3))
+		d.For = s.Between(200*time.Millisecond, 8*time.Second)
+	},
+	begin: func(w *World, s *strike) string {
+		v := s.node.server
+		if v == nil || v.pg == nil {
+			return ""
+		}
+		switch s.Param {
+		case 0:
+			v.pg.PauseReplay(true)
+		case 1:
+			v.pg.BlockReplay(true)
+		default:
+			v.pg.DelayReplay(s.For / 2)
+		}
+		return fmt.Sprintf("%s for %v", [...]string{"paused", "blocked", "delayed"}[s.Param%3], s.For)
+	},
+	end: func(w *World, s *strike) {
+		p := s.node.server.pg
+		switch s.Param {
+		case 0:
+			p.PauseReplay(false)
+		case 1:
+			p.BlockReplay(false)
+		default:
+			p.DelayReplay(0)
+		}
+	},
+}
+
+// faultByHand: somebody promotes a standby by hand, or, by Param, edits what says that a
+// server takes part: its data directory's note is gone, or its Raft store's. The server
+// starts anew then, and the operator sets it right later.
+var faultByHand = Kind{
+	Name: "by-hand", Group: "server", most: 3, servers: true,
+	Doc: "a standby is promoted by hand, or a note that a server takes part is lost",
+	draw: func(s *Stream, o *Options, d *Decision) {
+		d.Node = uint32(s.Int(1, o.Nodes))
+		d.Param = int64(s.Below(3))
+		d.For = s.Between(time.Second, 8*time.Second)
+	},
+	begin: func(w *World, s *strike) string {
+		v := s.node.server
+		if v == nil || v.pg == nil || v.pg.Phase() == postgres.Down || v.rejoining || !w.servers.allSound() {
+			return "" // two of that leave nobody to go on with: only an operator's word would
+		}
+		if s.Param == 0 {
+			if !v.pg.InRecovery() || !v.pg.Reads() {
+				return ""
+			}
+			v.pg.Promote()
+			return "promoted"
+		}
+		v.edited = true
+		if s.Param == 1 {
+			v.data.joined = false
+		} else {
+			v.store.joined = false
+		}
+		s.node.dies(surviveAll)
+		v.pg.Kill(false)
+		w.restartLater(s.node, 10*time.Millisecond)
+		return [...]string{"", "the data directory's note is lost", "the Raft store's note is lost"}[s.Param%3]
+	},
+	end: func(w *World, s *strike) {
+		if v := s.node.server; v.edited {
+			v.edited = false
+			v.data.joined, v.store.joined = true, true
+		}
+	},
+}
+
+// faultImpatient: all clients cancel what waits, or end their connections.
+var faultImpatient = Kind{
+	Name: "impatient", Group: "server", most: 6, servers: true,
+	Doc: "clients of PostgreSQL cancel what waits, and are terminated",
+	draw: func(s *Stream, o *Options, d *Decision) {
+		d.Node = uint32(s.Int(1, o.Nodes))
+		d.For = s.Between(time.Second, 10*time.Second)
+	},
+	begin: func(w *World, s *strike) string {
+		if w.servers == nil {
+			return ""
+		}
+		w.servers.impatient++
+		return fmt.Sprintf("for %v", s.For)
+	},
+	end: func(w *World, _ *strike) { w.servers.impatient-- },
+}

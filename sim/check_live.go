@@ -32,7 +32,7 @@ func (c *checks) live() {
 		c.statusesInTheEnd(n)
 	}
 	for _, o := range w.ops {
-		if o.began > w.lastOps() && o.outcome != done && o.outcome != refused && !o.gone && !o.tooOld && o.kind != opWait {
+		if o.began > w.lastOps() && o.outcome != done && o.outcome != refused && !o.gone && !o.left && !o.tooOld && o.kind != opWait {
 			w.fail(checkLiveness, "%v: proposed after the faults were over, and not acknowledged", o)
 		}
 	}

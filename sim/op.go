@@ -22,6 +22,7 @@ type op struct {
 	open      int    // attempts without an answer
 	maybe     bool   // an attempt ended without an answer
 	gone      bool   // a node that is no member was asked
+	left      bool   // a node was asked that ended to make its server's data anew
 	crowd     bool   // one of very many at once: too many for the check of linearizability
 	tooOld    bool   // an attempt was given up at the end of the window of request ids
 	index     uint64 // where it was acknowledged

@@ -35,6 +35,11 @@ func (v *server) rejoins(o failover.Rejoin) {
 // leaves ends the server and its engine, and has the helper run.
 func (v *server) leaves(notes []failover.Note, source func() (*server, bool)) {
 	v.rejoining = true
+	for _, q := range v.n.waits {
+		if q.op != nil {
+			q.op.left = true
+		}
+	}
 	v.n.dies(surviveAll)
 	v.pg.Kill(false)
 	v.helps(v.draws.Between(100*time.Millisecond, 2*time.Second), notes, source)

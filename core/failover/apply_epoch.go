@@ -13,7 +13,7 @@ func (s *State) begin(e Begin, at Place) Void {
 	case e.Epoch != s.Epoch.Number+1:
 		return VoidEpoch
 	}
-	if s.Epoch.Stage == StageGranted {
+	if s.Epoch.Stage == StageGranted || s.Epoch.Stage == StageForked {
 		if m := s.Member(s.Epoch.Primary); m != nil && m.Failed < maxFailed {
 			m.Failed++
 		}
@@ -149,12 +149,10 @@ func (s *State) forked(e Forked, at Place) Applied {
 	case e.Member != s.Epoch.Primary:
 		return void(VoidNotPrimary)
 	}
-	m := s.Member(e.Member)
 	if want := s.History(s.Epoch.Timeline); !slices.Equal(tail(e.History, len(want)), want) {
-		m.Quarantined = QuarantinedOtherFork
+		s.Member(e.Member).Quarantined = QuarantinedOtherFork
 		return Applied{Void: VoidHistory, Quarantined: e.Member}
 	}
-	m.Failed = 0
 	s.Epoch.Stage, s.Epoch.Changed = StageForked, at.Index
 	return Applied{}
 }
@@ -177,6 +175,7 @@ func (s *State) open(e Open, at Place) Void {
 	case s.Member(e.Member) == nil || s.Member(e.Member).Quarantined != NotQuarantined:
 		return VoidQuarantined
 	}
+	s.Member(e.Member).Failed = 0
 	if s.Mode == ModeFounding {
 		s.Mode = ModeOn
 	}

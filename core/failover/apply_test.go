@@ -312,7 +312,7 @@ func TestForkThatNeverOpened(t *testing.T) {
 	}
 }
 
-// A member that does not promote is counted, up to a bound, until it does.
+// A member whose grants do not open is counted, up to a bound, until one does.
 func TestFailedPromotions(t *testing.T) {
 	x := granted(t)
 	for n := uint64(3); n < 3+2*maxFailed; n++ {
@@ -322,8 +322,19 @@ func TestFailedPromotions(t *testing.T) {
 		t.Errorf("failed %d times", got)
 	}
 	x.do(Forked{x.s.Epoch.Number, b, x.s.History(x.s.Epoch.Timeline)})
+	if got := x.s.Member(b).Failed; got != maxFailed {
+		t.Errorf("failed %d times: it has forked, and serves nobody yet", got)
+	}
+	x.do(Open{x.s.Epoch.Number, b, 0})
 	if got := x.s.Member(b).Failed; got != 0 {
-		t.Errorf("failed %d times after it forked", got)
+		t.Errorf("failed %d times after it opened", got)
+	}
+	y := forked(t)
+	if y.do(Begin{3}); y.s.Member(b).Failed != 1 {
+		t.Errorf("failed %d times: it has forked, and its epoch did not open", y.s.Member(b).Failed)
+	}
+	if y = opened(t); y.s.Member(a).Failed != 0 || y.do(Begin{2}).s.Member(a).Failed != 0 {
+		t.Error("it failed, and its epoch was open")
 	}
 }
 

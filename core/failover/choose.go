@@ -91,8 +91,9 @@ func (m *Machine) best(a Around, patient bool) (uint64, Why) {
 }
 
 // better compares two members with the same position: above 0, y is better than x. One
-// that is away since comes last, then one whose promotion failed. The last primary comes first if its replay ends
-// in time: that costs its sessions the least. Then come those whose replay is done,
+// that is away since comes last, then one whose last grants came to nothing: who reaches
+// too few to lead gets the epoch but once. The last primary comes first if its replay
+// ends in time: that costs its sessions the least. Then come those whose replay is done,
 // then the priorities.
 func (m *Machine) better(y, x uint64, patient bool, a Around) int {
 	s := a.State

@@ -154,7 +154,8 @@ type Member struct {
 	Boot     uint64 // of the engine that described it last
 	// Quarantined, if not NotQuarantined, is why its data is not to be used.
 	Quarantined Quarantined
-	// Failed is how often in a row it was granted an epoch and did not fork.
+	// Failed is how often in a row it was granted an epoch that did not open: it did not
+	// promote, or reaches too few to lead, or its set could not follow.
 	Failed uint32
 }
 

@@ -61,7 +61,7 @@ func member(m *failover.Member) string {
 		s += ", not joined"
 	}
 	if m.Failed > 0 {
-		s += fmt.Sprintf(", did not fork %d times in a row", m.Failed)
+		s += fmt.Sprintf(", its last %d grants did not open", m.Failed)
 	}
 	if m.Quarantined != failover.NotQuarantined {
 		s += fmt.Sprintf(", quarantined: %v", m.Quarantined)

@@ -141,7 +141,7 @@ func TestLogged(t *testing.T) {
 	if got := Milestones(bad, bad); len(got) > 0 {
 		t.Errorf("known already: %q", got)
 	}
-	if got := logged(at(begun), bad); len(got) != 1 || got[0] != "node 2: priority 0, boot 0, at , did not fork 2 times in a row, quarantined: "+failover.QuarantinedUnnoted.String() {
+	if got := logged(at(begun), bad); len(got) != 1 || got[0] != "node 2: priority 0, boot 0, at , its last 2 grants did not open, quarantined: "+failover.QuarantinedUnnoted.String() {
 		t.Errorf("%q", got)
 	}
 }

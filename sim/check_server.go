@@ -61,9 +61,16 @@ func (c *checks) acks(v *server, e postgres.Event) {
 }
 
 // sees: what a session has read on a primary is on every later one. So has one on a
-// server that was a primary and shows the WAL that it wrote then.
-func (c *checks) sees(v *server, txn uint64) {
+// server that was a primary and shows the WAL that it wrote then. A primary that does not
+// serve answers nobody.
+func (c *checks) sees(v *server, txn uint64, found bool) {
 	r := &c.w.servers.reigns
+	if s := &v.shared; v.pg.Phase() == postgres.Production && s.Failover && !s.Open {
+		c.w.fail(checkServerSeen, "a session reads on %v, which has been promoted and does not serve", v.n)
+	}
+	if !found {
+		return
+	}
 	if v.pg.Phase() != postgres.Production && r.timelines[v.pg.Timeline()] != v {
 		return
 	}

@@ -15,7 +15,7 @@ import (
 func (v *server) hooks() {
 	v.pg.Hooks = postgres.Hooks{
 		Boot:         v.boots,
-		Statement:    func(*postgres.Session) bool { return v.shared.Reads },
+		Statement:    func(*postgres.Session) bool { return v.answers() },
 		PreCommit:    v.beforeCommit,
 		HoldEarlyEnd: v.holdsEarlyEnd,
 		Acknowledge:  v.acknowledges,
@@ -23,6 +23,13 @@ func (v *server) hooks() {
 		Refused:      v.isRefused,
 		Saw:          v.saw,
 	}
+}
+
+// answers says whether a statement may begin. Reads may be from before a promotion that
+// has just ended.
+func (v *server) answers() bool {
+	s := &v.shared
+	return s.Reads && (!s.Failover || s.Open || v.pg.InRecovery())
 }
 
 // isRefused notes that a primary lacks WAL which this server needs.

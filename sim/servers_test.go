@@ -120,6 +120,10 @@ func TestCheckersOfServersToo(t *testing.T) {
 			l.server.shared.Open = false
 			w.checks.serversInTheEnd()
 		}},
+		"a primary that does not serve answers": {checkServerSeen, func(w *World, l, f *node) {
+			l.server.shared.Open = false
+			w.checks.sees(l.server, 1, false)
+		}},
 		"no commit for long": {checkServerLive, func(w *World, l, f *node) {
 			w.servers.reigns.lastAck = w.now - 5*time.Second
 			w.checks.serversInTheEnd()
@@ -131,6 +135,36 @@ func TestCheckersOfServersToo(t *testing.T) {
 				t.Fatalf("got %v, want a violation of %s", w.failure, c.check)
 			}
 		})
+	}
+}
+
+// A standby that may be read is promoted: from the instant on at which it takes writes,
+// and until its epoch is open, it answers nobody. What shared memory says is from before.
+func TestNobodyReadsBeforeOpen(t *testing.T) {
+	w, l, _ := withServers(t)
+	opened := 0
+	for _, v := range w.servers.data() {
+		saw := v.pg.Hooks.Saw
+		v.pg.Hooks.Saw = func(e postgres.Event) {
+			saw(e)
+			if e.Kind != postgres.Opened {
+				return
+			}
+			opened++
+			if s := v.pg.Connect(); s == nil {
+				t.Errorf("%v takes no session", v.n)
+			} else if _, ok := s.Sees(1); ok {
+				t.Errorf("%v answers, and its epoch is not open: %+v", v.n, v.shared)
+			}
+		}
+	}
+	l.dies(surviveAll)
+	l.server.pg.Kill(false)
+	for until := w.now + 20*time.Second; opened == 0 && w.now < until; {
+		w.until(w.now + 100*time.Millisecond)
+	}
+	if opened == 0 {
+		t.Fatalf("nobody was promoted: %s", w.servers.reasons())
 	}
 }
 

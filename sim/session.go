@@ -155,8 +155,8 @@ func (c *session) reads() {
 		return
 	}
 	txn := x.txns - min(x.txns-1, uint64(c.draws.Below(8)))
-	if found, ok := c.on.Sees(txn); ok && found {
-		x.w.checks.sees(c.at, txn)
+	if found, ok := c.on.Sees(txn); ok {
+		x.w.checks.sees(c.at, txn, found)
 	}
 }
 

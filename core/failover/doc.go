@@ -64,6 +64,9 @@
 //     the conninfo of an epoch before, a standby that has not heard yet would get WAL of
 //     a timeline that it has not noted.
 //   - After each start of the server it is a standby, with no source of WAL.
+//   - A server that has been promoted answers no statement until Shared.Open, whatever
+//     Shared.Reads says: that may be from before the promotion, and stays what it was for
+//     as long as the engine is away.
 //   - From an engine's end until the next one's first decision, Shared says that failover
 //     is on and nothing else: what is left in shared memory of the engine before is no
 //     set, no open epoch and no lease. A standby that could be read still can.

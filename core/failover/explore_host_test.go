@@ -41,7 +41,7 @@ func (x *world) obey(h *host) {
 		x.promote(h, o)
 	case Follow:
 		if o.Token.Follow == h.boot && h.recovery && o.Token.Epoch > h.sealed && (!h.streaming || h.quiet) {
-			h.streaming, h.quiet, h.follows, h.link = true, false, o.Token, -1
+			h.streaming, h.quiet, h.follows, h.link, h.lacks = true, false, o.Token, -1, false
 			x.say("%d follows %d in epoch %d", uint32(h.id), uint32(o.Primary), o.Token.Epoch)
 			x.write(h, o.History)
 			for _, n := range o.Notes {
@@ -58,8 +58,10 @@ func (x *world) obey(h *host) {
 		}
 		if o.Boot == h.boot && h.recovery && o.Epoch > h.sealed && !p.down && !p.recovery &&
 			p.wal[len(p.wal)-1].timeline == o.History[len(o.History)-1].Timeline {
-			x.say("%d rejoins from %d", uint32(h.id), uint32(p.id))
-			h.wal, h.flushed, h.old = slices.Clone(p.wal[:p.flushed]), p.flushed, false
+			x.say("%d %s from %d", uint32(h.id), map[bool]string{false: "is rewound", true: "is cloned"}[o.Clone], uint32(p.id))
+			if o.Clone || !h.lacks { // a rewind does nothing where the WAL is a prefix
+				h.wal, h.flushed, h.old = slices.Clone(p.wal[:p.flushed]), p.flushed, false
+			}
 			x.write(h, o.History)
 			for _, n := range o.Notes {
 				h.notes[n.Timeline] = n.Epoch
@@ -96,15 +98,19 @@ func (x *world) promote(h *host, o Promote) {
 	h.notes[t] = o.Epoch
 	x.write(h, o.History)
 	h.streaming, h.quiet, h.follows = false, false, Token{}
-	if x.luck(10) {
+	if x.luck(10) || h.dies == 1 {
 		x.crash(h)
 		return
+	}
+	if h.misforks {
+		h.wal = h.wal[:len(h.wal)-1]
+		h.files[t] = append(slices.Clone(o.History[:len(o.History)-1]), Branch{t, uint64(len(h.wal))})
 	}
 	h.wal = append(h.wal, record{t, 0})
 	h.fork, h.flushed = uint64(len(h.wal)), len(h.wal)
 	h.recovery, h.crashed, h.replayed = false, false, len(h.wal)
-	x.say("%d is promoted to timeline %d at %d", uint32(h.id), t, o.LSN)
-	if x.luck(10) {
+	x.say("%d is promoted to timeline %d at %d", uint32(h.id), t, h.fork-1)
+	if x.luck(10) || h.dies == 2 {
 		x.crash(h)
 	}
 }
@@ -125,6 +131,9 @@ func (x *world) stream(h *host, n int) {
 			return
 		}
 		h.link = p.life
+	}
+	if h.lacks = len(h.wal) < p.kept; h.lacks {
+		return
 	}
 	for range n {
 		if len(h.wal) < p.flushed {
@@ -358,9 +367,9 @@ func (x *world) settled() bool {
 		if h.down || me != nil && me.Quarantined != NotQuarantined {
 			continue
 		}
-		if h.shared.Open {
+		if h.shared.Open && x.leader == h {
 			serves++
-		} else if !h.witness && (!h.streaming || h.follows.Epoch != h.s.Epoch.Number) {
+		} else if !h.witness && (!h.streaming || h.follows.Epoch != h.s.Epoch.Number || !h.shared.Reads) {
 			return false
 		}
 	}

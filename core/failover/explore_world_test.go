@@ -30,17 +30,27 @@ type host struct {
 	down    bool
 	witness bool // it has no server
 	prio    uint32
-	born    int               // length of the log when its engine started
-	current bool              // it has applied as much since
-	killed  bool              // its port refuses
-	lags    bool              // it receives nothing
-	stalls  bool              // it carries no orders out
-	old     bool              // its data went back
-	crashed bool              // and was started since, as a standby
-	well    uint64            // round in which it last was what the newest epoch wants of it
-	slow    bool              // it replays a record every third round, and is promoted when all are
-	cut     bool              // from Raft, not from those who stream
-	heard   map[uint64]uint64 // tick at which another was heard
+	born    int    // length of the log when its engine started
+	current bool   // it has applied as much since
+	killed  bool   // its port refuses
+	lags    bool   // it receives nothing
+	stalls  bool   // it carries no orders out
+	old     bool   // its data went back
+	crashed bool   // and was started since, as a standby
+	well    uint64 // round in which it last was what the newest epoch wants of it
+	slow    bool   // it replays a record every third round, and is promoted when all are
+	cut     bool   // from Raft, not from those who stream
+	// Of scripts alone:
+	stopping bool
+	damage   Quarantined
+	misforks bool // it will promote without its last record
+	dies     int  // it will die as it promotes: 1 before the timeline begins, 2 behind that
+	loses    bool // its next hand-over of leadership
+	kept     int  // the records before this one are recycled
+	lacks    bool // whom it follows has no more of what it needs
+	why      [2]Why
+	gave     uint64            // round in which it handed leadership to the primary, which it has not followed since
+	heard    map[uint64]uint64 // tick at which another was heard
 
 	wal       []record
 	flushed   int
@@ -92,6 +102,7 @@ type world struct {
 	elected  uint64 // round of the last election
 	rounds   uint64 // 0: members go at paces of their own
 	voters   []uint64
+	apart    map[[2]uint64]bool // pairs that Raft's messages do not get through between
 }
 
 // opening is a primary's WAL as it was when it was first seen open.
@@ -157,7 +168,7 @@ func (x *world) start(h *host) {
 	h.s = State{}
 	for i, e := range x.log[:h.applied] {
 		if e != nil {
-			h.s.Apply(e, Place{Index: uint64(i + 1), Members: x.voters, Voters: x.voters})
+			h.s.Apply(e, Place{Index: uint64(i + 1), Members: x.members(), Voters: x.voters})
 		}
 	}
 	if x.leader == h {
@@ -170,7 +181,7 @@ func (x *world) crash(h *host) {
 	x.say("%d crashes at %d, flushed %d", uint32(h.id), len(h.wal), h.flushed)
 	h.wal = h.wal[:h.flushed]
 	h.recovery, h.streaming, h.quiet, h.follows, h.names, h.senders, h.fork = true, false, false, Token{}, Names{}, nil, 0
-	h.replayed, h.down, h.crashed = 0, true, true
+	h.replayed, h.down, h.crashed, h.stopping, h.lacks = 0, true, true, false, false
 	h.life++
 	if x.bug == "seal forgotten" {
 		h.sealed = 0
@@ -221,43 +232,13 @@ func (x *world) report(h *host) {
 	}
 	v.Record.LSN = v.End
 	v.Record.CRC, _ = h.sum(v.End)
+	v.Stopping, v.Damage, v.Lacks = h.stopping, h.damage, h.lacks
 	h.m.Report(v, h.now)
-}
-
-func (x *world) around(h *host) Around {
-	a := Around{Now: h.now, Term: x.term, Applied: uint64(h.applied), State: &h.s, Voters: x.voters}
-	if x.leader != nil {
-		a.Leader = x.leader.id
-	}
-	a.Leads = x.leader == h && h.applied >= x.led
-	a.Lease = a.Leads
-	heard := 1
-	for _, p := range a.Peers {
-		if p.Silent < 3 && slices.Contains(x.voters, p.ID) {
-			heard++
-		}
-	}
-	a.Quorum = heard > len(x.voters)-heard
-	h.current = h.current || h.applied >= h.born
-	a.Current = h.current
-	for _, o := range x.hosts {
-		if o != h {
-			p := Peer{ID: o.id, Silent: Never}
-			if !o.down && !o.cut && !h.cut {
-				h.heard[o.id] = h.now
-			}
-			if at, ok := h.heard[o.id]; ok {
-				p.Silent = h.now - at
-			}
-			a.Peers = append(a.Peers, p)
-		}
-	}
-	return a
 }
 
 func (x *world) decide(h *host) {
 	out := h.m.Decide(x.around(h))
-	h.shared = out.Shared
+	h.shared, h.why = out.Shared, [2]Why{out.Why, out.Nobody}
 	h.orders = append(h.orders, out.Orders...)
 	if n := len(h.orders) - 12; n > 0 {
 		h.orders = slices.Delete(h.orders, 0, n)
@@ -276,11 +257,26 @@ func (x *world) decide(h *host) {
 	for _, e := range out.Propose {
 		x.bag = append(x.bag, asked{e, h})
 	}
+	if p := h.s.Epoch.Primary; x.leader != nil && x.leader.id == p {
+		h.gave = 0
+	} else if out.Transfer == p && p != 0 && h.gave == 0 {
+		h.gave = x.rounds
+	}
 	if out.Transfer != 0 && !x.luck(4) {
-		if to := x.host(out.Transfer); !to.down && !to.cut {
+		if to := x.host(out.Transfer); h.loses {
+			h.loses = false
+			x.say("%d hands leadership to %d, and that is lost", uint32(h.id), uint32(to.id))
+		} else if x.hears(h, to) {
 			x.elect(to)
 		}
 	}
+}
+
+func (x *world) members() (ids []uint64) {
+	for _, h := range x.hosts {
+		ids = append(ids, h.id)
+	}
+	return ids
 }
 
 func (x *world) host(id uint64) *host {
@@ -302,69 +298,9 @@ func (x *world) apply(h *host) {
 	if err != nil {
 		panic(err)
 	}
-	got := h.s.Apply(e, Place{Index: uint64(h.applied), Members: x.voters, Voters: x.voters})
+	got := h.s.Apply(e, Place{Index: uint64(h.applied), Members: x.members(), Voters: x.voters})
 	if h.applied > x.shown {
 		x.shown = h.applied
 		x.say("%s", text(e, got, &h.s))
 	}
-}
-
-// tell brings what one member tells to the leader, or what the leader tells to one.
-func (x *world) tell(h, to *host) {
-	if h.down || to.down || h.cut || to.cut || h == to || x.leader == nil || h != x.leader && to != x.leader {
-		return
-	}
-	t := h.m.Tells(x.around(h))
-	if x.bug == "bare LSN" && t.Server && h.recovery && !h.streaming && h.m.token(x.around(h)) != (Token{}) {
-		// It claims to be a part of the primary's, whatever it has.
-		e := &h.s.Epoch
-		hist := h.s.History(e.Timeline)
-		end := min(uint64(len(h.wal)), hist[len(hist)-1].Begin)
-		sum, _ := x.host(e.Primary).sum(end)
-		t.Claim = &Claim{Epoch: e.Number, Noted: h.s.fork(Owner(hist, end-min(end, 1))).Epoch, End: end, Record: Record{end, sum}}
-		for _, b := range hist {
-			if b.Begin < max(end, 1) {
-				t.Claim.History = append(t.Claim.History, b)
-			}
-		}
-	}
-	to.m.Hear(h.id, ToldFrom(t.Message()), to.now)
-	if x.luck(20) { // it comes once more, much later
-		x.late = append(x.late, said{h.id, to, ToldFrom(t.Message())})
-	}
-}
-
-// said is something told that is under way.
-type said struct {
-	from uint64
-	to   *host
-	told Told
-}
-
-// overdue brings what was told long ago, and acts by it.
-func (x *world) overdue() {
-	if len(x.late) > 0 {
-		i := x.r.IntN(len(x.late))
-		l := x.late[i]
-		x.late = slices.Delete(x.late, i, i+1)
-		l.to.m.Hear(l.from, l.told, l.to.now)
-		x.decide(l.to)
-	}
-}
-
-// leap takes a snapshot of the log's state from another member, and goes on with a
-// copy of its machine that was made from a checkpoint.
-func (x *world) leap(h *host) error {
-	o := x.hosts[x.r.IntN(len(x.hosts))]
-	if o.applied > h.applied {
-		s, err := UnmarshalState(o.s.Marshal())
-		if err != nil {
-			return err
-		}
-		h.s, h.applied = s, o.applied
-		x.say("%d takes a snapshot at %d", uint32(h.id), h.applied)
-	}
-	m, err := copyOf(h.m)
-	h.m = m
-	return err
 }

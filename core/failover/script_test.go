@@ -2,7 +2,8 @@ package failover
 
 import (
 	"fmt"
-	"slices"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -25,10 +26,32 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// Each reason for which nobody serves is said in some story.
+func TestEveryReasonIsTold(t *testing.T) {
+	paths, err := filepath.Glob("../../testdata/failover/stories/*.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told strings.Builder
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		told.Write(text)
+	}
+	for w := NotInformed; w < whyNots; w++ {
+		if !strings.Contains(told.String(), ": "+w.String()+": [") {
+			t.Errorf("no story says: %v", w)
+		}
+	}
+}
+
 type story struct {
-	t *testing.T
-	d *datadriven.TestData
-	x *world
+	t     *testing.T
+	d     *datadriven.TestData
+	x     *world
+	lines []string // of orders
 }
 
 func (s *story) run() string {
@@ -46,6 +69,10 @@ func (s *story) run() string {
 		return s.settle()
 	case "status":
 		return s.status()
+	case "why":
+		s.why(false)
+	case "orders":
+		s.orders()
 	case "write":
 		h := s.host()
 		for range s.number("n", 1) {
@@ -89,80 +116,25 @@ func (s *story) host() *host {
 	return s.x.host(uint64(s.number("node", 0)))
 }
 
-// fault is what goes wrong, or right again.
-func (s *story) fault() {
-	h := s.host()
-	switch s.d.Cmd {
-	case "kill": // the server's processes end: connections are reset, the port refuses
-		s.x.crash(h)
-		h.killed = true
-	case "gone": // the machine is gone: nothing answers
-		s.x.crash(h)
-	case "start":
-		h.down, h.killed = false, false
-	case "crash": // of a backend: the server boots as a standby, its postmaster lives on
-		s.x.crash(h)
-		h.down = false
-	case "elect": // it becomes the Raft leader
-		s.x.elect(h)
-	case "engine": // the engine alone ends, and starts
-		s.x.start(h)
-	case "cut":
-		h.cut = true
-	case "heal":
-		h.cut = false
-	case "lag": // it receives nothing, or again
-		h.lags = !h.lags
-	case "stall": // it carries no orders out, or again
-		h.stalls = !h.stalls
-	case "slow": // it has replayed nothing yet, and is slow at it
-		h.slow, h.replayed = true, 0
-	case "by-hand": // somebody promotes it, lets it write, and makes it a standby again
-		t := h.history()[len(h.history())-1].Timeline + 1
-		h.files[t] = append(slices.Clone(h.history()), Branch{t, uint64(len(h.wal))})
-		h.wal = append(h.wal, record{t, 0}, record{t, 999})
-		h.flushed, h.replayed = len(h.wal), len(h.wal)
-	default:
-		s.d.Fatalf(s.t, "unknown command")
-	}
-}
-
-func (s *story) operator() {
-	x, h := s.x, s.x.hosts[0]
-	settings, mode := h.s.Settings, h.s.Mode
-	switch {
-	case s.d.HasArg("manual"):
-		x.bag = append(x.bag, asked{Adjust{ModeManual, settings}, nil})
-	case s.d.HasArg("quarantine"):
-		x.bag = append(x.bag, asked{Quarantine{uint64(s.number("quarantine", 0)), QuarantinedByOperator}, nil})
-	case s.d.HasArg("clear"):
-		x.bag = append(x.bag, asked{Clear{uint64(s.number("clear", 0))}, nil})
-	default:
-		settings.SyncCount = uint32(s.number("w", int(settings.SyncCount)))
-		if s.d.HasArg("preferred") {
-			settings.Durability = Preferred
-		}
-		x.bag = append(x.bag, asked{Adjust{mode, settings}, nil})
-	}
-}
-
 // cluster begins with node 1 as primary, and everybody following.
 func (s *story) cluster() {
-	x := &world{acked: map[record]uint64{}, term: 1}
+	x := &world{acked: map[record]uint64{}, apart: map[[2]uint64]bool{}, term: 1}
 	s.x = x
 	set := Set{W: uint32(s.number("w", 1))}
-	data := s.number("data", 3)
+	data, learners := s.number("data", 3), s.number("learners", 0)
 	for i := range data + s.number("witness", 0) {
 		id := uint64(i + 1)
 		h := &host{id: id, prio: 100, recovery: i > 0, notes: map[uint32]uint64{1: 1}, files: map[uint32][]Branch{}, heard: map[uint64]uint64{}}
 		if h.witness = i >= data; !h.witness {
 			h.wal, h.flushed = []record{{1, 0}}, 1
 			x.log = append(x.log, Describe{Member: id, Boot: 1, Address: fmt.Sprint(id), Data: true, Joined: true, Priority: 100})
-			if i > 0 {
+			if i > 0 && i < data-learners {
 				set.Members = append(set.Members, id)
 			}
 		}
-		x.voters, x.hosts = append(x.voters, id), append(x.hosts, h)
+		if x.hosts = append(x.hosts, h); h.witness || i < data-learners {
+			x.voters = append(x.voters, id)
+		}
 		x.start(h)
 	}
 	settings := Settings{SyncCount: set.W, DelayMillis: exploreDelay, SyncTimeoutMillis: 2}
@@ -171,6 +143,9 @@ func (s *story) cluster() {
 	}
 	x.log = append(x.log, Enable{Epoch: 1, Primary: 1, Boot: 1, System: 1, LSN: 1, History: []Branch{{1, 0}}, Highest: 1, Set: set, Settings: settings})
 	x.elect(x.hosts[0])
+	if s.d.HasArg("founding") {
+		return // no epoch has opened yet
+	}
 	for range 20 {
 		if err := x.round(); err != nil {
 			s.d.Fatalf(s.t, "%v", err)
@@ -194,18 +169,26 @@ func (s *story) settle() string {
 		}
 	}
 	s.x.say("not settled after %d rounds", most)
+	s.why(true)
+	return s.said()
+}
+
+// why is what the machines said last that they wait for; now, what they say if they
+// are asked once more.
+func (s *story) why(now bool) {
 	for _, h := range s.x.hosts {
 		if h.down {
 			continue
 		}
-		out := h.m.Decide(s.x.around(h))
-		for _, y := range []Why{out.Why, out.Nobody} {
+		if now {
+			s.x.decide(h)
+		}
+		for _, y := range h.why {
 			if y.Reason != Nothing {
 				s.x.say("%d: %v: %v", h.id, y.Reason, y.Members)
 			}
 		}
 	}
-	return s.said()
 }
 
 func (s *story) status() string {
@@ -228,6 +211,9 @@ func (s *story) status() string {
 		}
 		if n := len(h.wal); n > 0 {
 			fmt.Fprintf(&b, ", timeline %d to %d, sealed %d", h.wal[n-1].timeline, n, h.sealed)
+		}
+		if !h.down && !h.witness && !(h.shared.Reads && (h.recovery || h.shared.Open)) {
+			b.WriteString(", refuses reads")
 		}
 		if x := h.s.Member(h.id); x != nil && x.Quarantined != NotQuarantined {
 			fmt.Fprintf(&b, ", quarantined: %v", x.Quarantined)

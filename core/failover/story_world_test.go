@@ -49,7 +49,7 @@ func (x *world) round() error {
 		}
 	}
 	for _, h := range x.hosts {
-		if !h.down && !h.cut && h.s.Epoch.Primary == h.id && !h.recovery {
+		if !h.down && !h.cut && h.s.Epoch.Primary == h.id && !h.recovery && x.hasQuorum(h) {
 			h.well = x.rounds
 		}
 	}
@@ -58,7 +58,8 @@ func (x *world) round() error {
 
 // begun looks at an epoch that begins. Where rounds are alike for all, that is needless
 // while its primary was well less than failover_delay ago, and nothing said that it has
-// ended; a round is how late the news of that may be.
+// ended; a round is how late the news of that may be. Who has handed leadership to it,
+// and has not followed it for as long, need not wait for more.
 func (x *world) begun(by *host, b Begin) {
 	x.begins++
 	p := by.s.Epoch.Primary
@@ -66,6 +67,9 @@ func (x *world) begun(by *host, b Begin) {
 		return
 	}
 	h := x.host(p)
+	if by.gave > 0 && x.rounds-by.gave >= exploreDelay {
+		return
+	}
 	if ago := x.rounds - h.well; ago < exploreDelay && !h.killed && !h.crashed && by.s.Epoch.Stage == StageOpen &&
 		by.s.Member(p).Quarantined == NotQuarantined {
 		x.needless = fmt.Sprintf("%d begins epoch %d in round %d; %d was well %d rounds ago", by.id, b.Epoch, x.rounds, h.id, ago)
@@ -89,7 +93,26 @@ func (x *world) keepLeader() {
 		x.leader = nil
 	case l == nil || l.down || l.cut:
 		x.elect(to)
+	case !x.hasQuorum(l):
+		for _, h := range x.hosts {
+			if h != l && !h.down && !h.cut && x.hasQuorum(h) {
+				x.elect(h)
+				return
+			}
+		}
+		x.leader = nil
 	}
+}
+
+// hasQuorum says whether a node and those whom it can reach are a majority.
+func (x *world) hasQuorum(h *host) bool {
+	n := 0
+	for _, id := range x.voters {
+		if o := x.host(id); o == h || x.hears(h, o) {
+			n++
+		}
+	}
+	return n > len(x.voters)/2
 }
 
 // text says what an entry did.

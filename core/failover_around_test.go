@@ -158,3 +158,30 @@ func TestFailoverServerOf(t *testing.T) {
 		}
 	}
 }
+
+// A leader that takes no part keeps the others' entries out of its log, and says so; it is
+// a mistake of the host to tell it of a server. Calls that wait are bounded.
+func TestFailoverTakesNoPart(t *testing.T) {
+	two := RaftID(2, 2)
+	c := &Core{self: RaftID(1, 1), role: raft.StateLeader}
+	c.members = Members{Version: FailoverVersion, List: []*corepb.Member{{RaftId: two}}}
+	c.failoverEntry(two, failover.Marshal(failover.Quarantine{Member: two, Reason: failover.QuarantinedUnnoted}))
+	want := "failover.Quarantine of node 2 is not taken: this node leads, and takes no part in failover"
+	if len(c.out.Events) != 1 || c.out.Events[0].Text != want {
+		t.Errorf("%+v", c.out.Events)
+	}
+	func() {
+		defer func() {
+			if got := recover(); got != "core.FailoverServer, and this node takes no part in failover" {
+				t.Errorf("%v", got)
+			}
+		}()
+		c.failoverMachine(FailoverServer{})
+	}()
+	c.failing.machine = failover.New(failover.Config{Self: c.self, TickMillis: 100, ElectionTicks: 10}, 1, 0)
+	c.failing.calls = make([]failoverCall, maxFailoverCalls)
+	c.proposeFailover(ProposeFailover{ID: 9, Entry: failover.Clear{Member: two}})
+	if len(c.out.Reply) != 1 || c.out.Reply[0].Code != Busy || len(c.failing.calls) != maxFailoverCalls {
+		t.Errorf("%+v", c.out.Reply)
+	}
+}

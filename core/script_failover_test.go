@@ -104,7 +104,8 @@ func orderText(o failover.Order) string {
 	case failover.Follow:
 		return fmt.Sprintf("follow node %d in epoch %d, boots %d and %d:%s, %d notes", core.NodeID(o.Primary), o.Token.Epoch, o.Token.Boot, o.Token.Follow, branches(o.History), len(o.Notes))
 	case failover.Rejoin:
-		return fmt.Sprintf("rejoin from node %d in epoch %d, boot %d:%s", core.NodeID(o.Primary), o.Epoch, o.Boot, branches(o.History))
+		return fmt.Sprintf("%s from node %d in epoch %d, boot %d:%s", map[bool]string{false: "rejoin", true: "clone"}[o.Clone],
+			core.NodeID(o.Primary), o.Epoch, o.Boot, branches(o.History))
 	case failover.Compare:
 		return fmt.Sprintf("compare the record of node %d, boot %d, at %d of timeline %d", core.NodeID(o.Member), o.Follow, o.Record.LSN, o.Timeline)
 	case failover.Watch:
@@ -218,7 +219,7 @@ func (s *script) named(key string) *node {
 func (s *script) serverField(n *node, key string, vals []string) {
 	v := &n.server.says
 	flags := map[string]*bool{"recovery": &v.Recovery, "stopping": &v.Stopping, "joined": &v.Joined, "untrusted": &v.Untrusted,
-		"replay-done": &v.ReplayDone, "streaming": &v.Streaming}
+		"replay-done": &v.ReplayDone, "streaming": &v.Streaming, "lacks": &v.Lacks}
 	numbers := map[string]*uint64{"sealed": &v.Sealed, "end": &v.End, "noted": &v.Noted, "replayed": &v.Replayed, "flushed": &v.Flushed, "fork": &v.Fork}
 	no := len(vals) == 1 && vals[0] == "no"
 	switch {

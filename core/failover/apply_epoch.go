@@ -119,6 +119,8 @@ func (s *State) grant(e Grant, at Place) Void {
 	if v := s.checkSet(e.Set, e.Primary, s.Settings, at); v != NotVoid {
 		return v
 	}
+	// It is kept: a position as great as the last open epoch's was on its lineage as it
+	// was reported, and no fork since that one is dropped.
 	parent := s.forkOf(x.Position.Epoch)
 	if parent == nil {
 		return VoidHistory

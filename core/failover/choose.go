@@ -114,7 +114,7 @@ func (m *Machine) better(y, x uint64, patient bool, a Around) int {
 			return c
 		}
 	}
-	return 0
+	return 0 // y is x: no two members have a node's id
 }
 
 // set is the sync set of a grant to x: the others that are there, and as many of those

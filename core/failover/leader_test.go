@@ -335,3 +335,29 @@ func TestBeginOnce(t *testing.T) {
 	d.a.Term++
 	d.expect(1, Begin{2}, 0)
 }
+
+// A machine that cannot count time, or does not know which boot it is, is a mistake.
+func TestMachineNeedsItsConfig(t *testing.T) {
+	good := Config{Self: a, TickMillis: 100, ElectionTicks: 10}
+	for name, spoil := range map[string]func(*Config) uint64{
+		"self":  func(c *Config) uint64 { c.Self = 0; return 1 },
+		"tick":  func(c *Config) uint64 { c.TickMillis = 0; return 1 },
+		"ticks": func(c *Config) uint64 { c.ElectionTicks = 0; return 1 },
+		"boot":  func(*Config) uint64 { return 0 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := good
+			boot := spoil(&c)
+			defer func() {
+				if recover() == nil {
+					t.Error("it is made")
+				}
+			}()
+			New(c, boot, 0)
+		})
+	}
+	m := New(good, 1, 0)
+	if got := m.silent(b, Around{}); got != Never {
+		t.Errorf("who is no member was heard %d ticks ago", got)
+	}
+}

@@ -72,12 +72,9 @@ func (m *Machine) informed(a Around) bool {
 	return true
 }
 
-// lastHeard is the tick at which anyone last heard a member, as far as this node
+// lastHeard is the tick at which anyone last heard another member, as far as this node
 // knows; for one who was never heard, that at which this node started.
 func (m *Machine) lastHeard(id uint64, a Around) uint64 {
-	if id == m.cfg.Self {
-		return a.Now
-	}
 	at := m.start
 	if s := m.silent(id, a); s <= a.Now {
 		at = max(at, a.Now-s)

@@ -20,14 +20,16 @@ const defaultTell = 40
 
 // TestScripts runs every script of testdata/sim: a seed with decisions of the
 // script's own in place of those it draws. faults has a story for each kind of
-// fault, found what the simulator found, made small by `pgraft shrink`.
+// fault, found what the simulator found, made small by `pgraft shrink`, failover how
+// PostgreSQL servers come through what clusters of them are known for.
 //
-//	run seed=1 [nodes=3] [duration=60s] [rate=30] [databases=on] [clocks=alike] [struck] [tell[=40]]
+//	run seed=1 [nodes=3] [duration=60s] [rate=30] [databases=on] [failover=on] [clocks=alike] [struck] [tell[=40]] [brief]
 //	10s crash node=0 for=2s
 //
 // prints the verdict. struck: how often each fault struck. tell: what happened
 // from the first decision on, to the tenth of a second, without messages, without
 // what clients do, and of batches only those with proposals; every decision has to strike then.
+// brief: without what servers are ordered, and what they report.
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, scripts, func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
@@ -41,12 +43,14 @@ func TestScripts(t *testing.T) {
 
 func runScript(d *datadriven.TestData) string {
 	o := Options{Databases: DatabasesOff}
-	struck, tell := false, 0
+	struck, brief, tell := false, false, 0
 	for _, a := range d.CmdArgs {
 		var err error
 		switch {
 		case a.Key == "struck":
 			struck = true
+		case a.Key == "brief":
+			brief = true
 		case a.Key == "tell" && len(a.Vals) == 0:
 			tell = defaultTell
 		case len(a.Vals) != 1:
@@ -71,7 +75,7 @@ func runScript(d *datadriven.TestData) string {
 	lines := 0
 	if tell > 0 && len(plan) > 0 {
 		o.Trace = func(line string) {
-			if l := retold(line, plan[0].At); l != "" {
+			if l := retold(line, plan[0].At); l != "" && !(brief && ofServers(l)) {
 				if lines++; lines <= tell {
 					out.WriteString(l)
 				}
@@ -114,6 +118,11 @@ func retold(line string, from time.Duration) string {
 		return ""
 	}
 	return fmt.Sprintf("%.1fs %s\n", at.Seconds(), what)
+}
+
+// ofServers are the lines that a brief story leaves out.
+func ofServers(line string) bool {
+	return strings.Contains(line, " is ordered") || strings.Contains(line, " its server: ")
 }
 
 // Every kind of fault has its story.

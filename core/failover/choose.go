@@ -41,6 +41,11 @@ func (m *Machine) choose(a Around, out *Output) {
 		}
 		return
 	}
+	if to := m.withoutIt(x, a); to != 0 {
+		out.Nobody = Why{Reason: GreatestAway, Members: []uint64{x}}
+		m.give(to, a, m.cfg.ticks(s.Settings.DelayMillis), out)
+		return
+	}
 	set, ok := m.set(x, a)
 	if !ok {
 		out.Nobody = Why{Reason: NotEnoughForSet}
@@ -50,6 +55,22 @@ func (m *Machine) choose(a Around, out *Output) {
 	if m.due(kindGrant, a) {
 		out.Append = Grant{s.Epoch.Number, x, set}
 	}
+}
+
+// withoutIt is a voter that does not hear a member, where that cannot lead and the others
+// would pass without it; 0 if there is none. What this leader hears of it is in R, and
+// nobody else could be granted the epoch. As the leader that voter begins one that the
+// member does not hear of.
+func (m *Machine) withoutIt(id uint64, a Around) uint64 {
+	if !m.isolated(id, a) || m.passableWithout(id, a).Reason != Nothing {
+		return 0
+	}
+	for _, v := range a.Voters {
+		if v != m.cfg.Self && m.deaf(v, id, a) && !m.isolated(v, a) {
+			return v
+		}
+	}
+	return 0
 }
 
 // unreported are members that are there, and whose report may still come.
@@ -91,8 +112,8 @@ func (m *Machine) best(a Around, patient bool) (uint64, Why) {
 }
 
 // better compares two members with the same position: above 0, y is better than x. One
-// that is away since comes last, then one whose last grants came to nothing: who reaches
-// too few to lead gets the epoch but once. The last primary comes first if its replay
+// that is away since, or cannot lead, comes last, then one whose last grants came to
+// nothing. The last primary comes first if its replay
 // ends in time: that costs its sessions the least. Then come those whose replay is done,
 // then the priorities.
 func (m *Machine) better(y, x uint64, patient bool, a Around) int {
@@ -106,7 +127,7 @@ func (m *Machine) better(y, x uint64, patient bool, a Around) int {
 	rank := func(id uint64) [6]int {
 		p := s.Member(id)
 		done := m.replayed(id, a)
-		return [6]int{one(m.usable(id, a)), -int(p.Failed), one(id == s.Last.Primary && (patient || done)), one(done), int(p.Priority), -int(uint32(id))}
+		return [6]int{one(m.usable(id, a) && !m.isolated(id, a)), -int(p.Failed), one(id == s.Last.Primary && (patient || done)), one(done), int(p.Priority), -int(uint32(id))}
 	}
 	ry, rx := rank(y), rank(x)
 	for i := range ry {

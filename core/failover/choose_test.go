@@ -126,3 +126,30 @@ func TestManual(t *testing.T) {
 	d.do(Adjust{ModeManual, DefaultSettings()})
 	d.expect(1, Grant{2, a, one(b, c)}, 0)
 }
+
+// Whom most voters do not hear cannot lead: among equals it comes last. As the greatest it
+// is left out by a leader that does not hear it, if the others pass without it.
+func TestGreatestCannotLead(t *testing.T) {
+	hears := func(ids ...uint64) Told {
+		return with(standby(), func(t *Told) {
+			for _, id := range ids {
+				t.Heard = append(t.Heard, Heard{id, 900})
+			}
+		})
+	}
+	all := hears(a, b, c, w)
+	deaf := with(hears(b, c, w), func(t *Told) { t.Heard = append(t.Heard, Heard{a, 1000}) }) // an election timeout
+	d := choosing(t, at(a, 500), at(b, 500), at(c, 500)).there(all, a).there(deaf, b, c)
+	d.expect(1, Grant{2, b, one(a, c)}, 0)
+
+	further := func() *desk { return choosing(t, at(a, 501), at(b, 500), at(c, 500)).there(all, a).there(deaf, b, c) }
+	d = further().expect(1, nil, b)
+	if want := (Why{Reason: GreatestAway, Members: []uint64{a}}); !reflect.DeepEqual(d.out.Nobody, want) {
+		t.Errorf("%+v", d.out.Nobody)
+	}
+	d.nothing(19, GreatestAway).expect(1, nil, b) // that was lost
+
+	further().there(all, c).expect(1, Grant{2, a, one(b, c)}, 0) // it can lead
+	noServer := with(deaf, func(t *Told) { t.Server = false })
+	further().there(noServer, c).expect(1, Grant{2, a, one(b)}, 0) // the others do not pass without it
+}

@@ -11,7 +11,7 @@ func (x *world) round() error {
 	x.keepLeader()
 	x.rounds++
 	for _, e := range x.bag {
-		if x.leader != nil && (e.from == nil || !e.from.down && !e.from.cut) {
+		if x.leader != nil && (e.from == nil || x.follows(e.from)) {
 			x.log = append(x.log, e.entry)
 		}
 	}
@@ -20,7 +20,7 @@ func (x *world) round() error {
 		if h.down {
 			continue
 		}
-		for !h.cut && x.leader != nil && h.applied < len(x.log) {
+		for x.follows(h) && h.applied < len(x.log) {
 			x.apply(h)
 		}
 		h.now++
@@ -54,6 +54,11 @@ func (x *world) round() error {
 		}
 	}
 	return nil
+}
+
+// follows says whether a node gets the log, and its proposals get into it.
+func (x *world) follows(h *host) bool {
+	return x.leader != nil && !h.down && !h.cut && (h == x.leader || x.hears(h, x.leader))
 }
 
 // begun looks at an epoch that begins. Where rounds are alike for all, that is needless

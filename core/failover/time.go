@@ -172,19 +172,23 @@ func (m *Machine) begin(a Around, out *Output) {
 
 // passable says what would keep those who are there from a grant, with the least W
 // that the settings allow.
-func (m *Machine) passable(a Around) Why {
+func (m *Machine) passable(a Around) Why { return m.passableWithout(0, a) }
+
+// passableWithout is that where one of them takes no part.
+func (m *Machine) passableWithout(who uint64, a Around) Why {
 	s := a.State
 	there := 0
 	for _, x := range s.Members {
-		if yes, _ := m.there(x.ID, a); yes {
+		if yes, _ := m.there(x.ID, a); yes && x.ID != who {
 			there++
 		}
 	}
+	usable := func(id uint64) bool { return id != who && m.usable(id, a) }
 	switch {
-	case s.Mode != ModeOn && !m.usable(s.Last.Primary, a):
+	case s.Mode != ModeOn && !usable(s.Last.Primary):
 		return Why{Reason: NotThePrimary, Members: []uint64{s.Last.Primary}}
-	case !s.Last.Met(func(id uint64) bool { return m.usable(id, a) }):
-		return Why{Reason: NobodyCouldPass, Members: m.missing(a, func(id uint64) bool { return m.usable(id, a) })}
+	case !s.Last.Met(usable):
+		return Why{Reason: NobodyCouldPass, Members: m.missing(a, usable)}
 	case s.Settings.Durability == Required && there < 1+int(s.Settings.SyncCount):
 		return Why{Reason: NotEnoughForSet}
 	}

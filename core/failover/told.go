@@ -105,6 +105,28 @@ func (m *Machine) hears(id uint64, a Around) uint64 {
 	return best
 }
 
+// deaf says that a voter does not hear a member: this node knows, or was told lately.
+func (m *Machine) deaf(voter, id uint64, a Around) bool {
+	if voter == m.cfg.Self {
+		return !m.reachable(id, a)
+	}
+	t := m.fresh(voter, a)
+	return t != nil && voter != id && !slices.ContainsFunc(t.Heard, func(h Heard) bool {
+		return h.Member == id && m.cfg.ticks(h.Millis) < m.cfg.ElectionTicks
+	})
+}
+
+// isolated says that so many voters do not hear a member that it cannot lead.
+func (m *Machine) isolated(id uint64, a Around) bool {
+	n := 0
+	for _, v := range a.Voters {
+		if m.deaf(v, id, a) {
+			n++
+		}
+	}
+	return n >= len(a.Voters)-len(a.Voters)/2
+}
+
 // usable says whether a member can be counted on for the next epoch: it is electable
 // and there, with a server whose data is what it was.
 func (m *Machine) usable(id uint64, a Around) bool {

@@ -112,10 +112,9 @@ func (m *Machine) best(a Around, patient bool) (uint64, Why) {
 }
 
 // better compares two members with the same position: above 0, y is better than x. One
-// that is away since, or cannot lead, comes last, then one whose last grants came to
-// nothing. The last primary comes first if its replay
-// ends in time: that costs its sessions the least. Then come those whose replay is done,
-// then the priorities.
+// that is away since, or cannot lead, comes last, then one whose last grants did not
+// open. The last primary comes first if its replay ends in time: that costs its sessions
+// the least. Then come those whose replay is done, then the priorities.
 func (m *Machine) better(y, x uint64, patient bool, a Around) int {
 	s := a.State
 	one := func(b bool) int {

@@ -65,7 +65,7 @@ func (c *checks) acks(v *server, e postgres.Event) {
 // serve answers nobody.
 func (c *checks) sees(v *server, txn uint64, found bool) {
 	r := &c.w.servers.reigns
-	if s := &v.shared; v.pg.Phase() == postgres.Production && s.Failover && !s.Open {
+	if s := &v.shared; v.pg.Phase() == postgres.Production && s.Failover && !s.Open && !(s.Founding && s.Primary) {
 		c.w.fail(checkServerSeen, "a session reads on %v, which has been promoted and does not serve", v.n)
 	}
 	if !found {

@@ -29,7 +29,7 @@ func (v *server) hooks() {
 // has just ended.
 func (v *server) answers() bool {
 	s := &v.shared
-	return s.Reads && (!s.Failover || s.Open || v.pg.InRecovery())
+	return s.Reads && (!s.Failover || s.Open || s.Founding && s.Primary || v.pg.InRecovery())
 }
 
 // isRefused notes that a primary lacks WAL which this server needs.

@@ -64,7 +64,8 @@
 //     the conninfo of an epoch before, a standby that has not heard yet would get WAL of
 //     a timeline that it has not noted.
 //   - After each start of the server it is a standby, with no source of WAL.
-//   - A server that has been promoted answers no statement until Shared.Open, whatever
+//   - A server not in recovery answers no statement until Shared.Open, but for the one on
+//     which failover is being enabled (Founding and Primary), whatever
 //     Shared.Reads says: that may be from before the promotion, and stays what it was for
 //     as long as the engine is away.
 //   - From an engine's end until the next one's first decision, Shared says that failover

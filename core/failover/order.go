@@ -97,7 +97,7 @@ type Shared struct {
 	Boot    uint64
 	// Reads says that sessions may read: a statement is refused as it begins where they
 	// may not. Nobody reads what may go away. Of a server that is not in recovery it may
-	// be late: there Open has to be true beside it.
+	// be late: there Open has to be true beside it, or Founding and Primary.
 	Reads bool
 	// LeaseCounts says that Raft's lease on this node is one: it leads, and has applied
 	// an entry of its own term.

@@ -182,7 +182,8 @@ func (m *Machine) reads(a Around, x *Shared) bool {
 	case !m.has:
 		return false
 	case !m.server.Recovery:
-		return x.Open
+		// While failover is being enabled nothing of its primary can go away.
+		return x.Open || x.Founding && x.Primary
 	}
 	p, _, ok := s.place(&m.server)
 	if !ok {

@@ -181,6 +181,8 @@ func TestReads(t *testing.T) {
 	serve := func(v *Server) { v.Recovery, v.Flushed = false, 500 }
 	d := sit(opened(t), a).server(serve)
 	reads(d, "an open primary", true)
+	reads(sit(founding(t), a).server(serve), "the primary on which failover is being enabled", true)
+	reads(sit(founding(t), c).server(func(v *Server) { serve(v); v.History = []Branch{{1, 0}, {7, 300}} }), "one that was promoted by hand meanwhile", false)
 	reads(sit(opened(t), c).server(nil), "a standby of another's", true)
 	d.server(nil)
 	reads(d, "a primary that is in recovery again", false)

@@ -30,6 +30,7 @@ type opening struct {
 	epoch  uint64
 	server *server
 	has    map[uint64]bool
+	reign  failover.Reign
 }
 
 // acks: what is acknowledged is on every later primary, and no other server could
@@ -74,8 +75,14 @@ func (c *checks) sees(v *server, txn uint64, found bool) {
 	if v.pg.Phase() != postgres.Production && r.timelines[v.pg.Timeline()] != v {
 		return
 	}
+	epoch := v.shared.Epoch
 	if _, ok := r.seen[txn]; !ok {
-		r.seen[txn] = v.shared.Epoch
+		r.seen[txn] = epoch
+	}
+	for _, o := range r.openings {
+		if o.epoch > epoch && epoch > 0 && !o.has[txn] {
+			c.w.fail(checkServerSeen, "transaction %d is seen on %v in epoch %d, and epoch %d opened on %v without it", txn, v.n, epoch, o.epoch, o.server.n)
+		}
 	}
 }
 
@@ -84,7 +91,7 @@ func (c *checks) publishes(v *server, was failover.Shared) {
 	r, s := &c.w.servers.reigns, &v.shared
 	if s.Epoch > r.epoch {
 		if r.epoch = s.Epoch; !s.Primary {
-			c.begun(s.Epoch)
+			c.begun(v.n, s.Epoch)
 		}
 	}
 	if s.Open && (!was.Open || was.Epoch != s.Epoch) {
@@ -106,7 +113,7 @@ func (c *checks) opened(v *server) {
 			return // its engine has started again
 		}
 	}
-	o := opening{epoch, v, map[uint64]bool{}}
+	o := opening{epoch, v, map[uint64]bool{}, failover.Reign{Number: epoch, Primary: v.n.identity.RaftID, Set: v.shared.Set}}
 	for _, row := range v.pg.Rows() {
 		if o.has[row.Txn] {
 			w.fail(checkServerAck, "%v has transaction %d twice", v.n, row.Txn)
@@ -137,14 +144,19 @@ func (c *checks) forks(v *server, e postgres.Event) {
 }
 
 // begun: no epoch begins while its primary keeps the lease, or lost it for less than
-// failover_delay, as long as its server runs on.
-func (c *checks) begun(epoch uint64) {
+// failover_delay, as long as its server runs on; nor while those whom its leader has heard
+// lately could not go on.
+func (c *checks) begun(n *node, epoch uint64) {
 	w, r := c.w, &c.w.servers.reigns
 	if len(r.openings) == 0 || r.openings[len(r.openings)-1].epoch != epoch-1 {
 		return
 	}
 	p := r.openings[len(r.openings)-1].server
 	w.marks.add(markEpochBegun)
+	last := r.openings[len(r.openings)-1]
+	if n.status.Role == core.RoleLeader && !last.reign.Met(n.hasHeard) {
+		w.fail(checkServerNeedless, "epoch %d begins, and those whom %v hears cannot go on from epoch %d", epoch, n, last.epoch)
+	}
 	if !p.serves() || p.frozen || p.refused || p.shared.Quarantined {
 		return
 	}
@@ -154,6 +166,14 @@ func (c *checks) begun(epoch uint64) {
 	if gap := w.now - p.leasedUntil; gap < least {
 		w.fail(checkServerNeedless, "epoch %d begins, and %v, the primary of the one before, is up and had the lease until %v, %v ago", epoch, p.n, p.leasedUntil, gap)
 	}
+}
+
+// longSilent is for how long a leader has not heard a member when it must know: far more
+// than an election timeout, as the entry that begins an epoch takes a while.
+const longSilent = 6 * time.Second
+
+func (n *node) hasHeard(member uint64) bool {
+	return member == n.identity.RaftID || time.Duration(min(n.silentTicks(member), n.status.Tick))*n.tick() < longSilent
 }
 
 // watchServers looks at all servers now and then.

@@ -27,17 +27,21 @@ var faultServerDies = Kind{
 			v.pg.FastStop(func() { w.restartLater(s.node, s.For) })
 			return fmt.Sprintf("stopped, down for %v", s.For)
 		}
-		power := s.Param == 1
-		if power {
-			s.node.dies(survivePrefix)
-			v.off = true
-		} else {
-			s.node.dies(surviveAll)
-		}
-		v.pg.Kill(power)
-		w.restartLater(s.node, s.For)
-		return fmt.Sprintf("power %v, down for %v", power, s.For)
+		v.dies(s.Param == 1, s.For)
+		return fmt.Sprintf("power %v, down for %v", s.Param == 1, s.For)
 	},
+}
+
+// dies ends a server with its engine, or its machine, for a while.
+func (v *server) dies(power bool, away time.Duration) {
+	if power {
+		v.n.dies(survivePrefix)
+		v.off = true
+	} else {
+		v.n.dies(surviveAll)
+	}
+	v.pg.Kill(power)
+	v.n.w.restartLater(v.n, away)
 }
 
 // faultBackendCrashes: a backend crashes, and the server recovers in place; or, by

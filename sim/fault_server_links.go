@@ -39,7 +39,15 @@ var faultTailAlone = Kind{
 		if v == nil || v.pg == nil || !v.serves() {
 			return ""
 		}
-		w.strikeLinks(s, func(l *link) { l.walCut++ })
+		s.staged = &staged{draws: For(w.o.Seed, s.Kind, uint64(s.At))}
+		if s.draws.Below(2) == 0 {
+			s.third = w.oneStreams(s)
+		}
+		if s.third != nil {
+			w.tailTo(s, s.third, 1)
+		} else {
+			w.strikeLinks(s, func(l *link) { l.walCut++ })
+		}
 		v.pg.Internal(postgres.Logical, 1+v.draws.Below(3*postgres.SegmentBytes))
 		v.pg.Flush()
 		life := v.n.life
@@ -51,7 +59,41 @@ var faultTailAlone = Kind{
 				w.restartLater(v.n, v.draws.Between(10*time.Millisecond, 3*time.Second))
 			}
 		})
+		if s.third != nil {
+			return fmt.Sprintf("only %v gets it, for %v", s.third, s.For)
+		}
 		return fmt.Sprintf("for %v", s.For)
 	},
-	end: func(w *World, s *strike) { w.strikeLinks(s, func(l *link) { l.walCut-- }) },
+	end: func(w *World, s *strike) {
+		if s.third != nil {
+			w.tailTo(s, s.third, -1)
+			return
+		}
+		w.strikeLinks(s, func(l *link) { l.walCut-- })
+	},
+}
+
+// oneStreams is one of the standbys that stream from a node's server; nil: none does.
+func (w *World) oneStreams(s *strike) *node {
+	var l []*node
+	for _, v := range w.servers.data() {
+		if id, _ := v.pg.Receiving(); id == int(s.node.id) {
+			l = append(l, v.n)
+		}
+	}
+	if len(l) == 0 {
+		return nil
+	}
+	return l[s.draws.Below(len(l))]
+}
+
+// tailTo has all but one of the standbys get no WAL from a primary, and that one not
+// replay what it gets; or takes that back.
+func (w *World) tailTo(s *strike, to *node, by int) {
+	for _, x := range w.nodes {
+		if x != s.node && x != to {
+			w.link(s.node, x).walCut += by
+		}
+	}
+	to.server.pg.BlockReplay(by > 0)
 }

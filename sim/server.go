@@ -237,6 +237,13 @@ func (v *server) holdsUntil(at time.Duration) {
 // freezes and thaws are SIGSTOP and SIGCONT to all of the machine, or to the engine alone.
 func (v *server) freezes() {
 	if v != nil && v.pg != nil && !v.frozen && v.draws.Below(2) == 0 {
+		v.stands()
+	}
+}
+
+// stands stops the server, too.
+func (v *server) stands() {
+	if !v.frozen {
 		v.frozen = true
 		v.pg.Freeze()
 	}

@@ -30,6 +30,8 @@ func (e serverEnv) Send(m postgres.Message) {
 	}
 	l := w.link(from, to)
 	switch {
+	case l.walCut > 0 && l.walLets > 0 && l.cut == 0:
+		l.walLets--
 	case l.cut > 0 || l.walCut > 0 || to.server.off || l.small > 0 && m.Bytes() > smallBytes:
 		return
 	case l.reject > 0:
@@ -38,7 +40,16 @@ func (e serverEnv) Send(m postgres.Message) {
 			w.soon(func() { e.v.pg.Deliver(reset) })
 		}
 		return
+	case l.walHold > 0:
+		l.walWaits = append(l.walWaits, m)
+		return
 	}
+	e.brings(l, to, m)
+}
+
+// brings has a message arrive in its turn.
+func (e serverEnv) brings(l *link, to *node, m postgres.Message) {
+	w := e.v.n.w
 	at := w.now + l.delay()
 	if l.loss.strikes() {
 		at += resent

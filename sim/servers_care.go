@@ -87,12 +87,14 @@ func (x *servers) propose(l *node, e failover.Entry) {
 }
 
 // lowers is what the operator does where commits would wait for ever: nobody serves, as
-// somebody is quarantined that the set needs.
+// somebody is quarantined that the set needs, or has a rewind behind it that was cut short:
+// it has no engine until there is a primary to clone.
 func (x *servers) lowers(l *node, s *failover.State) {
 	if x.serving() != nil || x.asks || l.server.nobody.Reason != failover.NotEnoughForSet || s.Settings.Durability == failover.Preferred {
 		return
 	}
-	if !slices.ContainsFunc(s.Members, func(m failover.Member) bool { return m.Quarantined != failover.NotQuarantined }) {
+	out := slices.ContainsFunc(s.Members, func(m failover.Member) bool { return m.Quarantined != failover.NotQuarantined })
+	if !out && !slices.ContainsFunc(x.data(), func(v *server) bool { return v.cutShort }) {
 		return
 	}
 	lower := s.Settings

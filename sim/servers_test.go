@@ -51,7 +51,7 @@ var breaksOfServers = map[string]func(t *testing.T, w *World, l, f *node){
 		w.checks.forks(l.server, postgres.Event{TLI: 2})
 		w.checks.forks(f.server, postgres.Event{TLI: 2})
 	},
-	checkServerNeedless: func(t *testing.T, w *World, l, f *node) { w.checks.begun(2) },
+	checkServerNeedless: func(t *testing.T, w *World, l, f *node) { w.checks.begun(l, 2) },
 	checkServerLive: func(t *testing.T, w *World, l, f *node) {
 		f.server.pg.EndReceiver()
 		w.checks.serversInTheEnd()
@@ -115,6 +115,16 @@ func TestCheckersOfServersToo(t *testing.T) {
 			s.Commit(nil)
 			l.server.shared.Epoch = 2
 			w.checks.opened(l.server)
+		}},
+		"an epoch begins that nobody can pass": {checkServerNeedless, func(w *World, l, f *node) {
+			w.until(w.now + longSilent)
+			l.server.shared.Open = false // it is no primary that keeps its lease
+			w.servers.reigns.openings[0].reign = failover.Reign{Number: 1, Primary: 99, Set: failover.Set{W: 1, Members: []uint64{98}}}
+			w.checks.begun(l, 2)
+		}},
+		"read once another epoch opened without it": {checkServerSeen, func(w *World, l, f *node) {
+			w.servers.reigns.openings = append(w.servers.reigns.openings, opening{epoch: 2, server: f.server})
+			w.checks.sees(l.server, w.servers.txns+1)
 		}},
 		"nobody serves in the end": {checkServerLive, func(w *World, l, f *node) {
 			l.server.shared.Open = false

@@ -15,6 +15,7 @@ type session struct {
 	at     *server
 	on     *postgres.Session
 	busy   bool // a commit is under way
+	reader bool // it writes nothing: it never waits for a commit
 	open   uint64
 }
 
@@ -27,6 +28,9 @@ func (x *servers) newSessions() {
 		x.sessions = append(x.sessions, c)
 		c.next(c.draws.Between(500*time.Millisecond, 2*time.Second))
 	}
+	r := &session{x: x, number: len(x.sessions), draws: For(x.w.o.Seed, "reader"), reader: true}
+	x.sessions = append(x.sessions, r)
+	r.next(time.Second)
 	for _, v := range x.data() {
 		v.works()
 	}
@@ -50,6 +54,14 @@ func (c *session) act() {
 		c.interrupts()
 	case c.on == nil:
 		c.connects()
+	case c.reader:
+		for range 8 {
+			c.reads()
+		}
+		if c.draws.Below(20) == 0 {
+			c.on.Terminate() // a pool's connection has its time
+			c.on = nil
+		}
 	case c.open != 0:
 		c.ends()
 	default:

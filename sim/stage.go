@@ -27,6 +27,7 @@ type staged struct {
 	wait   time.Duration // drawn for it
 	asked  time.Duration // when leadership was last asked to move
 	term   uint64        // that the stage began in, or that was left
+	epoch  uint64        // of the primary that it struck
 	leader *node         // whom it is about
 	deaf   *node         // hears nobody
 	third  *node         // a member that is kept apart for a while

@@ -7,6 +7,7 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/sim/postgres"
 )
 
 // link is the way from one server to another, with the faults in force on it.
@@ -18,6 +19,8 @@ type link struct {
 
 	cut       int // nothing arrives
 	walCut    int // nothing that PostgreSQL servers send each other
+	walLets   int // but for so many messages more
+	walHold   int // what they send each other waits, in walWaits
 	reject    int // a firewall ends connections, and refuses new ones
 	slow      int
 	small     int // nothing larger than smallBytes arrives
@@ -35,6 +38,7 @@ type link struct {
 	busy      time.Duration // until when the narrow link is
 	old       [8]packet     // what replay may send once more
 	olds      int           // how many of them there are
+	walWaits  []postgres.Message
 }
 
 // chance is a fault that strikes single messages.

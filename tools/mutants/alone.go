@@ -30,7 +30,8 @@ type witness struct {
 // For a kind of fault, the mutant must be one that is not found in three times as
 // many seeds without any fault. Some kinds are nothing by themselves: a snapshot
 // cannot be cut where none is sent. For them o.with names faults that are on in
-// both cases. For a checker, all the others are off.
+// both cases. For a checker, all the others are off. The parts of PostgreSQL servers are
+// for mutants whose runs have some, and no others are.
 type alone struct {
 	o       options
 	src     source
@@ -72,7 +73,7 @@ func (a *alone) run(ctx context.Context, list []mutant) error {
 
 // try looks for what finds m alone, among the parts that have no witness yet.
 func (a *alone) try(ctx context.Context, m mutant) error {
-	kinds, checks := a.open()
+	kinds, checks := a.open(m)
 	if len(kinds)+len(checks) == 0 {
 		return nil
 	}
@@ -115,17 +116,18 @@ func (a *alone) try(ctx context.Context, m mutant) error {
 	return nil
 }
 
-// open are the parts that have no witness yet and that -parts asks for.
-func (a *alone) open() (kinds, checks []string) {
+// open are the parts that have no witness yet, that -parts asks for, and that are there in
+// the runs of m: those of PostgreSQL servers are where these fail over.
+func (a *alone) open(m mutant) (kinds, checks []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, k := range sim.Kinds() {
-		if _, ok := a.faults[k.Name]; !ok && a.o.asked(k.Name) {
+		if _, ok := a.faults[k.Name]; !ok && a.o.asked(k.Name) && m.failover == (k.Group == "server") {
 			kinds = append(kinds, k.Name)
 		}
 	}
 	for _, c := range sim.Checks() {
-		if _, ok := a.checks[c]; !ok && a.o.asked(c) {
+		if _, ok := a.checks[c]; !ok && a.o.asked(c) && m.failover == strings.HasPrefix(c, "server") {
 			checks = append(checks, c)
 		}
 	}

@@ -29,8 +29,11 @@ var failoverMutants = []mutant{
 		},
 	},
 	{
-		name: "opens-alone", class: "failover", failover: true, doc: "an epoch opens before W of its set have flushed its fork",
-		edits: []edit{{"core/failover/primary.go", "v.Flushed < need || len(e.Set.Members)-len(missing) < int(e.Set.W) || !inForce", "v.Flushed < need || !inForce"}},
+		name: "opens-alone", class: "failover", failover: true, doc: "an epoch opens before W of its set have flushed its fork, and nobody asks whose WAL a report is of",
+		edits: []edit{
+			{"core/failover/primary.go", "v.Flushed < need || len(e.Set.Members)-len(missing) < int(e.Set.W) || !inForce", "v.Flushed < need || !inForce"},
+			{"core/failover/apply_epoch.go", "	return has && s.Last.Met(", "	_ = has\n	return s.Last.Met("},
+		},
 	},
 	{
 		name: "opens-without-lease", class: "failover", failover: true, doc: "a primary that does not lead opens its epoch, and needs no lease to acknowledge",
@@ -171,14 +174,14 @@ var failoverMutants = []mutant{
 		name: "conninfo-kept", class: "failover", failover: true, doc: "a server boots with the primary that it followed",
 		edits: []edit{
 			{"sim/server_fence.go", "	v.pg.SetConninfo(postgres.Conninfo{})\n	v.dropHistories()", "	v.dropHistories()"},
-			{"sim/server_fence.go", "return ok && v.shared.Primary && t.Epoch == v.shared.Epoch && t.Boot == v.boot", "return ok"},
+			{"sim/server_fence.go", "	t, ok := v.in.tokens[name]\n	return ok && v.shared.Primary && t.Epoch == v.shared.Epoch && t.Boot == v.boot", "	_, ok := v.in.tokens[name]\n	return ok"},
 			{"sim/server.go", "	s.Streaming = p.Receives() || p.Conninfo() != postgres.Conninfo{}\n", "	s.Streaming = v.follows != failover.Token{}\n"},
 		},
 	},
 	{
 		name: "late-promotion-obeyed", class: "failover", failover: true, doc: "an order to promote is carried out however late it comes",
 		edits: []edit{
-			{"sim/server_orders.go", "	case o.Boot != v.boot || !p.InRecovery() || p.Promotes() || p.Astray() || v.promoting != 0:\n		return\n	case p.Receives() || p.Conninfo() != postgres.Conninfo{} || o.Epoch <= v.data.sealed || p.LastTimeline() >= t:", "	case !p.InRecovery() || p.Promotes() || v.promoting != 0:\n		return\n	case p.LastTimeline() >= t:"},
+			{"sim/server_orders.go", "	case o.Boot != v.boot || !p.InRecovery() || p.Promotes() || p.Astray() || v.promoting != 0:\n		return\n	case p.Receives() || p.Conninfo() != postgres.Conninfo{} || o.Epoch <= v.data.sealed || p.LastTimeline() >= t:", "	case !p.InRecovery() || p.Promotes() || v.promoting != 0:"},
 			{"sim/server_orders.go", "	case uint64(p.ValidEnd(postgres.ByHistory).End) != o.LSN:\n		return\n", ""},
 		},
 	},
@@ -216,5 +219,70 @@ var failoverMutants = []mutant{
 	{
 		name: "silent-about-why", class: "failover", failover: true, live: true, doc: "a leader does not say what it waits for",
 		edits: []edit{{"core/failover/machine.go", "	out.Shared = m.shared(a)\n	return out\n", "	out.Shared = m.shared(a)\n	out.Why, out.Nobody = Why{}, Why{}\n	return out\n"}},
+	},
+	{
+		name: "other-fork-believed", class: "failover", failover: true, doc: "a grantee that branched off elsewhere than it was granted goes on",
+		edits: []edit{
+			{"core/failover/apply_epoch.go", "!slices.Equal(tail(e.History, len(want)), want) {", "false && !slices.Equal(tail(e.History, len(want)), want) {"},
+			{"sim/server.go", "s.End, s.Replayed = uint64(at.End), uint64(p.Replayed())", "at.End = p.Replayed()\n		s.End, s.Replayed = uint64(at.End), uint64(p.Replayed())"},
+			{"sim/server_orders.go", "	case uint64(p.ValidEnd(postgres.ByHistory).End) != o.LSN:\n		return\n", ""},
+		},
+	},
+	{
+		name: "past-the-switch-follows", class: "failover", failover: true, doc: "a server with WAL behind the switch of the new timeline follows",
+		edits: []edit{{"core/failover/counted.go", "c.End > limit || c.End > flushed {", "limit > 0 && c.End > flushed {"}},
+	},
+	{
+		name: "history-not-written", class: "failover", failover: true, live: true, doc: "a follower has no history files before it streams",
+		edits: []edit{{"sim/server_orders.go", "	v.writeHistories(o.History)\n", ""}},
+	},
+	{
+		name: "names-not-in-force", class: "failover", failover: true, doc: "a grantee promotes, and opens, before its names are in force",
+		edits: []edit{{"core/failover/primary.go", "	out.Orders = append(out.Orders, SetNames{want})\n	return false\n", "	out.Orders = append(out.Orders, SetNames{want})\n	return true\n"}},
+	},
+	{
+		name: "checkpointer-not-asked", class: "failover", failover: true, doc: "names are said to be in force before the checkpointer has them",
+		edits: []edit{{"sim/postgres/syncrep.go", "	return s.check.names.equal(n) && s.sync.defined == !n.empty()\n", "	return true\n"}},
+	},
+	{
+		name: "rejoins-before-open", class: "failover", failover: true, doc: "a server rejoins from the primary of an epoch that has not opened",
+		edits: []edit{{"core/failover/member.go", "	return e.Stage == StageOpen || e.Stage == StageForked && e.Set.Has(m.cfg.Self) && waited\n", "	return e.Stage >= StageForked || waited\n"}},
+	},
+	{
+		name: "founding-by-anyone", class: "failover", failover: true, doc: "an epoch that founds failover, and never opened, passes to any member of its set",
+		edits: []edit{
+			{"core/failover/apply.go", "	s.System, s.Mode, s.Settings = e.System, ModeFounding, e.Settings\n", "	s.System, s.Mode, s.Settings = e.System, ModeOn, e.Settings\n"},
+			{"core/failover/apply.go", "	s.Last = Reign{Number: e.Epoch, Primary: e.Primary}\n", "	s.Last = Reign{Number: e.Epoch, Primary: e.Primary, Set: e.Set.clone()}\n"},
+		},
+	},
+	{
+		name: "begins-for-nothing", class: "failover", failover: true, doc: "an epoch begins though those who are there cannot pass it",
+		edits: []edit{{"core/failover/time.go", "	if w := m.passable(a); w.Reason != Nothing {\n		out.Nobody = w\n		return\n	}\n	out.Nobody = Why{Reason: EntryUnderWay}\n	if m.due(kindBegin, a) {\n		out.Append, out.Transfer", "	out.Nobody = Why{Reason: EntryUnderWay}\n	if m.due(kindBegin, a) {\n		out.Append, out.Transfer"}},
+	},
+	{
+		name: "leadership-kept", class: "failover", failover: true, live: true, doc: "a leader does not hand leadership to the primary",
+		edits: []edit{{"core/failover/time.go", "	if p != m.cfg.Self && m.give(p, a, delay, out) && !r.handed {", "	if p != m.cfg.Self && false && m.give(p, a, delay, out) {"}},
+	},
+	{
+		name: "away-is-not-sealed", class: "failover", failover: true, live: true, doc: "a member that was away over the beginning of an epoch is not sealed",
+		edits: []edit{{"core/failover/member.go", "	case v.Sealed+1 < e.Number || barred ||", "	case v.Sealed+2 == e.Number || barred ||"}},
+	},
+	{
+		name: "seal-forgotten", class: "failover", failover: true, doc: "a seal does not outlive a restart, and an order to follow is obeyed in another boot",
+		edits: []edit{
+			{"sim/server_fence.go", "	v.shared, v.booted = v.unknown(), true\n", "	v.shared, v.booted = v.unknown(), true\n	v.data.sealed = 0\n"},
+			{"sim/server_orders.go", "	case o.Token.Follow != v.boot || !p.InRecovery()", "	case !p.InRecovery()"},
+		},
+	},
+	{
+		name: "promotes-while-receiving", class: "failover", failover: true, doc: "a server is promoted while its walreceiver runs on",
+		edits: []edit{
+			{"sim/server_orders.go", "		v.dropHistories() // or recovery finds a newer one later\n		p.Seal(func(at postgres.Position) {\n			if v.boot", "		at := p.ValidEnd(postgres.ByHistory)\n		func(at postgres.Position) {\n			if v.boot"},
+			{"sim/server_orders.go", "			v.data.sealed = max(v.data.sealed, o.UpTo)\n			v.report()\n		})", "			v.data.sealed = max(v.data.sealed, o.UpTo)\n			v.report()\n		}(at)"},
+			{"sim/server.go", "	if s.Streaming {\n		s.Follows", "	if s.Streaming = s.Streaming && v.follows.Epoch > v.data.sealed; s.Streaming {\n		s.Follows"},
+			{"sim/server_orders.go", "	case p.Receives() || p.Conninfo() != postgres.Conninfo{} || o.Epoch <= v.data.sealed ||", "	case o.Epoch <= v.data.sealed ||"},
+			{"sim/server_orders.go", "	case p.Receives() || p.Conninfo() != postgres.Conninfo{}:\n		return\n	}\n	v.n.w.say(v.n, \"follows", "	case false:\n	}\n	v.n.w.say(v.n, \"follows"},
+			{"sim/server_orders.go", "	case uint64(p.ValidEnd(postgres.ByHistory).End) != o.LSN:\n		return\n", ""},
+		},
 	},
 }

@@ -217,7 +217,7 @@ const reasonless = 5 * time.Second
 func (c *checks) knowsWhy() {
 	w, r := c.w, &c.w.servers.reigns
 	l := w.leader()
-	if l == nil || l.server == nil || !w.servers.enabled || w.servers.serving() != nil {
+	if l == nil || l.paused > 0 || l.server == nil || !w.servers.enabled || w.servers.serving() != nil {
 		r.idleSince = w.now
 		return
 	}

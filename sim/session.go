@@ -58,7 +58,7 @@ func (c *session) act() {
 		for range 8 {
 			c.reads()
 		}
-		if c.draws.Below(20) == 0 {
+		if c.draws.Below(4) == 0 {
 			c.on.Terminate() // a pool's connection has its time
 			c.on = nil
 		}
@@ -84,10 +84,10 @@ func (c *session) interrupts() {
 }
 
 // connects finds a server that takes writes, as libpq does that is given several: now and
-// then any server.
+// then any server, and half of the time for who only reads.
 func (c *session) connects() {
 	all := c.x.data()
-	first, any := c.draws.Below(len(all)), c.draws.Below(8) == 0
+	first, any := c.draws.Below(len(all)), c.draws.Below(8) == 0 || c.reader && c.draws.Below(2) == 0
 	for i := range all {
 		v := all[(first+i)%len(all)]
 		if !any && (v.pg.Phase() != postgres.Production || v.shared.Failover && !v.serves()) {

@@ -46,7 +46,11 @@ var faultTailAlone = Kind{
 		if s.third != nil {
 			w.tailTo(s, s.third, 1)
 		} else {
-			w.strikeLinks(s, func(l *link) { l.walCut++ })
+			lets := max(0, s.draws.Int(-3, 4)) // the first of it gets through, half a record maybe
+			w.strikeLinks(s, func(l *link) {
+				l.walCut++
+				l.walLets = lets
+			})
 		}
 		v.pg.Internal(postgres.Logical, 1+v.draws.Below(3*postgres.SegmentBytes))
 		v.pg.Flush()
@@ -69,7 +73,10 @@ var faultTailAlone = Kind{
 			w.tailTo(s, s.third, -1)
 			return
 		}
-		w.strikeLinks(s, func(l *link) { l.walCut-- })
+		w.strikeLinks(s, func(l *link) {
+			l.walCut--
+			l.walLets = 0
+		})
 	},
 }
 

@@ -119,7 +119,11 @@ var faultDiesInFailover = Kind{
 		}
 		w.stageBegins(s)
 		s.epoch, s.leader = v.shared.Epoch, s.node
-		v.dies(s.draws.Below(2) == 0, Pick(&s.draws, time.Second, s.draws.Between(0, s.For)))
+		away := Pick(&s.draws, time.Second, s.draws.Between(0, s.For))
+		if s.way() == inFailoverShort {
+			away = min(away, time.Second) // it follows the next one, too
+		}
+		v.dies(s.draws.Below(2) == 0, away)
 		return fmt.Sprintf("until the next epoch is at stage %d", s.stageWanted())
 	},
 	stage: diesInFailover,
@@ -131,8 +135,17 @@ var faultDiesInFailover = Kind{
 	},
 }
 
-func (s *strike) stageWanted() failover.Stage { return failover.StageBegun + failover.Stage(s.Param%4) }
-func (s *strike) way() int64                  { return s.Param / 4 % inFailoverWays }
+func (s *strike) way() int64 { return s.Param / 4 % inFailoverWays }
+
+func (s *strike) stageWanted() failover.Stage {
+	switch s.way() {
+	case inFailoverShort: // or nobody follows yet
+		return failover.StageForked
+	case inFailoverByHand: // its timeline has a number by then
+		return failover.StageGranted
+	}
+	return failover.StageBegun + failover.Stage(s.Param%4)
+}
 
 // diesInFailover: the stages are 0 the next epoch is not there yet, 1 it is, 2 the other
 // server is dead.
@@ -153,7 +166,7 @@ func diesInFailover(w *World, s *strike) {
 		w.next(s, 1, 0, 60*time.Millisecond)
 		if s.way() == inFailoverShort {
 			w.shortWAL(s.third, 1, 2+s.draws.Below(14))
-			w.next(s, 1, 200*time.Millisecond, 2*time.Second)
+			w.next(s, 1, 500*time.Millisecond, 2*time.Second)
 		}
 	case 1:
 		if !w.waited(s) {
@@ -164,10 +177,15 @@ func diesInFailover(w *World, s *strike) {
 		switch {
 		case s.way() == inFailoverByHand && v.pg.InRecovery() && v.pg.Reads() && !v.rejoining:
 			w.say(s.third, "is promoted by hand in the failover")
+			v.byHand = true
 			v.pg.Promote()
 		case s.way() != inFailoverByHand && v.pg.Phase() != postgres.Down && s.third.state == running:
 			w.say(s.third, "dies in the failover")
-			v.dies(s.way() == inFailoverPower, s.draws.Between(time.Millisecond, 6*time.Second))
+			least := time.Millisecond
+			if s.way() == inFailoverShort {
+				least = 3 * time.Second // the others go on without it
+			}
+			v.dies(s.way() == inFailoverPower, s.draws.Between(least, 6*time.Second))
 		}
 		if s.way() == inFailoverShort {
 			w.shortWAL(s.third, -1, 0)

@@ -48,6 +48,7 @@ type server struct {
 
 	booted    bool // the library has been loaded
 	remade    bool // the operator has made its data anew, as it is quarantined
+	byHand    bool // somebody promotes it by hand, and writes
 	edited    bool // a note that it takes part was lost, and is not restored yet
 	off       bool // the machine has no power
 	rejoining bool // no server, and no engine, until its data is made anew
@@ -69,6 +70,7 @@ type dataNotes struct {
 	sealed   uint64
 	notes    []failover.Note
 	cut      postgres.LSN // what is past this is nothing: to be cut off at the next boot
+	rejoined uint64       // the epoch in which the data was made anew last
 }
 
 // storeNotes are in the Raft store, durable before anything goes by them.
@@ -288,6 +290,9 @@ func (v *server) says() failover.Server {
 		t = at.TLI
 		s.End, s.Replayed = uint64(at.End), uint64(p.Replayed())
 		s.ReplayDone = p.Replayed() >= at.End
+		// WAL that its data pages need is to come from whom it was made anew, and from
+		// nobody once that one's epoch is over.
+		s.Untrusted = p.Control().MinRecovery > at.End && v.data.rejoined < v.shared.Epoch
 		if at.Last.Kind != 0 {
 			s.Record = failover.Record{LSN: uint64(at.Last.End()), CRC: at.Last.CRC()}
 		}

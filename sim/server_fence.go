@@ -156,7 +156,11 @@ func (v *server) saw(e postgres.Event) {
 		if v.promoting != 0 { // else by hand, or before failover was on
 			v.promoting, v.fork = 0, uint64(e.End)
 			w.checks.forks(v, e)
+		} else if v.byHand {
+			v.pg.Internal(postgres.Logical, 1+v.draws.Below(4*postgres.PageBytes))
+			v.pg.Flush()
 		}
+		v.byHand = false
 	case postgres.Acknowledged:
 		w.checks.acks(v, e)
 	case postgres.Consistent:

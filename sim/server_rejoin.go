@@ -57,6 +57,7 @@ func (v *server) helps(d time.Duration, notes []failover.Note, source func() (*s
 		case ok && v.makesAnewAlone(p):
 			v.data.note(notes)
 			v.data.note(p.data.notes)
+			v.data.rejoined = p.shared.Epoch
 			v.backUp()
 		case !ok && !v.cutShort:
 			v.backUp() // as it was

@@ -20,18 +20,31 @@ func (s *Server) HasHistory(tli TLI) bool { return s.disk.wal.history(tli) != ni
 
 // LastTimeline is the greatest timeline of which there is a record: that pg_control names,
 // or that pg_wal has one of past the place where it began. A first segment without a history
-// file is of a promotion that was cut short. History files above it are of promotions
-// that did not come about, or of other servers'.
+// file is of a promotion that was cut short, and so is one whose first record is torn.
+// History files above it are of promotions that did not come about, or of other servers'.
 func (s *Server) LastTimeline() TLI {
 	d, c := &s.disk.wal, &s.disk.control
 	last := max(c.CheckpointTLI, c.MinRecoveryTLI)
 	for i := range d.files {
 		f := &d.files[i]
-		if n := len(f.parts); f.tli > last && d.history(f.tli) != nil && n > 0 && f.parts[n-1].from >= d.spans(f.tli)[0].begin {
+		if f.tli > last && d.history(f.tli) != nil && d.hasRecord(f) {
 			last = f.tli
 		}
 	}
 	return last
+}
+
+// hasRecord says that a file holds the beginning of a whole record past the place where
+// its timeline begins.
+func (d *directory) hasRecord(f *file) bool {
+	spans := d.spans(f.tli)
+	for i := len(f.parts) - 1; i >= 0 && f.parts[i].from >= spans[0].begin; i-- {
+		q := &f.parts[i]
+		if q.rec.Start == q.from && readRecord(q.from, 0, ^LSN(0), func(p LSN) *file { return d.byHistory(spans, p) }).end == readDone {
+			return true
+		}
+	}
+	return false
 }
 
 // PutAside takes a segment's file out of pg_wal; false: there is none.

@@ -142,17 +142,19 @@ var failoverMutants = []mutant{
 			{"sim/server_fence.go", "	v.pg.CreateStandbySignal()\n	v.pg.RemovePromote()", "	if was == 0 {\n		v.pg.CreateStandbySignal()\n	}\n	v.pg.RemovePromote()"}},
 	},
 	{
-		name: "begin-again", class: "failover", failover: true, doc: "a begin is sent again, and counts whenever it comes",
+		name: "begin-routed", class: "failover", failover: true, doc: "any member begins an epoch, through the leader, and again until it is there",
 		edits: []edit{
-			{"core/failover/apply_epoch.go", "	case e.Epoch != s.Epoch.Number+1:\n		return VoidEpoch\n	}\n	if s.Epoch.Stage == StageGranted", "	}\n	e.Epoch = s.Epoch.Number + 1\n	if s.Epoch.Stage == StageGranted"},
+			{"core/failover/machine.go", "		if a.Leads {\n			m.lead(a, &out)\n		}\n", "		m.lead(a, &out)\n"},
+			{"core/failover/time.go", "		out.Append, out.Transfer = Begin{a.State.Epoch.Number + 1}, 0\n", "		out.Propose = append(out.Propose, Begin{a.State.Epoch.Number + 1})\n"},
 			{"core/failover/machine.go", "(k == kindBegin || a.Now < x.again)", "a.Now < x.again"},
 		},
 	},
 	{
-		name: "seal-beside-a-promotion", class: "failover", failover: true, doc: "a seal lets a promotion that was ordered before go on",
+		name: "seal-beside-a-promotion", class: "failover", failover: true, doc: "a seal lets a promotion that was ordered before go on, also while the server follows another",
 		edits: []edit{
 			{"sim/server_orders.go", "	case v.promoting != 0 || p.Promotes() || p.Astray():", "	case p.Astray():"},
 			{"sim/server_orders.go", "v.n.state != running || v.promoting != 0 || p.Astray() {", "v.n.state != running || p.Astray() {"},
+			{"sim/server_orders.go", "p.Promotes() || v.promoting != 0 || o.Token.Epoch <= v.data.sealed:", "p.Promotes() || o.Token.Epoch <= v.data.sealed:"},
 		},
 	},
 	{

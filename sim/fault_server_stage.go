@@ -189,6 +189,11 @@ func diesInFailover(w *World, s *strike) {
 		}
 		if s.way() == inFailoverShort {
 			w.shortWAL(s.third, -1, 0)
+			for _, x := range w.servers.data() { // half a segment is what recovery finds first
+				if x != v && x.pg.InRecovery() && s.draws.Below(4) > 0 {
+					x.pg.CrashRestart()
+				}
+			}
 		}
 	}
 }

@@ -69,13 +69,12 @@ func (c *session) act() {
 	}
 }
 
-// interrupts is a client, or its pooler, that has waited for long enough.
+// interrupts is a client, or its pooler, that waits no longer: few do.
 func (c *session) interrupts() {
-	patience := 24
-	if c.x.impatient > 0 {
-		patience = 4
+	if c.x.impatient == 0 {
+		return
 	}
-	switch c.draws.Below(patience) {
+	switch c.draws.Below(6) {
 	case 0, 1:
 		c.on.Cancel()
 	case 2:

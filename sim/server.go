@@ -54,6 +54,7 @@ type server struct {
 	rejoining bool // no server, and no engine, until its data is made anew
 	helping   bool // the engine runs meanwhile
 	clones    bool // its data is not to be rewound
+	rewound   bool // and it has not been consistent since
 	cutShort  bool // the marker of a rejoin that was
 	fatals    int  // starts in a row that came to nothing
 	frozen    bool
@@ -218,6 +219,11 @@ func (v *server) ended() {
 		if alone {
 			v.fatals++
 			n.w.say(n, "its server ends: %s", v.pg.Fatal())
+		}
+		if alone && v.rewound && !v.rejoining { // the source lacked WAL that it needs
+			v.cutShort = true
+			v.leaves(nil, v.anySource)
+			return
 		}
 		if n.life != life || n.state == down && (!alone || v.rejoining) {
 			return

@@ -164,7 +164,7 @@ func (v *server) saw(e postgres.Event) {
 	case postgres.Acknowledged:
 		w.checks.acks(v, e)
 	case postgres.Consistent:
-		v.fatals = 0
+		v.fatals, v.rewound = 0, false
 		if v.pg.Damaged() {
 			w.fail(checkServer, "%v: pages of two servers are read", v.n)
 		}

@@ -120,6 +120,7 @@ func (v *server) makesAnew(p *server) bool {
 				return false
 			}
 			if out == postgres.RewindDone {
+				v.rewound = true
 				w.marks.add(markServerRewound)
 				w.say(v.n, "is rewound onto node %d", p.n.id)
 				return true

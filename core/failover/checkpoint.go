@@ -19,6 +19,10 @@ func (m *Machine) State(k *checkpoint.Codec) {
 		k.Uint(&p.moved)
 		p.told.state(k)
 	})
+	checkpoint.List(k, &m.heard, func(h *heard) {
+		k.Uint(&h.member)
+		k.Uint(&h.at)
+	})
 	k.Uint(&m.start)
 	k.Uint(&m.term)
 	k.Flag(&m.leads)

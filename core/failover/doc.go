@@ -52,6 +52,8 @@
 //   - Seals, notes and boots outlive a rejoin. A rejoin that was cut short is a clone the
 //     next time: what pg_rewind left cannot be rewound. Data that was made anew is
 //     trusted again.
+//   - Data that was rewound and does not start is cloned: the source may lack WAL from the
+//     last common checkpoint on.
 //   - Data that a rejoin left half way waits for a primary to be made anew from. Meanwhile
 //     the engine runs without a server: two members that wait would leave the cluster
 //     without a quorum, and so without a primary.

@@ -361,3 +361,20 @@ func TestMachineNeedsItsConfig(t *testing.T) {
 		t.Errorf("who is no member was heard %d ticks ago", got)
 	}
 }
+
+// That somebody heard a member stays known when who said so starts again, and knows
+// nothing of it any more: the delay counts from then on.
+func TestHeardOutlivesARestart(t *testing.T) {
+	d := sit(opened(t), b)
+	d.ticks(5)
+	d.m.Hear(c, with(standby(), func(t *Told) { t.Heard = []Heard{{a, 0}} }), d.a.Now)
+	at := d.a.Now
+	d.ticks(3)
+	d.m.Hear(c, with(standby(), func(t *Told) { t.Boot, t.Heard = 2, nil }), d.a.Now)
+	for i := range d.a.Peers {
+		d.a.Peers[i].Silent = Never
+	}
+	if got := d.m.lastHeard(a, d.a); got != at {
+		t.Errorf("heard at tick %d, not %d", got, at)
+	}
+}

@@ -25,8 +25,9 @@ type Machine struct {
 	boot   uint64
 	has    bool // the host has reported a server
 	server Server
-	moved  uint64 // tick at which its replay position last moved
-	peers  []peer // what the others told, by Raft id
+	moved  uint64  // tick at which its replay position last moved
+	peers  []peer  // what the others told, by Raft id
+	heard  []heard // when anyone of them last heard a member, by Raft id
 
 	start    uint64 // tick at which the machine was made
 	term     uint64
@@ -49,6 +50,10 @@ type peer struct {
 	moved uint64 // tick at which it told of another replay position than before
 	told  Told
 }
+
+// heard is the tick at which somebody heard a member. It stays known when who said so
+// starts again, and knows it no more.
+type heard struct{ member, at uint64 }
 
 // reign is what a machine remembers of the newest epoch.
 type reign struct {
@@ -168,6 +173,20 @@ func (m *Machine) Hear(from uint64, told Told, now uint64) {
 		p.moved = now
 	}
 	p.at, p.told = now, told
+	for _, h := range told.Heard {
+		if ago := m.cfg.ticks(h.Millis); ago <= now {
+			m.heard = put(m.heard, heard{h.Member, max(now-ago, m.heardAt(h.Member))}, func(h heard) uint64 { return h.member })
+		}
+	}
+}
+
+// heardAt is when one of the others last heard a member; 0: none has said so.
+func (m *Machine) heardAt(id uint64) uint64 {
+	i, ok := slices.BinarySearchFunc(m.heard, id, func(h heard, id uint64) int { return cmp.Compare(h.member, id) })
+	if !ok {
+		return 0
+	}
+	return m.heard[i].at
 }
 
 // See takes what the host sees of the primary's port.
@@ -235,9 +254,9 @@ func (m *Machine) observe(a Around) {
 	if e.Primary != 0 && a.Leader == e.Primary || !a.Quorum || a.Now-r.led >= 2*m.cfg.ticks(a.State.Settings.DelayMillis) {
 		r.handed = false
 	}
-	m.peers = slices.DeleteFunc(m.peers, func(p peer) bool {
-		return !slices.ContainsFunc(a.Peers, func(x Peer) bool { return x.ID == p.id })
-	})
+	away := func(id uint64) bool { return !slices.ContainsFunc(a.Peers, func(x Peer) bool { return x.ID == id }) }
+	m.peers = slices.DeleteFunc(m.peers, func(p peer) bool { return away(p.id) })
+	m.heard = slices.DeleteFunc(m.heard, func(h heard) bool { return away(h.member) })
 }
 
 // lead is what only the Raft leader does.

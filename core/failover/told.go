@@ -79,14 +79,7 @@ func (m *Machine) lastHeard(id uint64, a Around) uint64 {
 	if s := m.silent(id, a); s <= a.Now {
 		at = max(at, a.Now-s)
 	}
-	for _, p := range m.peers {
-		for _, h := range p.told.Heard {
-			if ago := m.cfg.ticks(h.Millis); h.Member == id && ago <= p.at {
-				at = max(at, p.at-ago)
-			}
-		}
-	}
-	return at
+	return max(at, m.heardAt(id))
 }
 
 // hears is a voter that hears a member whom this node does not, 0 if there is none.

@@ -106,7 +106,10 @@ var failoverMutants = []mutant{
 	},
 	{
 		name: "reads-before-open", class: "failover", failover: true, doc: "a primary is read before it serves",
-		edits: []edit{{"core/failover/primary.go", "	case !m.server.Recovery:\n		return x.Open\n	}\n	p, _, ok", "	case !m.server.Recovery:\n		return true\n	}\n	p, _, ok"}},
+		edits: []edit{
+			{"core/failover/primary.go", "		return x.Open || x.Founding && x.Primary\n", "		return true\n"},
+			{"sim/server_fence.go", "return s.Reads && (!s.Failover || s.Open || s.Founding && s.Primary || v.pg.InRecovery())", "return s.Reads"},
+		},
 	},
 	{
 		name: "reads-its-own-tail", class: "failover", failover: true, doc: "a server that was the primary is read again as soon as it is a standby",

@@ -69,12 +69,13 @@ func (c *session) act() {
 	}
 }
 
-// interrupts is a client, or its pooler, that waits no longer: few do.
+// interrupts is a client, or its pooler, that has waited for long enough.
 func (c *session) interrupts() {
-	if c.x.impatient == 0 {
-		return
+	patience := 24
+	if c.x.impatient > 0 {
+		patience = 4
 	}
-	switch c.draws.Below(6) {
+	switch c.draws.Below(patience) {
 	case 0, 1:
 		c.on.Cancel()
 	case 2:

@@ -123,6 +123,9 @@ func (f *failStopFS) change(what change, name string, call func() error) {
 		if waits {
 			f.room.done()
 		}
+		if errors.Is(err, fs.ErrNotExist) { // not the file, which this makes: its directory
+			f.g.stop(&LostError{Dir: f.PathDir(name), Path: f.PathDir(name)})
+		}
 		if err != nil {
 			f.g.stop(fmt.Errorf("store: %s %s: %w", what, name, err))
 		}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -197,6 +198,41 @@ func saysDamage(t *testing.T, what, path string, err error) {
 	}
 	if !named {
 		t.Errorf("%s: the error does not name %s: %v", what, path, err)
+	}
+}
+
+// goneFS makes no file any more once gone is set: its directory is not there.
+type goneFS struct {
+	vfs.FS
+	gone atomic.Bool
+}
+
+func (f *goneFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	if f.gone.Load() {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return f.FS.Create(name, c)
+}
+
+// A directory that is gone as Pebble makes a file in it is noticed by that.
+func TestDirectoryGoneAsAFileIsMade(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	diskStore(t, dir)
+	fsys := &goneFS{FS: vfs.Default}
+	s, err := store.Open(dir, store.Options{Logger: quiet, MemTableBytes: 256 << 10, FS: fsys})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fsys.gone.Store(true)
+	var lost *store.LostError
+	for i := uint64(entriesOnDisk + 1); err == nil && i <= entriesOnDisk+200; i++ {
+		err = s.Write([]core.Persist{{Entries: storetest.Entries(i, 1, 1, 20_000), Sync: true}})
+	}
+	if !errors.As(err, &lost) || lost.Path != dir || lost.Dir != dir {
+		t.Errorf("4 MB in small tables: %v", err)
+	}
+	if err := s.Close(); !errors.As(err, &lost) {
+		t.Errorf("close: %v", err)
 	}
 }
 

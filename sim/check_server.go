@@ -113,13 +113,7 @@ func (c *checks) opened(v *server) {
 			return // its engine has started again
 		}
 	}
-	o := opening{epoch, v, map[uint64]bool{}, failover.Reign{Number: epoch, Primary: v.n.identity.RaftID, Set: v.shared.Set}}
-	for _, row := range v.pg.Rows() {
-		if o.has[row.Txn] {
-			w.fail(checkServerAck, "%v has transaction %d twice", v.n, row.Txn)
-		}
-		o.has[row.Txn] = true
-	}
+	o := opening{epoch, v, c.transactions(v), failover.Reign{Number: epoch, Primary: v.n.identity.RaftID, Set: v.shared.Set}}
 	if len(r.openings) > 0 {
 		w.marks.add(markFailedOver)
 	}
@@ -132,6 +126,18 @@ func (c *checks) opened(v *server) {
 			w.fail(checkServerSeen, "%v opens epoch %d without transaction %d, seen in epoch %d", v.n, epoch, txn, e)
 		}
 	}
+}
+
+// transactions are those that a server has, each once.
+func (c *checks) transactions(v *server) map[uint64]bool {
+	has := map[uint64]bool{}
+	for _, row := range v.pg.Rows() {
+		if has[row.Txn] {
+			c.w.fail(checkServerAck, "%v has transaction %d twice", v.n, row.Txn)
+		}
+		has[row.Txn] = true
+	}
+	return has
 }
 
 // forks: a timeline's number is one grantee's, once.
@@ -148,12 +154,15 @@ func (c *checks) forks(v *server, e postgres.Event) {
 // lately could not go on.
 func (c *checks) begun(n *node, epoch uint64) {
 	w, r := c.w, &c.w.servers.reigns
-	if len(r.openings) == 0 || r.openings[len(r.openings)-1].epoch != epoch-1 {
+	if len(r.openings) == 0 {
 		return
 	}
-	p := r.openings[len(r.openings)-1].server
-	w.marks.add(markEpochBegun)
 	last := r.openings[len(r.openings)-1]
+	if last.epoch != epoch-1 {
+		return
+	}
+	w.marks.add(markEpochBegun)
+	p := last.server
 	if n.status.Role == core.RoleLeader && !last.reign.Met(n.hasHeard) {
 		w.fail(checkServerNeedless, "epoch %d begins, and those whom %v hears cannot go on from epoch %d", epoch, n, last.epoch)
 	}
@@ -258,12 +267,9 @@ func (c *checks) serversInTheEnd() {
 	if ago := w.now - x.reigns.lastAck; ago > 4*time.Second {
 		w.fail(checkServerLive, "%v serves in epoch %d, and the last commit was acknowledged %v ago", p.n, p.shared.Epoch, ago)
 	}
-	rows := map[uint64]bool{}
-	for _, row := range p.pg.Rows() {
-		rows[row.Txn] = true
-	}
+	has := c.transactions(p)
 	for txn := uint64(1); txn <= x.txns; txn++ {
-		if a, ok := x.reigns.acked[txn]; ok && !rows[txn] {
+		if a, ok := x.reigns.acked[txn]; ok && !has[txn] {
 			w.fail(checkServerAck, "in the end %v lacks transaction %d, acknowledged in epoch %d by %v", p.n, txn, a.epoch, a.server.n)
 		}
 	}

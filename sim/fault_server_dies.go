@@ -18,8 +18,8 @@ var faultServerDies = Kind{
 		d.For = Pick(s, time.Millisecond, s.Between(0, 3*time.Second), s.Between(0, 12*time.Second))
 	},
 	begin: func(w *World, s *strike) string {
-		v := s.node.server
-		if v == nil || v.pg == nil || v.pg.Phase() == postgres.Down {
+		v := s.node.withServer()
+		if v == nil || v.pg.Phase() == postgres.Down {
 			return ""
 		}
 		if s.Param == 2 {
@@ -55,9 +55,9 @@ var faultBackendCrashes = Kind{
 		d.For = Pick(s, 10*time.Millisecond, s.Between(0, 3*time.Second))
 	},
 	begin: func(w *World, s *strike) string {
-		v := s.node.server
+		v := s.node.withServer()
 		switch {
-		case v == nil || v.pg == nil || v.pg.Phase() == postgres.Down || s.node.state == down:
+		case v == nil || v.pg.Phase() == postgres.Down || s.node.state == down:
 			return ""
 		case s.Param == 0:
 			v.pg.CrashRestart()

@@ -36,8 +36,8 @@ var faultReplayHeld = Kind{
 		d.For = s.Between(200*time.Millisecond, 8*time.Second)
 	},
 	begin: func(w *World, s *strike) string {
-		v := s.node.server
-		if v == nil || v.pg == nil {
+		v := s.node.withServer()
+		if v == nil {
 			return ""
 		}
 		switch s.Param {
@@ -75,8 +75,8 @@ var faultByHand = Kind{
 		d.For = s.Between(time.Second, 8*time.Second)
 	},
 	begin: func(w *World, s *strike) string {
-		v := s.node.server
-		if v == nil || v.pg == nil || v.pg.Phase() == postgres.Down || v.rejoining || !w.servers.allSound() {
+		v := s.node.withServer()
+		if v == nil || v.pg.Phase() == postgres.Down || v.rejoining || !w.servers.allSound() {
 			return "" // two of that leave nobody to go on with: only an operator's word would
 		}
 		if s.Param == 0 {
@@ -92,9 +92,7 @@ var faultByHand = Kind{
 		} else {
 			v.store.joined = false
 		}
-		s.node.dies(surviveAll)
-		v.pg.Kill(false)
-		w.restartLater(s.node, 10*time.Millisecond)
+		v.dies(false, 10*time.Millisecond)
 		return [...]string{"", "the data directory's note is lost", "the Raft store's note is lost"}[s.Param%3]
 	},
 	end: func(w *World, s *strike) {

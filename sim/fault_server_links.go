@@ -35,8 +35,8 @@ var faultTailAlone = Kind{
 		d.For = s.Between(time.Second, 5*time.Second)
 	},
 	begin: func(w *World, s *strike) string {
-		v := s.node.server
-		if v == nil || v.pg == nil || !v.serves() {
+		v := s.node.withServer()
+		if v == nil || !v.serves() {
 			return ""
 		}
 		s.staged = &staged{draws: For(w.o.Seed, s.Kind, uint64(s.At))}
@@ -58,9 +58,7 @@ var faultTailAlone = Kind{
 		v.later(time.Duration(s.Param)*time.Millisecond, func() {
 			if v.n.life == life && v.n.state != down {
 				w.say(v.n, "dies with its tail")
-				v.n.dies(surviveAll)
-				v.pg.Kill(false)
-				w.restartLater(v.n, v.draws.Between(10*time.Millisecond, 3*time.Second))
+				v.dies(false, v.draws.Between(10*time.Millisecond, 3*time.Second))
 			}
 		})
 		if s.third != nil {

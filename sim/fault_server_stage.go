@@ -20,8 +20,8 @@ var faultPrimaryHangs = Kind{
 		d.For = s.Between(3*time.Second, 8*time.Second)
 	},
 	begin: func(w *World, s *strike) string {
-		v := s.node.server
-		if v == nil || v.pg == nil || !v.serves() || v.frozen || s.node.paused > 0 {
+		v := s.node.withServer()
+		if v == nil || !v.serves() || v.frozen || s.node.paused > 0 {
 			return ""
 		}
 		w.stageBegins(s)
@@ -113,8 +113,8 @@ var faultDiesInFailover = Kind{
 		d.For = s.Between(4*time.Second, 14*time.Second)
 	},
 	begin: func(w *World, s *strike) string {
-		v := s.node.server
-		if v == nil || v.pg == nil || !v.serves() || s.node.state != running {
+		v := s.node.withServer()
+		if v == nil || !v.serves() || s.node.state != running {
 			return ""
 		}
 		w.stageBegins(s)

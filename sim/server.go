@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 	"time"
@@ -106,13 +105,24 @@ func (v *server) install() {
 	v.hooks()
 	v.shared.Reads = true
 	v.begun = map[*postgres.Session]uint64{}
-	for _, n := range v.n.w.nodes[:v.n.w.o.Nodes] {
-		v.pg.MakeSlot(slotName(n))
-	}
+	v.makeSlots()
 	if v.n.id != 1 {
 		v.pg.CreateStandbySignal()
-		v.pg.SetConninfo(postgres.Conninfo{Primary: 1, Name: slotName(v.n), Slot: slotName(v.n)})
+		v.streamsPlainly(1)
 	}
+}
+
+// makeSlots makes a slot for each other member.
+func (v *server) makeSlots() {
+	for _, n := range v.n.w.nodes[:v.n.w.o.Nodes] {
+		v.pg.MakeSlot(slotName(n.id))
+	}
+}
+
+// streamsPlainly has the server stream as standbys do without failover.
+func (v *server) streamsPlainly(primary uint32) {
+	name := slotName(v.n.id)
+	v.pg.SetConninfo(postgres.Conninfo{Primary: int(primary), Name: name, Slot: name})
 }
 
 // serves says that a server is an open primary's, as its shared memory has it.
@@ -334,7 +344,7 @@ func (v *server) history(t postgres.TLI) []failover.Branch {
 func (v *server) senders() (l []failover.Sender) {
 	for _, x := range v.pg.Walsenders() {
 		t, ok := v.in.tokens[x.Name]
-		if ok && x.Slot == fmt.Sprintf("member%d", core.NodeID(t.Member)) {
+		if ok && x.Slot == slotName(core.NodeID(t.Member)) {
 			l = append(l, failover.Sender{Token: t, Flushed: uint64(x.Flush)})
 		}
 	}

@@ -25,7 +25,7 @@ const resent = 200 * time.Millisecond
 func (e serverEnv) Send(m postgres.Message) {
 	from, w := e.v.n, e.v.n.w
 	to := w.byID(uint32(m.To))
-	if to == nil || to.server == nil || to.server.pg == nil {
+	if to.withServer() == nil {
 		return
 	}
 	l := w.link(from, to)

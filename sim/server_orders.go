@@ -193,7 +193,7 @@ func (v *server) followsOn(o failover.Follow) {
 	v.data.note(o.Notes)
 	v.writeHistories(o.History)
 	v.follows, v.lacks = o.Token, false
-	p.SetConninfo(postgres.Conninfo{Primary: int(core.NodeID(o.Primary)), Name: v.in.tokenName(o.Token), Slot: slotName(v.n)})
+	p.SetConninfo(postgres.Conninfo{Primary: int(core.NodeID(o.Primary)), Name: v.in.tokenName(o.Token), Slot: slotName(v.n.id)})
 }
 
 func (v *server) writeHistories(h []failover.Branch) {

@@ -54,7 +54,7 @@ func (v *server) helps(d time.Duration, notes []failover.Note, source func() (*s
 	w.arrange(event{at: w.now + d, kind: evCall, ref: func() {
 		p, ok := source()
 		switch {
-		case ok && v.makesAnewAlone(p):
+		case ok && v.makesAnew(p):
 			v.data.note(notes)
 			v.data.note(p.data.notes)
 			v.data.rejoined = p.shared.Epoch
@@ -94,22 +94,16 @@ func (v *server) backUp() {
 	v.rejoining, v.helping, v.cutShort, v.clones, v.fatals = false, false, false, false, 0
 	v.pg.SetConninfo(postgres.Conninfo{})
 	v.pg.SetNames(postgres.Names{})
-	for _, n := range v.n.w.nodes[:v.n.w.o.Nodes] {
-		v.pg.MakeSlot(slotName(n))
-	}
+	v.makeSlots()
 	v.n.start()
 }
 
-// makesAnewAlone ends the engine first.
-func (v *server) makesAnewAlone(p *server) bool {
-	v.helping = false
-	v.n.dies(surviveAll)
-	return v.makesAnew(p)
-}
-
-// makesAnew rewinds the data, or clones it; false: the helper was killed.
+// makesAnew ends the engine, if that runs meanwhile, and rewinds the data, or clones it;
+// false: the helper was killed.
 func (v *server) makesAnew(p *server) bool {
 	w := v.n.w
+	v.helping = false
+	v.n.dies(surviveAll)
 	if !v.cutShort && !v.clones && v.pg.Fatal() == "" {
 		v.pg.RemoveStandbySignal()
 		if v.pg.RecoverAlone() == "" {

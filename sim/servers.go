@@ -115,11 +115,7 @@ func (x *servers) data() []*server { return x.all[:len(x.all)-x.witness] }
 
 // of is the server of a member, nil if it has none.
 func (x *servers) of(member uint64) *server {
-	n := x.w.byID(core.NodeID(member))
-	if n == nil || n.server == nil || n.server.pg == nil {
-		return nil
-	}
-	return n.server
+	return x.w.byID(core.NodeID(member)).withServer()
 }
 
 // serving is the server that is open in the newest epoch that any is; nil if none is.
@@ -139,4 +135,14 @@ func (x *servers) tokenName(t failover.Token) string {
 	return name
 }
 
-func slotName(n *node) string { return fmt.Sprintf("member%d", n.id) }
+// slotName is the slot of a node's server on every other one, and what its walreceiver
+// calls itself before failover is on.
+func slotName(node uint32) string { return fmt.Sprintf("member%d", node) }
+
+// withServer is the node's PostgreSQL server with what runs beside it; nil if it has none.
+func (n *node) withServer() *server {
+	if n == nil || n.server == nil || n.server.pg == nil {
+		return nil
+	}
+	return n.server
+}

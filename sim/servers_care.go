@@ -62,7 +62,7 @@ func (x *servers) found(l *node, s *failover.State) {
 		}
 		if !v.pg.InRecovery() || !v.pg.Receives() {
 			if v.pg.InRecovery() && v.pg.Conninfo() == (postgres.Conninfo{}) { // its last boot has taken that away
-				v.pg.SetConninfo(postgres.Conninfo{Primary: int(p.n.id), Name: slotName(v.n), Slot: slotName(v.n)})
+				v.streamsPlainly(p.n.id)
 			}
 			return
 		}

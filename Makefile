@@ -136,7 +136,7 @@ install-chosen:
 demo: deps install-chosen ## build, install into PostgreSQL PG, and show a cluster at work (TLS=1: encrypted)
 	build/pgraft demo $(if $(filter-out 0,$(TLS)),--tls )--pg-config "$(chosen_pg_config)" $(DEMO)
 
-test: test-unit test-browser test-install test-integration check-sql test-installcheck ## all tests, on PostgreSQL PG
+test: test-unit test-browser test-install test-servers test-installcheck ## all tests, on PostgreSQL PG
 
 test-unit:
 	@tools/deps/debian.sh
@@ -146,9 +146,10 @@ test-unit:
 # find, and takes minutes.
 store_walks = ^(TestFullDiskAtEveryCall|TestDamagedFile|TestFirstFailureIsFinal|TestForbiddenFile)$$
 
-test-race: ## the core and the node under the race detector
+# The core starts no goroutine, as TestCoreIsPure sees to.
+test-race: ## the node under the race detector
 	@tools/deps/debian.sh
-	$(GO) test -race ./core/... $$($(GO) list ./node/... | grep -v /store$$)
+	$(GO) test -race $$($(GO) list ./node/... | grep -v /store$$)
 	$(GO) test -race ./node/store -skip '$(store_walks)'
 
 ## How long make fuzz gives each of its four targets
@@ -193,8 +194,15 @@ mutants-ci: ## three of the mutants, for CI
 test-integration: deps install-chosen ## the tests on real servers of PostgreSQL PG
 	$(call integration,$(chosen_pg_config),)
 
+# Their servers mostly wait, so two at a time; what each prints stays together.
+test-servers: deps install-chosen
+	@$(MAKE) --no-print-directory -j2 -Otarget test-integration check-sql test-fence
+
 test-short: deps install-chosen ## the shorter pass of them, for PG=17 and PG=18
 	$(call integration,$(chosen_pg_config),-short)
+
+test-fence: deps install-chosen ## the fence of failover, on a primary and two standbys of PostgreSQL PG
+	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 5m -v -run '^Test(Fence|Looks)$$' ./tools/integration/fence
 
 test-facts: deps ## what failover rests on, shown on real servers of PostgreSQL PG
 	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 5m -parallel 4 -v ./tools/integration/facts

@@ -82,6 +82,7 @@ func applyReplace(list []*corepb.Member, i int) bool {
 // applyRecovery makes the member of the entry the only one.
 func (m *machine) applyRecovery(ch *corepb.MemberChange, conf func(*pb.ConfChangeV2) *pb.ConfState) {
 	self := ch.GetMember().GetRaftId()
+	m.failover.Recovered(m.members.Node(NodeID(self)).GetRaftId(), self, m.index)
 	m.leaveJoint(conf)
 	cc := &pb.ConfChangeV2{Transition: pb.ConfChangeTransitionJointExplicit.Enum(),
 		Changes: []*pb.ConfChangeSingle{{Type: pb.ConfChangeAddNode.Enum(), NodeId: new(self)}}}

@@ -144,6 +144,9 @@ func TestChainSeesDifferences(t *testing.T) {
 		"announced": func(o *core.Output) {
 			o.Failover = &core.FailoverOutput{Shared: failover.Shared{Tokens: []failover.Token{{Member: 1}}}}
 		},
+		"switchover": func(o *core.Output) {
+			o.Failover = &core.FailoverOutput{Shared: failover.Shared{Switchover: 1}}
+		},
 		"why": func(o *core.Output) { o.Failover = &core.FailoverOutput{Why: failover.Why{Reason: 1}} },
 		"whom": func(o *core.Output) {
 			o.Failover = &core.FailoverOutput{Why: failover.Why{Reason: 1, Members: []uint64{1}}}
@@ -162,6 +165,9 @@ func TestChainSeesDifferences(t *testing.T) {
 		"compare":    ordered(failover.Compare{Member: 1}),
 		"crc":        ordered(failover.Compare{Member: 1, Record: failover.Record{CRC: 1}}),
 		"watch":      ordered(failover.Watch{Member: 1}),
+		"release":    ordered(failover.Release{Epoch: 1}),
+		"checkpoint": ordered(failover.Checkpoint{Epoch: 1}),
+		"stop":       ordered(failover.Stop{Epoch: 1}),
 		"orders":     ordered(failover.Watch{Member: 1}, failover.Watch{Member: 1}),
 		"members":    func(o *core.Output) { o.MembersChanged = true },
 		"nothing":    func(o *core.Output) { *o = core.Output{} },

@@ -143,6 +143,9 @@ func (c *cluster) greet(from, to *node, m message) bool {
 	}
 	if v.Refusal != corepb.Refusal_NONE {
 		c.printf("%d refuses %d: %s\n", to.key, from.key, v.Reason)
+		if v.Removed && to.core != nil {
+			to.step(core.RemovedByPeer{})
+		}
 		if v.Refusal == corepb.Refusal_REMOVED && from.core != nil {
 			from.step(core.RemovedByPeer{})
 		}

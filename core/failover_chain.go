@@ -16,6 +16,20 @@ func (d *digest) failover(o *FailoverOutput) {
 	d.numbers(s.Epoch, s.Boot, uint64(s.Set.W))
 	d.list(s.Set.Members)
 	d.tokens(s.Tokens)
+	if s.Limited {
+		d.number(s.Limit)
+	}
+	if s.Next != nil {
+		d.numbers(s.Decision, uint64(s.Next.W))
+		d.list(s.Next.Members)
+	}
+	if s.Switchover != 0 {
+		d.number(s.Switchover)
+	}
+	if s.Boots != 0 || s.Prove {
+		d.number(s.Boots)
+		d.flag(s.Prove)
+	}
 	for _, w := range [...]failover.Why{o.Why, o.Nobody} {
 		d.numbers(uint64(w.Reason), w.Millis)
 		d.list(w.Members)
@@ -33,7 +47,7 @@ func (d *digest) order(x failover.Order) {
 	case failover.Demote:
 		d.numbers(2, x.Epoch, x.Boot)
 	case failover.SetNames:
-		d.numbers(3, x.Epoch, x.Boot, uint64(x.W))
+		d.numbers(3, x.Epoch, x.Boot, uint64(x.W), x.Number)
 		d.list(x.Members)
 		d.tokens(x.Tokens)
 	case failover.Promote:
@@ -52,10 +66,18 @@ func (d *digest) order(x failover.Order) {
 		d.branches(x.History)
 		d.notes(x.Notes)
 	case failover.Compare:
-		d.numbers(7, x.Epoch, x.Boot, x.Member, x.Follow, x.Record.LSN, uint64(x.Record.CRC), uint64(x.Timeline))
+		d.numbers(7, x.Epoch, x.Boot, x.Member, x.Follow, x.Record.LSN, uint64(x.Record.CRC), uint64(x.Timeline), x.Record.From, uint64(x.Record.Sum))
+	case failover.Trust:
+		d.numbers(9, x.Epoch, x.Boot)
 	case failover.Watch:
 		d.numbers(8, x.Epoch, x.Member)
 		d.bytes([]byte(x.Address))
+	case failover.Release:
+		d.numbers(9, x.Epoch, x.Boot)
+	case failover.Checkpoint:
+		d.numbers(10, x.Epoch, x.Boot)
+	case failover.Stop:
+		d.numbers(11, x.Epoch, x.Boot, x.Request)
 	default:
 		panic(fmt.Sprintf("unknown order %T", x))
 	}

@@ -159,3 +159,16 @@ func TestFailoverInCheckpoint(t *testing.T) {
 		t.Errorf("%d bytes, and %d with failover", len(old.Bytes()), len(k.Bytes()))
 	}
 }
+
+// A member that goes on alone after a quorum is lost is known to failover under its new id.
+func TestRecoveryRenames(t *testing.T) {
+	l := newFailoverLog(t).opened()
+	id := RaftID(9, 2)
+	ch := &corepb.MemberChange{Step: corepb.MemberChange_RECOVER, ClusterUuid: bytes.Repeat([]byte{7}, 16), Member: &corepb.Member{RaftId: id, Role: corepb.Role_VOTER}}
+	l.m.apply(&pb.Entry{Index: new(l.m.index + 1), Term: new(uint64(2)), Type: pb.EntryConfChangeV2.Enum(), Data: marshal(&pb.ConfChangeV2{Context: marshal(ch)})},
+		func(*pb.ConfChangeV2) *pb.ConfState { return l.m.conf })
+	s := &l.m.failover
+	if s.Mode != failover.ModeManual || s.Member(id) == nil || s.Member(RaftID(2, 2)) != nil || !s.Last.Set.Has(id) || s.Epoch.Stage != failover.StageBegun {
+		t.Errorf("%+v", s)
+	}
+}

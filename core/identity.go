@@ -53,6 +53,10 @@ type Verdict struct {
 	// Join is set when this node waited to be invited and accepts: the host
 	// stores the new identity durably, then answers, then starts the core.
 	Join *Identity
+	// Removed is set when the dialer knows a later incarnation of this node: its own
+	// was removed, perhaps before it heard of anything. The host has the core step
+	// RemovedByPeer.
+	Removed bool
 }
 
 // Greet decides whether a node accepts the connection that hello opens. newest is the
@@ -101,8 +105,10 @@ func Greet(self Identity, newest uint32, members Members, hello *corepb.Hello) V
 		return Verdict{}
 	}
 	if hello.GetToRaftId() != self.RaftID {
-		return refuse(corepb.Refusal_OTHER_INCARNATION, "node %d is incarnation %d, not %d",
+		v := refuse(corepb.Refusal_OTHER_INCARNATION, "node %d is incarnation %d, not %d",
 			self.NodeID, Incarnation(self.RaftID), Incarnation(hello.GetToRaftId()))
+		v.Removed = hello.GetToRaftId() > self.RaftID // a node is added again once it was removed
+		return v
 	}
 	return greetMember(self, members, hello, refuse)
 }

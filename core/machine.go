@@ -129,13 +129,13 @@ func (m *machine) apply(e *pb.Entry, conf func(*pb.ConfChangeV2) *pb.ConfState) 
 }
 
 // replay applies a whole log to the state before it.
-func replay(log *tail) (*machine, error) {
+func replay(log *tail, newest uint32) (*machine, error) {
 	m := &machine{requestIDs: requestIDs{window: requestWindow}}
 	if err := m.restore(log.marks[0]); err != nil {
 		return nil, err
 	}
 	for _, e := range log.entries {
-		if err := checkEntry(e, NewestVersion); err != nil {
+		if err := checkEntry(e, newest); err != nil {
 			return nil, fmt.Errorf("entry %d: %w", e.GetIndex(), err)
 		}
 		m.apply(e, func(*pb.ConfChangeV2) *pb.ConfState { return m.conf })

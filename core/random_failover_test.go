@@ -17,7 +17,7 @@ func (x *random) serve(n *node, what int) {
 	if !v.Joined || n.server.boot != n.starts { // it starts, as a standby
 		if !v.Joined {
 			*v = failover.Server{Joined: true, JoinedOn: 1, Address: n.address, Priority: 1 + x.r.Uint32N(3), History: []failover.Branch{{Timeline: 1}},
-				End: 100, Record: failover.Record{LSN: 100}}
+				End: 100, Record: failover.Record{LSN: 100, From: 1}}
 		}
 		n.server.boot, n.server.last = n.starts, nil
 		v.Recovery, v.Streaming, v.Follows, v.Names, v.Senders, v.ReplayDone = true, false, failover.Token{}, failover.Names{}, nil, true
@@ -48,6 +48,9 @@ func (x *random) serve(n *node, what int) {
 		x.stream(n)
 	}
 	if n.core != nil {
+		if v.Founded = 0; !v.Recovery && n.core.FailoverState().Mode == failover.ModeFounding {
+			v.Founded = n.core.FailoverState().Epoch.Number
+		}
 		n.step(core.FailoverServer{Server: *v})
 	}
 }
@@ -72,7 +75,7 @@ func (x *random) enable() {
 	if st.Mode != failover.ModeOff || st.Epoch.Number > 0 || len(e.Set.Members) == 0 || st.Member(l.id.RaftID) == nil {
 		return
 	}
-	l.server.says.Recovery, l.server.says.Flushed = false, 100
+	l.server.says.Recovery, l.server.says.Flushed, l.server.says.Noted = false, 100, 1 // it is the one that wrote it
 	x.failoverCalls[x.nextID+1] = true
 	l.step(core.ProposeFailover{ID: x.id(), Entry: e})
 }
@@ -103,6 +106,8 @@ func (x *random) obey(n *node, o failover.Order) {
 		}
 	case failover.Compare:
 		n.step(core.FailoverCompared{Compared: failover.Compared{Member: o.Member, Boot: o.Follow, Have: x.r.IntN(2) == 0, Equal: true}})
+	case failover.Release:
+		v.Sealed, v.Joined, v.Names = max(v.Sealed, o.Epoch), false, failover.Names{}
 	case failover.Watch:
 		n.step(core.FailoverPort{Port: failover.Port{Member: o.Member, Epoch: o.Epoch, Answers: x.r.IntN(2) == 0, Refuses: x.r.IntN(4) == 0, Reset: x.r.IntN(4) == 0}})
 	}

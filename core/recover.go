@@ -2,6 +2,7 @@ package core
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -31,8 +32,9 @@ import (
 // are gone: should a majority of them come back, it goes on as a cluster of its
 // own. To have one back, empty its data_dir and add it.
 //
-// It fails if id is not (or no longer) in a cluster, or if d is damaged.
-func Recover(id Identity, d Durable, clusterUUID [16]byte, address string, port uint32) (Identity, Persist, error) {
+// newest is the newest version that this node knows, as in Config. It fails if id is not (or
+// no longer) in a cluster, or if d is damaged, or of a newer version.
+func Recover(id Identity, d Durable, newest uint32, clusterUUID [16]byte, address string, port uint32) (Identity, Persist, error) {
 	switch {
 	case !id.Invited() || d.Snapshot == nil:
 		return id, Persist{}, fmt.Errorf("core: recover node %d: it waits to be invited, so it has nothing to recover", id.NodeID)
@@ -41,13 +43,14 @@ func Recover(id Identity, d Durable, clusterUUID [16]byte, address string, port 
 	case clusterUUID == id.ClusterUUID || clusterUUID == [16]byte{}:
 		return id, Persist{}, errors.New("core: recover: the cluster needs a new uuid")
 	}
+	newest = cmp.Or(newest, OldestVersion)
 	log, err := newTail(d)
 	if err != nil {
 		return id, Persist{}, fmt.Errorf("recover node %d: %w", id.NodeID, err)
 	}
-	m, err := replay(log)
+	m, err := replay(log, newest)
 	if err == nil {
-		err = knowsAll(m, nil, NewestVersion)
+		err = knowsAll(m, nil, newest)
 	}
 	if err != nil {
 		return id, Persist{}, fmt.Errorf("core: recover node %d: %w", id.NodeID, err)

@@ -107,7 +107,7 @@ func TestRecoverRefuses(t *testing.T) {
 		{"log with a gap", n.id, gap, other},
 		{"log that lost its end", n.id, short, other},
 	} {
-		if id, b, err := core.Recover(x.id, x.d, x.uuid, "h", 1); err == nil {
+		if id, b, err := core.Recover(x.id, x.d, core.NewestVersion, x.uuid, "h", 1); err == nil {
 			t.Errorf("%s: recovered as %+v with %+v", x.name, id, b)
 		}
 	}

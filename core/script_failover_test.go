@@ -108,6 +108,12 @@ func orderText(o failover.Order) string {
 			core.NodeID(o.Primary), o.Epoch, o.Boot, branches(o.History))
 	case failover.Compare:
 		return fmt.Sprintf("compare the record of node %d, boot %d, at %d of timeline %d", core.NodeID(o.Member), o.Follow, o.Record.LSN, o.Timeline)
+	case failover.Checkpoint:
+		return fmt.Sprintf("checkpoint in epoch %d, boot %d", o.Epoch, o.Boot)
+	case failover.Stop:
+		return fmt.Sprintf("stop in epoch %d, boot %d, for request %d", o.Epoch, o.Boot, o.Request)
+	case failover.Release:
+		return fmt.Sprintf("release, off since epoch %d, boot %d", o.Epoch, o.Boot)
 	case failover.Watch:
 		return fmt.Sprintf("watch node %d in epoch %d at %s", core.NodeID(o.Member), o.Epoch, o.Address)
 	}
@@ -142,8 +148,9 @@ var failoverVerbs = map[string]func(*script){
 		s.node().step(core.FailoverCompared{Compared: failover.Compared{Member: of.id.RaftID, Boot: of.starts, Have: true, Equal: s.has("equal")}})
 		s.settle()
 	},
-	// operator node=1 enable=1 [set=(2,3)] [lsn=100] [w=1] [delay=2000]; disable=1; mode=manual;
-	// quarantine=2; clear=2; begin=2: asks node 1
+	// operator node=1 enable=1 [set=(2,3)] [lsn=100] [w=1] [delay=2000]; disable=1; mode=manual
+	// [preferred]; quarantine=2; clear=2; begin=2; override=2 [names-nothing], of one who is
+	// alone: asks node 1
 	"operator": func(s *script) {
 		id := s.id()
 		s.failoverCalls[id] = true
@@ -201,6 +208,16 @@ func (s *script) operatorEntry() failover.Entry {
 		return failover.Clear{Member: member("clear")}
 	case s.has("begin"):
 		return failover.Begin{Epoch: uint64(s.num("begin", 0))}
+	case s.has("override"):
+		st := s.node().core.FailoverState()
+		e := failover.Override{Epoch: st.Epoch.Number, Target: member("override")}
+		if !s.has("names-nothing") {
+			e.Loss = st.Loss(e.Target, []uint64{e.Target})
+		}
+		return e
+	}
+	if s.has("preferred") {
+		set.Durability = failover.Preferred
 	}
 	mode := map[string]failover.Mode{"on": failover.ModeOn, "manual": failover.ModeManual}[s.text("mode", "")]
 	return failover.Adjust{Mode: mode, Settings: set}
@@ -220,11 +237,14 @@ func (s *script) serverField(n *node, key string, vals []string) {
 	v := &n.server.says
 	flags := map[string]*bool{"recovery": &v.Recovery, "stopping": &v.Stopping, "joined": &v.Joined, "untrusted": &v.Untrusted,
 		"replay-done": &v.ReplayDone, "streaming": &v.Streaming, "lacks": &v.Lacks}
-	numbers := map[string]*uint64{"sealed": &v.Sealed, "end": &v.End, "noted": &v.Noted, "replayed": &v.Replayed, "flushed": &v.Flushed, "fork": &v.Fork}
+	numbers := map[string]*uint64{"sealed": &v.Sealed, "end": &v.End, "noted": &v.Noted, "replayed": &v.Replayed, "flushed": &v.Flushed, "fork": &v.Fork, "founded": &v.Founded, "boots": &v.Boots}
 	no := len(vals) == 1 && vals[0] == "no"
 	switch {
 	case flags[key] != nil:
 		*flags[key] = !no
+		if key == "recovery" && v.Flushed > 0 {
+			v.Wrote = !no
+		}
 	case numbers[key] != nil:
 		*numbers[key] = s.parse(vals[0])
 	case key == "priority":
@@ -235,6 +255,9 @@ func (s *script) serverField(n *node, key string, vals []string) {
 		v.Address = vals[0]
 	case key == "record":
 		v.Record = failover.Record{LSN: s.parse(vals[0]), CRC: uint32(s.parse(vals[0]))}
+		if v.JoinedOn > 0 { // it may have to prove all of its WAL
+			v.Record.From = 1
+		}
 	case key == "history":
 		v.History = nil
 		for _, x := range vals {

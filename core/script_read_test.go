@@ -80,7 +80,7 @@ var readVerbs = map[string]func(*script){
 func (n *node) recover(uuid byte) error {
 	d := n.disk.Durable
 	d.Entries = slices.Clone(n.disk.log)
-	id, batch, err := core.Recover(n.id, d, [16]byte{uuid}, n.address, 7000)
+	id, batch, err := core.Recover(n.id, d, n.cfg.Newest, [16]byte{uuid}, n.address, 7000)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,9 @@
 package node
 
-import "github.com/pgraft/pgraft/core"
+import (
+	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/corepb"
+)
 
 // RetainedFrom is the index that the log store keeps everything from; 0 = none.
 func (n *Node) RetainedFrom() uint64 {
@@ -30,3 +33,6 @@ func (n *Node) FailOver() {
 	n.mu.Unlock()
 	r.Failover(core.FailoverOutput{})
 }
+
+// Greet answers hello as a connection of a peer does.
+func (n *Node) Greet(hello *corepb.Hello) *corepb.Welcome { return (*peers)(n).Greet(hello) }

@@ -350,14 +350,22 @@ func (c cluster) wantLogs(want map[uint64]string) {
 }
 
 // freePort is below the ports that the system gives to outgoing connections, so
-// that none of those takes it while a node is stopped.
+// that none of those takes it while a node is stopped. The socket beside it, which ends with
+// the test, keeps other tests off it, in other processes too: tools/internal/freeport has
+// the same.
 func freePort(t testing.TB) uint32 {
 	for range 100 {
 		port := 20000 + rand.IntN(12000)
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		guard, err := net.Listen("unix", "@pgraft-port-"+strconv.Itoa(port))
 		if err != nil {
 			continue
 		}
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			guard.Close() // the next port is tried
+			continue
+		}
+		t.Cleanup(func() { guard.Close() }) // nobody connects to it
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}

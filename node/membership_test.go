@@ -299,6 +299,32 @@ func TestRemovedWhileAway(t *testing.T) {
 	m.wantRemoved(t)
 }
 
+// A node that was invited as the member that it was to be the first time learns of its
+// removal from whoever knows it as the one that it is to be now.
+func TestInvitedTooLate(t *testing.T) {
+	m := newMember(t, 4).open()
+	m.init(false)
+	invites := core.Identity{ClusterID: m.cfg.ClusterID, NodeID: 1, ReplicaUUID: [16]byte{1}, ClusterUUID: [16]byte{2}, RaftID: core.RaftID(1, 1)}
+	speaks := core.Members{}.Speaks(core.NewestVersion)
+	probed := m.Greet(invites.Hello(speaks, nil, 4))
+	greet := func(incarnation uint32) corepb.Refusal {
+		return m.Greet(invites.Hello(speaks, &corepb.Member{RaftId: core.RaftID(incarnation, 4), ReplicaUuid: probed.GetReplica()}, 4)).GetRefusal()
+	}
+	if r := greet(5); r != corepb.Refusal_NONE {
+		t.Fatalf("the first invitation: %v", r)
+	}
+	if r := greet(4); r != corepb.Refusal_OTHER_INCARNATION {
+		t.Fatalf("one from before: %v", r)
+	}
+	if err := m.inState(node.Running); err != nil {
+		t.Fatalf("after an invitation from before: %v", err)
+	}
+	if r := greet(9); r != corepb.Refusal_OTHER_INCARNATION {
+		t.Fatalf("one as a later incarnation: %v", r)
+	}
+	m.wantRemoved(t)
+}
+
 // A leader that removes itself hands leadership over first.
 func TestLeaderRemovesItself(t *testing.T) {
 	c, l := newCluster(t, 3, nil), newLedger()

@@ -42,9 +42,18 @@ func (p *peers) Hello(to *corepb.Member) *corepb.Hello {
 	return p.id.Hello((*Node)(p).speaks(), to, core.NodeID(to.GetRaftId()))
 }
 
-// Greet decides by the core's rules. A node that waits and is invited stores
-// who it is before it answers.
+// Greet decides by the core's rules.
 func (p *peers) Greet(hello *corepb.Hello) *corepb.Welcome {
+	w, removed := p.greet(hello)
+	if r := (*Node)(p).runner(); r != nil && removed {
+		r.put(core.RemovedByPeer{})
+	}
+	return w
+}
+
+// greet answers hello, and says whether that shows that this node was removed. A node
+// that waits and is invited stores who it is before it answers.
+func (p *peers) greet(hello *corepb.Hello) (w *corepb.Welcome, removed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := (*Node)(p)
@@ -54,28 +63,28 @@ func (p *peers) Greet(hello *corepb.Hello) *corepb.Welcome {
 		if v.Refusal == corepb.Refusal_NONE {
 			v = core.Verdict{Refusal: corepb.Refusal_NOT_INITIALISED, Reason: fmt.Sprintf("node %d is not initialised: run pgraft_init() there first", n.id.NodeID)}
 		}
-		return n.welcome(v)
+		return n.welcome(v), false
 	case Failed, Closed:
-		return nil
+		return nil, false
 	}
 	v := core.Greet(n.id, n.cfg.newest(), n.members, hello)
 	if v.Join == nil {
-		return n.welcome(v)
+		return n.welcome(v), v.Removed
 	}
 	if err := n.store.SetIdentity(*v.Join); errors.Is(err, store.ErrFull) {
 		return n.welcome(core.Verdict{Refusal: corepb.Refusal_NOT_INITIALISED,
-			Reason: fmt.Sprintf("node %d cannot join: its disk is full", n.id.NodeID)})
+			Reason: fmt.Sprintf("node %d cannot join: its disk is full", n.id.NodeID)}), false
 	} else if err != nil {
 		n.failLocked(err)
-		return nil
+		return nil, false
 	}
 	n.id = *v.Join
 	n.cfg.Logger.Info(fmt.Sprintf("node %d joins the cluster %q, invited by node %d", n.id.NodeID, n.id.ClusterID, hello.GetFromNode()))
 	if err := n.begin(); err != nil {
 		n.failLocked(err)
-		return nil
+		return nil, false
 	}
-	return n.welcome(v)
+	return n.welcome(v), false
 }
 
 // welcome says where the node wants to be reached too. The caller holds mu.

@@ -127,7 +127,7 @@ func (n *Node) recover(raftID uint64) error {
 		if err != nil {
 			return err
 		}
-		id, batch, err := core.Recover(n.id, d, newUUID(), n.cfg.Address, n.cfg.Port)
+		id, batch, err := core.Recover(n.id, d, n.cfg.newest(), newUUID(), n.cfg.Address, n.cfg.Port)
 		if err != nil {
 			refused = fmt.Errorf("%w: %w", ErrNoRecovery, err)
 			return nil

@@ -23,6 +23,7 @@
 
 #include "apply_worker/apply_worker.h"
 #include "engine/engine.h"
+#include "fence/fence.h"
 #include "functions/functions.h"
 #include "settings/settings.h"
 #include "shmem/shmem.h"
@@ -40,6 +41,8 @@ request_shmem(void)
 	if (prev_shmem_request_hook)
 		prev_shmem_request_hook();
 	RequestAddinShmemSpace(add_size(pgraft_shmem_size(), pgraft_apply_shmem_size()));
+	if (pgraft_failover)
+		RequestAddinShmemSpace(add_size(pgraft_fence_shmem_size(), pgraft_senders_shmem_size()));
 }
 
 /* At the server's start, and in every crash restart. */
@@ -52,6 +55,11 @@ startup_shmem(void)
 		prev_shmem_startup_hook();
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	if (pgraft_failover)
+	{
+		pgraft_fence_shmem_attach();
+		pgraft_senders_shmem_attach();
+	}
 	pgraft_apply_shmem_attach();
 	if (pgraft_shmem_attach() &&
 		pgraft_has_node() && !pgraft_engine_is_registered && !IsBinaryUpgrade)
@@ -142,6 +150,8 @@ _PG_init(void)
 
 	if (IsBinaryUpgrade)
 		return;
+	if (pgraft_failover)
+		pgraft_fence_install();
 	pgraft_refused_report();
 	if (!pgraft_has_node())
 		ereport(LOG,

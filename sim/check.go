@@ -51,10 +51,16 @@ const (
 	checkServerSeen     = "server-seen"        // what was read on a primary is on every later one
 	checkServerLineage  = "server-lineage"     // a server streams what its primary has
 	checkServerTimeline = "server-timeline"    // a timeline is begun by one server, once
+	checkServerWord     = "server-word"        // nothing is given up, and nobody is promoted in manual, without an operator's word in the log before
+	checkServerSwitch   = "server-switchover"  // a primary that switches over stops when no commit is under way, has no lease, and in time
 	checkServerNeedless = "server-needless"    // no epoch begins while its primary keeps the lease, or only just lost it
 	checkServerLive     = "server-live"        // without faults one primary serves, and all others stream from it
-	checkServerWhy      = "server-why"         // where nobody serves, a node says why
+	checkServerWhy      = "server-why"         // where nobody serves, or failover is off and a server takes part by a note, a node says why
+	checkServerSet      = "server-set"         // what was acknowledged, or seen, is on W of the sync set in force
 	checkServer         = "server"             // no server shows pages of two
+	checkServerBack     = "server-back"        // data that went back does not report
+	checkServerAnew     = "server-anew"        // data is made anew from an epoch that has opened only
+	checkServerMember   = "server-member"      // who acknowledges, or is named by the log, is a voter with its data, by the Raft id that it has now
 	checkTransition     = "host-order"         // batches come numbered in order, and are on the disk as they were
 )
 
@@ -66,7 +72,7 @@ func Checks() []string {
 	return []string{checkPanic, checkLeader, checkLog, checkComplete, checkCommitted, checkApplied, checkBack, checkDurable,
 		checkQuorum, checkAck, checkRequest, checkOutcome, checkMembers, checkAlive, checkChange, checkLease, checkPromise, checkTurn, checkBounds, checkFresh, checkReads, checkLinear, checkRecover, checkAvailable, checkStatus, checkRestore, checkVersion,
 		checkLiveness, checkStart, checkTransition, checkDatabase, checkRetain, checkHistory, checkAnswer, checkOrder,
-		checkServerAck, checkServerOne, checkServerSeen, checkServerLineage, checkServerTimeline, checkServerNeedless, checkServerLive, checkServerWhy, checkServer}
+		checkServerAck, checkServerOne, checkServerSeen, checkServerLineage, checkServerTimeline, checkServerWord, checkServerSwitch, checkServerNeedless, checkServerLive, checkServerWhy, checkServerSet, checkServer, checkServerBack, checkServerAnew, checkServerMember}
 }
 
 // slot is an entry of somebody's log: its term, and the hash of the log up to it.
@@ -129,6 +135,7 @@ type checks struct {
 	joints       map[slotKey]*jointChange // by membership entry; nil: after it there is none
 	raise        raise
 	availability availability
+	logEnds      []logEnd
 	recovery     recovery
 	lostKeys     map[int]bool // of what a recovery from a lost majority cost
 	damaged      []*directory // with a record that fails its checksum

@@ -175,6 +175,9 @@ func (c *checks) toldRefused(a *adminRequest, r core.Reply) {
 			continue
 		}
 		is := c.newest.Get(m.member.GetRaftId())
+		if c.isVoid(a.node, m, is) {
+			continue
+		}
 		if r.Code == core.NotPossible && m.step == corepb.MemberChange_ADD && is.GetRole() != corepb.Role_JOINING {
 			continue
 		}

@@ -101,7 +101,39 @@ func (c *checks) liveNode(leader, n *node) {
 	case n.status.Lead != leader.identity.RaftID || n.status.Term != leader.status.Term:
 		w.fail(checkLiveness, "%v is in term %d with node %d as its leader; %v leads in term %d", n, n.status.Term,
 			core.NodeID(n.status.Lead), leader, leader.status.Term)
-	case n.status.Applied != leader.status.Applied:
+	case !c.hasAll(n.status.Applied, leader.status.Applied):
 		w.fail(checkLiveness, "%v has applied %d entries, %v %d", n, n.status.Applied, leader, leader.status.Applied)
 	}
+}
+
+// logEnd is where the leader's log ended.
+type logEnd struct {
+	at   time.Duration
+	last uint64
+}
+
+// spreadTime is within what time an entry has to be everywhere: a sync can take a second.
+const spreadTime = 3 * time.Second
+
+// notesLog notes where the leader's log ends, once the faults are over: where servers fail
+// over, entries come also while no client writes, as the primary logs how far it has come.
+func (c *checks) notesLog() {
+	if l := c.w.leader(); l != nil && c.w.settled {
+		c.logEnds = append(c.logEnds, logEnd{c.w.now, l.status.Last})
+	}
+}
+
+// hasAll says that who has a log up to an index has all of one that ends at last, but for what
+// came just now.
+func (c *checks) hasAll(has, last uint64) bool {
+	if c.w.servers == nil {
+		return has == last
+	}
+	least := uint64(0)
+	for _, e := range c.logEnds {
+		if e.at <= c.w.now-spreadTime {
+			least = e.last
+		}
+	}
+	return has >= min(least, last)
 }

@@ -119,6 +119,8 @@ func (c *checks) appended(n *node, b *core.Persist) {
 			c.oneChange(n, e)
 		} else {
 			c.raises(n, e)
+			c.beginsEpoch(n, e)
+			c.hearsTheWord(e)
 		}
 		c.appendEntry(n, e)
 	}

@@ -93,7 +93,7 @@ func (c *checks) trims(n *node, from, to uint64) {
 		c.w.fail(checkRetain, "%v drops entries %d to %d, and does not know yet what its own database needs", n, from, to-1)
 		return
 	}
-	if need := n.database.trueNeed(); need != 0 && need < to && n.database.told.From <= need {
+	if need := n.database.trueNeed(); need != 0 && need < to && n.database.known().From <= need {
 		c.w.fail(checkRetain, "%v drops entries %d to %d, and its own database needs those from %d on", n, from, to-1, need)
 	}
 	for _, m := range n.core.Members().List { // whom its core knows: it has heard of a removal first

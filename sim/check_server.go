@@ -10,19 +10,30 @@ import (
 
 // reigns is what the checkers know of the servers' epochs.
 type reigns struct {
-	acked     map[uint64]acked  // by transaction
-	seen      map[uint64]uint64 // by transaction: the epoch in which it was seen on a primary
+	acked     map[uint64]acked         // by transaction
+	seen      map[uint64]uint64        // by transaction: the epoch in which it was seen on a primary
+	named     map[uint64]failover.Loss // by epoch: what overrides have named
+	words     map[uint64]uint64        // by index of the entry: whom an operator names
+	asked     uint64                   // the request for a switchover that was seen last
+	askedAt   time.Duration            // since when its primary has been well
+	manual    uint64                   // index of the entry that set the mode last
+	given     map[uint64]uint64        // by transaction: the epoch whose override gave it up
 	openings  []opening
 	timelines map[postgres.TLI]*server
 	lastAck   time.Duration
+	heard     map[slotKey]heardAtBegin // by the entry that begins an epoch
+	inForce   inForce
 	epoch     uint64 // the newest that any node has applied the beginning of
+	granted   uint64 // the newest whose reports were looked at
 	idleSince time.Duration
+	lost      map[uint64]bool // by member: its machine was lost for good
 }
 
 // acked is a commit whose client was told.
 type acked struct {
 	epoch  uint64
 	server *server
+	end    postgres.LSN
 }
 
 // opening is a primary's database as it was when its epoch opened.
@@ -31,6 +42,7 @@ type opening struct {
 	server *server
 	has    map[uint64]bool
 	reign  failover.Reign
+	past   []failover.Past // the history then
 }
 
 // acks: what is acknowledged is on every later primary, and no other server could
@@ -45,10 +57,23 @@ func (c *checks) acks(v *server, e postgres.Event) {
 	if v.shared.Failover {
 		epoch = v.shared.Epoch
 	}
-	if a, ok := r.acked[e.Txn]; ok {
+	if epoch == 0 && v.in.enabled { // failover is off, or was as the backend looked last
+		c.acksPlainly(v, e)
+		return
+	}
+	if _, ok := r.given[e.Txn]; ok { // its prepared half was not
+		delete(r.given, e.Txn)
+	} else if a, ok := r.acked[e.Txn]; ok {
 		w.fail(checkServerAck, "%v acknowledges transaction %d, which %v has acknowledged", v.n, e.Txn, a.server.n)
 	}
-	r.acked[e.Txn] = acked{epoch, v}
+	r.acked[e.Txn] = acked{epoch, v, e.End}
+	c.acksAsMember(v, e.Txn, epoch)
+	commit, _ := v.pg.RecordEnding(e.End)
+	c.tells(v, e.Txn, commit)
+	c.asRequired(v, e.Txn, commit)
+	if epoch > 0 && v.shared.Primary { // else the backend looked as failover was off
+		c.hasFlushed(v, uint64(e.End))
+	}
 	for _, x := range w.servers.data() {
 		if x != v && x.serves() && x.leased() {
 			w.fail(checkServerOne, "%v acknowledges transaction %d in epoch %d, and %v may acknowledge in epoch %d", v.n, e.Txn, epoch, x.n, x.shared.Epoch)
@@ -61,9 +86,10 @@ func (c *checks) acks(v *server, e postgres.Event) {
 	}
 }
 
-// sees: what a session has read on a primary is on every later one. So has one on a
-// server that was a primary and shows the WAL that it wrote then. A primary that does not
-// serve answers nobody.
+// sees: what a session has read on a primary is on every later one, but for what was given
+// up: who is cut off shows that until it hears of a newer epoch. So has one on a server that
+// was a primary and shows the WAL that it wrote then. A primary that does not serve answers
+// nobody.
 func (c *checks) sees(v *server, txn uint64, found bool) {
 	r := &c.w.servers.reigns
 	if s := &v.shared; v.pg.Phase() == postgres.Production && s.Failover && !s.Open && !(s.Founding && s.Primary) {
@@ -72,15 +98,18 @@ func (c *checks) sees(v *server, txn uint64, found bool) {
 	if !found {
 		return
 	}
-	if v.pg.Phase() != postgres.Production && r.timelines[v.pg.Timeline()] != v {
+	if !v.shared.Failover && v.in.enabled || v.pg.Phase() != postgres.Production && r.timelines[v.pg.Timeline()] != v {
 		return
+	}
+	if v.pg.Phase() == postgres.Production {
+		c.tells(v, txn, r.inForce.commits[txn])
 	}
 	epoch := v.shared.Epoch
 	if _, ok := r.seen[txn]; !ok {
 		r.seen[txn] = epoch
 	}
 	for _, o := range r.openings {
-		if o.epoch > epoch && epoch > 0 && !o.has[txn] {
+		if o.epoch > epoch && epoch > 0 && !o.has[txn] && !async(o.past, epoch, o.epoch) && overridden(o.past, epoch, o.epoch) == 0 {
 			c.w.fail(checkServerSeen, "transaction %d is seen on %v in epoch %d, and epoch %d opened on %v without it", txn, v.n, epoch, o.epoch, o.server.n)
 		}
 	}
@@ -94,6 +123,10 @@ func (c *checks) publishes(v *server, was failover.Shared) {
 			c.begun(v.n, s.Epoch)
 		}
 	}
+	if s.Primary && s.Epoch == r.epoch && s.Epoch > r.granted {
+		r.granted = s.Epoch
+		c.reported(s.Epoch, v.n.core.FailoverState().Reports)
+	}
 	if s.Open && (!was.Open || was.Epoch != s.Epoch) {
 		c.opened(v)
 	}
@@ -105,6 +138,7 @@ func (c *checks) opened(v *server) {
 	w, r := c.w, &c.w.servers.reigns
 	epoch := v.shared.Epoch
 	w.say(v.n, "serves in epoch %d", epoch)
+	c.isPromoted(v)
 	for _, o := range r.openings {
 		if o.epoch == epoch && o.server != v {
 			w.fail(checkServerOne, "%v and %v serve in epoch %d", o.server.n, v.n, epoch)
@@ -113,16 +147,17 @@ func (c *checks) opened(v *server) {
 			return // its engine has started again
 		}
 	}
-	o := opening{epoch, v, c.transactions(v), failover.Reign{Number: epoch, Primary: v.n.identity.RaftID, Set: v.shared.Set}}
+	o := opening{epoch, v, c.transactions(v), failover.Reign{Number: epoch, Primary: v.n.identity.RaftID, Set: v.shared.Set}, v.n.core.FailoverState().Past}
 	if len(r.openings) > 0 {
 		w.marks.add(markFailedOver)
 	}
 	r.openings = append(r.openings, o)
+	c.givesUp(&o)
 	for txn := uint64(1); txn <= w.servers.txns; txn++ { // in order, so that a run is the same each time
-		if a, ok := r.acked[txn]; ok && a.epoch < epoch && !o.has[txn] {
+		if a, ok := r.acked[txn]; ok && a.epoch < epoch && !o.has[txn] && !c.isGivenUp(v, txn, a.epoch) {
 			w.fail(checkServerAck, "%v opens epoch %d without transaction %d, acknowledged in epoch %d by %v", v.n, epoch, txn, a.epoch, a.server.n)
 		}
-		if e, ok := r.seen[txn]; ok && e < epoch && !o.has[txn] {
+		if e, ok := r.seen[txn]; ok && e < epoch && !o.has[txn] && !c.isGivenUp(v, txn, e) {
 			w.fail(checkServerSeen, "%v opens epoch %d without transaction %d, seen in epoch %d", v.n, epoch, txn, e)
 		}
 	}
@@ -147,6 +182,7 @@ func (c *checks) forks(v *server, e postgres.Event) {
 		c.w.fail(checkServerTimeline, "%v begins timeline %d, which %v has begun", v.n, e.TLI, o.n)
 	}
 	r.timelines[e.TLI] = v
+	c.keepsWhatIsAcked(v)
 }
 
 // begun: no epoch begins while its primary keeps the lease, or lost it for less than
@@ -162,8 +198,11 @@ func (c *checks) begun(n *node, epoch uint64) {
 		return
 	}
 	w.marks.add(markEpochBegun)
+	if n.core.FailoverState().Epoch.Ask.Way != failover.NotAsked {
+		return // an operator wants it
+	}
 	p := last.server
-	if n.status.Role == core.RoleLeader && !last.reign.Met(n.hasHeard) {
+	if n.status.Role == core.RoleLeader && !c.goesOn(n, last.reign, epoch) {
 		w.fail(checkServerNeedless, "epoch %d begins, and those whom %v hears cannot go on from epoch %d", epoch, n, last.epoch)
 	}
 	if !p.serves() || p.frozen || p.refused || p.shared.Quarantined {
@@ -191,7 +230,11 @@ func (c *checks) watchServers() {
 	for _, v := range w.servers.data() {
 		c.followsLineage(v)
 	}
+	c.notesLog()
+	c.letsGo()
 	c.knowsWhy()
+	c.areTold()
+	c.endsInTime()
 }
 
 // followsLineage: what a server streams from a primary that serves is a part of what
@@ -203,7 +246,7 @@ func (c *checks) followsLineage(v *server) {
 		return
 	}
 	p := w.nodes[id-1].server
-	if !p.serves() || p.frozen || v.follows.Epoch != p.shared.Epoch {
+	if !p.serves() || p.frozen || v.mem.Follows.Epoch != p.shared.Epoch {
 		return
 	}
 	c.sameRows(v, p, v.pg.Rows(), p.pg.Rows())
@@ -214,7 +257,7 @@ func (c *checks) followsLineage(v *server) {
 func (c *checks) sameRows(v, p *server, replayed, rows []postgres.Row) {
 	n := len(replayed)
 	if n > 0 && (len(rows) < n || rows[n-1] != replayed[n-1]) {
-		c.w.fail(checkServerLineage, "%v streams from %v in epoch %d, and its transaction in place %d, %+v, is not that one's", v.n, p.n, v.follows.Epoch, n, replayed[n-1])
+		c.w.fail(checkServerLineage, "%v streams from %v in epoch %d, and its transaction in place %d, %+v, is not that one's", v.n, p.n, v.mem.Follows.Epoch, n, replayed[n-1])
 	}
 }
 
@@ -225,7 +268,7 @@ const reasonless = 5 * time.Second
 func (c *checks) knowsWhy() {
 	w, r := c.w, &c.w.servers.reigns
 	l := w.leader()
-	if l == nil || l.paused > 0 || l.server == nil || !w.servers.enabled || w.servers.serving() != nil {
+	if l == nil || l.paused > 0 || l.server == nil || !w.servers.enabled || w.servers.serving() != nil || l.core.FailoverState().Mode == failover.ModeOff {
 		r.idleSince = w.now
 		return
 	}
@@ -260,16 +303,19 @@ func (c *checks) serversInTheEnd() {
 		w.fail(checkServerLive, "%v serves in epoch %d, and has no lease", p.n, p.shared.Epoch)
 	}
 	for _, v := range x.data() {
-		if id, _ := v.pg.Receiving(); v != p && (id != int(p.n.id) || v.follows.Epoch != p.shared.Epoch) {
+		if id, _ := v.pg.Receiving(); v != p && v.isMember() && (id != int(p.n.id) || v.mem.Follows.Epoch != p.shared.Epoch) {
 			w.fail(checkServerLive, "%v does not stream from %v, which serves in epoch %d: %s", v.n, p.n, p.shared.Epoch, x.reasons())
 		}
 	}
 	if ago := w.now - x.reigns.lastAck; ago > 4*time.Second {
 		w.fail(checkServerLive, "%v serves in epoch %d, and the last commit was acknowledged %v ago", p.n, p.shared.Epoch, ago)
 	}
+	if k := p.n.core.FailoverState().Epoch.Ask; k.Way == failover.WaySwitchover || k.Way == failover.WaySwitching {
+		w.fail(checkServerSwitch, "the switchover to member %x, asked for at index %d, has not ended", k.Target, k.Index)
+	}
 	has := c.transactions(p)
 	for txn := uint64(1); txn <= x.txns; txn++ {
-		if a, ok := x.reigns.acked[txn]; ok && !has[txn] {
+		if a, ok := x.reigns.acked[txn]; ok && !has[txn] && !c.isGivenUp(p, txn, a.epoch) {
 			w.fail(checkServerAck, "in the end %v lacks transaction %d, acknowledged in epoch %d by %v", p.n, txn, a.epoch, a.server.n)
 		}
 	}

@@ -81,7 +81,7 @@ func (c *checks) statusesInTheEnd(n *node) {
 	for _, s := range n.core.MemberStatuses() {
 		id := s.Member.GetRaftId()
 		switch {
-		case s.Match != n.status.Last || !s.Heard || s.SilentMillis > silent:
+		case !c.hasAll(s.Match, n.status.Last) || !s.Heard || s.SilentMillis > silent:
 			c.w.fail(checkStatus, "%v says in the end that node %d has entry %d and was silent for %d ms (heard: %v); the log ends at %d",
 				n, core.NodeID(id), s.Match, s.SilentMillis, s.Heard, n.status.Last)
 		case n.status.Role == core.RoleLeader && id != n.identity.RaftID && !s.Replicating:

@@ -157,7 +157,7 @@ func TestCheckersFireToo(t *testing.T) {
 			w.checks.leaves(f)
 		}},
 		"a recovery that drops entries": {checkRecover, func(w *World, l, f *node) {
-			id, b, err := core.Recover(f.identity, core.Durable{Snapshot: f.disk.dir.snapshot}, [16]byte{7}, f.address, port)
+			id, b, err := core.Recover(f.identity, core.Durable{Snapshot: f.disk.dir.snapshot}, core.NewestVersion, [16]byte{7}, f.address, port)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -33,7 +33,9 @@ type database struct {
 	// Of this life of the process.
 	told       core.Needs
 	toldAny    bool
-	given      bool // its core has taken it
+	given      bool       // its core has taken it
+	taken      core.Needs // the newest that its core has begun to take, once there is one
+	takenAny   bool
 	toldAt     time.Duration
 	open       []uint64 // questions to its core that are not answered
 	asksState  bool     // asked is for a state, since stateAsked
@@ -118,6 +120,7 @@ func (d *database) begin() {
 	n := d.node
 	d.flushed, d.flushAt = d.now, n.w.now+d.flushEvery
 	d.told, d.toldAny, d.given, d.toldAt, d.asked, d.waits, d.part = core.Needs{}, false, false, 0, 0, 0, nil
+	d.taken, d.takenAny = core.Needs{}, false
 	d.open, d.asksState = d.open[:0], false
 	d.states = map[uint64][]byte{}
 	limits := d.limits
@@ -177,14 +180,39 @@ func (d *database) tell() {
 
 // gives notes that the core has been told, by a step that is over.
 func (d *database) gives(in core.Input) {
-	if d == nil || d.given {
+	if d != nil && !d.given {
+		_, d.given = lastNeeds(in)
+	}
+}
+
+// takes notes that the core is about to take in: what it orders from now on, it orders
+// knowing that.
+func (d *database) takes(in core.Input) {
+	if d == nil {
 		return
 	}
+	if need, ok := lastNeeds(in); ok {
+		d.taken, d.takenAny = need, true
+	}
+}
+
+// lastNeeds is the last Needs of an input, which may be a batch.
+func lastNeeds(in core.Input) (last core.Needs, ok bool) {
 	for in := range core.Each(in) {
-		if _, ok := in.(core.Needs); ok {
-			d.given = true
+		if need, is := in.(core.Needs); is {
+			last, ok = need, true
 		}
 	}
+	return last, ok
+}
+
+// known is what the core knows of the need: what is on its way to it binds nobody. Before
+// the first has arrived, nothing leaves the store.
+func (d *database) known() core.Needs {
+	if d.takenAny {
+		return d.taken
+	}
+	return d.told
 }
 
 // work applies what there is to apply.

@@ -84,7 +84,7 @@ func (w *World) recover(n *node, cut int64) (lost int) {
 			w.fail(checkRecover, "%v: %v", n, err)
 			return 0
 		}
-		id, batch, err := core.Recover(d.identity, before, n.uuid(), n.address, port)
+		id, batch, err := core.Recover(d.identity, before, n.knows(), n.uuid(), n.address, port)
 		if err != nil {
 			w.fail(checkRecover, "%v cannot go on alone: %v", n, err)
 			return 0

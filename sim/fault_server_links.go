@@ -25,14 +25,17 @@ var faultWALCut = Kind{
 	end: func(w *World, s *strike) { w.strikeLinks(s, func(l *link) { l.walCut-- }) },
 }
 
-// faultTailAlone: a primary writes what no standby gets, and dies a little later: in Param
-// milliseconds.
+// faultTailAlone: a primary writes what no standby gets, or one alone, and dies a little
+// later: in Param milliseconds. From tailSilent on that one stands still then, so that its
+// report is missing.
 var faultTailAlone = Kind{
-	Name: "tail-alone", Group: "server", most: 4, servers: true,
+	Name: "tail-alone", Group: "server", most: 8, servers: true, patient: true,
 	Doc: "a primary writes WAL that no standby gets, and dies",
 	draw: func(s *Stream, o *Options, d *Decision) {
-		d.Param = int64(s.Int(1, 800))
-		d.For = s.Between(time.Second, 5*time.Second)
+		d.Param = int64(s.Int(1, 800) + tailSilent*s.Below(2))
+		if d.For = s.Between(time.Second, 5*time.Second); d.Param >= tailSilent { // for longer than others wait
+			d.For += s.Between(6*time.Second, 9*time.Second)
+		}
 	},
 	begin: func(w *World, s *strike) string {
 		v := s.node.withServer()
@@ -40,7 +43,7 @@ var faultTailAlone = Kind{
 			return ""
 		}
 		s.staged = &staged{draws: For(w.o.Seed, s.Kind, uint64(s.At))}
-		if s.draws.Below(2) == 0 {
+		if s.draws.Below(2) == 0 || s.Param >= tailSilent {
 			s.third = w.oneStreams(s)
 		}
 		if s.third != nil {
@@ -55,11 +58,18 @@ var faultTailAlone = Kind{
 		v.pg.Internal(postgres.Logical, 1+v.draws.Below(3*postgres.SegmentBytes))
 		v.pg.Flush()
 		life := v.n.life
-		v.later(time.Duration(s.Param)*time.Millisecond, func() {
-			if v.n.life == life && v.n.state != down {
-				w.say(v.n, "dies with its tail")
-				v.dies(false, v.draws.Between(10*time.Millisecond, 3*time.Second))
+		v.later(time.Duration(s.Param%tailSilent)*time.Millisecond, func() {
+			if v.n.life != life || v.n.state == down {
+				return
 			}
+			w.say(v.n, "dies with its tail")
+			away := v.draws.Between(10*time.Millisecond, 3*time.Second)
+			if x := s.third; s.Param >= tailSilent && !s.over && x.withServer() != nil && x.state == running {
+				w.say(x, "its server stands still, with that")
+				x.server.stands()
+				away = max(away, s.At+s.For-w.now)
+			}
+			v.dies(false, away)
 		})
 		if s.third != nil {
 			return fmt.Sprintf("only %v gets it, for %v", s.third, s.For)
@@ -69,6 +79,9 @@ var faultTailAlone = Kind{
 	end: func(w *World, s *strike) {
 		if s.third != nil {
 			w.tailTo(s, s.third, -1)
+			if s.Param >= tailSilent && s.third.paused == 0 {
+				s.third.server.thaws()
+			}
 			return
 		}
 		w.strikeLinks(s, func(l *link) {
@@ -77,6 +90,8 @@ var faultTailAlone = Kind{
 		})
 	},
 }
+
+const tailSilent = 1000
 
 // oneStreams is one of the standbys that stream from a node's server; nil: none does.
 func (w *World) oneStreams(s *strike) *node {

@@ -81,15 +81,20 @@ func (w *World) holdWAL(n *node, sends bool, by int) {
 		if !sends {
 			from, to = x, n
 		}
-		l := w.link(from, to)
-		if l.walHold += by; l.walHold > 0 {
-			continue
-		}
-		held := l.walWaits
-		l.walWaits = nil
-		for _, m := range held {
-			serverEnv{from.server}.brings(l, to, m)
-		}
+		w.holdLink(from, to, by)
+	}
+}
+
+// holdLink has what one server sends to another wait, or lets it go on.
+func (w *World) holdLink(from, to *node, by int) {
+	l := w.link(from, to)
+	if l.walHold += by; l.walHold > 0 {
+		return
+	}
+	held := l.walWaits
+	l.walWaits = nil
+	for _, m := range held {
+		serverEnv{from.server}.brings(l, to, m)
 	}
 }
 
@@ -175,7 +180,7 @@ func diesInFailover(w *World, s *strike) {
 		w.next(s, 2, 0, 0)
 		v := s.third.server
 		switch {
-		case s.way() == inFailoverByHand && v.pg.InRecovery() && v.pg.Reads() && !v.rejoining:
+		case s.way() == inFailoverByHand && v.pg.InRecovery() && v.pg.Reads() && !v.rejoining && !v.out:
 			w.say(s.third, "is promoted by hand in the failover")
 			v.byHand = true
 			v.pg.Promote()

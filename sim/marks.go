@@ -154,6 +154,25 @@ const (
 	markServerUnknown
 	markEpochBegun
 	markFailedOver
+	markSetChanged
+	markGivenUp
+	markDoubted
+	markTrusted
+	markMarkerFound
+	markBootRefused
+	markDataBack
+	markReleased
+	markOverridden
+	markWordGivenUp
+	markSwitchover
+	markSwitchedOver
+	markSwitchoverEnded
+	markReleaseCut
+	markMemberCloned
+	markDataTaken
+	markMachineLost
+	markMemberServes
+	markAloneServes
 	markCount
 )
 
@@ -182,7 +201,12 @@ var markNames = [markCount]string{
 	"database put back to an older copy", "what a member needs lost or late", "exported state cut on its way", "exported state begun anew", "member removed that others kept the log for",
 	"commit waits at its begin", "commit refused at its begin", "early end of a wait held", "acknowledgement held", "commit whose epoch is over",
 	"server demoted", "server promoted", "server follows", "server sealed", "half a record cut off", "WAL gone that a server needs", "server rewound", "server cloned", "rejoin cut short", "server made anew by the operator",
-	"commit on a server", "commit on a server refused", "commit on a server of unknown outcome", "epoch begun after an open one", "epoch opened after another",
+	"commit on a server", "commit on a server refused", "commit on a server of unknown outcome", "epoch begun after an open one", "epoch opened after another", "sync set changed", "commit given up",
+	"server boots with doubt", "data trusted again, as it has streamed enough", "marker of a rejoin found at a boot", "boot refused for a setting", "copy of a data directory put back",
+	"server told that failover is off", "epoch granted by an override", "acknowledged commit given up by an override",
+	"switchover asked for", "server stopped by a switchover", "switchover without a disturbance",
+	"server that died as it was told that failover is off",
+	"server of a new member cloned", "data taken along to another Raft id", "machine of a server lost for good", "server of a later member serves", "server serves that went on alone",
 }
 
 func (m *Marks) add(k mark) { m.plain[k]++ }
@@ -269,8 +293,8 @@ func (m *Marks) List() []Mark {
 }
 
 // rareMarks are bounds that a standard run need not meet, and what a database does
-// without as little as it can.
-var rareMarks = []mark{markPeerQueueFull, markInboxFull, markDatabaseGivenUp}
+// without as little as it can; a switchover is rarely left alone.
+var rareMarks = []mark{markPeerQueueFull, markInboxFull, markDatabaseGivenUp, markSwitchoverEnded}
 
 var mustRefuse = []corepb.Refusal{corepb.Refusal_OTHER_PROTOCOL, corepb.Refusal_OTHER_REPLICA, corepb.Refusal_REMOVED}
 

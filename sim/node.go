@@ -118,6 +118,7 @@ func (n *node) step(in core.Input) {
 	n.w.stepping = n
 	n.w.hashInput(n, in)
 	n.isTold(in)
+	n.database.takes(in)
 	n.w.checks.before(n)
 	core.Perform(n.core, in, n)
 	if n.dying {
@@ -151,6 +152,7 @@ func (n *node) leave() {
 	n.disk.crash(surviveAll)
 	n.halt()
 	n.state, n.lease = removed, lease{}
+	n.server.isRemoved()
 }
 
 // crash ends the process at once. What its disk keeps is for s to say.

@@ -98,7 +98,7 @@ func (w *World) reconcile(leader, n *node) {
 	switch {
 	case n.paused > 0 || w.busyWith(n):
 	case m != nil && (!want || w.ruined(n, m)):
-		if w.soundWithout(n) {
+		if w.soundWithout(n) && w.servers.frees(leader, n) {
 			w.change(leader, n, adminRemove)
 		}
 	case m == nil && want && n.state == waiting:
@@ -150,6 +150,7 @@ func (w *World) wipe(n *node) {
 	n.crash(surviveAll)
 	w.checks.lost(n)
 	n.disk.dir, n.marker = &directory{}, nil
+	n.server.wiped()
 	n.start()
 }
 

@@ -323,6 +323,9 @@ func (n *node) greet(hello *corepb.Hello) *corepb.Welcome {
 	default:
 		return nil
 	}
+	if v.Removed && n.state == running {
+		n.report(core.RemovedByPeer{})
+	}
 	if v.Join != nil {
 		n.w.say(n, "joins, invited by node %d", hello.GetFromNode())
 		n.disk.dir.identity = *v.Join

@@ -2,29 +2,35 @@ package sim
 
 import (
 	"reflect"
-	"slices"
 	"time"
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/failover"
+	"github.com/pgraft/pgraft/core/failover/host"
 	"github.com/pgraft/pgraft/sim/postgres"
 )
 
 // server is a node's PostgreSQL server, and what of pgraft runs in it beside the engine:
-// the fence in each commit (server_fence.go), and what carries orders out
-// (server_orders.go). The node is its engine: that may end and begin while the server
+// the fence in each commit (server_fence.go), and its host, which carries orders out
+// (server_orders.go, server_host.go). The node is its engine: that may end and begin while the server
 // runs, and ends with it.
 type server struct {
-	n     *node
-	in    *servers
-	draws Stream
-	pg    *postgres.Server // nil: a witness
-	data  dataNotes
-	store storeNotes
+	n       *node
+	in      *servers
+	draws   Stream
+	backend Stream           // when a backend stands still
+	lots    Stream           // of what tells its data from a copy
+	moves   Stream           // how it becomes a new member's
+	pg      *postgres.Server // nil: a witness
+	data    host.Data
+	store   host.Store
+	mem     host.Memory
 
 	// Shared memory; what the engine before left of it counts no more.
-	shared failover.Shared
-	begun  map[*postgres.Session]uint64 // the epoch in which a commit passed F1
+	shared  failover.Shared
+	version uint64                       // of it: raised with each change
+	begun   map[*postgres.Session]uint64 // the epoch in which a commit passed F1
+	looks   map[*postgres.Session]look   // what F3 has read for a commit so far
 
 	// Of this life of the engine.
 	boot    uint64
@@ -36,67 +42,46 @@ type server struct {
 	why     failover.Why
 	nobody  failover.Why
 	late    int // faults in force that make it obey late
+	rarely  int // and that make its host look at it rarely
 
 	// Of this start of the server.
-	names     failover.Names // that were ordered last
-	namesSet  postgres.Names // as PostgreSQL has them
-	follows   failover.Token // that primary_conninfo stands for
-	lacks     bool           // whom it follows has no more of the WAL that it needs
-	fork      uint64         // the end of the record that began its timeline
-	promoting uint64         // the epoch that it is being promoted in; 0: none
+	namesSet postgres.Names // the names of mem, as PostgreSQL has them
+	reigns   uint64         // the epoch that it is the primary of, also while no engine says so
 
-	booted    bool // the library has been loaded
-	remade    bool // the operator has made its data anew, as it is quarantined
-	byHand    bool // somebody promotes it by hand, and writes
-	edited    bool // a note that it takes part was lost, and is not restored yet
-	off       bool // the machine has no power
-	rejoining bool // no server, and no engine, until its data is made anew
-	helping   bool // the engine runs meanwhile
-	clones    bool // its data is not to be rewound
-	rewound   bool // and it has not been consistent since
-	cutShort  bool // the marker of a rejoin that was
-	fatals    int  // starts in a row that came to nothing
-	frozen    bool
+	priority     uint32
+	booted       bool          // the library has been loaded
+	remade       bool          // the operator has made its data anew, as it is quarantined
+	byHand       bool          // somebody promotes it by hand, and writes
+	out          bool          // its settings say that it takes no part
+	edited       bool          // a note that it takes part was lost, and is not restored yet
+	diesReleased bool          // it will die as it is told that failover is off
+	halfTold     bool          // it did, and has not been told again
+	notedSince   time.Duration // failover is off, one of its notes is left, and nothing is said of that
+	off          bool          // the machine has no power
+	rejoining    bool          // no server, and no engine, until its data is made anew
+	helping      bool          // the engine runs meanwhile
+	clones       bool          // its data is not to be rewound
+	rewound      bool          // and it has not been consistent since
+	cutShort     bool          // a rejoin was: its data is to be cloned
+	marker       bool          // of a rejoin that has not ended, outside the data directory
+	aside        *host.Data    // and the server's own files beside it
+	lowered      bool          // a setting that a standby needs
+	renewed      bool          // of this life: the nonce is alone in the Raft store, or stays
+	fatals       int           // starts in a row that came to nothing
+	frozen       bool
 	// For the checkers: until when it had the lease; that others took it for dead, as a
 	// firewall rejected them.
 	leasedUntil time.Duration
 	refused     bool
-}
-
-// dataNotes are pgraft's own files in the data directory.
-type dataNotes struct {
-	joined   bool
-	joinedOn uint32
-	sealed   uint64
-	notes    []failover.Note
-	cut      postgres.LSN // what is past this is nothing: to be cut off at the next boot
-	rejoined uint64       // the epoch in which the data was made anew last
-}
-
-// storeNotes are in the Raft store, durable before anything goes by them.
-type storeNotes struct {
-	joined bool
-	boot   uint64
-}
-
-func (d *dataNotes) note(l []failover.Note) {
-	for _, n := range l {
-		i := slices.IndexFunc(d.notes, func(o failover.Note) bool { return o.Timeline == n.Timeline })
-		if i < 0 {
-			d.notes = append(d.notes, n)
-		} else {
-			d.notes[i] = n
-		}
-	}
-}
-
-func (d *dataNotes) epochOf(t postgres.TLI) uint64 {
-	for _, n := range d.notes {
-		if n.Timeline == uint32(t) {
-			return n.Epoch
-		}
-	}
-	return 0
+	had         failover.Position // its WAL was on its disk up to here when a commit was acknowledged by it
+	tookWrites  time.Duration     // when it was promoted last
+	wentBack    bool              // its data is not what it was
+	otherStore  bool              // its Raft store is new, and its data is not
+	blank       bool              // it has no data yet
+	moved       int               // how often its node has become another member
+	taken       bool              // it has the data of a member that was, and does not take part yet
+	anewOf      uint64            // the epoch whose primary it may be made anew from
+	timesAnew   int               // how often it was
 }
 
 // install sets the server up: a copy of the first one's database, and its standby.
@@ -104,7 +89,7 @@ func (v *server) install() {
 	v.pg = postgres.New(int(v.n.id), serverEnv{v}, v.in.config)
 	v.hooks()
 	v.shared.Reads = true
-	v.begun = map[*postgres.Session]uint64{}
+	v.begun, v.looks = map[*postgres.Session]uint64{}, map[*postgres.Session]look{}
 	v.makeSlots()
 	if v.n.id != 1 {
 		v.pg.CreateStandbySignal()
@@ -112,16 +97,10 @@ func (v *server) install() {
 	}
 }
 
-// makeSlots makes a slot for each other member.
-func (v *server) makeSlots() {
-	for _, n := range v.n.w.nodes[:v.n.w.o.Nodes] {
-		v.pg.MakeSlot(slotName(n.id))
-	}
-}
-
 // streamsPlainly has the server stream as standbys do without failover.
 func (v *server) streamsPlainly(primary uint32) {
 	name := slotName(v.n.id)
+	v.mem.Lacks = false
 	v.pg.SetConninfo(postgres.Conninfo{Primary: int(primary), Name: name, Slot: name})
 }
 
@@ -174,15 +153,15 @@ func (v *server) engineStarts() {
 	if v == nil {
 		return
 	}
-	v.store.boot++
-	v.boot = v.store.boot
+	v.does(v.store.Begins())
+	v.boot = v.store.Boot
 	v.hasSaid, v.doing, v.watches, v.port = false, nil, failover.Watch{}, failover.Port{}
 	v.why, v.nobody = failover.Why{}, failover.Why{}
-	if v.pg != nil && !v.data.joined && !v.edited { // as its settings say
-		v.data.joined, v.data.joinedOn = true, uint32(v.pg.LastTimeline())
-		v.store.joined = true
+	if v.pg != nil && !v.data.Joined && !v.edited && !v.out && !v.blank { // as its settings say
+		v.takesPart()
 	}
-	v.shared = v.unknown()
+	v.publish(v.unknown())
+	v.renews()
 }
 
 // begins is the first turn of an engine's host.
@@ -191,18 +170,19 @@ func (v *server) begins() {
 		return
 	}
 	v.living(0, v.turn)
+	v.living(v.lots.Between(0, floorEvery), v.keepsFloor)
 	v.living(v.draws.Between(0, portPeriod), v.lookAtPort)
 }
 
 // unknown is what shared memory says while no engine has decided.
 func (v *server) unknown() failover.Shared {
-	on := v.data.joined || v.store.joined
-	return failover.Shared{Failover: on, Joined: on, Reads: !on || v.shared.Reads && v.pg != nil && v.pg.InRecovery()}
+	n := v.notes()
+	return host.Unknown(&n, v.shared.Reads, v.pg != nil && v.pg.InRecovery())
 }
 
 func (v *server) engineEnds() {
 	if v != nil {
-		v.shared = v.unknown()
+		v.publish(v.unknown())
 	}
 }
 
@@ -221,16 +201,20 @@ func (v *server) crashes(s survival) {
 
 // ended is the server's processes having ended: the engine is one of them.
 func (v *server) ended() {
-	v.begun = map[*postgres.Session]uint64{}
-	v.shared, v.frozen, v.booted = v.unknown(), false, false
+	v.begun, v.looks = map[*postgres.Session]uint64{}, map[*postgres.Session]look{}
+	v.publish(v.unknown())
+	v.frozen, v.booted = false, false
 	n, life := v.n, v.n.life
 	n.w.soon(func() {
 		alone := v.pg.Phase() == postgres.Down && v.pg.Fatal() != ""
 		if alone {
-			v.fatals++
 			n.w.say(n, "its server ends: %s", v.pg.Fatal())
 		}
-		if alone && v.rewound && !v.rejoining { // the source lacked WAL that it needs
+		if alone && !v.lowered && !v.marker {
+			v.fatals++
+		}
+		// The source lacked WAL that it needs, or its helper was killed.
+		if alone && !v.rejoining && (v.rewound && !v.lowered || v.marker) {
 			v.cutShort = true
 			v.leaves(nil, v.anySource)
 			return
@@ -240,7 +224,11 @@ func (v *server) ended() {
 		}
 		n.dies(surviveAll)
 		if v.pg.Phase() == postgres.Down {
-			n.w.restartLater(n, v.draws.Between(100*time.Millisecond, time.Second))
+			least := 100 * time.Millisecond
+			if v.lowered {
+				least = time.Second
+			}
+			n.w.restartLater(n, v.draws.Between(least, time.Second))
 		}
 	})
 }
@@ -276,12 +264,16 @@ func (v *server) thaws() {
 
 // turn has the core hear of the server whenever something of it has changed.
 func (v *server) turn() {
-	v.living(v.draws.Between(10*time.Millisecond, 40*time.Millisecond), v.turn)
+	within := 40 * time.Millisecond
+	if v.rarely > 0 {
+		within = time.Second
+	}
+	v.living(v.draws.Between(10*time.Millisecond, within), v.turn)
 	v.report()
 }
 
 func (v *server) report() {
-	if v.pg == nil || v.pg.Phase() == postgres.Down || v.n.state != running || v.n.paused > 0 {
+	if v.pg == nil || !v.renewed || v.pg.Phase() == postgres.Down || v.n.state != running || v.n.paused > 0 {
 		return
 	}
 	s := v.says()
@@ -297,35 +289,11 @@ func (v *server) report() {
 
 // says is what the host reports.
 func (v *server) says() failover.Server {
-	p := v.pg
-	s := failover.Server{Recovery: p.InRecovery(), Stopping: p.IsStopping(), Joined: v.data.joined && v.store.joined,
-		Address: v.n.address, Priority: 100, Sealed: v.data.sealed, JoinedOn: v.data.joinedOn}
-	t := p.Timeline()
-	if s.Recovery {
-		at := p.ValidEnd(postgres.ByHistory)
-		t = at.TLI
-		s.End, s.Replayed = uint64(at.End), uint64(p.Replayed())
-		s.ReplayDone = p.Replayed() >= at.End
-		// WAL that its data pages need is to come from whom it was made anew, and from
-		// nobody once that one's epoch is over.
-		s.Untrusted = p.Control().MinRecovery > at.End && v.data.rejoined < v.shared.Epoch
-		if at.Last.Kind != 0 {
-			s.Record = failover.Record{LSN: uint64(at.Last.End()), CRC: at.Last.CRC()}
-		}
-	} else {
-		s.Flushed, s.Fork, s.ReplayDone = uint64(p.Flushed()), v.fork, true
-		s.End, s.Replayed = s.Flushed, s.Flushed
+	s, n := v.sees(), v.notes()
+	if v.mem.Founds(&s) {
+		v.pg.Flush()
 	}
-	s.History, s.Noted = v.history(t), v.data.epochOf(t)
-	s.Streaming = p.Receives() || p.Conninfo() != postgres.Conninfo{}
-	if s.Streaming {
-		s.Follows, s.Lacks = v.follows, v.lacks
-	}
-	if v.names.Epoch > 0 && p.NamesInForce(v.namesSet) {
-		s.Names = v.names
-	}
-	s.Senders = v.senders()
-	return s
+	return host.Report(&n, &v.mem, &s)
 }
 
 // history is a timeline's, as its file says.

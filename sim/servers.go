@@ -6,6 +6,7 @@ import (
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/failover"
+	"github.com/pgraft/pgraft/core/failover/host"
 	"github.com/pgraft/pgraft/sim/postgres"
 )
 
@@ -13,9 +14,11 @@ import (
 // common. The first node's is the primary at first, the others stream from it.
 type servers struct {
 	w         *World
-	all       []*server // of the nodes that form the cluster, by node id - 1
-	settings  failover.Settings
-	seal      time.Duration // seal_timeout
+	all       []*server         // of the nodes that form the cluster, by node id - 1, then of those that came later
+	withData  []*server         // of these, who are no witnesses
+	settings  failover.Settings // at first, and in the end
+	wanted    failover.Settings // by the operator
+	seal      time.Duration     // seal_timeout
 	fenceWait time.Duration
 	config    postgres.Config
 	witness   int // so many of the last nodes have no server
@@ -24,9 +27,16 @@ type servers struct {
 	arrival   map[flow]time.Duration    // of a connection's last message
 	sessions  []*session
 	txns      uint64
-	enabled   bool // failover was on once
-	impatient int  // faults in force
-	asks      bool // the operator waits for an answer
+	enabled   bool          // failover was on once
+	founding  time.Duration // since when failover is being enabled
+	keepsOff  int           // faults in force that have it disabled
+	manual    int           // and that have the mode be manual
+	impatient int           // faults in force
+	asks      bool          // the operator waits for an answer
+	moves     Stream        // of the operator who changes the members
+	leaving   []leaving     // by node id - 1
+	word      time.Duration // when the operator gave a word for it last
+	alone     *server       // it went on alone from a lost quorum, and nobody serves since
 	reigns    reigns
 }
 
@@ -58,7 +68,8 @@ func drawServers(o Options) *servers {
 	}
 	s := For(o.Seed, "servers shape")
 	x := &servers{tokens: map[string]failover.Token{}, arrival: map[flow]time.Duration{},
-		reigns: reigns{acked: map[uint64]acked{}, seen: map[uint64]uint64{}, timelines: map[postgres.TLI]*server{}}}
+		reigns: reigns{acked: map[uint64]acked{}, seen: map[uint64]uint64{}, given: map[uint64]uint64{}, named: map[uint64]failover.Loss{}, words: map[uint64]uint64{}, heard: map[slotKey]heardAtBegin{}, lost: map[uint64]bool{}, timelines: map[postgres.TLI]*server{},
+			inForce: inForce{wish: map[uint64]time.Duration{}, told: map[uint64]postgres.Record{}, commits: map[uint64]postgres.Record{}}}}
 	x.settings = failover.Settings{SyncCount: 1, Durability: Pick(&s, failover.Required, failover.Preferred),
 		DelayMillis: Pick(&s, uint64(1000), 2000, 2000), SyncTimeoutMillis: Pick(&s, uint64(500), 2000)}
 	if o.Nodes > 2 && s.Below(3) == 0 {
@@ -70,6 +81,12 @@ func drawServers(o Options) *servers {
 	case s.Below(8) == 0:
 		x.settings.SyncCount = 0
 	}
+	lossy := For(o.Seed, "async")
+	x.settings.MaximumLag = Pick(&lossy, uint64(4*postgres.PageBytes), postgres.SegmentBytes, 16*postgres.SegmentBytes)
+	if lossy.Below(6) == 0 {
+		x.settings.Durability = failover.Async
+	}
+	x.wanted = x.settings
 	x.seal = Pick(&s, 500*time.Millisecond, 2*time.Second, 5*time.Second)
 	x.fenceWait = Pick(&s, 200*time.Millisecond, 5*time.Second)
 	x.config = postgres.Config{
@@ -95,11 +112,13 @@ func (w *World) newServers() {
 		return
 	}
 	x.w = w
+	x.moves, x.leaving = For(w.o.Seed, "members"), make([]leaving, len(w.nodes))
 	for _, n := range w.nodes[:w.o.Nodes] {
 		n.version = core.FailoverVersion
-		v := &server{n: n, draws: For(w.o.Seed, "server", uint64(n.id)), in: x}
+		v := x.newServer(n)
 		if int(n.id) <= w.o.Nodes-x.witness {
 			v.install()
+			x.withData = append(x.withData, v)
 		}
 		n.server = v
 		x.all = append(x.all, v)
@@ -110,18 +129,22 @@ func (w *World) newServers() {
 	x.newSessions()
 }
 
-// data are the servers that there are.
-func (x *servers) data() []*server { return x.all[:len(x.all)-x.witness] }
+// data are the servers that there are, of members that were, too.
+func (x *servers) data() []*server { return x.withData }
 
-// of is the server of a member, nil if it has none.
+// of is the server of a member, nil if it has none, or has become another member's.
 func (x *servers) of(member uint64) *server {
-	return x.w.byID(core.NodeID(member)).withServer()
+	n := x.w.byID(core.NodeID(member))
+	if n == nil || !n.is(member) {
+		return nil
+	}
+	return n.withServer()
 }
 
 // serving is the server that is open in the newest epoch that any is; nil if none is.
 func (x *servers) serving() (p *server) {
 	for _, v := range x.data() {
-		if v.serves() && (p == nil || v.shared.Epoch > p.shared.Epoch) {
+		if v.serves() && !v.n.foreign() && (p == nil || v.shared.Epoch > p.shared.Epoch) {
 			p = v
 		}
 	}
@@ -130,10 +153,13 @@ func (x *servers) serving() (p *server) {
 
 // tokenName is what a follower calls itself, and what the names of its primary hold.
 func (x *servers) tokenName(t failover.Token) string {
-	name := fmt.Sprintf("pgraft-%d-%d-%d-%d", t.Epoch, t.Boot, core.NodeID(t.Member), t.Follow)
+	name := host.TokenName(t)
 	x.tokens[name] = t
 	return name
 }
+
+// priority is what failover_priority is, if nobody has set it.
+const priority = 100
 
 // slotName is the slot of a node's server on every other one, and what its walreceiver
 // calls itself before failover is on.

@@ -25,7 +25,7 @@ var breaksOfServers = map[string]func(t *testing.T, w *World, l, f *node){
 	checkServerAck: func(t *testing.T, w *World, l, f *node) {
 		f.server.shared.Epoch = 2
 		w.servers.txns++
-		w.servers.reigns.acked[w.servers.txns] = acked{1, l.server}
+		w.servers.reigns.acked[w.servers.txns] = acked{epoch: 1, server: l.server}
 		w.checks.opened(f.server)
 	},
 	checkServerOne: func(t *testing.T, w *World, l, f *node) {
@@ -50,6 +50,15 @@ var breaksOfServers = map[string]func(t *testing.T, w *World, l, f *node){
 		w.checks.forks(l.server, postgres.Event{TLI: 2})
 		w.checks.forks(f.server, postgres.Event{TLI: 2})
 	},
+	checkServerWord: func(t *testing.T, w *World, l, f *node) {
+		f.server.shared.Epoch = 2
+		w.servers.txns++
+		w.servers.reigns.acked[w.servers.txns] = acked{epoch: 1, server: l.server}
+		w.checks.forks(f.server, postgres.Event{TLI: 9})
+	},
+	checkServerSwitch: func(t *testing.T, w *World, l, f *node) {
+		w.checks.switches(l.server)
+	},
 	checkServerNeedless: func(t *testing.T, w *World, l, f *node) { w.checks.begun(l, 2) },
 	checkServerLive: func(t *testing.T, w *World, l, f *node) {
 		f.server.pg.EndReceiver()
@@ -61,6 +70,50 @@ var breaksOfServers = map[string]func(t *testing.T, w *World, l, f *node){
 		}
 		w.servers.reigns.idleSince = w.now - reasonless - 1
 		w.checks.knowsWhy()
+	},
+	checkServerSet: func(t *testing.T, w *World, l, f *node) {
+		x := &w.servers.reigns.inForce
+		for txn := range x.commits {
+			w.checks.countsFor(txn, x.commits[txn])
+		}
+		if len(x.commits) == 0 || w.failure != nil {
+			t.Fatalf("%d commits, %v", len(x.commits), w.failure)
+		}
+		x.epoch.Set = failover.Set{W: 1, Members: []uint64{f.identity.RaftID}}
+		nowhere := postgres.Record{Kind: postgres.Commit, Start: l.server.pg.Inserted(), Len: 48}
+		if w.checks.asRequired(l.server, 0, nowhere); w.failure == nil {
+			t.Errorf("on nobody, with %+v", l.core.FailoverState().Settings)
+		}
+		w.failure = nil
+		w.checks.tells(l.server, 0, nowhere)
+	},
+	checkServerBack: func(t *testing.T, w *World, l, f *node) {
+		has := f.server.had
+		if w.checks.reported(2, []failover.Reported{{Member: f.identity.RaftID, Position: has}}); has.LSN == 0 || w.failure != nil {
+			t.Fatalf("%+v, %v", has, w.failure)
+		}
+		w.checks.reported(2, []failover.Reported{{Member: f.identity.RaftID, Position: failover.Position{Epoch: has.Epoch, LSN: has.LSN - 1}}})
+	},
+	checkServerAnew: func(t *testing.T, w *World, l, f *node) {
+		w.checks.mayBeAnew(f.server, l.server)
+		if w.checks.anew(f.server, l.server); w.failure != nil {
+			t.Fatal(w.failure)
+		}
+		l.server.shared.Epoch++
+		if w.checks.anew(f.server, l.server); w.failure == nil {
+			t.Error("its source knows of a newer epoch")
+		}
+		w.failure = nil
+		l.server.reigns++
+		w.checks.anew(f.server, l.server)
+	},
+	checkServerMember: func(t *testing.T, w *World, l, f *node) {
+		s := l.core.FailoverState()
+		if w.checks.namesMembers(l, &s); w.failure != nil {
+			t.Fatal(w.failure)
+		}
+		f.server.blank = true
+		w.checks.namesMembers(l, &s)
 	},
 	checkServer: func(t *testing.T, w *World, l, f *node) {
 		p := f.server.pg
@@ -80,6 +133,12 @@ var breaksOfServers = map[string]func(t *testing.T, w *World, l, f *node){
 		p.Start()
 		w.until(w.now + time.Second)
 	},
+}
+
+// grantedTo is a state in which a node has got epoch 2 after one of another member's.
+func grantedTo(n *node, mode failover.Mode, lost failover.Loss) *failover.State {
+	e := failover.Epoch{Number: 2, Stage: failover.StageGranted, Primary: n.identity.RaftID, From: failover.Position{Epoch: 1}}
+	return &failover.State{Mode: mode, Epoch: e, Last: failover.Reign{Number: 1, Primary: 7}, Past: []failover.Past{{Epoch: 2, Granted: 1, Loss: lost}}}
 }
 
 // What a checker of servers looks at in other ways.
@@ -104,6 +163,69 @@ func TestCheckersOfServersToo(t *testing.T) {
 			f.server.shared, f.lease = l.server.shared, l.lease
 			f.lease.until = f.clock.at(w.now) + time.Second
 			w.checks.acks(l.server, postgres.Event{Txn: w.servers.txns + 1})
+		}},
+		"two write as failover is off": {checkServerOne, func(w *World, l, f *node) {
+			l.server.shared = failover.Shared{}
+			w.checks.acksPlainly(f.server, postgres.Event{Txn: w.servers.txns + 1})
+		}},
+		"one writes as failover is off, and another serves": {checkServerOne, func(w *World, l, f *node) {
+			w.checks.acksPlainly(f.server, postgres.Event{Txn: w.servers.txns + 1})
+		}},
+		"one with a note left that is not told that failover is off": {checkServerWhy, func(w *World, l, f *node) {
+			v := f.server
+			v.data.Joined, v.doing, v.notedSince = false, nil, w.now-reasonless-1
+			w.checks.isTold(v, true)
+		}},
+		"a stop while a commit is under way": {checkServerSwitch, func(w *World, l, f *node) {
+			s := l.server.pg.Connect()
+			s.Write(1<<40, 10)
+			s.Commit(nil)
+			l.lease.until = 0
+			w.checks.switches(l.server)
+		}},
+		"a switchover that comes to nothing": {checkServerSwitch, func(w *World, l, f *node) {
+			w.checks.switchedOver(w.checks.switchesOver(l.server, f.server))
+		}},
+		"a switchover after which the server of before has new data": {checkServerSwitch, func(w *World, l, f *node) {
+			u := w.checks.switchesOver(l.server, f.server)
+			u.from, u.to, u.epoch, u.remade = f.server, l.server, 0, 9
+			w.checks.switchedOver(u)
+		}},
+		"a switchover that does not end": {checkServerSwitch, func(w *World, l, f *node) {
+			w.servers.propose(l, failover.Request{Epoch: 1, Target: f.identity.RaftID, Way: failover.WaySwitchover, Millis: 3_600_000})
+			l.server.pg.HoldCheckpointer(true)
+			w.until(w.now + 500*time.Millisecond)
+			w.checks.serversInTheEnd()
+		}},
+		"a switchover that goes on and on": {checkServerSwitch, func(w *World, l, f *node) {
+			l.server.pg.HoldCheckpointer(true)
+			w.servers.propose(l, failover.Request{Epoch: 1, Target: f.identity.RaftID, Way: failover.WaySwitchover, Millis: 3_600_000})
+			w.until(w.now + 300*time.Millisecond)
+			w.checks.endsInTime()
+			w.servers.reigns.askedAt = w.now - 5*time.Hour
+			w.checks.endsInTime()
+		}},
+		"acknowledged by a member that was": {checkServerMember, func(w *World, l, f *node) {
+			l.identity.RaftID++
+			w.checks.acks(l.server, postgres.Event{Txn: w.servers.txns + 1})
+		}},
+		"a report of another Raft id": {checkServerMember, func(w *World, l, f *node) {
+			s := l.core.FailoverState()
+			s.Reports = []failover.Reported{{Member: f.identity.RaftID + 1<<32}}
+			w.checks.namesMembers(l, &s)
+		}},
+		"given up, and nobody has named that": {checkServerWord, func(w *World, l, f *node) {
+			w.checks.hasTheWord(f.server, grantedTo(f, failover.ModeOn, failover.Loss{Missing: []uint64{7}}))
+		}},
+		"given up further than somebody has named": {checkServerWord, func(w *World, l, f *node) {
+			at := failover.Reported{Member: 7, Position: failover.Position{Epoch: 1, LSN: 9}}
+			less := at
+			less.Position.LSN--
+			w.servers.reigns.named[2] = failover.Loss{Greater: []failover.Reported{less}}
+			w.checks.hasTheWord(f.server, grantedTo(f, failover.ModeOn, failover.Loss{Greater: []failover.Reported{at}}))
+		}},
+		"promoted in manual without a word": {checkServerWord, func(w *World, l, f *node) {
+			w.checks.hasTheWord(f.server, grantedTo(f, failover.ModeManual, failover.Loss{}))
 		}},
 		"a transaction twice": {checkServerAck, func(w *World, l, f *node) {
 			s := l.server.pg.Connect()
@@ -195,7 +317,7 @@ func TestFailover(t *testing.T) {
 		marks.Merge(&r.Marks)
 	}
 	for _, k := range []mark{markFenceWaits, markEarlyEndHeld, markAckHeld, markAckOver, markServerDemoted, markServerPromoted, markServerFollows, markSealed,
-		markServerRewound, markServerCloned, markServerCommits, markServerUnknown, markEpochBegun, markFailedOver} {
+		markServerRewound, markServerCloned, markServerCommits, markServerUnknown, markEpochBegun, markFailedOver, markSetChanged} {
 		if marks.plain[k] == 0 {
 			t.Errorf("40 seeds never reached: %s", markNames[k])
 		}

@@ -176,7 +176,7 @@ func (c *session) reads() {
 func (v *server) works() {
 	w := v.n.w
 	w.arrange(event{at: w.now + v.draws.Between(200*time.Millisecond, 4*time.Second), kind: evCall, ref: v.works})
-	if v.pg.Phase() == postgres.Down || v.frozen {
+	if v.pg.Phase() == postgres.Down || v.frozen || w.now > w.o.Duration-time.Second { // or the log has an entry more for it, with async
 		return
 	}
 	switch v.draws.Below(6) {

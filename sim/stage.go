@@ -31,6 +31,13 @@ type staged struct {
 	leader *node         // whom it is about
 	deaf   *node         // hears nobody
 	third  *node         // a member that is kept apart for a while
+	slow   *node         // a standby whose WAL is on its way for long
+	slowed bool
+	turns  time.Duration // when that ends, or begins
+	unruly bool          // a host that carries orders out late
+	// switchover: what is watched, and that the target gets no WAL.
+	watched *undisturbed
+	lagging bool
 	// rejected are those between whom and leader a firewall rejects.
 	rejected []*node
 	kept     []packet

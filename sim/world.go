@@ -20,6 +20,7 @@ type World struct {
 	nodes    []*node // by node id - 1
 	links    []*link // by from, to
 	strikes  []*strike
+	struck   int       // how many faults have struck
 	watching []*strike // those whose Kind.watch waits for something
 	keeping  []*strike // those of several stages; see stage.go
 	settled  bool      // the faults are over

@@ -2508,8 +2508,11 @@ type HistoryRequest struct {
 	After uint64                 `protobuf:"varint,1,opt,name=after,proto3" json:"after,omitempty"`
 	// The entries are asked for as the log store holds them, up to and with last. A
 	// member that does not know these fields answers as if they were absent.
-	Stored        bool   `protobuf:"varint,10,opt,name=stored,proto3" json:"stored,omitempty"`
-	Last          uint64 `protobuf:"varint,11,opt,name=last,proto3" json:"last,omitempty"`
+	Stored bool   `protobuf:"varint,10,opt,name=stored,proto3" json:"stored,omitempty"`
+	Last   uint64 `protobuf:"varint,11,opt,name=last,proto3" json:"last,omitempty"`
+	// question is another one for each question of each life of its sender, and not 0. The
+	// answer repeats it: one that comes late, or twice, answers no other question.
+	Question      uint64 `protobuf:"fixed64,12,opt,name=question,proto3" json:"question,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2565,6 +2568,13 @@ func (x *HistoryRequest) GetLast() uint64 {
 	return 0
 }
 
+func (x *HistoryRequest) GetQuestion() uint64 {
+	if x != nil {
+		return x.Question
+	}
+	return 0
+}
+
 // History answers it: entries that follow index after without gap; none if this
 // node does not have them either.
 type History struct {
@@ -2575,6 +2585,7 @@ type History struct {
 	// that the sender's log holds. 0: the sender does not know these fields.
 	Stored        []*LogEntry `protobuf:"bytes,10,rep,name=stored,proto3" json:"stored,omitempty"`
 	First         uint64      `protobuf:"varint,11,opt,name=first,proto3" json:"first,omitempty"`
+	Question      uint64      `protobuf:"fixed64,12,opt,name=question,proto3" json:"question,omitempty"` // of the request; 0: the sender does not know this field
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2633,6 +2644,13 @@ func (x *History) GetStored() []*LogEntry {
 func (x *History) GetFirst() uint64 {
 	if x != nil {
 		return x.First
+	}
+	return 0
+}
+
+func (x *History) GetQuestion() uint64 {
+	if x != nil {
+		return x.Question
 	}
 	return 0
 }
@@ -4667,18 +4685,20 @@ const file_core_proto_rawDesc = "" +
 	"\x04kind\x18\x01 \x01(\x04R\x04kind\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x14\n" +
 	"\x05index\x18\x03 \x01(\x04R\x05index\x12\x12\n" +
-	"\x04data\x18\x04 \x01(\fR\x04data\"R\n" +
+	"\x04data\x18\x04 \x01(\fR\x04data\"n\n" +
 	"\x0eHistoryRequest\x12\x14\n" +
 	"\x05after\x18\x01 \x01(\x04R\x05after\x12\x16\n" +
 	"\x06stored\x18\n" +
 	" \x01(\bR\x06stored\x12\x12\n" +
-	"\x04last\x18\v \x01(\x04R\x04last\"\x99\x01\n" +
+	"\x04last\x18\v \x01(\x04R\x04last\x12\x1a\n" +
+	"\bquestion\x18\f \x01(\x06R\bquestion\"\xb5\x01\n" +
 	"\aHistory\x12\x14\n" +
 	"\x05after\x18\x01 \x01(\x04R\x05after\x123\n" +
 	"\aentries\x18\x02 \x03(\v2\x19.pgraft.core.HistoryEntryR\aentries\x12-\n" +
 	"\x06stored\x18\n" +
 	" \x03(\v2\x15.pgraft.core.LogEntryR\x06stored\x12\x14\n" +
-	"\x05first\x18\v \x01(\x04R\x05first\"^\n" +
+	"\x05first\x18\v \x01(\x04R\x05first\x12\x1a\n" +
+	"\bquestion\x18\f \x01(\x06R\bquestion\"^\n" +
 	"\fHistoryEntry\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x10\n" +

@@ -187,6 +187,7 @@ type FailoverSettings struct {
 	SyncCount         uint32                 `protobuf:"varint,2,opt,name=sync_count,json=syncCount,proto3" json:"sync_count,omitempty"`
 	DelayMillis       uint64                 `protobuf:"varint,3,opt,name=delay_millis,json=delayMillis,proto3" json:"delay_millis,omitempty"`
 	SyncTimeoutMillis uint64                 `protobuf:"varint,4,opt,name=sync_timeout_millis,json=syncTimeoutMillis,proto3" json:"sync_timeout_millis,omitempty"`
+	MaximumLag        uint64                 `protobuf:"varint,5,opt,name=maximum_lag,json=maximumLag,proto3" json:"maximum_lag,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -249,6 +250,13 @@ func (x *FailoverSettings) GetSyncTimeoutMillis() uint64 {
 	return 0
 }
 
+func (x *FailoverSettings) GetMaximumLag() uint64 {
+	if x != nil {
+		return x.MaximumLag
+	}
+	return 0
+}
+
 // FailoverEntry is an entry of the log.
 type FailoverEntry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -266,6 +274,12 @@ type FailoverEntry struct {
 	//	*FailoverEntry_Reopen_
 	//	*FailoverEntry_Quarantine_
 	//	*FailoverEntry_Clear_
+	//	*FailoverEntry_Change_
+	//	*FailoverEntry_Progress_
+	//	*FailoverEntry_Request_
+	//	*FailoverEntry_Switchover_
+	//	*FailoverEntry_Abort_
+	//	*FailoverEntry_Override_
 	Body          isFailoverEntry_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -416,6 +430,60 @@ func (x *FailoverEntry) GetClear() *FailoverEntry_Clear {
 	return nil
 }
 
+func (x *FailoverEntry) GetChange() *FailoverEntry_Change {
+	if x != nil {
+		if x, ok := x.Body.(*FailoverEntry_Change_); ok {
+			return x.Change
+		}
+	}
+	return nil
+}
+
+func (x *FailoverEntry) GetProgress() *FailoverEntry_Progress {
+	if x != nil {
+		if x, ok := x.Body.(*FailoverEntry_Progress_); ok {
+			return x.Progress
+		}
+	}
+	return nil
+}
+
+func (x *FailoverEntry) GetRequest() *FailoverEntry_Request {
+	if x != nil {
+		if x, ok := x.Body.(*FailoverEntry_Request_); ok {
+			return x.Request
+		}
+	}
+	return nil
+}
+
+func (x *FailoverEntry) GetSwitchover() *FailoverEntry_Switchover {
+	if x != nil {
+		if x, ok := x.Body.(*FailoverEntry_Switchover_); ok {
+			return x.Switchover
+		}
+	}
+	return nil
+}
+
+func (x *FailoverEntry) GetAbort() *FailoverEntry_Abort {
+	if x != nil {
+		if x, ok := x.Body.(*FailoverEntry_Abort_); ok {
+			return x.Abort
+		}
+	}
+	return nil
+}
+
+func (x *FailoverEntry) GetOverride() *FailoverEntry_Override {
+	if x != nil {
+		if x, ok := x.Body.(*FailoverEntry_Override_); ok {
+			return x.Override
+		}
+	}
+	return nil
+}
+
 type isFailoverEntry_Body interface {
 	isFailoverEntry_Body()
 }
@@ -468,6 +536,30 @@ type FailoverEntry_Clear_ struct {
 	Clear *FailoverEntry_Clear `protobuf:"bytes,12,opt,name=clear,proto3,oneof"`
 }
 
+type FailoverEntry_Change_ struct {
+	Change *FailoverEntry_Change `protobuf:"bytes,13,opt,name=change,proto3,oneof"`
+}
+
+type FailoverEntry_Progress_ struct {
+	Progress *FailoverEntry_Progress `protobuf:"bytes,14,opt,name=progress,proto3,oneof"`
+}
+
+type FailoverEntry_Request_ struct {
+	Request *FailoverEntry_Request `protobuf:"bytes,15,opt,name=request,proto3,oneof"`
+}
+
+type FailoverEntry_Switchover_ struct {
+	Switchover *FailoverEntry_Switchover `protobuf:"bytes,16,opt,name=switchover,proto3,oneof"`
+}
+
+type FailoverEntry_Abort_ struct {
+	Abort *FailoverEntry_Abort `protobuf:"bytes,17,opt,name=abort,proto3,oneof"`
+}
+
+type FailoverEntry_Override_ struct {
+	Override *FailoverEntry_Override `protobuf:"bytes,18,opt,name=override,proto3,oneof"`
+}
+
 func (*FailoverEntry_Enable_) isFailoverEntry_Body() {}
 
 func (*FailoverEntry_Disable_) isFailoverEntry_Body() {}
@@ -492,6 +584,71 @@ func (*FailoverEntry_Quarantine_) isFailoverEntry_Body() {}
 
 func (*FailoverEntry_Clear_) isFailoverEntry_Body() {}
 
+func (*FailoverEntry_Change_) isFailoverEntry_Body() {}
+
+func (*FailoverEntry_Progress_) isFailoverEntry_Body() {}
+
+func (*FailoverEntry_Request_) isFailoverEntry_Body() {}
+
+func (*FailoverEntry_Switchover_) isFailoverEntry_Body() {}
+
+func (*FailoverEntry_Abort_) isFailoverEntry_Body() {}
+
+func (*FailoverEntry_Override_) isFailoverEntry_Body() {}
+
+// FailoverLoss is what a grant gives up.
+type FailoverLoss struct {
+	state         protoimpl.MessageState    `protogen:"open.v1"`
+	Greater       []*FailoverState_Reported `protobuf:"bytes,1,rep,name=greater,proto3" json:"greater,omitempty"`
+	Missing       []uint64                  `protobuf:"varint,2,rep,packed,name=missing,proto3" json:"missing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FailoverLoss) Reset() {
+	*x = FailoverLoss{}
+	mi := &file_failover_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FailoverLoss) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FailoverLoss) ProtoMessage() {}
+
+func (x *FailoverLoss) ProtoReflect() protoreflect.Message {
+	mi := &file_failover_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FailoverLoss.ProtoReflect.Descriptor instead.
+func (*FailoverLoss) Descriptor() ([]byte, []int) {
+	return file_failover_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *FailoverLoss) GetGreater() []*FailoverState_Reported {
+	if x != nil {
+		return x.Greater
+	}
+	return nil
+}
+
+func (x *FailoverLoss) GetMissing() []uint64 {
+	if x != nil {
+		return x.Missing
+	}
+	return nil
+}
+
 // FailoverState is the replicated state, part of a snapshot.
 type FailoverState struct {
 	state         protoimpl.MessageState    `protogen:"open.v1"`
@@ -511,7 +668,7 @@ type FailoverState struct {
 
 func (x *FailoverState) Reset() {
 	*x = FailoverState{}
-	mi := &file_failover_proto_msgTypes[5]
+	mi := &file_failover_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -523,7 +680,7 @@ func (x *FailoverState) String() string {
 func (*FailoverState) ProtoMessage() {}
 
 func (x *FailoverState) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[5]
+	mi := &file_failover_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -536,7 +693,7 @@ func (x *FailoverState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverState.ProtoReflect.Descriptor instead.
 func (*FailoverState) Descriptor() ([]byte, []int) {
-	return file_failover_proto_rawDescGZIP(), []int{5}
+	return file_failover_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *FailoverState) GetSystem() uint64 {
@@ -622,7 +779,7 @@ type FailoverToken struct {
 
 func (x *FailoverToken) Reset() {
 	*x = FailoverToken{}
-	mi := &file_failover_proto_msgTypes[6]
+	mi := &file_failover_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -634,7 +791,7 @@ func (x *FailoverToken) String() string {
 func (*FailoverToken) ProtoMessage() {}
 
 func (x *FailoverToken) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[6]
+	mi := &file_failover_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -647,7 +804,7 @@ func (x *FailoverToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverToken.ProtoReflect.Descriptor instead.
 func (*FailoverToken) Descriptor() ([]byte, []int) {
-	return file_failover_proto_rawDescGZIP(), []int{6}
+	return file_failover_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *FailoverToken) GetEpoch() uint64 {
@@ -678,18 +835,21 @@ func (x *FailoverToken) GetFollow() uint64 {
 	return 0
 }
 
-// FailoverRecord is a WAL record: where it ends, and its CRC.
+// FailoverRecord is a WAL record: where it ends, and its CRC; sum is over all WAL from an LSN
+// to its end.
 type FailoverRecord struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Lsn           uint64                 `protobuf:"varint,1,opt,name=lsn,proto3" json:"lsn,omitempty"`
 	Crc           uint32                 `protobuf:"fixed32,2,opt,name=crc,proto3" json:"crc,omitempty"`
+	From          uint64                 `protobuf:"varint,3,opt,name=from,proto3" json:"from,omitempty"`
+	Sum           uint32                 `protobuf:"fixed32,4,opt,name=sum,proto3" json:"sum,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FailoverRecord) Reset() {
 	*x = FailoverRecord{}
-	mi := &file_failover_proto_msgTypes[7]
+	mi := &file_failover_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -701,7 +861,7 @@ func (x *FailoverRecord) String() string {
 func (*FailoverRecord) ProtoMessage() {}
 
 func (x *FailoverRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[7]
+	mi := &file_failover_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -714,7 +874,7 @@ func (x *FailoverRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverRecord.ProtoReflect.Descriptor instead.
 func (*FailoverRecord) Descriptor() ([]byte, []int) {
-	return file_failover_proto_rawDescGZIP(), []int{7}
+	return file_failover_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *FailoverRecord) GetLsn() uint64 {
@@ -727,6 +887,20 @@ func (x *FailoverRecord) GetLsn() uint64 {
 func (x *FailoverRecord) GetCrc() uint32 {
 	if x != nil {
 		return x.Crc
+	}
+	return 0
+}
+
+func (x *FailoverRecord) GetFrom() uint64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *FailoverRecord) GetSum() uint32 {
+	if x != nil {
+		return x.Sum
 	}
 	return 0
 }
@@ -747,13 +921,21 @@ type FailoverTold struct {
 	Claim         *FailoverTold_Claim    `protobuf:"bytes,11,opt,name=claim,proto3" json:"claim,omitempty"`
 	Announced     []*FailoverToken       `protobuf:"bytes,12,rep,name=announced,proto3" json:"announced,omitempty"`
 	Heard         []*FailoverTold_Heard  `protobuf:"bytes,13,rep,name=heard,proto3" json:"heard,omitempty"`
+	Denied        []*FailoverToken       `protobuf:"bytes,14,rep,name=denied,proto3" json:"denied,omitempty"`
+	Leaves        bool                   `protobuf:"varint,15,opt,name=leaves,proto3" json:"leaves,omitempty"` // its server takes no part, or with priority 0
+	End           uint64                 `protobuf:"varint,16,opt,name=end,proto3" json:"end,omitempty"`       // LSN
+	Flushed       uint64                 `protobuf:"varint,19,opt,name=flushed,proto3" json:"flushed,omitempty"`
+	Ended         uint64                 `protobuf:"varint,17,opt,name=ended,proto3" json:"ended,omitempty"` // epoch
+	Led           uint64                 `protobuf:"varint,33,opt,name=led,proto3" json:"led,omitempty"`     // milliseconds since it had the lease, plus 1
+	Boots         uint64                 `protobuf:"varint,34,opt,name=boots,proto3" json:"boots,omitempty"` // as in FailoverServer
+	Unproven      []*FailoverToken       `protobuf:"bytes,38,rep,name=unproven,proto3" json:"unproven,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FailoverTold) Reset() {
 	*x = FailoverTold{}
-	mi := &file_failover_proto_msgTypes[8]
+	mi := &file_failover_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -765,7 +947,7 @@ func (x *FailoverTold) String() string {
 func (*FailoverTold) ProtoMessage() {}
 
 func (x *FailoverTold) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[8]
+	mi := &file_failover_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -778,7 +960,7 @@ func (x *FailoverTold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverTold.ProtoReflect.Descriptor instead.
 func (*FailoverTold) Descriptor() ([]byte, []int) {
-	return file_failover_proto_rawDescGZIP(), []int{8}
+	return file_failover_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *FailoverTold) GetBoot() uint64 {
@@ -872,6 +1054,62 @@ func (x *FailoverTold) GetHeard() []*FailoverTold_Heard {
 	return nil
 }
 
+func (x *FailoverTold) GetDenied() []*FailoverToken {
+	if x != nil {
+		return x.Denied
+	}
+	return nil
+}
+
+func (x *FailoverTold) GetLeaves() bool {
+	if x != nil {
+		return x.Leaves
+	}
+	return false
+}
+
+func (x *FailoverTold) GetEnd() uint64 {
+	if x != nil {
+		return x.End
+	}
+	return 0
+}
+
+func (x *FailoverTold) GetFlushed() uint64 {
+	if x != nil {
+		return x.Flushed
+	}
+	return 0
+}
+
+func (x *FailoverTold) GetEnded() uint64 {
+	if x != nil {
+		return x.Ended
+	}
+	return 0
+}
+
+func (x *FailoverTold) GetLed() uint64 {
+	if x != nil {
+		return x.Led
+	}
+	return 0
+}
+
+func (x *FailoverTold) GetBoots() uint64 {
+	if x != nil {
+		return x.Boots
+	}
+	return 0
+}
+
+func (x *FailoverTold) GetUnproven() []*FailoverToken {
+	if x != nil {
+		return x.Unproven
+	}
+	return nil
+}
+
 // FailoverServer is what a host reports of its server.
 type FailoverServer struct {
 	state         protoimpl.MessageState   `protogen:"open.v1"`
@@ -897,13 +1135,22 @@ type FailoverServer struct {
 	Names         *FailoverServer_Names    `protobuf:"bytes,20,opt,name=names,proto3" json:"names,omitempty"`
 	Senders       []*FailoverServer_Sender `protobuf:"bytes,21,rep,name=senders,proto3" json:"senders,omitempty"`
 	Lacks         bool                     `protobuf:"varint,22,opt,name=lacks,proto3" json:"lacks,omitempty"`
+	Decision      uint64                   `protobuf:"varint,23,opt,name=decision,proto3" json:"decision,omitempty"`
+	Quiet         uint64                   `protobuf:"varint,25,opt,name=quiet,proto3" json:"quiet,omitempty"`           // index of a request
+	Checkpoint    uint64                   `protobuf:"varint,26,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"` // LSN
+	Ended         bool                     `protobuf:"varint,27,opt,name=ended,proto3" json:"ended,omitempty"`
+	OnlyClone     bool                     `protobuf:"varint,28,opt,name=only_clone,json=onlyClone,proto3" json:"only_clone,omitempty"`
+	OneNote       bool                     `protobuf:"varint,29,opt,name=one_note,json=oneNote,proto3" json:"one_note,omitempty"`
+	Founded       uint64                   `protobuf:"varint,30,opt,name=founded,proto3" json:"founded,omitempty"` // epoch
+	Boots         uint64                   `protobuf:"varint,31,opt,name=boots,proto3" json:"boots,omitempty"`     // index, from before flushed was looked at
+	Wrote         bool                     `protobuf:"varint,35,opt,name=wrote,proto3" json:"wrote,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FailoverServer) Reset() {
 	*x = FailoverServer{}
-	mi := &file_failover_proto_msgTypes[9]
+	mi := &file_failover_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -915,7 +1162,7 @@ func (x *FailoverServer) String() string {
 func (*FailoverServer) ProtoMessage() {}
 
 func (x *FailoverServer) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[9]
+	mi := &file_failover_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -928,7 +1175,7 @@ func (x *FailoverServer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverServer.ProtoReflect.Descriptor instead.
 func (*FailoverServer) Descriptor() ([]byte, []int) {
-	return file_failover_proto_rawDescGZIP(), []int{9}
+	return file_failover_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *FailoverServer) GetRecovery() bool {
@@ -1085,6 +1332,69 @@ func (x *FailoverServer) GetLacks() bool {
 	return false
 }
 
+func (x *FailoverServer) GetDecision() uint64 {
+	if x != nil {
+		return x.Decision
+	}
+	return 0
+}
+
+func (x *FailoverServer) GetQuiet() uint64 {
+	if x != nil {
+		return x.Quiet
+	}
+	return 0
+}
+
+func (x *FailoverServer) GetCheckpoint() uint64 {
+	if x != nil {
+		return x.Checkpoint
+	}
+	return 0
+}
+
+func (x *FailoverServer) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
+func (x *FailoverServer) GetOnlyClone() bool {
+	if x != nil {
+		return x.OnlyClone
+	}
+	return false
+}
+
+func (x *FailoverServer) GetOneNote() bool {
+	if x != nil {
+		return x.OneNote
+	}
+	return false
+}
+
+func (x *FailoverServer) GetFounded() uint64 {
+	if x != nil {
+		return x.Founded
+	}
+	return 0
+}
+
+func (x *FailoverServer) GetBoots() uint64 {
+	if x != nil {
+		return x.Boots
+	}
+	return 0
+}
+
+func (x *FailoverServer) GetWrote() bool {
+	if x != nil {
+		return x.Wrote
+	}
+	return false
+}
+
 type FailoverEntry_Enable struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
@@ -1102,7 +1412,7 @@ type FailoverEntry_Enable struct {
 
 func (x *FailoverEntry_Enable) Reset() {
 	*x = FailoverEntry_Enable{}
-	mi := &file_failover_proto_msgTypes[10]
+	mi := &file_failover_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1114,7 +1424,7 @@ func (x *FailoverEntry_Enable) String() string {
 func (*FailoverEntry_Enable) ProtoMessage() {}
 
 func (x *FailoverEntry_Enable) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[10]
+	mi := &file_failover_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1202,7 +1512,7 @@ type FailoverEntry_Disable struct {
 
 func (x *FailoverEntry_Disable) Reset() {
 	*x = FailoverEntry_Disable{}
-	mi := &file_failover_proto_msgTypes[11]
+	mi := &file_failover_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1214,7 +1524,7 @@ func (x *FailoverEntry_Disable) String() string {
 func (*FailoverEntry_Disable) ProtoMessage() {}
 
 func (x *FailoverEntry_Disable) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[11]
+	mi := &file_failover_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1247,7 +1557,7 @@ type FailoverEntry_Adjust struct {
 
 func (x *FailoverEntry_Adjust) Reset() {
 	*x = FailoverEntry_Adjust{}
-	mi := &file_failover_proto_msgTypes[12]
+	mi := &file_failover_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1259,7 +1569,7 @@ func (x *FailoverEntry_Adjust) String() string {
 func (*FailoverEntry_Adjust) ProtoMessage() {}
 
 func (x *FailoverEntry_Adjust) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[12]
+	mi := &file_failover_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1303,7 +1613,7 @@ type FailoverEntry_Describe struct {
 
 func (x *FailoverEntry_Describe) Reset() {
 	*x = FailoverEntry_Describe{}
-	mi := &file_failover_proto_msgTypes[13]
+	mi := &file_failover_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1315,7 +1625,7 @@ func (x *FailoverEntry_Describe) String() string {
 func (*FailoverEntry_Describe) ProtoMessage() {}
 
 func (x *FailoverEntry_Describe) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[13]
+	mi := &file_failover_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1382,7 +1692,7 @@ type FailoverEntry_Begin struct {
 
 func (x *FailoverEntry_Begin) Reset() {
 	*x = FailoverEntry_Begin{}
-	mi := &file_failover_proto_msgTypes[14]
+	mi := &file_failover_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1394,7 +1704,7 @@ func (x *FailoverEntry_Begin) String() string {
 func (*FailoverEntry_Begin) ProtoMessage() {}
 
 func (x *FailoverEntry_Begin) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[14]
+	mi := &file_failover_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1430,7 +1740,7 @@ type FailoverEntry_Report struct {
 
 func (x *FailoverEntry_Report) Reset() {
 	*x = FailoverEntry_Report{}
-	mi := &file_failover_proto_msgTypes[15]
+	mi := &file_failover_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1442,7 +1752,7 @@ func (x *FailoverEntry_Report) String() string {
 func (*FailoverEntry_Report) ProtoMessage() {}
 
 func (x *FailoverEntry_Report) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[15]
+	mi := &file_failover_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1504,7 +1814,7 @@ type FailoverEntry_Grant struct {
 
 func (x *FailoverEntry_Grant) Reset() {
 	*x = FailoverEntry_Grant{}
-	mi := &file_failover_proto_msgTypes[16]
+	mi := &file_failover_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1516,7 +1826,7 @@ func (x *FailoverEntry_Grant) String() string {
 func (*FailoverEntry_Grant) ProtoMessage() {}
 
 func (x *FailoverEntry_Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[16]
+	mi := &file_failover_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1564,7 +1874,7 @@ type FailoverEntry_Forked struct {
 
 func (x *FailoverEntry_Forked) Reset() {
 	*x = FailoverEntry_Forked{}
-	mi := &file_failover_proto_msgTypes[17]
+	mi := &file_failover_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1576,7 +1886,7 @@ func (x *FailoverEntry_Forked) String() string {
 func (*FailoverEntry_Forked) ProtoMessage() {}
 
 func (x *FailoverEntry_Forked) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[17]
+	mi := &file_failover_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1624,7 +1934,7 @@ type FailoverEntry_Open struct {
 
 func (x *FailoverEntry_Open) Reset() {
 	*x = FailoverEntry_Open{}
-	mi := &file_failover_proto_msgTypes[18]
+	mi := &file_failover_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1636,7 +1946,7 @@ func (x *FailoverEntry_Open) String() string {
 func (*FailoverEntry_Open) ProtoMessage() {}
 
 func (x *FailoverEntry_Open) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[18]
+	mi := &file_failover_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1684,7 +1994,7 @@ type FailoverEntry_Reopen struct {
 
 func (x *FailoverEntry_Reopen) Reset() {
 	*x = FailoverEntry_Reopen{}
-	mi := &file_failover_proto_msgTypes[19]
+	mi := &file_failover_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1696,7 +2006,7 @@ func (x *FailoverEntry_Reopen) String() string {
 func (*FailoverEntry_Reopen) ProtoMessage() {}
 
 func (x *FailoverEntry_Reopen) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[19]
+	mi := &file_failover_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1733,6 +2043,166 @@ func (x *FailoverEntry_Reopen) GetBoot() uint64 {
 	return 0
 }
 
+type FailoverEntry_Change struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Member        uint64                 `protobuf:"varint,2,opt,name=member,proto3" json:"member,omitempty"`
+	Boot          uint64                 `protobuf:"varint,3,opt,name=boot,proto3" json:"boot,omitempty"`
+	Version       uint64                 `protobuf:"varint,4,opt,name=version,proto3" json:"version,omitempty"`
+	Set           *FailoverSet           `protobuf:"bytes,5,opt,name=set,proto3" json:"set,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FailoverEntry_Change) Reset() {
+	*x = FailoverEntry_Change{}
+	mi := &file_failover_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FailoverEntry_Change) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FailoverEntry_Change) ProtoMessage() {}
+
+func (x *FailoverEntry_Change) ProtoReflect() protoreflect.Message {
+	mi := &file_failover_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FailoverEntry_Change.ProtoReflect.Descriptor instead.
+func (*FailoverEntry_Change) Descriptor() ([]byte, []int) {
+	return file_failover_proto_rawDescGZIP(), []int{4, 10}
+}
+
+func (x *FailoverEntry_Change) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *FailoverEntry_Change) GetMember() uint64 {
+	if x != nil {
+		return x.Member
+	}
+	return 0
+}
+
+func (x *FailoverEntry_Change) GetBoot() uint64 {
+	if x != nil {
+		return x.Boot
+	}
+	return 0
+}
+
+func (x *FailoverEntry_Change) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *FailoverEntry_Change) GetSet() *FailoverSet {
+	if x != nil {
+		return x.Set
+	}
+	return nil
+}
+
+type FailoverEntry_Progress struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Member        uint64                 `protobuf:"varint,2,opt,name=member,proto3" json:"member,omitempty"`
+	Boot          uint64                 `protobuf:"varint,3,opt,name=boot,proto3" json:"boot,omitempty"`
+	Lsn           uint64                 `protobuf:"varint,4,opt,name=lsn,proto3" json:"lsn,omitempty"`
+	Lag           uint64                 `protobuf:"varint,5,opt,name=lag,proto3" json:"lag,omitempty"`
+	Since         uint64                 `protobuf:"varint,6,opt,name=since,proto3" json:"since,omitempty"` // index in the log
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FailoverEntry_Progress) Reset() {
+	*x = FailoverEntry_Progress{}
+	mi := &file_failover_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FailoverEntry_Progress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FailoverEntry_Progress) ProtoMessage() {}
+
+func (x *FailoverEntry_Progress) ProtoReflect() protoreflect.Message {
+	mi := &file_failover_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FailoverEntry_Progress.ProtoReflect.Descriptor instead.
+func (*FailoverEntry_Progress) Descriptor() ([]byte, []int) {
+	return file_failover_proto_rawDescGZIP(), []int{4, 11}
+}
+
+func (x *FailoverEntry_Progress) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *FailoverEntry_Progress) GetMember() uint64 {
+	if x != nil {
+		return x.Member
+	}
+	return 0
+}
+
+func (x *FailoverEntry_Progress) GetBoot() uint64 {
+	if x != nil {
+		return x.Boot
+	}
+	return 0
+}
+
+func (x *FailoverEntry_Progress) GetLsn() uint64 {
+	if x != nil {
+		return x.Lsn
+	}
+	return 0
+}
+
+func (x *FailoverEntry_Progress) GetLag() uint64 {
+	if x != nil {
+		return x.Lag
+	}
+	return 0
+}
+
+func (x *FailoverEntry_Progress) GetSince() uint64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
 type FailoverEntry_Quarantine struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Member        uint64                 `protobuf:"varint,1,opt,name=member,proto3" json:"member,omitempty"`
@@ -1743,7 +2213,7 @@ type FailoverEntry_Quarantine struct {
 
 func (x *FailoverEntry_Quarantine) Reset() {
 	*x = FailoverEntry_Quarantine{}
-	mi := &file_failover_proto_msgTypes[20]
+	mi := &file_failover_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1755,7 +2225,7 @@ func (x *FailoverEntry_Quarantine) String() string {
 func (*FailoverEntry_Quarantine) ProtoMessage() {}
 
 func (x *FailoverEntry_Quarantine) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[20]
+	mi := &file_failover_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1768,7 +2238,7 @@ func (x *FailoverEntry_Quarantine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverEntry_Quarantine.ProtoReflect.Descriptor instead.
 func (*FailoverEntry_Quarantine) Descriptor() ([]byte, []int) {
-	return file_failover_proto_rawDescGZIP(), []int{4, 10}
+	return file_failover_proto_rawDescGZIP(), []int{4, 12}
 }
 
 func (x *FailoverEntry_Quarantine) GetMember() uint64 {
@@ -1794,7 +2264,7 @@ type FailoverEntry_Clear struct {
 
 func (x *FailoverEntry_Clear) Reset() {
 	*x = FailoverEntry_Clear{}
-	mi := &file_failover_proto_msgTypes[21]
+	mi := &file_failover_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1806,7 +2276,7 @@ func (x *FailoverEntry_Clear) String() string {
 func (*FailoverEntry_Clear) ProtoMessage() {}
 
 func (x *FailoverEntry_Clear) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[21]
+	mi := &file_failover_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1819,7 +2289,7 @@ func (x *FailoverEntry_Clear) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverEntry_Clear.ProtoReflect.Descriptor instead.
 func (*FailoverEntry_Clear) Descriptor() ([]byte, []int) {
-	return file_failover_proto_rawDescGZIP(), []int{4, 11}
+	return file_failover_proto_rawDescGZIP(), []int{4, 13}
 }
 
 func (x *FailoverEntry_Clear) GetMember() uint64 {
@@ -1827,6 +2297,262 @@ func (x *FailoverEntry_Clear) GetMember() uint64 {
 		return x.Member
 	}
 	return 0
+}
+
+type FailoverEntry_Request struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Target        uint64                 `protobuf:"varint,2,opt,name=target,proto3" json:"target,omitempty"`
+	Way           uint32                 `protobuf:"varint,3,opt,name=way,proto3" json:"way,omitempty"`
+	Millis        uint64                 `protobuf:"varint,4,opt,name=millis,proto3" json:"millis,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FailoverEntry_Request) Reset() {
+	*x = FailoverEntry_Request{}
+	mi := &file_failover_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FailoverEntry_Request) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FailoverEntry_Request) ProtoMessage() {}
+
+func (x *FailoverEntry_Request) ProtoReflect() protoreflect.Message {
+	mi := &file_failover_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FailoverEntry_Request.ProtoReflect.Descriptor instead.
+func (*FailoverEntry_Request) Descriptor() ([]byte, []int) {
+	return file_failover_proto_rawDescGZIP(), []int{4, 14}
+}
+
+func (x *FailoverEntry_Request) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *FailoverEntry_Request) GetTarget() uint64 {
+	if x != nil {
+		return x.Target
+	}
+	return 0
+}
+
+func (x *FailoverEntry_Request) GetWay() uint32 {
+	if x != nil {
+		return x.Way
+	}
+	return 0
+}
+
+func (x *FailoverEntry_Request) GetMillis() uint64 {
+	if x != nil {
+		return x.Millis
+	}
+	return 0
+}
+
+type FailoverEntry_Switchover struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Member        uint64                 `protobuf:"varint,2,opt,name=member,proto3" json:"member,omitempty"`
+	Boot          uint64                 `protobuf:"varint,3,opt,name=boot,proto3" json:"boot,omitempty"`
+	Request       uint64                 `protobuf:"varint,4,opt,name=request,proto3" json:"request,omitempty"` // index in the log
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FailoverEntry_Switchover) Reset() {
+	*x = FailoverEntry_Switchover{}
+	mi := &file_failover_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FailoverEntry_Switchover) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FailoverEntry_Switchover) ProtoMessage() {}
+
+func (x *FailoverEntry_Switchover) ProtoReflect() protoreflect.Message {
+	mi := &file_failover_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FailoverEntry_Switchover.ProtoReflect.Descriptor instead.
+func (*FailoverEntry_Switchover) Descriptor() ([]byte, []int) {
+	return file_failover_proto_rawDescGZIP(), []int{4, 15}
+}
+
+func (x *FailoverEntry_Switchover) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *FailoverEntry_Switchover) GetMember() uint64 {
+	if x != nil {
+		return x.Member
+	}
+	return 0
+}
+
+func (x *FailoverEntry_Switchover) GetBoot() uint64 {
+	if x != nil {
+		return x.Boot
+	}
+	return 0
+}
+
+func (x *FailoverEntry_Switchover) GetRequest() uint64 {
+	if x != nil {
+		return x.Request
+	}
+	return 0
+}
+
+type FailoverEntry_Abort struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Member        uint64                 `protobuf:"varint,2,opt,name=member,proto3" json:"member,omitempty"`
+	Request       uint64                 `protobuf:"varint,3,opt,name=request,proto3" json:"request,omitempty"` // index in the log
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FailoverEntry_Abort) Reset() {
+	*x = FailoverEntry_Abort{}
+	mi := &file_failover_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FailoverEntry_Abort) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FailoverEntry_Abort) ProtoMessage() {}
+
+func (x *FailoverEntry_Abort) ProtoReflect() protoreflect.Message {
+	mi := &file_failover_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FailoverEntry_Abort.ProtoReflect.Descriptor instead.
+func (*FailoverEntry_Abort) Descriptor() ([]byte, []int) {
+	return file_failover_proto_rawDescGZIP(), []int{4, 16}
+}
+
+func (x *FailoverEntry_Abort) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *FailoverEntry_Abort) GetMember() uint64 {
+	if x != nil {
+		return x.Member
+	}
+	return 0
+}
+
+func (x *FailoverEntry_Abort) GetRequest() uint64 {
+	if x != nil {
+		return x.Request
+	}
+	return 0
+}
+
+type FailoverEntry_Override struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Target        uint64                 `protobuf:"varint,2,opt,name=target,proto3" json:"target,omitempty"`
+	Loss          *FailoverLoss          `protobuf:"bytes,3,opt,name=loss,proto3" json:"loss,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FailoverEntry_Override) Reset() {
+	*x = FailoverEntry_Override{}
+	mi := &file_failover_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FailoverEntry_Override) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FailoverEntry_Override) ProtoMessage() {}
+
+func (x *FailoverEntry_Override) ProtoReflect() protoreflect.Message {
+	mi := &file_failover_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FailoverEntry_Override.ProtoReflect.Descriptor instead.
+func (*FailoverEntry_Override) Descriptor() ([]byte, []int) {
+	return file_failover_proto_rawDescGZIP(), []int{4, 17}
+}
+
+func (x *FailoverEntry_Override) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *FailoverEntry_Override) GetTarget() uint64 {
+	if x != nil {
+		return x.Target
+	}
+	return 0
+}
+
+func (x *FailoverEntry_Override) GetLoss() *FailoverLoss {
+	if x != nil {
+		return x.Loss
+	}
+	return nil
 }
 
 type FailoverState_Epoch struct {
@@ -1840,13 +2566,16 @@ type FailoverState_Epoch struct {
 	Set           *FailoverSet           `protobuf:"bytes,7,opt,name=set,proto3" json:"set,omitempty"`
 	SetVersion    uint64                 `protobuf:"varint,8,opt,name=set_version,json=setVersion,proto3" json:"set_version,omitempty"`
 	Changed       uint64                 `protobuf:"varint,9,opt,name=changed,proto3" json:"changed,omitempty"`
+	Ask           *FailoverState_Ask     `protobuf:"bytes,15,opt,name=ask,proto3" json:"ask,omitempty"`
+	Overrides     uint64                 `protobuf:"varint,16,opt,name=overrides,proto3" json:"overrides,omitempty"` // member; 0: nobody is
+	Loss          *FailoverLoss          `protobuf:"bytes,17,opt,name=loss,proto3" json:"loss,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FailoverState_Epoch) Reset() {
 	*x = FailoverState_Epoch{}
-	mi := &file_failover_proto_msgTypes[22]
+	mi := &file_failover_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1858,7 +2587,7 @@ func (x *FailoverState_Epoch) String() string {
 func (*FailoverState_Epoch) ProtoMessage() {}
 
 func (x *FailoverState_Epoch) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[22]
+	mi := &file_failover_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1871,7 +2600,7 @@ func (x *FailoverState_Epoch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverState_Epoch.ProtoReflect.Descriptor instead.
 func (*FailoverState_Epoch) Descriptor() ([]byte, []int) {
-	return file_failover_proto_rawDescGZIP(), []int{5, 0}
+	return file_failover_proto_rawDescGZIP(), []int{6, 0}
 }
 
 func (x *FailoverState_Epoch) GetNumber() uint64 {
@@ -1937,18 +2666,111 @@ func (x *FailoverState_Epoch) GetChanged() uint64 {
 	return 0
 }
 
+func (x *FailoverState_Epoch) GetAsk() *FailoverState_Ask {
+	if x != nil {
+		return x.Ask
+	}
+	return nil
+}
+
+func (x *FailoverState_Epoch) GetOverrides() uint64 {
+	if x != nil {
+		return x.Overrides
+	}
+	return 0
+}
+
+func (x *FailoverState_Epoch) GetLoss() *FailoverLoss {
+	if x != nil {
+		return x.Loss
+	}
+	return nil
+}
+
+// Ask is what an operator has asked for.
+type FailoverState_Ask struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Way           uint32                 `protobuf:"varint,1,opt,name=way,proto3" json:"way,omitempty"`
+	Target        uint64                 `protobuf:"varint,2,opt,name=target,proto3" json:"target,omitempty"`
+	Index         uint64                 `protobuf:"varint,3,opt,name=index,proto3" json:"index,omitempty"`
+	Millis        uint64                 `protobuf:"varint,4,opt,name=millis,proto3" json:"millis,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FailoverState_Ask) Reset() {
+	*x = FailoverState_Ask{}
+	mi := &file_failover_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FailoverState_Ask) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FailoverState_Ask) ProtoMessage() {}
+
+func (x *FailoverState_Ask) ProtoReflect() protoreflect.Message {
+	mi := &file_failover_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FailoverState_Ask.ProtoReflect.Descriptor instead.
+func (*FailoverState_Ask) Descriptor() ([]byte, []int) {
+	return file_failover_proto_rawDescGZIP(), []int{6, 1}
+}
+
+func (x *FailoverState_Ask) GetWay() uint32 {
+	if x != nil {
+		return x.Way
+	}
+	return 0
+}
+
+func (x *FailoverState_Ask) GetTarget() uint64 {
+	if x != nil {
+		return x.Target
+	}
+	return 0
+}
+
+func (x *FailoverState_Ask) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *FailoverState_Ask) GetMillis() uint64 {
+	if x != nil {
+		return x.Millis
+	}
+	return 0
+}
+
 type FailoverState_Reign struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
 	Primary       uint64                 `protobuf:"varint,2,opt,name=primary,proto3" json:"primary,omitempty"`
 	Set           *FailoverSet           `protobuf:"bytes,3,opt,name=set,proto3" json:"set,omitempty"`
+	Progress      uint64                 `protobuf:"varint,4,opt,name=progress,proto3" json:"progress,omitempty"`
+	Lag           uint64                 `protobuf:"varint,5,opt,name=lag,proto3" json:"lag,omitempty"`
+	Since         uint64                 `protobuf:"varint,6,opt,name=since,proto3" json:"since,omitempty"` // index in the log
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FailoverState_Reign) Reset() {
 	*x = FailoverState_Reign{}
-	mi := &file_failover_proto_msgTypes[23]
+	mi := &file_failover_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1960,7 +2782,7 @@ func (x *FailoverState_Reign) String() string {
 func (*FailoverState_Reign) ProtoMessage() {}
 
 func (x *FailoverState_Reign) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[23]
+	mi := &file_failover_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1973,7 +2795,7 @@ func (x *FailoverState_Reign) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverState_Reign.ProtoReflect.Descriptor instead.
 func (*FailoverState_Reign) Descriptor() ([]byte, []int) {
-	return file_failover_proto_rawDescGZIP(), []int{5, 1}
+	return file_failover_proto_rawDescGZIP(), []int{6, 2}
 }
 
 func (x *FailoverState_Reign) GetNumber() uint64 {
@@ -1997,6 +2819,27 @@ func (x *FailoverState_Reign) GetSet() *FailoverSet {
 	return nil
 }
 
+func (x *FailoverState_Reign) GetProgress() uint64 {
+	if x != nil {
+		return x.Progress
+	}
+	return 0
+}
+
+func (x *FailoverState_Reign) GetLag() uint64 {
+	if x != nil {
+		return x.Lag
+	}
+	return 0
+}
+
+func (x *FailoverState_Reign) GetSince() uint64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
 type FailoverState_Reported struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Member        uint64                 `protobuf:"varint,1,opt,name=member,proto3" json:"member,omitempty"`
@@ -2008,7 +2851,7 @@ type FailoverState_Reported struct {
 
 func (x *FailoverState_Reported) Reset() {
 	*x = FailoverState_Reported{}
-	mi := &file_failover_proto_msgTypes[24]
+	mi := &file_failover_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2020,7 +2863,7 @@ func (x *FailoverState_Reported) String() string {
 func (*FailoverState_Reported) ProtoMessage() {}
 
 func (x *FailoverState_Reported) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[24]
+	mi := &file_failover_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2033,7 +2876,7 @@ func (x *FailoverState_Reported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverState_Reported.ProtoReflect.Descriptor instead.
 func (*FailoverState_Reported) Descriptor() ([]byte, []int) {
-	return file_failover_proto_rawDescGZIP(), []int{5, 2}
+	return file_failover_proto_rawDescGZIP(), []int{6, 3}
 }
 
 func (x *FailoverState_Reported) GetMember() uint64 {
@@ -2063,13 +2906,15 @@ type FailoverState_Fork struct {
 	Parent        uint32                 `protobuf:"varint,2,opt,name=parent,proto3" json:"parent,omitempty"`
 	Switch        uint64                 `protobuf:"varint,3,opt,name=switch,proto3" json:"switch,omitempty"`
 	Epoch         uint64                 `protobuf:"varint,4,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Override      bool                   `protobuf:"varint,15,opt,name=override,proto3" json:"override,omitempty"`
+	Short         bool                   `protobuf:"varint,30,opt,name=short,proto3" json:"short,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FailoverState_Fork) Reset() {
 	*x = FailoverState_Fork{}
-	mi := &file_failover_proto_msgTypes[25]
+	mi := &file_failover_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2081,7 +2926,7 @@ func (x *FailoverState_Fork) String() string {
 func (*FailoverState_Fork) ProtoMessage() {}
 
 func (x *FailoverState_Fork) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[25]
+	mi := &file_failover_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2094,7 +2939,7 @@ func (x *FailoverState_Fork) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverState_Fork.ProtoReflect.Descriptor instead.
 func (*FailoverState_Fork) Descriptor() ([]byte, []int) {
-	return file_failover_proto_rawDescGZIP(), []int{5, 3}
+	return file_failover_proto_rawDescGZIP(), []int{6, 4}
 }
 
 func (x *FailoverState_Fork) GetTimeline() uint32 {
@@ -2125,6 +2970,20 @@ func (x *FailoverState_Fork) GetEpoch() uint64 {
 	return 0
 }
 
+func (x *FailoverState_Fork) GetOverride() bool {
+	if x != nil {
+		return x.Override
+	}
+	return false
+}
+
+func (x *FailoverState_Fork) GetShort() bool {
+	if x != nil {
+		return x.Short
+	}
+	return false
+}
+
 type FailoverState_Member struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -2135,13 +2994,14 @@ type FailoverState_Member struct {
 	Boot          uint64                 `protobuf:"varint,6,opt,name=boot,proto3" json:"boot,omitempty"`
 	Quarantined   uint32                 `protobuf:"varint,7,opt,name=quarantined,proto3" json:"quarantined,omitempty"`
 	Failed        uint32                 `protobuf:"varint,8,opt,name=failed,proto3" json:"failed,omitempty"`
+	Known         uint64                 `protobuf:"varint,9,opt,name=known,proto3" json:"known,omitempty"` // index
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FailoverState_Member) Reset() {
 	*x = FailoverState_Member{}
-	mi := &file_failover_proto_msgTypes[26]
+	mi := &file_failover_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2153,7 +3013,7 @@ func (x *FailoverState_Member) String() string {
 func (*FailoverState_Member) ProtoMessage() {}
 
 func (x *FailoverState_Member) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[26]
+	mi := &file_failover_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2166,7 +3026,7 @@ func (x *FailoverState_Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverState_Member.ProtoReflect.Descriptor instead.
 func (*FailoverState_Member) Descriptor() ([]byte, []int) {
-	return file_failover_proto_rawDescGZIP(), []int{5, 4}
+	return file_failover_proto_rawDescGZIP(), []int{6, 5}
 }
 
 func (x *FailoverState_Member) GetId() uint64 {
@@ -2225,6 +3085,13 @@ func (x *FailoverState_Member) GetFailed() uint32 {
 	return 0
 }
 
+func (x *FailoverState_Member) GetKnown() uint64 {
+	if x != nil {
+		return x.Known
+	}
+	return 0
+}
+
 type FailoverState_Past struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
@@ -2233,13 +3100,16 @@ type FailoverState_Past struct {
 	Timeline      uint32                 `protobuf:"varint,4,opt,name=timeline,proto3" json:"timeline,omitempty"`
 	Granted       uint64                 `protobuf:"varint,5,opt,name=granted,proto3" json:"granted,omitempty"`
 	Opened        uint64                 `protobuf:"varint,6,opt,name=opened,proto3" json:"opened,omitempty"`
+	GivenUp       uint64                 `protobuf:"varint,10,opt,name=given_up,json=givenUp,proto3" json:"given_up,omitempty"`
+	Loss          *FailoverLoss          `protobuf:"bytes,7,opt,name=loss,proto3" json:"loss,omitempty"`
+	Kept          uint64                 `protobuf:"varint,30,opt,name=kept,proto3" json:"kept,omitempty"` // LSN
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FailoverState_Past) Reset() {
 	*x = FailoverState_Past{}
-	mi := &file_failover_proto_msgTypes[27]
+	mi := &file_failover_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2251,7 +3121,7 @@ func (x *FailoverState_Past) String() string {
 func (*FailoverState_Past) ProtoMessage() {}
 
 func (x *FailoverState_Past) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[27]
+	mi := &file_failover_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2264,7 +3134,7 @@ func (x *FailoverState_Past) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverState_Past.ProtoReflect.Descriptor instead.
 func (*FailoverState_Past) Descriptor() ([]byte, []int) {
-	return file_failover_proto_rawDescGZIP(), []int{5, 5}
+	return file_failover_proto_rawDescGZIP(), []int{6, 6}
 }
 
 func (x *FailoverState_Past) GetEpoch() uint64 {
@@ -2309,6 +3179,27 @@ func (x *FailoverState_Past) GetOpened() uint64 {
 	return 0
 }
 
+func (x *FailoverState_Past) GetGivenUp() uint64 {
+	if x != nil {
+		return x.GivenUp
+	}
+	return 0
+}
+
+func (x *FailoverState_Past) GetLoss() *FailoverLoss {
+	if x != nil {
+		return x.Loss
+	}
+	return nil
+}
+
+func (x *FailoverState_Past) GetKept() uint64 {
+	if x != nil {
+		return x.Kept
+	}
+	return 0
+}
+
 // Claim is a follower's evidence.
 type FailoverTold_Claim struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2323,7 +3214,7 @@ type FailoverTold_Claim struct {
 
 func (x *FailoverTold_Claim) Reset() {
 	*x = FailoverTold_Claim{}
-	mi := &file_failover_proto_msgTypes[28]
+	mi := &file_failover_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2335,7 +3226,7 @@ func (x *FailoverTold_Claim) String() string {
 func (*FailoverTold_Claim) ProtoMessage() {}
 
 func (x *FailoverTold_Claim) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[28]
+	mi := &file_failover_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2348,7 +3239,7 @@ func (x *FailoverTold_Claim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverTold_Claim.ProtoReflect.Descriptor instead.
 func (*FailoverTold_Claim) Descriptor() ([]byte, []int) {
-	return file_failover_proto_rawDescGZIP(), []int{8, 0}
+	return file_failover_proto_rawDescGZIP(), []int{9, 0}
 }
 
 func (x *FailoverTold_Claim) GetEpoch() uint64 {
@@ -2396,7 +3287,7 @@ type FailoverTold_Heard struct {
 
 func (x *FailoverTold_Heard) Reset() {
 	*x = FailoverTold_Heard{}
-	mi := &file_failover_proto_msgTypes[29]
+	mi := &file_failover_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2408,7 +3299,7 @@ func (x *FailoverTold_Heard) String() string {
 func (*FailoverTold_Heard) ProtoMessage() {}
 
 func (x *FailoverTold_Heard) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[29]
+	mi := &file_failover_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2421,7 +3312,7 @@ func (x *FailoverTold_Heard) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverTold_Heard.ProtoReflect.Descriptor instead.
 func (*FailoverTold_Heard) Descriptor() ([]byte, []int) {
-	return file_failover_proto_rawDescGZIP(), []int{8, 1}
+	return file_failover_proto_rawDescGZIP(), []int{9, 1}
 }
 
 func (x *FailoverTold_Heard) GetMember() uint64 {
@@ -2445,13 +3336,14 @@ type FailoverServer_Names struct {
 	W             uint32                 `protobuf:"varint,3,opt,name=w,proto3" json:"w,omitempty"`
 	Members       []uint64               `protobuf:"varint,4,rep,packed,name=members,proto3" json:"members,omitempty"`
 	Tokens        []*FailoverToken       `protobuf:"bytes,5,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	Number        uint64                 `protobuf:"varint,6,opt,name=number,proto3" json:"number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FailoverServer_Names) Reset() {
 	*x = FailoverServer_Names{}
-	mi := &file_failover_proto_msgTypes[30]
+	mi := &file_failover_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2463,7 +3355,7 @@ func (x *FailoverServer_Names) String() string {
 func (*FailoverServer_Names) ProtoMessage() {}
 
 func (x *FailoverServer_Names) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[30]
+	mi := &file_failover_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2476,7 +3368,7 @@ func (x *FailoverServer_Names) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverServer_Names.ProtoReflect.Descriptor instead.
 func (*FailoverServer_Names) Descriptor() ([]byte, []int) {
-	return file_failover_proto_rawDescGZIP(), []int{9, 0}
+	return file_failover_proto_rawDescGZIP(), []int{10, 0}
 }
 
 func (x *FailoverServer_Names) GetEpoch() uint64 {
@@ -2514,6 +3406,13 @@ func (x *FailoverServer_Names) GetTokens() []*FailoverToken {
 	return nil
 }
 
+func (x *FailoverServer_Names) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
 type FailoverServer_Sender struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Token         *FailoverToken         `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
@@ -2524,7 +3423,7 @@ type FailoverServer_Sender struct {
 
 func (x *FailoverServer_Sender) Reset() {
 	*x = FailoverServer_Sender{}
-	mi := &file_failover_proto_msgTypes[31]
+	mi := &file_failover_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2536,7 +3435,7 @@ func (x *FailoverServer_Sender) String() string {
 func (*FailoverServer_Sender) ProtoMessage() {}
 
 func (x *FailoverServer_Sender) ProtoReflect() protoreflect.Message {
-	mi := &file_failover_proto_msgTypes[31]
+	mi := &file_failover_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2549,7 +3448,7 @@ func (x *FailoverServer_Sender) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverServer_Sender.ProtoReflect.Descriptor instead.
 func (*FailoverServer_Sender) Descriptor() ([]byte, []int) {
-	return file_failover_proto_rawDescGZIP(), []int{9, 1}
+	return file_failover_proto_rawDescGZIP(), []int{10, 1}
 }
 
 func (x *FailoverServer_Sender) GetToken() *FailoverToken {
@@ -2579,7 +3478,7 @@ const file_failover_proto_rawDesc = "" +
 	"\x05begin\x18\x02 \x01(\x04R\x05begin\"5\n" +
 	"\vFailoverSet\x12\f\n" +
 	"\x01w\x18\x01 \x01(\rR\x01w\x12\x18\n" +
-	"\amembers\x18\x02 \x03(\x04R\amembers\"\xa4\x01\n" +
+	"\amembers\x18\x02 \x03(\x04R\amembers\"\xc5\x01\n" +
 	"\x10FailoverSettings\x12\x1e\n" +
 	"\n" +
 	"durability\x18\x01 \x01(\rR\n" +
@@ -2587,7 +3486,9 @@ const file_failover_proto_rawDesc = "" +
 	"\n" +
 	"sync_count\x18\x02 \x01(\rR\tsyncCount\x12!\n" +
 	"\fdelay_millis\x18\x03 \x01(\x04R\vdelayMillis\x12.\n" +
-	"\x13sync_timeout_millis\x18\x04 \x01(\x04R\x11syncTimeoutMillis\"\xef\x0f\n" +
+	"\x13sync_timeout_millis\x18\x04 \x01(\x04R\x11syncTimeoutMillis\x12\x1f\n" +
+	"\vmaximum_lag\x18\x05 \x01(\x04R\n" +
+	"maximumLag\"\x98\x18\n" +
 	"\rFailoverEntry\x12;\n" +
 	"\x06enable\x18\x01 \x01(\v2!.pgraft.core.FailoverEntry.EnableH\x00R\x06enable\x12>\n" +
 	"\adisable\x18\x02 \x01(\v2\".pgraft.core.FailoverEntry.DisableH\x00R\adisable\x12;\n" +
@@ -2603,7 +3504,15 @@ const file_failover_proto_rawDesc = "" +
 	"\n" +
 	"quarantine\x18\v \x01(\v2%.pgraft.core.FailoverEntry.QuarantineH\x00R\n" +
 	"quarantine\x128\n" +
-	"\x05clear\x18\f \x01(\v2 .pgraft.core.FailoverEntry.ClearH\x00R\x05clear\x1a\xae\x02\n" +
+	"\x05clear\x18\f \x01(\v2 .pgraft.core.FailoverEntry.ClearH\x00R\x05clear\x12;\n" +
+	"\x06change\x18\r \x01(\v2!.pgraft.core.FailoverEntry.ChangeH\x00R\x06change\x12A\n" +
+	"\bprogress\x18\x0e \x01(\v2#.pgraft.core.FailoverEntry.ProgressH\x00R\bprogress\x12>\n" +
+	"\arequest\x18\x0f \x01(\v2\".pgraft.core.FailoverEntry.RequestH\x00R\arequest\x12G\n" +
+	"\n" +
+	"switchover\x18\x10 \x01(\v2%.pgraft.core.FailoverEntry.SwitchoverH\x00R\n" +
+	"switchover\x128\n" +
+	"\x05abort\x18\x11 \x01(\v2 .pgraft.core.FailoverEntry.AbortH\x00R\x05abort\x12A\n" +
+	"\boverride\x18\x12 \x01(\v2#.pgraft.core.FailoverEntry.OverrideH\x00R\boverride\x1a\xae\x02\n" +
 	"\x06Enable\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x18\n" +
 	"\aprimary\x18\x02 \x01(\x04R\aprimary\x12\x12\n" +
@@ -2650,14 +3559,49 @@ const file_failover_proto_rawDesc = "" +
 	"\x06Reopen\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x16\n" +
 	"\x06member\x18\x02 \x01(\x04R\x06member\x12\x12\n" +
-	"\x04boot\x18\x03 \x01(\x04R\x04boot\x1a<\n" +
+	"\x04boot\x18\x03 \x01(\x04R\x04boot\x1a\x90\x01\n" +
+	"\x06Change\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x16\n" +
+	"\x06member\x18\x02 \x01(\x04R\x06member\x12\x12\n" +
+	"\x04boot\x18\x03 \x01(\x04R\x04boot\x12\x18\n" +
+	"\aversion\x18\x04 \x01(\x04R\aversion\x12*\n" +
+	"\x03set\x18\x05 \x01(\v2\x18.pgraft.core.FailoverSetR\x03set\x1a\x86\x01\n" +
+	"\bProgress\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x16\n" +
+	"\x06member\x18\x02 \x01(\x04R\x06member\x12\x12\n" +
+	"\x04boot\x18\x03 \x01(\x04R\x04boot\x12\x10\n" +
+	"\x03lsn\x18\x04 \x01(\x04R\x03lsn\x12\x10\n" +
+	"\x03lag\x18\x05 \x01(\x04R\x03lag\x12\x14\n" +
+	"\x05since\x18\x06 \x01(\x04R\x05since\x1a<\n" +
 	"\n" +
 	"Quarantine\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\x04R\x06member\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\rR\x06reason\x1a\x1f\n" +
 	"\x05Clear\x12\x16\n" +
-	"\x06member\x18\x01 \x01(\x04R\x06memberB\x06\n" +
-	"\x04body\"\xcf\v\n" +
+	"\x06member\x18\x01 \x01(\x04R\x06member\x1aa\n" +
+	"\aRequest\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x16\n" +
+	"\x06target\x18\x02 \x01(\x04R\x06target\x12\x10\n" +
+	"\x03way\x18\x03 \x01(\rR\x03way\x12\x16\n" +
+	"\x06millis\x18\x04 \x01(\x04R\x06millis\x1ah\n" +
+	"\n" +
+	"Switchover\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x16\n" +
+	"\x06member\x18\x02 \x01(\x04R\x06member\x12\x12\n" +
+	"\x04boot\x18\x03 \x01(\x04R\x04boot\x12\x18\n" +
+	"\arequest\x18\x04 \x01(\x04R\arequest\x1aO\n" +
+	"\x05Abort\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x16\n" +
+	"\x06member\x18\x02 \x01(\x04R\x06member\x12\x18\n" +
+	"\arequest\x18\x03 \x01(\x04R\arequest\x1ag\n" +
+	"\bOverride\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x16\n" +
+	"\x06target\x18\x02 \x01(\x04R\x06target\x12-\n" +
+	"\x04loss\x18\x03 \x01(\v2\x19.pgraft.core.FailoverLossR\x04lossB\x06\n" +
+	"\x04body\"g\n" +
+	"\fFailoverLoss\x12=\n" +
+	"\agreater\x18\x01 \x03(\v2#.pgraft.core.FailoverState.ReportedR\agreater\x12\x18\n" +
+	"\amissing\x18\x02 \x03(\x04R\amissing\"\x99\x0f\n" +
 	"\rFailoverState\x12\x16\n" +
 	"\x06system\x18\x01 \x01(\x04R\x06system\x12\x12\n" +
 	"\x04mode\x18\x02 \x01(\rR\x04mode\x129\n" +
@@ -2669,7 +3613,7 @@ const file_failover_proto_rawDesc = "" +
 	"\ttimelines\x18\b \x01(\rR\ttimelines\x12;\n" +
 	"\amembers\x18\t \x03(\v2!.pgraft.core.FailoverState.MemberR\amembers\x123\n" +
 	"\x04past\x18\n" +
-	" \x03(\v2\x1f.pgraft.core.FailoverState.PastR\x04past\x1a\x99\x02\n" +
+	" \x03(\v2\x1f.pgraft.core.FailoverState.PastR\x04past\x1a\x98\x03\n" +
 	"\x05Epoch\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x14\n" +
 	"\x05stage\x18\x02 \x01(\rR\x05stage\x12\x18\n" +
@@ -2680,20 +3624,33 @@ const file_failover_proto_rawDesc = "" +
 	"\x03set\x18\a \x01(\v2\x18.pgraft.core.FailoverSetR\x03set\x12\x1f\n" +
 	"\vset_version\x18\b \x01(\x04R\n" +
 	"setVersion\x12\x18\n" +
-	"\achanged\x18\t \x01(\x04R\achanged\x1ae\n" +
+	"\achanged\x18\t \x01(\x04R\achanged\x120\n" +
+	"\x03ask\x18\x0f \x01(\v2\x1e.pgraft.core.FailoverState.AskR\x03ask\x12\x1c\n" +
+	"\toverrides\x18\x10 \x01(\x04R\toverrides\x12-\n" +
+	"\x04loss\x18\x11 \x01(\v2\x19.pgraft.core.FailoverLossR\x04loss\x1a]\n" +
+	"\x03Ask\x12\x10\n" +
+	"\x03way\x18\x01 \x01(\rR\x03way\x12\x16\n" +
+	"\x06target\x18\x02 \x01(\x04R\x06target\x12\x14\n" +
+	"\x05index\x18\x03 \x01(\x04R\x05index\x12\x16\n" +
+	"\x06millis\x18\x04 \x01(\x04R\x06millis\x1a\xa9\x01\n" +
 	"\x05Reign\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x18\n" +
 	"\aprimary\x18\x02 \x01(\x04R\aprimary\x12*\n" +
-	"\x03set\x18\x03 \x01(\v2\x18.pgraft.core.FailoverSetR\x03set\x1aq\n" +
+	"\x03set\x18\x03 \x01(\v2\x18.pgraft.core.FailoverSetR\x03set\x12\x1a\n" +
+	"\bprogress\x18\x04 \x01(\x04R\bprogress\x12\x10\n" +
+	"\x03lag\x18\x05 \x01(\x04R\x03lag\x12\x14\n" +
+	"\x05since\x18\x06 \x01(\x04R\x05since\x1aq\n" +
 	"\bReported\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\x04R\x06member\x12\x12\n" +
 	"\x04boot\x18\x02 \x01(\x04R\x04boot\x129\n" +
-	"\bposition\x18\x03 \x01(\v2\x1d.pgraft.core.FailoverPositionR\bposition\x1ah\n" +
+	"\bposition\x18\x03 \x01(\v2\x1d.pgraft.core.FailoverPositionR\bposition\x1a\x9a\x01\n" +
 	"\x04Fork\x12\x1a\n" +
 	"\btimeline\x18\x01 \x01(\rR\btimeline\x12\x16\n" +
 	"\x06parent\x18\x02 \x01(\rR\x06parent\x12\x16\n" +
 	"\x06switch\x18\x03 \x01(\x04R\x06switch\x12\x14\n" +
-	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\x1a\xc8\x01\n" +
+	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\x12\x1a\n" +
+	"\boverride\x18\x0f \x01(\bR\boverride\x12\x14\n" +
+	"\x05short\x18\x1e \x01(\bR\x05short\x1a\xde\x01\n" +
 	"\x06Member\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\fR\aaddress\x12\x12\n" +
@@ -2702,22 +3659,29 @@ const file_failover_proto_rawDesc = "" +
 	"\bpriority\x18\x05 \x01(\rR\bpriority\x12\x12\n" +
 	"\x04boot\x18\x06 \x01(\x04R\x04boot\x12 \n" +
 	"\vquarantined\x18\a \x01(\rR\vquarantined\x12\x16\n" +
-	"\x06failed\x18\b \x01(\rR\x06failed\x1a\xb7\x01\n" +
+	"\x06failed\x18\b \x01(\rR\x06failed\x12\x14\n" +
+	"\x05known\x18\t \x01(\x04R\x05known\x1a\x95\x02\n" +
 	"\x04Past\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x18\n" +
 	"\aprimary\x18\x02 \x01(\x04R\aprimary\x121\n" +
 	"\x04from\x18\x03 \x01(\v2\x1d.pgraft.core.FailoverPositionR\x04from\x12\x1a\n" +
 	"\btimeline\x18\x04 \x01(\rR\btimeline\x12\x18\n" +
 	"\agranted\x18\x05 \x01(\x04R\agranted\x12\x16\n" +
-	"\x06opened\x18\x06 \x01(\x04R\x06opened\"i\n" +
+	"\x06opened\x18\x06 \x01(\x04R\x06opened\x12\x19\n" +
+	"\bgiven_up\x18\n" +
+	" \x01(\x04R\agivenUp\x12-\n" +
+	"\x04loss\x18\a \x01(\v2\x19.pgraft.core.FailoverLossR\x04loss\x12\x12\n" +
+	"\x04kept\x18\x1e \x01(\x04R\x04kept\"i\n" +
 	"\rFailoverToken\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x12\n" +
 	"\x04boot\x18\x02 \x01(\x04R\x04boot\x12\x16\n" +
 	"\x06member\x18\x03 \x01(\x04R\x06member\x12\x16\n" +
-	"\x06follow\x18\x04 \x01(\x04R\x06follow\"4\n" +
+	"\x06follow\x18\x04 \x01(\x04R\x06follow\"Z\n" +
 	"\x0eFailoverRecord\x12\x10\n" +
 	"\x03lsn\x18\x01 \x01(\x04R\x03lsn\x12\x10\n" +
-	"\x03crc\x18\x02 \x01(\aR\x03crc\"\xb0\x05\n" +
+	"\x03crc\x18\x02 \x01(\aR\x03crc\x12\x12\n" +
+	"\x04from\x18\x03 \x01(\x04R\x04from\x12\x10\n" +
+	"\x03sum\x18\x04 \x01(\aR\x03sum\"\x9e\a\n" +
 	"\fFailoverTold\x12\x12\n" +
 	"\x04boot\x18\x01 \x01(\x04R\x04boot\x12\x18\n" +
 	"\aapplied\x18\x02 \x01(\x04R\aapplied\x12\x16\n" +
@@ -2733,7 +3697,15 @@ const file_failover_proto_rawDesc = "" +
 	"replayDone\x125\n" +
 	"\x05claim\x18\v \x01(\v2\x1f.pgraft.core.FailoverTold.ClaimR\x05claim\x128\n" +
 	"\tannounced\x18\f \x03(\v2\x1a.pgraft.core.FailoverTokenR\tannounced\x125\n" +
-	"\x05heard\x18\r \x03(\v2\x1f.pgraft.core.FailoverTold.HeardR\x05heard\x1a\xb1\x01\n" +
+	"\x05heard\x18\r \x03(\v2\x1f.pgraft.core.FailoverTold.HeardR\x05heard\x122\n" +
+	"\x06denied\x18\x0e \x03(\v2\x1a.pgraft.core.FailoverTokenR\x06denied\x12\x16\n" +
+	"\x06leaves\x18\x0f \x01(\bR\x06leaves\x12\x10\n" +
+	"\x03end\x18\x10 \x01(\x04R\x03end\x12\x18\n" +
+	"\aflushed\x18\x13 \x01(\x04R\aflushed\x12\x14\n" +
+	"\x05ended\x18\x11 \x01(\x04R\x05ended\x12\x10\n" +
+	"\x03led\x18! \x01(\x04R\x03led\x12\x14\n" +
+	"\x05boots\x18\" \x01(\x04R\x05boots\x126\n" +
+	"\bunproven\x18& \x03(\v2\x1a.pgraft.core.FailoverTokenR\bunproven\x1a\xb1\x01\n" +
 	"\x05Claim\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x14\n" +
 	"\x05noted\x18\x02 \x01(\x04R\x05noted\x125\n" +
@@ -2742,7 +3714,7 @@ const file_failover_proto_rawDesc = "" +
 	"\x06record\x18\x05 \x01(\v2\x1b.pgraft.core.FailoverRecordR\x06record\x1a7\n" +
 	"\x05Heard\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\x04R\x06member\x12\x16\n" +
-	"\x06millis\x18\x02 \x01(\x04R\x06millis\"\xc7\a\n" +
+	"\x06millis\x18\x02 \x01(\x04R\x06millis\"\xc7\t\n" +
 	"\x0eFailoverServer\x12\x1a\n" +
 	"\brecovery\x18\x01 \x01(\bR\brecovery\x12\x1a\n" +
 	"\bstopping\x18\x02 \x01(\bR\bstopping\x12\x16\n" +
@@ -2767,13 +3739,26 @@ const file_failover_proto_rawDesc = "" +
 	"\x04fork\x18\x13 \x01(\x04R\x04fork\x127\n" +
 	"\x05names\x18\x14 \x01(\v2!.pgraft.core.FailoverServer.NamesR\x05names\x12<\n" +
 	"\asenders\x18\x15 \x03(\v2\".pgraft.core.FailoverServer.SenderR\asenders\x12\x14\n" +
-	"\x05lacks\x18\x16 \x01(\bR\x05lacks\x1a\x8d\x01\n" +
+	"\x05lacks\x18\x16 \x01(\bR\x05lacks\x12\x1a\n" +
+	"\bdecision\x18\x17 \x01(\x04R\bdecision\x12\x14\n" +
+	"\x05quiet\x18\x19 \x01(\x04R\x05quiet\x12\x1e\n" +
+	"\n" +
+	"checkpoint\x18\x1a \x01(\x04R\n" +
+	"checkpoint\x12\x14\n" +
+	"\x05ended\x18\x1b \x01(\bR\x05ended\x12\x1d\n" +
+	"\n" +
+	"only_clone\x18\x1c \x01(\bR\tonlyClone\x12\x19\n" +
+	"\bone_note\x18\x1d \x01(\bR\aoneNote\x12\x18\n" +
+	"\afounded\x18\x1e \x01(\x04R\afounded\x12\x14\n" +
+	"\x05boots\x18\x1f \x01(\x04R\x05boots\x12\x14\n" +
+	"\x05wrote\x18# \x01(\bR\x05wrote\x1a\xa5\x01\n" +
 	"\x05Names\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x12\n" +
 	"\x04boot\x18\x02 \x01(\x04R\x04boot\x12\f\n" +
 	"\x01w\x18\x03 \x01(\rR\x01w\x12\x18\n" +
 	"\amembers\x18\x04 \x03(\x04R\amembers\x122\n" +
-	"\x06tokens\x18\x05 \x03(\v2\x1a.pgraft.core.FailoverTokenR\x06tokens\x1aT\n" +
+	"\x06tokens\x18\x05 \x03(\v2\x1a.pgraft.core.FailoverTokenR\x06tokens\x12\x16\n" +
+	"\x06number\x18\x06 \x01(\x04R\x06number\x1aT\n" +
 	"\x06Sender\x120\n" +
 	"\x05token\x18\x01 \x01(\v2\x1a.pgraft.core.FailoverTokenR\x05token\x12\x18\n" +
 	"\aflushed\x18\x02 \x01(\x04R\aflushedB&Z$github.com/pgraft/pgraft/core/corepbb\x06proto3"
@@ -2790,91 +3775,113 @@ func file_failover_proto_rawDescGZIP() []byte {
 	return file_failover_proto_rawDescData
 }
 
-var file_failover_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_failover_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_failover_proto_goTypes = []any{
 	(*FailoverPosition)(nil),         // 0: pgraft.core.FailoverPosition
 	(*FailoverBranch)(nil),           // 1: pgraft.core.FailoverBranch
 	(*FailoverSet)(nil),              // 2: pgraft.core.FailoverSet
 	(*FailoverSettings)(nil),         // 3: pgraft.core.FailoverSettings
 	(*FailoverEntry)(nil),            // 4: pgraft.core.FailoverEntry
-	(*FailoverState)(nil),            // 5: pgraft.core.FailoverState
-	(*FailoverToken)(nil),            // 6: pgraft.core.FailoverToken
-	(*FailoverRecord)(nil),           // 7: pgraft.core.FailoverRecord
-	(*FailoverTold)(nil),             // 8: pgraft.core.FailoverTold
-	(*FailoverServer)(nil),           // 9: pgraft.core.FailoverServer
-	(*FailoverEntry_Enable)(nil),     // 10: pgraft.core.FailoverEntry.Enable
-	(*FailoverEntry_Disable)(nil),    // 11: pgraft.core.FailoverEntry.Disable
-	(*FailoverEntry_Adjust)(nil),     // 12: pgraft.core.FailoverEntry.Adjust
-	(*FailoverEntry_Describe)(nil),   // 13: pgraft.core.FailoverEntry.Describe
-	(*FailoverEntry_Begin)(nil),      // 14: pgraft.core.FailoverEntry.Begin
-	(*FailoverEntry_Report)(nil),     // 15: pgraft.core.FailoverEntry.Report
-	(*FailoverEntry_Grant)(nil),      // 16: pgraft.core.FailoverEntry.Grant
-	(*FailoverEntry_Forked)(nil),     // 17: pgraft.core.FailoverEntry.Forked
-	(*FailoverEntry_Open)(nil),       // 18: pgraft.core.FailoverEntry.Open
-	(*FailoverEntry_Reopen)(nil),     // 19: pgraft.core.FailoverEntry.Reopen
-	(*FailoverEntry_Quarantine)(nil), // 20: pgraft.core.FailoverEntry.Quarantine
-	(*FailoverEntry_Clear)(nil),      // 21: pgraft.core.FailoverEntry.Clear
-	(*FailoverState_Epoch)(nil),      // 22: pgraft.core.FailoverState.Epoch
-	(*FailoverState_Reign)(nil),      // 23: pgraft.core.FailoverState.Reign
-	(*FailoverState_Reported)(nil),   // 24: pgraft.core.FailoverState.Reported
-	(*FailoverState_Fork)(nil),       // 25: pgraft.core.FailoverState.Fork
-	(*FailoverState_Member)(nil),     // 26: pgraft.core.FailoverState.Member
-	(*FailoverState_Past)(nil),       // 27: pgraft.core.FailoverState.Past
-	(*FailoverTold_Claim)(nil),       // 28: pgraft.core.FailoverTold.Claim
-	(*FailoverTold_Heard)(nil),       // 29: pgraft.core.FailoverTold.Heard
-	(*FailoverServer_Names)(nil),     // 30: pgraft.core.FailoverServer.Names
-	(*FailoverServer_Sender)(nil),    // 31: pgraft.core.FailoverServer.Sender
+	(*FailoverLoss)(nil),             // 5: pgraft.core.FailoverLoss
+	(*FailoverState)(nil),            // 6: pgraft.core.FailoverState
+	(*FailoverToken)(nil),            // 7: pgraft.core.FailoverToken
+	(*FailoverRecord)(nil),           // 8: pgraft.core.FailoverRecord
+	(*FailoverTold)(nil),             // 9: pgraft.core.FailoverTold
+	(*FailoverServer)(nil),           // 10: pgraft.core.FailoverServer
+	(*FailoverEntry_Enable)(nil),     // 11: pgraft.core.FailoverEntry.Enable
+	(*FailoverEntry_Disable)(nil),    // 12: pgraft.core.FailoverEntry.Disable
+	(*FailoverEntry_Adjust)(nil),     // 13: pgraft.core.FailoverEntry.Adjust
+	(*FailoverEntry_Describe)(nil),   // 14: pgraft.core.FailoverEntry.Describe
+	(*FailoverEntry_Begin)(nil),      // 15: pgraft.core.FailoverEntry.Begin
+	(*FailoverEntry_Report)(nil),     // 16: pgraft.core.FailoverEntry.Report
+	(*FailoverEntry_Grant)(nil),      // 17: pgraft.core.FailoverEntry.Grant
+	(*FailoverEntry_Forked)(nil),     // 18: pgraft.core.FailoverEntry.Forked
+	(*FailoverEntry_Open)(nil),       // 19: pgraft.core.FailoverEntry.Open
+	(*FailoverEntry_Reopen)(nil),     // 20: pgraft.core.FailoverEntry.Reopen
+	(*FailoverEntry_Change)(nil),     // 21: pgraft.core.FailoverEntry.Change
+	(*FailoverEntry_Progress)(nil),   // 22: pgraft.core.FailoverEntry.Progress
+	(*FailoverEntry_Quarantine)(nil), // 23: pgraft.core.FailoverEntry.Quarantine
+	(*FailoverEntry_Clear)(nil),      // 24: pgraft.core.FailoverEntry.Clear
+	(*FailoverEntry_Request)(nil),    // 25: pgraft.core.FailoverEntry.Request
+	(*FailoverEntry_Switchover)(nil), // 26: pgraft.core.FailoverEntry.Switchover
+	(*FailoverEntry_Abort)(nil),      // 27: pgraft.core.FailoverEntry.Abort
+	(*FailoverEntry_Override)(nil),   // 28: pgraft.core.FailoverEntry.Override
+	(*FailoverState_Epoch)(nil),      // 29: pgraft.core.FailoverState.Epoch
+	(*FailoverState_Ask)(nil),        // 30: pgraft.core.FailoverState.Ask
+	(*FailoverState_Reign)(nil),      // 31: pgraft.core.FailoverState.Reign
+	(*FailoverState_Reported)(nil),   // 32: pgraft.core.FailoverState.Reported
+	(*FailoverState_Fork)(nil),       // 33: pgraft.core.FailoverState.Fork
+	(*FailoverState_Member)(nil),     // 34: pgraft.core.FailoverState.Member
+	(*FailoverState_Past)(nil),       // 35: pgraft.core.FailoverState.Past
+	(*FailoverTold_Claim)(nil),       // 36: pgraft.core.FailoverTold.Claim
+	(*FailoverTold_Heard)(nil),       // 37: pgraft.core.FailoverTold.Heard
+	(*FailoverServer_Names)(nil),     // 38: pgraft.core.FailoverServer.Names
+	(*FailoverServer_Sender)(nil),    // 39: pgraft.core.FailoverServer.Sender
 }
 var file_failover_proto_depIdxs = []int32{
-	10, // 0: pgraft.core.FailoverEntry.enable:type_name -> pgraft.core.FailoverEntry.Enable
-	11, // 1: pgraft.core.FailoverEntry.disable:type_name -> pgraft.core.FailoverEntry.Disable
-	12, // 2: pgraft.core.FailoverEntry.adjust:type_name -> pgraft.core.FailoverEntry.Adjust
-	13, // 3: pgraft.core.FailoverEntry.describe:type_name -> pgraft.core.FailoverEntry.Describe
-	14, // 4: pgraft.core.FailoverEntry.begin:type_name -> pgraft.core.FailoverEntry.Begin
-	15, // 5: pgraft.core.FailoverEntry.report:type_name -> pgraft.core.FailoverEntry.Report
-	16, // 6: pgraft.core.FailoverEntry.grant:type_name -> pgraft.core.FailoverEntry.Grant
-	17, // 7: pgraft.core.FailoverEntry.forked:type_name -> pgraft.core.FailoverEntry.Forked
-	18, // 8: pgraft.core.FailoverEntry.open:type_name -> pgraft.core.FailoverEntry.Open
-	19, // 9: pgraft.core.FailoverEntry.reopen:type_name -> pgraft.core.FailoverEntry.Reopen
-	20, // 10: pgraft.core.FailoverEntry.quarantine:type_name -> pgraft.core.FailoverEntry.Quarantine
-	21, // 11: pgraft.core.FailoverEntry.clear:type_name -> pgraft.core.FailoverEntry.Clear
-	3,  // 12: pgraft.core.FailoverState.settings:type_name -> pgraft.core.FailoverSettings
-	22, // 13: pgraft.core.FailoverState.epoch:type_name -> pgraft.core.FailoverState.Epoch
-	23, // 14: pgraft.core.FailoverState.last:type_name -> pgraft.core.FailoverState.Reign
-	24, // 15: pgraft.core.FailoverState.reports:type_name -> pgraft.core.FailoverState.Reported
-	25, // 16: pgraft.core.FailoverState.forks:type_name -> pgraft.core.FailoverState.Fork
-	26, // 17: pgraft.core.FailoverState.members:type_name -> pgraft.core.FailoverState.Member
-	27, // 18: pgraft.core.FailoverState.past:type_name -> pgraft.core.FailoverState.Past
-	28, // 19: pgraft.core.FailoverTold.claim:type_name -> pgraft.core.FailoverTold.Claim
-	6,  // 20: pgraft.core.FailoverTold.announced:type_name -> pgraft.core.FailoverToken
-	29, // 21: pgraft.core.FailoverTold.heard:type_name -> pgraft.core.FailoverTold.Heard
-	1,  // 22: pgraft.core.FailoverServer.history:type_name -> pgraft.core.FailoverBranch
-	7,  // 23: pgraft.core.FailoverServer.record:type_name -> pgraft.core.FailoverRecord
-	6,  // 24: pgraft.core.FailoverServer.follows:type_name -> pgraft.core.FailoverToken
-	30, // 25: pgraft.core.FailoverServer.names:type_name -> pgraft.core.FailoverServer.Names
-	31, // 26: pgraft.core.FailoverServer.senders:type_name -> pgraft.core.FailoverServer.Sender
-	1,  // 27: pgraft.core.FailoverEntry.Enable.history:type_name -> pgraft.core.FailoverBranch
-	2,  // 28: pgraft.core.FailoverEntry.Enable.set:type_name -> pgraft.core.FailoverSet
-	3,  // 29: pgraft.core.FailoverEntry.Enable.settings:type_name -> pgraft.core.FailoverSettings
-	3,  // 30: pgraft.core.FailoverEntry.Adjust.settings:type_name -> pgraft.core.FailoverSettings
-	0,  // 31: pgraft.core.FailoverEntry.Report.position:type_name -> pgraft.core.FailoverPosition
-	1,  // 32: pgraft.core.FailoverEntry.Report.forks:type_name -> pgraft.core.FailoverBranch
-	2,  // 33: pgraft.core.FailoverEntry.Grant.set:type_name -> pgraft.core.FailoverSet
-	1,  // 34: pgraft.core.FailoverEntry.Forked.history:type_name -> pgraft.core.FailoverBranch
-	0,  // 35: pgraft.core.FailoverState.Epoch.from:type_name -> pgraft.core.FailoverPosition
-	2,  // 36: pgraft.core.FailoverState.Epoch.set:type_name -> pgraft.core.FailoverSet
-	2,  // 37: pgraft.core.FailoverState.Reign.set:type_name -> pgraft.core.FailoverSet
-	0,  // 38: pgraft.core.FailoverState.Reported.position:type_name -> pgraft.core.FailoverPosition
-	0,  // 39: pgraft.core.FailoverState.Past.from:type_name -> pgraft.core.FailoverPosition
-	1,  // 40: pgraft.core.FailoverTold.Claim.history:type_name -> pgraft.core.FailoverBranch
-	7,  // 41: pgraft.core.FailoverTold.Claim.record:type_name -> pgraft.core.FailoverRecord
-	6,  // 42: pgraft.core.FailoverServer.Names.tokens:type_name -> pgraft.core.FailoverToken
-	6,  // 43: pgraft.core.FailoverServer.Sender.token:type_name -> pgraft.core.FailoverToken
-	44, // [44:44] is the sub-list for method output_type
-	44, // [44:44] is the sub-list for method input_type
-	44, // [44:44] is the sub-list for extension type_name
-	44, // [44:44] is the sub-list for extension extendee
-	0,  // [0:44] is the sub-list for field type_name
+	11, // 0: pgraft.core.FailoverEntry.enable:type_name -> pgraft.core.FailoverEntry.Enable
+	12, // 1: pgraft.core.FailoverEntry.disable:type_name -> pgraft.core.FailoverEntry.Disable
+	13, // 2: pgraft.core.FailoverEntry.adjust:type_name -> pgraft.core.FailoverEntry.Adjust
+	14, // 3: pgraft.core.FailoverEntry.describe:type_name -> pgraft.core.FailoverEntry.Describe
+	15, // 4: pgraft.core.FailoverEntry.begin:type_name -> pgraft.core.FailoverEntry.Begin
+	16, // 5: pgraft.core.FailoverEntry.report:type_name -> pgraft.core.FailoverEntry.Report
+	17, // 6: pgraft.core.FailoverEntry.grant:type_name -> pgraft.core.FailoverEntry.Grant
+	18, // 7: pgraft.core.FailoverEntry.forked:type_name -> pgraft.core.FailoverEntry.Forked
+	19, // 8: pgraft.core.FailoverEntry.open:type_name -> pgraft.core.FailoverEntry.Open
+	20, // 9: pgraft.core.FailoverEntry.reopen:type_name -> pgraft.core.FailoverEntry.Reopen
+	23, // 10: pgraft.core.FailoverEntry.quarantine:type_name -> pgraft.core.FailoverEntry.Quarantine
+	24, // 11: pgraft.core.FailoverEntry.clear:type_name -> pgraft.core.FailoverEntry.Clear
+	21, // 12: pgraft.core.FailoverEntry.change:type_name -> pgraft.core.FailoverEntry.Change
+	22, // 13: pgraft.core.FailoverEntry.progress:type_name -> pgraft.core.FailoverEntry.Progress
+	25, // 14: pgraft.core.FailoverEntry.request:type_name -> pgraft.core.FailoverEntry.Request
+	26, // 15: pgraft.core.FailoverEntry.switchover:type_name -> pgraft.core.FailoverEntry.Switchover
+	27, // 16: pgraft.core.FailoverEntry.abort:type_name -> pgraft.core.FailoverEntry.Abort
+	28, // 17: pgraft.core.FailoverEntry.override:type_name -> pgraft.core.FailoverEntry.Override
+	32, // 18: pgraft.core.FailoverLoss.greater:type_name -> pgraft.core.FailoverState.Reported
+	3,  // 19: pgraft.core.FailoverState.settings:type_name -> pgraft.core.FailoverSettings
+	29, // 20: pgraft.core.FailoverState.epoch:type_name -> pgraft.core.FailoverState.Epoch
+	31, // 21: pgraft.core.FailoverState.last:type_name -> pgraft.core.FailoverState.Reign
+	32, // 22: pgraft.core.FailoverState.reports:type_name -> pgraft.core.FailoverState.Reported
+	33, // 23: pgraft.core.FailoverState.forks:type_name -> pgraft.core.FailoverState.Fork
+	34, // 24: pgraft.core.FailoverState.members:type_name -> pgraft.core.FailoverState.Member
+	35, // 25: pgraft.core.FailoverState.past:type_name -> pgraft.core.FailoverState.Past
+	36, // 26: pgraft.core.FailoverTold.claim:type_name -> pgraft.core.FailoverTold.Claim
+	7,  // 27: pgraft.core.FailoverTold.announced:type_name -> pgraft.core.FailoverToken
+	37, // 28: pgraft.core.FailoverTold.heard:type_name -> pgraft.core.FailoverTold.Heard
+	7,  // 29: pgraft.core.FailoverTold.denied:type_name -> pgraft.core.FailoverToken
+	7,  // 30: pgraft.core.FailoverTold.unproven:type_name -> pgraft.core.FailoverToken
+	1,  // 31: pgraft.core.FailoverServer.history:type_name -> pgraft.core.FailoverBranch
+	8,  // 32: pgraft.core.FailoverServer.record:type_name -> pgraft.core.FailoverRecord
+	7,  // 33: pgraft.core.FailoverServer.follows:type_name -> pgraft.core.FailoverToken
+	38, // 34: pgraft.core.FailoverServer.names:type_name -> pgraft.core.FailoverServer.Names
+	39, // 35: pgraft.core.FailoverServer.senders:type_name -> pgraft.core.FailoverServer.Sender
+	1,  // 36: pgraft.core.FailoverEntry.Enable.history:type_name -> pgraft.core.FailoverBranch
+	2,  // 37: pgraft.core.FailoverEntry.Enable.set:type_name -> pgraft.core.FailoverSet
+	3,  // 38: pgraft.core.FailoverEntry.Enable.settings:type_name -> pgraft.core.FailoverSettings
+	3,  // 39: pgraft.core.FailoverEntry.Adjust.settings:type_name -> pgraft.core.FailoverSettings
+	0,  // 40: pgraft.core.FailoverEntry.Report.position:type_name -> pgraft.core.FailoverPosition
+	1,  // 41: pgraft.core.FailoverEntry.Report.forks:type_name -> pgraft.core.FailoverBranch
+	2,  // 42: pgraft.core.FailoverEntry.Grant.set:type_name -> pgraft.core.FailoverSet
+	1,  // 43: pgraft.core.FailoverEntry.Forked.history:type_name -> pgraft.core.FailoverBranch
+	2,  // 44: pgraft.core.FailoverEntry.Change.set:type_name -> pgraft.core.FailoverSet
+	5,  // 45: pgraft.core.FailoverEntry.Override.loss:type_name -> pgraft.core.FailoverLoss
+	0,  // 46: pgraft.core.FailoverState.Epoch.from:type_name -> pgraft.core.FailoverPosition
+	2,  // 47: pgraft.core.FailoverState.Epoch.set:type_name -> pgraft.core.FailoverSet
+	30, // 48: pgraft.core.FailoverState.Epoch.ask:type_name -> pgraft.core.FailoverState.Ask
+	5,  // 49: pgraft.core.FailoverState.Epoch.loss:type_name -> pgraft.core.FailoverLoss
+	2,  // 50: pgraft.core.FailoverState.Reign.set:type_name -> pgraft.core.FailoverSet
+	0,  // 51: pgraft.core.FailoverState.Reported.position:type_name -> pgraft.core.FailoverPosition
+	0,  // 52: pgraft.core.FailoverState.Past.from:type_name -> pgraft.core.FailoverPosition
+	5,  // 53: pgraft.core.FailoverState.Past.loss:type_name -> pgraft.core.FailoverLoss
+	1,  // 54: pgraft.core.FailoverTold.Claim.history:type_name -> pgraft.core.FailoverBranch
+	8,  // 55: pgraft.core.FailoverTold.Claim.record:type_name -> pgraft.core.FailoverRecord
+	7,  // 56: pgraft.core.FailoverServer.Names.tokens:type_name -> pgraft.core.FailoverToken
+	7,  // 57: pgraft.core.FailoverServer.Sender.token:type_name -> pgraft.core.FailoverToken
+	58, // [58:58] is the sub-list for method output_type
+	58, // [58:58] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_failover_proto_init() }
@@ -2895,6 +3902,12 @@ func file_failover_proto_init() {
 		(*FailoverEntry_Reopen_)(nil),
 		(*FailoverEntry_Quarantine_)(nil),
 		(*FailoverEntry_Clear_)(nil),
+		(*FailoverEntry_Change_)(nil),
+		(*FailoverEntry_Progress_)(nil),
+		(*FailoverEntry_Request_)(nil),
+		(*FailoverEntry_Switchover_)(nil),
+		(*FailoverEntry_Abort_)(nil),
+		(*FailoverEntry_Override_)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2902,7 +3915,7 @@ func file_failover_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_failover_proto_rawDesc), len(file_failover_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   32,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -33,7 +33,7 @@ func (s *State) Apply(e Entry, at Place) Applied {
 	case Disable:
 		return void(s.disable(e))
 	case Adjust:
-		return void(s.adjust(e))
+		return void(s.adjust(e, at))
 	case Describe:
 		return void(s.describe(e, at))
 	case Begin:
@@ -52,6 +52,18 @@ func (s *State) Apply(e Entry, at Place) Applied {
 		return s.quarantine(e)
 	case Clear:
 		return void(s.clear(e))
+	case Change:
+		return void(s.change(e, at))
+	case Progress:
+		return void(s.progress(e))
+	case Request:
+		return void(s.request(e, at))
+	case Abort:
+		return void(s.abort(e))
+	case Override:
+		return void(s.override(e, at))
+	case Switchover:
+		return void(s.switchover(e, at))
 	}
 	panic(fmt.Sprintf("an entry of type %T", e))
 }
@@ -74,17 +86,24 @@ func (s *State) enable(e Enable, at Place) Void {
 		return VoidHistory
 	case !s.Electable(e.Primary, at.Voters):
 		return VoidNotElectable
+	case !s.owns(e.Primary, e.History):
+		return VoidTimeline
 	}
 	if v := s.checkSet(e.Set, e.Primary, e.Settings, at); v != NotVoid {
 		return v
 	}
 	s.System, s.Mode, s.Settings = e.System, ModeFounding, e.Settings
-	s.Forks = nil
+	var forks []Fork
 	parent := uint32(0)
 	for _, b := range e.History {
-		s.Forks = append(s.Forks, Fork{Timeline: b.Timeline, Parent: parent, Switch: b.Begin})
+		x := Fork{Timeline: b.Timeline, Parent: parent, Switch: b.Begin}
+		if f := s.fork(b.Timeline); f != nil { // from an earlier time
+			x.Epoch, x.Override, x.Short = f.Epoch, f.Override, f.Short
+		}
+		forks = append(forks, x)
 		parent = b.Timeline
 	}
+	s.Forks = forks
 	s.Forks[len(s.Forks)-1].Epoch = e.Epoch
 	s.Timelines = max(s.Timelines, parent, e.Highest)
 	s.Epoch = Epoch{Number: e.Epoch, Stage: StageForked, Primary: e.Primary, Boot: e.Boot,
@@ -122,19 +141,7 @@ func (s *State) checkSet(c Set, primary uint64, settings Settings, at Place) Voi
 	return NotVoid
 }
 
-func (s *State) disable(e Disable) Void {
-	switch {
-	case s.Mode == ModeOff:
-		return VoidOff
-	case e.Epoch != s.Epoch.Number:
-		return VoidEpoch
-	}
-	s.Mode, s.Reports, s.Forks, s.Last = ModeOff, nil, nil, Reign{}
-	s.Epoch = Epoch{Number: s.Epoch.Number}
-	return NotVoid
-}
-
-func (s *State) adjust(e Adjust) Void {
+func (s *State) adjust(e Adjust, at Place) Void {
 	switch {
 	case s.Mode == ModeOff:
 		return VoidOff
@@ -145,13 +152,16 @@ func (s *State) adjust(e Adjust) Void {
 	case !e.Settings.fit():
 		return VoidSettings
 	}
+	if e.Settings.Durability != s.Settings.Durability || e.Settings.MaximumLag != s.Settings.MaximumLag {
+		s.unlogged(at.Index)
+	}
 	s.Mode, s.Settings = e.Mode, e.Settings
 	return NotVoid
 }
 
 // describe lets a member leave the sets only as it would leave the cluster.
 func (s *State) describe(e Describe, at Place) Void {
-	m := Member{ID: e.Member, Address: e.Address, Data: e.Data, Joined: e.Joined, Priority: e.Priority, Boot: e.Boot}
+	m := Member{ID: e.Member, Address: e.Address, Data: e.Data, Joined: e.Joined, Priority: e.Priority, Boot: e.Boot, Known: at.Index}
 	if e.Member == 0 || len(e.Address) > MaxAddressBytes || e.Data && e.Address == "" {
 		return VoidDescription
 	}
@@ -160,6 +170,9 @@ func (s *State) describe(e Describe, at Place) Void {
 	}
 	if old := s.Member(e.Member); old != nil {
 		m.Quarantined, m.Failed = old.Quarantined, old.Failed
+		if e.Boot == old.Boot {
+			m.Known = old.Known
+		}
 		switch {
 		case e.Boot < old.Boot:
 			return VoidOldBoot

@@ -19,7 +19,7 @@ func (s *State) begin(e Begin, at Place) Void {
 		}
 	}
 	s.Reports = nil
-	s.Epoch = Epoch{Number: e.Epoch, Stage: StageBegun, Changed: at.Index}
+	s.Epoch = Epoch{Number: e.Epoch, Stage: StageBegun, Changed: at.Index, Ask: s.Epoch.Ask.carried()}
 	return NotVoid
 }
 
@@ -79,16 +79,10 @@ func (s *State) counted(id uint64, voters []uint64) bool {
 	return s.Report(id) != nil && s.Electable(id, voters)
 }
 
-// met says whether R is enough. The last primary counts for itself only with its own
-// epoch's WAL: with less, its data went back. So did somebody's if none of R has any:
-// an epoch opens only once W of its set have flushed its fork.
+// met says whether R is enough.
 func (s *State) met(voters []uint64) bool {
-	has := slices.ContainsFunc(s.Reports, func(r Reported) bool {
-		return r.Position.Epoch >= s.Last.Number && s.counted(r.Member, voters)
-	})
-	return has && s.Last.Met(func(id uint64) bool {
-		return s.counted(id, voters) && (id != s.Last.Primary || s.Report(id).Position.Epoch >= s.Last.Number)
-	})
+	missing := s.missing(voters)
+	return s.proved(voters) || s.Last.Met(func(id uint64) bool { return !slices.Contains(missing, id) })
 }
 
 // grant is steps 2 and 3 of a promotion, as they hold when it is applied. The
@@ -105,14 +99,15 @@ func (s *State) grant(e Grant, at Place) Void {
 		return VoidNotElectable
 	case s.Report(e.Primary) == nil:
 		return VoidNoReport
-	case s.Mode != ModeOn && e.Primary != s.Last.Primary:
+	case !s.mayGet(e.Primary):
 		return VoidManual
-	case !s.met(at.Voters):
-		return VoidTooFew
 	}
-	x := s.Report(e.Primary)
-	for _, r := range s.Reports {
-		if s.counted(r.Member, at.Voters) && r.Position.Compare(x.Position) > 0 {
+	x, lost := s.Report(e.Primary), s.Loss(e.Primary, at.Voters)
+	if s.Epoch.Overrides != e.Primary || !s.Epoch.Loss.covers(&lost) {
+		switch {
+		case len(lost.Missing) > 0:
+			return VoidTooFew
+		case len(lost.Greater) > 0:
 			return VoidGreater
 		}
 	}
@@ -129,27 +124,42 @@ func (s *State) grant(e Grant, at Place) Void {
 	if !ok {
 		return VoidTimelines
 	}
+	short, kept := !s.met(at.Voters) && s.givesUp(e.Primary, at.Voters), s.worth(x.Position).LSN
 	s.Timelines = t
 	s.Epoch = Epoch{Number: e.Epoch, Stage: StageGranted, Primary: e.Primary, Boot: x.Boot, From: x.Position,
-		Timeline: t, Set: e.Set.clone(), Changed: at.Index}
-	s.Forks = append(s.Forks, Fork{Timeline: t, Parent: parent.Timeline, Switch: x.Position.LSN, Epoch: e.Epoch})
+		Timeline: t, Set: e.Set.clone(), Changed: at.Index, Ask: s.Epoch.Ask}
+	s.Forks = append(s.Forks, Fork{Timeline: t, Parent: parent.Timeline, Switch: x.Position.LSN, Epoch: e.Epoch, Override: !lost.None(), Short: short})
 	s.trim()
 	s.past(at.Index)
+	past := &s.Past[len(s.Past)-1]
+	if short {
+		past.GivenUp, past.Kept = s.Last.Limit(), kept
+	}
+	past.Loss = lost
+	return NotVoid
+}
+
+// ofPrimary is what makes an entry void that only the newest epoch's primary, or its grantee,
+// appends: stage says that the epoch has come to where it may.
+func (s *State) ofPrimary(epoch, member uint64, stage bool) Void {
+	switch {
+	case s.Mode == ModeOff:
+		return VoidOff
+	case epoch != s.Epoch.Number:
+		return VoidEpoch
+	case !stage:
+		return VoidStage
+	case member != s.Epoch.Primary:
+		return VoidNotPrimary
+	}
 	return NotVoid
 }
 
 // forked quarantines a primary that branched off elsewhere than it was granted: what
 // it wrote there is on nobody's lineage.
 func (s *State) forked(e Forked, at Place) Applied {
-	switch {
-	case s.Mode == ModeOff:
-		return void(VoidOff)
-	case e.Epoch != s.Epoch.Number:
-		return void(VoidEpoch)
-	case s.Epoch.Stage != StageGranted:
-		return void(VoidStage)
-	case e.Member != s.Epoch.Primary:
-		return void(VoidNotPrimary)
+	if v := s.ofPrimary(e.Epoch, e.Member, s.Epoch.Stage == StageGranted); v != NotVoid {
+		return void(v)
 	}
 	if want := s.History(s.Epoch.Timeline); !slices.Equal(tail(e.History, len(want)), want) {
 		s.Member(e.Member).Quarantined = QuarantinedOtherFork
@@ -163,26 +173,26 @@ func (s *State) forked(e Forked, at Place) Applied {
 func tail(h []Branch, n int) []Branch { return h[max(0, len(h)-n):] }
 
 func (s *State) open(e Open, at Place) Void {
+	if v := s.ofPrimary(e.Epoch, e.Member, s.Epoch.Stage == StageForked); v != NotVoid {
+		return v
+	}
 	switch {
-	case s.Mode == ModeOff:
-		return VoidOff
-	case e.Epoch != s.Epoch.Number:
-		return VoidEpoch
-	case s.Epoch.Stage != StageForked:
-		return VoidStage
-	case e.Member != s.Epoch.Primary:
-		return VoidNotPrimary
 	case e.SetVersion != s.Epoch.SetVersion:
 		return VoidSetVersion
 	case s.Member(e.Member) == nil || s.Member(e.Member).Quarantined != NotQuarantined:
 		return VoidQuarantined
 	}
 	s.Member(e.Member).Failed = 0
-	if s.Mode == ModeFounding {
+	founding := s.Mode == ModeFounding
+	if founding {
 		s.Mode = ModeOn
 	}
-	s.Epoch.Stage, s.Epoch.Changed = StageOpen, at.Index
-	s.Last = Reign{Number: e.Epoch, Primary: e.Member, Set: s.Epoch.Set.clone()}
+	s.Epoch.Stage, s.Epoch.Changed, s.Epoch.Ask = StageOpen, at.Index, s.Epoch.Ask.afterOpen(e.Member)
+	s.Last = Reign{Number: e.Epoch, Primary: e.Member, Set: s.Epoch.Set.clone(), Since: at.Index}
+	if s.Settings.Durability == Async && s.Epoch.Set.W == 0 && !founding {
+		// It has acknowledged nothing, and begins as one that had logged this.
+		s.Last.Progress, s.Last.Lag = s.Epoch.From.LSN, s.Settings.MaximumLag
+	}
 	s.Reports = nil
 	s.prune()
 	for i := range s.Past {
@@ -203,18 +213,16 @@ func (s *State) prune() {
 }
 
 func (s *State) reopen(e Reopen) Void {
+	if v := s.ofPrimary(e.Epoch, e.Member, s.Epoch.Stage >= StageGranted); v != NotVoid {
+		return v
+	}
 	switch {
-	case s.Mode == ModeOff:
-		return VoidOff
-	case e.Epoch != s.Epoch.Number:
-		return VoidEpoch
-	case s.Epoch.Stage < StageGranted:
-		return VoidStage
-	case e.Member != s.Epoch.Primary:
-		return VoidNotPrimary
 	case e.Boot <= s.Epoch.Boot:
 		return VoidOldBoot
 	}
 	s.Epoch.Boot = e.Boot
+	if w := s.Epoch.Ask.Way; w == WaySwitchover || w == WaySwitching {
+		s.Epoch.Ask = Ask{} // the engine has forgotten how far it was
+	}
 	return NotVoid
 }

@@ -116,7 +116,7 @@ func TestVoid(t *testing.T) {
 		{"no timeout", opened, Adjust{ModeOn, settings(func(s *Settings) { s.SyncTimeoutMillis = 0 })}, VoidSettings},
 		{"a timeout of years", opened, Adjust{ModeOn, settings(func(s *Settings) { s.SyncTimeoutMillis = math.MaxUint64 })}, VoidSettings},
 		{"W above any set", opened, Adjust{ModeOn, settings(func(s *Settings) { s.SyncCount = MaxSetMembers + 1 })}, VoidSettings},
-		{"unknown durability", opened, Adjust{ModeOn, settings(func(s *Settings) { s.Durability = Preferred + 1 })}, VoidSettings},
+		{"unknown durability", opened, Adjust{ModeOn, settings(func(s *Settings) { s.Durability = Async + 1 })}, VoidSettings},
 
 		{"no member", described, with(describe(0), func(*Describe) {}), VoidDescription},
 		{"no address", described, with(describe(a), func(d *Describe) { d.Address = "" }), VoidDescription},
@@ -203,6 +203,58 @@ func TestVoid(t *testing.T) {
 		{"quarantine for an unknown reason", opened, Quarantine{b, quarantines}, VoidDescription},
 		{"quarantine again", func(t *testing.T) *script { return opened(t).do(Quarantine{b, QuarantinedByOperator}) },
 			Quarantine{b, QuarantinedUnnoted}, VoidKnown},
+		{"request when off", described, Request{0, b, WayFailover, 0}, VoidOff},
+		{"request while founding", founding, Request{1, b, WayFailover, 0}, VoidFounding},
+		{"request of another epoch", opened, Request{2, b, WayFailover, 0}, VoidEpoch},
+		{"request of nothing", opened, Request{1, b, NotAsked, 0}, VoidRequest},
+		{"request of what nobody asks for", opened, Request{1, b, WayChosen, 0}, VoidRequest},
+		{"request for a witness", opened, Request{1, w, WayFailover, 0}, VoidNotElectable},
+
+		{"switchover before an epoch is open", forked, Request{2, c, WaySwitchover, 1}, VoidStage},
+		{"switchover to the primary", opened, Request{1, a, WaySwitchover, 1}, VoidPrimary},
+		{"switchover again", switching, Request{1, c, WaySwitchover, 1}, VoidUnderWay},
+		{"switchover while a failover is asked for", wished, Request{1, c, WaySwitchover, 1}, VoidUnderWay},
+		{"switchover without an end", opened, Request{1, b, WaySwitchover, 0}, VoidSettings},
+		{"switchover that may take years", opened, Request{1, b, WaySwitchover, maxSettingMillis + 1}, VoidSettings},
+		{"switching when off", described, Switchover{0, a, 1, 7}, VoidOff},
+		{"switching in another epoch", switching, Switchover{2, a, 1, 7}, VoidEpoch},
+		{"switching by another", switching, Switchover{1, b, 1, 7}, VoidNotPrimary},
+		{"switching by an engine of before", func(t *testing.T) *script { return switching(t).do(Reopen{1, a, 2}) }, Switchover{1, a, 1, 7}, VoidOldBoot},
+		{"switching after the engine started again", func(t *testing.T) *script { return switching(t).do(Reopen{1, a, 2}) }, Switchover{1, a, 2, 7}, VoidNotAsked},
+		{"switching that nobody asked for", opened, Switchover{1, a, 1, 7}, VoidNotAsked},
+		{"switching for another request", switching, Switchover{1, a, 1, 6}, VoidNotAsked},
+		{"switching again", func(t *testing.T) *script { return switched(t) }, Switchover{1, a, 1, 7}, VoidNotAsked},
+		{"switching to one that is quarantined", func(t *testing.T) *script {
+			return switching(t).do(Quarantine{b, QuarantinedByOperator})
+		}, Switchover{1, a, 1, 7}, VoidNotElectable},
+		{"switching with a set that the target alone does not satisfy", switching, Switchover{1, a, 1, 7}, VoidSetToSwitch},
+		{"abort of a switchover that has ended", func(t *testing.T) *script { return switched(t).do(Begin{2}) }, Abort{2, 0, 7}, VoidNotAsked},
+		{"abort when off", described, Abort{0, 0, 1}, VoidOff},
+		{"abort in another epoch", wished, Abort{2, 0, 7}, VoidEpoch},
+		{"abort by another", wished, Abort{1, b, 7}, VoidNotPrimary},
+		{"abort of another request", wished, Abort{1, 0, 6}, VoidNotAsked},
+		{"abort of nothing", opened, Abort{1, 0, 0}, VoidNotAsked},
+		{"abort of what has begun", func(t *testing.T) *script { return wished(t).do(Begin{2}) }, Abort{2, 0, 7}, VoidNotAsked},
+
+		{"override when off", described, Override{0, b, Loss{}}, VoidOff},
+		{"override while founding", func(t *testing.T) *script { return founding(t).do(Begin{2}) }, Override{2, b, Loss{}}, VoidFounding},
+		{"override in another epoch", begun, Override{1, b, Loss{}}, VoidEpoch},
+		{"override of an open epoch", opened, Override{1, b, Loss{}}, VoidStage},
+		{"override after the grant", granted, Override{2, c, Loss{}}, VoidStage},
+		{"override that names too many", begun, Override{2, b, Loss{Missing: make([]uint64, maxLoss+1)}}, VoidRequest},
+		{"override for too many positions", begun, Override{2, b, Loss{Greater: make([]Reported, maxLoss+1)}}, VoidRequest},
+		{"override for a witness", begun, Override{2, w, Loss{}}, VoidNotElectable},
+		{"override without a report", begun, Override{2, a, Loss{}}, VoidNoReport},
+		{"override that does not name a greater one", begun, Override{2, c, Loss{}}, VoidUnnamed},
+		{"override that names a lesser position", begun, Override{2, c, Loss{Greater: []Reported{{b, 1, Position{1, 499}}}}}, VoidUnnamed},
+		{"override that does not name all who are missing", few, Override{2, b, Loss{Missing: []uint64{a}}}, VoidUnnamed},
+		{"grant of more than the override names", func(t *testing.T) *script {
+			return few(t).do(Override{2, b, Loss{Missing: []uint64{a, c}}}, Report{2, c, 1, Position{1, 600}, nil})
+		}, Grant{2, b, one(c)}, VoidGreater},
+		{"grant to another than the override's", func(t *testing.T) *script {
+			return begun(t).do(Override{2, b, Loss{Missing: []uint64{a}, Greater: []Reported{{b, 1, Position{1, 500}}}}})
+		}, Grant{2, c, one(b)}, VoidGreater},
+
 		{"clear of nobody", opened, Clear{9}, VoidUnknown},
 		{"clear of one that is not", opened, Clear{b}, VoidKnown},
 	} {
@@ -218,7 +270,7 @@ func TestVoid(t *testing.T) {
 					t.Errorf("member %x is not quarantined", q)
 				}
 				before.Member(q).Quarantined = QuarantinedOtherFork
-			} else if x.want == VoidQuarantined && x.entry != (Open{2, b, 0}) {
+			} else if x.want == VoidQuarantined && x.name != "open while quarantined" {
 				t.Error("nobody is quarantined")
 			}
 			if !reflect.DeepEqual(before, s.s) {
@@ -268,7 +320,7 @@ func TestEpoch(t *testing.T) {
 		t.Fatalf("forked: %+v", x.s)
 	}
 	x.do(Open{2, b, 0})
-	if !reflect.DeepEqual(x.s.Last, Reign{2, b, one(c)}) || x.s.Mode != ModeOn {
+	if !reflect.DeepEqual(x.s.Last, Reign{Number: 2, Primary: b, Set: one(c), Since: x.index}) || x.s.Mode != ModeOn {
 		t.Fatalf("open: %+v", x.s)
 	}
 	if got := x.s.Past; len(got) != 2 || got[1].Opened != x.index || got[1].From != (Position{1, 500}) {
@@ -310,42 +362,4 @@ func TestForkThatNeverOpened(t *testing.T) {
 	if y.do(Grant{4, c, one(b)}); y.s.Epoch.Timeline != 4 {
 		t.Errorf("timeline %d", y.s.Epoch.Timeline)
 	}
-}
-
-// A member whose grants do not open is counted, up to a bound, until one does.
-func TestFailedPromotions(t *testing.T) {
-	x := granted(t)
-	for n := uint64(3); n < 3+2*maxFailed; n++ {
-		x.do(Begin{n}, Report{n, b, n, Position{1, 500}, nil}, Report{n, c, n, Position{1, 400}, nil}, Grant{n, b, one(c)})
-	}
-	if got := x.s.Member(b).Failed; got != maxFailed {
-		t.Errorf("failed %d times", got)
-	}
-	x.do(Forked{x.s.Epoch.Number, b, x.s.History(x.s.Epoch.Timeline)})
-	if got := x.s.Member(b).Failed; got != maxFailed {
-		t.Errorf("failed %d times: it has forked, and serves nobody yet", got)
-	}
-	x.do(Open{x.s.Epoch.Number, b, 0})
-	if got := x.s.Member(b).Failed; got != 0 {
-		t.Errorf("failed %d times after it opened", got)
-	}
-	y := forked(t)
-	if y.do(Begin{3}); y.s.Member(b).Failed != 1 {
-		t.Errorf("failed %d times: it has forked, and its epoch did not open", y.s.Member(b).Failed)
-	}
-	if y = opened(t); y.s.Member(a).Failed != 0 || y.do(Begin{2}).s.Member(a).Failed != 0 {
-		t.Error("it failed, and its epoch was open")
-	}
-}
-
-// A fork elsewhere than granted takes the member out, and its report with it.
-func TestQuarantine(t *testing.T) {
-	x := begun(t)
-	if got := x.apply(Report{2, b, 2, Position{7, 1}, nil}); got.Quarantined != b || x.s.Report(b) != nil {
-		t.Errorf("%+v, and of its report %+v remains", got, x.s.Report(b))
-	}
-	if got := x.apply(Grant{2, c, Set{}}); got.Void != VoidTooFew {
-		t.Errorf("a grant without the quarantined: %v", got.Void)
-	}
-	x.do(Clear{b}, Report{2, b, 3, Position{1, 500}, nil}, Grant{2, b, one(c)})
 }

@@ -67,7 +67,7 @@ func TestFencedBeforeTheServerIsReported(t *testing.T) {
 func TestOldBootComesLate(t *testing.T) {
 	claim := func(boot uint64) Told {
 		return with(standby(), func(t *Told) {
-			t.Boot, t.Claim = boot, &Claim{Epoch: 2, Noted: 1, History: []Branch{{1, 0}}, End: 400, Record: Record{400, 7}}
+			t.Boot, t.Claim = boot, &Claim{Epoch: 2, Noted: 1, History: []Branch{{1, 0}}, End: 400, Record: Record{LSN: 400, CRC: 7}}
 		})
 	}
 	d := promoted(t).there(claim(2), c)
@@ -108,13 +108,13 @@ func TestNobodyHasTheLastOpenEpoch(t *testing.T) {
 	x.do(Report{3, c, 2, Position{2, 510}, nil}, Grant{3, c, one(a)})
 }
 
-// Data that went back is made anew, from the primary of an open epoch, and else waits:
-// nothing else ends that, as a server reports nothing and follows nobody until then.
+// Data that went back, and that only a clone mends, is made anew from the primary of an open
+// epoch, and else waits: nothing else ends that, as a server reports nothing until then.
 func TestUntrustedDataIsMadeAnew(t *testing.T) {
-	back := func(v *Server) { v.Untrusted, v.Sealed, v.End = true, 2, 300 }
+	back := func(v *Server) { v.Untrusted, v.OnlyClone, v.Sealed, v.End = true, true, 2, 300 }
 	x := forked(t)
 	d := sit(x, c).server(back).once().orders().why(UntrustedData)
-	rejoin := Rejoin{Epoch: 2, Boot: 1, Primary: b, Address: "host=2", History: fork2, Notes: []Note{{1, 1}, {2, 2}}}
+	rejoin := Rejoin{Epoch: 2, Boot: 1, Primary: b, Address: "host=2", History: fork2, Notes: []Note{{1, 1}, {2, 2}}, Clone: true}
 	d.ticks(20)
 	d.orders(rejoin) // the epoch waits for it
 	e := sit(x, a).server(back).once()
@@ -194,4 +194,28 @@ func TestRequiredAsItIsApplied(t *testing.T) {
 		t.Errorf("enabled with W = 0: %v", got.Void)
 	}
 	x.do(with(first, func(e *Enable) { e.Set, e.Settings.Durability = Set{}, Preferred }))
+}
+
+// A server whose Raft store is lost and whose data says that it takes part: nobody lets it
+// write as a plain one, whoever promotes it, nor shows what only it may have.
+func TestOneNoteIsFenced(t *testing.T) {
+	f1 := func(x Shared) BeginVerdict {
+		return F1{Failover: x.Failover, Joined: x.Joined, Quarantined: x.Quarantined, Primary: x.Primary, Open: x.Open,
+			Lease: x.LeaseCounts, Founding: x.Founding, Waited: true}.Verdict()
+	}
+	lost := func(v *Server) { v.Joined, v.OneNote, v.Noted, v.JoinedOn = false, true, 0, 1 }
+	d := sit(&script{t: t}, c)
+	d.a.Current = false
+	d.server(func(v *Server) { lost(v); v.Recovery = false }).once()
+	if x := d.out.Shared; f1(x) != Refuse || fence(x, true) != Hold || x.Reads {
+		t.Errorf("promoted by hand: %+v", x)
+	}
+	if d.server(lost).once(); d.out.Shared.Reads {
+		t.Errorf("a standby: %+v", d.out.Shared)
+	}
+	// Once the log is known to have failover off, it is a plain server.
+	d.a.Current = true
+	if d.once(); f1(d.out.Shared) != Go || !d.out.Shared.Reads {
+		t.Errorf("failover is off: %+v", d.out.Shared)
+	}
 }

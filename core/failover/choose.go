@@ -11,16 +11,19 @@ import (
 // choose grants the epoch, or says what is missing.
 func (m *Machine) choose(a Around, out *Output) {
 	s, r := a.State, &m.reign
-	counts := func(id uint64) bool { return s.counted(id, a.Voters) }
-	if !s.met(a.Voters) {
+	if m.overrides(a, out) {
+		return
+	}
+	if !s.met(a.Voters) && !s.someGivesUp(a.Voters) {
 		r.met = false
-		out.Nobody = Why{Reason: ReportsMissing, Members: m.missing(a, counts)}
+		out.Nobody = Why{Reason: ReportsMissing, Members: s.missing(a.Voters)}
 		return
 	}
 	if !r.met {
 		r.met, r.metAt = true, a.Now
 	}
-	patient := a.Now-r.metAt < m.cfg.ticks(m.cfg.SealMillis)
+	// Whom the primary has switched over to has all that there is.
+	patient := a.Now-r.metAt < m.cfg.ticks(m.cfg.SealMillis) && !(s.Epoch.Ask.Way == WaySwitched && m.handedOn(a))
 	if ids := m.unreported(a); patient && len(ids) > 0 {
 		out.Nobody = Why{Reason: BetterMayCome, Members: ids, Millis: (r.metAt + m.cfg.ticks(m.cfg.SealMillis) - a.Now) * m.cfg.TickMillis}
 		return
@@ -46,6 +49,11 @@ func (m *Machine) choose(a Around, out *Output) {
 		m.give(to, a, m.cfg.ticks(s.Settings.DelayMillis), out)
 		return
 	}
+	m.grants(x, a, out)
+}
+
+// grants grants the epoch, where there is a set for it.
+func (m *Machine) grants(x uint64, a Around, out *Output) {
 	set, ok := m.set(x, a)
 	if !ok {
 		out.Nobody = Why{Reason: NotEnoughForSet}
@@ -53,7 +61,7 @@ func (m *Machine) choose(a Around, out *Output) {
 	}
 	out.Nobody = Why{Reason: EntryUnderWay}
 	if m.due(kindGrant, a) {
-		out.Append = Grant{s.Epoch.Number, x, set}
+		out.Append = Grant{a.State.Epoch.Number, x, set}
 	}
 }
 
@@ -88,10 +96,16 @@ func (m *Machine) unreported(a Around) []uint64 {
 // waits for the last primary's replay.
 func (m *Machine) best(a Around, patient bool) (uint64, Why) {
 	s := a.State
-	var x *Reported
+	var top, x *Reported
 	for i := range s.Reports {
 		y := &s.Reports[i]
 		if !s.counted(y.Member, a.Voters) {
+			continue
+		}
+		if top == nil || s.worth(y.Position).Compare(s.worth(top.Position)) > 0 {
+			top, x = y, nil
+		}
+		if s.worth(y.Position) != s.worth(top.Position) || !s.mayGet(y.Member) {
 			continue
 		}
 		if x == nil || cmp.Or(y.Position.Compare(x.Position), m.better(y.Member, x.Member, patient, a)) > 0 {
@@ -99,11 +113,8 @@ func (m *Machine) best(a Around, patient bool) (uint64, Why) {
 		}
 	}
 	last := s.Last.Primary
-	if s.Mode != ModeOn && x.Member != last {
-		if y := s.Report(last); y == nil || y.Position != x.Position {
-			return 0, Why{Reason: NotThePrimary, Members: []uint64{last}}
-		}
-		return last, Why{}
+	if x == nil {
+		return 0, m.nobodyMay(top.Member, a)
 	}
 	if patient && x.Member == last && m.usable(last, a) && !m.replayed(last, a) {
 		return 0, Why{Reason: ReplayOfPrimary, Members: []uint64{last}}
@@ -113,20 +124,14 @@ func (m *Machine) best(a Around, patient bool) (uint64, Why) {
 
 // better compares two members with the same position: above 0, y is better than x. One
 // that is away since, or cannot lead, comes last, then one whose last grants did not
-// open. The last primary comes first if its replay ends in time: that costs its sessions
+// open. Who has an operator's word comes first, and then the last primary if its replay ends in time: that costs its sessions
 // the least. Then come those whose replay is done, then the priorities.
 func (m *Machine) better(y, x uint64, patient bool, a Around) int {
 	s := a.State
-	one := func(b bool) int {
-		if b {
-			return 1
-		}
-		return 0
-	}
-	rank := func(id uint64) [6]int {
+	rank := func(id uint64) [7]int {
 		p := s.Member(id)
 		done := m.replayed(id, a)
-		return [6]int{one(m.usable(id, a) && !m.isolated(id, a)), -int(p.Failed), one(id == s.Last.Primary && (patient || done)), one(done), int(p.Priority), -int(uint32(id))}
+		return [7]int{b2i(m.usable(id, a) && !m.isolated(id, a)), -int(p.Failed), b2i(id == s.chosen()), b2i(id == s.Last.Primary && (patient || done)), b2i(done), int(p.Priority), -int(uint32(id))}
 	}
 	ry, rx := rank(y), rank(x)
 	for i := range ry {
@@ -141,6 +146,9 @@ func (m *Machine) better(y, x uint64, patient bool, a Around) int {
 // that have to make their data anew as it takes. W is lowered only as the settings allow.
 func (m *Machine) set(x uint64, a Around) (Set, bool) {
 	s := a.State
+	if s.Settings.Durability == Async {
+		return Set{}, true
+	}
 	c := Set{W: s.Settings.SyncCount}
 	for _, y := range s.Members {
 		if y.ID != x && m.usable(y.ID, a) && len(c.Members) < MaxSetMembers {
@@ -159,6 +167,9 @@ func (m *Machine) set(x uint64, a Around) (Set, bool) {
 			return Set{}, false
 		}
 		c.W = uint32(len(c.Members))
+	}
+	if c.W == 0 {
+		c.Members = nil // whom it names means nothing
 	}
 	return c, true
 }

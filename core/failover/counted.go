@@ -18,7 +18,9 @@ const (
 // Judge says whether a follower's WAL is a part of the newest epoch's, whose primary
 // has flushed up to flushed. have and equal are of the comparison of its last record
 // with the primary's: (a) and (b) prove that it is a part, as a timeline's number is
-// written by one grantee only; (c) finds handiwork, where the primary has that WAL.
+// written by one grantee only; (c) finds handiwork, where the primary has that WAL. Where the
+// timeline is from before failover was enabled on it, nothing was noted as its WAL came: then
+// (c) alone proves it, of all WAL from a checkpoint on.
 func (s *State) Judge(c *Claim, flushed uint64, have, equal bool) Announced {
 	h := s.History(s.Epoch.Timeline)
 	switch {
@@ -31,7 +33,7 @@ func (s *State) Judge(c *Claim, flushed uint64, have, equal bool) Announced {
 	if limit, _ := Ends(h, last); c.End > limit || c.End > flushed {
 		return TooFar
 	}
-	if f := s.fork(last); f == nil || f.Epoch != c.Noted {
+	if f := s.fork(last); f == nil || !f.noted(c.Noted) && c.Record.From == 0 {
 		return OtherHistory
 	}
 	if have && !equal {
@@ -40,8 +42,14 @@ func (s *State) Judge(c *Claim, flushed uint64, have, equal bool) Announced {
 	return MayFollow
 }
 
+// noted says that WAL which is noted for an epoch is that epoch's own fork.
+func (f *Fork) noted(epoch uint64) bool { return f.Epoch > 0 && f.Epoch == epoch }
+
 // place is the position of a server's WAL, and the forks in it behind the last open
-// epoch's; ok is false if its last timeline was not noted before its WAL came.
+// epoch's; ok is false if its last timeline was not noted before its WAL came, and it did not
+// join with that either. What it joined with, and what came while failover was off, is its
+// owner's as far as anybody knows: it counts for no epoch until a primary has compared it,
+// and the server follows and notes that. The owner itself noted that it wrote it.
 func (s *State) place(v *Server) (p Position, forks []Branch, ok bool) {
 	t := v.timeline()
 	f := s.fork(t)
@@ -49,14 +57,17 @@ func (s *State) place(v *Server) (p Position, forks []Branch, ok bool) {
 	switch {
 	case t == 0:
 		return p, nil, false
-	case v.JoinedOn == t: // what it joined with, and what the owner of that wrote since
-		if ok = true; f != nil {
-			p.Epoch = f.Epoch
-		}
 	case f == nil: // the log has forgotten it
-		ok = v.Noted > 0
+		if ok = v.Noted > 0 || v.JoinedOn == t; v.JoinedOn == t && v.Wrote { // failover was enabled on it, which it does not note
+			p.Epoch = max(p.Epoch, s.epochOn(t))
+		}
 	default:
-		ok = v.Noted == f.Epoch
+		noted := s.noted(v.Noted, f)
+		if ok = v.JoinedOn == t || noted; ok && v.Wrote {
+			p.Epoch = f.Epoch
+		} else if !noted {
+			p.Epoch = 0
+		}
 	}
 	if last := s.forkOf(s.Last.Number); last != nil {
 		for _, b := range v.History {

@@ -84,6 +84,26 @@ type Reopen struct {
 	Boot   uint64
 }
 
+// Change puts another sync set in force; the primary appends it, from StageForked on.
+type Change struct {
+	Epoch   uint64
+	Member  uint64
+	Boot    uint64
+	Version uint64 // that the set gets: the next one
+	Set     Set
+}
+
+// Progress says how far the primary's WAL reaches, where durability is async; the primary
+// appends it.
+type Progress struct {
+	Epoch  uint64
+	Member uint64
+	Boot   uint64
+	LSN    uint64 // flushed
+	Lag    uint64 // maximum_lag, by which it acknowledges
+	Since  uint64 // Reign.Since: by another rule it may have acknowledged more
+}
+
 // Quarantine takes a member's data out of use; the member or an operator appends it.
 type Quarantine struct {
 	Member uint64
@@ -92,6 +112,40 @@ type Quarantine struct {
 
 // Clear ends a quarantine; an operator appends it, or a member whose data is new.
 type Clear struct{ Member uint64 }
+
+// Request is an operator's: an epoch is to begin, and Target to get it, as far as it may.
+// It is for the newest epoch. If one has begun, it names whom that is to go to.
+type Request struct {
+	Epoch  uint64
+	Target uint64
+	Way    Way    // WayFailover, WayOverride or WaySwitchover
+	Millis uint64 // of WaySwitchover: for how long it may take
+}
+
+// Switchover says that the sync set is such that the target alone can go on with it, and
+// that no commit begins any more; the primary appends it.
+type Switchover struct {
+	Epoch   uint64
+	Member  uint64
+	Boot    uint64
+	Request uint64 // index of the request in the log
+}
+
+// Abort ends what was asked for and has not begun: it took too long, or an operator no
+// longer wants it.
+type Abort struct {
+	Epoch   uint64
+	Member  uint64 // who proposes it; 0: the leader or an operator
+	Request uint64 // index of the request in the log
+}
+
+// Override lets Target be granted the epoch that has begun, though Loss is given up by that.
+// An operator appends it; it names all that is lost as far as that is known.
+type Override struct {
+	Epoch  uint64
+	Target uint64
+	Loss   Loss
+}
 
 // Proposer is the member that proposes e of itself, through the leader; 0: members
 // propose no such entry.
@@ -109,6 +163,14 @@ func Proposer(e Entry) uint64 {
 		return e.Member
 	case Quarantine:
 		return e.Member
+	case Change:
+		return e.Member
+	case Progress:
+		return e.Member
+	case Abort:
+		return e.Member
+	case Switchover:
+		return e.Member
 	}
 	return 0
 }
@@ -116,7 +178,7 @@ func Proposer(e Entry) uint64 {
 // ByOperator says whether an operator may ask for e.
 func ByOperator(e Entry) bool {
 	switch e.(type) {
-	case Enable, Disable, Adjust, Quarantine, Clear:
+	case Enable, Disable, Adjust, Quarantine, Clear, Request, Abort, Override:
 		return true
 	}
 	return false
@@ -134,3 +196,9 @@ func (Open) entry()       {}
 func (Reopen) entry()     {}
 func (Quarantine) entry() {}
 func (Clear) entry()      {}
+func (Change) entry()     {}
+func (Progress) entry()   {}
+func (Request) entry()    {}
+func (Abort) entry()      {}
+func (Override) entry()   {}
+func (Switchover) entry() {}

@@ -10,13 +10,22 @@ import (
 // commit writes a commit on a server that F1 lets.
 func (x *world) commit(h *host) {
 	s := h.shared
+	if len(h.begun) > 0 && x.luck(3) {
+		x.writesBegun(h)
+	}
 	f := F1{Failover: s.Failover, Joined: s.Joined, Quarantined: s.Quarantined, Primary: s.Primary, Open: s.Open, Lease: true,
-		Founding: s.Founding, Waited: true}
+		Founding: s.Founding, Switchover: s.Switchover != 0, Waited: true}
 	if h.recovery || h.down || f.Verdict() != Go || !s.Failover && len(x.opens) == 0 {
 		return
 	}
+	if !s.Failover && x.luck(3) {
+		h.begun = append(h.begun, max(s.Epoch, h.leftAt))
+		return
+	}
 	x.ids++
-	h.wal = append(h.wal, record{h.wal[len(h.wal)-1].timeline, x.ids})
+	r := record{h.wal[len(h.wal)-1].timeline, x.ids}
+	h.wal = append(h.wal, r)
+	x.passed[r] = max(s.Epoch, h.leftAt)
 	if x.luck(2) {
 		h.flushed = len(h.wal)
 	}
@@ -32,18 +41,15 @@ func (x *world) ack(h *host) error {
 	h.flushed = len(h.wal)
 	for lsn := h.fork; lsn < uint64(len(h.wal)); lsn++ {
 		r := h.wal[lsn]
-		epoch := h.notes[r.timeline]
-		n := uint32(0)
-		for _, y := range h.senders {
-			if y.Flushed > lsn && slices.Contains(s.Tokens, y.Token) {
-				n++
-			}
-		}
-		w := s.Set.W
+		epoch := x.passed[r]
+		n, w := h.count(s.Set, lsn), s.Set.W
 		if x.bug == "acknowledged by one less" && w > 0 {
 			w--
 		}
 		f := F3{Failover: s.Failover, Over: epoch != s.Epoch, Open: s.Open, Flushed: true, W: w, Counted: n, Lease: true, Same: true}
+		if s.Next != nil && x.bug != "pending set ignored" {
+			f.Pending, f.NextW, f.Next = true, s.Next.W, h.count(*s.Next, lsn)
+		}
 		// PostgreSQL's own wait ends by the names in force, perhaps of a boot before: from
 		// then on every session sees the commit.
 		visible := uint32(0)
@@ -52,17 +58,20 @@ func (x *world) ack(h *host) error {
 				visible++
 			}
 		}
-		if r.id == 0 || f.Verdict() != Ack && visible < h.names.W {
+		if f.Beyond = s.Limited && lsn+1 > s.Limit; r.id == 0 || f.Verdict() != Ack && (x.lossy || visible < h.names.W) {
 			continue
 		}
 		if _, ok := x.acked[r]; ok {
 			continue
 		}
-		x.acked[r] = epoch
+		x.acked[r], x.at[r] = epoch, int(lsn)
 		x.acks++
 		x.say("%d acknowledges %v at %d in epoch %d", uint32(h.id), r, lsn+1, epoch)
+		if err := x.acknowledged(r, int(lsn), epoch); err != nil {
+			return err
+		}
 		for _, o := range x.opens {
-			if o.epoch > epoch && !o.wal[r] {
+			if o.epoch > epoch && !o.wal[r] && !x.isGivenUp(r, epoch, o.epoch) && !(x.lossy && x.givenUp(&x.proof.state, r, epoch)) {
 				return fmt.Errorf("%d acknowledges %v in epoch %d, and epoch %d opened without it", uint32(h.id), r, epoch, o.epoch)
 			}
 		}
@@ -70,8 +79,33 @@ func (x *world) ack(h *host) error {
 	return nil
 }
 
+// givenUp says whether the history has a commit as one that may be lost, and that was within
+// maximum_lag of what was kept.
+func (x *world) givenUp(s *State, r record, epoch uint64) bool {
+	end := uint64(x.at[r] + 1)
+	for _, p := range s.Past {
+		if p.Epoch > epoch && end > p.Kept && end <= p.GivenUp && end-p.Kept <= exploreLag {
+			return true
+		}
+	}
+	return false
+}
+
+// count is how many of a set have flushed what is behind an LSN, as F3 counts.
+func (h *host) count(c Set, lsn uint64) (n uint32) {
+	for _, y := range h.senders {
+		if y.Flushed > lsn && c.Has(y.Token.Member) && slices.Contains(h.shared.Tokens, y.Token) {
+			n++
+		}
+	}
+	return n
+}
+
 // check looks at a primary that serves.
 func (x *world) check(h *host) error {
+	if err := x.prove(); err != nil {
+		return err
+	}
 	if !h.shared.Open || h.down || h.open == h.shared.Epoch {
 		return nil
 	}
@@ -87,9 +121,15 @@ func (x *world) check(h *host) error {
 		}
 	}
 	x.opens = append(x.opens, o)
+	if err := x.seen(h); err != nil {
+		return err
+	}
 	lost, in := record{}, uint64(0)
 	for r, epoch := range x.acked {
-		if epoch < o.epoch && !o.wal[r] && (lost.id == 0 || r.id < lost.id) {
+		if epoch < o.epoch && !o.wal[r] && x.lossy && x.givenUp(&h.s, r, epoch) {
+			delete(x.acked, r)
+			x.lost++
+		} else if epoch < o.epoch && !o.wal[r] && !x.isGivenUp(r, epoch, o.epoch) && (lost.id == 0 || r.id < lost.id) {
 			lost, in = r, epoch
 		}
 	}

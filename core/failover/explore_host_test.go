@@ -1,7 +1,6 @@
 package failover
 
 import (
-	"fmt"
 	"slices"
 )
 
@@ -26,6 +25,7 @@ func (x *world) obey(h *host) {
 			h.sealed = max(h.sealed, o.UpTo)
 			if h.quiet = h.streaming && x.bug == "report before seal"; !h.quiet {
 				h.streaming, h.follows = false, Token{}
+				h.drop()
 			}
 		}
 	case Demote:
@@ -34,14 +34,14 @@ func (x *world) obey(h *host) {
 			h.down = false
 		}
 	case SetNames:
-		if o.Boot == h.boot && o.Epoch > h.sealed {
+		if late := h.names.Boot == o.Boot && h.names.Number > o.Number; o.Boot == h.boot && o.Epoch > h.sealed && (!late || x.bug == "names come late") {
 			h.names = o.Names
 		}
 	case Promote:
 		x.promote(h, o)
 	case Follow:
 		if o.Token.Follow == h.boot && h.recovery && o.Token.Epoch > h.sealed && (!h.streaming || h.quiet) {
-			h.streaming, h.quiet, h.follows, h.link, h.lacks = true, false, o.Token, -1, false
+			h.streaming, h.quiet, h.follows, h.link, h.lacks, h.ended = true, false, o.Token, -1, false, false
 			x.say("%d follows %d in epoch %d", uint32(h.id), uint32(o.Primary), o.Token.Epoch)
 			x.write(h, o.History)
 			for _, n := range o.Notes {
@@ -72,8 +72,25 @@ func (x *world) obey(h *host) {
 	case Compare:
 		if o.Boot == h.boot {
 			sum, have := h.sum(o.Record.LSN)
-			h.m.Compared(Compared{Member: o.Member, Boot: o.Follow, Have: have, Equal: have && sum == o.Record.CRC})
+			equal := have && sum == o.Record.CRC
+			if o.Record.From > 0 && equal { // WAL of before may be gone
+				have, equal = h.kept == 0, h.sumOf(o.Record.LSN) == o.Record.Sum
+			}
+			h.m.Compared(Compared{Member: o.Member, Boot: o.Follow, Have: have, Equal: have && equal})
 		}
+	case Trust:
+		if o.Boot == h.boot && h.recovery {
+			x.say("%d is trusted again in epoch %d", uint32(h.id), o.Epoch)
+			h.old, h.flushed = false, len(h.wal)
+		}
+	case Release:
+		x.release(h, o)
+	case Checkpoint:
+		if o.Boot == h.boot {
+			h.redo = uint64(h.flushed)
+		}
+	case Stop:
+		x.stop(h, o)
 	case Watch:
 		h.m.See(Port{Member: o.Member, Epoch: o.Epoch}, h.now)
 	}
@@ -92,7 +109,7 @@ func (x *world) promote(h *host, o Promote) {
 		return
 	}
 	t := o.History[len(o.History)-1].Timeline
-	if h.history()[len(h.history())-1].Timeline >= t || h.slow && h.replayed < len(h.wal) {
+	if h.last() >= t || h.slow && h.replayed < len(h.wal) {
 		return
 	}
 	h.notes[t] = o.Epoch
@@ -106,7 +123,7 @@ func (x *world) promote(h *host, o Promote) {
 		h.wal = h.wal[:len(h.wal)-1]
 		h.files[t] = append(slices.Clone(o.History[:len(o.History)-1]), Branch{t, uint64(len(h.wal))})
 	}
-	h.wal = append(h.wal, record{t, 0})
+	h.wal, h.wrote = append(h.wal, record{t, 0}), append(h.wrote, t)
 	h.fork, h.flushed = uint64(len(h.wal)), len(h.wal)
 	h.recovery, h.crashed, h.replayed = false, false, len(h.wal)
 	x.say("%d is promoted to timeline %d at %d", uint32(h.id), t, h.fork-1)
@@ -241,12 +258,29 @@ func (x *world) step() error {
 func (x *world) operate(h *host) {
 	s := h.s.Settings
 	mode := ModeOn
-	switch x.r.IntN(9) {
+	switch x.r.IntN(24) {
+	case 18, 19, 20, 21, 22, 23:
+		x.bag = append(x.bag, asked{Request{h.s.Epoch.Number, x.hosts[x.r.IntN(len(x.hosts))].id, WaySwitchover, uint64(1 + x.r.IntN(40))}, h})
+	case 14:
+		if x.luck(3) {
+			x.bag = append(x.bag, asked{Disable{h.s.Epoch.Number}, h})
+		}
+	case 15, 16, 17:
+		x.enables(h)
+	case 9, 10:
+		x.bag = append(x.bag, asked{Request{h.s.Epoch.Number, x.hosts[x.r.IntN(len(x.hosts))].id, WayFailover + Way(x.r.IntN(2)), 0}, h})
+	case 11, 12:
+		x.overrides(h)
+	case 13:
+		x.bag = append(x.bag, asked{Abort{h.s.Epoch.Number, 0, h.s.Epoch.Ask.Index}, h})
 	case 0:
 		mode = ModeManual
 		fallthrough
 	case 1, 2:
 		s.SyncCount, s.Durability = uint32(x.r.IntN(3)), Durability(x.r.IntN(2))
+		if x.lossy && x.r.IntN(2) == 0 {
+			s.Durability = Async
+		}
 		x.bag = append(x.bag, asked{Adjust{mode, s}, h})
 	case 3:
 		x.bag = append(x.bag, asked{Quarantine{h.id, QuarantinedByOperator}, h})
@@ -267,7 +301,7 @@ func (x *world) goBack(h *host) {
 		return
 	}
 	x.crash(h)
-	h.wal, h.old = h.wal[:1+x.r.IntN(len(h.wal))], true
+	h.wal, h.old, h.back = h.wal[:1+x.r.IntN(len(h.wal))], true, true
 	h.flushed, h.replayed = len(h.wal), len(h.wal)
 	x.say("%d goes back to %d", uint32(h.id), len(h.wal))
 }
@@ -283,95 +317,10 @@ func (x *world) deliver() {
 	if k > 1 {
 		x.log = append(x.log, e)
 	}
+	if _, ok := e.(Change); ok && x.bug == "" {
+		x.stale = append(x.stale, e) // it comes once more, much later
+	}
 	if k < 11 {
 		x.bag = slices.Delete(x.bag, i, i+1)
 	}
-}
-
-// calm lets everybody be there and hear everybody: in the end one serves, and the
-// others stream from it.
-func (x *world) calm() error {
-	for _, h := range x.hosts {
-		h.down, h.cut, h.prio = false, false, 100
-		x.bag = append(x.bag, asked{Clear{h.id}, h})
-	}
-	s := x.hosts[0].s.Settings
-	if s.SyncCount = min(s.SyncCount, 2); s.DelayMillis > 0 {
-		x.bag = append(x.bag, asked{Adjust{ModeOn, s}, x.hosts[0]})
-	}
-	for round := range 400 {
-		if x.leader == nil {
-			x.elect(x.hosts[round%len(x.hosts)])
-		}
-		for _, e := range x.bag {
-			x.log = append(x.log, e.entry)
-		}
-		x.bag = nil
-		for _, h := range x.hosts {
-			h.down = false
-			for h.applied < len(x.log) {
-				x.apply(h)
-			}
-			h.now++
-			h.replayed, h.flushed = len(h.wal), len(h.wal)
-			for _, o := range x.hosts {
-				x.tell(h, o)
-			}
-			x.report(h)
-			x.decide(h)
-			for len(h.orders) > 0 {
-				x.obey(h)
-			}
-			for range 20 {
-				x.stream(h, 100)
-			}
-			if err := x.check(h); err != nil {
-				return err
-			}
-		}
-		if x.settled() && x.counted() {
-			if len(x.late) == 0 {
-				return nil
-			}
-			for len(x.late) > 0 {
-				x.overdue()
-			}
-		}
-	}
-	for _, h := range x.hosts {
-		a := x.around(h)
-		out := h.m.Decide(a)
-		x.say("end: %d leads %v recovery %v wal %d history %v noted %v sealed %d streaming %v orders %T%+v why %v nobody %v %v", uint32(h.id), a.Leads,
-			h.recovery, len(h.wal), h.history(), h.notes, h.sealed, h.streaming, out.Orders, out.Orders, out.Why.Reason, out.Nobody.Reason, out.Nobody.Members)
-	}
-	x.say("end: %+v", x.hosts[0].s)
-	return fmt.Errorf("stuck: all are there, and not one serves that all others follow, and counts its set")
-}
-
-// counted says whether who serves counts all of its set that are not quarantined.
-func (x *world) counted() bool {
-	for _, h := range x.hosts {
-		for _, id := range h.shared.Set.Members {
-			if h.s.Member(id).Quarantined == NotQuarantined && !slices.ContainsFunc(h.shared.Tokens, func(t Token) bool { return t.Member == id }) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-func (x *world) settled() bool {
-	serves := 0
-	for _, h := range x.hosts {
-		me := h.s.Member(h.id)
-		if h.down || me != nil && me.Quarantined != NotQuarantined {
-			continue
-		}
-		if h.shared.Open && x.leader == h {
-			serves++
-		} else if !h.witness && (!h.streaming || h.follows.Epoch != h.s.Epoch.Number || !h.shared.Reads) {
-			return false
-		}
-	}
-	return serves == 1
 }

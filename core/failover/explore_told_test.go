@@ -52,7 +52,7 @@ func (x *world) tell(h, to *host) {
 		hist := h.s.History(e.Timeline)
 		end := min(uint64(len(h.wal)), hist[len(hist)-1].Begin)
 		sum, _ := x.host(e.Primary).sum(end)
-		t.Claim = &Claim{Epoch: e.Number, Noted: h.s.fork(Owner(hist, end-min(end, 1))).Epoch, End: end, Record: Record{end, sum}}
+		t.Claim = &Claim{Epoch: e.Number, Noted: h.s.fork(Owner(hist, end-min(end, 1))).Epoch, End: end, Record: Record{LSN: end, CRC: sum}}
 		for _, b := range hist {
 			if b.Begin < max(end, 1) {
 				t.Claim.History = append(t.Claim.History, b)
@@ -72,8 +72,13 @@ type said struct {
 	told Told
 }
 
-// overdue brings what was told long ago, and acts by it.
+// overdue brings what was told, or proposed, long ago.
 func (x *world) overdue() {
+	if n := len(x.stale); n > 0 {
+		i := x.r.IntN(n)
+		x.log = append(x.log, x.stale[i])
+		x.stale = slices.Delete(x.stale, i, i+1)
+	}
 	if len(x.late) > 0 {
 		i := x.r.IntN(len(x.late))
 		l := x.late[i]

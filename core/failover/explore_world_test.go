@@ -2,6 +2,7 @@ package failover
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 )
@@ -28,7 +29,12 @@ type host struct {
 	now     uint64
 	boot    uint64
 	down    bool
-	witness bool // it has no server
+	witness bool     // it has no server
+	redo    uint64   // where its last checkpoint began
+	ended   bool     // whom it follows has stopped, and sent all
+	leftAt  uint64   // the epoch with which it was told that failover is off; 0: it takes part
+	joined  uint32   // the timeline on which it joined again
+	wrote   []uint32 // timelines that it was the primary of
 	prio    uint32
 	born    int    // length of the log when its engine started
 	current bool   // it has applied as much since
@@ -36,6 +42,7 @@ type host struct {
 	lags    bool   // it receives nothing
 	stalls  bool   // it carries no orders out
 	old     bool   // its data went back
+	back    bool   // it did so once
 	crashed bool   // and was started since, as a standby
 	well    uint64 // round in which it last was what the newest epoch wants of it
 	slow    bool   // it replays a record every third round, and is promoted when all are
@@ -44,10 +51,13 @@ type host struct {
 	stopping bool
 	damage   Quarantined
 	misforks bool // it will promote without its last record
-	dies     int  // it will die as it promotes: 1 before the timeline begins, 2 behind that
+	dies     int  // it will die: 1 as it promotes, before the timeline begins, 2 behind that, 3 as it is released
 	loses    bool // its next hand-over of leadership
+	holds    bool // its proposals are on their way
 	kept     int  // the records before this one are recycled
 	lacks    bool // whom it follows has no more of what it needs
+	oneNote  bool // of the two that it takes part, the other is lost
+	mute     bool // its host reports nothing
 	why      [2]Why
 	gave     uint64            // round in which it handed leadership to the primary, which it has not followed since
 	heard    map[uint64]uint64 // tick at which another was heard
@@ -68,7 +78,8 @@ type host struct {
 	fork      uint64
 	replayed  int
 
-	orders []Order // those of the last decisions, some of them late
+	begun  []uint64 // the epochs in which commits passed F1 that are not written yet
+	orders []Order  // those of the last decisions, some of them late
 	shared Shared
 	open   uint64 // epoch that was seen open here last
 }
@@ -92,16 +103,24 @@ type world struct {
 	late  []said
 	ids   uint64
 	acked map[record]uint64 // -> epoch it was acknowledged in
-	opens []opening
-	trace []string
-	acks  int
-	shown int // entry that was shown last
+	at    map[record]int    // where it was acknowledged
+	// passed is the epoch in which a commit passed F1.
+	passed map[record]uint64
+	opens  []opening
+	trace  []string
+	acks   int
+	shown  int // entry that was shown last
 	// needless is what was said of an epoch that began though its primary was well.
 	needless string
 	begins   int
 	elected  uint64 // round of the last election
+	given    []givenUp
 	rounds   uint64 // 0: members go at paces of their own
 	voters   []uint64
+	proof    proof
+	lossy    bool               // durability is async, or may be
+	stale    []Entry            // copies of proposals that are still on their way
+	lost     int                // commits that a failover gave up
 	apart    map[[2]uint64]bool // pairs that Raft's messages do not get through between
 }
 
@@ -124,10 +143,13 @@ func (x *world) luck(n int) bool { return x.r != nil && x.r.IntN(n) == 0 }
 
 func (x *world) say(f string, args ...any) { x.trace = append(x.trace, fmt.Sprintf(f, args...)) }
 
-const exploreDelay = 4 // ticks of 1 ms
+const (
+	exploreDelay = 4 // ticks of 1 ms
+	exploreLag   = 8 // records
+)
 
 func newWorld(seed uint64, n int, bug string) *world {
-	x := &world{r: rand.New(rand.NewPCG(seed, 7)), bug: bug, acked: map[record]uint64{}, term: 1}
+	x := &world{r: rand.New(rand.NewPCG(seed, 7)), bug: bug, acked: map[record]uint64{}, at: map[record]int{}, passed: map[record]uint64{}, term: 1, proof: proof{at: map[record]int{}}}
 	var set Set
 	for i := range n {
 		id := uint64(i+1)<<32 | uint64(i+1)
@@ -138,6 +160,8 @@ func newWorld(seed uint64, n int, bug string) *world {
 		x.log = append(x.log, Describe{Member: id, Boot: 1, Address: fmt.Sprint(i), Data: true, Joined: true, Priority: 100})
 		if i > 0 {
 			set.Members = append(set.Members, id)
+		} else {
+			h.wrote = []uint32{1}
 		}
 	}
 	if bug == "" && x.r.IntN(2) == 0 {
@@ -150,7 +174,10 @@ func newWorld(seed uint64, n int, bug string) *world {
 	if bug == "" { // bugs are found sooner with a set of which one must have flushed
 		set.W = []uint32{1, 1, 1, 2, 0}[x.r.IntN(5)]
 	}
-	settings := Settings{SyncCount: set.W, DelayMillis: exploreDelay, SyncTimeoutMillis: 2, Durability: Durability(x.r.IntN(2))}
+	settings := Settings{SyncCount: set.W, DelayMillis: exploreDelay, SyncTimeoutMillis: 2, Durability: Durability(x.r.IntN(2)), MaximumLag: exploreLag}
+	if bug == "" && x.r.IntN(4) == 0 {
+		settings.Durability, x.lossy = Async, true
+	}
 	x.log = append(x.log, Enable{Epoch: 1, Primary: x.hosts[0].id, Boot: 1, System: 1, LSN: 1, History: []Branch{{1, 0}},
 		Highest: 1, Set: set, Settings: settings})
 	x.elect(x.hosts[0])
@@ -162,7 +189,7 @@ func (x *world) start(h *host) {
 	h.boot++
 	clear(h.heard)
 	h.m = New(Config{Self: h.id, TickMillis: 1, ElectionTicks: 3, SealMillis: 3}, h.boot, h.now)
-	h.orders, h.shared = nil, Shared{Failover: true, Joined: true}
+	h.orders, h.shared = nil, Shared{Failover: h.leftAt == 0, Joined: h.leftAt == 0}
 	h.born, h.current = len(x.log), false
 	h.applied -= x.pick(min(h.applied+1, 20))
 	h.s = State{}
@@ -180,9 +207,10 @@ func (x *world) start(h *host) {
 func (x *world) crash(h *host) {
 	x.say("%d crashes at %d, flushed %d", uint32(h.id), len(h.wal), h.flushed)
 	h.wal = h.wal[:h.flushed]
-	h.recovery, h.streaming, h.quiet, h.follows, h.names, h.senders, h.fork = true, false, false, Token{}, Names{}, nil, 0
-	h.replayed, h.down, h.crashed, h.stopping, h.lacks = 0, true, true, false, false
+	h.recovery, h.streaming, h.quiet, h.follows, h.names, h.senders, h.fork = h.recovery || h.leftAt == 0, false, false, Token{}, Names{}, nil, 0
+	h.replayed, h.down, h.crashed, h.stopping, h.lacks, h.ended, h.redo, h.begun = 0, true, true, false, false, false, 0, nil
 	h.life++
+	h.drop()
 	if x.bug == "seal forgotten" {
 		h.sealed = 0
 	}
@@ -202,10 +230,25 @@ func (h *host) history() []Branch {
 	if len(h.wal) == 0 {
 		return nil
 	}
-	if t := h.wal[len(h.wal)-1].timeline; t > 1 {
+	if t := h.last(); t > 1 {
 		return h.files[t]
 	}
 	return []Branch{{1, 0}}
+}
+
+// last is the timeline of the last record, 0 if there is none.
+func (h *host) last() uint32 {
+	if len(h.wal) == 0 {
+		return 0
+	}
+	return h.wal[len(h.wal)-1].timeline
+}
+
+// drop takes away the notes and history files of timelines of which there is no record.
+func (h *host) drop() {
+	above := h.last() + 1
+	maps.DeleteFunc(h.notes, func(t uint32, _ uint64) bool { return t >= above })
+	maps.DeleteFunc(h.files, func(t uint32, _ []Branch) bool { return t >= above })
 }
 
 // sum stands for a record's CRC.
@@ -217,13 +260,26 @@ func (h *host) sum(lsn uint64) (uint32, bool) {
 	return r.timeline<<20 ^ uint32(r.id), true
 }
 
+// sumOf stands for a CRC over all records up to one.
+func (h *host) sumOf(lsn uint64) (sum uint32) {
+	for n := range lsn {
+		one, _ := h.sum(n + 1)
+		sum = sum*31 + one
+	}
+	return sum
+}
+
 func (x *world) report(h *host) {
 	if h.witness {
 		return
 	}
-	v := Server{Recovery: h.recovery, Joined: true, Untrusted: h.old, Address: fmt.Sprint(uint32(h.id)), Priority: h.prio, Sealed: h.sealed,
+	v := Server{Recovery: h.recovery, Joined: h.leftAt == 0 && !h.oneNote, OneNote: h.oneNote, JoinedOn: h.joined, Untrusted: h.old, Address: fmt.Sprint(uint32(h.id)), Priority: h.prio, Sealed: h.sealed,
 		History: h.history(), End: uint64(len(h.wal)), Replayed: uint64(h.replayed), ReplayDone: h.replayed == len(h.wal),
-		Streaming: h.streaming && !h.quiet, Follows: h.follows, Flushed: uint64(h.flushed), Fork: h.fork, Names: h.names, Senders: h.senders}
+		Streaming: h.streaming && !h.quiet, Follows: h.follows, Flushed: uint64(h.flushed), Fork: h.fork, Names: h.names, Senders: h.senders, Decision: h.shared.Decision, Boots: h.shared.Boots}
+	v.Quiet, v.Checkpoint, v.Ended = x.quietAt(h), h.redo, h.ended
+	if s := h.shared; s.Founding && s.Primary && !h.recovery && len(h.begun) == 0 && h.flushed == len(h.wal) {
+		v.Founded = s.Epoch
+	}
 	if h.quiet {
 		v.Follows = Token{}
 	}
@@ -232,6 +288,9 @@ func (x *world) report(h *host) {
 	}
 	v.Record.LSN = v.End
 	v.Record.CRC, _ = h.sum(v.End)
+	if v.Wrote = h.recovery && slices.Contains(h.wrote, h.last()); h.shared.Prove {
+		v.Record.From, v.Record.Sum = 1, h.sumOf(v.End)
+	}
 	v.Stopping, v.Damage, v.Lacks = h.stopping, h.damage, h.lacks
 	h.m.Report(v, h.now)
 }
@@ -301,6 +360,7 @@ func (x *world) apply(h *host) {
 	got := h.s.Apply(e, Place{Index: uint64(h.applied), Members: x.members(), Voters: x.voters})
 	if h.applied > x.shown {
 		x.shown = h.applied
+		x.gives(e, got, &h.s)
 		x.say("%s", text(e, got, &h.s))
 	}
 }

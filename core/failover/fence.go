@@ -63,6 +63,7 @@ type F3 struct {
 	Pending  bool   // another set is to follow
 	NextW    uint32 // of that
 	Next     uint32 // how many of it have flushed the record
+	Beyond   bool   // with async: its record is past what may be acknowledged
 	Lease    bool   // Raft's, counted and not run out
 	Same     bool   // the version is what it was
 }
@@ -74,7 +75,7 @@ func (f F3) Verdict() AckVerdict {
 		return Ack
 	case f.Over:
 		return Over
-	case !f.Open, !f.Flushed, f.Counted < f.W, f.Pending && f.Next < f.NextW, !f.Lease:
+	case !f.Open, !f.Flushed, f.Counted < f.W, f.Pending && f.Next < f.NextW, f.Beyond, !f.Lease:
 		return Hold
 	case !f.Same:
 		return Restart

@@ -280,6 +280,12 @@ func TestForkedWithoutItsSet(t *testing.T) {
 	d.there(standby(), c).nothing(30, Nothing)
 	d.gone(c).ticks(9)
 	d.nothing(19, Nothing).expect(1, Begin{3}, 0)
+
+	// After grants that came to nothing it gets one more for each: c makes its data anew.
+	d.s.Member(b).Failed = 2
+	d.m.sent = nil
+	d.there(standby(), c).nothing(30, Nothing).gone(c).ticks(9)
+	d.nothing(59, Nothing).expect(1, Begin{3}, 0)
 }
 
 // No epoch begins that could not be granted.
@@ -324,6 +330,16 @@ func TestNewLeaderIsInformed(t *testing.T) {
 	d.a.Peers[1].Silent = 3 // b was heard, and has not told
 	d.heard[b] = false
 	d.nothing(5, NotInformed).there(standby(), b).expect(1, Begin{2}, 0)
+}
+
+// A leader whose term has no committed entry yet decides nothing, and says so: a follower
+// that needs a snapshot, which does not get through, keeps it there.
+func TestLeaderWithoutAnEntrySaysWhy(t *testing.T) {
+	d := witness(t).gone(a)
+	d.a.Leads, d.a.Lease = false, false
+	d.nothing(40, EntryUnderWay)
+	d.a.Leader = b
+	d.nothing(1, Nothing)
 }
 
 // Begin is appended once in a term, unless the log did not take it.

@@ -33,6 +33,7 @@ type Machine struct {
 	term     uint64
 	leads    bool
 	ledSince uint64 // tick
+	leased   uint64 // tick at which it had the lease last; 0: never
 	reign    reign
 	sent     []sent // proposals under way
 	port     Port
@@ -41,6 +42,20 @@ type Machine struct {
 
 	announced []Token   // by Member
 	compares  []compare // by Member
+
+	// Of the primary:
+	lags      []lag // by member
+	change    change
+	decisions uint64 // how many changes of the set this engine has decided on
+	named     Names  // that were ordered last
+	logged    uint64 // Progress that was proposed last
+	since     uint64 // Reign.Since for which limited is the number that the limit is published with
+	limited   uint64
+	// want is the set that is to be in force in place of the usual one, if wants.
+	wants bool
+	want  Set
+	// wishing says that a switchover wants one.
+	wishing bool
 }
 
 // peer is what another member told last.
@@ -69,6 +84,15 @@ type reign struct {
 	handed   bool // it was given to the primary and did not stay there, since handedAt
 	handedAt uint64
 	led      uint64 // tick at which this node last led
+	proof    uint64 // what the primary has flushed after it knew of this boot; 0: not known
+	asked    uint64 // the request that was seen last, at askedAt
+	askedAt  uint64
+	// switchedAt is the tick at which a switchover was seen that lets no commit begin;
+	// mark, what was flushed as it was asked for.
+	switchedAt uint64
+	mark       uint64
+	// founded is what was flushed once Server.Founded was this epoch; 0 before.
+	founded uint64
 }
 
 // sent is a proposal: again at the tick, or in another term.
@@ -100,6 +124,10 @@ const (
 	kindReopen
 	kindDescribe
 	kindQuarantine
+	kindChange
+	kindProgress
+	kindAbort
+	kindSwitchover
 )
 
 // Around is what a machine is told of Raft with each decision.
@@ -201,10 +229,11 @@ func (m *Machine) See(p Port, now uint64) {
 	m.answered = m.answered || p.Answers
 }
 
-// Compared takes the answer to a Compare.
+// Compared takes the answer to a Compare. The first one stands: the WAL may be gone by the
+// next one.
 func (m *Machine) Compared(c Compared) {
 	for i := range m.compares {
-		if x := &m.compares[i]; x.member == c.Member && x.boot == c.Boot {
+		if x := &m.compares[i]; x.member == c.Member && x.boot == c.Boot && !x.known {
 			x.known, x.have, x.equal = true, c.Have, c.Equal
 		}
 	}
@@ -212,7 +241,7 @@ func (m *Machine) Compared(c Compared) {
 
 // Refused says that the log did not take Output.Append: it may come again.
 func (m *Machine) Refused() {
-	m.sent = slices.DeleteFunc(m.sent, func(x sent) bool { return x.kind == kindBegin || x.kind == kindGrant })
+	m.sent = slices.DeleteFunc(m.sent, func(x sent) bool { return x.kind == kindBegin || x.kind == kindGrant || x.kind == kindAbort })
 }
 
 // Decide says what is to be done now. It is called after each input and at each tick.
@@ -220,12 +249,16 @@ func (m *Machine) Decide(a Around) Output {
 	m.observe(a)
 	var out Output
 	m.describe(a, &out)
-	if a.State.Mode != ModeOff {
+	if a.State.Mode == ModeOff {
+		m.ended(a, &out)
+	} else {
 		if m.has {
 			m.member(a, &out)
 		}
 		if a.Leads {
 			m.lead(a, &out)
+		} else if a.Leader == m.cfg.Self { // no entry of its term is committed
+			out.Nobody = Why{Reason: EntryUnderWay}
 		}
 	}
 	out.Shared = m.shared(a)
@@ -238,16 +271,28 @@ func (m *Machine) observe(a Around) {
 		m.ledSince = a.Now
 	}
 	m.leads, m.term = a.Leads, a.Term
+	if a.Leads && a.Lease {
+		m.leased = a.Now
+	}
 	e := &a.State.Epoch
 	r := &m.reign
 	if e.Number != r.epoch {
 		*r = reign{epoch: e.Number, stage: e.Stage, since: a.Now, good: a.Now, setSeen: a.Now, led: a.Now}
 		m.announced, m.compares, m.sent, m.answered = nil, nil, nil, false
+		m.lags, m.change, m.wants, m.want, m.wishing = nil, change{}, false, Set{}, false
+		m.logged, m.since, m.limited = 0, 0, 0
 	} else if e.Stage != r.stage {
 		r.stage, r.since, r.good, r.setSeen = e.Stage, a.Now, a.Now, a.Now
 	}
 	if a.Leads {
 		r.led = a.Now
+	}
+	m.proves(a)
+	if e.Ask.Index != r.asked {
+		r.asked, r.askedAt, r.switchedAt, r.mark = e.Ask.Index, a.Now, 0, m.server.Flushed
+	}
+	if e.Ask.Way == WaySwitching && r.switchedAt == 0 {
+		r.switchedAt = a.Now
 	}
 	// Who has not led for long knows nothing of how it went on: whoever led in its
 	// place has counted for itself. Nor does one who is cut off.
@@ -262,7 +307,7 @@ func (m *Machine) observe(a Around) {
 // lead is what only the Raft leader does.
 func (m *Machine) lead(a Around, out *Output) {
 	switch {
-	case !m.informed(a):
+	case !m.informed(a) && !m.handedOn(a):
 		out.Nobody = Why{Reason: NotInformed}
 	case a.State.Epoch.Stage == StageBegun:
 		m.choose(a, out)

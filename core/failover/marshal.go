@@ -53,6 +53,18 @@ func Marshal(e Entry) []byte {
 		m.Body = &corepb.FailoverEntry_Quarantine_{Quarantine: &corepb.FailoverEntry_Quarantine{Member: e.Member, Reason: uint32(e.Reason)}}
 	case Clear:
 		m.Body = &corepb.FailoverEntry_Clear_{Clear: &corepb.FailoverEntry_Clear{Member: e.Member}}
+	case Change:
+		m.Body = &corepb.FailoverEntry_Change_{Change: &corepb.FailoverEntry_Change{Epoch: e.Epoch, Member: e.Member, Boot: e.Boot, Version: e.Version, Set: setTo(e.Set)}}
+	case Progress:
+		m.Body = &corepb.FailoverEntry_Progress_{Progress: &corepb.FailoverEntry_Progress{Epoch: e.Epoch, Member: e.Member, Boot: e.Boot, Lsn: e.LSN, Lag: e.Lag, Since: e.Since}}
+	case Request:
+		m.Body = &corepb.FailoverEntry_Request_{Request: &corepb.FailoverEntry_Request{Epoch: e.Epoch, Target: e.Target, Way: uint32(e.Way), Millis: e.Millis}}
+	case Abort:
+		m.Body = &corepb.FailoverEntry_Abort_{Abort: &corepb.FailoverEntry_Abort{Epoch: e.Epoch, Member: e.Member, Request: e.Request}}
+	case Switchover:
+		m.Body = &corepb.FailoverEntry_Switchover_{Switchover: &corepb.FailoverEntry_Switchover{Epoch: e.Epoch, Member: e.Member, Boot: e.Boot, Request: e.Request}}
+	case Override:
+		m.Body = &corepb.FailoverEntry_Override_{Override: &corepb.FailoverEntry_Override{Epoch: e.Epoch, Target: e.Target, Loss: lossTo(e.Loss)}}
 	default:
 		panic(fmt.Sprintf("an entry of type %T", e))
 	}
@@ -95,6 +107,21 @@ func Unmarshal(b []byte) (Entry, error) {
 		return Quarantine{x.Quarantine.GetMember(), small[Quarantined](x.Quarantine.GetReason())}, nil
 	case *corepb.FailoverEntry_Clear_:
 		return Clear{x.Clear.GetMember()}, nil
+	case *corepb.FailoverEntry_Change_:
+		e := x.Change
+		return Change{e.GetEpoch(), e.GetMember(), e.GetBoot(), e.GetVersion(), setFrom(e.GetSet())}, nil
+	case *corepb.FailoverEntry_Progress_:
+		e := x.Progress
+		return Progress{e.GetEpoch(), e.GetMember(), e.GetBoot(), e.GetLsn(), e.GetLag(), e.GetSince()}, nil
+	case *corepb.FailoverEntry_Request_:
+		return Request{x.Request.GetEpoch(), x.Request.GetTarget(), small[Way](x.Request.GetWay()), x.Request.GetMillis()}, nil
+	case *corepb.FailoverEntry_Abort_:
+		return Abort{x.Abort.GetEpoch(), x.Abort.GetMember(), x.Abort.GetRequest()}, nil
+	case *corepb.FailoverEntry_Switchover_:
+		e := x.Switchover
+		return Switchover{e.GetEpoch(), e.GetMember(), e.GetBoot(), e.GetRequest()}, nil
+	case *corepb.FailoverEntry_Override_:
+		return Override{x.Override.GetEpoch(), x.Override.GetTarget(), lossFrom(x.Override.GetLoss())}, nil
 	}
 	return nil, errors.New("failover: an entry of a kind that this pgraft does not know: install a newer one")
 }
@@ -110,24 +137,25 @@ func (s *State) Marshal() []byte {
 	}
 	if e := &s.Epoch; e.Number > 0 {
 		m.Epoch = &corepb.FailoverState_Epoch{Number: e.Number, Stage: uint32(e.Stage), Primary: e.Primary, Boot: e.Boot,
-			From: positionTo(e.From), Timeline: e.Timeline, Set: setTo(e.Set), SetVersion: e.SetVersion, Changed: e.Changed}
+			From: positionTo(e.From), Timeline: e.Timeline, Set: setTo(e.Set), SetVersion: e.SetVersion, Changed: e.Changed,
+			Ask: askTo(e.Ask), Overrides: e.Overrides, Loss: lossTo(e.Loss)}
 	}
 	if s.Last.Number > 0 {
-		m.Last = &corepb.FailoverState_Reign{Number: s.Last.Number, Primary: s.Last.Primary, Set: setTo(s.Last.Set)}
+		m.Last = &corepb.FailoverState_Reign{Number: s.Last.Number, Primary: s.Last.Primary, Set: setTo(s.Last.Set), Progress: s.Last.Progress, Lag: s.Last.Lag, Since: s.Last.Since}
 	}
 	for _, r := range s.Reports {
-		m.Reports = append(m.Reports, &corepb.FailoverState_Reported{Member: r.Member, Boot: r.Boot, Position: positionTo(r.Position)})
+		m.Reports = append(m.Reports, reportedTo(r))
 	}
 	for _, f := range s.Forks {
-		m.Forks = append(m.Forks, &corepb.FailoverState_Fork{Timeline: f.Timeline, Parent: f.Parent, Switch: f.Switch, Epoch: f.Epoch})
+		m.Forks = append(m.Forks, &corepb.FailoverState_Fork{Timeline: f.Timeline, Parent: f.Parent, Switch: f.Switch, Epoch: f.Epoch, Override: f.Override, Short: f.Short})
 	}
 	for _, x := range s.Members {
 		m.Members = append(m.Members, &corepb.FailoverState_Member{Id: x.ID, Address: []byte(x.Address), Data: x.Data, Joined: x.Joined,
-			Priority: x.Priority, Boot: x.Boot, Quarantined: uint32(x.Quarantined), Failed: x.Failed})
+			Priority: x.Priority, Boot: x.Boot, Quarantined: uint32(x.Quarantined), Failed: x.Failed, Known: x.Known})
 	}
 	for _, p := range s.Past {
 		m.Past = append(m.Past, &corepb.FailoverState_Past{Epoch: p.Epoch, Primary: p.Primary, From: positionTo(p.From),
-			Timeline: p.Timeline, Granted: p.Granted, Opened: p.Opened})
+			Timeline: p.Timeline, Granted: p.Granted, Opened: p.Opened, GivenUp: p.GivenUp, Kept: p.Kept, Loss: lossTo(p.Loss)})
 	}
 	return marshal(&m)
 }
@@ -141,20 +169,21 @@ func UnmarshalState(b []byte) (State, error) {
 	e := m.GetEpoch()
 	s := State{System: m.GetSystem(), Mode: small[Mode](m.GetMode()), Settings: settingsFrom(m.GetSettings()), Timelines: m.GetTimelines(),
 		Epoch: Epoch{Number: e.GetNumber(), Stage: small[Stage](e.GetStage()), Primary: e.GetPrimary(), Boot: e.GetBoot(),
-			From: positionFrom(e.GetFrom()), Timeline: e.GetTimeline(), Set: setFrom(e.GetSet()), SetVersion: e.GetSetVersion(), Changed: e.GetChanged()},
-		Last: Reign{m.GetLast().GetNumber(), m.GetLast().GetPrimary(), setFrom(m.GetLast().GetSet())}}
+			From: positionFrom(e.GetFrom()), Timeline: e.GetTimeline(), Set: setFrom(e.GetSet()), SetVersion: e.GetSetVersion(), Changed: e.GetChanged(),
+			Ask: askFrom(e.GetAsk()), Overrides: e.GetOverrides(), Loss: lossFrom(e.GetLoss())},
+		Last: Reign{m.GetLast().GetNumber(), m.GetLast().GetPrimary(), setFrom(m.GetLast().GetSet()), m.GetLast().GetProgress(), m.GetLast().GetLag(), m.GetLast().GetSince()}}
 	for _, r := range m.GetReports() {
-		s.Reports = append(s.Reports, Reported{r.GetMember(), r.GetBoot(), positionFrom(r.GetPosition())})
+		s.Reports = append(s.Reports, reportedFrom(r))
 	}
 	for _, f := range m.GetForks() {
-		s.Forks = append(s.Forks, Fork{f.GetTimeline(), f.GetParent(), f.GetSwitch(), f.GetEpoch()})
+		s.Forks = append(s.Forks, Fork{f.GetTimeline(), f.GetParent(), f.GetSwitch(), f.GetEpoch(), f.GetOverride(), f.GetShort()})
 	}
 	for _, x := range m.GetMembers() {
 		s.Members = append(s.Members, Member{ID: x.GetId(), Address: string(x.GetAddress()), Data: x.GetData(), Joined: x.GetJoined(),
-			Priority: x.GetPriority(), Boot: x.GetBoot(), Quarantined: small[Quarantined](x.GetQuarantined()), Failed: x.GetFailed()})
+			Priority: x.GetPriority(), Boot: x.GetBoot(), Quarantined: small[Quarantined](x.GetQuarantined()), Failed: x.GetFailed(), Known: x.GetKnown()})
 	}
 	for _, p := range m.GetPast() {
-		s.Past = append(s.Past, Past{p.GetEpoch(), p.GetPrimary(), positionFrom(p.GetFrom()), p.GetTimeline(), p.GetGranted(), p.GetOpened()})
+		s.Past = append(s.Past, Past{p.GetEpoch(), p.GetPrimary(), positionFrom(p.GetFrom()), p.GetTimeline(), p.GetGranted(), p.GetOpened(), p.GetGivenUp(), p.GetKept(), lossFrom(p.GetLoss())})
 	}
 	return s, s.check()
 }
@@ -162,9 +191,9 @@ func UnmarshalState(b []byte) (State, error) {
 // check refuses a state that Apply cannot have made.
 func (s *State) check() error {
 	switch {
-	case s.Mode > ModeManual || s.Epoch.Stage > StageOpen || s.Settings.Durability > Preferred:
-		return fmt.Errorf("failover: a state with mode %d, stage %d, durability %d, which this pgraft does not know",
-			s.Mode, s.Epoch.Stage, s.Settings.Durability)
+	case s.Mode > ModeManual || s.Epoch.Stage > StageOpen || s.Settings.Durability > Async || s.Epoch.Ask.Way >= ways:
+		return fmt.Errorf("failover: a state with mode %d, stage %d, durability %d, request %d, which this pgraft does not know",
+			s.Mode, s.Epoch.Stage, s.Settings.Durability, s.Epoch.Ask.Way)
 	case (s.Mode == ModeOff) != (s.Epoch.Stage == StageNone):
 		return fmt.Errorf("failover: a state with mode %d at stage %d", s.Mode, s.Epoch.Stage)
 	case s.Epoch.Stage >= StageGranted && (s.Member(s.Epoch.Primary) == nil || s.fork(s.Epoch.Timeline) == nil):
@@ -200,11 +229,11 @@ func setFrom(c *corepb.FailoverSet) Set { return Set{c.GetW(), c.GetMembers()} }
 
 func settingsTo(s Settings) *corepb.FailoverSettings {
 	return &corepb.FailoverSettings{Durability: uint32(s.Durability), SyncCount: s.SyncCount, DelayMillis: s.DelayMillis,
-		SyncTimeoutMillis: s.SyncTimeoutMillis}
+		SyncTimeoutMillis: s.SyncTimeoutMillis, MaximumLag: s.MaximumLag}
 }
 
 func settingsFrom(s *corepb.FailoverSettings) Settings {
-	return Settings{small[Durability](s.GetDurability()), s.GetSyncCount(), s.GetDelayMillis(), s.GetSyncTimeoutMillis()}
+	return Settings{small[Durability](s.GetDurability()), s.GetSyncCount(), s.GetDelayMillis(), s.GetSyncTimeoutMillis(), s.GetMaximumLag()}
 }
 
 func branchesTo(h []Branch) (l []*corepb.FailoverBranch) {

@@ -15,12 +15,19 @@ import (
 // Message returns what is told as a message.
 func (t *Told) Message() *corepb.FailoverTold {
 	m := &corepb.FailoverTold{Boot: t.Boot, Applied: t.Applied, Server: t.Server, Untrusted: t.Untrusted, Recovery: t.Recovery,
-		Stopping: t.Stopping, Timeline: t.Timeline, Sealed: t.Sealed, Replayed: t.Replayed, ReplayDone: t.ReplayDone}
+		Stopping: t.Stopping, Timeline: t.Timeline, Sealed: t.Sealed, Replayed: t.Replayed, ReplayDone: t.ReplayDone, Leaves: t.Leaves, End: t.End, Flushed: t.Flushed}
 	if c := t.Claim; c != nil {
 		m.Claim = &corepb.FailoverTold_Claim{Epoch: c.Epoch, Noted: c.Noted, History: branchesTo(c.History), End: c.End, Record: recordTo(c.Record)}
 	}
+	m.Ended, m.Led, m.Boots = t.Ended, t.Led, t.Boots
 	for _, x := range t.Announced {
 		m.Announced = append(m.Announced, tokenTo(x))
+	}
+	for _, x := range t.Denied {
+		m.Denied = append(m.Denied, tokenTo(x))
+	}
+	for _, x := range t.Unproven {
+		m.Unproven = append(m.Unproven, tokenTo(x))
 	}
 	for _, h := range t.Heard {
 		m.Heard = append(m.Heard, &corepb.FailoverTold_Heard{Member: h.Member, Millis: h.Millis})
@@ -31,12 +38,19 @@ func (t *Told) Message() *corepb.FailoverTold {
 // ToldFrom reads Told.Message. It shares no memory with m.
 func ToldFrom(m *corepb.FailoverTold) Told {
 	t := Told{Boot: m.GetBoot(), Applied: m.GetApplied(), Server: m.GetServer(), Untrusted: m.GetUntrusted(), Recovery: m.GetRecovery(),
-		Stopping: m.GetStopping(), Timeline: m.GetTimeline(), Sealed: m.GetSealed(), Replayed: m.GetReplayed(), ReplayDone: m.GetReplayDone()}
+		Stopping: m.GetStopping(), Timeline: m.GetTimeline(), Sealed: m.GetSealed(), Replayed: m.GetReplayed(), ReplayDone: m.GetReplayDone(), Leaves: m.GetLeaves(), End: m.GetEnd(), Flushed: m.GetFlushed()}
 	if c := m.GetClaim(); c != nil {
 		t.Claim = &Claim{Epoch: c.GetEpoch(), Noted: c.GetNoted(), History: branchesFrom(c.GetHistory()), End: c.GetEnd(), Record: recordFrom(c.GetRecord())}
 	}
+	t.Ended, t.Led, t.Boots = m.GetEnded(), m.GetLed(), m.GetBoots()
 	for _, x := range m.GetAnnounced() {
 		t.Announced = append(t.Announced, tokenFrom(x))
+	}
+	for _, x := range m.GetDenied() {
+		t.Denied = append(t.Denied, tokenFrom(x))
+	}
+	for _, x := range m.GetUnproven() {
+		t.Unproven = append(t.Unproven, tokenFrom(x))
 	}
 	for _, h := range m.GetHeard() {
 		t.Heard = append(t.Heard, Heard{h.GetMember(), h.GetMillis()})
@@ -46,11 +60,12 @@ func ToldFrom(m *corepb.FailoverTold) Told {
 
 // Marshal returns a report as bytes.
 func (v *Server) Marshal() []byte {
-	m := corepb.FailoverServer{Recovery: v.Recovery, Stopping: v.Stopping, Joined: v.Joined, Untrusted: v.Untrusted, Lacks: v.Lacks,
+	m := corepb.FailoverServer{Recovery: v.Recovery, Stopping: v.Stopping, Joined: v.Joined, Untrusted: v.Untrusted, OnlyClone: v.OnlyClone, OneNote: v.OneNote, Wrote: v.Wrote, Lacks: v.Lacks,
 		Damage: uint32(v.Damage), Address: []byte(v.Address), Priority: v.Priority, Sealed: v.Sealed, History: branchesTo(v.History),
 		End: v.End, Noted: v.Noted, JoinedOn: v.JoinedOn, Record: recordTo(v.Record), Replayed: v.Replayed, ReplayDone: v.ReplayDone,
-		Streaming: v.Streaming, Follows: tokenTo(v.Follows), Flushed: v.Flushed, Fork: v.Fork,
-		Names: &corepb.FailoverServer_Names{Epoch: v.Names.Epoch, Boot: v.Names.Boot, W: v.Names.W, Members: v.Names.Members}}
+		Streaming: v.Streaming, Follows: tokenTo(v.Follows), Flushed: v.Flushed, Fork: v.Fork, Decision: v.Decision,
+		Names: &corepb.FailoverServer_Names{Epoch: v.Names.Epoch, Boot: v.Names.Boot, W: v.Names.W, Members: v.Names.Members, Number: v.Names.Number}}
+	m.Quiet, m.Checkpoint, m.Ended, m.Founded, m.Boots = v.Quiet, v.Checkpoint, v.Ended, v.Founded, v.Boots
 	for _, t := range v.Names.Tokens {
 		m.Names.Tokens = append(m.Names.Tokens, tokenTo(t))
 	}
@@ -76,10 +91,11 @@ func ServerFrom(m *corepb.FailoverServer) (Server, error) {
 	}
 	n := m.GetNames()
 	v := Server{Recovery: m.GetRecovery(), Stopping: m.GetStopping(), Joined: m.GetJoined(), Untrusted: m.GetUntrusted(),
-		Damage: Quarantined(m.GetDamage()), Address: string(m.GetAddress()), Priority: m.GetPriority(), Sealed: m.GetSealed(),
+		OnlyClone: m.GetOnlyClone(), OneNote: m.GetOneNote(), Wrote: m.GetWrote(), Damage: Quarantined(m.GetDamage()), Address: string(m.GetAddress()), Priority: m.GetPriority(), Sealed: m.GetSealed(),
 		History: branchesFrom(m.GetHistory()), End: m.GetEnd(), Noted: m.GetNoted(), JoinedOn: m.GetJoinedOn(), Record: recordFrom(m.GetRecord()),
 		Replayed: m.GetReplayed(), ReplayDone: m.GetReplayDone(), Streaming: m.GetStreaming(), Follows: tokenFrom(m.GetFollows()), Lacks: m.GetLacks(),
-		Flushed: m.GetFlushed(), Fork: m.GetFork(), Names: Names{Epoch: n.GetEpoch(), Boot: n.GetBoot(), W: n.GetW(), Members: slices.Clone(n.GetMembers())}}
+		Flushed: m.GetFlushed(), Fork: m.GetFork(), Decision: m.GetDecision(), Names: Names{Epoch: n.GetEpoch(), Boot: n.GetBoot(), W: n.GetW(), Members: slices.Clone(n.GetMembers()), Number: n.GetNumber()}}
+	v.Quiet, v.Checkpoint, v.Ended, v.Founded, v.Boots = m.GetQuiet(), m.GetCheckpoint(), m.GetEnded(), m.GetFounded(), m.GetBoots()
 	for _, t := range n.GetTokens() {
 		v.Names.Tokens = append(v.Names.Tokens, tokenFrom(t))
 	}
@@ -98,7 +114,9 @@ func tokenFrom(t *corepb.FailoverToken) Token {
 }
 
 func recordTo(r Record) *corepb.FailoverRecord {
-	return &corepb.FailoverRecord{Lsn: r.LSN, Crc: r.CRC}
+	return &corepb.FailoverRecord{Lsn: r.LSN, Crc: r.CRC, From: r.From, Sum: r.Sum}
 }
 
-func recordFrom(r *corepb.FailoverRecord) Record { return Record{r.GetLsn(), r.GetCrc()} }
+func recordFrom(r *corepb.FailoverRecord) Record {
+	return Record{r.GetLsn(), r.GetCrc(), r.GetFrom(), r.GetSum()}
+}

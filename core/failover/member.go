@@ -20,7 +20,7 @@ func (m *Machine) describe(a Around, out *Output) {
 	d := Describe{Member: m.cfg.Self, Boot: m.boot, Address: v.Address, Data: true, Joined: v.Joined, Priority: v.Priority}
 	if old != nil {
 		now := Member{ID: d.Member, Address: d.Address, Data: true, Joined: d.Joined, Priority: d.Priority, Boot: d.Boot,
-			Quarantined: old.Quarantined, Failed: old.Failed}
+			Known: old.Known, Quarantined: old.Quarantined, Failed: old.Failed}
 		if now == *old || m.boot < old.Boot || old.in() && !now.in() && s.MayLeave(m.cfg.Self) != NotVoid {
 			return
 		}
@@ -42,11 +42,11 @@ func (m *Machine) member(a Around, out *Output) {
 		out.Propose = append(out.Propose, Quarantine{m.cfg.Self, v.Damage})
 	}
 	mine := e.Stage >= StageGranted && e.Primary == m.cfg.Self
-	barred := me.Quarantined != NotQuarantined || !v.Joined
+	barred := me.Quarantined != NotQuarantined || v.Damage != NotQuarantined || !v.Joined
 	switch {
 	case !a.Current && !v.Recovery:
 		out.Why = Why{Reason: LogUnread, Members: []uint64{m.cfg.Self}}
-	case !v.Recovery && (!mine || barred || v.timeline() != e.Timeline):
+	case !v.Recovery && (!mine || barred || v.timeline() != e.Timeline || !m.noted(a)):
 		out.Orders = append(out.Orders, Demote{e.Number, m.boot})
 	case !v.Recovery:
 		m.primary(a, out)
@@ -55,7 +55,7 @@ func (m *Machine) member(a Around, out *Output) {
 	case !a.Current:
 		out.Why = Why{Reason: LogUnread, Members: []uint64{m.cfg.Self}}
 	case v.Untrusted && !mine && m.mayRejoin(a):
-		m.rejoin(a, out)
+		m.mend(a, out)
 	case v.Untrusted:
 		out.Why = Why{Reason: UntrustedData, Members: []uint64{m.cfg.Self}}
 	case m.unnoted(a, out):
@@ -89,11 +89,18 @@ func (m *Machine) watch(a Around, out *Output) {
 	out.Orders = append(out.Orders, Watch{Epoch: e.Number, Member: e.Primary, Address: p.Address})
 }
 
-// unnoted says whether the server's last timeline was not noted before its WAL came.
-// That is nobody's, so a person has to look: a rewind, which compares the numbers of
-// timelines alone, may take it for the log's.
+// noted says whether the server's last timeline was noted before its WAL came. It was not
+// where somebody promoted a grantee by hand, which takes the very number at the very place.
+func (m *Machine) noted(a Around) bool {
+	_, _, ok := a.State.place(&m.server)
+	return ok
+}
+
+// unnoted quarantines a server whose last timeline was not noted: that is nobody's, so a
+// person has to look. A rewind, which compares the numbers of timelines alone, may take it
+// for the log's.
 func (m *Machine) unnoted(a Around, out *Output) bool {
-	if _, _, ok := a.State.place(&m.server); ok {
+	if m.noted(a) {
 		return false
 	}
 	if m.due(kindQuarantine, a) {
@@ -137,20 +144,24 @@ func (m *Machine) mayRejoin(a Around) bool {
 func (m *Machine) rejoin(a Around, out *Output) {
 	s, e := a.State, &a.State.Epoch
 	out.Orders = append(out.Orders, Rejoin{Epoch: e.Number, Boot: m.boot, Primary: e.Primary, Address: s.Member(e.Primary).Address,
-		History: s.History(e.Timeline), Notes: s.notes(e.Timeline), Clone: m.server.Streaming && m.server.Lacks})
+		History: s.History(e.Timeline), Notes: s.notes(e.Timeline), Clone: m.server.OnlyClone || m.server.Streaming && m.server.Lacks || s.gaveUp(m.server.History) || !m.owned(a)})
 }
 
 // follow streams from the primary once that has announced this node. A server whose
-// WAL is no prefix makes its data anew.
+// WAL is no prefix, or cannot be shown to be one, makes its data anew.
 func (m *Machine) follow(a Around, out *Output) {
 	s, e := a.State, &a.State.Epoch
 	t := m.token(a)
 	if m.server.Streaming {
 		return
 	}
+	if !m.owned(a) && m.server.Record.From == 0 { // the host is asked for it
+		out.Why = Why{Reason: NotAnnounced, Members: []uint64{m.cfg.Self}}
+		return
+	}
 	h := s.History(e.Timeline)
-	p := s.Member(e.Primary)
-	if !m.prefix(a) {
+	p, told := s.Member(e.Primary), m.fresh(e.Primary, a)
+	if !m.prefix(a) || told != nil && slices.Contains(told.Unproven, t) {
 		if m.mayRejoin(a) {
 			m.rejoin(a, out)
 			return
@@ -158,7 +169,9 @@ func (m *Machine) follow(a Around, out *Output) {
 		out.Why = Why{Reason: MustRejoin, Members: []uint64{m.cfg.Self}}
 		return
 	}
-	told := m.fresh(e.Primary, a)
+	if told != nil && slices.Contains(told.Denied, t) && p.Quarantined == NotQuarantined && m.due(kindQuarantine, a) {
+		out.Propose = append(out.Propose, Quarantine{m.cfg.Self, QuarantinedOtherRecord})
+	}
 	if told == nil || !slices.Contains(told.Announced, t) {
 		out.Why = Why{Reason: NotAnnounced, Members: []uint64{m.cfg.Self}}
 		return
@@ -177,14 +190,26 @@ func (m *Machine) prefix(a Around) bool {
 
 func (m *Machine) evidence(a Around) Claim {
 	p, _, _ := a.State.place(&m.server)
-	return Claim{Epoch: a.State.Epoch.Number, Noted: p.Epoch, History: m.server.History, End: m.server.End, Record: m.server.Record}
+	c := Claim{Epoch: a.State.Epoch.Number, Noted: p.Epoch, History: m.server.History, End: m.server.End, Record: m.server.Record}
+	if m.owned(a) {
+		c.Record.From, c.Record.Sum = 0, 0
+	}
+	return c
+}
+
+// owned says that all of this server's WAL is of whom the log says, also that of its last
+// timeline.
+func (m *Machine) owned(a Around) bool {
+	p, _, _ := a.State.place(&m.server)
+	f := a.State.fork(m.server.timeline())
+	return f == nil && p.Epoch > 0 || f != nil && f.noted(p.Epoch)
 }
 
 // claim is this node's evidence, while it has to be announced.
 func (m *Machine) claim(a Around) *Claim {
 	e, v := &a.State.Epoch, &m.server
 	me := a.State.Member(m.cfg.Self)
-	if me == nil || me.Quarantined != NotQuarantined || !v.Joined || v.Untrusted || !v.Recovery || v.Streaming ||
+	if me == nil || me.Quarantined != NotQuarantined || !v.Joined || v.Untrusted && (v.OnlyClone || !m.mayRejoin(a)) || !v.Recovery || v.Streaming ||
 		v.Sealed+1 < e.Number || m.token(a) == (Token{}) || !m.prefix(a) {
 		return nil
 	}

@@ -115,8 +115,11 @@ func TestReportsItsLineage(t *testing.T) {
 	on(func(v *Server) { v.History, v.Noted = []Branch{{1, 0}, {9, 500}}, 0 }).proposes(unnoted)
 	on(func(v *Server) { v.History, v.Noted = nil, 0 }).proposes(unnoted)
 	on(func(v *Server) { v.Noted = 0 }).proposes(unnoted)
-	on(func(v *Server) { v.Noted, v.JoinedOn = 0, 1 }).proposes(Report{3, c, 1, Position{1, 500}, nil})
-	on(func(v *Server) { v.Damage = QuarantinedUnguarded }).proposes(Quarantine{c, QuarantinedUnguarded}, Report{3, c, 1, Position{1, 500}, nil})
+	// What it joined with is its owner's only if it is the owner, or once that was compared.
+	on(func(v *Server) { v.Noted, v.JoinedOn = 0, 1 }).proposes(Report{3, c, 1, Position{0, 500}, nil})
+	on(func(v *Server) { v.Noted, v.JoinedOn, v.Wrote = 0, 1, true }).proposes(Report{3, c, 1, Position{1, 500}, nil})
+	on(func(v *Server) { v.Noted, v.JoinedOn = 7, 1 }).proposes(Report{3, c, 1, Position{0, 500}, nil})
+	on(func(v *Server) { v.Damage = QuarantinedUnguarded }).proposes(Quarantine{c, QuarantinedUnguarded}) // either may be lost
 	// A timeline that the log has forgotten is still whose it was noted for.
 	on(func(v *Server) { v.History, v.Noted = []Branch{{7, 0}}, 1 }).proposes(Report{3, c, 1, Position{1, 500}, []Branch{{7, 0}}})
 }
@@ -138,14 +141,14 @@ func TestDemotes(t *testing.T) {
 // A follower claims, and follows once the primary has announced it.
 func TestFollows(t *testing.T) {
 	d := sit(forked(t), c).there(with(primary(), func(t *Told) { t.Timeline = 2 }), b)
-	d.server(func(v *Server) { v.Sealed, v.End, v.Record = 1, 400, Record{400, 7} }).once().orders().why(NotAnnounced)
-	want := &Claim{Epoch: 2, Noted: 1, History: []Branch{{1, 0}}, End: 400, Record: Record{400, 7}}
+	d.server(func(v *Server) { v.Sealed, v.End, v.Record = 1, 400, Record{LSN: 400, CRC: 7} }).once().orders().why(NotAnnounced)
+	want := &Claim{Epoch: 2, Noted: 1, History: []Branch{{1, 0}}, End: 400, Record: Record{LSN: 400, CRC: 7}}
 	if got := d.m.Tells(d.a).Claim; !reflect.DeepEqual(got, want) {
 		t.Fatalf("it claims %+v", got)
 	}
 	token := Token{2, 1, c, 1}
 	for _, other := range []Token{{1, 1, c, 1}, {2, 2, c, 1}, {2, 1, a, 1}, {2, 1, c, 2}} {
-		d.there(with(primary(), func(t *Told) { t.Announced = []Token{other} }), b).once().orders().why(NotAnnounced)
+		d.there(with(primary(), func(t *Told) { t.Announced, t.Denied = []Token{other}, []Token{other} }), b).once().orders().proposes().why(NotAnnounced)
 	}
 	d.there(with(primary(), func(t *Told) { t.Announced = []Token{token} }), b).once()
 	d.orders(Follow{Token: token, Primary: b, Address: "host=2", History: []Branch{{1, 0}, {2, 500}}, Notes: []Note{{1, 1}, {2, 2}}})
@@ -158,6 +161,31 @@ func TestFollows(t *testing.T) {
 	if d.m.Tells(d.a).Claim != nil {
 		t.Error("it claims while it streams")
 	}
+}
+
+// One whose record is not the primary's is quarantined, and never made anew by itself: it
+// may be the one who has what was acknowledged.
+func TestDeniedIsQuarantined(t *testing.T) {
+	d := sit(forked(t).do(Open{2, b, 0}), c)
+	d.there(with(primary(), func(t *Told) { t.Timeline, t.Denied = 2, []Token{{2, 1, c, 1}} }), b)
+	d.server(func(v *Server) { v.Sealed, v.End, v.Record = 1, 400, Record{LSN: 400, CRC: 7} }).once()
+	d.orders().proposes(Quarantine{c, QuarantinedOtherRecord}).why(NotAnnounced)
+	d.ticks(9)
+	d.orders().proposes()
+	d.once().proposes(Quarantine{c, QuarantinedOtherRecord}) // the first one was lost
+	d.do(Quarantine{c, QuarantinedOtherRecord})
+	d.ticks(20)
+	d.orders().proposes()
+	if d.m.Tells(d.a).Claim != nil {
+		t.Error("it claims still")
+	}
+	// Clearing it helps nothing while its data is what it is.
+	d.do(Clear{c})
+	d.once().orders().proposes(Quarantine{c, QuarantinedOtherRecord})
+	// Of a primary that is quarantined itself the word counts no more.
+	d.do(Quarantine{b, QuarantinedByOperator})
+	d.ticks(20)
+	d.orders().proposes().why(NotAnnounced)
 }
 
 // WAL that is no prefix is made anew, from an open epoch's primary, or for an epoch
@@ -204,6 +232,9 @@ func TestJudge(t *testing.T) {
 		{"noted for another", claim(func(c *Claim) { c.Noted, c.History, c.End = 1, []Branch{{1, 0}, {2, 500}}, 600 }), 600, true, true, OtherHistory},
 		{"another switch", claim(func(c *Claim) { c.Noted, c.History = 2, []Branch{{1, 0}, {2, 400}} }), 600, true, true, OtherHistory},
 		{"another timeline", claim(func(c *Claim) { c.Noted, c.History = 2, []Branch{{1, 0}, {3, 400}} }), 600, true, true, OtherHistory},
+		{"of before failover", claim(func(c *Claim) { c.Noted = 0 }), 600, true, true, OtherHistory},
+		{"and all of it compared", claim(func(c *Claim) { c.Noted, c.Record.From = 0, 1 }), 600, true, true, MayFollow},
+		{"and it is another", claim(func(c *Claim) { c.Noted, c.Record.From = 0, 1 }), 600, true, false, OtherRecord},
 		{"no history", claim(func(c *Claim) { c.History = nil }), 600, true, true, OtherHistory},
 	} {
 		if got := s.Judge(&x.claim, x.flushed, x.have, x.equal); got != x.want {
@@ -267,10 +298,13 @@ func TestLogUnread(t *testing.T) {
 	}
 }
 
-// A server that joined on a timeline holds what its owner wrote there, also when
-// failover is enabled again on it.
+// Where failover is enabled again on a timeline, what was noted for an epoch of before is its
+// owner's as far as anybody knows: much may have come in between.
 func TestJoinedOn(t *testing.T) {
 	again := with(first, func(e *Enable) { e.Epoch, e.LSN = 2, 700 })
 	d := sit(opened(t).do(Disable{1}, again, Begin{3}), c)
-	d.server(func(v *Server) { v.Sealed, v.Noted, v.JoinedOn = 2, 1, 1 }).once().proposes(Report{3, c, 1, Position{2, 500}, nil})
+	for wrote, epoch := range map[bool]uint64{false: 1, true: 2} {
+		d.server(func(v *Server) { v.Sealed, v.Noted, v.JoinedOn, v.Wrote = 2, 1, 1, wrote }).once().proposes(Report{3, c, 1, Position{epoch, 500}, nil})
+		d.m.sent = nil
+	}
 }

@@ -50,8 +50,9 @@ type Rejoin struct {
 	Address     string
 	History     []Branch
 	Notes       []Note
-	// Clone: the server lacks WAL that the primary has no more. A rewind finds nothing to
-	// do there.
+	// Clone: the server lacks WAL that the primary has no more, and a rewind finds nothing
+	// to do there. Or it has WAL that was given up by an override, and may be the only one:
+	// a clone keeps the old directory.
 	Clone bool
 }
 
@@ -64,6 +65,24 @@ type Compare struct {
 	Timeline    uint32 // whose file holds the record
 }
 
+// Release ends the server's part in failover, which is off: up to Epoch it takes none. The
+// names go, then the Raft store's note that it has joined, and then the data directory's, with
+// the seal in the same write: one that was cut short is given again. The server goes on as what it is, and boots as PostgreSQL has it. A
+// standby streams on. It is carried out only while the server is what Recovery says: one
+// that was promoted by hand meanwhile has to be demoted first.
+type Release struct {
+	Epoch, Boot uint64
+	Recovery    bool
+}
+
+// Checkpoint asks for a checkpoint, so that the one of a stop is short.
+type Checkpoint struct{ Epoch, Boot uint64 }
+
+// Stop ends the server as a fast shutdown does, so that its standbys get all of its WAL, and
+// has it boot as a standby. It is carried out only while Shared.Switchover is Request, and the
+// server does not have the lease: leadership may have come back since.
+type Stop struct{ Epoch, Boot, Request uint64 }
+
 // Watch asks the host to look at the primary's PostgreSQL port.
 type Watch struct {
 	Epoch   uint64
@@ -71,20 +90,29 @@ type Watch struct {
 	Address string
 }
 
-func (Seal) order()     {}
-func (Demote) order()   {}
-func (SetNames) order() {}
-func (Promote) order()  {}
-func (Follow) order()   {}
-func (Rejoin) order()   {}
-func (Compare) order()  {}
-func (Watch) order()    {}
+// Trust has the data count as what it was: the host takes back its doubt, and renews the
+// nonce.
+type Trust struct{ Epoch, Boot uint64 }
+
+func (Seal) order()       {}
+func (Demote) order()     {}
+func (SetNames) order()   {}
+func (Promote) order()    {}
+func (Follow) order()     {}
+func (Rejoin) order()     {}
+func (Compare) order()    {}
+func (Watch) order()      {}
+func (Release) order()    {}
+func (Checkpoint) order() {}
+func (Stop) order()       {}
+func (Trust) order()      {}
 
 // Shared is what the host publishes in shared memory, for the fence in each commit.
 // With each change it raises the version that F3 reads.
 type Shared struct {
-	// Failover says that the log's mode is not off, or that this server takes part, or
-	// has not been reported and may, and does not know the mode yet.
+	// Failover says that the log's mode is not off, or that this server takes part by
+	// one of its notes at least, or has not been reported and may, and does not know the mode
+	// yet.
 	Failover    bool
 	Joined      bool
 	Quarantined bool
@@ -102,10 +130,25 @@ type Shared struct {
 	// LeaseCounts says that Raft's lease on this node is one: it leads, and has applied
 	// an entry of its own term.
 	LeaseCounts bool
-	// Set is what F3 counts, Tokens are those of its members that are announced: a
-	// walsender counts only under one of them.
-	Set    Set
-	Tokens []Token
+	// Switchover, if not 0, is the request for which no commit may begin any more.
+	Switchover uint64
+	// Set is what F3 counts, and Next, if not nil, the set that is to follow, which it
+	// counts, too. Tokens are those of their members that are announced: a walsender counts
+	// only under one of them. Decision is the number of the decision that Next comes of, or
+	// else of Limited; the host says in Server.Decision that it is published.
+	Set      Set
+	Next     *Set
+	Tokens   []Token
+	Decision uint64
+	// Limited says that F3 acknowledges up to the LSN Limit only.
+	Limited bool
+	Limit   uint64
+	// Boots is, on a primary that is open, the newest Member.Known: it knows of every boot that
+	// has one up to that. The host says in Server.Boots what it was before it looked.
+	Boots uint64
+	// Prove says that nobody has compared this server's WAL with its owner's, and that all of
+	// it from a checkpoint on is to be: the host is to give Record.From.
+	Prove bool
 }
 
 // Output is what came of a decision.
@@ -153,6 +196,11 @@ const (
 	UntrustedData
 	MustRejoin
 	EntryUnderWay
+	ChosenAway
+	ChosenLacks
+	SwitchoverUnderWay
+	CommitsUnderWay
+	SetTooSmall
 	whyNots // how many there are
 )
 
@@ -197,6 +245,16 @@ func (w WhyNot) String() string {
 		return "this server's WAL has diverged, or the primary lacks WAL that it needs, and it waits until it can rejoin"
 	case EntryUnderWay:
 		return "the log has not taken the next step yet: a quorum has to have it on disk"
+	case ChosenAway:
+		return "the member that an operator has named is away"
+	case ChosenLacks:
+		return "the member that an operator has named lacks WAL that others have"
+	case SwitchoverUnderWay:
+		return "a switchover is under way: the primary stops"
+	case CommitsUnderWay:
+		return "commits are under way that had begun before failover was enabled"
+	case SetTooSmall:
+		return "fewer standbys keep up than sync_count: until they do, no commit is acknowledged"
 	}
 	return "unknown"
 }

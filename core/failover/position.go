@@ -24,6 +24,10 @@ type Fork struct {
 	Parent   uint32 // timeline; 0: it is the first
 	Switch   uint64 // LSN at which it branched off; 0 for the first
 	Epoch    uint64 // 0: it is from before failover
+	Override bool   // it was granted by an override
+	// Short says that it may lack commits that the last open epoch acknowledged: with async, or
+	// as the entry that opened it may be lost.
+	Short bool
 }
 
 // Branch is a timeline in a server's history: its number, and the LSN where it began.

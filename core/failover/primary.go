@@ -41,7 +41,7 @@ func (m *Machine) known(a Around, out *Output) bool {
 
 // primary is for a server that is on the newest epoch's timeline, and takes writes.
 func (m *Machine) primary(a Around, out *Output) {
-	s, v, e := a.State, &m.server, &a.State.Epoch
+	v, e := &m.server, &a.State.Epoch
 	if !m.known(a, out) {
 		return
 	}
@@ -53,18 +53,32 @@ func (m *Machine) primary(a Around, out *Output) {
 		return
 	}
 	m.announce(a, out)
+	m.seeLags(a)
+	m.wishes(a)
+	need := max(e.From.LSN, v.Fork, m.founds(a))
+	// An epoch that can open is not kept from it by a change.
+	m.decide(a, e.Stage == StageOpen || v.Flushed < need || !m.fills(e.Set, need))
 	inForce := m.names(a, out)
+	m.propose(a, inForce, out)
+	m.switches(a, out)
 	if e.Stage == StageOpen {
-		if !a.Leads || !a.Lease {
+		m.progress(a, out)
+		switch {
+		case !a.Leads || !a.Lease:
 			out.Why = Why{Reason: NoLease, Members: []uint64{m.cfg.Self}}
+		case a.State.Settings.Durability == Required && e.Set.W < a.State.Settings.SyncCount:
+			out.Why = Why{Reason: SetTooSmall, Members: m.lagging(a)}
 		}
 		return
 	}
-	need := max(e.From.LSN, v.Fork)
-	missing := m.behind(s, need)
+	missing := m.behind(e.Set, need)
 	switch {
 	case v.Flushed < need || len(e.Set.Members)-len(missing) < int(e.Set.W) || !inForce:
 		out.Why = Why{Reason: SetMissing, Members: missing}
+	case a.State.Mode == ModeFounding && m.reign.founded == 0:
+		out.Why = Why{Reason: CommitsUnderWay, Members: []uint64{m.cfg.Self}}
+	case m.change.proposed:
+		out.Why = Why{Reason: EntryUnderWay} // behind it, Open would be void
 	case !a.Leads || !a.Lease:
 		out.Why = Why{Reason: NoLease, Members: []uint64{m.cfg.Self}}
 	default:
@@ -75,36 +89,56 @@ func (m *Machine) primary(a Around, out *Output) {
 	}
 }
 
-// behind are the members of the set of which no announced walsender has flushed need.
-func (m *Machine) behind(s *State, need uint64) []uint64 {
+// founds is up to where commits can reach that passed F1 before failover was enabled; 0 while
+// some are under way, and where there were none.
+func (m *Machine) founds(a Around) uint64 {
+	r, v := &m.reign, &m.server
+	if a.State.Mode == ModeFounding && r.founded == 0 && v.Founded == a.State.Epoch.Number {
+		r.founded = v.Flushed
+	}
+	return r.founded
+}
+
+// behind are the members of a set of which no announced walsender has flushed need.
+func (m *Machine) behind(c Set, need uint64) []uint64 {
 	var ids []uint64
-	for _, id := range s.Epoch.Set.Members {
-		if !slices.ContainsFunc(m.server.Senders, func(x Sender) bool {
-			return x.Token.Member == id && x.Flushed >= need && slices.Contains(m.announced, x.Token)
-		}) {
+	for _, id := range c.Members {
+		if at, ok := m.counts(id); !ok || at < need {
 			ids = append(ids, id)
 		}
 	}
 	return ids
 }
 
-// names orders PostgreSQL's names of the set; true once they are in force.
+// names orders PostgreSQL's names of the set that commits wait by; true once they are in
+// force.
 func (m *Machine) names(a Around, out *Output) bool {
 	e := &a.State.Epoch
-	want := Names{Epoch: e.Number, Boot: m.boot, W: e.Set.W, Members: e.Set.Members, Tokens: m.tokens(e)}
-	if v := &m.server.Names; v.Epoch == want.Epoch && v.Boot == want.Boot && v.W == want.W &&
-		slices.Equal(v.Members, want.Members) && slices.Equal(v.Tokens, want.Tokens) {
+	c := m.counting(e)
+	want := Names{Epoch: e.Number, Boot: m.boot, W: c.W, Members: c.Members, Tokens: m.tokens(c)}
+	want.Number = m.named.Number
+	if !want.equal(&m.named) {
+		want.Number++
+		m.named = want
+		m.named.Members = slices.Clone(want.Members)
+	}
+	if want.equal(&m.server.Names) {
 		return true
 	}
 	out.Orders = append(out.Orders, SetNames{want})
 	return false
 }
 
-// tokens are those of the epoch's set that are announced.
-func (m *Machine) tokens(e *Epoch) []Token {
+func (n *Names) equal(o *Names) bool {
+	return n.Epoch == o.Epoch && n.Boot == o.Boot && n.W == o.W && n.Number == o.Number &&
+		slices.Equal(n.Members, o.Members) && slices.Equal(n.Tokens, o.Tokens)
+}
+
+// tokens are those of members of a set that are announced.
+func (m *Machine) tokens(c Set) []Token {
 	var l []Token
 	for _, t := range m.announced {
-		if e.Set.Has(t.Member) {
+		if c.Has(t.Member) {
 			l = append(l, t)
 		}
 	}
@@ -131,7 +165,7 @@ func (m *Machine) announce(a Around, out *Output) {
 				Record: c.Record, Timeline: Owner(c.History, c.Record.LSN-min(c.Record.LSN, 1))})
 			continue
 		}
-		if s.Judge(c, m.server.Flushed, seen.have, seen.equal) == MayFollow {
+		if s.Judge(c, m.server.Flushed, seen.have, seen.equal) == MayFollow && (seen.have || c.Record.From == 0) {
 			m.announced = put(m.announced, t, func(t Token) uint64 { return t.Member })
 		}
 	}
@@ -140,6 +174,27 @@ func (m *Machine) announce(a Around, out *Output) {
 		p := m.peer(t.Member)
 		return t.Boot != m.boot || p == nil || p.told.Boot != t.Follow
 	})
+}
+
+// denied are the followers whose last record is another than this primary's.
+func (m *Machine) denied() (l []Token) {
+	for _, c := range m.compares {
+		if c.known && c.have && !c.equal {
+			l = append(l, Token{Epoch: m.reign.epoch, Boot: m.boot, Member: c.member, Follow: c.boot})
+		}
+	}
+	return l
+}
+
+// unproven are those whose WAL has to be compared, and this primary has no more of it.
+func (m *Machine) unproven() (l []Token) {
+	for _, c := range m.compares {
+		p := m.peer(c.member)
+		if c.known && !c.have && p != nil && p.told.Boot == c.boot && p.told.Claim != nil && p.told.Claim.Record.From > 0 {
+			l = append(l, Token{Epoch: m.reign.epoch, Boot: m.boot, Member: c.member, Follow: c.boot})
+		}
+	}
+	return l
 }
 
 // compared is what is known of a follower's last record, of this boot of its engine.
@@ -158,22 +213,36 @@ func (m *Machine) shared(a Around) Shared {
 	s, e := a.State, &a.State.Epoch
 	me := s.Member(m.cfg.Self)
 	// A server that has not been reported may be one that takes part, and writes.
-	on := s.Mode != ModeOff || !a.Current && (m.server.Joined || !m.has)
+	on := s.Mode != ModeOff || !a.Current && (m.server.Joined || m.server.OneNote || !m.has) || !m.has && e.Number > 0 || m.fenced(s)
 	x := Shared{Failover: on, Joined: m.server.Joined || on && !m.has, Founding: s.Mode == ModeFounding,
 		Quarantined: me != nil && me.Quarantined != NotQuarantined, Epoch: e.Number, Boot: m.boot, LeaseCounts: a.Leads}
 	x.Primary = e.Stage >= StageGranted && e.Primary == m.cfg.Self
 	x.Open = x.Primary && e.Stage == StageOpen && e.Boot == m.boot && m.has && !m.server.Recovery && m.server.timeline() == e.Timeline
 	if x.Open {
-		x.Set, x.Tokens = e.Set, m.tokens(e)
+		x.Set, x.Tokens = e.Set, m.tokens(Set{Members: union(e.Set.Members, m.change.set.Members)})
+		for _, y := range s.Members {
+			x.Boots = max(x.Boots, y.Known)
+		}
+	}
+	if x.Limited = x.Open && s.Settings.Durability == Async && e.Set.W == 0; x.Limited {
+		x.Limit, x.Decision = s.Last.Limit(), m.limited
+	}
+	if m.change.number > 0 {
+		next := m.change.set
+		x.Next, x.Decision = &next, m.change.number
+	}
+	if x.Open && e.Ask.Way == WaySwitching {
+		x.Switchover = e.Ask.Index
 	}
 	x.Reads = m.reads(a, &x)
+	x.Prove = s.Mode != ModeOff && m.has && m.server.Recovery && !m.server.Streaming && !m.owned(a)
 	return x
 }
 
 // reads says whether this node's server may be read. A primary may while it serves. A
-// standby may unless it wrote the newest WAL that it has itself: others may have none of
-// that. It may again once it streams in an open epoch, whose primary has announced it: its
-// WAL is a part of that epoch's then.
+// standby may unless it wrote the newest WAL that it has itself, under whatever Raft id:
+// others may have none of that. It may again once it streams in an open epoch, whose primary
+// has announced it: its WAL is a part of that epoch's then.
 func (m *Machine) reads(a Around, x *Shared) bool {
 	s, e := a.State, &a.State.Epoch
 	switch {
@@ -189,7 +258,10 @@ func (m *Machine) reads(a Around, x *Shared) bool {
 	if !ok {
 		return false
 	}
-	if w, known := s.primaryOf(p.Epoch); known && w != m.cfg.Self {
+	if !a.Current && p.Epoch == 0 && s.fork(m.server.timeline()) == nil {
+		return false // the log may have an epoch for it, and not be known that far yet
+	}
+	if w, known := s.primaryOf(p.Epoch); known && w != m.cfg.Self && !m.server.Wrote {
 		return true
 	}
 	return a.Current && e.Stage == StageOpen && m.server.Streaming && m.server.Follows == m.token(a)

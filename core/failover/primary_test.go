@@ -7,7 +7,9 @@ import (
 
 var fork2 = []Branch{{1, 0}, {2, 500}}
 
-func noTokens(boot uint64) Names { return Names{Epoch: 2, Boot: boot, W: 1, Members: []uint64{c}} }
+func noTokens(boot uint64) Names {
+	return Names{Epoch: 2, Boot: boot, W: 1, Members: []uint64{c}, Number: 1}
+}
 
 // The grantee sets the names, then promotes, at the LSN that it was granted, and says
 // so; in between it may have to say that its engine started again.
@@ -38,24 +40,38 @@ func TestPromotes(t *testing.T) {
 	d.orders().proposes().why(BootUnknown)
 }
 
+// A grantee that somebody promotes by hand before its host does takes the very number, at
+// the very place. It is not noted, so the WAL is nobody's: the server is demoted, and
+// quarantined then. Else it would serve, and be quarantined at its next boot, with what it
+// has acknowledged.
+func TestGranteePromotedByHand(t *testing.T) {
+	d := sit(granted(t), b)
+	hand := func(v *Server) { v.Sealed, v.Names, v.History, v.Noted = 1, noTokens(1), fork2, 0 }
+	d.server(func(v *Server) {
+		hand(v)
+		v.Recovery, v.Flushed, v.Fork = false, 510, 510
+	}).once().orders(Demote{2, 1}).proposes()
+	d.server(hand).once().orders().proposes(Quarantine{b, QuarantinedUnnoted})
+}
+
 // promoted is b, primary of the forked epoch 2, with its lease.
 func promoted(t *testing.T) *desk {
 	d := sit(forked(t), b).there(standby(), a).there(Told{Boot: 1}, w)
 	return d.server(func(v *Server) {
-		v.Recovery, v.History, v.Flushed, v.Fork, v.Names = false, fork2, 510, 510, noTokens(1)
+		v.Recovery, v.History, v.Noted, v.Flushed, v.Fork, v.Names = false, fork2, 2, 510, 510, noTokens(1)
 	})
 }
 
 // The epoch opens once W of the set have flushed the fork, of whom it knows that they
 // are a part of it, and by the lease.
 func TestOpens(t *testing.T) {
-	claim := &Claim{Epoch: 2, Noted: 1, History: []Branch{{1, 0}}, End: 400, Record: Record{400, 7}}
+	claim := &Claim{Epoch: 2, Noted: 1, History: []Branch{{1, 0}}, End: 400, Record: Record{LSN: 400, CRC: 7}}
 	token := Token{2, 1, c, 1}
-	names := with(noTokens(1), func(n *Names) { n.Tokens = []Token{token} })
+	names := with(noTokens(1), func(n *Names) { n.Tokens, n.Number = []Token{token}, 2 })
 	d := promoted(t)
 	on := func(names Names, senders ...Sender) *desk {
 		return d.server(func(v *Server) {
-			v.Recovery, v.History, v.Flushed, v.Fork, v.Names, v.Senders = false, fork2, 510, 510, names, senders
+			v.Recovery, v.History, v.Noted, v.Flushed, v.Fork, v.Names, v.Senders = false, fork2, 2, 510, 510, names, senders
 		})
 	}
 	d.ticks(1)
@@ -65,10 +81,10 @@ func TestOpens(t *testing.T) {
 	d.proposes().why(SetMissing)
 	// c claims; its record is compared; it is announced.
 	d.there(with(standby(), func(t *Told) { t.Claim = claim }), c).ticks(1)
-	d.orders(Compare{Epoch: 2, Boot: 1, Member: c, Follow: 1, Record: Record{400, 7}, Timeline: 1})
+	d.orders(Compare{Epoch: 2, Boot: 1, Member: c, Follow: 1, Record: Record{LSN: 400, CRC: 7}, Timeline: 1})
 	d.m.Compared(Compared{Member: c, Boot: 3, Have: true, Equal: true}) // of another boot
 	d.ticks(1)
-	d.orders(Compare{Epoch: 2, Boot: 1, Member: c, Follow: 1, Record: Record{400, 7}, Timeline: 1})
+	d.orders(Compare{Epoch: 2, Boot: 1, Member: c, Follow: 1, Record: Record{LSN: 400, CRC: 7}, Timeline: 1})
 	d.m.Compared(Compared{Member: c, Boot: 1, Have: true, Equal: true})
 	d.ticks(1)
 	d.orders(SetNames{names})
@@ -95,7 +111,7 @@ func TestOpens(t *testing.T) {
 	}
 	d.do(Open{2, b, 0})
 	d.ticks(1)
-	want := Shared{Failover: true, Joined: true, Epoch: 2, Primary: true, Open: true, Boot: 1, Reads: true, LeaseCounts: true, Set: one(c), Tokens: []Token{token}}
+	want := Shared{Failover: true, Joined: true, Epoch: 2, Primary: true, Open: true, Boot: 1, Reads: true, LeaseCounts: true, Set: one(c), Tokens: []Token{token}, Boots: 4}
 	if d.proposes().why(Nothing); !reflect.DeepEqual(d.out.Shared, want) {
 		t.Errorf("%+v", d.out.Shared)
 	}
@@ -106,11 +122,11 @@ func TestOpens(t *testing.T) {
 	}
 }
 
-// A follower with another record is not announced, and neither is a stranger's claim.
+// A follower with another record is denied, not announced; a stranger's claim is neither.
 func TestNotAnnounced(t *testing.T) {
 	claim := func(f func(*Claim)) Told {
 		return with(standby(), func(t *Told) {
-			t.Claim = &Claim{Epoch: 2, Noted: 1, History: []Branch{{1, 0}}, End: 400, Record: Record{400, 7}}
+			t.Claim = &Claim{Epoch: 2, Noted: 1, History: []Branch{{1, 0}}, End: 400, Record: Record{LSN: 400, CRC: 7}}
 			f(t.Claim)
 		})
 	}
@@ -118,8 +134,25 @@ func TestNotAnnounced(t *testing.T) {
 	d.ticks(1)
 	d.m.Compared(Compared{Member: c, Boot: 1, Have: true})
 	d.ticks(3)
+	// That stays so when the host answers once more, and has that WAL no longer.
+	d.m.Compared(Compared{Member: c, Boot: 1})
+	d.ticks(1)
 	if d.orders(); len(d.m.announced) != 0 {
 		t.Errorf("announced are %v", d.m.announced)
+	}
+	if got := d.m.Tells(d.a).Denied; !reflect.DeepEqual(got, []Token{{2, 1, c, 1}}) {
+		t.Errorf("denied are %v", got)
+	}
+	// Its engine starts again, and claims anew: it is neither until that is compared.
+	d.there(with(claim(func(*Claim) {}), func(t *Told) { t.Boot = 2 }), c).ticks(1)
+	if got := d.m.Tells(d.a).Denied; len(got) != 0 {
+		t.Errorf("denied are %v", got)
+	}
+	// A primary that has not that WAL denies nobody.
+	d.m.Compared(Compared{Member: c, Boot: 2})
+	d.ticks(1)
+	if got := d.m.Tells(d.a); len(got.Denied) != 0 || !reflect.DeepEqual(got.Announced, []Token{{2, 1, c, 2}}) {
+		t.Errorf("denied are %v, announced %v", got.Denied, got.Announced)
 	}
 	d = promoted(t).there(claim(func(c *Claim) { c.End = 501 }), c)
 	d.ticks(3)
@@ -198,6 +231,17 @@ func TestReads(t *testing.T) {
 	reads(d, "it follows an open epoch", true)
 	d = sit(opened(t), c).server(func(v *Server) { v.History, v.Noted = []Branch{{1, 0}, {7, 300}}, 0 })
 	reads(d, "it has WAL that is nobody's", false)
+	// A primary of before that is removed may come back as another member, with its data
+	// directory: the log names the one that it was.
+	d = sit(opened(t), c).server(func(v *Server) { v.Wrote = true })
+	reads(d, "its data directory was the primary's", false)
+	d.server(func(v *Server) { v.Wrote, v.Streaming, v.Follows = true, true, Token{1, 1, c, 1} })
+	reads(d, "it streams with that", true)
+	// What is applied as an engine starts may be from before failover was enabled: the server
+	// may have been the first primary, on the timeline that it joined on.
+	d = sit(&script{t: t}, a).server(func(v *Server) { v.Noted, v.JoinedOn = 0, 1 })
+	d.a.Current = false
+	reads(d, "the log is not known up to the first epoch", false)
 }
 
 // All members watch the primary's port until the host says that it does.

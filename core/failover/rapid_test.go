@@ -33,10 +33,22 @@ func drawEntry(t *rapid.T) Entry {
 		return Set{uint32(number("w")) % 3, slices.Clip(m)}
 	}
 	settings := func() Settings {
-		return Settings{Durability(number("durability") % 3), uint32(number("sync_count")), number("delay"), number("timeout")}
+		return Settings{Durability(number("durability") % 4), uint32(number("sync_count")), number("delay"), number("timeout"), number("lag") << 12}
 	}
 	id := member.Draw(t, "member")
-	switch rapid.IntRange(0, 11).Draw(t, "kind") {
+	switch rapid.IntRange(0, 17).Draw(t, "kind") {
+	case 17:
+		return Switchover{number("epoch"), id, number("boot"), number("request")}
+	case 15:
+		return Request{number("epoch"), id, Way(number("way")), number("millis")}
+	case 16:
+		return Abort{number("epoch"), id, number("request")}
+	case 14:
+		l := Loss{Missing: set().Members}
+		for range rapid.IntRange(0, 2).Draw(t, "greater") {
+			l.Greater = append(l.Greater, Reported{member.Draw(t, "who"), number("boot"), Position{number("in"), lsn()}})
+		}
+		return Override{number("epoch"), id, l}
 	case 0:
 		return Enable{number("epoch"), id, number("boot"), number("system") % 2, lsn(), branches(), uint32(number("highest")), set(), settings()}
 	case 1:
@@ -60,6 +72,11 @@ func drawEntry(t *rapid.T) Entry {
 		return Reopen{number("epoch"), id, number("boot")}
 	case 10:
 		return Quarantine{id, Quarantined(number("reason"))}
+	case 11:
+		return Change{number("epoch"), id, number("boot"), number("version"), set()}
+	}
+	if rapid.Bool().Draw(t, "progress") {
+		return Progress{number("epoch"), id, number("boot"), lsn(), number("lag") << 12, number("since")}
 	}
 	return Clear{id}
 }
@@ -68,14 +85,19 @@ func drawEntry(t *rapid.T) Entry {
 func aimed(t *rapid.T, s *State) Entry {
 	id := rapid.SampledFrom([]uint64{a, b, c, w}).Draw(t, "member")
 	e := &s.Epoch
+	if e.Overrides != 0 && rapid.IntRange(0, 3).Draw(t, "overrides") > 0 {
+		id = e.Overrides
+	}
 	others := slices.DeleteFunc([]uint64{a, b, c}, func(x uint64) bool { return x == id })
 	set := Set{uint32(rapid.IntRange(0, 2).Draw(t, "w")), others}
-	kind := rapid.IntRange(0, 9).Draw(t, "kind")
+	kind := rapid.IntRange(0, 12).Draw(t, "kind")
 	switch { // What the stage waits for, in half of the cases.
 	case kind < 5:
 	case s.Mode == ModeOff:
 		kind = 0
-	case e.Stage == StageBegun && len(s.Reports) < 2:
+	case e.Stage == StageBegun && len(s.Reports) == 1 && e.Overrides == 0 && kind >= 8:
+		kind, id = 10, s.Reports[0].Member
+	case e.Stage == StageBegun && len(s.Reports) < 2 && e.Overrides == 0:
 		kind = 2
 	case e.Stage == StageBegun:
 		kind = 5
@@ -108,6 +130,12 @@ func aimed(t *rapid.T, s *State) Entry {
 		return Forked{e.Number, e.Primary, s.History(e.Timeline)}
 	case 8:
 		return Open{e.Number, e.Primary, e.SetVersion}
+	case 9:
+		return Change{e.Number, e.Primary, e.Boot, e.SetVersion + 1, set}
+	case 11:
+		return Request{e.Number, id, WayFailover + Way(rapid.IntRange(0, 1).Draw(t, "way")), 0}
+	case 10:
+		return Override{e.Number, id, s.Loss(id, []uint64{a, b, c, w})}
 	}
 	return drawEntry(t)
 }
@@ -116,7 +144,7 @@ func aimed(t *rapid.T, s *State) Entry {
 // it is, no timeline is given twice, no epoch goes back, no grant is below a report
 // that counts, and no grant is without those that the last open epoch needs.
 func TestRapidApply(t *testing.T) {
-	grants := 0
+	grants, left, overrides := 0, 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		var s State
 		given := map[uint32]bool{}
@@ -125,8 +153,17 @@ func TestRapidApply(t *testing.T) {
 			for i, id := range voters[:3] {
 				s.Apply(Describe{id, 1, "host=x", true, true, 100}, Place{uint64(i), voters, voters})
 			}
+			if rapid.Bool().Draw(t, "opened") {
+				s.Apply(first, Place{4, voters, voters})
+				s.Apply(Open{1, a, 0}, Place{5, voters, voters})
+			}
 		}
 		for i := range rapid.IntRange(1, 40).Draw(t, "entries") {
+			if id := rapid.SampledFrom(voters).Draw(t, "goes"); len(voters) > 2 && rapid.IntRange(0, 9).Draw(t, "go") == 0 && s.MayLeave(id) == NotVoid {
+				s.Forget(id)
+				left++
+				voters = slices.DeleteFunc(slices.Clone(voters), func(v uint64) bool { return v == id })
+			}
 			before := s.Clone()
 			e := aimed(t, &s)
 			read, err := Unmarshal(Marshal(e))
@@ -134,6 +171,9 @@ func TestRapidApply(t *testing.T) {
 				t.Fatalf("%T%+v came back as %T%+v: %v", e, e, read, read, err)
 			}
 			got := s.Apply(read, Place{uint64(10 + i), voters, voters})
+			if _, ok := e.(Change); ok && got.Void != NotVoid && s.Epoch.SetVersion == before.Epoch.SetVersion+1 {
+				before.Epoch.SetVersion++ // it has used its version up
+			}
 			if got.Void != NotVoid && got.Quarantined == 0 && !reflect.DeepEqual(s, before) {
 				t.Fatalf("%T%+v, void (%v), changed %+v to %+v", e, e, got.Void, before, s)
 			}
@@ -145,25 +185,38 @@ func TestRapidApply(t *testing.T) {
 				if given[s.Epoch.Timeline] || s.Epoch.Timeline <= before.Timelines {
 					t.Fatalf("timeline %d again", s.Epoch.Timeline)
 				}
-				x := before.Report(g.Primary).Position
+				x := before.worth(before.Report(g.Primary).Position)
+				over := before.Epoch.Overrides == g.Primary
+				lost := s.Past[len(s.Past)-1].Loss
+				if !over && !lost.None() || !before.Epoch.Loss.covers(&lost) {
+					t.Fatalf("a grant of %+v gives up %+v", before.Epoch, lost)
+				}
 				for _, r := range before.Reports {
-					if before.Electable(r.Member, voters) && r.Position.Compare(x) > 0 {
+					if before.Electable(r.Member, voters) && before.worth(r.Position).Compare(x) > 0 && !slices.Contains(lost.Greater, r) {
 						t.Fatalf("a grant at %+v, below %+v", x, r)
 					}
 				}
-				if !before.met(voters) {
+				if !before.met(voters) && !before.givesUp(g.Primary, voters) && len(lost.Missing) == 0 {
 					t.Fatalf("a grant of %+v under %+v", before.Reports, before.Last)
+				}
+				if over && !lost.None() {
+					overrides++
 				}
 			}
 			given[s.Epoch.Timeline] = true
+			for _, id := range slices.Concat(s.Epoch.Set.Members, s.Last.Set.Members) {
+				if !slices.Contains(voters, id) {
+					t.Fatalf("%T%+v: a set names %x, who was removed: %+v", e, e, id, s)
+				}
+			}
 			again, err := UnmarshalState(s.Marshal())
 			if err != nil || !bytes.Equal(again.Marshal(), s.Marshal()) || !equal(again, s) {
 				t.Fatalf("%+v came back as %+v: %v", s, again, err)
 			}
 		}
 	})
-	if grants == 0 {
-		t.Error("nothing was granted: little was tried")
+	if grants == 0 || left == 0 || overrides == 0 {
+		t.Errorf("%d grants, %d removals, %d by an override: little was tried", grants, left, overrides)
 	}
 }
 

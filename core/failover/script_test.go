@@ -71,6 +71,10 @@ func (s *story) run() string {
 		return s.status()
 	case "why":
 		s.why(false)
+	case "set":
+		s.set()
+	case "history":
+		s.history()
 	case "orders":
 		s.orders()
 	case "write":
@@ -118,13 +122,16 @@ func (s *story) host() *host {
 
 // cluster begins with node 1 as primary, and everybody following.
 func (s *story) cluster() {
-	x := &world{acked: map[record]uint64{}, apart: map[[2]uint64]bool{}, term: 1}
+	x := &world{acked: map[record]uint64{}, at: map[record]int{}, passed: map[record]uint64{}, proof: proof{at: map[record]int{}}, apart: map[[2]uint64]bool{}, term: 1}
 	s.x = x
 	set := Set{W: uint32(s.number("w", 1))}
 	data, learners := s.number("data", 3), s.number("learners", 0)
 	for i := range data + s.number("witness", 0) {
 		id := uint64(i + 1)
-		h := &host{id: id, prio: 100, recovery: i > 0, notes: map[uint32]uint64{1: 1}, files: map[uint32][]Branch{}, heard: map[uint64]uint64{}}
+		h := &host{id: id, prio: 100, recovery: i > 0, joined: 1, notes: map[uint32]uint64{}, files: map[uint32][]Branch{}, heard: map[uint64]uint64{}}
+		if i == 0 {
+			h.wrote = []uint32{1}
+		}
 		if h.witness = i >= data; !h.witness {
 			h.wal, h.flushed = []record{{1, 0}}, 1
 			x.log = append(x.log, Describe{Member: id, Boot: 1, Address: fmt.Sprint(id), Data: true, Joined: true, Priority: 100})
@@ -137,9 +144,12 @@ func (s *story) cluster() {
 		}
 		x.start(h)
 	}
-	settings := Settings{SyncCount: set.W, DelayMillis: exploreDelay, SyncTimeoutMillis: 2}
+	settings := Settings{SyncCount: set.W, DelayMillis: exploreDelay, SyncTimeoutMillis: uint64(s.number("sync", 2)), MaximumLag: exploreLag}
 	if s.d.HasArg("preferred") {
 		settings.Durability = Preferred
+	}
+	if s.d.HasArg("async") {
+		settings.Durability, x.lossy, set = Async, true, Set{}
 	}
 	x.log = append(x.log, Enable{Epoch: 1, Primary: 1, Boot: 1, System: 1, LSN: 1, History: []Branch{{1, 0}}, Highest: 1, Set: set, Settings: settings})
 	x.elect(x.hosts[0])
@@ -203,7 +213,7 @@ func (s *story) status() string {
 		case h.shared.Open:
 			fmt.Fprintf(&b, " serves in epoch %d", e.Number)
 		case !h.recovery:
-			b.WriteString(" takes writes, and does not serve")
+			b.WriteString(" takes writes" + map[bool]string{true: ", and does not serve"}[h.shared.Failover])
 		case h.streaming:
 			fmt.Fprintf(&b, " follows %d in epoch %d", s.x.primaryOf(h), h.follows.Epoch)
 		default:
@@ -212,8 +222,14 @@ func (s *story) status() string {
 		if n := len(h.wal); n > 0 {
 			fmt.Fprintf(&b, ", timeline %d to %d, sealed %d", h.wal[n-1].timeline, n, h.sealed)
 		}
-		if !h.down && !h.witness && !(h.shared.Reads && (h.recovery || h.shared.Open)) {
+		if !h.down && !h.witness && !(h.shared.Reads && (h.recovery || h.shared.Open || !h.shared.Failover)) {
 			b.WriteString(", refuses reads")
+		}
+		if h.leftAt > 0 {
+			b.WriteString(", takes no part")
+		}
+		if h.oneNote {
+			b.WriteString(", has lost a note")
 		}
 		if x := h.s.Member(h.id); x != nil && x.Quarantined != NotQuarantined {
 			fmt.Fprintf(&b, ", quarantined: %v", x.Quarantined)

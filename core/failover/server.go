@@ -13,9 +13,15 @@ type Server struct {
 	// Joined says that the data directory and the Raft store both note that the
 	// server takes part.
 	Joined bool
+	// OneNote says that one of the two does, and the other is lost. It takes no part, and is no
+	// plain server either until the log says so.
+	OneNote bool
 	// Untrusted says that the data is not what it was when the server last had a
-	// boot: older, or a copy's. It reports nothing then, and follows nobody.
+	// boot: older, or a copy's. It reports nothing until it is trusted again: made anew, or
+	// past what an open epoch's primary had flushed after this boot (Trust).
 	Untrusted bool
+	// OnlyClone says that it lacks WAL which no primary has for it, or may not run on.
+	OnlyClone bool
 	// Damage, if not NotQuarantined, is what the host found to quarantine it for.
 	Damage Quarantined
 	// Address and Priority are its settings.
@@ -34,7 +40,11 @@ type Server struct {
 	// was on when it joined, before any epoch.
 	Noted    uint64
 	JoinedOn uint32
-	// Record is the last complete record, the evidence that a follower gives.
+	// Wrote says that this data directory was a primary's on the last timeline, as it notes
+	// itself: it goes along to another Raft id.
+	Wrote bool
+	// Record is the last complete record, the evidence that a follower gives. Where
+	// Shared.Prove asks for it, From is where the checkpoint begins that pg_control names.
 	Record Record
 	// Replayed moves while there is something to replay; ReplayDone says that all WAL up
 	// to End is.
@@ -45,6 +55,8 @@ type Server struct {
 	// zero if it is empty or another's.
 	Streaming bool
 	Follows   Token
+	// Ended says that whom it follows has ended the stream, as it stops, and has sent all.
+	Ended bool
 	// Lacks says that the one whom it follows has told it that WAL which it needs is gone.
 	Lacks bool
 
@@ -54,8 +66,23 @@ type Server struct {
 	Fork    uint64
 	// Names are those in force in every walsender and in the checkpointer.
 	Names Names
+	// Quiet is the switchover for which F1 waits, of Shared, and by which no commit that has
+	// passed F1 is under way any more; 0: there is none, or some are. Checkpoint is where
+	// the last checkpoint that has ended began.
+	Quiet      uint64
+	Checkpoint uint64
+	// Founded is the epoch of Shared with which failover is being enabled, once F1 waits, and
+	// no commit that had passed it is under way any more, and all that was written by then is
+	// flushed; 0 before. Such a commit knew of no set: what it wrote is visible as soon as it
+	// is on this server's disk.
+	Founded uint64
 	// Senders are the walsenders whose standby holds its member's slot.
 	Senders []Sender
+	// Decision is Shared.Decision as every commit sees it. It and Names are looked at first,
+	// then Flushed: of what is flushed later, F3 and PostgreSQL's waits went by them.
+	Decision uint64
+	// Boots is Shared.Boots from before Flushed was looked at.
+	Boots uint64
 }
 
 // timeline is the last one, 0 if there is no WAL.
@@ -66,10 +93,13 @@ func (s *Server) timeline() uint32 {
 	return s.History[len(s.History)-1].Timeline
 }
 
-// Record names a WAL record: where it ends, and its CRC.
+// Record names a WAL record: where it ends, and its CRC. From, if not 0, is an LSN before it,
+// and Sum is over all records from there to its end: none of that WAL is another's.
 type Record struct {
-	LSN uint64
-	CRC uint32
+	LSN  uint64
+	CRC  uint32
+	From uint64
+	Sum  uint32
 }
 
 // Token is what a follower is announced by, and uses as its application_name. Only the
@@ -89,6 +119,9 @@ type Names struct {
 	W       uint32
 	Members []uint64
 	Tokens  []Token // of those members that are announced, by Member
+	// Number counts the orders of this boot for other names: one with a number below the
+	// last that was carried out comes late, and is not carried out.
+	Number uint64
 }
 
 // Sender is a walsender, as what its standby calls itself, and what that has flushed.
@@ -110,10 +143,24 @@ type Told struct {
 	Sealed     uint64
 	Replayed   uint64
 	ReplayDone bool
+	End        uint64
+	// Leaves says that it does not take part, or with priority 0: no set is to name it.
+	Leaves  bool
+	Flushed uint64 // of a server that is not in recovery
+	Boots   uint64 // as in Server: it knew of these boots before Flushed was looked at
 	// Claim, if not nil, is the evidence of a follower that asks to be announced.
 	Claim *Claim
 	// Announced are the followers that a primary counts, by Member.
 	Announced []Token
+	// Denied are those whose WAL is another than the primary's, by Member; Unproven, those
+	// whose WAL was never compared with its owner's, and the primary cannot: it has no more of
+	// it.
+	Denied, Unproven []Token
+	// Ended is the epoch whose primary has ended its stream to this one as it stopped; 0: none.
+	Ended uint64
+	// Led is for how many milliseconds the teller has not had Raft's lease, plus 1; 0: it never
+	// had since its engine started.
+	Led uint64
 	// Heard is for how long the teller has not heard the others.
 	Heard []Heard
 }
@@ -146,6 +193,6 @@ type Port struct {
 type Compared struct {
 	Member uint64
 	Boot   uint64 // of the follower's engine
-	Have   bool   // the WAL is still there
-	Equal  bool
+	Have   bool   // the WAL is still there, and can be read
+	Equal  bool   // and the same record ends there
 }

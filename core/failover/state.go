@@ -46,6 +46,7 @@ type Durability uint8
 const (
 	Required  Durability = iota // never: commits wait
 	Preferred                   // down to 0, through the log
+	Async                       // it is 0, and a failover may give up commits, up to maximum_lag
 )
 
 // Settings are the cluster's, not one server's.
@@ -58,18 +59,27 @@ type Settings struct {
 	// SyncTimeoutMillis is for how long a forked epoch may wait for its sync set until
 	// a diverged member of that set may rewind onto it.
 	SyncTimeoutMillis uint64
+	// MaximumLag is for how many bytes of WAL a failover may give up what was acknowledged,
+	// where durability is async.
+	MaximumLag uint64
 }
 
 // DefaultSettings are those of a cluster whose operator said nothing.
 func DefaultSettings() Settings {
-	return Settings{SyncCount: 1, DelayMillis: 2000, SyncTimeoutMillis: 2000}
+	return Settings{SyncCount: 1, DelayMillis: 2000, SyncTimeoutMillis: 2000, MaximumLag: 1 << 20}
 }
+
+// These bound MaximumLag: the primary logs its progress four times in so many bytes.
+const (
+	minLag = 4
+	maxLag = 1 << 40
+)
 
 // maxSettingMillis bounds the times in Settings: a day.
 const maxSettingMillis = 24 * 3600 * 1000
 
 func (s Settings) fit() bool {
-	return s.Durability <= Preferred && s.SyncCount <= MaxSetMembers &&
+	return s.Durability <= Async && (s.Durability != Async || s.MaximumLag >= minLag) && s.MaximumLag <= maxLag && s.SyncCount <= MaxSetMembers &&
 		s.DelayMillis > 0 && s.DelayMillis <= maxSettingMillis &&
 		s.SyncTimeoutMillis > 0 && s.SyncTimeoutMillis <= maxSettingMillis
 }
@@ -111,6 +121,11 @@ type Epoch struct {
 	SetVersion uint64
 	// Changed is the index of the entry that brought the epoch to its stage.
 	Changed uint64
+	Ask     Ask
+	// Overrides is who may be granted the epoch though Loss is given up by that; 0: nobody.
+	// It is the operator's word, and stands here before it takes effect.
+	Overrides uint64
+	Loss      Loss
 }
 
 // Reign is what is kept of the last epoch that opened: the next one is judged by it.
@@ -118,6 +133,12 @@ type Reign struct {
 	Number  uint64
 	Primary uint64
 	Set     Set // as it was when the next epoch began
+	// With async: how far its WAL reached when that was last logged, and maximum_lag then;
+	// 0: nobody but Primary has all that can have been acknowledged.
+	Progress uint64
+	Lag      uint64
+	// Since is the index of the entry from which on Primary acknowledges by the same rule.
+	Since uint64
 }
 
 // Met is the rule of step 2: whether the members of whom has is true include one that
@@ -152,6 +173,7 @@ type Member struct {
 	Joined   bool   // that it takes part is noted durably, in its data directory and its Raft store
 	Priority uint32 // 0: never primary
 	Boot     uint64 // of the engine that described it last
+	Known    uint64 // index of the entry from which on the log knows of Boot
 	// Quarantined, if not NotQuarantined, is why its data is not to be used.
 	Quarantined Quarantined
 	// Failed is how often in a row it was granted an epoch that did not open: it did not
@@ -170,6 +192,11 @@ type Past struct {
 	Timeline uint32
 	Granted  uint64 // index in the log
 	Opened   uint64 // index in the log; 0: it never opened
+	// GivenUp, if not 0, is the LSN up to which commits can have been acknowledged in the last
+	// epoch that had opened; those behind Kept are lost (async): From's WAL is that epoch's up
+	// to there.
+	GivenUp, Kept uint64
+	Loss          Loss // what was given up for it by an override
 }
 
 // State is the replicated state. The zero value is that of a cluster that never had
@@ -207,6 +234,17 @@ func (s *State) primaryOf(epoch uint64) (id uint64, known bool) {
 	return 0, epoch == 0
 }
 
+// epochOn is the last epoch that was on a timeline, 0 if there was none, or the log has
+// forgotten it.
+func (s *State) epochOn(timeline uint32) (epoch uint64) {
+	for _, p := range s.Past {
+		if p.Timeline == timeline {
+			epoch = p.Epoch
+		}
+	}
+	return epoch
+}
+
 // Report returns a member's report for the epoch that begins, nil if there is none.
 func (s *State) Report(id uint64) *Reported {
 	i, ok := slices.BinarySearchFunc(s.Reports, id, func(r Reported, id uint64) int { return cmp.Compare(r.Member, id) })
@@ -230,6 +268,10 @@ func (s *State) Clone() State {
 	c.Epoch.Set, c.Last.Set = s.Epoch.Set.clone(), s.Last.Set.clone()
 	c.Reports, c.Forks = slices.Clone(s.Reports), slices.Clone(s.Forks)
 	c.Members, c.Past = slices.Clone(s.Members), slices.Clone(s.Past)
+	c.Epoch.Loss = s.Epoch.Loss.clone()
+	for i := range c.Past {
+		c.Past[i].Loss = c.Past[i].Loss.clone()
+	}
 	return c
 }
 

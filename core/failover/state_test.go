@@ -15,7 +15,7 @@ func TestDisable(t *testing.T) {
 	x.do(with(first, func(e *Enable) {
 		e.Epoch, e.History, e.LSN, e.Highest = 3, []Branch{{1, 0}, {5, 500}}, 900, 6
 	}))
-	if x.s.Timelines != 6 || x.s.Mode != ModeFounding || !reflect.DeepEqual(x.s.Last, Reign{3, a, Set{}}) {
+	if x.s.Timelines != 6 || x.s.Mode != ModeFounding || !reflect.DeepEqual(x.s.Last, Reign{Number: 3, Primary: a}) {
 		t.Fatalf("enabled again: %+v", x.s)
 	}
 	x.do(Begin{4}, Report{4, a, 1, Position{3, 950}, nil}, Grant{4, a, one(b)}, Forked{4, a, []Branch{{1, 0}, {5, 500}, {7, 950}}}, Open{4, a, 0})

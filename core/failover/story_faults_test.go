@@ -49,32 +49,96 @@ func (s *story) fault() {
 	case "slow": // it has replayed nothing yet, and is slow at it
 		h.slow, h.replayed = true, 0
 	case "by-hand": // somebody promotes it, lets it write, and makes it a standby again
-		t := h.history()[len(h.history())-1].Timeline + 1
+		t := h.last()
+		for f := range h.files { // PostgreSQL takes one more than the newest history file
+			t = max(t, f)
+		}
+		t++
 		h.files[t] = append(slices.Clone(h.history()), Branch{t, uint64(len(h.wal))})
-		h.wal = append(h.wal, record{t, 0}, record{t, 999})
+		h.wal = append(h.wal, record{t, 0})
+		for range s.number("n", 1) {
+			h.wal = append(h.wal, record{t, 999})
+		}
 		h.flushed, h.replayed = len(h.wal), len(h.wal)
+		if s.d.HasArg("noted") { // and notes that number, too
+			h.notes[t] = h.s.Epoch.Number - 1
+		}
+		if s.d.HasArg("runs") { // it stays a primary
+			h.recovery, h.streaming, h.follows = false, false, Token{}
+		}
+	case "proposals": // they are lost, wait, come, or come once more
+		s.proposals(h)
 	case "loses-transfer":
 		h.loses = true
 	case "drops": // the primary recycles all WAL that is replicated to those who stream
 		h.kept = len(h.wal)
 	case "old": // an older copy of its data is put back
 		s.x.crash(h)
-		h.wal, h.old = h.wal[:s.number("to", 1)], true
+		h.wal, h.old, h.back = h.wal[:s.number("to", 1)], true, true
 		h.flushed = len(h.wal)
 	case "unguarded": // somebody starts it as a primary without the library
 		s.x.crash(h)
 		h.wal = append(h.wal, record{h.wal[len(h.wal)-1].timeline, 999})
 		h.flushed, h.damage, h.down = len(h.wal), QuarantinedUnguarded, false
+	case "begin": // a commit passes F1, and is not written yet
+		h.begun = append(h.begun, max(h.shared.Epoch, h.leftAt))
+	case "write-begun":
+		s.x.writesBegun(h)
 	case "misforks": // it will promote without its last record
 		h.misforks = true
-	case "dies-at": // it will die as it promotes: before the timeline begins, or behind that
+	case "dies-at": // it will die: as it promotes, before the timeline begins or behind that, or as it is released
 		h.dies = s.number("cut", 1)
 	case "names": // somebody empties synchronous_standby_names
 		h.names = Names{}
 	case "priority":
 		h.prio = uint32(s.number("p", 0))
 	default:
-		s.d.Fatalf(s.t, "unknown command")
+		s.lost(h)
+	}
+}
+
+// proposals is what becomes of what a node has proposed.
+func (s *story) proposals(h *host) {
+	x := s.x
+	switch {
+	case s.d.HasArg("wait"):
+		h.holds = true
+	case s.d.HasArg("come"):
+		h.holds = false
+	case s.d.HasArg("lost"):
+		x.bag = slices.DeleteFunc(x.bag, func(e asked) bool { return e.from == h })
+	case s.d.HasArg("last-first"):
+		slices.Reverse(x.bag)
+	case s.d.HasArg("twice"):
+		x.bag = append(x.bag, x.bag...)
+	}
+}
+
+// set is the set in force as a primary knows it, and what it makes of it.
+func (s *story) set() {
+	h := s.host()
+	e := &h.s.Epoch
+	s.x.say("in force in epoch %d: %s, version %d", e.Number, SetText(e.Set), e.SetVersion)
+	if n := h.shared.Next; n != nil {
+		s.x.say("to follow: %s, proposed %v", SetText(*n), h.m.change.proposed)
+	}
+	s.x.say("PostgreSQL waits for %s", NamesText(h.names))
+}
+
+// history is that of the cluster, as the first node has it.
+func (s *story) history() {
+	for _, h := range s.x.hosts {
+		if h.down {
+			continue
+		}
+		for _, p := range h.s.Past {
+			line := fmt.Sprintf("epoch %d of %d from %d/%d, given up to %d", p.Epoch, p.Primary, p.From.Epoch, p.From.LSN, p.GivenUp)
+			if p.GivenUp > 0 && p.Kept != p.From.LSN {
+				line += fmt.Sprintf(", kept to %d", p.Kept)
+			}
+			s.x.say("%s", line)
+		}
+		return
 	}
 }
 
@@ -88,10 +152,17 @@ func (s *story) operator() {
 		x.bag = append(x.bag, asked{Quarantine{uint64(s.number("quarantine", 0)), QuarantinedByOperator}, nil})
 	case s.d.HasArg("clear"):
 		x.bag = append(x.bag, asked{Clear{uint64(s.number("clear", 0))}, nil})
+	case s.word(h):
 	default:
 		settings.SyncCount = uint32(s.number("w", int(settings.SyncCount)))
 		if s.d.HasArg("preferred") {
 			settings.Durability = Preferred
+		}
+		if s.d.HasArg("required") {
+			settings.Durability = Required
+		}
+		if s.d.HasArg("async") {
+			settings.Durability = Async
 		}
 		x.bag = append(x.bag, asked{Adjust{mode, settings}, nil})
 	}

@@ -10,12 +10,15 @@ import "fmt"
 func (x *world) round() error {
 	x.keepLeader()
 	x.rounds++
+	var kept []asked
 	for _, e := range x.bag {
-		if x.leader != nil && (e.from == nil || x.follows(e.from)) {
+		if e.from != nil && e.from.holds {
+			kept = append(kept, e)
+		} else if x.leader != nil && (e.from == nil || x.follows(e.from)) {
 			x.log = append(x.log, e.entry)
 		}
 	}
-	x.bag = nil
+	x.bag = kept
 	for _, h := range x.hosts {
 		if h.down {
 			continue
@@ -36,7 +39,9 @@ func (x *world) round() error {
 		for _, o := range x.hosts {
 			x.tell(h, o)
 		}
-		x.report(h)
+		if !h.mute {
+			x.report(h)
+		}
 		x.decide(h)
 		for n := len(h.orders); n > 0 && !h.stalls && len(h.orders) > 0; n-- {
 			x.obey(h)
@@ -68,7 +73,7 @@ func (x *world) follows(h *host) bool {
 func (x *world) begun(by *host, b Begin) {
 	x.begins++
 	p := by.s.Epoch.Primary
-	if x.rounds == 0 || p == 0 {
+	if x.rounds == 0 || p == 0 || by.s.Epoch.Ask.Way != NotAsked { // or an operator asks
 		return
 	}
 	h := x.host(p)
@@ -146,6 +151,7 @@ func text(e Entry, got Applied, s *State) string {
 		t = fmt.Sprintf("epoch %d is granted to %d, with %d of %v", e.Epoch, uint32(e.Primary), e.Set.W, ids(e.Set.Members))
 		if got.Void == NotVoid {
 			t += fmt.Sprintf(", as timeline %d from %d/%d", s.Epoch.Timeline, s.Epoch.From.Epoch, s.Epoch.From.LSN)
+			t += lossText(", given up: ", s.Past[len(s.Past)-1].Loss)
 		}
 	case Forked:
 		t = fmt.Sprintf("epoch %d is forked", e.Epoch)
@@ -157,6 +163,12 @@ func text(e Entry, got Applied, s *State) string {
 		t = fmt.Sprintf("%d is quarantined: %v", uint32(e.Member), e.Reason)
 	case Clear:
 		t = fmt.Sprintf("%d is cleared", uint32(e.Member))
+	case Progress:
+		t = fmt.Sprintf("epoch %d has flushed up to %d", e.Epoch, e.LSN)
+	case Change:
+		t = fmt.Sprintf("the sync set of epoch %d is %d of %v, version %d", e.Epoch, e.Set.W, ids(e.Set.Members), e.Version)
+	default:
+		t = wordText(e)
 	}
 	if got.Void != NotVoid {
 		t += fmt.Sprintf(" (void: %v)", got.Void)

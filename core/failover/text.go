@@ -25,8 +25,24 @@ func OrderText(o Order) string {
 		return fmt.Sprintf("follow %s on %s in epoch %d, boots %d and %d", node(o.Primary), NewestText(o.History), o.Token.Epoch, o.Token.Boot, o.Token.Follow)
 	case Rejoin:
 		return fmt.Sprintf("rejoin from %s on %s in epoch %d, boot %d", node(o.Primary), NewestText(o.History), o.Epoch, o.Boot)
+	case Trust:
+		return fmt.Sprintf("trust its data in epoch %d, boot %d", o.Epoch, o.Boot)
 	case Compare:
-		return fmt.Sprintf("compare the record of %s at %s of timeline %d, boot %d", node(o.Member), LSNText(o.Record.LSN), o.Timeline, o.Follow)
+		all := ""
+		if o.Record.From > 0 {
+			all = ", and all WAL from " + LSNText(o.Record.From) + " on"
+		}
+		return fmt.Sprintf("compare the record of %s at %s of timeline %d, boot %d%s", node(o.Member), LSNText(o.Record.LSN), o.Timeline, o.Follow, all)
+	case Checkpoint:
+		return fmt.Sprintf("checkpoint in epoch %d, boot %d", o.Epoch, o.Boot)
+	case Stop:
+		return fmt.Sprintf("stop in epoch %d, boot %d, for request %d", o.Epoch, o.Boot, o.Request)
+	case Release:
+		as := "a primary"
+		if o.Recovery {
+			as = "a standby"
+		}
+		return fmt.Sprintf("take no part in failover any more, as %s, off since epoch %d, boot %d", as, o.Epoch, o.Boot)
 	case Watch:
 		return fmt.Sprintf("watch the port of %s in epoch %d: %s", node(o.Member), o.Epoch, o.Address)
 	}

@@ -54,6 +54,9 @@ func (m *Machine) time(a Around, out *Output) {
 	p := s.Epoch.Primary
 	delay := m.cfg.ticks(s.Settings.DelayMillis)
 	x := s.Member(p)
+	if m.asked(a, out) {
+		return
+	}
 	if x.Quarantined != NotQuarantined || m.gone(a) {
 		m.begin(a, out)
 		return
@@ -92,7 +95,10 @@ func (m *Machine) time(a Around, out *Output) {
 }
 
 // inRole hands leadership to a primary that is up. It returns since when that one
-// does not keep it, or has no set to open with; now, if nothing is wrong.
+// does not keep it, or has no set to open with; now, if nothing is wrong. It may have had
+// the lease since without this node, which followed nobody then: the primary says that. Its
+// set is waited for longer with each grant that came to nothing: who makes its data anew is
+// away as long as that takes.
 func (m *Machine) inRole(a Around, delay uint64, out *Output) uint64 {
 	r, p := &m.reign, a.State.Epoch.Primary
 	since := a.Now
@@ -100,10 +106,11 @@ func (m *Machine) inRole(a Around, delay uint64, out *Output) uint64 {
 		r.handed, r.handedAt = true, a.Now
 	}
 	if p != m.cfg.Self && r.handed {
-		since = r.handedAt
+		since = max(r.handedAt, m.leasedAt(p))
 	}
 	if a.State.Epoch.Stage == StageForked {
-		since = min(since, max(r.setSeen, m.ledSince))
+		failed := uint64(a.State.Member(p).Failed)
+		since = min(since, max(r.setSeen, m.ledSince)+failed*delay)
 	}
 	return since
 }
@@ -164,6 +171,10 @@ func (m *Machine) begin(a Around, out *Output) {
 		out.Nobody = w
 		return
 	}
+	m.begins(a, out)
+}
+
+func (m *Machine) begins(a Around, out *Output) {
 	out.Nobody = Why{Reason: EntryUnderWay}
 	if m.due(kindBegin, a) {
 		out.Append, out.Transfer = Begin{a.State.Epoch.Number + 1}, 0
@@ -185,9 +196,9 @@ func (m *Machine) passableWithout(who uint64, a Around) Why {
 	}
 	usable := func(id uint64) bool { return id != who && m.usable(id, a) }
 	switch {
-	case s.Mode != ModeOn && !usable(s.Last.Primary):
+	case s.Mode != ModeOn && !usable(s.Last.Primary) && !(s.Mode == ModeManual && s.Epoch.Ask.Way != WaySwitchover && usable(s.Epoch.Ask.Target)):
 		return Why{Reason: NotThePrimary, Members: []uint64{s.Last.Primary}}
-	case !s.Last.Met(usable):
+	case !s.Last.Met(usable) && !m.nearEnough(a, usable) && !m.someoneProves(a, usable):
 		return Why{Reason: NobodyCouldPass, Members: m.missing(a, usable)}
 	case s.Settings.Durability == Required && there < 1+int(s.Settings.SyncCount):
 		return Why{Reason: NotEnoughForSet}

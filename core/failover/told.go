@@ -9,12 +9,22 @@ import (
 
 // Tells is what this node tells the other members. It shares memory with the machine: it is to be encoded before the next input.
 func (m *Machine) Tells(a Around) Told {
-	t := Told{Boot: m.boot, Applied: a.Applied, Server: m.has, Announced: m.announced}
+	t := Told{Boot: m.boot, Applied: a.Applied, Server: m.has, Announced: m.announced, Denied: m.denied(), Unproven: m.unproven()}
 	if m.has {
 		v := &m.server
 		t.Untrusted, t.Recovery, t.Stopping, t.Timeline = v.Untrusted, v.Recovery, v.Stopping, v.timeline()
 		t.Sealed, t.Replayed, t.ReplayDone = v.Sealed, v.Replayed, v.ReplayDone
+		t.End, t.Leaves = v.End, !v.Joined || v.Priority == 0
+		if !v.Recovery {
+			t.Flushed, t.Boots = v.Flushed, v.Boots
+		}
 		t.Claim = m.claim(a)
+		if v.Recovery && v.Ended {
+			t.Ended = v.Follows.Epoch
+		}
+	}
+	if m.leased > 0 {
+		t.Led = (a.Now-m.leased)*m.cfg.TickMillis + 1
 	}
 	for _, p := range a.Peers {
 		if p.Silent != Never {
@@ -80,6 +90,16 @@ func (m *Machine) lastHeard(id uint64, a Around) uint64 {
 		at = max(at, a.Now-s)
 	}
 	return max(at, m.heardAt(id))
+}
+
+// leasedAt is the tick at which another member had the lease last, by what it told; 0: it
+// told of none.
+func (m *Machine) leasedAt(id uint64) uint64 {
+	p := m.peer(id)
+	if p == nil || p.told.Led == 0 {
+		return 0
+	}
+	return p.at - min(p.at, m.cfg.ticks(p.told.Led-1))
 }
 
 // hears is a voter that hears a member whom this node does not, 0 if there is none.

@@ -32,6 +32,15 @@ const (
 	VoidBetween
 	VoidTimelines
 	VoidSetTooSmall
+	VoidNotAsync
+	VoidFounding
+	VoidRequest
+	VoidNotAsked
+	VoidUnnamed
+	VoidTimeline
+	VoidPrimary
+	VoidUnderWay
+	VoidSetToSwitch
 	voids // how many there are
 )
 
@@ -85,7 +94,7 @@ func (v Void) String() string {
 	case VoidSetVersion:
 		return "the sync set has changed since"
 	case VoidNamed:
-		return "the sync set names that member: the primary takes it out first"
+		return "the sync set names that member: the primary takes it out once its failover_priority is 0, or once it has been away for sync_timeout, and enough others are there"
 	case VoidLastPrimary:
 		return "that member is the last primary: switch over first"
 	case VoidBetween:
@@ -94,6 +103,24 @@ func (v Void) String() string {
 		return "there are no timeline numbers left"
 	case VoidSetTooSmall:
 		return "the sync set asks for fewer than sync_count, which is required"
+	case VoidNotAsync:
+		return "durability is not async, or a sync set is in force, or what is acknowledged goes by another rule since"
+	case VoidFounding:
+		return "failover is being enabled: it can be disabled"
+	case VoidRequest:
+		return "that cannot be asked for"
+	case VoidNotAsked:
+		return "that is not under way any more"
+	case VoidUnnamed:
+		return "more would be given up than the override names"
+	case VoidTimeline:
+		return "that timeline's number was given to another server: promote this one to a new timeline first"
+	case VoidPrimary:
+		return "that member is the primary already"
+	case VoidUnderWay:
+		return "a switchover or a failover is under way already"
+	case VoidSetToSwitch:
+		return "the sync set is not what a switchover to that member needs"
 	}
 	return "unknown"
 }
@@ -115,6 +142,12 @@ const (
 	QuarantinedUnguarded
 	// QuarantinedCannotRejoin: it has to be rewound or cloned, and cannot be.
 	QuarantinedCannotRejoin
+	// QuarantinedOtherRecord: its WAL is not the primary's, under the same timeline. One
+	// of the two is somebody's handiwork, and the other may have what nobody else has: so
+	// it is not made anew before a person has looked at both.
+	QuarantinedOtherRecord
+	// QuarantinedStoreLost: its Raft store has lost data, so nothing says what its data was.
+	QuarantinedStoreLost
 	quarantines // how many there are
 )
 
@@ -131,8 +164,12 @@ func (q Quarantined) String() string {
 		return "its WAL is of a timeline that pgraft did not give it: it was promoted by hand"
 	case QuarantinedUnguarded:
 		return "it was started as a primary without pgraft"
+	case QuarantinedOtherRecord:
+		return "a record of its WAL is not the primary's, under the same timeline: somebody wrote in one of the two"
 	case QuarantinedCannotRejoin:
 		return "its data has to be made anew, and that was not possible"
+	case QuarantinedStoreLost:
+		return "its Raft store has lost data, so nothing says what its data was"
 	}
 	return "unknown"
 }

@@ -28,10 +28,11 @@ type answers struct {
 
 // answer is one whose entries the host reads.
 type answer struct {
-	ticket uint64
-	to     uint64 // Raft id
-	after  uint64
-	stored bool // the entries are asked for as the log store holds them
+	ticket   uint64
+	to       uint64 // Raft id
+	after    uint64
+	stored   bool // the entries are asked for as the log store holds them
+	question uint64
 }
 
 // historyAsked has the host read what a member asks for, as far as it is committed
@@ -50,7 +51,7 @@ func (m *Machine) historyAsked(from uint64, q *corepb.HistoryRequest, a Around) 
 		last = min(last, q.GetLast())
 	}
 	m.answers.ticket++
-	m.answers.open = append(m.answers.open, answer{m.answers.ticket, from, q.GetAfter(), q.GetStored()})
+	m.answers.open = append(m.answers.open, answer{m.answers.ticket, from, q.GetAfter(), q.GetStored(), q.GetQuestion()})
 	m.taken.Output.Read = append(m.taken.Output.Read,
 		Read{Ticket: m.answers.ticket, For: from, After: after, Last: max(last, after), MaxBytes: MaxHistoryBytes})
 }
@@ -73,6 +74,6 @@ func (m *Machine) HistoryRead(ticket, first uint64, history func(stored bool) (*
 	if !ok {
 		return
 	}
-	h.After, h.First = x.after, first
+	h.After, h.First, h.Question = x.after, first, x.question
 	m.send(x.to, &corepb.Envelope{Body: &corepb.Envelope_History{History: h}})
 }

@@ -18,6 +18,7 @@ func (m *Machine) State(k *checkpoint.Codec) {
 		k.Uint(&x.to)
 		k.Uint(&x.after)
 		k.Flag(&x.stored)
+		k.Uint(&x.question)
 	})
 	checkpoint.List(k, &m.fetches.open, func(x *fetch) {
 		k.Uint(&x.id)
@@ -38,6 +39,7 @@ func (m *Machine) State(k *checkpoint.Codec) {
 	})
 	m.giving.state(k)
 	m.filling.state(k)
+	k.Uint(&m.question)
 }
 
 func (n *needs) state(k *checkpoint.Codec) {
@@ -61,6 +63,7 @@ func (n *needs) state(k *checkpoint.Codec) {
 
 func (x *asker) state(k *checkpoint.Codec) {
 	k.Uint(&x.asked)
+	k.Uint(&x.question)
 	k.Uint(&x.at)
 	checkpoint.List(k, &x.tried, k.Uint)
 	checkpoint.List(k, &x.silent, k.Uint)

@@ -42,10 +42,18 @@ func (x *fetch) again() bool {
 
 // asker asks the members in turn.
 type asker struct {
-	asked  uint64   // Raft id of who was asked last; 0: nobody yet
-	at     uint64   // tick
-	tried  []uint64 // all that were asked
-	silent []uint64 // those that did not answer
+	asked uint64 // Raft id of who was asked last; 0: nobody yet
+	// question is the number of that question, for entries: an answer repeats it.
+	question uint64
+	at       uint64   // tick
+	tried    []uint64 // all that were asked
+	silent   []uint64 // those that did not answer
+}
+
+// answeredBy says that from answers the question that is under way; the answer of a
+// build that repeats no number may be that to an earlier one.
+func (x *asker) answeredBy(from, question uint64) bool {
+	return x.asked == from && (question == 0 || question == x.question)
 }
 
 // next names whom to ask next; 0: all that ok accepts were asked.
@@ -96,9 +104,17 @@ func (m *Machine) askHistory(a Around) {
 			m.endFetch(Fetched{ID: x.id, Silent: x.silent, First: x.first})
 			continue
 		}
-		m.send(to, &corepb.Envelope{Body: &corepb.Envelope_HistoryRequest{
-			HistoryRequest: &corepb.HistoryRequest{After: x.after}}})
+		m.sendQuestion(to, &x.asker, &corepb.HistoryRequest{After: x.after})
 	}
+}
+
+// sendQuestion asks a member for entries, under a number of its own.
+func (m *Machine) sendQuestion(to uint64, x *asker, q *corepb.HistoryRequest) {
+	if m.question++; m.question == 0 { // that is none
+		m.question++
+	}
+	x.question, q.Question = m.question, m.question
+	m.send(to, &corepb.Envelope{Body: &corepb.Envelope_HistoryRequest{HistoryRequest: q}})
 }
 
 // endFetch ends the first request.
@@ -113,7 +129,7 @@ func (m *Machine) historyHeard(from uint64, h *corepb.History, a Around) {
 		return
 	}
 	x := &m.fetches.open[0]
-	if x.asked != from || x.after != h.GetAfter() || len(h.GetStored()) > 0 { // that answers askFill, too late
+	if !x.answeredBy(from, h.GetQuestion()) || x.after != h.GetAfter() || len(h.GetStored()) > 0 { // that answers askFill, too late
 		return
 	}
 	if es := entriesOf(h, x.last); len(es) > 0 {

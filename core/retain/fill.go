@@ -129,8 +129,7 @@ func (m *Machine) askFill(a Around) {
 			to = f.next(m.members, a.Now, anybody)
 		}
 		if to != 0 {
-			m.send(to, &corepb.Envelope{Body: &corepb.Envelope_HistoryRequest{
-				HistoryRequest: &corepb.HistoryRequest{After: f.after, Stored: true, Last: g.To}}})
+			m.sendQuestion(to, &f.asker, &corepb.HistoryRequest{After: f.after, Stored: true, Last: g.To})
 			return
 		}
 		m.endRound(g, a)
@@ -158,7 +157,7 @@ func (m *Machine) endRound(g *Gap, a Around) {
 // fillHeard takes an answer to askFill, and says whether it is one.
 func (m *Machine) fillHeard(from uint64, h *corepb.History, a Around) bool {
 	f := &m.filling
-	if f.asked != from || f.after != h.GetAfter() || len(h.GetEntries()) > 0 && h.GetFirst() != 0 { // that answers a reader's question
+	if !f.answeredBy(from, h.GetQuestion()) || f.after != h.GetAfter() || len(h.GetEntries()) > 0 && h.GetFirst() != 0 { // that answers a reader's question
 		return false
 	}
 	f.asked = 0

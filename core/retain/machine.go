@@ -10,16 +10,17 @@ import (
 // Machine is one node's side of it. The zero value is none: use New. Not safe for
 // concurrent use.
 type Machine struct {
-	self    uint64
-	stopped string   // why, for good; empty: it is not
-	members []uint64 // the other members' Raft ids, in the order of the member list
-	needs   needs
-	answers answers
-	fetches fetches
-	asking  asking
-	giving  giving
-	filling filling
-	taken   Taken
+	self     uint64
+	stopped  string   // why, for good; empty: it is not
+	members  []uint64 // the other members' Raft ids, in the order of the member list
+	needs    needs
+	answers  answers
+	fetches  fetches
+	asking   asking
+	giving   giving
+	filling  filling
+	question uint64 // the newest one asked of another member for entries
+	taken    Taken
 }
 
 // Around is what a Machine is told of its core with each input.
@@ -69,7 +70,7 @@ const (
 // New returns the machine of the node with the Raft id self, which has no database
 // yet. life is a number drawn anew at each start.
 func New(self, life uint64) *Machine {
-	return &Machine{self: self, needs: needs{life: life}, giving: giving{ticket: life}}
+	return &Machine{self: self, needs: needs{life: life}, giving: giving{ticket: life}, question: life}
 }
 
 // Event is something that people want to read in a log.

@@ -118,28 +118,6 @@ func (f *fixture) givesState(from, ticket, offset, total uint64, size int) {
 		Ticket: ticket, Offset: offset, Total: total, Data: make([]byte, size)}}}, f.a)
 }
 
-// A late answer to what a gap lacks is none to a reader's question after the same index,
-// and the other way round: each would say that there is nothing.
-func TestAnswersOfAnotherKind(t *testing.T) {
-	f := newFixture()
-	f.SetNeed(Need{From: 5}, f.a)
-	f.Fetch(1, 9, 20, f.a)
-	f.Take()
-	stored := &corepb.History{After: 9, First: 2, Stored: []*corepb.LogEntry{{Index: 10, Term: 1}}}
-	f.Receive(2, &corepb.Envelope{Body: &corepb.Envelope_History{History: stored}}, f.a)
-	f.want(t, "")
-	f.answers(2, 9, 10)
-	f.want(t, "fetched 1: 1 entries, silent []; done 1: 0")
-
-	f.Installed(9, Gap{From: 10, To: 12, Low: 1, High: 1}, f.a)
-	f.Take()
-	read := &corepb.History{After: 9, First: 2, Entries: []*corepb.HistoryEntry{{Index: 10, Term: 1}}}
-	f.Receive(2, &corepb.Envelope{Body: &corepb.Envelope_History{History: read}}, f.a)
-	f.want(t, "")
-	f.Receive(2, &corepb.Envelope{Body: &corepb.Envelope_History{History: stored}}, f.a)
-	f.want(t, "fill 10 to 10")
-}
-
 // The rule of what has to stay, by cases.
 func TestFrom(t *testing.T) {
 	others := []uint64{2, 3}

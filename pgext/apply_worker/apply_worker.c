@@ -325,6 +325,7 @@ pgraft_apply_main(Datum arg pg_attribute_unused())
 	MemoryContext batch;
 	TimestampTz next_retry;
 
+	pgraft_is_apply_worker = true;
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, handle_sigterm);
 	pqsignal(SIGQUIT, pgraft_crashes_quit);

@@ -24,7 +24,12 @@
 extern bool pgraft_engine_is_registered;
 extern bool pgraft_apply_is_registered;
 extern volatile sig_atomic_t pgraft_in_apply_function;
+extern bool pgraft_is_apply_worker;
 extern void pgraft_refuse_in_apply_function(const char *what);
+extern bool pgraft_server_is_stopping(void);
+
+/* In the server's data directory, which is every process's current one. */
+#define PGRAFT_PID_FILE		"postmaster.pid"
 
 /* wait_events.c */
 extern uint32 pgraft_wait_event_main(void);
@@ -33,6 +38,9 @@ extern uint32 pgraft_wait_event_slot(void);
 extern uint32 pgraft_wait_event_reply(void);
 extern uint32 pgraft_wait_event_apply(void);
 extern uint32 pgraft_wait_event_applied(void);
+extern uint32 pgraft_wait_event_fence_begin(void);
+extern uint32 pgraft_wait_event_fence_hold(void);
+extern uint32 pgraft_wait_event_fence_ack(void);
 
 /*
  * deadline.c.  By the clock that goes on evenly, whatever is done to the time of

@@ -50,6 +50,51 @@
 #define pgraft_guc_variables(n)			(*(n) = GetNumConfigOptions(), get_guc_variables())
 #endif
 
+/* an entry of the local copy of what pg_stat_activity shows, from 1 on */
+#if PG_VERSION_NUM >= 160000
+#define pgraft_local_beentry(i)			pgstat_get_local_beentry_by_index(i)
+#else
+#define pgraft_local_beentry(i)			pgstat_fetch_stat_local_beentry(i)
+#endif
+
+/* a setting, as its type has it; their header is the includer's */
+#if PG_VERSION_NUM >= 190000
+#define pgraft_guc_bool(setting)		(&(setting)->_bool)
+#define pgraft_guc_string(setting)		(&(setting)->_string)
+#else
+#define pgraft_guc_bool(setting)		((struct config_bool *) (setting))
+#define pgraft_guc_string(setting)		((struct config_string *) (setting))
+#endif
+
+/* what CLUSTER is called since 19 */
+#if PG_VERSION_NUM >= 190000
+#define pgraft_T_ClusterStmt			T_RepackStmt
+#else
+#define pgraft_T_ClusterStmt			T_ClusterStmt
+#endif
+
+/* the pid of the process that uses a replication slot; its header is the includer's */
+#if PG_VERSION_NUM >= 190000
+#define pgraft_slot_pid(slot) \
+	((slot)->active_proc == INVALID_PROC_NUMBER ? 0 : GetPGProcByNumber((slot)->active_proc)->pid)
+#else
+#define pgraft_slot_pid(slot)			((slot)->active_pid)
+#endif
+
+/* the one of the kinds of processes that acknowledges nothing to anybody */
+#if PG_VERSION_NUM >= 170000
+#define pgraft_is_autovacuum()			(AmAutoVacuumWorkerProcess() || AmAutoVacuumLauncherProcess())
+#else
+#define pgraft_is_autovacuum()			IsAnyAutoVacuumProcess()
+#endif
+
+/* 19 has one for each kind of process */
+#if PG_VERSION_NUM >= 190000
+#define pgraft_log_min_messages			log_min_messages[MyBackendType]
+#else
+#define pgraft_log_min_messages			log_min_messages
+#endif
+
 /* 19 tells a signal handler who sent the signal */
 #if PG_VERSION_NUM >= 190000
 #define PGRAFT_SIG_IGN					PG_SIG_IGN

@@ -68,3 +68,30 @@ pgraft_wait_event_applied(void)
 
 	return wait_event(&number, "PgraftApplied");
 }
+
+/* a commit, waiting until it may begin */
+uint32
+pgraft_wait_event_fence_begin(void)
+{
+	static uint32 number = 0;
+
+	return wait_event(&number, "PgraftFenceBegin");
+}
+
+/* a commit whose wait for standbys was to end early, waiting for them on */
+uint32
+pgraft_wait_event_fence_hold(void)
+{
+	static uint32 number = 0;
+
+	return wait_event(&number, "PgraftFenceReplication");
+}
+
+/* a commit, waiting until it may be acknowledged */
+uint32
+pgraft_wait_event_fence_ack(void)
+{
+	static uint32 number = 0;
+
+	return wait_event(&number, "PgraftFenceAcknowledge");
+}

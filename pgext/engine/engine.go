@@ -23,6 +23,7 @@ type engine struct {
 	logger  *slog.Logger
 	level   slog.LevelVar
 	write   func(*status)
+	fence   func(*fence)    // nil: this server has none
 	ended   context.Context // with stop
 	end     context.CancelFunc
 

@@ -8,7 +8,7 @@
  * waits for a disk or for other nodes, except pgraft_engine_start and
  * pgraft_engine_stop.  Every pointer comes with its
  * length; both sides copy what they keep.  What needs no call, as it lies in
- * shared memory, is status.h's.
+ * shared memory, is status.h's; fencing.h has what the fence reads there.
  *
  * A limit, a name or a text that both sides know stands here, once.  What the core
  * or the node says by itself, as they do not know this file, is compared with it
@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fencing.h"
 #include "status.h"
 
 /* Bytes of an entry at most: the largest pgraft.max_entry_size. */
@@ -337,6 +338,12 @@ pgraft_answer(pgraft_answer_fn answer, const char *records, size_t len)
 {
 	answer(records, len);
 }
+
+static inline void
+pgraft_fence(pgraft_fence_fn publish, const PgraftFence *fence)
+{
+	publish(fence);
+}
 #else
 /*
  * The exported functions.  The shim looks them up by name with dlsym after
@@ -351,12 +358,13 @@ pgraft_answer(pgraft_answer_fn answer, const char *records, size_t len)
 typedef const char *(*pgraft_engine_build_fn) (void);
 
 /*
- * Starts the engine; it opens data_dir by itself if the node is initialised.
+ * Starts the engine; it opens data_dir by itself if the node is initialised.  fence is
+ * NULL where pgraft.failover is off.
  * 0 = started; otherwise err holds a zero-terminated reason.
  */
 typedef int (*pgraft_engine_start_fn) (const PgraftConfig *config, PgraftStatusBlock *status,
 									   PgraftBell *bell, pgraft_answer_fn answer,
-									   char *err, size_t errlen);
+									   pgraft_fence_fn fence, char *err, size_t errlen);
 
 /* New settings after SIGHUP. Never fails: what cannot be taken over is logged. */
 typedef void (*pgraft_engine_reload_fn) (const PgraftConfig *config);

@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/failover"
 	"github.com/pgraft/pgraft/node"
 	"github.com/pgraft/pgraft/node/health"
 	"github.com/pgraft/pgraft/node/recorder"
@@ -14,6 +15,7 @@ import (
 // difference does not compile: a map literal has no key twice.
 var (
 	_ = map[bool]bool{false: false, core.HeartbeatsPerElection == C.PGRAFT_HEARTBEATS_PER_ELECTION: true}
+	_ = map[bool]bool{false: false, 2*failover.MaxSetMembers == C.PGRAFT_MAX_COUNTED: true}
 	_ = map[bool]bool{false: false, node.MaxAddressBytes == C.PGRAFT_MAX_ADDRESS_BYTES: true}
 	_ = map[bool]bool{false: false, recorder.MinBytes == C.PGRAFT_MIN_TRACE_BYTES: true}
 	_ = map[bool]bool{false: false, health.EntriesWarning == C.PGRAFT_ENTRIES_WARNING: true}

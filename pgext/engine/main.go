@@ -36,7 +36,7 @@ var build = "unknown"
 func pgraft_engine_build() *C.char { return C.CString(build) } // it is called once, and kept
 
 //export pgraft_engine_start
-func pgraft_engine_start(c *C.PgraftConfig, block *C.PgraftStatusBlock, b *C.PgraftBell, answer C.pgraft_answer_fn, reason *C.char, size C.size_t) C.int {
+func pgraft_engine_start(c *C.PgraftConfig, block *C.PgraftStatusBlock, b *C.PgraftBell, answer C.pgraft_answer_fn, publish C.pgraft_fence_fn, reason *C.char, size C.size_t) C.int {
 	debug.SetGCPercent(gcPercent)
 	mapLargePieces()
 	cfg := readConfig(c)
@@ -50,6 +50,9 @@ func pgraft_engine_start(c *C.PgraftConfig, block *C.PgraftStatusBlock, b *C.Pgr
 			C.pgraft_answer(answer, (*C.char)(unsafe.Pointer(unsafe.SliceData(records))), C.size_t(len(records)))
 		}}
 	the = newEngine(cfg, newRecords(ring), func(s *status) { writeStatus(block, s) })
+	if publish != nil {
+		the.fence = func(f *fence) { C.pgraft_fence(publish, f) }
+	}
 	the.pace.work() // to begin with
 	the.spawn(the.open)
 	the.spawn(the.giveBack)

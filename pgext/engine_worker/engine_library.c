@@ -36,6 +36,7 @@
 #include "miscadmin.h"
 #include "storage/fd.h"
 
+#include "fence/fence.h"
 #include "shmem/shmem.h"
 
 /*
@@ -185,10 +186,13 @@ pgraft_library_start(const PgraftConfig *config)
 	sigset_t	all;
 	sigset_t	old;
 
+	pgraft_fence_open();
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	failed = pgraft_engine.start(config, &pgraft_shared->status, &pgraft_bell,
-								 pgraft_replies_answer, err, sizeof(err));
+								 pgraft_replies_answer,
+								 pgraft_fence_is_there() ? pgraft_fence_publish : NULL,
+								 err, sizeof(err));
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 
 	if (failed)

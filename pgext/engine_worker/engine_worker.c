@@ -31,16 +31,15 @@
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
-#include "storage/fd.h"
 #include "storage/ipc.h"
 #include "storage/procsignal.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/pidfile.h"
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
 
+#include "fence/fence.h"
 #include "settings/settings.h"
 #include "shmem/shmem.h"
 
@@ -80,6 +79,7 @@ clear_status(uint32 worker_state)
 static void
 engine_exit(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
 {
+	pgraft_fence_close();
 	clear_status(stopped_as_asked ? PGRAFT_WORKER_STOPPED : PGRAFT_WORKER_ERROR);
 	pgraft_slots_end();
 	pgraft_crashes_end();
@@ -92,34 +92,6 @@ error_in_full(const ErrorData *error)
 	return psprintf("%s%s%s%s%s", error->message,
 					error->detail != NULL ? ".  " : "", error->detail != NULL ? error->detail : "",
 					error->hint != NULL ? "  " : "", error->hint != NULL ? error->hint : "");
-}
-
-/*
- * Whether the SIGTERM came from a postmaster that shuts the server down.  It
- * writes so into its pid file before it signals anybody.
- */
-static bool
-server_is_stopping(void)
-{
-	char		path[MAXPGPATH];
-	char		line[MAXPGPATH];
-	FILE	   *file;
-	bool		stopping = false;
-
-	snprintf(path, sizeof(path), "%s/postmaster.pid", DataDir);
-	file = AllocateFile(path, "r");
-	if (file == NULL)
-	{
-		ereport(LOG,
-				(errcode_for_file_access(),
-				 errmsg("could not open file \"%s\": %m", path)));
-		return false;
-	}
-	for (int i = 1; fgets(line, sizeof(line), file) != NULL; i++)
-		if (i == LOCK_FILE_LINE_PM_STATUS)
-			stopping = strncmp(line, PM_STATUS_STOPPING, strlen(PM_STATUS_STOPPING)) == 0;
-	FreeFile(file);
-	return stopping;
 }
 
 static void
@@ -147,7 +119,7 @@ stop_worker(void)
 	pgraft_failures_forget();
 	pgraft_next_start_set(0);
 	pgraft_crashes_forget();
-	if (server_is_stopping())
+	if (pgraft_server_is_stopping())
 		proc_exit(0);
 	ereport(LOG,
 			(errmsg("the pgraft engine worker was terminated; it is started again in a second")));

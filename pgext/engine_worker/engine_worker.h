@@ -7,7 +7,7 @@
  *		(limits.c); its failures in a row are counted in shared memory
  *		(engine_failures.c).
  *
- * Uses base, settings and shmem.
+ * Uses base, settings, shmem and fence.
  */
 #ifndef PGRAFT_ENGINE_WORKER_H
 #define PGRAFT_ENGINE_WORKER_H

@@ -228,6 +228,7 @@ pgraft_settings_define(void)
 	pgraft_timing_define();
 	pgraft_recorder_define();
 	pgraft_tls_define();
+	pgraft_failover_define();
 	pgraft_refused_end();
 	MarkGUCPrefixReserved("pgraft");
 }

@@ -1,8 +1,8 @@
 /*
  * settings.h
  *		The pgraft.* settings: settings.c defines and reads all of them; those
- *		of timing, TLS and the flight recorder stand in files of their own, as
- *		do what can be an address and which of those given were refused.
+ *		of timing, TLS, the flight recorder and failover stand in files of their
+ *		own, as do what can be an address and which of those given were refused.
  *
  * Uses base.
  */
@@ -56,5 +56,10 @@ extern void pgraft_recorder_read(PgraftConfig *config);
 /* tls.c */
 extern void pgraft_tls_define(void);
 extern void pgraft_tls_read(PgraftConfig *config);
+
+/* failover.c */
+extern bool pgraft_failover;
+extern int	pgraft_fence_wait;	/* ms */
+extern void pgraft_failover_define(void);
 
 #endif							/* PGRAFT_SETTINGS_H */

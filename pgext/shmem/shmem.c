@@ -45,6 +45,8 @@
  */
 #include "shmem/shmem.h"
 
+#include <time.h>
+
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/shmem.h"
@@ -152,4 +154,19 @@ pgraft_last_status(void)
 	while (!pgraft_status_read(&pgraft_shared->status, &status))
 		CHECK_FOR_INTERRUPTS();
 	return status;
+}
+
+/*
+ * Whether this node has the leader's lease, now.  It ends by itself, on the clock that
+ * goes on while a machine sleeps.  What cannot be read proves no lease.  Raises no error.
+ */
+bool
+pgraft_has_lease(void)
+{
+	PgraftStatus status;
+	struct timespec now;
+
+	return pgraft_status_read(&pgraft_shared->status, &status) &&
+		clock_gettime(CLOCK_BOOTTIME, &now) == 0 &&
+		status.lease_expiry_ns > (int64) now.tv_sec * INT64CONST(1000000000) + now.tv_nsec;
 }

@@ -133,5 +133,6 @@ extern void pgraft_notify_worker(uint32 slotno);
 extern void pgraft_next_start_set(TimestampTz when);
 extern TimestampTz pgraft_next_start(void);
 extern PgraftStatus pgraft_last_status(void);
+extern bool pgraft_has_lease(void);
 
 #endif							/* PGRAFT_SHMEM_H */

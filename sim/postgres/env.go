@@ -76,7 +76,8 @@ const hookPoll = 10 * time.Millisecond
 // without it.
 type Hooks struct {
 	// Boot runs before recovery looks at anything: shmem_startup_hook, in a start and
-	// in a crash restart. It may call CreateStandbySignal, ClearConninfo, RemoveHistory.
+	// in a crash restart. It may call CreateStandbySignal, SetConninfo, RemoveHistory, and
+	// Refuse, which ends the start.
 	Boot func()
 	// Statement runs as a statement begins; false refuses it.
 	Statement func(*Session) bool
@@ -94,6 +95,8 @@ type Hooks struct {
 	Replicate func(to int, name string) bool
 	// Refused is told why a primary does not send a walreceiver its WAL (emit_log_hook).
 	Refused func(why string)
+	// StreamEnded is told that the primary has ended the stream to this standby as it stopped.
+	StreamEnded func()
 	// Saw is told of what a checker looks at.
 	Saw func(Event)
 }

@@ -10,6 +10,9 @@ type Image struct{ disk Disk }
 func (s *Server) Image() Image {
 	i := Image{s.disk.clone()}
 	i.disk.sync(len(i.disk.unsynced))
+	for n := range i.disk.slots { // who uses one is not on the disk
+		i.disk.slots[n].conn = 0
+	}
 	return i
 }
 
@@ -50,6 +53,22 @@ func (s *Server) Backup(done func(Image)) bool {
 	})
 }
 
+// DropLabel is somebody who deletes backup_label: the copy starts as after a crash.
+func (i *Image) DropLabel() { i.disk.control.BackupStart = 0 }
+
+// DropSegment takes a file out of pg_wal, of a server that is Down: so many before the last
+// one that recovery needs; the last one only where the data pages need that. False: there
+// is no such file.
+func (s *Server) DropSegment(before int) bool {
+	redo, to := s.disk.control.Redo, s.ValidEnd(ByHistory).End
+	no := (to - 1).segment() - min(uint64(before), (to-1).segment())
+	if s.phase != Down || no <= redo.segment() || before == 0 && s.disk.control.MinRecovery <= (to-1).segmentStart() {
+		return false
+	}
+	s.disk.wal.remove(func(f *file) bool { return f.no == no })
+	return true
+}
+
 // CutWAL takes away the WAL from an LSN on: the copy was cut short, and what was there by
 // then was started nevertheless.
 func (i *Image) CutWAL(at LSN) { i.disk.wal.cut(at) }
@@ -71,7 +90,11 @@ func (s *Server) Clone(from *Server) bool {
 		return false
 	}
 	own := s.disk
+	upTo, tli := from.flushPos()
 	s.disk = from.Image().disk
+	if c := &s.disk.control; from.phase == Production { // as its backup_label has it
+		c.State, c.MinRecovery, c.MinRecoveryTLI = InArchiveRecovery, upTo, tli
+	}
 	s.disk.standbySignal, s.disk.conninfo, s.disk.names, s.disk.slots = true, own.conninfo, own.names, nil
 	return true
 }

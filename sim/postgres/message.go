@@ -19,6 +19,8 @@ const (
 	MsgError
 	// From the kernel of either: no such connection, any more.
 	MsgReset
+	// From the walsender: this server stops, and all of its WAL was sent and flushed.
+	MsgStreamEnd
 )
 
 // Message is one on a replication connection. Which fields count depends on Kind.

@@ -129,18 +129,19 @@ func (s *Server) sealed(done func(Position)) {
 	s.after(sealPoll, func() { s.sealed(done) })
 }
 
-// Promote writes the file promote and signals the postmaster. What pg_wal has is
-// replayed first; a pause and a delay end, a conflict does not.
+// Promote writes the file promote and signals the postmaster, which may stand still. What
+// pg_wal has is replayed first; a pause and a delay end, a conflict does not.
 func (s *Server) Promote() bool {
-	return s.do(func() {
-		s.disk.promote = true
-		s.signalPostmaster()
-	})
+	if s.phase == Down {
+		return false
+	}
+	s.disk.promote = true
+	return s.do(s.signalPostmaster)
 }
 
 // RemovePromote takes the file promote away, if the startup process has not found it
-// yet. A restart in place leaves it, and then any signal to the postmaster, such as the
-// one for a new walreceiver, promotes the server.
+// yet. A restart in place leaves it, and then any signal to the postmaster promotes the
+// server: the one that redo starts is the first.
 func (s *Server) RemovePromote() { s.disk.promote = false }
 
 // signalPostmaster is a SIGUSR1, for whatever reason (sigusr1_handler).
@@ -232,6 +233,12 @@ const (
 // ValidEnd reads from the last replayed record to the end of what is valid in pg_wal.
 // Of a server that is Down it reads from the last checkpoint.
 func (s *Server) ValidEnd(how Reading) Position {
+	p, _ := s.validEnd(how)
+	return p
+}
+
+// validEnd also returns what is there of the record that is not whole.
+func (s *Server) validEnd(how Reading) (Position, read) {
 	d, u := &s.disk, &s.startup
 	at, prev, spans, last := u.next, u.prev, u.spans, u.file
 	if !u.on {
@@ -246,11 +253,8 @@ func (s *Server) ValidEnd(how Reading) Position {
 		}
 		return d.wal.byHistory(spans, q)
 	}
-	for {
-		r := readRecord(p.End, prev, ^LSN(0), from)
-		if r.end != readDone {
-			break
-		}
+	r := readRecord(p.End, prev, ^LSN(0), from)
+	for ; r.end == readDone; r = readRecord(p.End, prev, ^LSN(0), from) {
 		p.End, prev, p.Last = r.rec.End(), r.rec.Start, r.rec
 	}
 	p.TLI = owner(spans, p.End-1)
@@ -258,7 +262,7 @@ func (s *Server) ValidEnd(how Reading) Position {
 		last = 0
 		p.Last = readRecord(prev, 0, ^LSN(0), from).rec
 	}
-	return p
+	return p, r
 }
 
 // RecordAt is the record that begins at an LSN of this server's history, as far as it is

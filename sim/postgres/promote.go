@@ -111,10 +111,10 @@ func (s *Server) forked(tli TLI, at LSN) {
 }
 
 // cleanUp takes away what the old timeline has past the switch, and with archive_mode
-// renames its last segment (CleanupAfterArchiveRecovery, RemoveNonParentXlogFiles).
+// renames its last segment (CleanupAfterArchiveRecovery).
 func (s *Server) cleanUp(old TLI, at LSN) {
 	d := &s.disk.wal
-	d.remove(func(f *file) bool { return f.no > (at-1).segment() && f.tli < s.wal.tli })
+	d.removeNonParents(s.wal.tli, at)
 	if f := d.find(old, at.segment()); s.cfg.Archive && f != nil && at != at.segmentStart() {
 		partial := *f
 		partial.partial = true

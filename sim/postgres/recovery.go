@@ -46,8 +46,10 @@ const replayBatch = 64
 func (s *Server) boot() {
 	d, c, u := &s.disk, &s.disk.control, &s.startup
 	d.sync(len(d.unsynced))
-	if s.Hooks.Boot != nil {
-		s.Hooks.Boot()
+	if life := s.life; s.Hooks.Boot != nil {
+		if s.Hooks.Boot(); life != s.life {
+			return
+		}
 	}
 	d.back()
 	*u = startup{on: true, signal: d.standbySignal, conninfo: d.conninfo, xid: c.NextXid, failedAt: -s.cfg.RetryInterval}
@@ -87,6 +89,7 @@ func (s *Server) boot() {
 	} else {
 		c.State = InCrashRecovery
 	}
+	s.signalPostmaster() // redo starts (PMSIGNAL_RECOVERY_STARTED)
 	s.wake()
 }
 
@@ -188,7 +191,8 @@ func (s *Server) holds(r Record) bool {
 // apply replays a record.
 func (s *Server) apply(r Record) {
 	u, d := &s.startup, &s.disk
-	if (r.Kind == CheckpointShutdown || r.Kind == EndOfRecovery) && r.TLI != u.tli {
+	switched := (r.Kind == CheckpointShutdown || r.Kind == EndOfRecovery) && r.TLI != u.tli
+	if switched {
 		if r.PrevTLI != u.tli || owner(u.spans, r.Start) != r.TLI {
 			s.fail(fmt.Sprintf("unexpected timeline ID %d (after %d) in a %v record", r.TLI, u.tli, r.Kind))
 			return
@@ -199,6 +203,9 @@ func (s *Server) apply(r Record) {
 	d.replay(r)
 	u.prev, u.next = r.Start, r.End()
 	u.xid = max(u.xid, r.Xid+1)
+	if switched {
+		d.wal.removeNonParents(r.TLI, r.End())
+	}
 	if r.Kind == CheckpointOnline || r.Kind == CheckpointShutdown {
 		u.last = r
 	}

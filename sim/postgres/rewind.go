@@ -54,6 +54,26 @@ func (s *Server) RecoverAlone() string {
 	return ""
 }
 
+// RunAlone is somebody who takes standby.signal away and starts the server without any
+// library, has it write so many bytes, and stops it: on the timeline that it was on, and as
+// a primary. It returns why it could not; "": it did. The server must be Down.
+func (s *Server) RunAlone(bytes int) string {
+	s.disk.standbySignal = false
+	if why := s.RecoverAlone(); why != "" {
+		return why
+	}
+	d, c := &s.disk, &s.disk.control
+	from := func(p LSN) *file { return d.wal.find(c.CheckpointTLI, p.segment()) }
+	last := readRecord(c.Checkpoint, 0, ^LSN(0), from).rec
+	r := Record{Start: last.End(), Prev: last.Start, Len: uint32(bytes) + 40, Kind: Logical}
+	stop := Record{Start: r.End(), Prev: r.Start, Payload: uint64(r.End()), Len: 120, TLI: c.CheckpointTLI, PrevTLI: c.CheckpointTLI, Kind: CheckpointShutdown}
+	for _, r := range [...]Record{r, stop} {
+		d.wal.write(c.CheckpointTLI, part{r.Start, r.End(), r})
+	}
+	c.Checkpoint, c.Redo = stop.Start, stop.Start
+	return ""
+}
+
 // Rewind is pg_rewind with a running server as its source; killed has it die before its
 // end. Where the target was not stopped cleanly it recovers alone first. It goes by
 // timeline numbers: those of the two servers' last checkpoints. why is its message.

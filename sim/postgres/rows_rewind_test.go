@@ -230,3 +230,30 @@ func cutClone(t *testing.T) {
 		}
 	}
 }
+
+// A server that was rewound needs WAL up to where its source was by then: before that it
+// takes no sessions, and ends at its promotion.
+func rewindNeedsWAL(t *testing.T) {
+	l, _, own := parted(t, true)
+	if got, why := l.s[1].Rewind(l.s[2], false); got != RewindDone {
+		t.Fatalf("pg_rewind: %v, %s", got, why)
+	}
+	fork := l.s[2].History(2)[0].At
+	f := l.s[1].disk.wal.find(2, fork.segment())
+	f.parts = f.upTo(fork)
+	for range 2 {
+		l.s[1].CreateStandbySignal()
+		l.s[1].SetConninfo(Conninfo{})
+		l.s[1].Start()
+		l.run(10 * time.Second)
+		if !l.s[1].Short() || l.s[1].Reads() {
+			t.Errorf("without that WAL it is short: %v, and takes sessions: %v", l.s[1].Short(), l.s[1].Reads())
+		}
+		l.s[1].Promote()
+		l.wait("its end", func() bool { return l.s[1].Fatal() != "" })
+	}
+	l.rejoin()
+	if l.s[1].Short() || !l.s[1].Visible(own.txn) {
+		t.Errorf("with a primary it is short: %v, and has the row: %v", l.s[1].Short(), l.s[1].Visible(own.txn))
+	}
+}

@@ -76,6 +76,11 @@ func (s *Server) Sessions() []*Session { return s.sessions }
 // Server is the one that the session is connected to.
 func (o *Session) Server() *Server { return o.s }
 
+// Commits says that a commit has passed its begin, and is not answered.
+func (o *Session) Commits() bool {
+	return o.stage == stageFlush || o.stage == stageSync || o.stage == stageAck
+}
+
 // Over says that the connection has ended.
 func (o *Session) Over() bool { return o.stage == stageOver }
 

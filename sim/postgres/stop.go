@@ -84,6 +84,13 @@ func (s *Server) shutdownCheckpoint() {
 
 func (s *Server) finishStop() {
 	done := s.stopped
+	if s.stop == stopDrains {
+		for _, x := range s.senders {
+			if x.state != senderStarts && !x.ends {
+				x.send(s, Message{Kind: MsgStreamEnd})
+			}
+		}
+	}
 	s.end(false, true)
 	if done != nil {
 		done()

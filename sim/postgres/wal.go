@@ -239,3 +239,9 @@ func (d *directory) between(tli TLI, from, to LSN) ([]part, bool) {
 func (d *directory) remove(drop func(*file) bool) {
 	d.files = slices.DeleteFunc(d.files, func(f file) bool { return drop(&f) })
 }
+
+// removeNonParents takes away what older timelines have past the segment in which one
+// begins (RemoveNonParentXlogFiles).
+func (d *directory) removeNonParents(tli TLI, at LSN) {
+	d.remove(func(f *file) bool { return f.no > (at-1).segment() && f.tli < tli })
+}

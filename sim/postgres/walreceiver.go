@@ -95,6 +95,12 @@ func (s *Server) received(m Message) {
 		s.flushReceived(len(s.disk.unsynced))
 		r.state = receiverEnded
 		s.wake()
+	case MsgStreamEnd:
+		s.flushReceived(len(s.disk.unsynced))
+		if s.Hooks.StreamEnded != nil {
+			s.Hooks.StreamEnded()
+		}
+		s.receiverDies()
 	case MsgKeepalive:
 		if m.Asks && r.state == receiverStreams {
 			s.reply()

@@ -21,13 +21,15 @@ var rooms = []struct {
 }{
 	{"engine", nil},
 	{"base", nil},
+	{"server", []string{"base"}},
 	{"settings", []string{"engine", "base"}},
 	{"shmem", []string{"engine", "base"}},
+	{"fence", []string{"engine", "base", "settings", "shmem"}},
 	{"client", []string{"engine", "base", "settings", "shmem"}},
-	{"engine_worker", []string{"engine", "base", "settings", "shmem"}},
+	{"engine_worker", []string{"engine", "base", "settings", "shmem", "fence"}},
 	{"apply_worker", []string{"engine", "base", "settings", "shmem", "client"}},
 	{"functions", []string{"engine", "base", "settings", "shmem", "client", "apply_worker"}},
-	{".", []string{"engine", "base", "settings", "shmem", "apply_worker", "functions"}}, // pgraft.c
+	{".", []string{"engine", "base", "settings", "shmem", "fence", "apply_worker", "functions"}}, // pgraft.c
 }
 
 var (

@@ -54,7 +54,11 @@ func grows(t *testing.T, g growing, f systems.System) (*benchmark, *holding) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port.Release()
+	t.Cleanup(func() {
+		if err := port.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	dir := t.TempDir()
 	h := &holding{place: grown.Place{ClusterID: "grown", NodeID: 1, Port: uint32(port.Port), DataDir: filepath.Join(dir, "pgraft"), MarkerPath: filepath.Join(dir, "marker")}}
 	results, err := record.Open(filepath.Join(dir, "results"), record.Environment{Label: "fake", Processors: 2, Growth: true})

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pgraft/pgraft/tools/internal/freeport"
 	"github.com/pgraft/pgraft/tools/internal/pgcluster"
 	"github.com/pgraft/pgraft/tools/internal/sqlapi"
 	"github.com/pgraft/pgraft/tools/internal/wait"
@@ -121,9 +121,8 @@ func (s *suite) newPage(ctx context.Context, t *testing.T) *page {
 	t.Helper()
 	c := s.extraCluster(ctx, t, 3, map[string]string{"pgraft.cluster_id": "orders"})
 	for range 2 {
-		server, err := c.AddServer(ctx, nil)
+		_, err := c.AddServer(ctx, nil)
 		must(t, err)
-		server.Release()
 	}
 	p := &page{cluster: c}
 	if _, err := os.Stat(filepath.Join(s.install.BinDir, "pg_basebackup")); errors.Is(err, os.ErrNotExist) {
@@ -132,10 +131,10 @@ func (s *suite) newPage(ctx context.Context, t *testing.T) *page {
 	for _, server := range c.Servers {
 		must(t, server.Set(map[string]string{"pgraft.address": fmt.Sprintf("127.0.0.%d", server.NodeID), "pgraft.port": strconv.Itoa(p.port())}))
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := freeport.Reserve()
 	must(t, err)
-	p.otherPort = free.Addr().(*net.TCPAddr).Port
-	must(t, free.Close())
+	t.Cleanup(func() { must(t, free.Close()) })
+	p.otherPort = free.Port
 	for _, server := range c.Servers[:3] {
 		must(t, server.Start(ctx))
 		initialise(ctx, t, server)

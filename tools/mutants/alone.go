@@ -59,7 +59,7 @@ func (a *alone) run(ctx context.Context, list []mutant) error {
 		})
 	}
 	for _, m := range list {
-		if !m.control && ctx.Err() == nil {
+		if !m.control && m.story == "" && ctx.Err() == nil {
 			next <- m
 		}
 	}

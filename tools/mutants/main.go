@@ -7,6 +7,8 @@
 //	go run ./tools/mutants -alone -seeds 40   what each fault kind and each checker finds by itself
 //	go run ./tools/mutants -build build/mutants -only read-before-applied
 //
+// A few mutants name a story of core/failover instead, which has to fail with them.
+//
 // A mutant is a replacement of text in core, in the simulator's model of a host
 // and its disk, or in the raft library; it is built with an overlay, or with a
 // patched copy of the library behind a replace. Nothing wrong is ever in the
@@ -75,7 +77,7 @@ func main() {
 
 // mutants are all of them, in the order of the table.
 func mutants() []mutant {
-	return slices.Concat(durableMutants, raftMutants, ownMutants, promiseMutants, boundMutants, rareMutants, closedMutants, versionMutants, retainMutants, batchMutants, witnessMutants, failoverMutants)
+	return slices.Concat(durableMutants, raftMutants, ownMutants, promiseMutants, boundMutants, rareMutants, closedMutants, versionMutants, retainMutants, batchMutants, witnessMutants, failoverMutants, failoverSetMutants, backMutants, switchMutants, attackMutants, memberMutants)
 }
 
 // asked says whether -parts asks for a kind of fault or a checker.

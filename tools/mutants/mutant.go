@@ -22,7 +22,10 @@ type mutant struct {
 	nodes int
 	// failover: its runs have PostgreSQL servers that fail over.
 	failover bool
-	edits    []edit
+	// story: the simulator does not get there, and this story of core/failover shows it: it
+	// has to print something else with the mutant.
+	story string
+	edits []edit
 }
 
 // edit replaces a piece of a file that must occur in it exactly once, so that a

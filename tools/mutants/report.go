@@ -56,7 +56,7 @@ func (r result) wrong() string {
 		return r.err.Error()
 	case r.mutant.control && r.killed() > 0:
 		return "this one is not wrong, and a checker says so"
-	case !r.mutant.control && !r.mutant.live && r.killed() < len(r.kills):
+	case !r.mutant.control && (!r.mutant.live || r.mutant.story != "") && r.killed() < len(r.kills):
 		return fmt.Sprintf("survived %d of %d", len(r.kills)-r.killed(), len(r.kills))
 	}
 	return ""
@@ -87,7 +87,7 @@ func report(results []result, o options) error {
 		if r.wrong() != "" {
 			bad = append(bad, r.mutant.name+": "+r.wrong())
 		}
-		if !r.mutant.control && !r.mutant.live && r.err == nil {
+		if !r.mutant.control && !r.mutant.live && r.mutant.story == "" && r.err == nil {
 			all = append(all, r.seeds()...)
 		}
 	}
@@ -124,7 +124,10 @@ func (r result) counts() string {
 	var l []string
 	for _, k := range r.kills {
 		s := fmt.Sprint(k.Seeds)
-		if !k.Killed {
+		switch {
+		case r.mutant.story != "":
+			s = "story"
+		case !k.Killed:
 			s = ">" + s
 		}
 		l = append(l, s)

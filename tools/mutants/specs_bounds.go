@@ -5,7 +5,7 @@ package main
 var boundMutants = []mutant{
 	{
 		name: "all-bounds-small", class: "bounds", control: true, doc: "every run has small bounds: nothing is wrong with that",
-		edits: []edit{{"sim/decision.go", "		if k.isAway(&s, calm) {\n", "		if k.isAway(&s, calm) && k.Name != \"small-bounds\" {\n"}},
+		edits: []edit{{"sim/decision.go", "		if k.isAway(&s, calm) || few && k.isAwayBeside(&s, calm) {\n", "		if (k.isAway(&s, calm) || few && k.isAwayBeside(&s, calm)) && k.Name != \"small-bounds\" {\n"}},
 	},
 	{
 		name: "expired-requests-commit", class: "bounds", doc: "a request too old to be told from a new one counts as new",

@@ -1,8 +1,8 @@
 package main
 
-// Bugs in what decides who is the primary (core/failover), and in the host that carries
-// it out, as the simulator has it (sim/server*.go). Each is a sentence of the design that
-// is not kept.
+// Bugs in what decides who is the primary (core/failover), in what a host makes of that
+// (core/failover/host), and in what carries it out in the simulator (sim/server*.go). Each is
+// a sentence of the design that is not kept.
 var failoverMutants = []mutant{
 	{
 		name: "report-before-seal", class: "failover", failover: true, doc: "a member reports its position while it streams on",
@@ -11,16 +11,19 @@ var failoverMutants = []mutant{
 	{
 		name: "receiver-runs-on", class: "failover", failover: true, doc: "a seal is noted, and says that nothing streams, while the walreceiver goes on",
 		edits: []edit{
-			{"sim/server_orders.go", "		v.dropHistories() // or recovery finds a newer one later\n		p.Seal(func(at postgres.Position) {\n			if v.boot", "		at := p.ValidEnd(postgres.ByHistory)\n		func(at postgres.Position) {\n			if v.boot"},
-			{"sim/server_orders.go", "			v.data.sealed = max(v.data.sealed, o.UpTo)\n			v.report()\n		})", "			v.data.sealed = max(v.data.sealed, o.UpTo)\n			v.report()\n		}(at)"},
-			{"sim/server.go", "	if s.Streaming {\n		s.Follows", "	if s.Streaming = s.Streaming && v.follows.Epoch > v.data.sealed; s.Streaming {\n		s.Follows"},
-			{"sim/server_orders.go", "	case p.Receives() || p.Conninfo() != postgres.Conninfo{} || o.Epoch <= v.data.sealed ||", "	case o.Epoch <= v.data.sealed ||"},
-			{"sim/server_orders.go", "	case p.Receives() || p.Conninfo() != postgres.Conninfo{}:\n		return\n	}\n	v.n.w.say(v.n, \"follows", "	case false:\n	}\n	v.n.w.say(v.n, \"follows"},
+			{"sim/server_host.go", "		p.Seal(func(postgres.Position) { v.isSealed(a.Order) })\n", "		v.isSealed(a.Order)\n"},
+			{"core/failover/host/obey.go", " || !s.Recovery || s.sources():\n		return nil, false\n", " || !s.Recovery:\n		return nil, false\n"},
+			{"core/failover/host/report.go", "r.Streaming = s.sources(); r.Streaming {", "r.Streaming = s.sources() && m.Follows.Epoch > d.Sealed; r.Streaming {"},
+			{"core/failover/host/obey.go", "s.Promotes || s.Astray || s.sources():", "s.Promotes || s.Astray:"},
+			{"core/failover/host/obey.go", "s.Promotes || s.sources():", "s.Promotes:"},
 		},
 	},
 	{
-		name: "bare-lsn-decides", class: "failover", failover: true, doc: "positions are compared by LSN alone",
-		edits: []edit{{"core/failover/position.go", "cmp.Or(cmp.Compare(p.Epoch, o.Epoch), cmp.Compare(p.LSN, o.LSN))", "cmp.Compare(p.LSN, o.LSN)"}},
+		name: "bare-lsn-decides", class: "failover", failover: true, doc: "positions are compared by LSN alone, wherever the last open epoch's lineage leaves their WAL",
+		edits: []edit{
+			{"core/failover/position.go", "cmp.Or(cmp.Compare(p.Epoch, o.Epoch), cmp.Compare(p.LSN, o.LSN))", "cmp.Compare(p.LSN, o.LSN)"},
+			{"core/failover/word.go", "	return Position{w.Epoch, min(w.LSN, limit)}\n", "	return Position{w.Epoch, max(w.LSN, 0*limit)}\n"},
+		},
 	},
 	{
 		name: "every-walsender-counts", class: "failover", failover: true, doc: "a follower is announced, whatever its WAL is",
@@ -32,7 +35,7 @@ var failoverMutants = []mutant{
 		name: "opens-alone", class: "failover", failover: true, doc: "an epoch opens before W of its set have flushed its fork, and nobody asks whose WAL a report is of",
 		edits: []edit{
 			{"core/failover/primary.go", "v.Flushed < need || len(e.Set.Members)-len(missing) < int(e.Set.W) || !inForce", "v.Flushed < need || !inForce"},
-			{"core/failover/apply_epoch.go", "	return has && s.Last.Met(", "	_ = has\n	return s.Last.Met("},
+			{"core/failover/word.go", "		if none || !s.counted(", "		if none && false || !s.counted("},
 		},
 	},
 	{
@@ -48,20 +51,20 @@ var failoverMutants = []mutant{
 	},
 	{
 		name: "reports-what-is-replayed", class: "failover", failover: true, doc: "a server reports as its end what it has replayed",
-		edits: []edit{{"sim/server.go", "s.End, s.Replayed = uint64(at.End), uint64(p.Replayed())", "at.End = p.Replayed()\n		s.End, s.Replayed = uint64(at.End), uint64(p.Replayed())"},
-			{"sim/server_orders.go", "	case uint64(p.ValidEnd(postgres.ByHistory).End) != o.LSN:\n		return\n", ""}},
+		edits: []edit{{"core/failover/host/report.go", "		t = s.End.Timeline\n", "		t, s.End.LSN = s.End.Timeline, s.Replayed\n"},
+			{"core/failover/host/obey.go", "s.Last >= t || s.End.LSN != o.LSN:", "s.Last >= t:"}},
 	},
 	{
 		name: "newest-file-read", class: "failover", failover: true, doc: "the end of WAL is read from the newest file that there is, not from the one that the history gives",
-		edits: []edit{{"sim/server.go", "at := p.ValidEnd(postgres.ByHistory)", "at := p.ValidEnd(postgres.AsRecovery)"},
-			{"sim/server_orders.go", "	case uint64(p.ValidEnd(postgres.ByHistory).End) != o.LSN:\n		return\n", ""}},
+		edits: []edit{{"sim/server_host.go", "		s.End = v.endsAt()\n", "		at := p.ValidEnd(postgres.AsRecovery)\n		s.End = host.End{Timeline: uint32(at.TLI), LSN: uint64(at.End), Record: v.endsAt().Record}\n"},
+			{"core/failover/host/obey.go", "s.Last >= t || s.End.LSN != o.LSN:", "s.Last >= t:"}},
 	},
 	{
 		name: "acknowledged-unflushed", class: "failover", failover: true, doc: "F3 does not look at the flush, and synchronous_commit is not raised",
 		edits: []edit{
 			{"core/failover/fence.go", "	case !f.Open, !f.Flushed, f.Counted", "	case !f.Open, f.Counted"},
 			{"sim/server_fence.go", "		o.Level = postgres.On\n", ""},
-			{"sim/server_fence.go", "		if x.Flushed >= uint64(end) && slices", "		if slices"},
+			{"sim/server_fence.go", "x.Flushed >= uint64(end) && slices", "slices"},
 		},
 	},
 	{
@@ -73,7 +76,7 @@ var failoverMutants = []mutant{
 	},
 	{
 		name: "lease-at-begin-only", class: "failover", failover: true, doc: "the lease is looked at as a commit begins, and not as it is acknowledged",
-		edits: []edit{{"core/failover/fence.go", "f.Pending && f.Next < f.NextW, !f.Lease:", "f.Pending && f.Next < f.NextW:"}},
+		edits: []edit{{"core/failover/fence.go", "f.Beyond, !f.Lease:", "f.Beyond:"}},
 	},
 	{
 		name: "early-end-shown", class: "failover", failover: true, doc: "a wait for standbys that ends early shows the commit (no F2)",
@@ -86,7 +89,7 @@ var failoverMutants = []mutant{
 	{
 		name: "old-primary-counts", class: "failover", failover: true, doc: "the last primary passes step 2 for itself, with whatever WAL it has",
 		edits: []edit{
-			{"core/failover/apply_epoch.go", "return s.counted(id, voters) && (id != s.Last.Primary || s.Report(id).Position.Epoch >= s.Last.Number)", "return s.counted(id, voters) || id == s.Last.Primary"},
+			{"core/failover/word.go", "!s.counted(id, voters) || id == s.Last.Primary && !has(s.Report(id)) {", "!s.counted(id, voters) && id != s.Last.Primary {"},
 		},
 	},
 	{
@@ -96,13 +99,15 @@ var failoverMutants = []mutant{
 	{
 		name: "grant-to-the-lesser", class: "failover", failover: true, doc: "a grant goes to the last primary's WAL or the higher priority, not to the greatest position",
 		edits: []edit{
+			{"core/failover/choose.go", "		if top == nil || s.worth(y.Position).Compare(s.worth(top.Position)) > 0 {", "		if top == nil {"},
+			{"core/failover/choose.go", "		if s.worth(y.Position) != s.worth(top.Position) || !s.mayGet(", "		if !s.mayGet("},
 			{"core/failover/choose.go", "cmp.Or(y.Position.Compare(x.Position), m.better(", "cmp.Or(m.better("},
-			{"core/failover/apply_epoch.go", "		if s.counted(r.Member, at.Voters) && r.Position.Compare(x.Position) > 0 {\n			return VoidGreater\n		}\n", "		_ = r\n"},
+			{"core/failover/word.go", "		if s.counted(r.Member, voters) && s.worth(r.Position).Compare(s.worth(x.Position)) > 0 {", "		if false {"},
 		},
 	},
 	{
 		name: "boots-as-primary", class: "failover", failover: true, doc: "a server that crashes comes up as what it was",
-		edits: []edit{{"sim/server_fence.go", "	v.pg.CreateStandbySignal()\n	v.pg.RemovePromote()", "	v.pg.RemovePromote()"}},
+		edits: []edit{{"core/failover/host/boot.go", "CreateStandbySignal{}, RemovePromote{}", "RemovePromote{}"}},
 	},
 	{
 		name: "reads-before-open", class: "failover", failover: true, doc: "a primary is read before it serves",
@@ -113,7 +118,7 @@ var failoverMutants = []mutant{
 	},
 	{
 		name: "reads-its-own-tail", class: "failover", failover: true, doc: "a server that was the primary is read again as soon as it is a standby",
-		edits: []edit{{"core/failover/primary.go", "known && w != m.cfg.Self {", "known || w != m.cfg.Self {"}},
+		edits: []edit{{"core/failover/primary.go", "known && w != m.cfg.Self && !m.server.Wrote {", "known || w != m.cfg.Self {"}},
 	},
 	{
 		name: "connected-is-well", class: "failover", failover: true, live: true, doc: "step 0 takes a primary that is connected for one that serves",
@@ -122,9 +127,9 @@ var failoverMutants = []mutant{
 	{
 		name: "promoted-by-hand-believed", class: "failover", failover: true, doc: "WAL of a timeline counts as its epoch's, whoever began it",
 		edits: []edit{
-			{"core/failover/counted.go", "	default:\n		ok = v.Noted == f.Epoch\n", "	default:\n		ok, p.Epoch = true, f.Epoch\n"},
-			{"core/failover/counted.go", "		ok = v.Noted > 0\n", "		ok = true\n"},
-			{"core/failover/counted.go", "	if f := s.fork(last); f == nil || f.Epoch != c.Noted {\n		return OtherHistory\n	}\n", ""},
+			{"core/failover/counted.go", "		noted := s.noted(v.Noted, f)\n		if ok = v.JoinedOn == t || noted; ok && v.Wrote {\n			p.Epoch = f.Epoch\n		} else if !noted {\n			p.Epoch = 0\n		}\n", "		p.Epoch, ok = f.Epoch, true\n"},
+			{"core/failover/counted.go", "		if ok = v.Noted > 0 || v.JoinedOn == t; v.JoinedOn", "		if ok = true; v.JoinedOn"},
+			{"core/failover/counted.go", "	if f := s.fork(last); f == nil || !f.noted(c.Noted) && c.Record.From == 0 {\n		return OtherHistory\n	}\n", ""},
 			{"core/failover/apply_epoch.go", "	if !s.onLineage(e.Position, e.Forks) {", "	if false {"},
 		},
 	},
@@ -137,17 +142,17 @@ var failoverMutants = []mutant{
 	},
 	{
 		name: "boot-repeats", class: "failover", failover: true, doc: "an engine that starts again has the boot number that it had",
-		edits: []edit{{"sim/server.go", "	v.store.boot++\n", "	v.store.boot = 1\n"}},
+		edits: []edit{{"core/failover/host/boot.go", "	s.Boot++\n", "	s.Boot = 1\n"}},
 	},
 	{
 		name: "role-kept-while-promoting", class: "failover", failover: true, doc: "a server that crashes while it is promoted is no standby at its boot",
-		edits: []edit{{"sim/server_fence.go", "	v.follows, v.lacks, v.fork, v.promoting = failover.Token{}, false, 0, 0\n", "	was := v.promoting\n	v.follows, v.lacks, v.fork, v.promoting = failover.Token{}, false, 0, 0\n"},
-			{"sim/server_fence.go", "	v.pg.CreateStandbySignal()\n	v.pg.RemovePromote()", "	if was == 0 {\n		v.pg.CreateStandbySignal()\n	}\n	v.pg.RemovePromote()"}},
+		edits: []edit{{"core/failover/host/seen.go", "Memory{Names: m.Names, Damage: m.Damage}", "Memory{Names: m.Names, Damage: m.Damage, Promoting: m.Promoting}"},
+			{"sim/server_host.go", "		p.CreateStandbySignal()\n", "		if v.mem.Promoting == 0 {\n			p.CreateStandbySignal()\n		}\n		v.mem.Promoting = 0\n"}},
 	},
 	{
 		name: "begin-routed", class: "failover", failover: true, doc: "any member begins an epoch, through the leader, and again until it is there",
 		edits: []edit{
-			{"core/failover/machine.go", "		if a.Leads {\n			m.lead(a, &out)\n		}\n", "		m.lead(a, &out)\n"},
+			{"core/failover/machine.go", "		if a.Leads {\n			m.lead(a, &out)\n		} else if a.Leader", "		if m.lead(a, &out); a.Leader"},
 			{"core/failover/time.go", "		out.Append, out.Transfer = Begin{a.State.Epoch.Number + 1}, 0\n", "		out.Propose = append(out.Propose, Begin{a.State.Epoch.Number + 1})\n"},
 			{"core/failover/machine.go", "(k == kindBegin || a.Now < x.again)", "a.Now < x.again"},
 		},
@@ -155,16 +160,20 @@ var failoverMutants = []mutant{
 	{
 		name: "seal-beside-a-promotion", class: "failover", failover: true, doc: "a seal lets a promotion that was ordered before go on, also while the server follows another",
 		edits: []edit{
-			{"sim/server_orders.go", "	case v.promoting != 0 || p.Promotes() || p.Astray():", "	case p.Astray():"},
-			{"sim/server_orders.go", "v.n.state != running || v.promoting != 0 || p.Astray() {", "v.n.state != running || p.Astray() {"},
-			{"sim/server_orders.go", "p.Promotes() || v.promoting != 0 || o.Token.Epoch <= v.data.sealed:", "p.Promotes() || o.Token.Epoch <= v.data.sealed:"},
+			{"core/failover/host/obey.go", "	case promoted:\n", "	case false && promoted:\n"},
+			{"core/failover/host/obey.go", "	case m.Promoting != 0 || s.Promotes || n.out() && s.Astray:\n", "	case n.out() && s.Astray:\n"},
+			{"core/failover/host/obey.go", "	case m.Promoting != 0 || s.Promotes || s.sources():", "	case s.Promotes || s.sources():"},
 		},
+	},
+	{
+		name: "short-data-reports", class: "failover", failover: true, live: true, doc: "a server that was rewound, and is sealed before it has the WAL for that, reports its position",
+		edits: []edit{{"core/failover/host/report.go", "return short && d.Anew > 0 && d.Sealed >= d.Anew", "return false"}},
 	},
 	{
 		name: "lost-note-boots-unfenced", class: "failover", failover: true, doc: "a server whose data directory does not say that it takes part is a primary without a fence",
 		edits: []edit{
-			{"sim/server.go", "on := v.data.joined || v.store.joined", "on := v.data.joined"},
-			{"sim/server_fence.go", "	if !v.data.joined && !v.store.joined {", "	if !v.data.joined {"},
+			{"core/failover/host/report.go", "on := !n.out()", "on := n.Data.Joined"},
+			{"core/failover/host/boot.go", "	if n.out() && !b.Marker {", "	if !d.Joined {"},
 			{"core/failover/primary.go", "on := s.Mode != ModeOff || ", "on := s.Mode != ModeOff && (m.server.Joined || !m.has) || "},
 		},
 	},
@@ -178,16 +187,15 @@ var failoverMutants = []mutant{
 	{
 		name: "conninfo-kept", class: "failover", failover: true, doc: "a server boots with the primary that it followed",
 		edits: []edit{
-			{"sim/server_fence.go", "	v.pg.SetConninfo(postgres.Conninfo{})\n	v.dropHistories()", "	v.dropHistories()"},
+			{"core/failover/host/boot.go", "RemovePromote{}, ClearSource{})", "RemovePromote{})"},
 			{"sim/server_fence.go", "	t, ok := v.in.tokens[name]\n	return ok && v.shared.Primary && t.Epoch == v.shared.Epoch && t.Boot == v.boot", "	_, ok := v.in.tokens[name]\n	return ok"},
-			{"sim/server.go", "	s.Streaming = p.Receives() || p.Conninfo() != postgres.Conninfo{}\n", "	s.Streaming = v.follows != failover.Token{}\n"},
+			{"core/failover/host/report.go", "r.Streaming = s.sources(); r.Streaming {", "r.Streaming = m.Follows != (failover.Token{}); r.Streaming {"},
 		},
 	},
 	{
 		name: "late-promotion-obeyed", class: "failover", failover: true, doc: "an order to promote is carried out however late it comes",
 		edits: []edit{
-			{"sim/server_orders.go", "	case o.Boot != v.boot || !p.InRecovery() || p.Promotes() || p.Astray() || v.promoting != 0:\n		return\n	case p.Receives() || p.Conninfo() != postgres.Conninfo{} || o.Epoch <= v.data.sealed || p.LastTimeline() >= t:", "	case !p.InRecovery() || p.Promotes() || v.promoting != 0:"},
-			{"sim/server_orders.go", "	case uint64(p.ValidEnd(postgres.ByHistory).End) != o.LSN:\n		return\n", ""},
+			{"core/failover/host/obey.go", "	case o.Boot != s.Boot || o.Epoch <= n.Data.Sealed || !s.Recovery:\n		return nil\n	case m.Promoting != 0 || s.Promotes || s.Astray || s.sources():\n		return nil\n	case s.Last >= t || s.End.LSN != o.LSN:", "	case !s.Recovery || m.Promoting != 0 || s.Promotes:"},
 		},
 	},
 	{
@@ -203,14 +211,25 @@ var failoverMutants = []mutant{
 	},
 	{
 		name: "half-record-kept", class: "failover", failover: true, live: true, doc: "a sealed server keeps half a record that fills its last segment",
-		edits: []edit{{"sim/server_orders.go", "	case p.HoldsHalf():", "	case false && p.HoldsHalf():"}},
+		edits: []edit{{"core/failover/host/obey.go", "	case s.HoldsHalf:", "	case false && s.HoldsHalf:"}},
 	},
 	{
 		name: "history-above-kept", class: "failover", failover: true, doc: "a boot leaves history files above the last timeline of which there is a record",
 		edits: []edit{
-			{"sim/server_fence.go", "		if h.TLI > last {\n", "		if h.TLI > last && h.TLI == 0 {\n"},
-			{"sim/server_orders.go", "	case v.promoting != 0 || p.Promotes() || p.Astray():", "	case v.promoting != 0 || p.Promotes():"},
-			{"sim/server_orders.go", "p.Promotes() || p.Astray() || v.promoting != 0:\n		return\n	case p.Receives()", "p.Promotes() || v.promoting != 0:\n		return\n	case p.Receives()"},
+			{"core/failover/host/obey.go", "		if t > last {\n", "		if t > last && t == 0 {\n"},
+			{"core/failover/host/obey.go", "	case s.Astray:\n", "	case false && s.Astray:\n"},
+			{"core/failover/host/obey.go", "s.Promotes || s.Astray || s.sources():", "s.Promotes || s.sources():"},
+		},
+	},
+	{
+		name: "clone-from-any-primary", class: "failover", failover: true, doc: "a clone takes the WAL of an epoch that its server is sealed for",
+		edits: []edit{{"core/failover/host/source.go", "x.Production && x.Primary && x.Epoch > sealed", "x.Production && x.Primary"}},
+	},
+	{
+		name: "note-kept-without-wal", class: "failover", failover: true, live: true, doc: "a note stays when its timeline's history file goes, and a follower whose record is another's waits to be announced",
+		edits: []edit{
+			{"core/failover/host/obey.go", "	if slices.ContainsFunc(d.Notes, above) {", "	if false && slices.ContainsFunc(d.Notes, above) {"},
+			{"core/failover/member.go", "slices.Contains(told.Denied, t) && p.Quarantined == NotQuarantined && m.due", "false && m.due"},
 		},
 	},
 	{
@@ -235,7 +254,7 @@ var failoverMutants = []mutant{
 	},
 	{
 		name: "history-not-written", class: "failover", failover: true, live: true, doc: "a follower has no history files before it streams",
-		edits: []edit{{"sim/server_orders.go", "	v.writeHistories(o.History)\n", ""}},
+		edits: []edit{{"core/failover/host/obey.go", "	acts := histories(o.History)\n", "	var acts []Act\n"}},
 	},
 	{
 		name: "names-not-in-force", class: "failover", failover: true, doc: "a grantee promotes, and opens, before its names are in force",
@@ -249,12 +268,12 @@ var failoverMutants = []mutant{
 		name: "rejoins-before-open", class: "failover", failover: true, doc: "a server rejoins from the primary of an epoch that has not opened, and its data is believed whatever WAL it lacks",
 		edits: []edit{
 			{"core/failover/member.go", "	return e.Stage == StageOpen || e.Stage == StageForked && e.Set.Has(m.cfg.Self) && waited\n", "	return e.Stage >= StageForked || waited\n"},
-			{"sim/server.go", "p.Control().MinRecovery > at.End && v.data.rejoined < v.shared.Epoch", "false"},
+			{"core/failover/host/report.go", " || n.Data.IsShort(short)", ""},
 		},
 	},
 	{
 		name: "begins-for-nothing", class: "failover", failover: true, doc: "an epoch begins though those who are there cannot pass it",
-		edits: []edit{{"core/failover/time.go", "	if w := m.passable(a); w.Reason != Nothing {\n		out.Nobody = w\n		return\n	}\n	out.Nobody = Why{Reason: EntryUnderWay}\n	if m.due(kindBegin, a) {\n		out.Append, out.Transfer", "	out.Nobody = Why{Reason: EntryUnderWay}\n	if m.due(kindBegin, a) {\n		out.Append, out.Transfer"}},
+		edits: []edit{{"core/failover/time.go", "	if w := m.passable(a); w.Reason != Nothing {\n		out.Nobody = w\n		return\n	}\n	m.begins(a, out)\n", "	m.begins(a, out)\n"}},
 	},
 	{
 		name: "leadership-kept", class: "failover", failover: true, live: true, doc: "a leader does not hand leadership to the primary",
@@ -267,19 +286,19 @@ var failoverMutants = []mutant{
 	{
 		name: "seal-forgotten", class: "failover", failover: true, doc: "a seal does not outlive a restart, and an order to follow is obeyed in another boot",
 		edits: []edit{
-			{"sim/server_fence.go", "	v.shared, v.booted = v.unknown(), true\n", "	v.shared, v.booted = v.unknown(), true\n	v.data.sealed = 0\n"},
-			{"sim/server_orders.go", "	case o.Token.Follow != v.boot || !p.InRecovery()", "	case !p.InRecovery()"},
+			{"sim/server_fence.go", "	v.booted = true\n", "	v.booted = true\n	v.data.Sealed = 0\n"},
+			{"core/failover/host/obey.go", "	case o.Token.Follow != s.Boot || o.Token.Epoch", "	case o.Token.Epoch"},
 		},
 	},
 	{
 		name: "promotes-while-receiving", class: "failover", failover: true, doc: "a server is promoted while its walreceiver runs on",
 		edits: []edit{
-			{"sim/server_orders.go", "		v.dropHistories() // or recovery finds a newer one later\n		p.Seal(func(at postgres.Position) {\n			if v.boot", "		at := p.ValidEnd(postgres.ByHistory)\n		func(at postgres.Position) {\n			if v.boot"},
-			{"sim/server_orders.go", "			v.data.sealed = max(v.data.sealed, o.UpTo)\n			v.report()\n		})", "			v.data.sealed = max(v.data.sealed, o.UpTo)\n			v.report()\n		}(at)"},
-			{"sim/server.go", "	if s.Streaming {\n		s.Follows", "	if s.Streaming = s.Streaming && v.follows.Epoch > v.data.sealed; s.Streaming {\n		s.Follows"},
-			{"sim/server_orders.go", "	case p.Receives() || p.Conninfo() != postgres.Conninfo{} || o.Epoch <= v.data.sealed ||", "	case o.Epoch <= v.data.sealed ||"},
-			{"sim/server_orders.go", "	case p.Receives() || p.Conninfo() != postgres.Conninfo{}:\n		return\n	}\n	v.n.w.say(v.n, \"follows", "	case false:\n	}\n	v.n.w.say(v.n, \"follows"},
-			{"sim/server_orders.go", "	case uint64(p.ValidEnd(postgres.ByHistory).End) != o.LSN:\n		return\n", ""},
+			{"sim/server_host.go", "		p.Seal(func(postgres.Position) { v.isSealed(a.Order) })\n", "		v.isSealed(a.Order)\n"},
+			{"core/failover/host/obey.go", " || !s.Recovery || s.sources():\n		return nil, false\n", " || !s.Recovery:\n		return nil, false\n"},
+			{"core/failover/host/report.go", "r.Streaming = s.sources(); r.Streaming {", "r.Streaming = s.sources() && m.Follows.Epoch > d.Sealed; r.Streaming {"},
+			{"core/failover/host/obey.go", "s.Promotes || s.Astray || s.sources():", "s.Promotes || s.Astray:"},
+			{"core/failover/host/obey.go", "s.Promotes || s.sources():", "s.Promotes:"},
+			{"core/failover/host/obey.go", "s.Last >= t || s.End.LSN != o.LSN:", "s.Last >= t:"},
 		},
 	},
 }

@@ -53,11 +53,11 @@ var retainMutants = []mutant{
 	},
 	{
 		name: "answer-to-another-question", class: "handed out", doc: "an answer to an earlier question for entries answers a later one",
-		edits: []edit{{"core/retain/fetch.go", "	if x.asked != from || x.after != h.GetAfter() || len", "	if x.asked != from || len"}},
+		edits: []edit{{"core/retain/fetch.go", "	if !x.answeredBy(from, h.GetQuestion()) || x.after != h.GetAfter() || len", "	if x.asked != from || len"}},
 	},
 	{
 		name: "answer-of-another-kind", class: "handed out", doc: "a late answer to what a gap lacks answers a reader's question, to whom it gives nothing",
-		edits: []edit{{"core/retain/fetch.go", " || len(h.GetStored()) > 0 {", " {"}},
+		edits: []edit{{"core/retain/fetch.go", " && (question == 0 || question == x.question)\n", "\n"}},
 	},
 	{
 		name: "part-taken-twice", class: "handed out", doc: "a part of a state that arrives once more is taken for the next one",

@@ -51,6 +51,13 @@ func findSource(ctx context.Context) (s source, err error) {
 // try builds a mutant and runs its seeds.
 func (s source) try(ctx context.Context, m mutant, tmp string, o options) result {
 	r := result{mutant: m}
+	if m.story != "" {
+		k, err := s.tell(ctx, m, tmp)
+		if r.err = err; err == nil {
+			r.kills = []kill{k}
+		}
+		return r
+	}
 	bin := filepath.Join(tmp, m.name+".trial")
 	err := s.build(ctx, m, tmp, "./tools/mutants/trial", bin)
 	if err != nil {

@@ -6,6 +6,9 @@
 //	PGRAFT_PG_CONFIG=/usr/lib/postgresql/15/bin/pg_config \
 //		go test -tags integration -count=1 -v ./tools/integration/facts
 //
+// TestServer shows the same servers what pgext/server makes of such facts: its functions,
+// in a library that the test builds. The extension is not loaded there either.
+//
 // Facts about pg_rewind are skipped where PostgreSQL comes without that program.
 // `make test-facts` runs them all.
 //

@@ -46,9 +46,19 @@ var facts = []struct {
 	{name: "seal-blocked-replay", run: sealBlockedReplay},
 	{name: "checkpointer-names", run: checkpointerNames},
 	{name: "clone-cut-short", run: cloneCutShort},
+	{name: "timeline-goes-back", run: timelineGoesBack},
+	{name: "promotion-beside-short-segment", run: promotionBesideShortSegment},
+	{name: "promote-file-stays", run: promoteFileStays},
+	{name: "half-record-to-a-boundary", run: halfRecordToABoundary},
+	{name: "half-record-cut", run: halfRecordCut},
+	{name: "history-of-target", run: historyOfTarget},
+	{name: "history-found-later", run: historyFoundLater},
+	{name: "partial-between-forks", run: partialBetweenForks},
+	{name: "wal-gone", run: walIsGone},
 	{name: "rewind-needs-checkpoint", needs: "pg_rewind", before: 16, run: rewindNeedsCheckpoint},
 	{name: "rewind-equal-numbers", needs: "pg_rewind", run: rewindEqualNumbers},
 	{name: "rewind-needs-recovery", needs: "pg_rewind", run: rewindNeedsRecovery},
+	{name: "rewind-needs-wal", needs: "pg_rewind", run: rewindNeedsWAL},
 	{name: "rewind-cut-short", needs: "pg_rewind", run: rewindCutShort},
 }
 
@@ -83,6 +93,7 @@ type postgres struct {
 	install  pgcluster.Install
 	major    int
 	template string // data directory of a server that was stopped: all others are copies
+	module   string // the library of testdata/server.c, for TestServer
 }
 
 func major(t *testing.T, install pgcluster.Install) int {
@@ -100,11 +111,14 @@ func major(t *testing.T, install pgcluster.Install) int {
 var settings = map[string]string{
 	"fsync": "off", "autovacuum": "off", "bgwriter_lru_maxpages": "0", "checkpoint_timeout": "1h", "checkpoint_completion_target": "0",
 	"wal_level": "replica", "wal_keep_size": "64MB", "wal_retrieve_retry_interval": "100ms", "hot_standby": "on",
+	// A walreceiver that starts anew on a timeline that has ended says what it has flushed
+	// once in this time only, and is counted only if that comes while it is served.
+	"wal_receiver_status_interval": "1s",
 }
 
 // makeTemplate makes the data directory that all servers begin with: it has a table t
-// with a column i.
-func (pg *postgres) makeTemplate(t *testing.T) {
+// with a column i, and what more there is of SQL.
+func (pg *postgres) makeTemplate(t *testing.T, more ...string) {
 	t.Helper()
 	options := []string{fmt.Sprintf("--wal-segsize=%d", segmentSize>>20)}
 	if pg.major >= 18 {
@@ -117,10 +131,10 @@ func (pg *postgres) makeTemplate(t *testing.T) {
 	must(t, c.Start(ctx))
 	conn, err := c.Servers[0].Conn(ctx)
 	must(t, err)
-	for _, sql := range []string{"CREATE TABLE t (i int)", "VACUUM FREEZE",
+	for _, sql := range append(more, "CREATE TABLE t (i int)", "VACUUM FREEZE",
 		// two thirds of what is copied for each server
 		"UPDATE pg_database SET datistemplate = false", "DROP DATABASE template0", "DROP DATABASE template1",
-	} {
+	) {
 		_, err = conn.Exec(ctx, sql)
 		must(t, err)
 	}

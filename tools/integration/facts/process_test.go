@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -14,13 +15,18 @@ import (
 	"github.com/pgraft/pgraft/tools/internal/wait"
 )
 
-// process is the pid of the server's process of this kind.
+// process is the pid of the server's process of this kind. It waits until there is one: a
+// server takes connections before its background writer has begun.
 func (s *server) process(kind string) int {
 	s.w.t.Helper()
 	var pid int
-	if _, err := fmt.Sscan(s.sql("SELECT pid FROM pg_stat_activity WHERE backend_type = '"+kind+"'"), &pid); err != nil {
-		s.w.t.Fatalf("%s: the pid of its %s: %v", s.name, kind, err)
-	}
+	must(s.w.t, wait.Until(s.w.ctx, s.name+": the pid of its "+kind, func(ctx context.Context) error {
+		text, err := s.try(ctx, "SELECT pid FROM pg_stat_activity WHERE backend_type = '"+kind+"'")
+		if err == nil {
+			_, err = fmt.Sscan(text, &pid)
+		}
+		return err
+	}))
 	return pid
 }
 
@@ -29,6 +35,12 @@ func (s *server) process(kind string) int {
 func (s *server) freeze(kind string) int {
 	s.w.t.Helper()
 	pid := s.process(kind)
+	s.freezePID(pid)
+	return pid
+}
+
+func (s *server) freezePID(pid int) {
+	s.w.t.Helper()
 	must(s.w.t, syscall.Kill(pid, syscall.SIGSTOP))
 	s.cold = append(s.cold, pid)
 	must(s.w.t, wait.Until(s.w.ctx, fmt.Sprintf("process %d to stop", pid), func(context.Context) error {
@@ -38,7 +50,6 @@ func (s *server) freeze(kind string) int {
 		}
 		return err
 	}))
-	return pid
 }
 
 // status is a line of what Linux says of a process, without its name.
@@ -53,6 +64,20 @@ func status(pid int, name string) (string, error) {
 	}
 	line, _, _ := strings.Cut(rest, "\n")
 	return line, nil
+}
+
+// waitReaped waits until a process has ended and its parent knows.
+func (w *world) waitReaped(pid int) {
+	w.t.Helper()
+	must(w.t, wait.Until(w.ctx, fmt.Sprintf("process %d to be reaped", pid), func(context.Context) error {
+		state, err := status(pid, "State")
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		} else if err == nil {
+			err = fmt.Errorf("it is %s", state)
+		}
+		return err
+	}))
 }
 
 // thaw lets all go on that freeze has stopped, but for those that are gone.
@@ -162,11 +187,18 @@ func (s *server) freezeIdle() int {
 // signalPostmaster is how the engine promotes: with the file promote, and SIGUSR1.
 func (s *server) signalPostmaster(sig syscall.Signal) {
 	s.w.t.Helper()
+	must(s.w.t, syscall.Kill(s.postmaster(), sig))
+}
+
+// postmaster is the pid of the server itself. Frozen, the server takes no connections, and
+// those that are there go on.
+func (s *server) postmaster() int {
+	s.w.t.Helper()
 	var pid int
 	if _, err := fmt.Sscan(string(s.get("postmaster.pid")), &pid); err != nil {
 		s.w.t.Fatalf("%s: postmaster.pid: %v", s.name, err)
 	}
-	must(s.w.t, syscall.Kill(pid, sig))
+	return pid
 }
 
 // waitPending waits until a signal has reached a process that is stopped.

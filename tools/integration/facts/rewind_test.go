@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 )
 
 // hints is what pg_rewind demands of its target, without checksums.
@@ -191,4 +192,44 @@ func rewindCutShort(w *world) {
 	for _, table := range []string{"u0", "u1"} {
 		a.want(fmt.Sprintf(look, table), "B")
 	}
+}
+
+// A server that was rewound needs WAL up to where its source was by then. Without it the
+// server takes no connections, its pg_control names the start of a backup, and its promotion
+// ends it, at each start. So such a server reports no position, and one that is sealed
+// before it has that WAL is made anew once more.
+func rewindNeedsWAL(w *world) {
+	a := w.a
+	must(w.t, a.Set(hints))
+	b := w.standby("B", hints)
+	w.start(a, b)
+	a.sql("INSERT INTO t VALUES (1)")
+	b.catchUp(a)
+	b.seal()
+	a.sql("INSERT INTO t VALUES (-1)") // only A has it
+	a.stop()
+	fork := b.promote()
+	b.checkpointed(2)
+	b.sql("INSERT INTO t VALUES (2)")
+	a.rewound(b, fork)
+
+	// Of the WAL that pg_rewind has brought along, none past the fork.
+	data := a.get(segment(2, fork))
+	clear(data[fork.inSegment():])
+	a.put(segment(2, fork), data)
+	for range 2 {
+		a.startStuck("waiting for WAL to become available")
+		a.put("promote", nil)
+		a.signalPostmaster(syscall.SIGUSR1)
+		a.ended()
+		if start := a.controlData("Backup start location"); start == "0/0" {
+			w.t.Error("pg_control names no start of a backup")
+		}
+	}
+	if n := strings.Count(a.log(0), "FATAL:  WAL ends before end of online backup"); n != 2 {
+		w.t.Errorf("A has ended %d times because its WAL ends too early, want 2", n)
+	}
+	a.bootAs(b)
+	a.catchUp(b)
+	a.want("SELECT i FROM t ORDER BY i", "1 2")
 }

@@ -87,6 +87,14 @@ var errEnd = errors.New("the end of valid WAL")
 // finds it when it recovers.
 func (s *server) records(timeline int, from lsn) (all []record, end lsn) {
 	s.w.t.Helper()
+	all, end, why := s.quietly(timeline, from)
+	s.w.t.Logf("%s: timeline %d from %s: %d records, to %s: %v", s.name, timeline, from, len(all), end, why)
+	return all, end
+}
+
+// quietly is records, without a line in the log.
+func (s *server) quietly(timeline int, from lsn) (all []record, end lsn, why error) {
+	s.w.t.Helper()
 	r := reader{dir: s.DataDir, timeline: timeline}
 	for end = from; ; {
 		rec, err := r.read(end)
@@ -94,8 +102,7 @@ func (s *server) records(timeline int, from lsn) (all []record, end lsn) {
 			err = fmt.Errorf("a record at %s that comes after one at %s: %w", rec.at, rec.prev, errEnd)
 		}
 		if errors.Is(err, errEnd) {
-			s.w.t.Logf("%s: timeline %d from %s: %d records, to %s: %v", s.name, timeline, from, len(all), end, err)
-			return all, end
+			return all, end, err
 		}
 		must(s.w.t, err)
 		all = append(all, rec)

@@ -218,10 +218,14 @@ func (s *server) bootAs(primary *server) {
 	s.w.start(s)
 }
 
-// promote waits until the server is a primary, and says where its timeline begins.
+// promote waits until the server is a primary, and says where its timeline begins. It
+// also waits until the postmaster has seen the startup process end: that lets it forget a
+// crash of a moment before.
 func (s *server) promote() lsn {
 	s.w.t.Helper()
+	startup := s.process("startup")
 	s.want("SELECT pg_promote()", "t")
+	s.w.waitReaped(startup)
 	return s.switched(s.timeline())
 }
 

@@ -3,6 +3,7 @@
 package freeport
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Loopback is the address that the ports are of.
@@ -21,24 +23,27 @@ const (
 	maxPortTries = 1000
 )
 
-// Reservation holds a port until the server that is to have it starts, so that two
-// clusters that are set up at once do not meet.
+// dialLimit is far above what a loopback port takes to refuse.
+const dialLimit = 5 * time.Second
+
+// Reservation keeps a port for one server. Nobody else gets the port from Reserve before
+// Close, or before this process ends: a server that is down for a while must find its port
+// free again.
 type Reservation struct {
 	Port int
 
-	listener net.Listener
+	guard net.Listener // a socket that only Reserve looks at, in any process
 }
 
 // Reserve picks a port below the range that the kernel hands out for outgoing
-// connections: a server that is down for a while must find its port free again.
+// connections, which none of them takes while the server is down.
 func Reserve() (*Reservation, error) {
 	end := ephemeralStart()
 	var last error
 	for range maxPortTries {
-		port := firstPort + rand.IntN(end-firstPort)
-		l, err := net.Listen("tcp4", net.JoinHostPort(Loopback, strconv.Itoa(port)))
+		r, err := reserve(firstPort + rand.IntN(end-firstPort))
 		if err == nil {
-			return &Reservation{Port: port, listener: l}, nil
+			return r, nil
 		}
 		last = err
 	}
@@ -46,16 +51,34 @@ func Reserve() (*Reservation, error) {
 		Loopback, maxPortTries, firstPort, end, last)
 }
 
-// Release lets the server have the port. It may be called again.
-func (r *Reservation) Release() {
-	if r.listener != nil {
-		// A child between fork and exec has a copy of every descriptor: without
-		// the lock, one that starts at this moment would hold the port.
-		syscall.ForkLock.RLock()
-		defer syscall.ForkLock.RUnlock()
-		r.listener.Close() // nothing was accepted, so nothing can be lost
-		r.listener = nil
+// reserve takes one port. The guard is a socket without a file: as a port, it is of this
+// network alone, and ends with its process. The port itself is only asked for, never
+// listened on: a child that another goroutine starts has a copy of every descriptor until
+// the kernel is through with exec, also for a moment after its parent goes on, and the
+// port's server would find it taken.
+func reserve(port int) (*Reservation, error) {
+	guard, err := net.Listen("unix", "@pgraft-port-"+strconv.Itoa(port))
+	if err != nil {
+		return nil, err
 	}
+	conn, err := net.DialTimeout("tcp4", net.JoinHostPort(Loopback, strconv.Itoa(port)), dialLimit)
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED): // nobody listens
+		return &Reservation{Port: port, guard: guard}, nil
+	case err == nil:
+		err = errors.Join(fmt.Errorf("somebody listens on port %d", port), conn.Close())
+	}
+	return nil, errors.Join(err, guard.Close())
+}
+
+// Close gives the port back. It may be called again.
+func (r *Reservation) Close() error {
+	if r.guard == nil {
+		return nil
+	}
+	guard := r.guard
+	r.guard = nil
+	return guard.Close()
 }
 
 // ephemeralStart is the first port of outgoing connections, or what Linux uses

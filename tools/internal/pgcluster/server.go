@@ -60,8 +60,7 @@ func (c *Cluster) newServer(id int, settings map[string]string) (*Server, error)
 	}
 	raft, err := freeport.Reserve()
 	if err != nil {
-		sql.Release()
-		return nil, err
+		return nil, errors.Join(err, sql.Close())
 	}
 	dir := filepath.Join(c.Dir, fmt.Sprintf("node%d", id))
 	s := &Server{NodeID: id, Port: sql.Port, RaftPort: raft.Port, DataDir: filepath.Join(dir, "data"),
@@ -122,9 +121,6 @@ func (s *Server) Unset(names ...string) error {
 // Start starts the server and waits until it accepts connections. When it does
 // not come up, the error ends with the tail of its log.
 func (s *Server) Start(ctx context.Context) error {
-	for _, p := range s.ports {
-		p.Release()
-	}
 	log, err := os.OpenFile(s.LogPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
 	if err != nil {
 		return fmt.Errorf("pgcluster: log of node %d: %w", s.NodeID, err)
@@ -220,8 +216,9 @@ func (s *Server) Stop(ctx context.Context) error {
 }
 
 // StopImmediate stops the server with an immediate shutdown: to its data that is a
-// crash, but it removes its shared memory. Processes that a test has stopped go on
-// before they end.
+// crash, but it removes its shared memory. Processes that a test has stopped do nothing
+// more than end: without the signal waiting for them they would go on for a moment, and
+// a background writer can write WAL in it.
 func (s *Server) StopImmediate(ctx context.Context) error {
 	pid, err := postmasterPID(s.DataDir)
 	if err != nil || pid == 0 {
@@ -230,8 +227,10 @@ func (s *Server) StopImmediate(ctx context.Context) error {
 	if err := signal(pid, syscall.SIGQUIT); err != nil {
 		return fmt.Errorf("stop node %d: %w", s.NodeID, err)
 	}
-	if err := signalAll(s.DataDir, syscall.SIGCONT); err != nil { // one that is stopped notices nothing
-		return err
+	for _, sig := range []syscall.Signal{syscall.SIGQUIT, syscall.SIGCONT} { // the first one is the postmaster's to send, a moment later
+		if err := signalAll(s.DataDir, sig); err != nil {
+			return err
+		}
 	}
 	return s.waitGone(ctx)
 }
@@ -301,11 +300,12 @@ func (s *Server) removeStale() error {
 
 // destroy ends the server in any state, a paused worker included, for good.
 func (s *Server) destroy() error {
-	for _, p := range s.ports {
-		p.Release()
-	}
 	s.mu.Lock()
 	s.destroyed = true
 	s.mu.Unlock()
-	return destroyIn(context.Background(), s.DataDir)
+	err := destroyIn(context.Background(), s.DataDir)
+	for _, p := range s.ports {
+		err = errors.Join(err, p.Close())
+	}
+	return err
 }

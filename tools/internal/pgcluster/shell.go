@@ -13,14 +13,6 @@ import (
 // shellDelay is how long what a script leaves running may hold on to its output.
 const shellDelay = 5 * time.Second
 
-// Release frees the server's ports, for a server that is started by Shell and
-// never by Start.
-func (s *Server) Release() {
-	for _, p := range s.ports {
-		p.Release()
-	}
-}
-
 // Shell runs a script with bash, as an operator would type it on the server: as
 // the server's account, beside its data directory, with PGDATA and the client's
 // variables set, and PostgreSQL's programs on the path. It returns what the

@@ -75,11 +75,20 @@ func toldText(t failover.Told) string {
 	if t.Untrusted {
 		s += ", its data is older than it was"
 	}
+	if t.Leaves {
+		s += ", is to be in no sync set"
+	}
 	if c := t.Claim; c != nil {
 		s += fmt.Sprintf(", asks to follow in epoch %d from %s on %s", c.Epoch, failover.LSNText(c.End), failover.NewestText(c.History))
 	}
 	if len(t.Announced) > 0 {
 		s += ", announces " + failover.FollowersText(t.Announced)
+	}
+	if len(t.Denied) > 0 {
+		s += ", denies " + failover.FollowersText(t.Denied)
+	}
+	if len(t.Unproven) > 0 {
+		s += ", cannot compare the WAL of " + failover.FollowersText(t.Unproven)
 	}
 	return s
 }

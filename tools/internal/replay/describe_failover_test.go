@@ -69,6 +69,16 @@ func TestEntryText(t *testing.T) {
 		{"reopen epoch 2 for node 3, boot 5", failover.Reopen{Epoch: 2, Member: three, Boot: 5}},
 		{"quarantine node 3: an operator said so", failover.Quarantine{Member: three, Reason: failover.QuarantinedByOperator}},
 		{"end the quarantine of node 3", failover.Clear{Member: three}},
+		{"request of epoch 2: node 3 to take over", failover.Request{Epoch: 2, Target: three, Way: failover.WayFailover}},
+		{"request of epoch 2: node 3 to take over, whatever is missing", failover.Request{Epoch: 2, Target: three, Way: failover.WayOverride}},
+		{"request of epoch 2: node 3, in way 99", failover.Request{Epoch: 2, Target: three, Way: 99}},
+		{"request of epoch 2: a switchover to node 3", failover.Request{Epoch: 2, Target: three, Way: failover.WaySwitchover}},
+		{"request of epoch 2: a switchover to node 3, and no commit begins any more", failover.Request{Epoch: 2, Target: three, Way: failover.WaySwitching}},
+		{"node 2 switches over in epoch 2, boot 1, for request 7", failover.Switchover{Epoch: 2, Member: two, Boot: 1, Request: 7}},
+		{"give up the request 7 of epoch 2", failover.Abort{Epoch: 2, Request: 7}},
+		{"override in epoch 2 for node 3, giving up nothing", failover.Override{Epoch: 2, Target: three}},
+		{"override in epoch 2 for node 3, giving up what node 2 has up to 0/60 of epoch 1, what only node 2 has", failover.Override{Epoch: 2, Target: three,
+			Loss: failover.Loss{Greater: []failover.Reported{{Member: two, Position: failover.Position{Epoch: 1, LSN: 0x60}}}, Missing: []uint64{two}}}},
 	} {
 		if got := EntryText(c.entry); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
@@ -78,11 +88,12 @@ func TestEntryText(t *testing.T) {
 
 func TestFailoverMessages(t *testing.T) {
 	told := failover.Told{Boot: 1, Applied: 2, Server: true, Recovery: true, Timeline: 3, Sealed: 4, Replayed: 5, Claim: &failover.Claim{Epoch: 6, End: 7, History: branched}}
-	primary := failover.Told{Boot: 1, Server: true, ReplayDone: true, Stopping: true, Untrusted: true, Announced: []failover.Token{tokenThree}}
+	primary := failover.Told{Boot: 1, Server: true, ReplayDone: true, Stopping: true, Untrusted: true, Announced: []failover.Token{tokenThree},
+		Denied: []failover.Token{{Member: two}}, Unproven: []failover.Token{tokenThree}}
 	for want, env := range map[string]*corepb.Envelope{
 		"FailoverTold: boot 1, applied 2, in recovery on timeline 3, sealed up to epoch 4, replayed to 0/5, asks to follow in epoch 6 from 0/7 on timeline 3": {
 			Body: &corepb.Envelope_FailoverTold{FailoverTold: told.Message()}},
-		"FailoverTold: boot 1, applied 0, takes writes on timeline 0, sealed up to epoch 0, replayed to 0/0, all of it, told to stop, its data is older than it was, announces node 3": {
+		"FailoverTold: boot 1, applied 0, takes writes on timeline 0, sealed up to epoch 0, replayed to 0/0, all of it, told to stop, its data is older than it was, announces node 3, denies node 2, cannot compare the WAL of node 3": {
 			Body: &corepb.Envelope_FailoverTold{FailoverTold: primary.Message()}},
 		"FailoverEntry: reopen epoch 1 for node 2, boot 3": {
 			Body: &corepb.Envelope_FailoverEntry{FailoverEntry: failover.Marshal(failover.Reopen{Epoch: 1, Member: two, Boot: 3})}},
@@ -144,6 +155,7 @@ func TestOrders(t *testing.T) {
 		{"follow node 2 on timeline 3 in epoch 2, boots 1 and 4", failover.Follow{Token: tokenThree, Primary: two, History: branched}},
 		{"rejoin from node 2 on timeline 3 in epoch 2, boot 1", failover.Rejoin{Epoch: 2, Boot: 1, Primary: two, History: branched}},
 		{"compare the record of node 3 at 0/60 of timeline 1, boot 4", failover.Compare{Epoch: 2, Boot: 1, Member: three, Follow: 4, Record: failover.Record{LSN: 0x60}, Timeline: 1}},
+		{"compare the record of node 3 at 0/60 of timeline 1, boot 4, and all WAL from 0/20 on", failover.Compare{Epoch: 2, Boot: 1, Member: three, Follow: 4, Record: failover.Record{LSN: 0x60, From: 0x20}, Timeline: 1}},
 		{"watch the port of node 2 in epoch 2: host=b", failover.Watch{Epoch: 2, Member: two, Address: "host=b"}},
 	} {
 		if got := failover.OrderText(c.order); got != c.want {

@@ -12,7 +12,7 @@ import (
 var (
 	modeNames       = [...]string{"off", "founding", "on", "manual"}
 	stageNames      = [...]string{"over", "begun", "granted", "forked", "open"}
-	durabilityNames = [...]string{"required", "preferred"}
+	durabilityNames = [...]string{"required", "preferred", "async"}
 )
 
 // StageNames are how far an epoch can have come, in order.
@@ -36,6 +36,12 @@ func StateParts(s *failover.State) (l []Part) {
 		add("primary", "%s, boot %d", node(e.Primary), e.Boot)
 		add("timeline", "%d, from %s", e.Timeline, position(e.From))
 		add("sync set", "%s, version %d", failover.SetText(e.Set), e.SetVersion)
+	}
+	if t := askText(e.Ask); t != "" {
+		add("an operator wants", "%s", t)
+	}
+	if e.Overrides != 0 {
+		add("override", "%s, giving up %s", node(e.Overrides), lossText(e.Loss))
 	}
 	if s.Last.Number > 0 {
 		add("last open epoch", "%d of %s, sync set %s", s.Last.Number, node(s.Last.Primary), failover.SetText(s.Last.Set))
@@ -89,6 +95,7 @@ func logged(was, is *failover.State) (l []string) {
 		}
 	}
 	l = append(l, loggedEpoch(was, is)...)
+	l = append(l, loggedWord(was, is)...)
 	for _, r := range is.Reports {
 		if old := was.Report(r.Member); old == nil || *old != r || was.Epoch.Number != is.Epoch.Number {
 			add("epoch %d: %s reports %s, boot %d", is.Epoch.Number, node(r.Member), position(r.Position), r.Boot)
@@ -208,6 +215,10 @@ func EntryText(e failover.Entry) string {
 		return fmt.Sprintf("quarantine %s: %v", node(e.Member), e.Reason)
 	case failover.Clear:
 		return "end the quarantine of " + node(e.Member)
+	case failover.Progress:
+		return fmt.Sprintf("%s, boot %d, has flushed up to %s in epoch %d, maximum_lag %d since entry %d", node(e.Member), e.Boot, failover.LSNText(e.LSN), e.Epoch, e.Lag, e.Since)
+	case failover.Change:
+		return fmt.Sprintf("%s, boot %d, changes the sync set of epoch %d to %s, version %d", node(e.Member), e.Boot, e.Epoch, failover.SetText(e.Set), e.Version)
 	}
-	panic(fmt.Sprintf("an entry of type %T", e))
+	return wordText(e)
 }

@@ -32,7 +32,7 @@ func fence(s failover.Shared) string {
 	for _, x := range []struct {
 		on   bool
 		word string
-	}{{s.Founding, "founding"}, {!s.Joined, "not joined"}, {s.Quarantined, "quarantined"}, {s.Primary, "primary"}, {s.Open, "open"}, {s.LeaseCounts, "lease counts"}, {s.Reads, "reads"}} {
+	}{{s.Founding, "founding"}, {!s.Joined, "not joined"}, {s.Quarantined, "quarantined"}, {s.Primary, "primary"}, {s.Open, "open"}, {s.Switchover != 0, "no commit begins"}, {s.LeaseCounts, "lease counts"}, {s.Reads, "reads"}, {s.Prove, "WAL to be compared"}} {
 		if x.on {
 			l = append(l, x.word)
 		}
@@ -42,6 +42,18 @@ func fence(s failover.Shared) string {
 	}
 	if s.Open {
 		l = append(l, failover.SetText(s.Set), "announced "+failover.FollowersText(s.Tokens))
+	}
+	if s.Next != nil {
+		l = append(l, "to be followed by "+failover.SetText(*s.Next))
+	}
+	if s.Limited || s.Limit > 0 {
+		l = append(l, "acknowledges up to "+failover.LSNText(s.Limit))
+	}
+	if s.Decision > 0 {
+		l = append(l, fmt.Sprintf("decision %d", s.Decision))
+	}
+	if s.Boots > 0 {
+		l = append(l, fmt.Sprintf("boots up to entry %d known", s.Boots))
 	}
 	return fmt.Sprintf("epoch %d, boot %d: %s", s.Epoch, s.Boot, strings.Join(l, ", "))
 }
@@ -72,11 +84,20 @@ func ServerParts(v *failover.Server) (l []Part) {
 		is += ", told to stop"
 	}
 	add("server", "%s", is)
-	if !v.Joined {
+	switch {
+	case v.OneNote:
+		add("joined", "one of its two notes says so")
+	case !v.Joined:
 		add("joined", "no")
 	}
 	if v.Untrusted {
 		add("data", "older than it was")
+	}
+	if v.Wrote {
+		add("timeline", "written by itself")
+	}
+	if v.OnlyClone {
+		add("data", "to be cloned")
 	}
 	if v.Damage != failover.NotQuarantined {
 		add("damage", "%v", v.Damage)
@@ -93,7 +114,7 @@ func ServerParts(v *failover.Server) (l []Part) {
 		add("history", "%s", lineage(v.History))
 	}
 	if v.Record != (failover.Record{}) {
-		add("last record", "to %s, CRC %08x", failover.LSNText(v.Record.LSN), v.Record.CRC)
+		add("last record", "%s", record(v.Record))
 	}
 	if v.Recovery {
 		done := ""
@@ -105,14 +126,32 @@ func ServerParts(v *failover.Server) (l []Part) {
 		if v.Lacks {
 			add("lacks", "WAL that its source has no more")
 		}
+		if v.Ended {
+			add("stream", "ended by its source, which stops, with all of its WAL")
+		}
 	} else {
 		add("flushed", "to %s", failover.LSNText(v.Flushed))
+		if v.Boots > 0 {
+			add("flushed", "looked at once boots up to entry %d were known", v.Boots)
+		}
 		if v.Fork > 0 {
 			add("fork", "to %s", failover.LSNText(v.Fork))
+		}
+		if v.Checkpoint > 0 {
+			add("checkpoint", "from %s", failover.LSNText(v.Checkpoint))
+		}
+		if v.Quiet > 0 {
+			add("commits", "none is under way, and none begins for request %d", v.Quiet)
+		}
+		if v.Founded > 0 {
+			add("commits", "none is under way of before failover was enabled in epoch %d", v.Founded)
 		}
 	}
 	if v.Names.Epoch > 0 {
 		add("names", "of epoch %d, boot %d: %s", v.Names.Epoch, v.Names.Boot, failover.NamesText(v.Names))
+	}
+	if v.Decision > 0 {
+		add("published", "decision %d", v.Decision)
 	}
 	for _, s := range v.Senders {
 		add(fmt.Sprintf("%s, boot %d", node(s.Token.Member), s.Token.Follow), "has flushed to %s in epoch %d", failover.LSNText(s.Flushed), s.Token.Epoch)
@@ -121,6 +160,14 @@ func ServerParts(v *failover.Server) (l []Part) {
 	add("address", "%s", v.Address)
 	add("joined on", "timeline %d", v.JoinedOn)
 	return l
+}
+
+func record(r failover.Record) string {
+	s := fmt.Sprintf("to %s, CRC %08x", failover.LSNText(r.LSN), r.CRC)
+	if r.From > 0 {
+		s += fmt.Sprintf(", of all WAL from %s on %08x", failover.LSNText(r.From), r.Sum)
+	}
+	return s
 }
 
 func source(v *failover.Server) string {

@@ -20,7 +20,7 @@ func TestWordsTellAll(t *testing.T) {
 	for _, recovery := range []bool{false, true} {
 		server := failover.Server{Recovery: recovery, Streaming: true, Follows: failover.Token{Epoch: 1}, Names: failover.Names{Epoch: 1}}
 		// What only a server in recovery has, or only another.
-		silent := map[string]bool{"Replayed": !recovery, "ReplayDone": !recovery, "Follows": !recovery, "Streaming": !recovery, "Lacks": !recovery, "Flushed": recovery, "Fork": recovery}
+		silent := map[string]bool{"Replayed": !recovery, "ReplayDone": !recovery, "Follows": !recovery, "Streaming": !recovery, "Lacks": !recovery, "Flushed": recovery, "Fork": recovery, "Quiet": recovery, "Founded": recovery, "Checkpoint": recovery, "Boots": recovery, "Ended": !recovery}
 		eachChange(t, server, func(t *testing.T, name string, is failover.Server) {
 			if was := ServerParts(&server); silent[name] != reflect.DeepEqual(ServerParts(&is), was) {
 				t.Errorf("recovery %v: with another %s it is %v", recovery, name, ServerParts(&is))
@@ -48,6 +48,8 @@ func change(v reflect.Value) {
 		v.SetUint(v.Uint() + 1)
 	case reflect.String:
 		v.SetString(v.String() + "x")
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
 	case reflect.Struct:
 		change(v.Field(0))
 	case reflect.Slice:

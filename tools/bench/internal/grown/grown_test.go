@@ -30,7 +30,11 @@ func place(t *testing.T) Place {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port.Release()
+	t.Cleanup(func() {
+		if err := port.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	dir := t.TempDir()
 	return Place{ClusterID: "grown", NodeID: 1, Port: uint32(port.Port), DataDir: filepath.Join(dir, "pgraft"), MarkerPath: filepath.Join(dir, "pgraft.initialized")}
 }

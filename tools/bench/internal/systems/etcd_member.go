@@ -41,8 +41,7 @@ func newEtcdMember(dir string, i int) (*etcdMember, error) {
 		return nil, err
 	}
 	if m.peer, err = freeport.Reserve(); err != nil {
-		m.clients.Release()
-		return nil, err
+		return nil, errors.Join(err, m.clients.Close())
 	}
 	return m, nil
 }
@@ -66,8 +65,6 @@ func (m *etcdMember) client() (*clientv3.Client, error) {
 }
 
 func (m *etcdMember) start(program, cluster string, flags []string) error {
-	m.clients.Release()
-	m.peer.Release()
 	log, err := os.OpenFile(m.logPath(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return fmt.Errorf("etcd: %w", err)
@@ -99,10 +96,12 @@ func (m *etcdMember) start(program, cluster string, flags []string) error {
 	return nil
 }
 
-// stop ends the process by its pid.
+// stop ends the process by its pid, and gives its ports back.
 func (m *etcdMember) stop() error {
-	m.clients.Release()
-	m.peer.Release()
+	return errors.Join(m.end(), m.clients.Close(), m.peer.Close())
+}
+
+func (m *etcdMember) end() error {
 	if m.cmd == nil {
 		return nil
 	}

@@ -89,7 +89,15 @@ func (n *node) later(d time.Duration, do func()) {
 	})
 }
 
-func (n *node) report() { n.step(core.FailoverServer{Server: n.server.says}) }
+func (n *node) report() {
+	v := &n.server.says
+	v.Boots = n.server.shared.Boots
+	v.Wrote = v.Recovery && n.id.NodeID == 1 && v.History[len(v.History)-1].Timeline == 1 // failover is enabled on it
+	if v.Record.From = 0; n.server.shared.Prove {
+		v.Record.From = 1
+	}
+	n.step(core.FailoverServer{Server: n.server.says})
+}
 
 // serve is what goes on by itself: a primary writes, a follower gets that.
 func (n *node) serve() {
@@ -143,6 +151,15 @@ func (n *node) look() {
 func (n *node) order(out core.FailoverOutput) {
 	s := &n.server
 	s.shared, s.orders = out.Shared, nil
+	if e := s.shared.Epoch; s.shared.Founding && s.shared.Primary && !s.says.Recovery && s.says.Founded != e {
+		n.later(reportTime, func() {
+			s.says.Founded = e
+			n.report()
+		})
+	}
+	if s.shared.Prove && s.says.Record.From == 0 {
+		n.later(reportTime, n.report)
+	}
 	for _, o := range out.Orders {
 		key := fmt.Sprintf("%T %+v", o, o)
 		s.orders = append(s.orders, key)
@@ -184,6 +201,8 @@ func (n *node) obey(o failover.Order) {
 		v.Recovery, v.ReplayDone, v.Names, v.Senders = true, true, failover.Names{}, nil
 	case failover.SetNames:
 		v.Names = o.Names
+	case failover.Release:
+		v.Sealed, v.Joined, v.Names = max(v.Sealed, o.Epoch), false, failover.Names{}
 	case failover.Promote:
 		v.History, v.Noted, v.Recovery = o.History, o.Epoch, false
 		s.notes[o.History[len(o.History)-1].Timeline] = o.Epoch
@@ -196,6 +215,8 @@ func (n *node) obey(o failover.Order) {
 	case failover.Rejoin:
 		s.note(o.Notes)
 		s.take(&n.c.nodes[core.NodeID(o.Primary)-1].server)
+	case failover.Trust:
+		v.Untrusted = false
 	case failover.Compare:
 		n.step(core.FailoverCompared{Compared: failover.Compared{Member: o.Member, Boot: o.Follow, Have: true, Equal: true}})
 		return

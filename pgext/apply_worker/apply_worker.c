@@ -149,7 +149,7 @@ pause_for(long ms)
 	while (!pgraft_apply_is_disturbed() && (left = pgraft_remaining_ms(until)) > 0)
 	{
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 left, pgraft_wait_event_apply());
+						 left, pgraft_wait_event(PGRAFT_WAIT_APPLY_MAIN));
 		ResetLatch(MyLatch);
 		exit_if_asked();
 		CHECK_FOR_INTERRUPTS();

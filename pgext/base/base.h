@@ -32,15 +32,23 @@ extern bool pgraft_server_is_stopping(void);
 #define PGRAFT_PID_FILE		"postmaster.pid"
 
 /* wait_events.c */
-extern uint32 pgraft_wait_event_main(void);
-extern uint32 pgraft_wait_event_engine(void);
-extern uint32 pgraft_wait_event_slot(void);
-extern uint32 pgraft_wait_event_reply(void);
-extern uint32 pgraft_wait_event_apply(void);
-extern uint32 pgraft_wait_event_applied(void);
-extern uint32 pgraft_wait_event_fence_begin(void);
-extern uint32 pgraft_wait_event_fence_hold(void);
-extern uint32 pgraft_wait_event_fence_ack(void);
+typedef enum PgraftWait
+{
+	PGRAFT_WAIT_ENGINE_MAIN,	/* the engine worker, until something comes */
+	PGRAFT_WAIT_ENGINE_START,	/* until the engine worker is up */
+	PGRAFT_WAIT_SLOT,			/* for one of the PGRAFT_SLOTS request slots */
+	PGRAFT_WAIT_REPLY,			/* for the engine's reply */
+	PGRAFT_WAIT_APPLY_MAIN,		/* the apply worker, until it tries again or
+								 * is woken */
+	PGRAFT_WAIT_APPLIED,		/* until the apply worker has come as far as a
+								 * read has to see */
+	PGRAFT_WAIT_FENCE_BEGIN,	/* a commit, until it may begin */
+	PGRAFT_WAIT_FENCE_HOLD,		/* a commit whose wait for standbys was to end
+								 * early, for them on */
+	PGRAFT_WAIT_FENCE_ACK		/* a commit, until it may be acknowledged */
+} PgraftWait;
+
+extern uint32 pgraft_wait_event(PgraftWait wait);
 
 /*
  * deadline.c.  By the clock that goes on evenly, whatever is done to the time of

@@ -7,91 +7,28 @@
  */
 #include "base/base.h"
 
-/* The name is registered at its first use: that needs shared memory. */
-static uint32
-wait_event(uint32 *number, const char *name pg_attribute_unused())
-{
-	if (*number == 0)
-		*number = pgraft_wait_event_new(name);
-	return *number;
-}
+static const char *const wait_event_names[] = {
+	[PGRAFT_WAIT_ENGINE_MAIN] = "PgraftEngineMain",
+	[PGRAFT_WAIT_ENGINE_START] = "PgraftEngineStart",
+	[PGRAFT_WAIT_SLOT] = "PgraftRequestSlot",
+	[PGRAFT_WAIT_REPLY] = "PgraftReply",
+	[PGRAFT_WAIT_APPLY_MAIN] = "PgraftApplyMain",
+	[PGRAFT_WAIT_APPLIED] = "PgraftApplied",
+	[PGRAFT_WAIT_FENCE_BEGIN] = "PgraftFenceBegin",
+	[PGRAFT_WAIT_FENCE_HOLD] = "PgraftFenceReplication",
+	[PGRAFT_WAIT_FENCE_ACK] = "PgraftFenceAcknowledge",
+};
 
+/*
+ * The number of a wait event.  It is registered at its first use in a process: that
+ * needs shared memory, and may raise an error.
+ */
 uint32
-pgraft_wait_event_main(void)
+pgraft_wait_event(PgraftWait wait)
 {
-	static uint32 number = 0;
+	static uint32 numbers[lengthof(wait_event_names)];
 
-	return wait_event(&number, "PgraftEngineMain");
-}
-
-/* waiting until the engine worker is up */
-uint32
-pgraft_wait_event_engine(void)
-{
-	static uint32 number = 0;
-
-	return wait_event(&number, "PgraftEngineStart");
-}
-
-/* waiting for one of the PGRAFT_SLOTS request slots */
-uint32
-pgraft_wait_event_slot(void)
-{
-	static uint32 number = 0;
-
-	return wait_event(&number, "PgraftRequestSlot");
-}
-
-/* waiting for the engine's reply */
-uint32
-pgraft_wait_event_reply(void)
-{
-	static uint32 number = 0;
-
-	return wait_event(&number, "PgraftReply");
-}
-
-/* the apply worker, waiting until it tries again or is woken */
-uint32
-pgraft_wait_event_apply(void)
-{
-	static uint32 number = 0;
-
-	return wait_event(&number, "PgraftApplyMain");
-}
-
-/* waiting until the apply worker has come as far as a read has to see */
-uint32
-pgraft_wait_event_applied(void)
-{
-	static uint32 number = 0;
-
-	return wait_event(&number, "PgraftApplied");
-}
-
-/* a commit, waiting until it may begin */
-uint32
-pgraft_wait_event_fence_begin(void)
-{
-	static uint32 number = 0;
-
-	return wait_event(&number, "PgraftFenceBegin");
-}
-
-/* a commit whose wait for standbys was to end early, waiting for them on */
-uint32
-pgraft_wait_event_fence_hold(void)
-{
-	static uint32 number = 0;
-
-	return wait_event(&number, "PgraftFenceReplication");
-}
-
-/* a commit, waiting until it may be acknowledged */
-uint32
-pgraft_wait_event_fence_ack(void)
-{
-	static uint32 number = 0;
-
-	return wait_event(&number, "PgraftFenceAcknowledge");
+	if (numbers[wait] == 0)
+		numbers[wait] = pgraft_wait_event_new(wait_event_names[wait]);
+	return numbers[wait];
 }

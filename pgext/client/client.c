@@ -93,7 +93,7 @@ wait_for_engine(PgraftDeadline call_deadline)
 		if (left <= 0 || TimestampDifferenceMilliseconds(GetCurrentTimestamp(), pgraft_next_start()) > left)
 			report_no_engine();
 		ConditionVariableTimedSleep(&pgraft_shared->engine_cv, left,
-									pgraft_wait_event_engine());
+									pgraft_wait_event(PGRAFT_WAIT_ENGINE_START));
 	}
 	ConditionVariableCancelSleep();
 	return engine;
@@ -204,7 +204,7 @@ wait_for_reply(const PgraftCall *call, uint32 engine, PgraftDeadline deadline,
 			return WAIT_TIMED_OUT;
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 left, pgraft_wait_event_reply());
+						 left, pgraft_wait_event(PGRAFT_WAIT_REPLY));
 		ResetLatch(MyLatch);
 		if (pgraft_op_is_write(call->op))
 			check_for_interrupts_of_write(call);

@@ -166,7 +166,7 @@ pgraft_client_acquire(const PgraftCall *call, PgraftDeadline deadline)
 					 errhint("Try again with fewer sessions at once.")));
 		ConditionVariableTimedSleep(&pgraft_shared->slot_cv,
 									Min(left, PGRAFT_SLOT_RECHECK_MS),
-									pgraft_wait_event_slot());
+									pgraft_wait_event(PGRAFT_WAIT_SLOT));
 	}
 	ConditionVariableCancelSleep();
 }

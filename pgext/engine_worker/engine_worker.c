@@ -137,7 +137,7 @@ sleep_until_woken(void)
 	__atomic_store_n(&pgraft_bell.asleep, 1, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&pgraft_bell.records, __ATOMIC_SEQ_CST) == 0)
 		n = WaitEventSetWait(events, PGRAFT_BACKSTOP_MS, happened, lengthof(happened),
-							 pgraft_wait_event_main());
+							 pgraft_wait_event(PGRAFT_WAIT_ENGINE_MAIN));
 	__atomic_store_n(&pgraft_bell.asleep, 0, __ATOMIC_SEQ_CST);
 	for (int i = 0; i < n; i++)
 		if (happened[i].events & WL_SOCKET_READABLE)
@@ -179,7 +179,7 @@ wait_for(int ms)
 	while (!ConfigReloadPending && (left = pgraft_remaining_ms(start)) > 0)
 	{
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 left, pgraft_wait_event_main());
+						 left, pgraft_wait_event(PGRAFT_WAIT_ENGINE_MAIN));
 		ResetLatch(MyLatch);
 		if (ShutdownRequestPending)
 			stop_worker();

@@ -53,7 +53,7 @@ wait_on(long ms)
 		return "it was canceled";
 	}
 	events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_POSTMASTER_DEATH, ms,
-					   pgraft_wait_event_fence_ack());
+					   pgraft_wait_event(PGRAFT_WAIT_FENCE_ACK));
 	ResetLatch(MyLatch);
 	return (events & WL_POSTMASTER_DEATH) != 0 ? "the postmaster has died" : NULL;
 }

@@ -55,8 +55,8 @@ pgraft_fence_begin(const char *what, PgraftCommit *commit)
 	 * Once a commit is written it is too late for an error: these may raise
 	 * one.
 	 */
-	(void) pgraft_wait_event_fence_hold();
-	(void) pgraft_wait_event_fence_ack();
+	(void) pgraft_wait_event(PGRAFT_WAIT_FENCE_HOLD);
+	(void) pgraft_wait_event(PGRAFT_WAIT_FENCE_ACK);
 	for (;;)
 	{
 		PgraftFence fence;
@@ -78,7 +78,7 @@ pgraft_fence_begin(const char *what, PgraftCommit *commit)
 		if (left > 0)
 			pause = Min(pause, left);
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 pause, pgraft_wait_event_fence_begin());
+						 pause, pgraft_wait_event(PGRAFT_WAIT_FENCE_BEGIN));
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 		waited += pause;

@@ -64,7 +64,7 @@ hold(XLogRecPtr end)
 			next = pgraft_deadline_in(PGRAFT_STOPPING_MS);
 		}
 		events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_POSTMASTER_DEATH, pause,
-						   pgraft_wait_event_fence_hold());
+						   pgraft_wait_event(PGRAFT_WAIT_FENCE_HOLD));
 		ResetLatch(MyLatch);
 		/* a server without a postmaster ends: not one more reader sees it */
 		if ((events & WL_POSTMASTER_DEATH) != 0)

@@ -100,7 +100,7 @@ wait_for_tables(uint64 index, PgraftDeadline deadline)
 			break;
 		ConditionVariableTimedSleep(pgraft_applied_cv(),
 									Min(left, PGRAFT_TABLES_RECHECK_MS),
-									pgraft_wait_event_applied());
+									pgraft_wait_event(PGRAFT_WAIT_APPLIED));
 	}
 	ConditionVariableCancelSleep();
 	return reached;

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -28,21 +27,12 @@ const (
 	settleLimit = 30 * time.Second
 )
 
-// clusters are all that were made, for the signal handler.
-var clusters struct {
-	sync.Mutex
-	all []*pgcluster.Cluster
-}
-
 func (s *suite) newCluster(ctx context.Context, t *testing.T, n int, settings map[string]string) *pgcluster.Cluster {
 	t.Helper()
 	c, err := pgcluster.New(ctx, pgcluster.Config{Install: s.install, Nodes: n, ClusterID: clusterID, Settings: settings})
 	if err != nil {
 		t.Fatal(err)
 	}
-	clusters.Lock()
-	clusters.all = append(clusters.all, c)
-	clusters.Unlock()
 	return c
 }
 

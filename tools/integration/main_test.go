@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -189,25 +187,8 @@ func (s *suite) drop(t *testing.T) {
 	}
 }
 
-// TestMain removes what the tests made also when a signal ends them. (The
-// servers would stop by themselves, but their files would stay.)
+// TestMain removes what the tests made also when a signal ends them.
 func TestMain(m *testing.M) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	go func() {
-		sig := <-signals
-		clusters.Lock()
-		defer clusters.Unlock()
-		for _, c := range clusters.all {
-			if err := c.Destroy(); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-			}
-		}
-		if err := errors.Join(unmountAll()...); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-		}
-		fmt.Fprintf(os.Stderr, "ended by %v\n", sig)
-		os.Exit(1)
-	}()
+	pgcluster.DestroyOnSignal(func() error { return errors.Join(unmountAll()...) })
 	os.Exit(m.Run())
 }

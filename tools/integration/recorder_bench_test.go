@@ -140,9 +140,6 @@ func benchCluster(ctx context.Context, b *testing.B) []*pgcluster.Server {
 	benchMust(b, err)
 	c, err := pgcluster.New(ctx, pgcluster.Config{Install: install, Nodes: nodes, ClusterID: "bench"})
 	benchMust(b, err)
-	clusters.Lock()
-	clusters.all = append(clusters.all, c)
-	clusters.Unlock()
 	b.Cleanup(func() {
 		if err := c.Destroy(); err != nil {
 			b.Error(err)

@@ -7,12 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -143,21 +140,12 @@ func (pg *postgres) makeTemplate(t *testing.T, more ...string) {
 	pg.template = c.Servers[0].DataDir
 }
 
-// clusters are all that were made, for the signal handler.
-var clusters struct {
-	sync.Mutex
-	all []*pgcluster.Cluster
-}
-
 // newCluster makes a cluster that is destroyed at the end of the test, and whose logs
 // are shown if that failed.
 func newCluster(t *testing.T, config pgcluster.Config) *pgcluster.Cluster {
 	t.Helper()
 	c, err := pgcluster.New(t.Context(), config)
 	must(t, err)
-	clusters.Lock()
-	clusters.all = append(clusters.all, c)
-	clusters.Unlock()
 	t.Cleanup(func() {
 		if t.Failed() {
 			for _, s := range c.Servers {
@@ -173,20 +161,7 @@ func newCluster(t *testing.T, config pgcluster.Config) *pgcluster.Cluster {
 
 // TestMain removes what the tests made also when a signal ends them.
 func TestMain(m *testing.M) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	go func() {
-		sig := <-signals
-		clusters.Lock()
-		defer clusters.Unlock()
-		for _, c := range clusters.all {
-			if err := c.Destroy(); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-			}
-		}
-		fmt.Fprintf(os.Stderr, "ended by %v\n", sig)
-		os.Exit(1)
-	}()
+	pgcluster.DestroyOnSignal()
 	os.Exit(m.Run())
 }
 

@@ -4,11 +4,7 @@ package fence
 
 import (
 	"context"
-	"fmt"
 	"os"
-	"os/signal"
-	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/pgraft/pgraft/tools/internal/pgcluster"
@@ -65,19 +61,10 @@ func installed(t *testing.T) pgcluster.Install {
 	return install
 }
 
-// clusters are all that were made, for the signal handler.
-var clusters struct {
-	sync.Mutex
-	all []*pgcluster.Cluster
-}
-
 func newCluster(ctx context.Context, t *testing.T, config pgcluster.Config) *pgcluster.Cluster {
 	t.Helper()
 	c, err := pgcluster.New(ctx, config)
 	must(t, err)
-	clusters.Lock()
-	clusters.all = append(clusters.all, c)
-	clusters.Unlock()
 	t.Cleanup(func() {
 		if t.Failed() {
 			for _, s := range c.Servers {
@@ -93,19 +80,6 @@ func newCluster(ctx context.Context, t *testing.T, config pgcluster.Config) *pgc
 
 // TestMain removes what the tests made also when a signal ends them.
 func TestMain(m *testing.M) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	go func() {
-		sig := <-signals
-		clusters.Lock()
-		defer clusters.Unlock()
-		for _, c := range clusters.all {
-			if err := c.Destroy(); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-			}
-		}
-		fmt.Fprintf(os.Stderr, "ended by %v\n", sig)
-		os.Exit(1)
-	}()
+	pgcluster.DestroyOnSignal()
 	os.Exit(m.Run())
 }

@@ -25,6 +25,12 @@ const (
 	commandLimit = 3 * time.Minute
 )
 
+// TestMain removes what the tests made also when a signal ends them.
+func TestMain(m *testing.M) {
+	pgcluster.DestroyOnSignal()
+	os.Exit(m.Run())
+}
+
 // TestScripts runs the stories; TESTING.md documents the language. Rewrite with:
 // make check-sql REWRITE=1
 func TestScripts(t *testing.T) {

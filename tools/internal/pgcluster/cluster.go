@@ -68,6 +68,7 @@ func New(ctx context.Context, config Config) (_ *Cluster, err error) {
 	if err := c.makeDir(); err != nil {
 		return nil, err
 	}
+	c.isMade()
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.Destroy())
@@ -152,5 +153,6 @@ func (c *Cluster) Destroy() error {
 	if err := os.RemoveAll(c.Dir); err != nil {
 		return fmt.Errorf("pgcluster: %w", err)
 	}
+	c.isDestroyed()
 	return nil
 }

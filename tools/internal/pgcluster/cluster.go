@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -113,17 +114,20 @@ func (c *Cluster) makeDir() error {
 // AddServer makes one more server, with settings on top of the cluster's. It
 // does not run yet.
 func (c *Cluster) AddServer(ctx context.Context, settings map[string]string) (*Server, error) {
-	merged := map[string]string{}
-	for _, from := range []map[string]string{c.config.Settings, settings} {
-		for k, v := range from {
-			merged[k] = v
-		}
-	}
-	s, err := c.newServer(len(c.Servers)+1, merged)
+	s, err := c.newServer(len(c.Servers)+1, merged(c.config.Settings, settings))
 	if err != nil {
 		return nil, err
 	}
 	return s, s.makeDataDir(ctx)
+}
+
+// merged are settings on top of others.
+func merged(all ...map[string]string) map[string]string {
+	m := map[string]string{}
+	for _, settings := range all {
+		maps.Copy(m, settings)
+	}
+	return m
 }
 
 // Start starts all servers and waits until they accept connections.

@@ -3,9 +3,7 @@ package pgcluster
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 )
 
 // AddStandby makes a hot standby of a server that is stopped, with settings on
@@ -16,25 +14,16 @@ func (c *Cluster) AddStandby(ctx context.Context, primary *Server, settings map[
 	if running, err := primary.Running(); err != nil || running {
 		return nil, fmt.Errorf("pgcluster: node %d has to be stopped to be copied (running: %v): %w", primary.NodeID, running, err)
 	}
-	merged := map[string]string{"hot_standby": "on",
+	follows := map[string]string{"hot_standby": "on",
 		"primary_conninfo": fmt.Sprintf("host=%s port=%d user=postgres", loopback, primary.Port)}
-	for _, from := range []map[string]string{c.config.Settings, settings} {
-		for k, v := range from {
-			merged[k] = v
-		}
-	}
-	s, err := c.newServer(len(c.Servers)+1, merged)
+	s, err := c.newServer(len(c.Servers)+1, merged(follows, c.config.Settings, settings))
 	if err != nil {
 		return nil, err
 	}
 	if err := s.copyDataDir(ctx, primary.DataDir); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(s.DataDir, "standby.signal")
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		return nil, fmt.Errorf("pgcluster: node %d: %w", s.NodeID, err)
-	}
-	if err := c.account.own(path); err != nil {
+	if err := s.write("standby.signal", ""); err != nil {
 		return nil, err
 	}
 	return s, s.writeConf()

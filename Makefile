@@ -133,8 +133,9 @@ install-chosen:
 		$(MAKE) all PG_CONFIG="$$pg_config"; \
 		$(as_root) $(MAKE) install PG_CONFIG="$$pg_config" PREFIX='$(PREFIX)'
 
-demo: deps install-chosen ## build, install into PostgreSQL PG, and show a cluster at work (TLS=1: encrypted)
+demo: deps install-chosen ## build, install into PostgreSQL PG, and show a cluster at work, then a failover (TLS=1: encrypted, and no failover)
 	build/pgraft demo $(if $(filter-out 0,$(TLS)),--tls )--pg-config "$(chosen_pg_config)" $(DEMO)
+	$(if $(filter-out 0,$(TLS))$(DEMO),,@echo && build/pgraft demo --failover --pg-config "$(chosen_pg_config)")
 
 test: test-unit test-browser test-install test-servers test-installcheck ## all tests, on PostgreSQL PG
 
@@ -196,13 +197,19 @@ test-integration: deps install-chosen ## the tests on real servers of PostgreSQL
 
 # Their servers mostly wait, so two at a time; what each prints stays together.
 test-servers: deps install-chosen
-	@$(MAKE) --no-print-directory -j2 -Otarget test-integration check-sql test-fence
+	@$(MAKE) --no-print-directory -j2 -Otarget test-integration check-sql test-fence test-boot test-failover
 
 test-short: deps install-chosen ## the shorter pass of them, for PG=17 and PG=18
 	$(call integration,$(chosen_pg_config),-short)
 
 test-fence: deps install-chosen ## the fence of failover, on a primary and two standbys of PostgreSQL PG
 	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 5m -v -run '^Test(Fence|Looks)$$' ./tools/integration/fence
+
+test-failover: deps install-chosen ## servers of PostgreSQL PG that fail over
+	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 10m -v ./tools/integration/failover
+
+test-boot: deps ## how a server that fails over starts, on servers of PostgreSQL PG
+	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 5m -parallel 4 -v -run '^TestBoot$$' ./tools/integration/boot
 
 test-facts: deps ## what failover rests on, shown on real servers of PostgreSQL PG
 	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 5m -parallel 4 -v ./tools/integration/facts

@@ -31,10 +31,11 @@ func (c *Core) applyCommitted(m *pb.Message) {
 			c.jointLeft()
 		case a.raised:
 			c.versionRaised()
-		case a.failover:
-			c.failoverApplied(a.void)
 		case a.isCommand:
 			c.resolve(a)
+		}
+		if a.failover {
+			c.failing.changed = true
 		}
 		if a.first {
 			user = e.GetIndex()
@@ -42,7 +43,6 @@ func (c *Core) applyCommitted(m *pb.Message) {
 		}
 	}
 	c.supersede()
-	c.endFailoverCalls(c.machine.index, NotLeader, "another leader's entry came in its place")
 	c.storage.applies = append(c.storage.applies, pendingApply{user, m.GetResponses()})
 	c.hostApplied(0) // a batch without user entries waits for nobody
 }

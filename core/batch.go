@@ -72,7 +72,7 @@ func (c *Core) settleInBatch() {
 // known to be so is not. For messages that is decided behind the door, see quietBody.
 func (c *Core) quiet(in Input) bool {
 	switch in.(type) {
-	case Receive, Propose, ReadBarrier, ConfirmLeader, WaitApplied, Cancel, FailoverServer, FailoverPort, FailoverCompared:
+	case Receive, Propose, ReadBarrier, ConfirmLeader, WaitApplied, Cancel, FailoverServer, FailoverPort, FailoverCompared, FailoverJoin:
 		return true
 	case Persisted: // a candidate's own vote may make it the leader
 		return c.role == raft.StateLeader || c.role == raft.StateFollower

@@ -5,7 +5,7 @@ import "slices"
 // cancel answers an input that nobody waits for any longer: Unknown, as what is under
 // way goes on. A transfer that has not begun does not begin.
 func (c *Core) cancel(id uint64) {
-	_ = c.cancelProposal(id) || c.cancelRead(id) || c.retain.Cancel(id, c.around()) || c.cancelChange(id) || c.cancelTransfer(id) || c.cancelFailover(id)
+	_ = c.cancelProposal(id) || c.cancelRead(id) || c.retain.Cancel(id, c.around()) || c.cancelChange(id) || c.cancelTransfer(id)
 }
 
 func (c *Core) cancelProposal(id uint64) bool {
@@ -57,15 +57,5 @@ func (c *Core) giveUp(waiting *[]uint64, id uint64, text string) bool {
 	}
 	*waiting = slices.Delete(*waiting, i, i+1)
 	c.reply(id, Unknown, "%s", text)
-	return true
-}
-
-func (c *Core) cancelFailover(id uint64) bool {
-	i := slices.IndexFunc(c.failing.calls, func(x failoverCall) bool { return x.id == id })
-	if i < 0 {
-		return false
-	}
-	c.failing.calls = slices.Delete(c.failing.calls, i, i+1)
-	c.reply(id, Unknown, "given up; it may still happen")
 	return true
 }

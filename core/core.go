@@ -201,6 +201,8 @@ func (c *Core) take(in Input) {
 		c.failoverMachine(in).See(in.Port, c.now)
 	case FailoverCompared:
 		c.failoverMachine(in).Compared(in.Compared)
+	case FailoverJoin:
+		c.failoverMachine(in).Joins(in.Joining)
 	case ProposeFailover:
 		c.proposeFailover(in)
 	default:

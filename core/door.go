@@ -8,6 +8,7 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
 	"github.com/pgraft/pgraft/core/corepb"
+	"github.com/pgraft/pgraft/core/failover"
 )
 
 // receive is the door for messages: what passes here cannot make the library
@@ -162,11 +163,29 @@ func checkForward(f *corepb.Forward, newest uint32) error {
 		if v := cmd.GetClusterVersion(); v != 0 {
 			return fmt.Errorf("forwarded command that raises the cluster to version %d, which only a leader does", v)
 		}
-		if n := len(cmd.GetFailover()); n > 0 {
-			return fmt.Errorf("forwarded command with %d bytes of failover, which go another way", n)
+		if err := checkForwardedFailover(cmd, newest); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// checkForwardedFailover lets an operator's entry pass: a member's own go another way.
+func checkForwardedFailover(cmd *corepb.Command, newest uint32) error {
+	n := len(cmd.GetFailover())
+	switch {
+	case n == 0:
+		return nil
+	case newest < FailoverVersion:
+		return fmt.Errorf("forwarded command with %d bytes of failover, which version %d does not know", n, newest)
+	case len(cmd.GetData()) > 0:
+		return fmt.Errorf("forwarded command with %d bytes of failover and %d bytes of data", n, len(cmd.GetData()))
+	}
+	e, err := failover.Unmarshal(cmd.GetFailover())
+	if err == nil && !failover.ByOperator(e) {
+		err = fmt.Errorf("forwarded %T, which is not an operator's", e)
+	}
+	return err
 }
 
 // commandsOf walks what f forwards.

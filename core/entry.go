@@ -12,7 +12,7 @@ import (
 	"github.com/pgraft/pgraft/core/failover"
 )
 
-// An entry of the log holds a user's command (corepb.Command), a change of the
+// An entry of the log holds a command of a user or an operator (corepb.Command), a change of the
 // members (corepb.MemberChange, as the context of the library's), or nothing: a new
 // leader's first.
 
@@ -56,11 +56,9 @@ type command struct {
 	since     uint64
 	data      []byte
 	version   uint32 // of the cluster, from here on; nothing else is set then
-	failover  []byte // an entry of package failover; nothing else is set then
+	failover  []byte // an entry of package failover; there is no data then
+	asked     bool   // it has a request id: a user's, or an operator's
 }
-
-// own says that it is pgraft's own, and no user's.
-func (c *command) own() bool { return c.version != 0 || len(c.failover) > 0 }
 
 // decodeCommand reads a corepb.Command without allocating: every entry is looked
 // at more than once on every node.
@@ -100,15 +98,16 @@ func decodeCommand(b []byte) (command, error) {
 		c.version = uint32(version)
 		return c, nil
 	}
-	if len(c.failover) > 0 {
-		if len(requestID) > 0 || len(c.data) > 0 {
-			return c, fmt.Errorf("%d bytes of failover with a request id of %d bytes and %d bytes of data", len(c.failover), len(requestID), len(c.data))
-		}
+	if len(c.failover) > 0 && len(c.data) > 0 {
+		return c, fmt.Errorf("%d bytes of failover with %d bytes of data", len(c.failover), len(c.data))
+	}
+	if len(c.failover) > 0 && len(requestID) == 0 {
 		return c, nil
 	}
 	if copy(c.requestID[:], requestID) != len(c.requestID) || len(requestID) != len(c.requestID) {
 		return c, fmt.Errorf("command with a request id of %d bytes", len(requestID))
 	}
+	c.asked = true
 	return c, nil
 }
 
@@ -122,7 +121,7 @@ func UserData(e Entry) (data []byte, ok bool, err error) {
 	if err != nil {
 		return nil, false, fmt.Errorf("core: entry %d: %w", e.Index, err)
 	}
-	return cmd.data, !cmd.own(), nil
+	return cmd.data, cmd.asked && len(cmd.failover) == 0, nil
 }
 
 // FailoverEntry returns the entry of package failover in a log entry; ok is false for

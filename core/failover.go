@@ -2,7 +2,6 @@ package core
 
 import (
 	"fmt"
-	"slices"
 
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -18,9 +17,6 @@ import (
 // node that takes part. Its replicated half is a part of the state machine, on all
 // nodes: see failover_state.go.
 
-// maxFailoverCalls bounds the open ProposeFailover of this node.
-const maxFailoverCalls = 16
-
 // failing is what the core keeps for that; empty on a node that takes no part.
 type failing struct {
 	machine *failover.Machine // nil: this node takes no part
@@ -30,19 +26,12 @@ type failing struct {
 	seen    failoverSeen
 	current bool // the read of the log that this start began with has ended
 	tells   bool // it is time to tell the others
-	calls   []failoverCall
 }
 
 // failoverSeen is what else had been so when the machine decided last.
 type failoverSeen struct {
 	term, lead            uint64
 	leads, lease, current bool
-}
-
-// failoverCall is a ProposeFailover whose entry is in this node's log.
-type failoverCall struct {
-	id uint64
-	at place
 }
 
 func (c *Core) startFailover() {
@@ -220,10 +209,21 @@ func (c *Core) appendFailover(e failover.Entry) (at place, ok bool) {
 // no sense now it is left: the machine asks again.
 func (c *Core) giveLeadership(to uint64) {
 	t := &c.transfer
-	if c.role != raft.StateLeader || t.target != 0 || t.wish.open || to == c.self || !c.isVoter(to) || c.fullHere(to) || c.closed(to) || c.goes(to) {
-		return
+	switch {
+	case c.role == raft.StateLeader && (t.target != 0 || t.wish.open): // it is being handed over
+	case c.role != raft.StateLeader || to == c.self || !c.isVoter(to) || c.fullHere(to) || c.closed(to) || c.goes(to):
+		c.failoverKept(nobody)
+	default:
+		t.wish = wish{open: true, id: nobody, target: to}
 	}
-	t.wish = wish{open: true, id: nobody, target: to}
+}
+
+// failoverKept says that leadership which the machine wanted to hand on was not: id is of the
+// input that had asked for it.
+func (c *Core) failoverKept(id uint64) {
+	if c.failing.machine != nil && id == nobody {
+		c.failing.machine.Kept()
+	}
 }
 
 // hasServer says whether failover knows a member as one with a PostgreSQL server.
@@ -232,56 +232,36 @@ func (c *Core) hasServer(id uint64) bool {
 	return m != nil && m.Data
 }
 
-// proposeFailover is what an operator asks the leader for.
+// proposeFailover is what an operator asks for, of any member.
 func (c *Core) proposeFailover(in ProposeFailover) {
-	if c.refusedHere(in.ID) {
-		return
-	}
 	switch {
+	case c.removed:
+		c.reply(in.ID, RemovedMember, removedText)
 	case c.failing.machine == nil:
 		c.reply(in.ID, NotPossible, "this node takes no part in failover")
 	case c.members.Version < FailoverVersion:
 		c.reply(in.ID, NotPossible, "the cluster is at version %d, failover needs version %d on all members", c.members.Version, FailoverVersion)
 	case !failover.ByOperator(in.Entry):
 		c.reply(in.ID, NotPossible, "that entry is for members and the leader alone")
-	case len(c.failing.calls) >= maxFailoverCalls:
-		c.reply(in.ID, Busy, "%d calls about failover wait already", maxFailoverCalls)
 	default:
-		at, ok := c.appendFailover(in.Entry)
-		if !ok {
-			c.reply(in.ID, Busy, "this leader takes no entries at the moment")
-			return
-		}
-		c.failing.calls = append(c.failing.calls, failoverCall{in.ID, at})
+		c.takeProposal(Propose{ID: in.ID, RequestID: in.RequestID}, failover.Marshal(in.Entry))
 	}
 }
 
-// failoverApplied answers who asked for the entry that was just applied.
-func (c *Core) failoverApplied(why failover.Void) {
-	c.failing.changed = true
-	at := place{c.machine.index, c.machine.term}
-	c.failing.calls = slices.DeleteFunc(c.failing.calls, func(x failoverCall) bool {
-		switch {
-		case x.at != at:
-			return false
-		case why == failover.NotVoid:
-			c.replyPlace(x.id, at)
-		default:
-			c.reply(x.id, NotPossible, "%v", why)
-		}
-		return true
-	})
-}
+// FailoverBoot is the boot of this node's engine, 0 if the node takes no part.
+func (c *Core) FailoverBoot() uint64 { return c.cfg.Failover.Boot }
 
-// endFailoverCalls answers those whose entry is up to index in the log, or was.
-func (c *Core) endFailoverCalls(index uint64, code Code, text string) {
-	c.failing.calls = slices.DeleteFunc(c.failing.calls, func(x failoverCall) bool {
-		if x.at.index > index {
-			return false
-		}
-		c.reply(x.id, code, "%s", text)
-		return true
-	})
+// Hears says that this node has heard a member within an election timeout.
+func (c *Core) Hears(id uint64) bool { return c.reachable(id) }
+
+// FailoverSaid is what the other members have told of their servers, as far as this node has
+// heard, by Raft id; nothing if it takes no part. It shares memory with the core, which only
+// ever replaces it.
+func (c *Core) FailoverSaid() []failover.Said {
+	if c.failing.machine == nil {
+		return nil
+	}
+	return c.failing.machine.Said(c.now)
 }
 
 func (f *failing) state(k *checkpoint.Codec) {
@@ -297,8 +277,4 @@ func (f *failing) state(k *checkpoint.Codec) {
 	k.Flag(&f.seen.current)
 	k.Flag(&f.current)
 	k.Flag(&f.tells)
-	checkpoint.List(k, &f.calls, func(x *failoverCall) {
-		k.Uint(&x.id)
-		x.at.state(k)
-	})
 }

@@ -74,6 +74,8 @@ func (d *digest) order(x failover.Order) {
 		d.bytes([]byte(x.Address))
 	case failover.Release:
 		d.numbers(9, x.Epoch, x.Boot)
+	case failover.Join:
+		d.numbers(12, x.Epoch, x.Boot)
 	case failover.Checkpoint:
 		d.numbers(10, x.Epoch, x.Boot)
 	case failover.Stop:

@@ -35,6 +35,19 @@ func (c *Core) FailoverServer() (failover.Server, bool) {
 	return c.failing.machine.Server()
 }
 
+// FailoverPrimary is whose the newest epoch is, 0: nobody's, and where that one's server
+// listens.
+func (c *Core) FailoverPrimary() (id uint64, address string) {
+	e := &c.machine.failover.Epoch
+	if e.Stage < failover.StageGranted {
+		return 0, ""
+	}
+	if m := c.machine.failover.Member(e.Primary); m != nil {
+		address = m.Address
+	}
+	return e.Primary, address
+}
+
 // place is where the entry that is applied now stands.
 func (m *machine) place() failover.Place {
 	at := failover.Place{Index: m.index}

@@ -130,7 +130,8 @@ func TestFailoverEntriesAtTheDoor(t *testing.T) {
 		{&corepb.Command{Failover: []byte{0xff}}, FailoverVersion, "not an entry"},
 		{&corepb.Command{Failover: []byte{0xfa, 0x3f, 0}}, FailoverVersion, "does not know"},
 		{&corepb.Command{Failover: good, Data: []byte{1}}, FailoverVersion, "1 bytes of data"},
-		{&corepb.Command{Failover: good, RequestId: make([]byte, 16)}, FailoverVersion, "request id of 16 bytes"},
+		{&corepb.Command{Failover: good, RequestId: make([]byte, 16)}, FailoverVersion, ""}, // an operator's
+		{&corepb.Command{Failover: good, RequestId: make([]byte, 15)}, FailoverVersion, "request id of 15 bytes"},
 		{&corepb.Command{Failover: good, ClusterVersion: 3}, FailoverVersion, "cluster version 3"},
 	} {
 		err := checkEntry(&pb.Entry{Type: pb.EntryNormal.Enum(), Data: marshal(x.cmd)}, x.newest)
@@ -170,5 +171,48 @@ func TestRecoveryRenames(t *testing.T) {
 	s := &l.m.failover
 	if s.Mode != failover.ModeManual || s.Member(id) == nil || s.Member(RaftID(2, 2)) != nil || !s.Last.Set.Has(id) || s.Epoch.Stage != failover.StageBegun {
 		t.Errorf("%+v", s)
+	}
+}
+
+// Of entries of failover the leader takes an operator's alone from another member's proposals.
+func TestForwardedFailover(t *testing.T) {
+	forward := func(e failover.Entry, data []byte) *corepb.Forward {
+		return &corepb.Forward{Command: &corepb.Command{RequestId: make([]byte, 16), Failover: failover.Marshal(e), Data: data}}
+	}
+	broken := forward(failover.Clear{Member: 2}, nil)
+	broken.Command.Failover = []byte{0xff}
+	for _, x := range []struct {
+		forward *corepb.Forward
+		newest  uint32
+		want    string
+	}{
+		{forward(failover.Clear{Member: 2}, nil), FailoverVersion, ""},
+		{forward(failover.Clear{Member: 2}, nil), FailoverVersion - 1, "version 2 does not know"},
+		{forward(failover.Clear{Member: 2}, []byte{1}), FailoverVersion, "1 bytes of data"},
+		{forward(failover.Report{Epoch: 2, Member: 2}, nil), FailoverVersion, "failover.Report, which is not an operator's"},
+		{broken, FailoverVersion, "not an entry"},
+	} {
+		err := checkForward(x.forward, x.newest)
+		if (err == nil) != (x.want == "") || err != nil && !strings.Contains(err.Error(), x.want) {
+			t.Errorf("%v: %v, want %q", x.forward, err, x.want)
+		}
+	}
+}
+
+// What an operator asked for that did nothing is answered with the reason, and one who asks
+// again with the same request id learns that nobody knows any more what it did.
+func TestVoidIsToldOnce(t *testing.T) {
+	id := [16]byte{7}
+	c := &Core{proposed: newProposals()}
+	c.requestIDs.window = requestWindow
+	p := newProposal(5, id, 0, nil)
+	p.command.Failover = failover.Marshal(failover.Clear{Member: 2})
+	c.proposed.open[id], c.proposed.order = p, []*proposal{p}
+	c.resolve(applied{isCommand: true, requestID: id, failover: true, void: failover.VoidKnown, at: place{9, 2}})
+	c.requestIDs.add(id, place{9, 2})
+	c.takeProposal(Propose{ID: 6, RequestID: id}, p.command.Failover)
+	want := []Reply{{ID: 5, Code: NotPossible, Text: failover.VoidKnown.String(), Void: failover.VoidKnown}, {ID: 6, Code: Unknown, Text: committedUnseen}}
+	if !reflect.DeepEqual(c.out.Reply, want) {
+		t.Errorf("%+v, want %+v", c.out.Reply, want)
 	}
 }

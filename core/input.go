@@ -187,14 +187,19 @@ type (
 	// failover.Watch ordered: at once, and whenever any of it changes.
 	FailoverPort struct{ Port failover.Port }
 
-	// ProposeFailover asks the leader to append an entry that an operator wants: to
-	// enable or disable failover, to change its settings, to quarantine a member or to
-	// end that. Reply comes when it is applied: OK, or NotPossible if it was void, with
-	// the reason as Text.
+	// ProposeFailover asks for an entry that an operator wants: to enable or disable failover,
+	// to change its settings, to quarantine a member or to end that, or an operator's word. It
+	// goes to the leader as Propose does, and into the log once. Reply comes when it is
+	// applied: OK, or NotPossible if it was void, with the reason as Void.
 	ProposeFailover struct {
-		ID    uint64
-		Entry failover.Entry
+		ID        uint64
+		RequestID [16]byte
+		Entry     failover.Entry
 	}
+
+	// FailoverJoin says which servers an operator, who is about to enable failover, asks to
+	// join: until the next one says otherwise. A restart has forgotten it.
+	FailoverJoin struct{ Joining failover.Joining }
 
 	// FailoverCompared answers a failover.Compare, of which an answer may be lost.
 	FailoverCompared struct{ Compared failover.Compared }
@@ -254,4 +259,5 @@ func (Batch) isInput()           {}
 func (FailoverServer) isInput()   {}
 func (FailoverPort) isInput()     {}
 func (FailoverCompared) isInput() {}
+func (FailoverJoin) isInput()     {}
 func (ProposeFailover) isInput()  {}

@@ -212,9 +212,13 @@ func (b *inputBytes) body(in Input) protowire.Number {
 		b.number(3, protowire.EncodeBool(in.Compared.Have))
 		b.number(4, protowire.EncodeBool(in.Compared.Equal))
 		return 32
+	case FailoverJoin:
+		b.number(1, uint64(in.Joining))
+		return 34
 	case ProposeFailover:
 		b.number(1, in.ID)
 		b.bytes(2, failover.Marshal(in.Entry))
+		b.bytes(3, in.RequestID[:])
 		return 33
 	case Batch:
 		for _, in := range in.Inputs {
@@ -327,9 +331,19 @@ func decodeInput(m *corepb.Input) (Input, error) {
 	case *corepb.Input_FailoverCompared_:
 		p := x.FailoverCompared
 		return FailoverCompared{failover.Compared{Member: p.GetMember(), Boot: p.GetBoot(), Have: p.GetHave(), Equal: p.GetEqual()}}, nil
+	case *corepb.Input_FailoverJoin_:
+		j := failover.Joining(x.FailoverJoin.GetJoining())
+		if uint32(j) != x.FailoverJoin.GetJoining() || !j.Known() {
+			return nil, fmt.Errorf("core: an operator asks servers to join in way %d", x.FailoverJoin.GetJoining())
+		}
+		return FailoverJoin{Joining: j}, nil
 	case *corepb.Input_ProposeFailover_:
 		e, err := failover.Unmarshal(x.ProposeFailover.GetEntry())
-		return ProposeFailover{ID: x.ProposeFailover.GetId(), Entry: e}, err
+		if err != nil {
+			return nil, err
+		}
+		id, err := uuid(x.ProposeFailover.GetRequestId())
+		return ProposeFailover{ID: x.ProposeFailover.GetId(), RequestID: id, Entry: e}, err
 	}
 	return nil, errors.New("core: an input of a kind that is not known here")
 }

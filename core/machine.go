@@ -75,14 +75,14 @@ type applied struct {
 	user      []byte // the user's data, when first is set
 	requestID [16]byte
 	isCommand bool
-	first     bool  // the request id was new
+	first     bool  // the request id was new, and the command a user's
 	at        place // where the request id is, this entry's place if first
 	expired   bool  // too old to tell whether it is new: changed nothing
 	change    *corepb.MemberChange
 	refused   string // why the change was not made
 	jointLeft bool   // the library's entry that ends a joint configuration
 	raised    bool   // the cluster version was
-	failover  bool   // it is an entry of package failover
+	failover  bool   // it is an entry of package failover, an operator's where isCommand is set
 	void      failover.Void
 }
 
@@ -111,7 +111,7 @@ func (m *machine) apply(e *pb.Entry, conf func(*pb.ConfChangeV2) *pb.ConfState) 
 		m.members.Version = max(m.members.Version, cmd.version)
 		return applied{raised: raised}
 	}
-	if len(cmd.failover) > 0 {
+	if len(cmd.failover) > 0 && !cmd.asked {
 		return m.applyFailover(cmd.failover)
 	}
 	a := applied{isCommand: true, requestID: cmd.requestID}
@@ -123,8 +123,13 @@ func (m *machine) apply(e *pb.Entry, conf func(*pb.ConfChangeV2) *pb.ConfState) 
 		a.expired = true
 		return a
 	}
-	a.first, a.at, a.user = true, place{m.index, m.term}, cmd.data
+	a.at = place{m.index, m.term}
 	m.requestIDs.add(a.requestID, a.at)
+	if len(cmd.failover) > 0 {
+		a.failover, a.void = true, m.applyFailover(cmd.failover).void
+		return a
+	}
+	a.first, a.user = true, cmd.data
 	return a
 }
 

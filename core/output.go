@@ -136,6 +136,8 @@ type Reply struct {
 	Text  string // for people; empty when Code is OK
 	// Detail is a sentence of facts beside Text; often there is none.
 	Detail string
+	// Void, if not NotVoid, is why an entry of ProposeFailover did nothing; Text says it.
+	Void failover.Void
 }
 
 // Code is the outcome of a request.

@@ -8,6 +8,7 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
 	"github.com/pgraft/pgraft/core/corepb"
+	"github.com/pgraft/pgraft/core/failover"
 )
 
 // proposals are this node's open proposals, from Propose to Reply. Every one
@@ -50,7 +51,6 @@ func newProposals() proposals {
 }
 
 func (c *Core) propose(in Propose) {
-	ps := &c.proposed
 	if c.removed {
 		c.reply(in.ID, RemovedMember, removedText)
 		return
@@ -59,7 +59,17 @@ func (c *Core) propose(in Propose) {
 		c.reply(in.ID, TooLarge, "entry has %d bytes, at most %d are allowed", len(in.Data), c.cfg.MaxEntryBytes)
 		return
 	}
+	c.takeProposal(in, nil)
+}
+
+// takeProposal is propose of what may be: of data, or of an entry of package failover, as bytes.
+func (c *Core) takeProposal(in Propose, entry []byte) {
+	ps := &c.proposed
 	if at, ok := c.requestIDs.find(in.RequestID); ok {
+		if entry != nil {
+			c.reply(in.ID, Unknown, committedUnseen)
+			return
+		}
 		c.replyPlace(in.ID, at)
 		return
 	}
@@ -79,6 +89,7 @@ func (c *Core) propose(in Propose) {
 		return
 	}
 	p := newProposal(in.ID, in.RequestID, c.machine.index, in.Data)
+	p.command.Failover = entry
 	ps.open[p.requestID] = p
 	ps.order = append(ps.order, p)
 	ps.bytes += len(in.Data)
@@ -119,7 +130,7 @@ func (c *Core) rememberAppended() {
 		if err != nil {
 			panic(fmt.Sprintf("entry %d was checked on receipt, but: %v", e.GetIndex(), err))
 		}
-		if cmd.own() {
+		if !cmd.asked {
 			continue
 		}
 		c.proposed.appended[cmd.requestID] = place{e.GetIndex(), e.GetTerm()}
@@ -195,6 +206,10 @@ func (c *Core) resolve(a applied) {
 	case p == nil:
 	case a.expired:
 		c.finish(p, Unknown, "committed too late to tell whether it had been before")
+	case !a.failover && len(p.command.GetFailover()) > 0:
+		c.finish(p, Unknown, committedUnseen)
+	case a.void != failover.NotVoid:
+		c.finishVoid(p, a.void)
 	default:
 		c.finishAt(p, a.at)
 	}
@@ -203,7 +218,9 @@ func (c *Core) resolve(a applied) {
 // resolveAll answers what a snapshot shows to be committed.
 func (c *Core) resolveAll() {
 	for _, p := range slices.Clone(c.proposed.order) {
-		if at, ok := c.requestIDs.find(p.requestID); ok {
+		if at, ok := c.requestIDs.find(p.requestID); ok && len(p.command.GetFailover()) > 0 {
+			c.finish(p, Unknown, committedUnseen)
+		} else if ok {
 			c.finishAt(p, at)
 		}
 	}
@@ -248,6 +265,18 @@ func (c *Core) forget(p *proposal) {
 		c.proposed.order = slices.Delete(c.proposed.order, i, i+1)
 	}
 }
+
+// finishVoid is for an operator's entry that did nothing.
+func (c *Core) finishVoid(p *proposal, why failover.Void) {
+	for _, id := range p.ids {
+		c.out.Reply = append(c.out.Reply, Reply{ID: id, Code: NotPossible, Text: why.String(), Void: why})
+	}
+	c.forget(p)
+}
+
+// committedUnseen is what is said of an operator's entry that another copy, or a snapshot, has
+// shown to be committed.
+const committedUnseen = "the entry is in the log, and this node has not seen what it did"
 
 // failProposals is for a node that is removed. What it had sent to a leader may
 // be committed, and it will not hear of that.

@@ -38,7 +38,11 @@ func (x *random) serve(n *node, what int) {
 	case 3:
 		if l := x.leading(); x.r.IntN(4) == 0 {
 			x.failoverCalls[x.nextID+1] = true
-			l.step(core.ProposeFailover{ID: x.id(), Entry: []failover.Entry{failover.Clear{Member: n.id.RaftID},
+			if n.core != nil && x.r.IntN(2) == 0 { // of any member
+				l = n
+			}
+			id := x.id()
+			l.step(core.ProposeFailover{ID: id, RequestID: operatorID(id), Entry: []failover.Entry{failover.Clear{Member: n.id.RaftID},
 				failover.Quarantine{Member: n.id.RaftID, Reason: failover.QuarantinedByOperator}, failover.Adjust{Mode: failover.ModeOn, Settings: settings()}}[x.r.IntN(3)]})
 		}
 	default:
@@ -77,7 +81,8 @@ func (x *random) enable() {
 	}
 	l.server.says.Recovery, l.server.says.Flushed, l.server.says.Noted = false, 100, 1 // it is the one that wrote it
 	x.failoverCalls[x.nextID+1] = true
-	l.step(core.ProposeFailover{ID: x.id(), Entry: e})
+	id := x.id()
+	l.step(core.ProposeFailover{ID: id, RequestID: operatorID(id), Entry: e})
 }
 
 // obey carries an order out, if what it names still holds.

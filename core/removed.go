@@ -25,7 +25,6 @@ func (c *Core) becomeRemoved(why string) {
 	c.failProposals(removedText)
 	c.failChangesWith(RemovedMember, removedText)
 	c.failReads(RemovedMember, removedText)
-	c.endFailoverCalls(^uint64(0), Unknown, removedText+" before the outcome was known")
 	c.retain.Stop(removedText)
 }
 

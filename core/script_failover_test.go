@@ -1,6 +1,7 @@
 package core_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strconv"
@@ -114,6 +115,8 @@ func orderText(o failover.Order) string {
 		return fmt.Sprintf("stop in epoch %d, boot %d, for request %d", o.Epoch, o.Boot, o.Request)
 	case failover.Release:
 		return fmt.Sprintf("release, off since epoch %d, boot %d", o.Epoch, o.Boot)
+	case failover.Join:
+		return fmt.Sprintf("join, epoch %d, boot %d", o.Epoch, o.Boot)
 	case failover.Watch:
 		return fmt.Sprintf("watch node %d in epoch %d at %s", core.NodeID(o.Member), o.Epoch, o.Address)
 	}
@@ -154,7 +157,19 @@ var failoverVerbs = map[string]func(*script){
 	"operator": func(s *script) {
 		id := s.id()
 		s.failoverCalls[id] = true
-		s.node().step(core.ProposeFailover{ID: id, Entry: s.operatorEntry()})
+		s.node().step(core.ProposeFailover{ID: id, RequestID: operatorID(id), Entry: s.operatorEntry()})
+		s.settle()
+	},
+	// join node=1 [all] [nobody]: an operator asks the standbys to join, or node 1, too
+	"join": func(s *script) {
+		j := failover.JoinStandbys
+		switch {
+		case s.has("all"):
+			j = failover.JoinAll
+		case s.has("nobody"):
+			j = failover.JoinNobody
+		}
+		s.node().step(core.FailoverJoin{Joining: j})
 		s.settle()
 	},
 	// epochs: the replicated state, a line for each node
@@ -165,6 +180,13 @@ var failoverVerbs = map[string]func(*script){
 			}
 		}
 	},
+}
+
+// operatorID is the request id of an operator's call.
+func operatorID(id uint64) (u [16]byte) {
+	u[0] = 'o'
+	binary.BigEndian.PutUint64(u[8:], id)
+	return u
 }
 
 func epochText(st failover.State) string {

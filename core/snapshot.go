@@ -47,7 +47,6 @@ func (c *Core) restoreSnapshot(s *pb.Snapshot) {
 	c.event(Info, "installing the leader's snapshot at index %d", i)
 	c.out.MembersChanged, c.failing.changed = true, true
 	c.resolveAll()
-	c.endFailoverCalls(i, Unknown, "the leader's snapshot came in its place")
 }
 
 // forRecipient is the snapshot as a member gets it. The library takes none whose

@@ -97,6 +97,7 @@ func (c *Core) pumpWish() {
 	id, named := w.id, w.target != 0
 	c.transfer.wish = wish{}
 	if heard == hearsNot {
+		c.failoverKept(id)
 		c.refuse(id, no)
 		return
 	}
@@ -126,6 +127,7 @@ func (c *Core) hearHeir(w *roundWait, n quorumNeed) (to uint64, h hearing, no re
 func (c *Core) endWish(code Code, text string, a ...any) {
 	if w := c.transfer.wish; w.open {
 		c.transfer.wish = wish{}
+		c.failoverKept(w.id)
 		c.reply(w.id, code, text, a...)
 	}
 }

@@ -185,7 +185,8 @@ func bytesSize(v []byte) int {
 }
 
 func commandSize(cmd *corepb.Command) int {
-	return bytesSize(cmd.GetRequestId()) + numberSize(cmd.GetSince()) + bytesSize(cmd.GetData()) + numberSize(uint64(cmd.GetClusterVersion()))
+	return bytesSize(cmd.GetRequestId()) + numberSize(cmd.GetSince()) + bytesSize(cmd.GetData()) + numberSize(uint64(cmd.GetClusterVersion())) +
+		bytesSize(cmd.GetFailover())
 }
 
 func (b *inputBytes) command(field protowire.Number, cmd *corepb.Command) {
@@ -198,6 +199,7 @@ func (b *inputBytes) commandFields(cmd *corepb.Command) {
 	b.number(2, cmd.GetSince())
 	b.bytes(3, cmd.GetData())
 	b.number(4, uint64(cmd.GetClusterVersion()))
+	b.bytes(5, cmd.GetFailover())
 }
 
 func forwardReplySize(r *corepb.ForwardReply) int {

@@ -61,7 +61,7 @@ func (r envelopes) raft() *pb.Message {
 }
 
 func (r envelopes) command() *corepb.Command {
-	return &corepb.Command{RequestId: r.bytes(), Since: r.number(), Data: r.bytes(), ClusterVersion: uint32(r.number())}
+	return &corepb.Command{RequestId: r.bytes(), Since: r.number(), Data: r.bytes(), ClusterVersion: uint32(r.number()), Failover: r.bytes()}
 }
 
 func (r envelopes) forwardReply() *corepb.ForwardReply {

@@ -3,9 +3,9 @@
 // invited to one.
 //
 // One goroutine at a time owns the core (inbox.go, runner.go): who brings an input
-// steps it. A goroutine of its own does the disk (disk.go), others the
-// connections (package transport) and nothing else; all they exchange with it
-// are the core's inputs and outputs.
+// steps it. A goroutine of its own does the disk (disk.go), one each the PostgreSQL
+// server and the port of its primary (failover*.go), others the connections (package
+// transport) and nothing else; all they exchange with it are the core's inputs and outputs.
 package node
 
 import (
@@ -74,6 +74,13 @@ type Config struct {
 	// Export returns the state of the database that applies the log, for another
 	// member: bytes that mean something to the hosts only. nil: there is none.
 	Export func(ctx context.Context) ([]byte, error)
+	// Server is the PostgreSQL server that takes part in failover; nil: failover is off for it.
+	Server Server
+	// Witness says that the node takes part in failover without a server.
+	Witness bool
+	// SealTimeout is for how long a leader waits for reports that may still improve its
+	// choice of a primary; 0 means sealTimeout.
+	SealTimeout time.Duration
 }
 
 // maxTick bounds the length of a tick from above: the clock's resolution.
@@ -85,6 +92,9 @@ const (
 	electionTicks  = 10
 	heartbeatTicks = 2
 )
+
+// sealTimeout is Config.SealTimeout, if nobody says otherwise.
+const sealTimeout = 5 * time.Second
 
 // fileMode is what files outside DataDir are made with, less the umask.
 const fileMode = 0o640
@@ -126,8 +136,14 @@ func (c Config) Validate() error {
 			c.ElectionTimeout, core.HeartbeatsPerElection, c.HeartbeatInterval)
 	case c.MaxEntryBytes <= 0 || c.SnapshotEntries == 0:
 		return fmt.Errorf("node: max entry bytes %d and snapshot entries %d must be positive", c.MaxEntryBytes, c.SnapshotEntries)
-	case c.Newest > core.NewestVersion:
-		return fmt.Errorf("node: newest is %d, this pgraft knows up to %d", c.Newest, core.NewestVersion)
+	case c.Newest > c.mostNew():
+		return fmt.Errorf("node: newest is %d, this pgraft knows up to %d", c.Newest, c.mostNew())
+	case c.Server != nil && c.Witness:
+		return fmt.Errorf("node: a witness has no server")
+	case c.failsOver() && c.newest() < core.FailoverVersion:
+		return fmt.Errorf("node: newest is %d, failover needs at least %d", c.newest(), core.FailoverVersion)
+	case c.SealTimeout < 0:
+		return fmt.Errorf("node: the seal timeout %v must not be negative", c.SealTimeout)
 	}
 	return c.Trace.Validate()
 }
@@ -156,4 +172,16 @@ func (c Config) core(id core.Identity, seed uint64) core.Config {
 	}
 }
 
-func (c Config) newest() uint32 { return cmp.Or(c.Newest, core.NewestVersion) }
+func (c Config) newest() uint32 { return cmp.Or(c.Newest, c.mostNew()) }
+
+// mostNew is the newest version that this build knows, of which failover's is used only by who
+// takes part in it.
+func (c Config) mostNew() uint32 {
+	if c.failsOver() {
+		return core.FailoverVersion
+	}
+	return core.NewestVersion
+}
+
+// failsOver says that the node takes part in failover.
+func (c Config) failsOver() bool { return c.Server != nil || c.Witness }

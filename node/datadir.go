@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/pgraft/pgraft/core"
+	"github.com/pgraft/pgraft/core/failover/host"
 	"github.com/pgraft/pgraft/node/store"
 )
 
@@ -28,7 +29,7 @@ func look(dir string) (core.Holds, error) {
 		switch name := e.Name(); {
 		case store.IsMark(name):
 			return core.HoldsStore, nil
-		case name == lostAndFound, name == traceDir, store.HoldsNothing(name):
+		case name == lostAndFound, name == traceDir, name == host.StoreFile, name == noteAside, store.HoldsNothing(name):
 		case store.IsFile(name):
 			has = max(has, core.HoldsStore)
 		default:

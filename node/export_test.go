@@ -1,8 +1,11 @@
 package node
 
 import (
+	"context"
+
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/corepb"
+	"github.com/pgraft/pgraft/core/failover"
 )
 
 // RetainedFrom is the index that the log store keeps everything from; 0 = none.
@@ -26,13 +29,32 @@ func (n *Node) Kill() error {
 	return n.closed
 }
 
-// FailOver has the node carry out what package failover decides.
-func (n *Node) FailOver() {
-	n.mu.Lock()
-	r := n.run
-	n.mu.Unlock()
-	r.Failover(core.FailoverOutput{})
-}
-
 // Greet answers hello as a connection of a peer does.
 func (n *Node) Greet(hello *corepb.Hello) *corepb.Welcome { return (*peers)(n).Greet(hello) }
+
+// FailoverState is what the core has of failover.
+func (n *Node) FailoverState(ctx context.Context) (failover.State, error) {
+	r, err := n.running()
+	if err != nil {
+		return failover.State{}, err
+	}
+	answer := make(chan failover.State, 1)
+	r.put(func() { answer <- r.core.FailoverState() })
+	select {
+	case s := <-answer:
+		return s, nil
+	case <-r.ended:
+		return failover.State{}, ErrNotRunning
+	case <-ctx.Done():
+		return failover.State{}, ctx.Err()
+	}
+}
+
+// Join and Operate are what an operator asks of the core.
+func (n *Node) Join(j failover.Joining) { n.runner().put(core.FailoverJoin{Joining: j}) }
+
+func (n *Node) Operate(ctx context.Context, e failover.Entry) error {
+	requestID := newUUID()
+	_, err := n.ask(ctx, func(id uint64) core.Input { return core.ProposeFailover{ID: id, RequestID: requestID, Entry: e} })
+	return err
+}

@@ -1,19 +1,121 @@
 package node_test
 
 import (
-	"errors"
 	"testing"
+	"time"
 
-	"github.com/pgraft/pgraft/node"
+	"github.com/pgraft/pgraft/core/failover"
+	"github.com/pgraft/pgraft/core/failover/host"
 )
 
-// No order of package failover is lost in silence: a node that gets one stops, and says
-// why.
-func TestFailoverIsNotCarriedOut(t *testing.T) {
-	m := newMember(t, 1).open().init(true)
-	m.FailOver()
-	if _, failure := m.State(); m.inState(node.Failed) != nil || !errors.Is(failure, node.ErrFailover) {
-		t.Errorf("%v, failure: %v", m.inState(node.Failed), failure)
+// settings of tests in which nobody is to take over, and of those in which somebody is.
+func calm() failover.Settings {
+	s := failover.DefaultSettings()
+	s.DelayMillis, s.SyncTimeoutMillis = 60_000, 60_000
+	return s
+}
+
+func quick() failover.Settings {
+	s := failover.DefaultSettings()
+	s.DelayMillis = 1000
+	return s
+}
+
+// The server of the primary and its node are killed: another one is promoted, its epoch opens,
+// and it has all that was acknowledged. The old one comes back as a standby, and follows.
+func TestFailover(t *testing.T) {
+	f := newFailing(t, 3).enabled(quick())
+	p := f.all[0]
+	f.commits(p, 20)
+	p.kill()
+	if err := p.m.Kill(); err != nil {
+		t.Fatal(err)
 	}
-	m.stop()
+	p.m.stop()
+	next := f.primary(2)
+	if next == p {
+		t.Fatal("who was killed serves")
+	}
+	f.wantAll(next)
+	f.commits(next, 20)
+	f.wantAll(next)
+	p.boot()
+	p.m.open()
+	f.follows(p, next)
+	f.wantAll(p)
+	for _, m := range f.cluster {
+		m.stop()
+		if k := replayTrace(t, m.traceDir()).kinds; k["core.FailoverServer"] == 0 || m != p.m && k["core.FailoverPort"] == 0 {
+			t.Errorf("the trace of node %d has no word of its server, or of the primary's port: %v", m.cfg.NodeID, k)
+		}
+	}
+}
+
+// An engine that restarts alone, on a server that runs on, has its epoch opened again: nobody is
+// promoted, and commits go on.
+func TestEngineRestartsAlone(t *testing.T) {
+	f := newFailing(t, 3).enabled(calm())
+	p := f.all[0]
+	f.commits(p, 5)
+	p.m.stop()
+	f.servers.mu.Lock()
+	s := p.shared
+	f.servers.mu.Unlock()
+	if !s.Failover || !s.Joined || s.Primary || s.Open || s.LeaseCounts || s.Set.W != 0 {
+		t.Errorf("with no engine shared memory says %+v", s)
+	}
+	p.m.open()
+	if got := f.primary(1); got != p || got.shared.Epoch != 1 {
+		t.Errorf("node %d serves in epoch %d", got.m.cfg.NodeID, got.shared.Epoch)
+	}
+	f.commits(p, 5)
+	f.wantAll(p)
+	if e := p.m.failoverState().Epoch; e.Boot != 2 {
+		t.Errorf("the log knows boot %d of the primary's engine", e.Boot)
+	}
+}
+
+// A primary whose engine was away while another one took over is demoted, and follows that one.
+func TestDemoted(t *testing.T) {
+	f := newFailing(t, 3).enabled(quick())
+	p := f.all[0]
+	f.commits(p, 5)
+	p.m.stop() // its server runs on
+	next := f.primary(2)
+	f.commits(next, 5)
+	if err := f.commit(p, "on the one that was"); err == nil {
+		t.Error("two servers acknowledge commits")
+	}
+	p.m.open()
+	f.restarted(p, host.ToDemote)
+	f.follows(p, next)
+	f.wantAll(p)
+}
+
+// Another core after a change of settings has another boot number, and failover goes on.
+func TestFailoverGoesOnAfterReload(t *testing.T) {
+	f := newFailing(t, 3).enabled(calm())
+	p := f.all[0]
+	f.commits(p, 5)
+	for _, m := range f.cluster {
+		s := m.settings()
+		s.ElectionTimeout += 50 * time.Millisecond
+		if err := m.Reload(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.commits(p, 5)
+	f.wantAll(p)
+	for _, v := range f.all[1:] {
+		f.follows(v, p)
+	}
+	s := p.m.failoverState()
+	if s.Epoch.Number != 1 {
+		t.Errorf("epoch %d", s.Epoch.Number)
+	}
+	for _, m := range s.Members {
+		if m.Boot != 2 {
+			t.Errorf("the log knows boot %d of member %x's engine", m.Boot, m.ID)
+		}
+	}
 }

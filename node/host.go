@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -40,12 +39,14 @@ func (r *runner) Publish(s core.Status, leaseEnd int64) {
 	r.n.publish(r, st)
 }
 
-// ErrFailover says that package failover decided, and that nobody carries that out.
-var ErrFailover = errors.New("node: failover is on in the core, and this build carries out none of its orders")
-
-// Failover ends a node that takes part in failover: Config.core turns it on nowhere, and
-// what is decided must not be lost in silence.
-func (r *runner) Failover(core.FailoverOutput) { r.n.fail(ErrFailover) }
+// Failover has every commit go by what was decided before anything that rests on it leaves; the
+// host of the server does the rest.
+func (r *runner) Failover(out core.FailoverOutput) {
+	r.decided = out
+	primary, address := r.core.FailoverPrimary()
+	r.n.publishShared(r, out.Shared, primary, address)
+	r.host.take(out.Orders)
+}
 
 // RecordInput and RecordOutput make it a core.Recorder.
 func (r *runner) RecordInput(in core.Input)    { r.n.rec.Input(in) }

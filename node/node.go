@@ -1,8 +1,6 @@
 package node
 
 import (
-	"cmp"
-	"context"
 	crand "crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -11,7 +9,6 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/node/recorder"
@@ -70,6 +67,10 @@ type Node struct {
 	retention sync.Mutex // taken after reloading, before mu: held while the store takes over another one
 	pub       sync.Mutex // taken after mu
 	publisher *runner
+	shared    sharedMemory // guarded by pub
+
+	note storeNote
+	host *serverHost // the last one that was started, nil: none was; guarded by mu
 
 	room      room
 	ended     chan struct{} // closed by Close
@@ -150,6 +151,9 @@ func (n *Node) mint(found bool) error {
 		// one that it is invited to for the rest of its own.
 		return fmt.Errorf("%w: %s holds its beginning", ErrFoundingBegun, n.cfg.DataDir)
 	}
+	if err := n.forgetNote(); err != nil {
+		return err
+	}
 	if err := n.store.SetIdentity(id); err != nil {
 		return &UnfinishedError{err}
 	}
@@ -166,6 +170,7 @@ func (n *Node) begin() error {
 		n.setState(Removed)
 		n.cfg.Logger.Warn(fmt.Sprintf("node %d was removed from its cluster: to have it back, empty %s, then initialise and add it again",
 			n.id.NodeID, n.cfg.DataDir))
+		n.endPart()
 		return nil
 	}
 	n.store.WaitForRoom(n.ended)
@@ -179,6 +184,10 @@ func (n *Node) begin() error {
 		return err
 	}
 	cfg := n.cfg.core(n.id, randomSeed())
+	note, err := n.joinsFailover(&cfg)
+	if err != nil {
+		return err
+	}
 	c, err := core.New(cfg, d)
 	if err != nil {
 		return err
@@ -187,6 +196,7 @@ func (n *Node) begin() error {
 	n.members = c.Members()
 	n.stats.started(c.Status().Commit)
 	n.run = newRunner(n, c, n.store)
+	n.run.host = n.newServerHost(n.run, note)
 	n.setState(Running)
 	n.run.Publish(c.Status(), 0)
 	n.run.in.force(n.needs) // that makes it owned
@@ -196,6 +206,7 @@ func (n *Node) begin() error {
 	n.cfg.Go(n.run.work)
 	n.run.in.pass()
 	n.cfg.Go(n.run.disk.loop)
+	n.run.host.start()
 	return nil
 }
 
@@ -208,6 +219,7 @@ func (n *Node) setState(s State) {
 		return
 	}
 	n.publishFor(nil)
+	n.publishUnknown()
 	n.publish(nil, Status{State: s, Failure: n.failure, Core: n.last.Core})
 }
 
@@ -223,6 +235,7 @@ func (n *Node) publish(r *runner, s Status) {
 	n.pub.Lock()
 	defer n.pub.Unlock()
 	if n.publisher == r {
+		n.shared.lease = s.LeaseExpiry
 		n.cfg.Publish(s)
 	}
 }
@@ -288,6 +301,7 @@ func (n *Node) removedFromCluster(r *runner) {
 	r.stop()
 	n.net.SetPeers(nil)
 	n.setState(Removed)
+	n.endPart()
 }
 
 // State says how far the node has come, and the failure if it is Failed.
@@ -314,59 +328,6 @@ func (n *Node) running() (*runner, error) {
 		return nil, fmt.Errorf("%w: node %d was removed from its cluster", ErrNotRunning, n.id.NodeID)
 	}
 	return nil, ErrNotRunning
-}
-
-// closeLimit is how long Close waits for a disk that hangs, unless Config.CloseLimit
-// says otherwise, and after how long others take a disk for one that hangs.
-const closeLimit = 4 * time.Second
-
-// Close stops everything and closes the store. A leader hands leadership over before,
-// which takes a heartbeat interval at most. Every call returns when that is
-// done, with what came of it, or after CloseLimit with ErrDiskHangs: then the
-// store is as a crash would leave it, and what it had not written was not
-// acknowledged. If the process goes on, so does the closing.
-func (n *Node) Close() error {
-	n.closing.Do(func() {
-		done, limit := make(chan error, 1), cmp.Or(n.cfg.CloseLimit, closeLimit)
-		n.cfg.Go(func() { done <- n.close() })
-		select {
-		case n.closed = <-done:
-		case <-time.After(limit):
-			n.closed = fmt.Errorf("%w: %s was not closed within %v", ErrDiskHangs, n.cfg.DataDir, limit)
-		}
-	})
-	return n.closed
-}
-
-func (n *Node) close() error {
-	n.handOver()
-	return n.end()
-}
-
-// end stops everything, whoever leads.
-func (n *Node) end() error {
-	close(n.ended)
-	n.mu.Lock()
-	run := n.run
-	n.setState(Closed)
-	n.mu.Unlock()
-	if run != nil {
-		run.stop()
-		run.wait(context.Background())
-	}
-	err := n.net.Close()
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return errors.Join(err, n.closeStore())
-}
-
-func (n *Node) closeStore() error {
-	if n.store == nil {
-		return nil
-	}
-	s := n.store
-	n.store = nil
-	return s.Close()
 }
 
 func newUUID() (u [16]byte) {

@@ -116,6 +116,9 @@ func (p *peers) Unreachable(raftID uint64) {
 
 func (p *peers) Closed(raftID uint64, closed bool) {
 	if r := (*Node)(p).runner(); r != nil {
+		if r.host != nil {
+			r.host.port.peerClosed(raftID, closed)
+		}
 		r.serve(r.in.force(core.PeerClosed{RaftID: raftID, Closed: closed}), ownRounds)
 	}
 }

@@ -121,6 +121,7 @@ func (n *Node) replaceCore(between func() error) error {
 	r.stop()
 	n.mu.Unlock()
 	r.wait(context.Background())
+	n.note.settle()
 	n.mu.Lock()
 	if n.state != Running || n.run != r {
 		return nil // it was removed, failed or closed meanwhile
@@ -128,6 +129,7 @@ func (n *Node) replaceCore(between func() error) error {
 	// No lease may outlive the core that held it: the next one may elect others.
 	st := r.core.Status()
 	st.Role, st.Lead, st.LeaseTicks = core.RoleFollower, 0, 0
+	n.publishUnknown()
 	n.publish(r, Status{State: Running, Core: st})
 	err := between()
 	if err == nil {

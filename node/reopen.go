@@ -166,6 +166,7 @@ func (n *Node) release(failed *runner) bool {
 		defer close(done)
 		if failed != nil {
 			failed.wait(context.Background()) // its store answers every call by now
+			n.note.settle()
 		}
 		if s != nil {
 			_ = s.Close() // a failed store is only released, and says again what it failed with

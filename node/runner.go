@@ -42,11 +42,13 @@ type runner struct {
 	sends    []core.Send // of this step, not handed on yet
 	answered bool        // somebody was, in this step
 	kept     kept
-	known    core.Status // as last published
-	expiry   int64       // of the lease, as last published
-	leaving  bool        // this node was removed
-	removed  bool        // that is durable, or just being made so
+	known    core.Status         // as last published
+	expiry   int64               // of the lease, as last published
+	leaving  bool                // this node was removed
+	removed  bool                // that is durable, or just being made so
+	decided  core.FailoverOutput // by package failover, last
 	hung     hung
+	host     *serverHost // nil: this node takes no part in failover
 }
 
 const (

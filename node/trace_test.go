@@ -3,6 +3,7 @@ package node_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -25,6 +26,7 @@ type replayed struct {
 	inputs, starts int
 	notes          string
 	closed         []core.PeerClosed
+	kinds          map[string]int // of inputs
 }
 
 // replayTrace replays all of them. The replay must not differ.
@@ -35,7 +37,7 @@ func replayTrace(t testing.TB, dir string) *replayed {
 		t.Fatal(err)
 	}
 	slices.Sort(paths)
-	p := &replayed{}
+	p := &replayed{kinds: map[string]int{}}
 	for _, path := range paths {
 		b, err := os.ReadFile(path)
 		if err != nil {
@@ -57,6 +59,7 @@ func replayTrace(t testing.TB, dir string) *replayed {
 					t.Fatalf("%s: input %d, %T %+v, leads to something else in a replay: %+v", path, p.Seq(), step.Input, step.Input, step.Output)
 				}
 				for in := range core.Each(step.Input) {
+					p.kinds[fmt.Sprintf("%T", in)]++
 					if in, ok := in.(core.PeerClosed); ok {
 						p.closed = append(p.closed, in)
 					}

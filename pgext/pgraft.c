@@ -22,9 +22,12 @@
 #include "storage/shmem.h"
 
 #include "apply_worker/apply_worker.h"
+#include "boot/boot.h"
 #include "engine/engine.h"
 #include "fence/fence.h"
 #include "functions/functions.h"
+#include "host/host.h"
+#include "server/server.h"
 #include "settings/settings.h"
 #include "shmem/shmem.h"
 
@@ -35,14 +38,19 @@ extern PGDLLEXPORT void _PG_init(void);
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 
+static bool takes_part;			/* in failover */
+
 static void
 request_shmem(void)
 {
 	if (prev_shmem_request_hook)
 		prev_shmem_request_hook();
 	RequestAddinShmemSpace(add_size(pgraft_shmem_size(), pgraft_apply_shmem_size()));
-	if (pgraft_failover)
+	if (takes_part)
+	{
 		RequestAddinShmemSpace(add_size(pgraft_fence_shmem_size(), pgraft_senders_shmem_size()));
+		RequestAddinShmemSpace(add_size(pgraft_memory_size(), pgraft_in_force_size()));
+	}
 }
 
 /* At the server's start, and in every crash restart. */
@@ -55,10 +63,13 @@ startup_shmem(void)
 		prev_shmem_startup_hook();
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	if (pgraft_failover)
+	if (takes_part)
 	{
 		pgraft_fence_shmem_attach();
 		pgraft_senders_shmem_attach();
+		pgraft_memory_attach();
+		pgraft_boot();
+		pgraft_in_force_attach();
 	}
 	pgraft_apply_shmem_attach();
 	if (pgraft_shmem_attach() &&
@@ -144,14 +155,19 @@ _PG_init(void)
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 
+	pgraft_in_force_define();
 	pgraft_settings_define();
+	takes_part = pgraft_boot_takes_part();
 	install_shmem_hooks();
 	pgraft_apply_watch_extension();
 
 	if (IsBinaryUpgrade)
 		return;
-	if (pgraft_failover)
+	if (takes_part)
+	{
 		pgraft_fence_install();
+		pgraft_host_install();
+	}
 	pgraft_refused_report();
 	if (!pgraft_has_node())
 		ereport(LOG,

@@ -235,6 +235,7 @@ func (c *checks) watchServers() {
 	c.knowsWhy()
 	c.areTold()
 	c.endsInTime()
+	c.quarantinesNobody()
 }
 
 // followsLineage: what a server streams from a primary that serves is a part of what

@@ -3,6 +3,7 @@ package sim
 import (
 	"time"
 
+	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/failover"
 )
 
@@ -48,6 +49,21 @@ func (c *checks) doubts(v *server, d failover.Doubt) {
 		c.w.fail(checkServerBack, "%v boots with doubt (%v), and its data is what it was", v.n, d)
 	case v.wentBack && d == failover.NoDoubt && !v.data.AwaitsSource() && !v.data.IsNobodys(uint32(v.pg.LastTimeline())):
 		c.w.fail(checkServerBack, "%v boots without a doubt, and its data went back", v.n)
+	}
+}
+
+// quarantinesNobody: as long as nobody has promoted or started a server by hand, put other data
+// on it, or gone on without the others, no member is quarantined.
+func (c *checks) quarantinesNobody() {
+	x := c.w.servers
+	if x.handled {
+		return
+	}
+	s := x.newest()
+	for _, m := range s.Members {
+		if m.Quarantined != failover.NotQuarantined && m.Quarantined != failover.QuarantinedByOperator {
+			c.w.fail(checkServerHand, "node %d is quarantined (%v), and nobody has laid a hand on any server", core.NodeID(m.ID), m.Quarantined)
+		}
 	}
 }
 

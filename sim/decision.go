@@ -113,7 +113,7 @@ func Kinds() []*Kind {
 		&faultOldAnswers, &faultHeldOver, &faultLongTail, &faultCompactJoint, &faultEdgeOfPromise, &faultAged, &faultClosedLeader,
 		&faultBusy, &faultBurst,
 		&faultAway, &faultDatabaseStops, &faultDatabaseBack, &faultNeedsLost, &faultExportFails, &faultRemoveNeedy, &faultSmallRetention,
-		&faultServerDies, &faultBackendCrashes, &faultWALCut, &faultTailAlone, &faultLateOrders, &faultReplayHeld, &faultByHand, &faultImpatient, &faultPrimaryHangs, &faultDiesInFailover,
+		&faultServerDies, &faultBackendCrashes, &faultWALCut, &faultTailAlone, &faultLateOrders, &faultOrderCut, &faultReplayHeld, &faultByHand, &faultImpatient, &faultPrimaryHangs, &faultDiesInFailover,
 		&faultSyncSettings, &faultPriority, &faultStandbyFrozen, &faultSetChanges, &faultDataBack,
 		&faultOperatorWord, &faultFailoverOff, &faultSwitchover,
 		&faultMemberJoins, &faultMemberGoes, &faultMemberReplaced, &faultMachineLost, &faultQuorumLost,

@@ -132,7 +132,7 @@ func (w *World) goesOnAlone(n *node, cut int64) {
 		return
 	}
 	w.say(n, "goes on alone; %d entries that were committed are lost", lost)
-	x.alone = n.server
+	x.alone, x.handled = n.server, true
 	w.checks.forgetsServers(n.server, lost)
 }
 

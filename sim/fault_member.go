@@ -166,6 +166,9 @@ func memberChanges(w *World, s *strike) {
 		if e := l.core.FailoverState().Epoch; e.Number > s.epoch && e.Stage >= failover.StageBegun {
 			if s.Kind == "member-goes" {
 				w.operator.want[n.id-1] = false
+				if len(w.operator.asked) == 0 {
+					w.reconcile(l, n) // at once: the epoch may be open soon
+				}
 			} else if s.peer == nil {
 				w.operator.want[n.id-1] = true
 			}

@@ -38,6 +38,9 @@ var faultDataBack = Kind{
 		}
 		d.Param = int64(s.Below(2 * backWays))
 		d.For = s.Between(8*time.Second, 38*time.Second)
+		if d.Param%backWays == backOwn && s.Below(2) == 0 { // long enough for the floor to tell
+			d.At, d.For = s.Between(formTime, 8*time.Second), s.Between(floorReaches+9*time.Second, 36*time.Second)
+		}
 	},
 	begin: func(w *World, s *strike) string {
 		v, from := s.node.withServer(), s.node.withServer()
@@ -77,7 +80,7 @@ var faultDataBack = Kind{
 	stage: func(w *World, s *strike) {
 		v := s.node.server
 		s.back.watches(v)
-		if s.stage > 0 || !w.waited(s) || v.rejoining || v.marker || !w.servers.allSound() || !w.servers.canDoWithout(v) || !s.mayGoBack(w) {
+		if s.stage > 0 || !w.waited(s) || v.rejoining || v.marker || !w.servers.allSound() || !w.servers.canDoWithout(v) || !s.mayGoBack(w) || s.backWay() == backLast && w.now < s.since+s.wait+floorEvery && v.hasFloorInLast() {
 			return
 		}
 		w.next(s, 1, 0, 0)
@@ -94,6 +97,7 @@ func (s *strike) backWay() int { return int(s.Param % backWays) }
 // goesBack puts the copy of a strike in the place of a server's data.
 func (v *server) goesBack(s *strike) {
 	w, b := v.n.w, s.back
+	v.in.handled = true
 	v.dies(false, 10*time.Millisecond)
 	switch {
 	case s.backWay() >= backSegment:
@@ -122,7 +126,8 @@ func (v *server) goesBack(s *strike) {
 type copied struct {
 	at    time.Duration
 	end   postgres.LSN
-	grown time.Duration // since when the data has had more
+	grown time.Duration // since when the data has had more, and this life of the engine saw it
+	life  uint32
 	from  *server
 	image postgres.Image
 	notes host.Data
@@ -132,10 +137,18 @@ func (c *copied) takes(v *server) {
 	c.from, c.image, c.notes, c.end = v, v.pg.Image(), v.data.Clone(), v.pg.ValidEnd(postgres.ByHistory).End
 }
 
-// watches notes since when a server's data has more than the copy.
+// watches notes since when a server's data has more than the copy. The floor is written by an
+// engine, and not beyond what a standby has received since its start.
 func (c *copied) watches(v *server) {
-	if c.grown == 0 && max(v.pg.Replayed(), v.pg.Flushed()) > c.end {
-		c.grown = v.n.w.now
+	n, has := v.n, v.pg.Flushed()
+	if v.pg.InRecovery() {
+		has = min(v.pg.Replayed(), v.pg.Received())
+	}
+	switch {
+	case n.life != c.life || n.state != running || n.paused > 0:
+		c.life, c.grown = n.life, 0
+	case c.grown == 0 && has > c.end:
+		c.grown = n.w.now
 	}
 }
 
@@ -149,6 +162,13 @@ func (s *strike) mayGoBack(w *World) bool {
 	}
 	n := host.Notes{Data: b.notes, Store: v.store}
 	return n.Nonces().Foreign() || b.grown > 0 && w.now-b.grown >= floorReaches+2*time.Second
+}
+
+// hasFloorInLast says that the floor is in the last segment of a server's WAL: where it is not,
+// minRecoveryPoint alone tells that this one is gone.
+func (v *server) hasFloorInLast() bool {
+	end := v.pg.ValidEnd(postgres.ByHistory).End
+	return v.store.Floor.LSN > uint64(end-1)/postgres.SegmentBytes*postgres.SegmentBytes
 }
 
 // canDoWithout says, where all are sound, that what was acknowledged is on servers without

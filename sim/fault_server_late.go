@@ -102,6 +102,7 @@ var faultByHand = Kind{
 			if !standby || v.out {
 				return "" // nothing forbids that on a server that takes no part
 			}
+			w.servers.handled = true
 			v.pg.Promote()
 		case handDataNote:
 			v.edited, v.data.Joined = true, false
@@ -113,6 +114,7 @@ var faultByHand = Kind{
 			if !standby || !w.servers.canDoWithout(v) {
 				return ""
 			}
+			w.servers.handled = true
 			v.dies(false, 10*time.Millisecond)
 			v.pg.RunAlone(1 + v.draws.Below(4*postgres.PageBytes))
 			return "started as a primary without the library, for a moment"

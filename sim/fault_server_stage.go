@@ -182,7 +182,7 @@ func diesInFailover(w *World, s *strike) {
 		switch {
 		case s.way() == inFailoverByHand && v.pg.InRecovery() && v.pg.Reads() && !v.rejoining && !v.out:
 			w.say(s.third, "is promoted by hand in the failover")
-			v.byHand = true
+			v.byHand, w.servers.handled = true, true
 			v.pg.Promote()
 		case s.way() != inFailoverByHand && v.pg.Phase() != postgres.Down && s.third.state == running:
 			w.say(s.third, "dies in the failover")

@@ -149,6 +149,7 @@ const (
 	markServerCloned
 	markRejoinCut
 	markServerRemade
+	markOrderCut
 	markServerCommits
 	markServerRefuses
 	markServerUnknown
@@ -200,7 +201,7 @@ var markNames = [markCount]string{
 	"entry kept under a snapshot", "gap in a log filled", "log kept over its limits", "log kept while a member has not said for long what it needs",
 	"database put back to an older copy", "what a member needs lost or late", "exported state cut on its way", "exported state begun anew", "member removed that others kept the log for",
 	"commit waits at its begin", "commit refused at its begin", "early end of a wait held", "acknowledgement held", "commit whose epoch is over",
-	"server demoted", "server promoted", "server follows", "server sealed", "half a record cut off", "WAL gone that a server needs", "server rewound", "server cloned", "rejoin cut short", "server made anew by the operator",
+	"server demoted", "server promoted", "server follows", "server sealed", "half a record cut off", "WAL gone that a server needs", "server rewound", "server cloned", "rejoin cut short", "server made anew by the operator", "order cut between two acts",
 	"commit on a server", "commit on a server refused", "commit on a server of unknown outcome", "epoch begun after an open one", "epoch opened after another", "sync set changed", "commit given up",
 	"server boots with doubt", "data trusted again, as it has streamed enough", "marker of a rejoin found at a boot", "boot refused for a setting", "copy of a data directory put back",
 	"server told that failover is off", "epoch granted by an override", "acknowledged commit given up by an override",

@@ -105,7 +105,7 @@ func (w *World) reconcile(leader, n *node) {
 		w.change(leader, n, adminAdd)
 	case m != nil && want && n.state == waiting && m.GetRole() == corepb.Role_JOINING:
 		// The leader dials it.
-	case m == nil && want && (n.state == broken || n.state == removed || n.state == running && (n.warned || n.foreign() || leader.members.WasRemoved(n.identity.RaftID))):
+	case m == nil && want && (n.state == broken || n.state == removed || n.state == running && (n.warned || n.foreign() || leader.members.WasRemoved(n.identity.RaftID)) || n.server.endsByItself()): // there is no engine to say anything
 		w.wipe(n)
 	case mine && m.GetRole() == corepb.Role_VOTER:
 		w.operator.formed = true

@@ -46,6 +46,7 @@ type server struct {
 
 	// Of this start of the server.
 	namesSet postgres.Names // the names of mem, as PostgreSQL has them
+	gaps     bool           // it was promoted, and the numbers that were skipped name no parent
 	reigns   uint64         // the epoch that it is the primary of, also while no engine says so
 
 	priority     uint32
@@ -273,8 +274,12 @@ func (v *server) turn() {
 }
 
 func (v *server) report() {
-	if v.pg == nil || !v.renewed || v.pg.Phase() == postgres.Down || v.n.state != running || v.n.paused > 0 {
+	if v.pg == nil || !v.renewed || !v.booted || v.pg.Phase() == postgres.Down || v.n.state != running || v.n.paused > 0 {
 		return
+	}
+	if v.gaps && v.pg.Phase() == postgres.Production {
+		v.gaps = false
+		v.pg.PromotionEnded()
 	}
 	s := v.says()
 	if v.hasSaid && reflect.DeepEqual(s, v.said) {

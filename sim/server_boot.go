@@ -102,8 +102,9 @@ func (v *server) untrusted() bool {
 
 // isWhole has the data count as what it was.
 func (v *server) isWhole() {
-	v.does(host.Whole(v.notes(), v.lots.Uint64()|1)...)
-	v.wentBack, v.otherStore = false, false
+	if v.carriesOut(failover.Trust{Epoch: v.shared.Epoch, Boot: v.boot}, host.Whole(v.notes(), v.lots.Uint64()|1)) {
+		v.wentBack, v.otherStore = false, false
+	}
 }
 
 // putAside keeps the server's own files outside the data directory, with the marker, while

@@ -47,6 +47,7 @@ func (v *server) isRefused(why string) {
 func (v *server) boots() {
 	v.mem.Starts()
 	v.reigns = 0
+	v.gaps = false
 	v.publish(v.unknown())
 	v.booted = true
 	v.bootsAs()
@@ -197,7 +198,7 @@ func (v *server) saw(e postgres.Event) {
 		w.say(v.n, "its server takes writes on timeline %d from %v", e.TLI, e.End)
 		v.fatals = 0
 		if v.mem.Promoting != 0 { // else by hand, or before failover was on
-			v.mem.Promoting, v.mem.Fork, v.tookWrites = 0, uint64(e.End), w.now
+			v.mem.Promoting, v.mem.Fork, v.gaps, v.tookWrites = 0, uint64(e.End), true, w.now
 			w.checks.forks(v, e)
 		} else if v.byHand {
 			v.pg.Internal(postgres.Logical, 1+v.draws.Below(4*postgres.PageBytes))

@@ -148,7 +148,7 @@ func (v *server) isSealed(o failover.Seal) {
 		v.n.w.say(v.n, "is sealed up to epoch %d, at %v", o.UpTo, postgres.LSN(s.End.LSN))
 		v.n.w.marks.add(markSealed)
 	}
-	v.does(acts...)
+	v.carriesOut(o, acts)
 	v.report()
 }
 

@@ -118,6 +118,7 @@ func (v *server) wiped() {
 		return
 	}
 	v.n.w.say(v.n, "keeps its data, with another Raft store")
+	v.in.handled = true
 	v.store, v.had = host.Store{}, failover.Position{}
 	v.edited, v.taken, v.otherStore = true, true, true
 }

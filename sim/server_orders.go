@@ -90,7 +90,7 @@ func (v *server) obey(o failover.Order) {
 	if r, ok := o.(failover.Release); ok && len(acts) > 0 {
 		v.released(r, acts)
 	} else {
-		v.does(acts...)
+		v.carriesOut(o, acts)
 	}
 	if _, ok := o.(failover.Watch); !ok {
 		v.report()

@@ -36,6 +36,8 @@ type servers struct {
 	moves     Stream        // of the operator who changes the members
 	leaving   []leaving     // by node id - 1
 	word      time.Duration // when the operator gave a word for it last
+	handled   bool          // somebody has laid a hand on a server, or on what it has
+	cut       *strike       // order-cut: an order is to be cut
 	alone     *server       // it went on alone from a lost quorum, and nobody serves since
 	reigns    reigns
 }

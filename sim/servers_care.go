@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"encoding/binary"
 	"slices"
 	"time"
 
@@ -58,6 +59,7 @@ func (x *servers) found(l *node, s *failover.State) {
 		p.pg.Kill(false)
 		p.data.Joined, p.store.Joined = false, false
 		p.pg.RemoveStandbySignal()
+		x.handled = true
 		w.restartLater(p.n, time.Millisecond)
 		return
 	}
@@ -98,11 +100,14 @@ func (x *servers) propose(l *node, e failover.Entry) {
 		return
 	}
 	w.nextID++
+	var requestID [16]byte
+	requestID[0] = 'o'
+	binary.BigEndian.PutUint64(requestID[8:], w.nextID)
 	a := &adminRequest{kind: adminFailover, target: l}
 	a.request = request{id: w.nextID, node: l}
 	a.request.admin = a
 	x.asks = true
-	w.ask(l, a, core.ProposeFailover{ID: a.id, Entry: e})
+	w.ask(l, a, core.ProposeFailover{ID: a.id, RequestID: requestID, Entry: e})
 }
 
 // adjusts asks for the settings that the operator wants.
@@ -148,7 +153,7 @@ func (x *servers) care(l *node, v *server, s *failover.State) {
 			x.propose(l, failover.Clear{Member: id})
 		}
 	case p == nil:
-	case v.fatals >= 3 && !v.lowered:
+	case v.endsByItself():
 		w.say(v.n, "its data is made anew by the operator: %s", v.pg.Fatal())
 		w.marks.add(markServerRemade)
 		v.cutShort = true
@@ -160,6 +165,9 @@ func (x *servers) care(l *node, v *server, s *failover.State) {
 		v.leaves(nil, v.anySource)
 	}
 }
+
+// endsByItself says that a server does not start any more. Its node does not, either.
+func (v *server) endsByItself() bool { return v != nil && v.fatals >= 3 && !v.lowered }
 
 // allSound says that a server serves, and that nobody is quarantined or left out, or has data
 // that went back, which its next boot finds out.

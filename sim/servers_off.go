@@ -24,9 +24,13 @@ func (v *server) released(o failover.Release, acts []host.Act) {
 		v.dies(v.draws.Below(2) == 0, v.draws.Between(0, 2*time.Second))
 		return
 	}
+	if !v.carriesOut(o, acts) {
+		v.halfTold = v.data.Joined != v.store.Joined
+		v.edited = v.edited || v.halfTold
+		return
+	}
 	w.say(v.n, "takes no part any more, as failover is off since epoch %d", o.Epoch)
 	w.marks.add(markReleased)
-	v.does(acts...)
 	v.out, v.edited, v.halfTold = true, false, false
 }
 
@@ -114,14 +118,27 @@ func (x *servers) unknown(l *node, s *failover.State, v *server) bool {
 // takesOver makes a standby a plain primary, on a timeline that is new to the log.
 func (x *servers) takesOver(p *server, s *failover.State) {
 	switch {
-	case !p.pg.Reads() || p.pg.Promotes() || p.pg.Astray():
+	case !p.pg.Reads() || p.pg.Promotes():
+	case p.pg.Astray(): // it ended before the timeline began
+		last := uint32(p.pg.LastTimeline())
+		for _, t := range p.histories() {
+			if t > last {
+				p.does(host.RemoveHistory{Timeline: t})
+			}
+		}
+		p.pg.CrashRestart()
 	case p.pg.Conninfo() != postgres.Conninfo{} || p.pg.Receives():
 		p.pg.SetConninfo(postgres.Conninfo{})
 	case !p.pg.IsStopping():
-		t := postgres.TLI(s.Timelines + 1)
+		t := max(s.Timelines, uint32(p.pg.LastTimeline())) + 1
 		x.w.say(p.n, "its server is promoted to timeline %d by the operator", t)
 		p.data.Joined, p.store.Joined, p.out = false, false, true // it joins once it is there
-		p.pg.PromoteTo(max(t, p.pg.LastTimeline()+1))
+		x.handled = true
+		at := p.endsAt()
+		for n := at.Timeline + 1; n < t; n++ {
+			p.does(host.WriteHistory{History: append(p.history(postgres.TLI(at.Timeline)), failover.Branch{Timeline: n, Begin: at.LSN})})
+		}
+		p.pg.Promote()
 	}
 }
 

@@ -115,6 +115,17 @@ var breaksOfServers = map[string]func(t *testing.T, w *World, l, f *node){
 		f.server.blank = true
 		w.checks.namesMembers(l, &s)
 	},
+	checkServerHand: func(t *testing.T, w *World, l, f *node) {
+		v, r := f.server, l.server
+		if w.checks.quarantinesNobody(); w.failure != nil {
+			t.Fatal(w.failure)
+		}
+		v.pg.SetConninfo(postgres.Conninfo{})
+		v.pg.Promote()
+		if w.until(w.now + 5*time.Second); w.failure == nil {
+			t.Errorf("%v was promoted by hand, and %v says %+v", f, r.n, w.servers.newest().Members)
+		}
+	},
 	checkServer: func(t *testing.T, w *World, l, f *node) {
 		p := f.server.pg
 		other := postgres.New(9, serverEnv{f.server}, postgres.Config{})

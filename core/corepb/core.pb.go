@@ -1295,8 +1295,8 @@ func (x *ReadReply) GetIndex() uint64 {
 	return 0
 }
 
-// Command is the data of a normal log entry: a user's, or one of pgraft's own, which
-// has no request id. A build of version 1 refuses an entry without a request id.
+// Command is the data of a normal log entry: a user's, an operator's, or one of pgraft's
+// own, which has no request id. A build of version 1 refuses an entry without a request id.
 type Command struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	RequestId []byte                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"` // 16 bytes; a second command with the same id changes nothing
@@ -1304,7 +1304,7 @@ type Command struct {
 	Data      []byte                 `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`                            // the user's bytes, opaque
 	// The cluster is at this version from here on. Nothing else is set beside it.
 	ClusterVersion uint32 `protobuf:"varint,4,opt,name=cluster_version,json=clusterVersion,proto3" json:"cluster_version,omitempty"`
-	// A FailoverEntry. Nothing else is set beside it.
+	// A FailoverEntry. An operator's has a request id; data is never set beside it.
 	Failover      []byte `protobuf:"bytes,5,opt,name=failover,proto3" json:"failover,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1950,6 +1950,7 @@ type Input struct {
 	//	*Input_FailoverPort_
 	//	*Input_FailoverCompared_
 	//	*Input_ProposeFailover_
+	//	*Input_FailoverJoin_
 	Body          isInput_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2253,6 +2254,15 @@ func (x *Input) GetProposeFailover() *Input_ProposeFailover {
 	return nil
 }
 
+func (x *Input) GetFailoverJoin() *Input_FailoverJoin {
+	if x != nil {
+		if x, ok := x.Body.(*Input_FailoverJoin_); ok {
+			return x.FailoverJoin
+		}
+	}
+	return nil
+}
+
 type isInput_Body interface {
 	isInput_Body()
 }
@@ -2373,6 +2383,10 @@ type Input_ProposeFailover_ struct {
 	ProposeFailover *Input_ProposeFailover `protobuf:"bytes,33,opt,name=propose_failover,json=proposeFailover,proto3,oneof"`
 }
 
+type Input_FailoverJoin_ struct {
+	FailoverJoin *Input_FailoverJoin `protobuf:"bytes,34,opt,name=failover_join,json=failoverJoin,proto3,oneof"`
+}
+
 func (*Input_Tick_) isInput_Body() {}
 
 func (*Input_Receive_) isInput_Body() {}
@@ -2430,6 +2444,8 @@ func (*Input_FailoverPort_) isInput_Body() {}
 func (*Input_FailoverCompared_) isInput_Body() {}
 
 func (*Input_ProposeFailover_) isInput_Body() {}
+
+func (*Input_FailoverJoin_) isInput_Body() {}
 
 // LogEntry is a log entry as a log store holds it. Its fields are those of a
 // raftpb.Entry.
@@ -4346,17 +4362,62 @@ func (x *Input_FailoverCompared) GetEqual() bool {
 	return false
 }
 
+type Input_FailoverJoin struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Joining       uint32                 `protobuf:"varint,1,opt,name=joining,proto3" json:"joining,omitempty"` // failover.Joining
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Input_FailoverJoin) Reset() {
+	*x = Input_FailoverJoin{}
+	mi := &file_core_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Input_FailoverJoin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Input_FailoverJoin) ProtoMessage() {}
+
+func (x *Input_FailoverJoin) ProtoReflect() protoreflect.Message {
+	mi := &file_core_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Input_FailoverJoin.ProtoReflect.Descriptor instead.
+func (*Input_FailoverJoin) Descriptor() ([]byte, []int) {
+	return file_core_proto_rawDescGZIP(), []int{19, 27}
+}
+
+func (x *Input_FailoverJoin) GetJoining() uint32 {
+	if x != nil {
+		return x.Joining
+	}
+	return 0
+}
+
 type Input_ProposeFailover struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	Entry         []byte                 `protobuf:"bytes,2,opt,name=entry,proto3" json:"entry,omitempty"` // a FailoverEntry
+	RequestId     []byte                 `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Input_ProposeFailover) Reset() {
 	*x = Input_ProposeFailover{}
-	mi := &file_core_proto_msgTypes[54]
+	mi := &file_core_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4368,7 +4429,7 @@ func (x *Input_ProposeFailover) String() string {
 func (*Input_ProposeFailover) ProtoMessage() {}
 
 func (x *Input_ProposeFailover) ProtoReflect() protoreflect.Message {
-	mi := &file_core_proto_msgTypes[54]
+	mi := &file_core_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4381,7 +4442,7 @@ func (x *Input_ProposeFailover) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Input_ProposeFailover.ProtoReflect.Descriptor instead.
 func (*Input_ProposeFailover) Descriptor() ([]byte, []int) {
-	return file_core_proto_rawDescGZIP(), []int{19, 27}
+	return file_core_proto_rawDescGZIP(), []int{19, 28}
 }
 
 func (x *Input_ProposeFailover) GetId() uint64 {
@@ -4394,6 +4455,13 @@ func (x *Input_ProposeFailover) GetId() uint64 {
 func (x *Input_ProposeFailover) GetEntry() []byte {
 	if x != nil {
 		return x.Entry
+	}
+	return nil
+}
+
+func (x *Input_ProposeFailover) GetRequestId() []byte {
+	if x != nil {
+		return x.RequestId
 	}
 	return nil
 }
@@ -4551,7 +4619,7 @@ const file_core_proto_rawDesc = "" +
 	"\x06reason\x18\b \x01(\tR\x06reason\x12\x18\n" +
 	"\aprocess\x18\t \x01(\fR\aprocess\x12\x18\n" +
 	"\aaddress\x18\f \x01(\tR\aaddress\x12\x16\n" +
-	"\x06newest\x18\r \x01(\rR\x06newest\"\xd3\x1c\n" +
+	"\x06newest\x18\r \x01(\rR\x06newest\"\xe4\x1d\n" +
 	"\x05Input\x12-\n" +
 	"\x04tick\x18\x01 \x01(\v2\x17.pgraft.core.Input.TickH\x00R\x04tick\x126\n" +
 	"\areceive\x18\x02 \x01(\v2\x1a.pgraft.core.Input.ReceiveH\x00R\areceive\x126\n" +
@@ -4585,7 +4653,8 @@ const file_core_proto_rawDesc = "" +
 	"\x0ffailover_server\x18\x1e \x01(\v2\x1b.pgraft.core.FailoverServerH\x00R\x0efailoverServer\x12F\n" +
 	"\rfailover_port\x18\x1f \x01(\v2\x1f.pgraft.core.Input.FailoverPortH\x00R\ffailoverPort\x12R\n" +
 	"\x11failover_compared\x18  \x01(\v2#.pgraft.core.Input.FailoverComparedH\x00R\x10failoverCompared\x12O\n" +
-	"\x10propose_failover\x18! \x01(\v2\".pgraft.core.Input.ProposeFailoverH\x00R\x0fproposeFailover\x1a\x06\n" +
+	"\x10propose_failover\x18! \x01(\v2\".pgraft.core.Input.ProposeFailoverH\x00R\x0fproposeFailover\x12F\n" +
+	"\rfailover_join\x18\" \x01(\v2\x1f.pgraft.core.Input.FailoverJoinH\x00R\ffailoverJoin\x1a\x06\n" +
 	"\x04Tick\x1a1\n" +
 	"\aReceive\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x12\n" +
@@ -4676,10 +4745,14 @@ const file_core_proto_rawDesc = "" +
 	"\x06member\x18\x01 \x01(\x04R\x06member\x12\x12\n" +
 	"\x04boot\x18\x02 \x01(\x04R\x04boot\x12\x12\n" +
 	"\x04have\x18\x03 \x01(\bR\x04have\x12\x14\n" +
-	"\x05equal\x18\x04 \x01(\bR\x05equal\x1a7\n" +
+	"\x05equal\x18\x04 \x01(\bR\x05equal\x1a(\n" +
+	"\fFailoverJoin\x12\x18\n" +
+	"\ajoining\x18\x01 \x01(\rR\ajoining\x1aV\n" +
 	"\x0fProposeFailover\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x14\n" +
-	"\x05entry\x18\x02 \x01(\fR\x05entryB\x06\n" +
+	"\x05entry\x18\x02 \x01(\fR\x05entry\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\fR\trequestIdB\x06\n" +
 	"\x04body\"\\\n" +
 	"\bLogEntry\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\x04R\x04kind\x12\x12\n" +
@@ -4761,7 +4834,7 @@ func file_core_proto_rawDescGZIP() []byte {
 }
 
 var file_core_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
+var file_core_proto_msgTypes = make([]protoimpl.MessageInfo, 56)
 var file_core_proto_goTypes = []any{
 	(Alarm)(0),                     // 0: pgraft.core.Alarm
 	(Role)(0),                      // 1: pgraft.core.Role
@@ -4822,13 +4895,14 @@ var file_core_proto_goTypes = []any{
 	(*Input_Batch)(nil),            // 56: pgraft.core.Input.Batch
 	(*Input_FailoverPort)(nil),     // 57: pgraft.core.Input.FailoverPort
 	(*Input_FailoverCompared)(nil), // 58: pgraft.core.Input.FailoverCompared
-	(*Input_ProposeFailover)(nil),  // 59: pgraft.core.Input.ProposeFailover
-	(*raftpb.Message)(nil),         // 60: raftpb.Message
-	(*FailoverTold)(nil),           // 61: pgraft.core.FailoverTold
-	(*FailoverServer)(nil),         // 62: pgraft.core.FailoverServer
+	(*Input_FailoverJoin)(nil),     // 59: pgraft.core.Input.FailoverJoin
+	(*Input_ProposeFailover)(nil),  // 60: pgraft.core.Input.ProposeFailover
+	(*raftpb.Message)(nil),         // 61: raftpb.Message
+	(*FailoverTold)(nil),           // 62: pgraft.core.FailoverTold
+	(*FailoverServer)(nil),         // 63: pgraft.core.FailoverServer
 }
 var file_core_proto_depIdxs = []int32{
-	60, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
+	61, // 0: pgraft.core.Envelope.raft:type_name -> raftpb.Message
 	10, // 1: pgraft.core.Envelope.forward:type_name -> pgraft.core.Forward
 	11, // 2: pgraft.core.Envelope.forward_reply:type_name -> pgraft.core.ForwardReply
 	12, // 3: pgraft.core.Envelope.removed:type_name -> pgraft.core.Removed
@@ -4841,7 +4915,7 @@ var file_core_proto_depIdxs = []int32{
 	30, // 10: pgraft.core.Envelope.table_state_request:type_name -> pgraft.core.TableStateRequest
 	31, // 11: pgraft.core.Envelope.table_state:type_name -> pgraft.core.TableState
 	13, // 12: pgraft.core.Envelope.lost_data:type_name -> pgraft.core.LostData
-	61, // 13: pgraft.core.Envelope.failover_told:type_name -> pgraft.core.FailoverTold
+	62, // 13: pgraft.core.Envelope.failover_told:type_name -> pgraft.core.FailoverTold
 	7,  // 14: pgraft.core.Envelope.lease_round:type_name -> pgraft.core.LeaseRound
 	9,  // 15: pgraft.core.Envelope.lease_promise:type_name -> pgraft.core.LeasePromise
 	6,  // 16: pgraft.core.Envelope.known_commit:type_name -> pgraft.core.KnownCommit
@@ -4883,19 +4957,20 @@ var file_core_proto_depIdxs = []int32{
 	56, // 52: pgraft.core.Input.batch:type_name -> pgraft.core.Input.Batch
 	49, // 53: pgraft.core.Input.stop:type_name -> pgraft.core.Input.Stop
 	47, // 54: pgraft.core.Input.peer_closed:type_name -> pgraft.core.Input.PeerClosed
-	62, // 55: pgraft.core.Input.failover_server:type_name -> pgraft.core.FailoverServer
+	63, // 55: pgraft.core.Input.failover_server:type_name -> pgraft.core.FailoverServer
 	57, // 56: pgraft.core.Input.failover_port:type_name -> pgraft.core.Input.FailoverPort
 	58, // 57: pgraft.core.Input.failover_compared:type_name -> pgraft.core.Input.FailoverCompared
-	59, // 58: pgraft.core.Input.propose_failover:type_name -> pgraft.core.Input.ProposeFailover
-	28, // 59: pgraft.core.History.entries:type_name -> pgraft.core.HistoryEntry
-	25, // 60: pgraft.core.History.stored:type_name -> pgraft.core.LogEntry
-	25, // 61: pgraft.core.Input.HistoryRead.entries:type_name -> pgraft.core.LogEntry
-	24, // 62: pgraft.core.Input.Batch.inputs:type_name -> pgraft.core.Input
-	63, // [63:63] is the sub-list for method output_type
-	63, // [63:63] is the sub-list for method input_type
-	63, // [63:63] is the sub-list for extension type_name
-	63, // [63:63] is the sub-list for extension extendee
-	0,  // [0:63] is the sub-list for field type_name
+	60, // 58: pgraft.core.Input.propose_failover:type_name -> pgraft.core.Input.ProposeFailover
+	59, // 59: pgraft.core.Input.failover_join:type_name -> pgraft.core.Input.FailoverJoin
+	28, // 60: pgraft.core.History.entries:type_name -> pgraft.core.HistoryEntry
+	25, // 61: pgraft.core.History.stored:type_name -> pgraft.core.LogEntry
+	25, // 62: pgraft.core.Input.HistoryRead.entries:type_name -> pgraft.core.LogEntry
+	24, // 63: pgraft.core.Input.Batch.inputs:type_name -> pgraft.core.Input
+	64, // [64:64] is the sub-list for method output_type
+	64, // [64:64] is the sub-list for method input_type
+	64, // [64:64] is the sub-list for extension type_name
+	64, // [64:64] is the sub-list for extension extendee
+	0,  // [0:64] is the sub-list for field type_name
 }
 
 func init() { file_core_proto_init() }
@@ -4951,6 +5026,7 @@ func file_core_proto_init() {
 		(*Input_FailoverPort_)(nil),
 		(*Input_FailoverCompared_)(nil),
 		(*Input_ProposeFailover_)(nil),
+		(*Input_FailoverJoin_)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -4958,7 +5034,7 @@ func file_core_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_core_proto_rawDesc), len(file_core_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   55,
+			NumMessages:   56,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -103,7 +103,7 @@ func (s *State) grant(e Grant, at Place) Void {
 		return VoidManual
 	}
 	x, lost := s.Report(e.Primary), s.Loss(e.Primary, at.Voters)
-	if s.Epoch.Overrides != e.Primary || !s.Epoch.Loss.covers(&lost) {
+	if s.Epoch.Overrides != e.Primary || !s.Epoch.Loss.Covers(&lost) {
 		switch {
 		case len(lost.Missing) > 0:
 			return VoidTooFew

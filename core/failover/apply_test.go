@@ -215,7 +215,7 @@ func TestVoid(t *testing.T) {
 		{"switchover again", switching, Request{1, c, WaySwitchover, 1}, VoidUnderWay},
 		{"switchover while a failover is asked for", wished, Request{1, c, WaySwitchover, 1}, VoidUnderWay},
 		{"switchover without an end", opened, Request{1, b, WaySwitchover, 0}, VoidSettings},
-		{"switchover that may take years", opened, Request{1, b, WaySwitchover, maxSettingMillis + 1}, VoidSettings},
+		{"switchover that may take years", opened, Request{1, b, WaySwitchover, MaxSettingMillis + 1}, VoidSettings},
 		{"switching when off", described, Switchover{0, a, 1, 7}, VoidOff},
 		{"switching in another epoch", switching, Switchover{2, a, 1, 7}, VoidEpoch},
 		{"switching by another", switching, Switchover{1, b, 1, 7}, VoidNotPrimary},

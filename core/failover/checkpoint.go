@@ -65,6 +65,7 @@ func (m *Machine) State(k *checkpoint.Codec) {
 	k.Flag(&m.wants)
 	k.Flag(&m.wishing)
 	m.want.state(k)
+	checkpoint.Number(k, &m.joins)
 }
 
 func (c *change) state(k *checkpoint.Codec) {
@@ -149,7 +150,7 @@ func (v *Server) state(k *checkpoint.Codec) {
 func (t *Told) state(k *checkpoint.Codec) {
 	k.Uint(&t.Boot)
 	k.Uint(&t.Applied)
-	for _, f := range []*bool{&t.Server, &t.Untrusted, &t.Recovery, &t.Stopping, &t.ReplayDone, &t.Leaves} {
+	for _, f := range []*bool{&t.Server, &t.Untrusted, &t.Recovery, &t.Stopping, &t.ReplayDone, &t.Leaves, &t.Joins} {
 		k.Flag(f)
 	}
 	checkpoint.Number(k, &t.Timeline)

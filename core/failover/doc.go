@@ -108,6 +108,10 @@
 //     whose WAL each timeline is. Its Raft store is new, so it may be Untrusted at its boot.
 //   - When failover is enabled, JoinedOn is the timeline that is there, and the one on which
 //     it is enabled notes that it wrote it (Wrote). A server that was released joins again first.
+//   - Join is carried out while no promotion is under way, nor asked for. Whoever has an operator
+//     enable failover tells its machine whom that is for (Joins): the standbys first, and the
+//     server that takes writes once all of them have, as it boots as a standby from then on. The
+//     entry is tried before (Enabling), so that it has not joined for nothing.
 //   - While Shared.Prove says so, Record.From is given: nothing says yet whose the WAL is that
 //     came while failover was off. Compared.Have is then of all WAL from there on, unless the last
 //     record is another.

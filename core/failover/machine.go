@@ -56,6 +56,8 @@ type Machine struct {
 	want  Set
 	// wishing says that a switchover wants one.
 	wishing bool
+
+	joins Joining // what an operator has asked this node for
 }
 
 // peer is what another member told last.

@@ -72,6 +72,7 @@ func (m *Machine) ended(a Around, out *Output) {
 	e := &a.State.Epoch
 	switch {
 	case !m.untold(a.State):
+		m.join(a, out)
 	case !a.Current:
 		out.Why = Why{Reason: LogUnread, Members: []uint64{m.cfg.Self}}
 	case m.fenced(a.State) && !m.server.Recovery: // it takes writes

@@ -188,7 +188,7 @@ func TestRapidApply(t *testing.T) {
 				x := before.worth(before.Report(g.Primary).Position)
 				over := before.Epoch.Overrides == g.Primary
 				lost := s.Past[len(s.Past)-1].Loss
-				if !over && !lost.None() || !before.Epoch.Loss.covers(&lost) {
+				if !over && !lost.None() || !before.Epoch.Loss.Covers(&lost) {
 					t.Fatalf("a grant of %+v gives up %+v", before.Epoch, lost)
 				}
 				for _, r := range before.Reports {

@@ -145,7 +145,9 @@ type Told struct {
 	ReplayDone bool
 	End        uint64
 	// Leaves says that it does not take part, or with priority 0: no set is to name it.
-	Leaves  bool
+	Leaves bool
+	// Joins says that the teller, whose server takes writes, asks all others to join.
+	Joins   bool
 	Flushed uint64 // of a server that is not in recovery
 	Boots   uint64 // as in Server: it knew of these boots before Flushed was looked at
 	// Claim, if not nil, is the evidence of a follower that asks to be announced.

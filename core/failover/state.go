@@ -71,17 +71,17 @@ func DefaultSettings() Settings {
 
 // These bound MaximumLag: the primary logs its progress four times in so many bytes.
 const (
-	minLag = 4
-	maxLag = 1 << 40
+	MinLag = 4
+	MaxLag = 1 << 40
 )
 
-// maxSettingMillis bounds the times in Settings: a day.
-const maxSettingMillis = 24 * 3600 * 1000
+// MaxSettingMillis bounds the times in Settings: a day.
+const MaxSettingMillis = 24 * 3600 * 1000
 
 func (s Settings) fit() bool {
-	return s.Durability <= Async && (s.Durability != Async || s.MaximumLag >= minLag) && s.MaximumLag <= maxLag && s.SyncCount <= MaxSetMembers &&
-		s.DelayMillis > 0 && s.DelayMillis <= maxSettingMillis &&
-		s.SyncTimeoutMillis > 0 && s.SyncTimeoutMillis <= maxSettingMillis
+	return s.Durability <= Async && (s.Durability != Async || s.MaximumLag >= MinLag) && s.MaximumLag <= MaxLag && s.SyncCount <= MaxSetMembers &&
+		s.DelayMillis > 0 && s.DelayMillis <= MaxSettingMillis &&
+		s.SyncTimeoutMillis > 0 && s.SyncTimeoutMillis <= MaxSettingMillis
 }
 
 // Set is a sync set: a commit counts once W of the members have flushed it.

@@ -22,7 +22,7 @@ func (s *State) maySwitch(e Request) Void {
 		return VoidPrimary
 	case s.Epoch.Ask.Way != NotAsked:
 		return VoidUnderWay
-	case e.Millis == 0 || e.Millis > maxSettingMillis:
+	case e.Millis == 0 || e.Millis > MaxSettingMillis:
 		return VoidSettings
 	}
 	return NotVoid

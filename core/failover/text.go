@@ -43,6 +43,8 @@ func OrderText(o Order) string {
 			as = "a standby"
 		}
 		return fmt.Sprintf("take no part in failover any more, as %s, off since epoch %d, boot %d", as, o.Epoch, o.Boot)
+	case Join:
+		return fmt.Sprintf("take part in failover from now on, epoch %d, boot %d", o.Epoch, o.Boot)
 	case Watch:
 		return fmt.Sprintf("watch the port of %s in epoch %d: %s", node(o.Member), o.Epoch, o.Address)
 	}

@@ -164,6 +164,10 @@ func (m *Machine) give(to uint64, a Around, delay uint64, out *Output) bool {
 	return true
 }
 
+// Kept says that leadership was not handed on, as it could not be now: that was no try, so the
+// next one need not wait for a delay.
+func (m *Machine) Kept() { m.reign.gave = false }
+
 // begin begins an epoch, if those who are there could pass a grant: else nothing is
 // won by it, and readers are sent away.
 func (m *Machine) begin(a Around, out *Output) {

@@ -18,7 +18,7 @@ func (m *Machine) Tells(a Around) Told {
 		if !v.Recovery {
 			t.Flushed, t.Boots = v.Flushed, v.Boots
 		}
-		t.Claim = m.claim(a)
+		t.Claim, t.Joins = m.claim(a), m.asksToJoin(a)
 		if v.Recovery && v.Ended {
 			t.Ended = v.Follows.Epoch
 		}

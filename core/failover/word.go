@@ -42,8 +42,8 @@ type Loss struct {
 // None says that nothing is given up.
 func (l *Loss) None() bool { return len(l.Greater) == 0 && len(l.Missing) == 0 }
 
-// covers says that l names all of another loss.
-func (l *Loss) covers(o *Loss) bool {
+// Covers says that l names all of another loss.
+func (l *Loss) Covers(o *Loss) bool {
 	for _, r := range o.Greater {
 		if !slices.ContainsFunc(l.Greater, func(x Reported) bool {
 			return x.Member == r.Member && x.Position.Compare(r.Position) >= 0
@@ -117,7 +117,7 @@ func (s *State) override(e Override, at Place) Void {
 	case s.forkOf(s.Report(e.Target).Position.Epoch) == nil:
 		return VoidHistory // of which the log keeps no more: no grant could rest on it
 	}
-	if l := s.Loss(e.Target, at.Voters); !e.Loss.covers(&l) {
+	if l := s.Loss(e.Target, at.Voters); !e.Loss.Covers(&l) {
 		return VoidUnnamed
 	}
 	s.Epoch.Ask = Ask{Way: WayChosen, Target: e.Target, Index: at.Index}

@@ -37,7 +37,7 @@ func (m *Machine) overrides(a Around, out *Output) bool {
 		return false
 	}
 	lost := s.Loss(x, a.Voters)
-	if !s.Epoch.Loss.covers(&lost) {
+	if !s.Epoch.Loss.Covers(&lost) {
 		return false
 	}
 	// Who has come back since may have what would be given up.

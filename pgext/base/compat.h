@@ -81,6 +81,13 @@
 #define pgraft_slot_pid(slot)			((slot)->active_pid)
 #endif
 
+/* a checkpoint that does not spare the disk; its header is the includer's */
+#if PG_VERSION_NUM >= 190000
+#define PGRAFT_CHECKPOINT_FAST			CHECKPOINT_FAST
+#else
+#define PGRAFT_CHECKPOINT_FAST			CHECKPOINT_IMMEDIATE
+#endif
+
 /* the one of the kinds of processes that acknowledges nothing to anybody */
 #if PG_VERSION_NUM >= 170000
 #define pgraft_is_autovacuum()			(AmAutoVacuumWorkerProcess() || AmAutoVacuumLauncherProcess())

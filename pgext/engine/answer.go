@@ -34,6 +34,7 @@ type args struct {
 	wait                        time.Duration
 	index, last                 int64
 	offset, total               int64 // bytes
+	system                      uint64
 }
 
 // writes says whether the request may change something, as engine.h has it.
@@ -152,6 +153,9 @@ func (e *engine) do(ctx context.Context, q request) (result, error) {
 		return logEntries(ctx, n, q)
 	case C.PGRAFT_OP_TRACE_SAVE:
 		return saveTrace(n, q)
+	}
+	if isFailover(q) {
+		return e.askFailover(ctx, n, q)
 	}
 	return e.look(ctx, n, q)
 }

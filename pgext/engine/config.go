@@ -5,6 +5,8 @@ import "C"
 
 import (
 	"log/slog"
+	"net"
+	"strconv"
 	"time"
 
 	"github.com/pgraft/pgraft/node"
@@ -25,6 +27,16 @@ type config struct {
 	node    node.Config
 	level   slog.Level
 	refused *refusedError // nil: none
+
+	failover   bool // as of start: this server takes part
+	priority   uint32
+	serverPort uint16
+	conninfo   string // pgraft.replication_conninfo
+}
+
+// serverAddress is where PostgreSQL listens.
+func (c *config) serverAddress() string {
+	return net.JoinHostPort(c.node.Address, strconv.Itoa(int(c.serverPort)))
 }
 
 // refusedError says that a setting was given at server start and refused: what
@@ -53,6 +65,7 @@ var levels = map[C.uint32_t]slog.Level{
 func readConfig(c *C.PgraftConfig) config {
 	return config{
 		level: levels[c.log_level], refused: refused(c),
+		failover: c.failover != 0, priority: uint32(c.failover_priority), serverPort: uint16(c.server_port), conninfo: goString(c.replication_conninfo),
 		node: node.Config{
 			ClusterID: goString(c.cluster_id), NodeID: uint32(c.node_id),
 			Address: goString(c.address), ListenAddress: goString(c.listen_address), Port: uint32(c.port),
@@ -64,6 +77,7 @@ func readConfig(c *C.PgraftConfig) config {
 			SnapshotEntries:   uint64(c.snapshot_entries),
 			Trace:             traceSettings(c),
 			TLS:               tlsFiles(c),
+			SealTimeout:       time.Duration(c.seal_timeout_ms) * time.Millisecond,
 			Retention:         store.Retention{RetainEntries: uint64(c.retain_entries), RetainBytes: uint64(c.retain_bytes)},
 		},
 	}

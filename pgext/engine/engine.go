@@ -23,7 +23,8 @@ type engine struct {
 	logger  *slog.Logger
 	level   slog.LevelVar
 	write   func(*status)
-	fence   func(*fence)    // nil: this server has none
+	fence   func(*fence) // nil: this server has none
+	server  *server
 	ended   context.Context // with stop
 	end     context.CancelFunc
 
@@ -61,6 +62,7 @@ const maxRequests = C.PGRAFT_MAX_REQUESTS
 
 func newEngine(cfg config, r *records, write func(*status)) *engine {
 	e := &engine{records: r, pace: newPace(), write: write, opened: make(chan struct{}), caused: make(chan struct{}), cfg: cfg, waiting: map[uint64]*asked{}}
+	e.server = newServer(e)
 	e.ended, e.end = context.WithCancel(context.Background())
 	e.level.Set(cfg.level)
 	e.logger = slog.New(&logHandler{records: r, level: &e.level})

@@ -75,6 +75,9 @@ func (e *engine) sqlError(err error) *sqlError {
 	var h *node.HistoryError
 	var u *node.UnfinishedError
 	var o *node.OpenError
+	if failed := failoverError(err); failed != nil {
+		return failed
+	}
 	switch {
 	case errors.As(err, &s):
 		return s

@@ -13,9 +13,10 @@ import (
 // fence is what the fence in each commit goes by.
 type fence = C.PgraftFence
 
-// fenceOf is what core has decided, as C reads it. primary is whose epoch it is, nil if
-// that is not known. A token of a member of neither set is left out: nothing counts it.
-func fenceOf(s failover.Shared, primary *failover.Member) *fence {
+// fenceOf is what core has decided, as C reads it. primary is whose epoch it is, 0 if that is
+// not known, and address where that one listens. A token of a member of neither set is left
+// out: nothing counts it.
+func fenceOf(s failover.Shared, primary uint64, address string) *fence {
 	f := &fence{epoch: C.uint64_t(s.Epoch), boot: C.uint64_t(s.Boot), switchover: C.uint64_t(s.Switchover), decision: C.uint64_t(s.Decision),
 		limit: C.uint64_t(s.Limit), failover: flag(s.Failover), joined: flag(s.Joined), quarantined: flag(s.Quarantined), founding: flag(s.Founding),
 		primary: flag(s.Primary), open: flag(s.Open), reads: flag(s.Reads), lease_counts: flag(s.LeaseCounts), limited: flag(s.Limited),
@@ -36,12 +37,10 @@ func fenceOf(s failover.Shared, primary *failover.Member) *fence {
 			f.ncounted++
 		}
 	}
-	if primary != nil {
-		f.primary_node = C.uint32_t(core.NodeID(primary.ID))
-		if len(primary.Address) < len(f.primary_address) {
-			for i := range len(primary.Address) {
-				f.primary_address[i] = C.char(primary.Address[i])
-			}
+	f.primary_node = C.uint32_t(core.NodeID(primary))
+	if len(address) < len(f.primary_address) {
+		for i := range len(address) {
+			f.primary_address[i] = C.char(address[i])
 		}
 	}
 	return f
@@ -61,12 +60,4 @@ func flag(b bool) C.uint32_t {
 // slotName is the physical replication slot of a member, on every server.
 func slotName(member uint64) string {
 	return "pgraft_" + strconv.FormatUint(uint64(core.NodeID(member)), 10) + "_" + strconv.FormatUint(uint64(core.Incarnation(member)), 10)
-}
-
-// publishFence makes what core has decided what commits go by. Once it has returned, the
-// host may report that it is published. Where pgraft.failover is off, nothing reads it.
-func (e *engine) publishFence(s failover.Shared, primary *failover.Member) {
-	if e.fence != nil {
-		e.fence(fenceOf(s, primary))
-	}
 }

@@ -57,6 +57,9 @@ func pgraft_engine_start(c *C.PgraftConfig, block *C.PgraftStatusBlock, b *C.Pgr
 	the.spawn(the.open)
 	the.spawn(the.giveBack)
 	the.spawn(the.watchPace)
+	if cfg.failover {
+		the.spawn(the.keepSlots)
+	}
 	return 0
 }
 
@@ -76,6 +79,11 @@ func pgraft_engine_cancel(id C.uint64_t) { the.cancel(uint64(id)) }
 //export pgraft_engine_drain
 func pgraft_engine_drain(buf *C.char, size C.size_t) C.int64_t {
 	return C.int64_t(the.records.drain(unsafe.Slice((*byte)(unsafe.Pointer(buf)), int(size))))
+}
+
+//export pgraft_engine_served
+func pgraft_engine_served(id C.uint64_t, c *C.PgraftServed) {
+	the.server.served(uint64(id), readServed(c))
 }
 
 //export pgraft_engine_stop
@@ -114,7 +122,7 @@ func readRequests(rs []C.PgraftRequest) []request {
 func readArgs(a *C.PgraftArgs) args {
 	return args{nodeID: uint32(a.node_id), oldNodeID: uint32(a.old_node_id), port: uint32(a.port), bootstrap: uint32(a.bootstrap),
 		chosen: a.chosen != 0, enabled: a.enabled != 0, importable: a.importable != 0,
-		wait: time.Duration(a.wait_ms) * time.Millisecond, index: int64(a.index), last: int64(a.last), offset: int64(a.offset), total: int64(a.total)}
+		wait: time.Duration(a.wait_ms) * time.Millisecond, index: int64(a.index), last: int64(a.last), offset: int64(a.offset), total: int64(a.total), system: uint64(a.system_identifier)}
 }
 
 func goString(b C.PgraftBytes) string { return C.GoStringN(b.data, C.int(b.len)) }

@@ -68,6 +68,9 @@ func (e *engine) tryToOpen(cfg config) (*node.Node, error) {
 	c := cfg.node
 	c.Retention.RetainFrom = retainEverything
 	c.Logger, c.Publish, c.Answered, c.Go, c.Export = e.logger, e.publishStatus, e.records.give, e.spawn, e.export
+	if cfg.failover {
+		c.Server = e.server
+	}
 	return node.Open(c)
 }
 

@@ -106,6 +106,16 @@ func (q *records) fatal(text string) {
 	q.closed = true
 }
 
+// serve queues something that the main thread is to do: fill appends what.
+func (q *records) serve(id uint64, fill func(b []byte) []byte) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.closed {
+		q.queue = appendRecord(q.queue, C.PGRAFT_RECORD_SERVE, 0, id, fill)
+		q.wake()
+	}
+}
+
 func (q *records) log(level uint32, text string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

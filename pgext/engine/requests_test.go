@@ -10,10 +10,10 @@ import (
 	"github.com/pgraft/pgraft/node/health"
 )
 
-// operations reads the PGRAFT_OP_* of engine.h: a test cannot use cgo.
+// operations reads the PGRAFT_OP_* of asking.h: a test cannot use cgo.
 func operations(t *testing.T) map[string]uint32 {
 	t.Helper()
-	b, err := os.ReadFile("engine.h")
+	b, err := os.ReadFile("asking.h")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +26,7 @@ func operations(t *testing.T) map[string]uint32 {
 		all[m[1]] = uint32(n)
 	}
 	if len(all) < 20 {
-		t.Fatalf("engine.h has only the operations %v", all)
+		t.Fatalf("asking.h has only the operations %v", all)
 	}
 	return all
 }

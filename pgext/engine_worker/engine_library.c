@@ -37,6 +37,7 @@
 #include "storage/fd.h"
 
 #include "fence/fence.h"
+#include "settings/settings.h"
 #include "shmem/shmem.h"
 
 /*
@@ -173,6 +174,7 @@ pgraft_library_load(void)
 	pgraft_engine.submit = (pgraft_engine_submit_fn) lookup(library, "pgraft_engine_submit");
 	pgraft_engine.cancel = (pgraft_engine_cancel_fn) lookup(library, "pgraft_engine_cancel");
 	pgraft_engine.drain = (pgraft_engine_drain_fn) lookup(library, "pgraft_engine_drain");
+	pgraft_engine.served = (pgraft_engine_served_fn) lookup(library, "pgraft_engine_served");
 	pgraft_engine.stop = (pgraft_engine_stop_fn) lookup(library, "pgraft_engine_stop");
 	check_threads();
 }
@@ -191,7 +193,7 @@ pgraft_library_start(const PgraftConfig *config)
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	failed = pgraft_engine.start(config, &pgraft_shared->status, &pgraft_bell,
 								 pgraft_replies_answer,
-								 pgraft_fence_is_there() ? pgraft_fence_publish : NULL,
+								 pgraft_failover ? pgraft_fence_publish : NULL,
 								 err, sizeof(err));
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 

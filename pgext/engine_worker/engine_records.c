@@ -1,7 +1,7 @@
 /*
  * engine_records.c
  *		What the engine has to say to the engine worker: replies, lines for the
- *		server log, and that it is done for.
+ *		server log, what is to be done to the server, and that it is done for.
  *
  * Runs on the worker's main thread.  Replies go into their slots
  * (engine_replies.c); nothing else here is shared.
@@ -11,6 +11,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "host/host.h"
 #include "shmem/shmem.h"
 
 /* What records are drained into; a larger one gets a buffer for itself. */
@@ -53,6 +54,17 @@ record_string(const char *body, size_t len)
 	return pnstrdup(body + sizeof(n), Min((size_t) n, len - sizeof(n)));
 }
 
+/* The engine has something done to this server. */
+static void
+serve(uint64 id, const char *body, size_t len)
+{
+	PgraftServed *served = palloc(sizeof(PgraftServed));
+
+	pgraft_host_serve(body, len, served);
+	pgraft_engine.served(id, served);
+	pfree(served);
+}
+
 static void
 act_on_record(const PgraftRecord *record, const char *body)
 {
@@ -67,6 +79,9 @@ act_on_record(const PgraftRecord *record, const char *body)
 			message = record_string(body, record->len);
 			log_record(record->level, message);
 			pfree(message);
+			break;
+		case PGRAFT_RECORD_SERVE:
+			serve(record->id, body, record->len);
 			break;
 		case PGRAFT_RECORD_FATAL:
 			message = record_string(body, record->len);

@@ -7,7 +7,7 @@
  *		(limits.c); its failures in a row are counted in shared memory
  *		(engine_failures.c).
  *
- * Uses base, settings, shmem and fence.
+ * Uses base, settings, shmem, fence and host.
  */
 #ifndef PGRAFT_ENGINE_WORKER_H
 #define PGRAFT_ENGINE_WORKER_H
@@ -40,6 +40,7 @@ typedef struct PgraftEngine
 	pgraft_engine_submit_fn submit;
 	pgraft_engine_cancel_fn cancel;
 	pgraft_engine_drain_fn drain;
+	pgraft_engine_served_fn served;
 	pgraft_engine_stop_fn stop;
 } PgraftEngine;
 

@@ -15,7 +15,7 @@
  *		fence_settings.c at settings of PostgreSQL's that the fence changes or
  *		guards (F4).  fence_hint.c says where to go instead.
  *
- * Uses base, settings and shmem.
+ * Uses base, server, settings and shmem.
  */
 #ifndef PGRAFT_FENCE_H
 #define PGRAFT_FENCE_H
@@ -32,11 +32,14 @@
 extern bool pgraft_fence_is_there(void);
 extern Size pgraft_fence_shmem_size(void);
 extern void pgraft_fence_shmem_attach(void);
+extern void pgraft_fence_unknown(void);
 extern void pgraft_fence_open(void);
 extern void pgraft_fence_publish(const PgraftFence *fence);
 extern void pgraft_fence_close(void);
 extern uint64 pgraft_fence_get(PgraftFence *fence);
 extern uint64 pgraft_fence_get_version(void);
+extern void pgraft_fence_let_names_be_empty(bool may);
+extern bool pgraft_fence_names_may_be_empty(void);
 extern void pgraft_commit_begins(void);
 extern void pgraft_commit_ended(void);
 extern uint32 pgraft_commits_under_way(void);

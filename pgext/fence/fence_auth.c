@@ -10,6 +10,11 @@
 #include "fence/fence_port.h"
 
 #include "replication/walsender.h"
+#include "utils/guc.h"
+
+#include "server/server.h"
+
+#include "server/server.h"
 
 static ClientAuthentication_hook_type prev_ClientAuthentication = NULL;
 
@@ -37,6 +42,8 @@ enter(const char *name)
 				 errdetail("It is not the primary.")));
 	if (is_token)
 		pgraft_senders_enter(&token);
+	/* a walreceiver knows what it is told by its text: see host_stream.c */
+	SetConfigOption("lc_messages", "C", PGC_SUSET, PGC_S_OVERRIDE);
 }
 
 /*
@@ -50,6 +57,7 @@ authenticated(Port *port, int status)
 		prev_ClientAuthentication(port, status);
 	if (status != STATUS_OK || !am_walsender)
 		return;
+	pgraft_in_force_inherited();
 	if (am_db_walsender)
 		pgraft_fence_reads();
 	/* the setting itself is not in force yet */

@@ -50,9 +50,9 @@ show_transaction_read_only(void)
 }
 
 /*
- * Emptied names let every commit go that waits for standbys.  Only a primary whose sync
- * set is known, and needs none, may do without.  Every process decides that for itself, the
- * checkpointer among them, which tells the others.
+ * Emptied names let every commit go that waits for standbys.  Nobody but pgraft empties
+ * them.  Every process decides that for itself, the checkpointer among them, which tells
+ * the others.
  */
 static bool
 check_synchronous_standby_names(char **newval, void **extra, GucSource source)
@@ -69,7 +69,7 @@ check_synchronous_standby_names(char **newval, void **extra, GucSource source)
 		 * postmaster too
 		 */
 		if (fence.failover && fence.joined && GetRecoveryState() == RECOVERY_STATE_DONE &&
-			!(fence.open && fence.w == 0 && (!fence.pending || fence.next_w == 0)))
+			!pgraft_fence_names_may_be_empty())
 		{
 			GUC_check_errdetail("Commits wait for standbys of the cluster, which pgraft names here.");
 			return false;

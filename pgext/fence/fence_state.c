@@ -6,9 +6,11 @@
  * What guards what (FenceShared):
  *
  *	block			a sequence lock of its own, see fencing.h.  Written by the
- *					engine worker's process only, by one thread at a time: the
- *					mutex "publishing", which is that process's, sees to that.
+ *					postmaster at a boot; then by the engine worker's process only,
+ *					by one thread at a time: the mutex "publishing", which is that
+ *					process's, sees to that.
  *	under_way		atomic; each backend counts itself in and out.
+ *	empty_names		atomic; written by the engine worker's process.
  *
  * The other statics are each process's own.
  */
@@ -24,6 +26,7 @@ typedef struct FenceShared
 {
 	PgraftFenceBlock block;
 	pg_atomic_uint32 under_way;
+	pg_atomic_uint32 empty_names;	/* synchronous_standby_names may be */
 } FenceShared;
 
 static FenceShared *shared = NULL;	/* NULL: there is no fence here */
@@ -61,6 +64,22 @@ pgraft_fence_shmem_attach(void)
 	memset(shared, 0, sizeof(FenceShared));
 	shared->block.copies[0].reads = 1;
 	pg_atomic_init_u32(&shared->under_way, 0);
+	pg_atomic_init_u32(&shared->empty_names, 0);
+}
+
+/*
+ * In the postmaster, at a boot of a server that takes part: failover is on, and nothing
+ * else is known until the engine publishes it (host.Unknown).
+ */
+void
+pgraft_fence_unknown(void)
+{
+	PgraftFence now;
+
+	memset(&now, 0, sizeof(now));
+	now.failover = 1;
+	now.joined = 1;
+	pgraft_fence_write(&shared->block, &now);
 }
 
 /*
@@ -133,6 +152,24 @@ uint64
 pgraft_fence_get_version(void)
 {
 	return pgraft_fence_version(&shared->block);
+}
+
+/*
+ * Whether synchronous_standby_names may be empty: only where pgraft itself has put them
+ * so (host.PutNames), as a set that needs no standby has none.  It is said before they
+ * are put.
+ */
+void
+pgraft_fence_let_names_be_empty(bool may)
+{
+	if (shared != NULL)
+		pg_atomic_write_u32(&shared->empty_names, may);
+}
+
+bool
+pgraft_fence_names_may_be_empty(void)
+{
+	return pg_atomic_read_u32(&shared->empty_names) != 0;
 }
 
 /*

@@ -9,12 +9,19 @@
  */
 #include "functions/functions.h"
 
+#include <limits.h>
+
 #include "catalog/namespace.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/timestamp.h"
 
 #include "settings/settings.h"
+
+/* Longer waits are cut to this: 12 days. */
+#define PGRAFT_MAX_WAIT_MS	(INT_MAX / 2)
 
 void
 pgraft_require_preload(void)
@@ -78,6 +85,24 @@ pgraft_node_id_arg(FunctionCallInfo fcinfo, int argno, const char *name)
 				 errmsg("invalid %s: %d", name, node_id),
 				 errdetail("A node_id is a positive integer.")));
 	return node_id;
+}
+
+/* An interval in milliseconds, a month having 30 days. */
+int
+pgraft_interval_arg(FunctionCallInfo fcinfo, int argno, const char *name)
+{
+	Interval   *wait;
+	int64		ms;
+
+	pgraft_require_argument(fcinfo, argno, name);
+	wait = PG_GETARG_INTERVAL_P(argno);
+	ms = ((int64) wait->month * DAYS_PER_MONTH + wait->day) * SECS_PER_DAY * 1000 +
+		wait->time / 1000;
+	if (ms < 0 || (ms == 0 && wait->time < 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must not be negative", name)));
+	return (int) Min(ms, PGRAFT_MAX_WAIT_MS);
 }
 
 /* Asks the engine; returns with the reply open at its first value. */

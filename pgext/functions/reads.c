@@ -14,8 +14,6 @@
  */
 #include "functions/functions.h"
 
-#include <limits.h>
-
 #include "access/xlog.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -27,9 +25,6 @@
 PG_FUNCTION_INFO_V1(pgraft_confirm_leader);
 PG_FUNCTION_INFO_V1(pgraft_read_barrier);
 PG_FUNCTION_INFO_V1(pgraft_wait_applied);
-
-/* Longer waits are cut to this: 12 days. */
-#define PGRAFT_MAX_WAIT_MS	(INT_MAX / 2)
 
 /* The apply worker's state changes without a word to those who wait. */
 #define PGRAFT_TABLES_RECHECK_MS	100
@@ -134,24 +129,6 @@ pgraft_read_barrier(PG_FUNCTION_ARGS)
 	return index;
 }
 
-/* An interval in milliseconds, a month having 30 days. */
-static int
-wait_arg(FunctionCallInfo fcinfo, int argno)
-{
-	Interval   *wait;
-	int64		ms;
-
-	pgraft_require_argument(fcinfo, argno, "timeout");
-	wait = PG_GETARG_INTERVAL_P(argno);
-	ms = ((int64) wait->month * DAYS_PER_MONTH + wait->day) * SECS_PER_DAY * 1000 +
-		wait->time / 1000;
-	if (ms < 0 || (ms == 0 && wait->time < 0))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("timeout must not be negative")));
-	return (int) Min(ms, PGRAFT_MAX_WAIT_MS);
-}
-
 /* Asks whether the log has come as far; false if time was up. */
 static bool
 reached(const PgraftCall *call)
@@ -183,7 +160,7 @@ pgraft_wait_applied(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("log index " INT64_FORMAT " is out of range", call.args.index),
 				 errdetail("The log begins at index 1.")));
-	call.timeout_ms = wait_arg(fcinfo, 1);
+	call.timeout_ms = pgraft_interval_arg(fcinfo, 1, "timeout");
 	deadline = pgraft_deadline_in(call.timeout_ms);
 	if (pgraft_read_status().applied_index < (uint64) call.args.index)
 	{

@@ -1,7 +1,7 @@
 /*
  * views.c
- *		What the views pgraft_get_nodes, pgraft_stat_node and pgraft_stat_peers
- *		select from, and pgraft_health_check().
+ *		What the views select from, but for pgraft_stat_apply's, and
+ *		pgraft_health_check().
  *
  * A view does not lend its reader the right to execute its functions.  So those
  * here are open to all, and ask for SELECT on the view instead.  Reads
@@ -22,10 +22,9 @@
 PG_FUNCTION_INFO_V1(pgraft_get_nodes_for_view);
 PG_FUNCTION_INFO_V1(pgraft_stat_get_node);
 PG_FUNCTION_INFO_V1(pgraft_stat_get_peers);
+PG_FUNCTION_INFO_V1(pgraft_stat_get_failover);
+PG_FUNCTION_INFO_V1(pgraft_stat_get_failover_history);
 PG_FUNCTION_INFO_V1(pgraft_health_check);
-
-/* Monitoring should hear soon that the engine does not answer. */
-#define PGRAFT_MONITOR_TIMEOUT_MS	5000
 
 /* The rows of a view in the function's schema, for who may select from it. */
 static Datum
@@ -53,6 +52,18 @@ Datum
 pgraft_stat_get_peers(PG_FUNCTION_ARGS)
 {
 	return rows_of_view(fcinfo, "pgraft_stat_peers", PGRAFT_OP_STAT_PEERS);
+}
+
+Datum
+pgraft_stat_get_failover(PG_FUNCTION_ARGS)
+{
+	return rows_of_view(fcinfo, "pgraft_stat_failover", PGRAFT_OP_STAT_FAILOVER);
+}
+
+Datum
+pgraft_stat_get_failover_history(PG_FUNCTION_ARGS)
+{
+	return rows_of_view(fcinfo, "pgraft_failover_history", PGRAFT_OP_FAILOVER_HISTORY);
 }
 
 static void

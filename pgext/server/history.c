@@ -162,7 +162,8 @@ has_segment(TimeLineID tli)
  * Writes the history file of a history's last timeline, durably.  One that says the
  * same stays as it is: it may be PostgreSQL's own.  One that says something else is
  * replaced only where there is no WAL of that timeline: then it is a number that came
- * to nothing.
+ * to nothing.  So is one whose file names no parent: a first segment that is
+ * there is of a promotion that was cut short before its history file came.
  */
 void
 pgraft_history_write(const PgraftHistory *history, const char *reason)
@@ -180,7 +181,7 @@ pgraft_history_write(const PgraftHistory *history, const char *reason)
 	{
 		if (pgraft_history_equal(history, &there))
 			return;
-		if (has_segment(tli))
+		if (there.n > 1 && has_segment(tli))
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("the history of timeline %u is another one in this server's pg_wal", tli)));

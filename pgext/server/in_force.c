@@ -71,7 +71,7 @@ pgraft_in_force_define(void)
 							"Counts the settings that pgraft has written.",
 							"pgraft writes it beside them into postgresql.auto.conf: a process that has read it has read them.",
 							&settings_number, 0, 0, INT_MAX, PGC_SIGHUP,
-							GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_AUTO_FILE,
+							GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_AUTO_FILE,
 							NULL, assign_settings_number, NULL);
 }
 

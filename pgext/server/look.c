@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "access/xlog.h"
+#include "access/xlog_internal.h"
 #include "access/xlogrecovery.h"
 #include "replication/slot.h"
 #include "replication/syncrep.h"
@@ -135,14 +136,34 @@ look_at_files(PgraftLook *look)
 	look->promote_file = stat(PROMOTE_SIGNAL_FILE, &st) == 0;
 }
 
-/* In a process with a PGPROC. */
+/*
+ * Where WAL was inserted up to.  Right behind the header of a page nothing is inserted
+ * on it yet: what was ends with the page before, and no flush comes any further.
+ */
+static XLogRecPtr
+inserted_end(void)
+{
+	XLogRecPtr	at = GetXLogInsertRecPtr();
+	uint64		header = XLogSegmentOffset(at, wal_segment_size) < XLOG_BLCKSZ ? SizeOfXLogLongPHD : SizeOfXLogShortPHD;
+
+	return at % XLOG_BLCKSZ == header ? at - header : at;
+}
+
+/* The beginning of a look: settings, and who has read them.  In a process with a PGPROC. */
 void
-pgraft_look(PgraftLook *look)
+pgraft_look_at_senders(PgraftLook *look)
 {
 	memset(look, 0, sizeof(*look));
 	pgstat_clear_backend_activity_snapshot();
 	look->waits = commits_wait();
 	look_at_senders(look);
+	pgstat_clear_backend_activity_snapshot();
+}
+
+/* And its end: positions, and what they rest on. */
+void
+pgraft_look_at_positions(PgraftLook *look)
+{
 	look->conninfo = PrimaryConnInfo != NULL ? PrimaryConnInfo : "";
 	look->restore_command = recoveryRestoreCommand != NULL ? recoveryRestoreCommand : "";
 	look->recovery = RecoveryInProgress();
@@ -156,11 +177,10 @@ pgraft_look(PgraftLook *look)
 	}
 	else
 	{
-		look->inserted = GetXLogInsertRecPtr();
+		look->inserted = inserted_end();
 		look->flushed = GetFlushRecPtr(&look->flushed_tli);
 	}
 	look_at_files(look);
-	pgstat_clear_backend_activity_snapshot();
 }
 
 void

@@ -91,6 +91,9 @@ typedef struct PgraftWalRecord
 	XLogRecPtr	end;
 	pg_crc32c	crc;
 	TimeLineID	tli;
+	pg_crc32c	sum;			/* over the ends and the CRCs of all records
+								 * that were read, this one the last; not
+								 * finished */
 } PgraftWalRecord;
 
 typedef struct PgraftWalEnd
@@ -104,6 +107,10 @@ typedef struct PgraftWalEnd
 
 extern void pgraft_wal_valid_end(XLogRecPtr from, const PgraftHistory *history,
 								 bool sync, PgraftWalEnd *end);
+extern void pgraft_wal_durable_end(XLogRecPtr from, XLogRecPtr limit,
+								   const PgraftHistory *history, PgraftWalEnd *end);
+extern bool pgraft_wal_sum(XLogRecPtr from, XLogRecPtr end,
+						   const PgraftHistory *history, pg_crc32c *sum);
 
 typedef enum PgraftEnding
 {
@@ -157,8 +164,7 @@ extern bool pgraft_boot_obstacle(const ControlFileData *control, int elevel);
 extern void pgraft_boot_as_standby(void);
 
 /*
- * look.c.  A server at one look.  Positions are looked at first, then what they rest
- * on: see there.
+ * look.c.  A server at one look, which has two halves: see there.
  */
 typedef struct PgraftWalsender
 {
@@ -210,7 +216,8 @@ typedef struct PgraftLook
 	PgraftWalsender *senders;
 } PgraftLook;
 
-extern void pgraft_look(PgraftLook *look);
+extern void pgraft_look_at_senders(PgraftLook *look);
+extern void pgraft_look_at_positions(PgraftLook *look);
 extern void pgraft_look_free(PgraftLook *look);
 extern bool pgraft_in_force_senders(const PgraftLook *look, uint32 number);
 

@@ -25,6 +25,8 @@ note_record(PgraftWalRecord *record, const XLogRecord *read, XLogReaderState *re
 	record->end = reader->EndRecPtr;
 	record->crc = read->xl_crc;
 	record->tli = history->branches[pgraft_history_owner(history, record->end - 1)].tli;
+	COMP_CRC32C(record->sum, &record->end, sizeof(record->end));
+	COMP_CRC32C(record->sum, &record->crc, sizeof(record->crc));
 }
 
 /* Why no record was read. */
@@ -44,15 +46,16 @@ note_why(PgraftWalEnd *end, XLogReaderState *reader, const char *error)
 
 /*
  * Reads on from where a record begins: to the end, or until one ends at "upto" or
- * behind it, which is "reached".
+ * behind it, which is "reached".  A record that ends behind "limit" is not counted.
  */
 static void
-read_on(XLogReaderState *reader, XLogRecPtr from, XLogRecPtr upto,
+read_on(XLogReaderState *reader, XLogRecPtr from, XLogRecPtr upto, XLogRecPtr limit,
 		const PgraftHistory *history, PgraftWalEnd *end, PgraftWalRecord *reached)
 {
 again:
 	memset(end, 0, sizeof(*end));
 	memset(reached, 0, sizeof(*reached));
+	INIT_CRC32C(end->last.sum);
 	XLogBeginRead(reader, from);
 	while (reached->end == 0 || pgraft_wal_doubtful(reader) != 0)
 	{
@@ -62,6 +65,11 @@ again:
 		if (read == NULL)
 		{
 			note_why(end, reader, error);
+			break;
+		}
+		if (reader->EndRecPtr > limit)
+		{
+			snprintf(end->why, sizeof(end->why), "the next record ends behind %X/%X", LSN_FORMAT_ARGS(limit));
 			break;
 		}
 		note_record(&end->last, read, reader, history);
@@ -78,6 +86,25 @@ again:
 	}
 }
 
+static void
+find_end(XLogRecPtr from, XLogRecPtr limit, const PgraftHistory *history, bool sync,
+		 PgraftWalEnd *end)
+{
+	XLogReaderState *reader = pgraft_wal_open(history, sync);
+	PgraftWalRecord reached;
+
+	PG_TRY();
+	{
+		read_on(reader, from, PG_UINT64_MAX, limit, history, end, &reached);
+		pgraft_wal_sync(reader);
+	}
+	PG_FINALLY();
+	{
+		pgraft_wal_close(reader);
+	}
+	PG_END_TRY();
+}
+
 /*
  * Finds the end of valid WAL from a record on that is certainly there: the last one
  * that is known, or that a checkpoint began with.  A record whose end is missing is not
@@ -87,19 +114,15 @@ void
 pgraft_wal_valid_end(XLogRecPtr from, const PgraftHistory *history, bool sync,
 					 PgraftWalEnd *end)
 {
-	XLogReaderState *reader = pgraft_wal_open(history, sync);
-	PgraftWalRecord reached;
+	find_end(from, PG_UINT64_MAX, history, sync, end);
+}
 
-	PG_TRY();
-	{
-		read_on(reader, from, PG_UINT64_MAX, history, end, &reached);
-		pgraft_wal_sync(reader);
-	}
-	PG_FINALLY();
-	{
-		pgraft_wal_close(reader);
-	}
-	PG_END_TRY();
+/* The same, of WAL that is durable up to "limit": a record that ends behind is not counted. */
+void
+pgraft_wal_durable_end(XLogRecPtr from, XLogRecPtr limit, const PgraftHistory *history,
+					   PgraftWalEnd *end)
+{
+	find_end(from, limit, history, false, end);
 }
 
 /*
@@ -145,7 +168,7 @@ pgraft_wal_record_ending(XLogRecPtr end, TimeLineID tli, const PgraftHistory *hi
 		XLogRecPtr	from = record_before(reader, end);
 
 		if (from != InvalidXLogRecPtr)
-			read_on(reader, from, end, history, &found, record);
+			read_on(reader, from, end, PG_UINT64_MAX, history, &found, record);
 	}
 	PG_FINALLY();
 	{
@@ -158,6 +181,31 @@ pgraft_wal_record_ending(XLogRecPtr end, TimeLineID tli, const PgraftHistory *hi
 		return PGRAFT_RECORD_ENDS;
 	memset(record, 0, sizeof(*record));
 	return PGRAFT_NO_RECORD_ENDS;
+}
+
+/*
+ * The sum over all records from where one begins to where one ends; false: they are not
+ * all there.
+ */
+bool
+pgraft_wal_sum(XLogRecPtr from, XLogRecPtr end, const PgraftHistory *history, pg_crc32c *sum)
+{
+	XLogReaderState *reader = pgraft_wal_open(history, false);
+	PgraftWalRecord reached;
+	PgraftWalEnd found;
+
+	PG_TRY();
+	{
+		read_on(reader, from, end, PG_UINT64_MAX, history, &found, &reached);
+	}
+	PG_FINALLY();
+	{
+		pgraft_wal_close(reader);
+	}
+	PG_END_TRY();
+	*sum = reached.sum;
+	FIN_CRC32C(*sum);
+	return reached.end == end;
 }
 
 /*

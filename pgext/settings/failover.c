@@ -8,8 +8,33 @@
 
 #include <limits.h>
 
+#include "miscadmin.h"
+#include "postmaster/postmaster.h"
+
 bool		pgraft_failover = false;
 int			pgraft_fence_wait = 5000;
+
+static int	failover_priority = 100;
+static int	seal_timeout = 5000;
+static char *replication_conninfo;
+
+/* It goes into a line of a file, and before what pgraft says of itself. */
+static bool
+check_replication_conninfo(char **newval, void **extra pg_attribute_unused(),
+						   GucSource source pg_attribute_unused())
+{
+	if (strpbrk(*newval, "\r\n") != NULL)
+	{
+		GUC_check_errdetail("It must be one line.");
+		return false;
+	}
+	if (strstr(*newval, "://") != NULL)
+	{
+		GUC_check_errdetail("It must be keywords and values, and no URI.");
+		return false;
+	}
+	return true;
+}
 
 void
 pgraft_failover_define(void)
@@ -24,4 +49,30 @@ pgraft_failover_define(void)
 							"After that it is refused.",
 							&pgraft_fence_wait, 5000, 0, INT_MAX / 2,
 							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("pgraft.failover_priority",
+							"Which of several servers that would lose nothing becomes primary.",
+							"The greatest; 0: this server does not, and no commit waits for it.",
+							&failover_priority, 100, 0, 1000, PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("pgraft.seal_timeout",
+							"How long a failover waits for servers whose WAL may reach further.",
+							"It does so only once nothing can be lost without them.",
+							&seal_timeout, 5000, 1, INT_MAX / 2, PGC_POSTMASTER, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+	DefineCustomStringVariable("pgraft.replication_conninfo",
+							   "How this server connects to the primary, beside its host and port.",
+							   "As primary_conninfo, which pgraft writes.",
+							   &replication_conninfo, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   check_replication_conninfo, NULL, NULL);
+}
+
+void
+pgraft_failover_read(PgraftConfig *config)
+{
+	config->failover = pgraft_failover;
+	config->failover_priority = failover_priority;
+	config->seal_timeout_ms = seal_timeout;
+	config->server_port = PostPortNumber;
+	config->replication_conninfo.data = replication_conninfo;
+	config->replication_conninfo.len = strlen(replication_conninfo);
 }

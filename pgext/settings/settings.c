@@ -233,6 +233,13 @@ pgraft_settings_define(void)
 	MarkGUCPrefixReserved("pgraft");
 }
 
+/* The directory of the Raft store, absolute; buf has MAXPGPATH bytes. */
+void
+pgraft_settings_data_dir(char *buf)
+{
+	absolute_data_dir(buf, data_dir);
+}
+
 /* Whether this server is to be a node: else pgraft is idle. */
 bool
 pgraft_has_node(void)
@@ -271,6 +278,7 @@ pgraft_settings_read(PgraftConfig *config)
 	pgraft_timing_read(config);
 	pgraft_recorder_read(config);
 	pgraft_tls_read(config);
+	pgraft_failover_read(config);
 	config->max_entry_bytes = (uint32) pgraft_max_entry_size * 1024;
 	config->snapshot_entries = snapshot_entries;
 	config->log_level = log_level;

@@ -25,6 +25,7 @@ extern int	pgraft_propose_timeout; /* ms */
 extern char *pgraft_database;
 extern void pgraft_settings_define(void);
 extern void pgraft_settings_read(PgraftConfig *config);
+extern void pgraft_settings_data_dir(char *buf);
 extern bool pgraft_has_node(void);
 
 /* address.c */
@@ -61,5 +62,6 @@ extern void pgraft_tls_read(PgraftConfig *config);
 extern bool pgraft_failover;
 extern int	pgraft_fence_wait;	/* ms */
 extern void pgraft_failover_define(void);
+extern void pgraft_failover_read(PgraftConfig *config);
 
 #endif							/* PGRAFT_SETTINGS_H */

@@ -63,4 +63,28 @@ SELECT pgraft_transfer_leadership();
 SELECT pgraft_recover_from_lost_quorum('something else');
 SELECT pgraft_recover_from_lost_quorum('regress');
 
+-- failover, on a server that takes no part
+SELECT pgraft_enable_failover();
+SELECT pgraft_disable_failover();
+SELECT * FROM pgraft_failover_settings();
+SELECT * FROM pgraft_failover_settings(sync_count => 0);
+SELECT pgraft_failover_settings(mode => 'off');
+SELECT pgraft_failover_settings(mode => E'on\nmode=manual');
+SELECT pgraft_failover_settings(durability => 'none');
+SELECT pgraft_failover_settings(sync_count => -1);
+SELECT pgraft_failover_settings(failover_delay => '2 days');
+SELECT pgraft_failover_settings(sync_timeout => '-1 s');
+SELECT pgraft_failover_settings(maximum_lag => 3);
+SELECT pgraft_get_primary();
+SELECT * FROM pgraft_stat_failover;
+SELECT * FROM pgraft_failover_history;
+SELECT pgraft_switchover();
+SELECT pgraft_switchover(0);
+SELECT pgraft_switchover(1, '0');
+SELECT pgraft_failover(1);
+SELECT pgraft_failover(1, '');
+SELECT pgraft_failover(1, allow_data_loss => 'something else');
+SELECT pgraft_failover(NULL);
+SELECT pgraft_clear_quarantine(1);
+
 SELECT pgraft_set_debug(true), pgraft_set_debug(false);

@@ -72,6 +72,21 @@ func (d *directory) newest(tli TLI) TLI {
 	return tli
 }
 
+// fillGaps writes the history files of the numbers between a timeline and its parents, each with
+// the history of the next one that was used.
+func (d *directory) fillGaps(tli TLI) {
+	lines := linesOf(d.history(tli))
+	for i, l := range lines {
+		next := tli
+		if i+1 < len(lines) {
+			next = lines[i+1].TLI
+		}
+		for t := next - 1; t > l.TLI; t-- {
+			d.writeHistory(History{TLI: t, Lines: lines[:i+1]})
+		}
+	}
+}
+
 // owner is the timeline that an LSN belongs to; 0: none (tliOfPointInHistory).
 func owner(spans []span, p LSN) TLI {
 	for _, s := range spans {

@@ -20,14 +20,15 @@ func (s *Server) HasHistory(tli TLI) bool { return s.disk.wal.history(tli) != ni
 
 // LastTimeline is the greatest timeline of which there is a record: that pg_control names,
 // or that pg_wal has one of past the place where it began. A first segment without a history
-// file is of a promotion that was cut short, and so is one whose first record is torn.
+// file, or with one that names no parent, is of a promotion that was cut short, and so is one
+// whose first record is torn.
 // History files above it are of promotions that did not come about, or of other servers'.
 func (s *Server) LastTimeline() TLI {
 	d, c := &s.disk.wal, &s.disk.control
 	last := max(c.CheckpointTLI, c.MinRecoveryTLI)
 	for i := range d.files {
 		f := &d.files[i]
-		if f.tli > last && d.history(f.tli) != nil && d.hasRecord(f) {
+		if f.tli > last && len(linesOf(d.history(f.tli))) > 0 && d.hasRecord(f) {
 			last = f.tli
 		}
 	}
@@ -162,25 +163,33 @@ func (s *Server) triggered() bool {
 	return u.promote
 }
 
-// PromoteTo promotes to a timeline: history files fill the row of numbers up to it first,
-// which leave the newest timeline where this server's WAL ends. It does not look whether
-// a walreceiver still runs, nor whether the number is free.
+// PromoteTo promotes to a timeline, as a library does: history files take the numbers up to
+// it, the newest first, and then the promotion is asked for. Recovery looks for newer timelines
+// until it has seen that, and would aim at one that is a child of its own: these name no parent.
+// It does not look whether a walreceiver still runs, nor whether the number is free.
 func (s *Server) PromoteTo(tli TLI) bool {
 	return s.do(func() {
 		if !s.startup.on || s.startup.stopping {
 			return
 		}
-		d := &s.disk.wal
-		end, last := s.ValidEnd(ByHistory).End, d.newest(s.startup.target)
-		h := History{}
-		if p := d.history(s.startup.target); p != nil {
-			h.Lines = p.Lines
+		if tli == s.startup.target+1 {
+			s.Promote()
+			return
 		}
-		h.Lines = append(slices.Clone(h.Lines), Left{s.startup.target, end})
-		for h.TLI = last + 1; h.TLI < tli; h.TLI++ {
-			d.writeHistory(h)
+		for t := tli - 1; t > s.startup.target; t-- {
+			s.disk.wal.writeHistory(History{TLI: t})
 		}
-		s.Promote()
+		s.after(s.drawn(s.cfg.Step), func() { s.Promote() })
+	})
+}
+
+// PromotionEnded says in those files what the numbers were, as a library does once the server
+// is in production: pg_rewind reads them, and followers fetch them.
+func (s *Server) PromotionEnded() bool {
+	return s.do(func() {
+		if s.wal.on {
+			s.disk.wal.fillGaps(s.wal.tli)
+		}
 	})
 }
 

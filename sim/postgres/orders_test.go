@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -279,4 +280,42 @@ func TestWithoutARow(t *testing.T) {
 	o.Commit(last.done(l))
 	l.s[1].Kill(false)
 	l.wait("an answer", func() bool { return last.out == Unknown })
+}
+
+// The numbers that a promotion skips name no parent until it has ended: recovery looks for newer
+// timelines until it has seen the request, and would aim at one that is a child of its own.
+func TestSkippedNumbers(t *testing.T) {
+	astray := 0
+	for ms := 0; ms < 120; ms += 3 {
+		for _, parent := range []bool{false, true} {
+			l := cluster(t, 2, Config{RetryInterval: 40 * time.Millisecond, Step: 20 * time.Millisecond})
+			l.commits(1, 3)
+			l.caughtUp(1, 2)
+			l.s[1].Kill(false)
+			own := []Left{{1, l.seal(2).End}}
+			l.run(time.Duration(ms) * time.Millisecond)
+			s := l.s[2]
+			if s.PromoteTo(5); parent {
+				for tli := TLI(4); tli > 1; tli-- {
+					s.WriteHistory(History{tli, own})
+				}
+			}
+			l.wait("a promotion", func() bool { return s.Phase() == Production })
+			if parent {
+				if !slices.Equal(s.History(5), own) {
+					astray++
+				}
+				continue
+			}
+			if s.Timeline() != 5 || !slices.Equal(s.History(5), own) || len(s.History(3)) != 0 {
+				t.Errorf("after %d ms it is on timeline %d, %v, and 3 was %v", ms, s.Timeline(), s.History(5), s.History(3))
+			}
+			if s.PromotionEnded(); !slices.Equal(s.History(3), own) || !slices.Equal(s.History(5), own) {
+				t.Errorf("once it has ended, 3 is %v and 5 is %v", s.History(3), s.History(5))
+			}
+		}
+	}
+	if astray == 0 {
+		t.Error("with a parent in the files, the new timeline was a child of its own each time")
+	}
 }

@@ -254,6 +254,7 @@ func (h *hand) failOver() bool {
 		if h.s[best].Timeline() != h.epoch {
 			h.t.Fatalf("server %d took timeline %d, not %d", best, h.s[best].Timeline(), h.epoch)
 		}
+		h.s[best].PromotionEnded()
 		if best == h.primary {
 			h.did["the same again"]++
 		}

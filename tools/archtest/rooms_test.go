@@ -24,12 +24,14 @@ var rooms = []struct {
 	{"server", []string{"base"}},
 	{"settings", []string{"engine", "base"}},
 	{"shmem", []string{"engine", "base"}},
-	{"fence", []string{"engine", "base", "settings", "shmem"}},
+	{"fence", []string{"engine", "base", "server", "settings", "shmem"}},
+	{"boot", []string{"engine", "base", "server", "settings", "fence"}},
+	{"host", []string{"engine", "base", "server", "fence", "boot"}},
 	{"client", []string{"engine", "base", "settings", "shmem"}},
-	{"engine_worker", []string{"engine", "base", "settings", "shmem", "fence"}},
+	{"engine_worker", []string{"engine", "base", "settings", "shmem", "fence", "host"}},
 	{"apply_worker", []string{"engine", "base", "settings", "shmem", "client"}},
 	{"functions", []string{"engine", "base", "settings", "shmem", "client", "apply_worker"}},
-	{".", []string{"engine", "base", "settings", "shmem", "fence", "apply_worker", "functions"}}, // pgraft.c
+	{".", []string{"engine", "base", "server", "settings", "shmem", "fence", "boot", "host", "apply_worker", "functions"}}, // pgraft.c
 }
 
 var (

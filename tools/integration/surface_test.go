@@ -38,7 +38,15 @@ var surface = map[string][2]string{
 	"pgraft_trace_save":                 {"path text", "bigint"},
 	"pgraft_set_apply_function":         {"apply regprocedure, export regprocedure DEFAULT NULL::regprocedure, import regprocedure DEFAULT NULL::regprocedure", "void"},
 	"pgraft_apply_skip":                 {"index bigint", "void"},
-	"pgraft_health_check":               {"", "TABLE(metric text, value text, status text)"},
+	"pgraft_enable_failover":            {"", "boolean"},
+	"pgraft_disable_failover":           {"", "boolean"},
+	"pgraft_failover_settings": {"INOUT mode text DEFAULT NULL::text, INOUT durability text DEFAULT NULL::text, INOUT sync_count integer DEFAULT NULL::integer, " +
+		"INOUT failover_delay interval DEFAULT NULL::interval, INOUT sync_timeout interval DEFAULT NULL::interval, INOUT maximum_lag bigint DEFAULT NULL::bigint", "record"},
+	"pgraft_switchover":       {"node_id integer DEFAULT NULL::integer, timeout interval DEFAULT '00:01:00'::interval", "boolean"},
+	"pgraft_failover":         {"node_id integer, allow_data_loss text DEFAULT NULL::text", "boolean"},
+	"pgraft_clear_quarantine": {"node_id integer", "boolean"},
+	"pgraft_get_primary":      {"", "integer"},
+	"pgraft_health_check":     {"", "TABLE(metric text, value text, status text)"},
 }
 
 // Names, argument lists and column lists are those of the contract, without
@@ -102,6 +110,8 @@ func letsRolesIn(ctx context.Context, t *testing.T, s *suite) {
 		"SELECT pgraft_replace_node(9, 10, '127.0.0.1', 1)",
 		"SELECT pgraft_replicate_entry('not allowed')", "SELECT pgraft_set_debug(false)",
 		"SELECT * FROM pgraft_propose('not allowed')", "SELECT pgraft_transfer_leadership(9)",
+		"SELECT pgraft_enable_failover()", "SELECT pgraft_disable_failover()", "SELECT pgraft_failover_settings()",
+		"SELECT pgraft_switchover()", "SELECT pgraft_failover(9)", "SELECT pgraft_clear_quarantine(9)",
 		"SELECT pgraft_recover_from_lost_quorum('x')", "SELECT pgraft_trace_save('/tmp/not-allowed')"}
 	reads := []string{"SELECT * FROM pgraft_get_nodes()", "SELECT * FROM pgraft_get_nodes", "SELECT * FROM pgraft_get_cluster_status()",
 		"SELECT * FROM pgraft_log_get_stats()", "SELECT * FROM pgraft_log_get_replication_status()", "SELECT pgraft_get_leader()",
@@ -109,6 +119,8 @@ func letsRolesIn(ctx context.Context, t *testing.T, s *suite) {
 		"SELECT * FROM pgraft_log_entries(1, 5)", "SELECT pgraft_confirm_leader()", "SELECT pgraft_read_barrier()",
 		"SELECT pgraft_wait_applied(1)", "SELECT * FROM pgraft_health_check()",
 		"SELECT * FROM pgraft_stat_node", "SELECT * FROM pgraft_stat_peers",
+		"SELECT * FROM pgraft_stat_failover", "SELECT * FROM pgraft_failover_history", "SELECT pgraft_get_primary()",
+		"SELECT * FROM pgraft_stat_get_failover()", "SELECT * FROM pgraft_stat_get_failover_history()",
 		"SELECT * FROM pgraft_stat_get_node()", "SELECT * FROM pgraft_stat_get_peers()"}
 	open := []string{"SELECT pgraft_get_version()", "SELECT pgraft_is_leader()"}
 	allowed := map[string][]string{

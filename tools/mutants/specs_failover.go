@@ -250,7 +250,11 @@ var failoverMutants = []mutant{
 	},
 	{
 		name: "gap-not-filled", class: "failover", failover: true, live: true, doc: "a promotion leaves out the history files of numbers that came to nothing",
-		edits: []edit{{"sim/postgres/orders.go", "		for h.TLI = last + 1; h.TLI < tli; h.TLI++ {\n			d.writeHistory(h)\n		}\n", "		_, _ = h, last\n"}},
+		edits: []edit{{"sim/postgres/orders.go", "		for t := tli - 1; t > s.startup.target; t-- {\n			s.disk.wal.writeHistory(History{TLI: t})\n		}\n", ""}},
+	},
+	{
+		name: "gap-names-a-parent", class: "failover", failover: true, doc: "the history files of the numbers that a promotion skips name a parent before it has ended",
+		edits: []edit{{"sim/postgres/orders.go", "			s.disk.wal.writeHistory(History{TLI: t})\n", "			s.disk.wal.writeHistory(History{TLI: t, Lines: append(slices.Clone(linesOf(s.disk.wal.history(s.startup.target))), Left{s.startup.target, s.ValidEnd(ByHistory).End})})\n"}},
 	},
 	{
 		name: "history-not-written", class: "failover", failover: true, live: true, doc: "a follower has no history files before it streams",

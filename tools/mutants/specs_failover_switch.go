@@ -14,17 +14,17 @@ var switchMutants = []mutant{
 	{
 		name: "override-before-the-log", class: "failover", failover: true, doc: "whom an operator wants gets the epoch with commits given up, before an override is in the log",
 		edits: []edit{
-			{"core/failover/apply_epoch.go", "if s.Epoch.Overrides != e.Primary || !s.Epoch.Loss.covers(&lost) {", "if s.chosen() != e.Primary {"},
+			{"core/failover/apply_epoch.go", "if s.Epoch.Overrides != e.Primary || !s.Epoch.Loss.Covers(&lost) {", "if s.chosen() != e.Primary {"},
 			{"core/failover/word_leader.go", "	x := s.Epoch.Overrides\n", "	x := s.chosen()\n"},
-			{"core/failover/word_leader.go", "	lost := s.Loss(x, a.Voters)\n	if !s.Epoch.Loss.covers(&lost) {\n		return false\n	}\n", ""},
+			{"core/failover/word_leader.go", "	lost := s.Loss(x, a.Voters)\n	if !s.Epoch.Loss.Covers(&lost) {\n		return false\n	}\n", ""},
 		},
 	},
 	{
 		name: "override-gives-up-more", class: "failover", failover: true, doc: "an override gives up what it does not name",
 		edits: []edit{
-			{"core/failover/apply_epoch.go", "s.Epoch.Overrides != e.Primary || !s.Epoch.Loss.covers(&lost) {", "s.Epoch.Overrides != e.Primary {"},
-			{"core/failover/word_leader.go", "	lost := s.Loss(x, a.Voters)\n	if !s.Epoch.Loss.covers(&lost) {\n		return false\n	}\n", ""},
-			{"core/failover/word.go", "	if l := s.Loss(e.Target, at.Voters); !e.Loss.covers(&l) {\n		return VoidUnnamed\n	}\n", ""},
+			{"core/failover/apply_epoch.go", "s.Epoch.Overrides != e.Primary || !s.Epoch.Loss.Covers(&lost) {", "s.Epoch.Overrides != e.Primary {"},
+			{"core/failover/word_leader.go", "	lost := s.Loss(x, a.Voters)\n	if !s.Epoch.Loss.Covers(&lost) {\n		return false\n	}\n", ""},
+			{"core/failover/word.go", "	if l := s.Loss(e.Target, at.Voters); !e.Loss.Covers(&l) {\n		return VoidUnnamed\n	}\n", ""},
 			{"sim/fault_operator_word.go", "Loss: st.Loss(id, l.voters())}", "}"},
 		},
 	},

@@ -15,12 +15,17 @@ func newDemo() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Run a cluster of real PostgreSQL servers on this machine, crash its leader, and show what happens",
+		Short: "Run a cluster of real PostgreSQL servers on this machine, crash one, and show what happens",
 		Long: fmt.Sprintf(`demo makes several PostgreSQL servers on 127.0.0.1, joins them into a pgraft
 cluster, replicates entries and reads them back on every node, kills the
 leader's server with SIGKILL, shows how long the others take to elect a new
 leader, and lets the killed server catch up. All of it is checked as it goes:
 the command fails if an entry is missing or differs anywhere.
+
+With --failover the servers are a primary and its standbys, and sessions commit to
+whichever takes writes. The primary's server is killed with SIGKILL, a standby is
+promoted by itself, and the sessions go on there. The command fails if one
+acknowledged commit is missing, or is there twice.
 
 Everything is stopped and removed at the end, and on Ctrl-C. It takes less than
 40 seconds with 3 nodes, and %d are the most. The extension must be installed in
@@ -28,6 +33,7 @@ the PostgreSQL that pg_config names (make install PG_CONFIG=...). Run by root,
 the servers run as user postgres.`, demo.MaxNodes),
 		Example: `  pgraft demo
   pgraft demo --nodes 5
+  pgraft demo --failover
   pgraft demo --tls
   pgraft demo --pg-config /usr/lib/postgresql/17/bin/pg_config
   pgraft demo --json > result.json
@@ -59,6 +65,7 @@ the servers run as user postgres.`, demo.MaxNodes),
 		"`path` of the pg_config of the PostgreSQL to use (default: $PG_CONFIG, then the search path)")
 	flags.StringVar(&options.Dir, "dir", "",
 		"`directory` to make for the servers' files (default: a temporary one)")
+	flags.BoolVar(&options.Failover, "failover", false, "a primary and its standbys; kill the primary")
 	flags.BoolVar(&options.TLS, "tls", false, "encrypt traffic between nodes, with certificates made for the run")
 	flags.BoolVar(&options.Keep, "keep", false, "leave the cluster running at the end")
 	flags.BoolVar(&asJSON, "json", false, "print the result as JSON on standard output, progress on standard error")

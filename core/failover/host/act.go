@@ -46,8 +46,9 @@ type (
 	ResumeReplay struct{}
 )
 
-// Promote promotes the server to Timeline: history files fill the numbers from its newest one
-// on up to it, as PostgreSQL takes the number behind that.
+// Promote promotes the server to Timeline: history files that name no parent fill the numbers
+// from its newest one on up to it, as PostgreSQL takes the number behind that. Once the server
+// takes writes its host writes them as histories does.
 type Promote struct {
 	Epoch    uint64
 	Timeline uint32

@@ -9,6 +9,13 @@ import (
 	"github.com/pgraft/pgraft/core/failover"
 )
 
+// The files of the notes: DataFile lies in the server's data directory, StoreFile in the
+// directory of the Raft store. What is written aside first is durable, and then renamed.
+const (
+	DataFile  = "pgraft.failover"
+	StoreFile = "FAILOVER"
+)
+
 // Notes on disk are text, as PostgreSQL's own small files are: the library reads and writes
 // the data directory's in C, before the engine runs, and a person can read them. The first
 // line names the kind and its version; then comes a line a field, each field in its place; the

@@ -33,6 +33,8 @@ func Obey(o failover.Order, n Notes, m *Memory, s *Seen) []Act {
 		if o.Boot == s.Boot && o.Epoch > n.Data.Sealed && n.Data.Doubt != failover.NoDoubt {
 			return []Act{TrustData{}}
 		}
+	case failover.Join:
+		return join(o, n, m, s)
 	case failover.Release:
 		return release(o, n, m, s)
 	case failover.Stop:
@@ -168,14 +170,40 @@ func histories(h []failover.Branch) (acts []Act) {
 	return acts
 }
 
-// setNames leaves out an order that comes after a later one of this boot: its names are of a
-// set that may not be in force any more.
+// setNames leaves out an order that comes after a later one of its epoch and boot: its names are
+// of a set that may not be in force any more. The boot alone does not tell: with a new Raft store
+// the server is another member, whose boots begin anew, and what is remembered stays.
 func setNames(o failover.SetNames, n Notes, m *Memory, s *Seen) []Act {
-	late := m.Names.Boot == o.Boot && m.Names.Number > o.Number
+	late := m.Names.Epoch == o.Epoch && m.Names.Boot == o.Boot && m.Names.Number > o.Number
 	if o.Boot != s.Boot || o.Epoch <= n.Data.Sealed || late {
 		return nil
 	}
 	return []Act{PutNames{o.Names}}
+}
+
+// join has a server take part, with what it has now; one that nothing brings WAL any more may
+// hold half a record, or aim at a timeline that leads nowhere. Else a seal comes first.
+func join(o failover.Join, n Notes, m *Memory, s *Seen) []Act {
+	last := s.Timeline
+	if s.Recovery {
+		last = s.Last
+	}
+	d := &n.Data
+	switch {
+	case o.Boot != s.Boot || !s.Recovery && !s.Production:
+		return nil
+	case m.Promoting != 0 || s.Promotes || s.WillPromote:
+		return nil
+	case d.Joined && n.Store.Joined && (d.JoinedOn == last || d.EpochOf(last) > 0):
+		return nil
+	}
+	d.Sealed = max(d.Sealed, o.Epoch)
+	acts := Join(n, last, s.Recovery)
+	if s.Recovery && !s.sources() {
+		n.Store, n.Data = acts[0].(NoteStore).Store, acts[1].(NoteData).Data
+		acts = append(acts, StartsAnew(n, s)...)
+	}
+	return acts
 }
 
 // release ends the server's part in failover. The last write takes the data directory's note of

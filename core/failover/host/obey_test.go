@@ -207,12 +207,14 @@ func TestFollow(t *testing.T) {
 
 func TestSetNames(t *testing.T) {
 	o := failover.SetNames{Names: failover.Names{Epoch: 5, Boot: 9, W: 1, Members: []uint64{11}, Number: 3}}
-	late := guard{"a later one of this boot was carried out", func(x *at) { x.m.Names = failover.Names{Boot: 9, Number: 4} }}
+	late := guard{"a later one of this boot was carried out", func(x *at) { x.m.Names = failover.Names{Epoch: 5, Boot: 9, Number: 4} }}
 	isObeyed(t, primary, o, []Act{PutNames{o.Names}}, otherBoot, sealed, late)
 	again := func() at { x := primary(); x.m.Names = o.Names; return x }
 	isObeyed(t, again, o, []Act{PutNames{o.Names}}, late)
 	before := func() at { x := primary(); x.m.Names = failover.Names{Boot: 8, Number: 70}; return x }
 	isObeyed(t, before, o, []Act{PutNames{o.Names}}, late)
+	other := func() at { x := primary(); x.m.Names = failover.Names{Epoch: 4, Boot: 9, Number: 70}; return x }
+	isObeyed(t, other, o, []Act{PutNames{o.Names}}, late) // another member's, before its Raft store was new
 }
 
 func TestDemoteTrustAndCheckpoint(t *testing.T) {
@@ -221,6 +223,40 @@ func TestDemoteTrustAndCheckpoint(t *testing.T) {
 	doubted := func() at { x := standby(); x.n.Data.Doubt = failover.DoubtForeign; return x }
 	isObeyed(t, doubted, failover.Trust{Epoch: 5, Boot: 9}, []Act{TrustData{}}, otherBoot, sealed,
 		guard{"there is no doubt", func(x *at) { x.n.Data.Doubt = failover.NoDoubt }})
+}
+
+// A server joins on the timeline that it has, and one that takes writes has written it; what
+// nothing streams to any more starts anew where it holds half a record.
+func TestObeysJoin(t *testing.T) {
+	o := failover.Join{Epoch: 6, Boot: 9}
+	guards := []guard{otherBoot, ordered, promotes, {"a promotion was asked for", func(x *at) { x.s.WillPromote = true }},
+		{"it has joined", func(x *at) { x.n.Data.Joined, x.n.Store.Joined, x.n.Data.JoinedOn = true, true, 2 }},
+		{"it has joined, and its timeline is an epoch's", func(x *at) {
+			x.n.Data.Joined, x.n.Store.Joined, x.n.Data.Notes = true, true, []failover.Note{{Timeline: 2, Epoch: 4}}
+		}}}
+	out := func(x at) at {
+		x.n.Data.Joined, x.n.Store.Joined, x.n.Data.Notes = false, false, nil
+		x.n.Store.Floor = failover.Position{Epoch: 3, LSN: 1}
+		return x
+	}
+	joined := func(x at, wrote bool) []Act {
+		store := x.n.Store
+		store.Joined, store.Floor = true, failover.Position{}
+		return []Act{NoteStore{store}, x.noted(func(d *Data) {
+			d.Joined, d.JoinedOn, d.Sealed = true, 2, 6
+			if wrote {
+				d.write(2)
+			}
+		})}
+	}
+	isObeyed(t, func() at { return out(primary()) }, o, joined(out(primary()), true), append(guards, noWrites)...)
+	streams := func() at { x := out(standby()); x.s.Source, x.s.HoldsHalf = true, true; return x }
+	isObeyed(t, streams, o, joined(streams(), false), guards...)
+	alone := func() at { x := streams(); x.s.Source = false; return x }
+	acts := joined(alone(), false)
+	d := acts[1].(NoteData).Data
+	d.Cut = alone().s.End.LSN
+	isObeyed(t, alone, o, append(acts, NoteData{d}, Restart{ToCut}), guards...)
 }
 
 func TestRelease(t *testing.T) {

@@ -144,6 +144,8 @@ func promoteTo(w *world) {
 	}
 	fork := b.replayed()
 	history := fmt.Sprintf("1@0/0,5@%s", fork)
+	// A promotion to timeline 3 was cut short: of that its first segment is there, up to the fork.
+	b.put(segment(3, fork-1), b.get(segment(1, fork-1)))
 	// Recovery looks for newer timelines until it has seen the request. It aims at none of the
 	// numbers that are taken: else the new timeline would be a child of one of them.
 	size := b.logSize()

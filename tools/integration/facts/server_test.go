@@ -27,6 +27,7 @@ var serverTests = []struct {
 	{"half", halfToABoundary},
 	{"hole", holeInWAL},
 	{"endings", recordEndings},
+	{"sums", walSums},
 	{"histories", historyFiles},
 	{"sources", sourcesEnd},
 	{"sources-late", sourcesEndLate},
@@ -63,6 +64,8 @@ func TestServer(t *testing.T) {
 const moduleFunctions = `
 server_valid_end(pg_lsn, text, bool) RETURNS text
 server_record_ending(pg_lsn, int, text, pg_lsn) RETURNS text
+server_sum(pg_lsn, pg_lsn, text) RETURNS text
+server_durable_end(pg_lsn, pg_lsn, text) RETURNS text
 server_first(text) RETURNS text
 server_hole(text, pg_lsn) RETURNS bool
 server_history(int) RETURNS text

@@ -112,9 +112,9 @@ func holdsEveryKind(w *world) {
 	s.run("BEGIN; " + insert("x") + "; PREPARE TRANSACTION 'to roll back'")
 	s.run("CREATE TEMP TABLE mine (n int)")
 	// PostgreSQL itself waits for nobody then: what holds is the fence
-	w.tell("publish w=0")
+	w.tell("names empty")
 	w.names("")
-	defer w.names(bothNames)
+	defer func() { w.names(bothNames); w.tell("names needed") }()
 	w.freeze(w.b, w.c)
 	w.tell("publish w=1")
 	for _, sql := range free {

@@ -135,7 +135,7 @@ func keepsNames(w *world) {
 	if !strings.Contains(err.Detail, "pgraft") {
 		w.t.Errorf("%#v", err)
 	}
-	for _, published := range []string{"open=0 lease=-1", "pending=1 next_w=1 w=0"} {
+	for _, published := range []string{"open=0 lease=-1", "pending=1 next_w=1 w=0", "w=0"} {
 		w.tell("publish " + published)
 		w.watch.refused("ALTER SYSTEM SET synchronous_standby_names = ''", "22023")
 		w.tell(open)
@@ -164,12 +164,20 @@ func keepsNames(w *world) {
 	p.waits(inSync)
 	w.thaw()
 	p.succeeds()
-	// where the set needs none, and where there is no failover, they may be empty
-	for _, published := range []string{"w=0", "failover=0"} {
-		w.tell("publish " + published)
+	// where pgraft puts them so, in an epoch that is not open yet, too, and where there is no
+	// failover, they may be empty
+	for _, told := range [][2]string{{"publish open=0 founding=1", "names empty"}, {"publish failover=0"}} {
+		for _, line := range told {
+			if line != "" {
+				w.tell(line)
+			}
+		}
 		w.names("")
+		w.tell(open)
+		w.tell("publish w=0")
 		w.session().run(insert("needs none"))
 		w.names(names)
+		w.tell("names needed")
 		w.tell(open)
 	}
 }

@@ -197,10 +197,12 @@ var parts = []struct{ name, file, is, becomes, fails string }{
 
 // TestParts: without any part of the fence, a case fails. So none is decoration.
 func TestParts(t *testing.T) {
-	install := installed(t)
+	install, objects := installed(t), t.TempDir()
 	for _, part := range parts {
 		t.Run(part.name, func(t *testing.T) {
-			library := without(t, install, part.file, part.is, part.becomes)
+			library, err := install.BuildShim("../../../pgext", objects, pgcluster.Edit{File: "fence/" + part.file, Is: part.is, Becomes: part.becomes})
+			must(t, err)
+			t.Cleanup(func() { must(t, os.RemoveAll(filepath.Dir(library))) })
 			program, err := os.Executable()
 			must(t, err)
 			cmd := exec.CommandContext(t.Context(), program, "-test.v", "-test.run",
@@ -213,38 +215,4 @@ func TestParts(t *testing.T) {
 			}
 		})
 	}
-}
-
-// without builds the shim with an edit, and returns the library's path.
-func without(t *testing.T, install pgcluster.Install, file, is, becomes string) string {
-	t.Helper()
-	// not t.TempDir: the servers' account has to reach it
-	dir, err := os.MkdirTemp("", "pgraft-fence-")
-	must(t, err)
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	must(t, os.Chmod(dir, 0o755))
-	text, err := os.ReadFile(filepath.Join("../../../pgext/fence", file))
-	must(t, err)
-	if strings.Count(string(text), is) != 1 {
-		t.Fatalf("%s has %q %d times", file, is, strings.Count(string(text), is))
-	}
-	edited := filepath.Join(dir, file)
-	must(t, os.WriteFile(edited, []byte(strings.ReplaceAll(string(text), is, becomes)), 0o644))
-	args := []string{"-O0", "-DPGRAFT_BUILD_ID=\"none\"", edited}
-	for _, pattern := range []string{"*.c", "*/*.c"} {
-		files, err := filepath.Glob(filepath.Join("../../../pgext", pattern))
-		must(t, err)
-		for _, f := range files {
-			if filepath.Base(f) != file {
-				args = append(args, f)
-			}
-		}
-	}
-	library := filepath.Join(dir, "pgraft.so")
-	compile(t, install, library, args...)
-	return library
 }

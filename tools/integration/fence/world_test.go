@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -73,7 +72,7 @@ func newWorld(t *testing.T, install pgcluster.Install) *world {
 		"pgraft.node_id": pgcluster.Off, "max_prepared_transactions": "10", "wal_level": "logical", "wal_sender_timeout": "5s",
 		"autovacuum": "off", "wal_retrieve_retry_interval": "100ms", "pgraft.failover": "on", "pgraft.fence_wait": "30s"}})
 	publisher := filepath.Join(c.Dir, "publisher")
-	compile(t, install, publisher+".so", "-DLIBRARY=\""+publisher+"\"", "testdata/publisher.c")
+	must(t, install.Compile("../../../pgext", publisher+".so", "-DLIBRARY=\""+publisher+"\"", "testdata/publisher.c"))
 	w := &world{t: t, ctx: ctx, cluster: c, primary: c.Servers[0]}
 	must(t, w.primary.Set(map[string]string{"shared_preload_libraries": library + "," + publisher}))
 	standby := func(token, slot string) *pgcluster.Server {
@@ -94,18 +93,6 @@ func newWorld(t *testing.T, install pgcluster.Install) *world {
 	w.names(bothNames)
 	w.connected(2)
 	return w
-}
-
-// compile makes a library that PostgreSQL loads.
-func compile(t *testing.T, install pgcluster.Install, out string, args ...string) {
-	t.Helper()
-	headers, err := exec.Command(install.PGConfig, "--includedir-server").Output()
-	must(t, err)
-	args = append([]string{"-O1", "-fPIC", "-shared", "-Wl,-Bsymbolic", "-D_GNU_SOURCE", "-I../../../pgext",
-		"-isystem", strings.TrimSpace(string(headers)), "-o", out}, args...)
-	if text, err := exec.Command("cc", args...).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, text)
-	}
 }
 
 // run runs a case on the servers as they are, and makes them whole again.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/pgraft/pgraft/tools/internal/commits"
 	"github.com/pgraft/pgraft/tools/internal/pgcluster"
 )
 
@@ -48,6 +49,7 @@ type Options struct {
 	Dir      string // of the servers' files, made by the run; empty: a temporary one
 	Keep     bool   // leave the cluster running at the end
 	TLS      bool   // between nodes, with certificates made for the run
+	Failover bool   // a primary and its standbys, and the crash of the primary
 	Progress io.Writer
 }
 
@@ -63,16 +65,17 @@ type Result struct {
 	// rows of pgraft_stat_peers about TLS, with --tls
 	TLS []PeerTLS `json:"tls,omitempty"`
 	// entries compared on every node; those written after the crash included
-	Entries        int     `json:"entries"`
-	Killed         int     `json:"killed_node"`
-	NewLeader      int     `json:"new_leader"`
-	FailoverSecs   float64 `json:"failover_seconds"` // from SIGKILL to pgraft_is_leader() on a survivor
-	CatchUpSecs    float64 `json:"catch_up_seconds"` // from the start of the killed server's restart
-	Idle           []Idle  `json:"idle"`
-	Seconds        float64 `json:"seconds"`
-	Kept           []Kept  `json:"kept,omitempty"`
-	Dir            string  `json:"dir,omitempty"` // only when kept
-	CleanedUp      bool    `json:"cleaned_up"`
+	Entries        int       `json:"entries"`
+	Killed         int       `json:"killed_node"`
+	NewLeader      int       `json:"new_leader"`
+	FailoverSecs   float64   `json:"failover_seconds"` // from SIGKILL to pgraft_is_leader() on a survivor
+	CatchUpSecs    float64   `json:"catch_up_seconds"` // from the start of the killed server's restart
+	Idle           []Idle    `json:"idle"`
+	Seconds        float64   `json:"seconds"`
+	Kept           []Kept    `json:"kept,omitempty"`
+	Dir            string    `json:"dir,omitempty"` // only when kept
+	CleanedUp      bool      `json:"cleaned_up"`
+	Failover       *Failover `json:"failover,omitempty"` // with --failover; then nothing of the entries, and of the idle workers
 	idleCPU        float64
 	idlePSSInBytes int64
 }
@@ -107,6 +110,9 @@ type demo struct {
 	written map[string]bool   // every acknowledged entry
 	killed  *pgcluster.Server
 	result  Result
+
+	ledger      *commits.Ledger // with Options.Failover
+	stopWriters func()
 }
 
 // Run runs the demo. Whatever happens, no server is left running and no file
@@ -117,6 +123,9 @@ func Run(ctx context.Context, options Options) (Result, error) {
 	err := d.run(ctx)
 	if ctx.Err() != nil { // what failed then failed because of that
 		err = ErrInterrupted
+	}
+	if d.stopWriters != nil {
+		d.stopWriters()
 	}
 	d.closeConns()
 	err = errors.Join(err, d.cleanUp(ctx))
@@ -135,6 +144,9 @@ func (d *demo) run(ctx context.Context) error {
 	if d.options.Nodes < MinNodes || d.options.Nodes > MaxNodes {
 		return fmt.Errorf("--nodes %d: want %d to %d", d.options.Nodes, MinNodes, MaxNodes)
 	}
+	if d.options.Failover && d.options.TLS {
+		return errors.New("--failover and --tls: one at a time")
+	}
 	install, err := pgcluster.Find(d.options.PGConfig)
 	if err != nil {
 		return err
@@ -144,9 +156,14 @@ func (d *demo) run(ctx context.Context) error {
 		return err
 	}
 	d.ui.printf("A pgraft cluster of %d servers with %s on this machine\n\n", d.options.Nodes, install.Version)
-	err = d.ui.step(fmt.Sprintf("make %d database servers", d.options.Nodes), func(*progress) (string, error) {
-		d.cluster, err = pgcluster.New(ctx, pgcluster.Config{Install: install, Nodes: d.options.Nodes,
-			Dir: d.options.Dir, Outlive: d.options.Keep})
+	config := pgcluster.Config{Install: install, Nodes: d.options.Nodes, Dir: d.options.Dir, Outlive: d.options.Keep}
+	title := fmt.Sprintf("make %d database servers", d.options.Nodes)
+	if d.options.Failover {
+		config.Nodes, config.Settings = 1, failoverSettings
+		title = "make a database server"
+	}
+	err = d.ui.step(title, func(*progress) (string, error) {
+		d.cluster, err = pgcluster.New(ctx, config)
 		if err != nil {
 			return "", err
 		}
@@ -159,6 +176,9 @@ func (d *demo) run(ctx context.Context) error {
 		if err := d.ui.step("make a certificate for each", func(*progress) (string, error) { return d.certify() }); err != nil {
 			return err
 		}
+	}
+	if d.options.Failover {
+		return d.ui.all(d.failoverSteps(ctx)...)
 	}
 	return d.ui.all(d.steps(ctx)...)
 }
@@ -231,10 +251,11 @@ func shellWord(text string) string {
 func (d *demo) summary() {
 	r := d.result
 	d.ui.printf("\n%s\n", d.ui.bold("Done in %.1f s.", r.Seconds))
-	d.ui.printf("  new leader after a crash   %.2f s (node %d to node %d)\n", r.FailoverSecs, r.Killed, r.NewLeader)
-	d.ui.printf("  entries compared           %d, equal on all %d nodes\n", r.Entries, d.options.Nodes)
-	d.ui.printf("  engine worker when idle    %.2f %% of a core, %.1f MB (PSS), the largest of all nodes\n",
-		100*r.idleCPU, float64(r.idlePSSInBytes)/(1<<20))
+	if r.Failover != nil {
+		d.failoverSummary()
+	} else {
+		d.logSummary()
+	}
 	if len(r.Kept) == 0 {
 		return
 	}
@@ -243,4 +264,12 @@ func (d *demo) summary() {
 		d.ui.printf("  %s\n", k.Psql)
 	}
 	d.ui.printf("Stop and remove it with\n  pgraft demo stop %s\n", shellWord(r.Dir))
+}
+
+func (d *demo) logSummary() {
+	r := d.result
+	d.ui.printf("  new leader after a crash   %.2f s (node %d to node %d)\n", r.FailoverSecs, r.Killed, r.NewLeader)
+	d.ui.printf("  entries compared           %d, equal on all %d nodes\n", r.Entries, d.options.Nodes)
+	d.ui.printf("  engine worker when idle    %.2f %% of a core, %.1f MB (PSS), the largest of all nodes\n",
+		100*r.idleCPU, float64(r.idlePSSInBytes)/(1<<20))
 }

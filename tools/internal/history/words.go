@@ -44,7 +44,7 @@ func InputText(s *Step) string {
 		return fmt.Sprintf("the host applied up to %d", in.Index)
 	case core.Batch:
 		return batchText(in)
-	case core.FailoverServer, core.FailoverPort, core.FailoverCompared, core.ProposeFailover:
+	case core.FailoverServer, core.FailoverPort, core.FailoverCompared, core.FailoverJoin, core.ProposeFailover:
 		return replay.FailoverInputText(in)
 	}
 	var l []string

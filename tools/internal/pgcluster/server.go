@@ -183,10 +183,11 @@ func (s *Server) waitReady(ctx context.Context, exited <-chan struct{}) error {
 	})
 }
 
+// Host is where PostgreSQL listens, "host:port".
+func (s *Server) Host() string { return net.JoinHostPort(loopback, strconv.Itoa(s.Port)) }
+
 // URL is how a client reaches the server.
-func (s *Server) URL() string {
-	return "postgres://postgres@" + net.JoinHostPort(loopback, strconv.Itoa(s.Port)) + "/postgres?sslmode=disable"
-}
+func (s *Server) URL() string { return "postgres://postgres@" + s.Host() + "/postgres?sslmode=disable" }
 
 // PsqlLine is the shell command that connects with psql.
 func (s *Server) PsqlLine() string {

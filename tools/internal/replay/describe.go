@@ -68,7 +68,7 @@ func Describe(in core.Input) string {
 		return fmt.Sprintf("AddNode %d: node %d at %s:%d", in.ID, in.NodeID, in.Address, in.Port)
 	case core.HistoryRead:
 		return fmt.Sprintf("HistoryRead %d: %d entries, the log begins at %d, failed %v", in.Ticket, len(in.Entries), in.First, in.Failed)
-	case core.FailoverServer, core.FailoverPort, core.FailoverCompared, core.ProposeFailover:
+	case core.FailoverServer, core.FailoverPort, core.FailoverCompared, core.FailoverJoin, core.ProposeFailover:
 		return failoverInput(in)
 	case core.ReplaceNode:
 		return fmt.Sprintf("ReplaceNode %d: node %d by node %d at %s:%d", in.ID, in.OldNodeID, in.NodeID, in.Address, in.Port)

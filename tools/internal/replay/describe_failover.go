@@ -18,6 +18,8 @@ func failoverInput(in core.Input) string {
 		return "FailoverPort " + text
 	case core.FailoverCompared:
 		return "FailoverCompared " + text
+	case core.FailoverJoin:
+		return "FailoverJoin: " + text
 	case core.ProposeFailover:
 		return fmt.Sprintf("ProposeFailover %d: %s", in.ID, text)
 	}
@@ -35,6 +37,8 @@ func FailoverInputText(in core.Input) string {
 	case core.FailoverCompared:
 		return fmt.Sprintf("of %s, boot %d: have %v, equal %v", node(in.Compared.Member), in.Compared.Boot,
 			in.Compared.Have, in.Compared.Equal)
+	case core.FailoverJoin:
+		return in.Joining.String()
 	case core.ProposeFailover:
 		return EntryText(in.Entry)
 	}
@@ -74,6 +78,9 @@ func toldText(t failover.Told) string {
 	}
 	if t.Untrusted {
 		s += ", its data is older than it was"
+	}
+	if t.Joins {
+		s += ", asks all servers to join"
 	}
 	if t.Leaves {
 		s += ", is to be in no sync set"

@@ -30,6 +30,7 @@ func TestDescribeFailoverInputs(t *testing.T) {
 	}{
 		{"FailoverPort of node 2 in epoch 3: answers true, refuses false, reset false", core.FailoverPort{Port: failover.Port{Member: two, Epoch: 3, Answers: true}}},
 		{"FailoverCompared of node 2, boot 4: have true, equal false", core.FailoverCompared{Compared: failover.Compared{Member: two, Boot: 4, Have: true}}},
+		{"FailoverJoin: all standbys are to join", core.FailoverJoin{Joining: failover.JoinStandbys}},
 		{"ProposeFailover 5: disable in epoch 6", core.ProposeFailover{ID: 5, Entry: failover.Disable{Epoch: 6}}},
 		{"FailoverServer: in recovery; sealed up to epoch 2; WAL to 1/60 on timeline 3, noted for epoch 2; replayed to 0/28; source the primary of epoch 2, boot 1",
 			core.FailoverServer{Server: standby}},

@@ -36,6 +36,20 @@ type Status struct {
 	LastHeartbeat *string `db:"last_heartbeat" json:"last_heartbeat"`
 }
 
+// Failover is a row of pgraft_stat_failover; nil is NULL.
+type Failover struct {
+	NodeID    int32   `db:"node_id" json:"node_id"`
+	Role      string  `db:"role" json:"role"`
+	State     string  `db:"state" json:"state"`
+	Epoch     *int64  `db:"epoch" json:"epoch"`
+	Timeline  *int64  `db:"timeline" json:"timeline"`
+	Position  *string `db:"position" json:"position"`
+	Lag       *int64  `db:"lag" json:"lag"` // bytes
+	InSyncSet bool    `db:"in_sync_set" json:"in_sync_set"`
+	Electable bool    `db:"electable" json:"electable"`
+	WhyNot    *string `db:"why_not" json:"why_not"`
+}
+
 // LogStats is the row of pgraft_log_get_stats. LogSize is in bytes.
 type LogStats struct {
 	LogSize     int64 `db:"log_size" json:"log_size"`
@@ -202,6 +216,17 @@ func Nodes(ctx context.Context, c Conn) ([]Node, error) {
 // ClusterStatus calls pgraft_get_cluster_status.
 func ClusterStatus(ctx context.Context, c Conn) ([]Status, error) {
 	return many[Status](ctx, c, "SELECT * FROM pgraft_get_cluster_status()")
+}
+
+// StatFailover reads pgraft_stat_failover: no rows where the server takes no part, or has an
+// extension of before version 1.1.
+func StatFailover(ctx context.Context, c Conn) ([]Failover, error) {
+	there, err := one[bool](ctx, c, "SELECT to_regclass('pgraft_stat_failover') IS NOT NULL")
+	if err != nil || !there {
+		return nil, err
+	}
+	return many[Failover](ctx, c, `SELECT node_id, role, state, epoch, timeline, "position"::text AS position, lag, in_sync_set, electable, why_not
+		FROM pgraft_stat_failover ORDER BY node_id`)
 }
 
 // ReplicationStatus calls pgraft_log_get_replication_status.

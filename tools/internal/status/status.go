@@ -37,6 +37,8 @@ type Node struct {
 
 	Members []sqlapi.Status  `json:"members"`
 	Health  []sqlapi.Finding `json:"health"`
+	// Failover is empty where the server takes no part in it.
+	Failover []sqlapi.Failover `json:"failover,omitempty"`
 }
 
 // Path is where a node without PostgreSQL answers with a Node, as JSON.
@@ -122,6 +124,9 @@ func (r *Report) judge() {
 			add("critical", "in term %d different nodes are said to lead: these nodes are of different clusters", term)
 		}
 	}
+	for _, p := range r.failoverProblems() {
+		add(p[0], "%s", p[1])
+	}
 	slices.SortStableFunc(found, func(a, b problem) int { return cmp.Compare(b.severity, a.severity) })
 	r.Status, r.Problems = severities[0], []string{}
 	for i, p := range found {
@@ -131,6 +136,27 @@ func (r *Report) judge() {
 		r.Problems = append(r.Problems, p.text)
 	}
 }
+
+// failoverProblems is what is wrong with failover, as the best informed knows it: a severity
+// and a text each.
+func (r *Report) failoverProblems() (l [][2]string) {
+	_, rows := r.failover()
+	on, serves := false, false
+	for _, f := range rows {
+		on = on || f.Epoch != nil && f.State != failoverIsOff
+		serves = serves || f.State == "serving"
+		if f.State == "quarantined" && f.WhyNot != nil {
+			l = append(l, [2]string{"warning", fmt.Sprintf("node %d is quarantined: %s", f.NodeID, *f.WhyNot)})
+		}
+	}
+	if on && !serves {
+		l = append(l, [2]string{"critical", "failover: no server is the primary"})
+	}
+	return l
+}
+
+// failoverIsOff is a state in pgraft_stat_failover.
+const failoverIsOff = "failover is off"
 
 // name is a target as it may be shown: without a password.
 func name(target string) string {
@@ -219,6 +245,9 @@ func askSQL(ctx context.Context, dsn string) (n Node, err error) {
 	if n.WorkerState != "running" {
 		return n, nil // it has no members to tell of; its health says why
 	}
-	n.Members, err = sqlapi.ClusterStatus(ctx, conn)
+	if n.Members, err = sqlapi.ClusterStatus(ctx, conn); err != nil {
+		return n, err
+	}
+	n.Failover, err = sqlapi.StatFailover(ctx, conn)
 	return n, err
 }

@@ -37,6 +37,16 @@ func well(id int) Node {
 	return n
 }
 
+// failing is a node with failover, as which node 1 has come to a state and node 3 is
+// quarantined.
+func failing(id int, state string) Node {
+	n := well(id)
+	epoch, timeline, position, lag, why := int64(4), int64(5), "0/3000148", int64(120), "look at it"
+	n.Failover = []sqlapi.Failover{{NodeID: 1, Role: "primary", State: state, Epoch: &epoch, Timeline: &timeline, Position: &position, Electable: true},
+		{NodeID: 3, Role: "standby", State: "quarantined", Epoch: &epoch, Timeline: &timeline, Position: &position, Lag: &lag, InSyncSet: true, WhyNot: &why}}
+	return n
+}
+
 func TestAsk(t *testing.T) {
 	one, three := well(1), well(3)
 	warned := well(3)
@@ -65,6 +75,8 @@ func TestAsk(t *testing.T) {
 		"a web page":  {[]string{page.URL}, "critical", []string{"invalid character '<'"}},
 		"two leaders": {[]string{answering(t, one), answering(t, other)}, "critical", []string{"in term 2 different nodes are said to lead"}},
 		"no server":   {[]string{"host=127.0.0.1 port=1 user=u password=secret"}, "critical", []string{"127.0.0.1:1: failed to connect"}},
+		"failover":    {[]string{answering(t, failing(1, "serving")), answering(t, failing(3, "waiting"))}, "warning", []string{"node 3 is quarantined: look at it"}},
+		"no primary":  {[]string{answering(t, one), answering(t, failing(3, "promoting"))}, "critical", []string{"failover: no server is the primary", "node 3 is quarantined"}},
 		"no target":   {[]string{"port=many"}, "critical", []string{"connection string: "}},
 	} {
 		r := Ask(t.Context(), c.targets)
@@ -104,5 +116,27 @@ critical
 `
 	if b.String() != want {
 		t.Errorf("printed\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
+// What servers are for failover is shown once, as the leader knows it.
+func TestWriteFailover(t *testing.T) {
+	r := Report{Nodes: []Node{failing(3, "promoting"), failing(1, "serving")}}
+	r.judge()
+	var b strings.Builder
+	if err := r.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	const want = `
+failover, as node 1 knows it
+node  role     state        epoch  timeline  position   lag  in sync set  electable  why not
+1     primary  serving      4      5         0/3000148  -    no           yes        -
+3     standby  quarantined  4      5         0/3000148  120  yes          no         look at it
+
+warning
+  node 3 is quarantined: look at it
+`
+	if !strings.HasSuffix(b.String(), want) {
+		t.Errorf("printed\n%s\nwant at its end\n%s", b.String(), want)
 	}
 }

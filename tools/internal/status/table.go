@@ -21,7 +21,7 @@ func (r Report) Write(out io.Writer) error {
 			continue
 		}
 		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%d\t%d\t%d\t%s\n", n.Asked, n.NodeID, n.WorkerState,
-			map[bool]string{true: "yes", false: "no"}[n.Leader], n.Term, n.CommitIndex, n.AppliedIndex, n.Worst())
+			yesNo(n.Leader), n.Term, n.CommitIndex, n.AppliedIndex, n.Worst())
 	}
 	if by, members := r.members(); by != 0 {
 		fmt.Fprintf(w, "\nmembers, as node %d knows them\n", by)
@@ -34,6 +34,7 @@ func (r Report) Write(out io.Writer) error {
 			fmt.Fprintf(w, "%d\t%s:%d\t%s\t%d\t%s\n", m.NodeID, m.Address, m.Port, m.State, m.LastLogIndex, heard)
 		}
 	}
+	r.writeFailover(w)
 	if err := w.Flush(); err != nil {
 		return err
 	}
@@ -43,6 +44,45 @@ func (r Report) Write(out io.Writer) error {
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
+}
+
+// writeFailover prints what each member is for failover, where servers take part.
+func (r Report) writeFailover(w io.Writer) {
+	by, rows := r.failover()
+	if by == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\nfailover, as node %d knows it\n", by)
+	fmt.Fprintln(w, "node\trole\tstate\tepoch\ttimeline\tposition\tlag\tin sync set\telectable\twhy not")
+	for _, f := range rows {
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", f.NodeID, f.Role, f.State, orDash(f.Epoch), orDash(f.Timeline),
+			orDash(f.Position), orDash(f.Lag), yesNo(f.InSyncSet), yesNo(f.Electable), orDash(f.WhyNot))
+	}
+}
+
+func orDash[T any](v *T) string {
+	if v == nil {
+		return "-"
+	}
+	return fmt.Sprint(*v)
+}
+
+func yesNo(v bool) string {
+	if v {
+		return "yes"
+	}
+	return "no"
+}
+
+// failover is what the server knows that leads or, without it, that has the latest term.
+func (r Report) failover() (by int, rows []sqlapi.Failover) {
+	best := Node{Term: -1}
+	for _, n := range r.Nodes {
+		if len(n.Failover) > 0 && (n.Leader && !best.Leader || n.Leader == best.Leader && n.Term > best.Term) {
+			best = n
+		}
+	}
+	return best.NodeID, best.Failover
 }
 
 // members are those that the leader knows or, without it, the node with the

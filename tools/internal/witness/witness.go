@@ -28,7 +28,7 @@ const MaxEntryBytes = 16 << 20
 type Config struct {
 	// Dir holds the log store and the marker, as a server's data directory does.
 	Dir  string
-	Node node.Config // but for DataDir, MarkerPath, MaxEntryBytes, Logger and Publish
+	Node node.Config // but for DataDir, MarkerPath, MaxEntryBytes, Witness, Logger and Publish
 	HTTP string      // host:port to answer on, see handler; empty: nowhere
 	// YieldTo are the nodes that leadership is handed over to; empty: any voter.
 	YieldTo []uint32
@@ -75,7 +75,7 @@ type witness struct {
 // or until it cannot go on.
 func Run(ctx context.Context, cfg Config) (err error) {
 	cfg.Node.DataDir, cfg.Node.MarkerPath = filepath.Join(cfg.Dir, storeDir), filepath.Join(cfg.Dir, marker)
-	cfg.Node.MaxEntryBytes = MaxEntryBytes
+	cfg.Node.MaxEntryBytes, cfg.Node.Witness = MaxEntryBytes, true
 	if err := cfg.Validate(); err != nil {
 		return err
 	}

@@ -98,6 +98,25 @@ FUNCTION(server_record_ending)
 	PG_RETURN_TEXT_P(cstring_to_text("not there"));
 }
 
+FUNCTION(server_sum)
+{
+	PgraftHistory h = history_arg(PG_GETARG_DATUM(2));
+	pg_crc32c	sum;
+
+	if (!pgraft_wal_sum(PG_GETARG_LSN(0), PG_GETARG_LSN(1), &h, &sum))
+		PG_RETURN_TEXT_P(cstring_to_text("none"));
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%08x", sum)));
+}
+
+FUNCTION(server_durable_end)
+{
+	PgraftHistory h = history_arg(PG_GETARG_DATUM(2));
+	PgraftWalEnd end;
+
+	pgraft_wal_durable_end(PG_GETARG_LSN(0), PG_GETARG_LSN(1), &h, &end);
+	return record_text(&end.last, "");
+}
+
 FUNCTION(server_first)
 {
 	PgraftHistory h = history_arg(PG_GETARG_DATUM(0));
@@ -220,7 +239,8 @@ FUNCTION(server_in_force)
 	PgraftLook	look;
 	uint32		number = PG_GETARG_INT32(0);
 
-	pgraft_look(&look);
+	pgraft_look_at_senders(&look);
+	pgraft_look_at_positions(&look);
 	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%c%c%c", pgraft_in_force_startup(number) ? 't' : 'f',
 											  pgraft_in_force_checkpointer(number) ? 't' : 'f',
 											  pgraft_in_force_senders(&look, number) ? 't' : 'f')));
@@ -231,7 +251,8 @@ FUNCTION(server_look)
 	PgraftLook	l;
 	StringInfoData text;
 
-	pgraft_look(&l);
+	pgraft_look_at_senders(&l);
+	pgraft_look_at_positions(&l);
 	initStringInfo(&text);
 	appendStringInfo(&text, "recovery=%d hot_standby=%d promote_file=%d promotes=%d paused=%d inserted=%X/%X receives=%d replayed=%X/%X@%u received=%X/%X flushed=%X/%X@%u",
 					 l.recovery, l.hot_standby, l.promote_file, l.promotes, l.paused, LSN_FORMAT_ARGS(l.inserted), l.receives, LSN_FORMAT_ARGS(l.replayed), l.replayed_tli,

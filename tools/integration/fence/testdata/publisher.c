@@ -7,6 +7,7 @@
  *								many milliseconds this server has the lease.
  *		half NAME=VALUE ...		does so as a writer that is killed half-way
  *		engine up | down		whether an engine takes requests
+ *		names empty | needed	whether pgraft lets the names be empty
  *		forget					as an engine that ends
  *		look					"commits under way", then each sender's token and flush
  *
@@ -168,6 +169,8 @@ obey(char *line, char *answer, size_t size)
 	}
 	else if (strcmp(verb, "engine") == 0)
 		pg_atomic_write_u32(&engine->engine_generation, strncmp(rest, "up", 2) == 0 ? 1 : 2);
+	else if (strcmp(verb, "names") == 0)
+		pgraft_fence_let_names_be_empty(strncmp(rest, "empty", 5) == 0);
 	else if (half || strcmp(verb, "publish") == 0)
 	{
 		while ((word = strtok_r(NULL, " \n", &rest)) != NULL)

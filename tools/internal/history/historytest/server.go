@@ -237,5 +237,5 @@ func (c *cluster) enable() {
 	for _, o := range c.nodes[1:] {
 		e.Set.Members = append(e.Set.Members, o.id.RaftID)
 	}
-	n.step(core.ProposeFailover{ID: c.nextID, Entry: e})
+	n.step(core.ProposeFailover{ID: c.nextID, RequestID: [16]byte{15: byte(c.nextID)}, Entry: e})
 }

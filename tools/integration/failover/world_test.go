@@ -1,0 +1,229 @@
+//go:build integration
+
+package failover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/pgraft/pgraft/tools/internal/commits"
+	"github.com/pgraft/pgraft/tools/internal/pgcluster"
+	"github.com/pgraft/pgraft/tools/internal/sqlapi"
+	"github.com/pgraft/pgraft/tools/internal/wait"
+)
+
+// caseLimit is how long one case may take before its waits give up.
+const caseLimit = 90 * time.Second
+
+func TestMain(m *testing.M) {
+	pgcluster.DestroyOnSignal()
+	os.Exit(m.Run())
+}
+
+// world is a cluster of three servers, of which node 1 is primary at first.
+type world struct {
+	t       *testing.T
+	ctx     context.Context
+	cluster *pgcluster.Cluster
+	ledger  *commits.Ledger
+	stop    func() // ends the ledger's sessions
+}
+
+// newWorld makes a cluster that fails over.
+func newWorld(t *testing.T, settings map[string]string) *world {
+	t.Helper()
+	pgConfig := os.Getenv("PGRAFT_PG_CONFIG")
+	if pgConfig == "" {
+		t.Fatal("PGRAFT_PG_CONFIG names no pg_config of a PostgreSQL with the extension; run make test-failover")
+	}
+	install, err := pgcluster.Find(pgConfig)
+	must(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), caseLimit)
+	t.Cleanup(cancel)
+	// A standby is proven by all WAL from its last checkpoint on, which the primary has to have.
+	all := map[string]string{"pgraft.failover": "on", "wal_keep_size": "256MB", "pgraft.log_level": "debug"}
+	for k, v := range settings {
+		all[k] = v
+	}
+	c, err := pgcluster.New(ctx, pgcluster.Config{Install: install, Nodes: 1, Settings: all})
+	must(t, err)
+	t.Cleanup(func() {
+		if t.Failed() {
+			for _, s := range c.Servers {
+				t.Logf("node %d:\n%s", s.NodeID, s.LogTail(150))
+			}
+		}
+		must(t, c.Destroy())
+	})
+	w := &world{t: t, ctx: ctx, cluster: c}
+	w.found()
+	return w
+}
+
+// found makes the cluster, and enables failover.
+func (w *world) found() {
+	w.t.Helper()
+	a := w.cluster.Servers[0]
+	must(w.t, a.Start(w.ctx))
+	w.do(a, "CREATE EXTENSION pgraft")
+	conn := w.conn(a)
+	_, err := sqlapi.Init(w.ctx, conn)
+	must(w.t, err)
+	must(w.t, commits.Create(w.ctx, conn))
+	for id := 2; id <= 3; id++ {
+		s, err := w.cluster.AddBackup(w.ctx, a, nil)
+		must(w.t, err)
+		must(w.t, s.Start(w.ctx))
+		w.do(s, "SELECT pgraft_init(false)")
+		_, err = sqlapi.AddNode(w.ctx, conn, id, "127.0.0.1", s.RaftPort)
+		must(w.t, err)
+	}
+	w.until(a, "SELECT count(*) FROM pgraft_get_nodes()", "3")
+	must(w.t, conn.Close(w.ctx))
+	w.until(a, "SELECT pgraft_enable_failover()", "t")
+}
+
+// module compiles a file of testdata, and returns SQL that makes its function.
+func (w *world) module(name, function string) string {
+	w.t.Helper()
+	library := filepath.Join(w.cluster.Dir, name+".so")
+	must(w.t, w.cluster.Servers[0].Install.Compile("../../../pgext", library, "testdata/"+name+".c"))
+	symbol, _, _ := strings.Cut(function, "(")
+	return fmt.Sprintf("CREATE FUNCTION %s LANGUAGE C AS '%s', '%s'", function, library, symbol)
+}
+
+// writes has sessions commit on whichever server takes writes, until the case ends.
+func (w *world) writes(sessions int) {
+	var hosts []string
+	for _, s := range w.cluster.Servers {
+		hosts = append(hosts, net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)))
+	}
+	w.ledger = commits.New(20*time.Second, hosts...)
+	ctx, cancel := context.WithCancel(w.ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.ledger.Run(ctx, sessions)
+	}()
+	w.stop = func() {
+		cancel()
+		<-done
+	}
+	w.t.Cleanup(w.stop)
+}
+
+// acknowledged waits until another n commits were acknowledged by one of these servers.
+func (w *world) acknowledged(n int, by ...*pgcluster.Server) *pgcluster.Server {
+	w.t.Helper()
+	_, was := w.ledger.Last()
+	var at *pgcluster.Server
+	must(w.t, wait.Until(w.ctx, fmt.Sprintf("%d commits more than %d to be acknowledged", n, was), func(context.Context) error {
+		last, now := w.ledger.Last()
+		for _, s := range by {
+			if last.Server == net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)) && now >= was+n {
+				at = s
+				return nil
+			}
+		}
+		return fmt.Errorf("there are %d, the last by %q; errors: %v", now, last.Server, w.ledger.Errors())
+	}))
+	return at
+}
+
+// checks compares what a server has with what was acknowledged.
+func (w *world) checks(s *pgcluster.Server) {
+	w.t.Helper()
+	w.stop()
+	conn := w.conn(s)
+	found, err := w.ledger.Check(w.ctx, conn)
+	must(w.t, errors.Join(err, conn.Close(w.ctx)))
+	w.t.Logf("node %d: %+v", s.NodeID, found)
+	if err := found.Err(); err != nil {
+		w.t.Errorf("node %d: %v", s.NodeID, err)
+	}
+}
+
+func (w *world) conn(s *pgcluster.Server) *pgx.Conn {
+	w.t.Helper()
+	conn, err := s.Conn(w.ctx)
+	must(w.t, err)
+	return conn
+}
+
+// ask runs SQL over a connection of its own, and returns the one value.
+func (w *world) ask(s *pgcluster.Server, sql string) (string, error) {
+	conn, err := s.Conn(w.ctx)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close(w.ctx)
+	results, err := conn.PgConn().Exec(w.ctx, sql).ReadAll()
+	if err != nil {
+		return "", err
+	}
+	if n := len(results); n > 0 && len(results[n-1].Rows) > 0 {
+		return string(results[n-1].Rows[0][0]), nil
+	}
+	return "", nil
+}
+
+func (w *world) do(s *pgcluster.Server, sql string) string {
+	w.t.Helper()
+	got, err := w.ask(s, sql)
+	if err != nil {
+		w.t.Fatalf("node %d: %s: %v", s.NodeID, sql, err)
+	}
+	return got
+}
+
+// until waits until SQL returns what is wanted; errors count as not yet.
+func (w *world) until(s *pgcluster.Server, sql, want string) {
+	w.t.Helper()
+	must(w.t, wait.Until(w.ctx, fmt.Sprintf("node %d: %s = %s", s.NodeID, sql, want), func(context.Context) error {
+		got, err := w.ask(s, sql)
+		var pgErr *pgconn.PgError
+		if errors.As(err, &pgErr) && strings.HasPrefix(pgErr.Code, "42") { // there is no such thing
+			err = fmt.Errorf("%w: %w", err, wait.ErrHopeless)
+		}
+		if err == nil && got != want {
+			err = fmt.Errorf("it is %q", got)
+		}
+		return err
+	}))
+}
+
+// standsBack waits until a former primary follows, or refuses to show its data, with a HINT.
+func (w *world) standsBack(s *pgcluster.Server, hint string) {
+	w.t.Helper()
+	must(w.t, wait.Until(w.ctx, fmt.Sprintf("node %d to follow, or to refuse", s.NodeID), func(context.Context) error {
+		got, err := w.ask(s, "SELECT pg_is_in_recovery()")
+		var pgErr *pgconn.PgError
+		switch {
+		case err == nil && got == "t":
+			return nil
+		case err == nil:
+			return fmt.Errorf("it takes writes: %w", wait.ErrHopeless)
+		case errors.As(err, &pgErr) && pgErr.Code == "57P03" && pgErr.Hint == hint:
+			return nil
+		}
+		return err
+	}))
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -147,10 +147,14 @@ test-unit:
 # find, and takes minutes.
 store_walks = ^(TestFullDiskAtEveryCall|TestDamagedFile|TestFirstFailureIsFinal|TestForbiddenFile)$$
 
-# The core starts no goroutine, as TestCoreIsPure sees to.
+# The core starts no goroutine, as TestCoreIsPure sees to. The nodes of package node mostly
+# wait, so the others run beside it.
 test-race: ## the node under the race detector
 	@tools/deps/debian.sh
-	$(GO) test -race $$($(GO) list ./node/... | grep -v /store$$)
+	@$(MAKE) --no-print-directory -j2 -Otarget race-node race-store
+race-node: ; $(GO) test -race ./node
+race-store:
+	$(GO) test -race $$($(GO) list ./node/... | grep -v -e /node$$ -e /store$$)
 	$(GO) test -race ./node/store -skip '$(store_walks)'
 
 ## How long make fuzz gives each of its four targets

@@ -4,7 +4,6 @@ package failover
 
 import (
 	"fmt"
-	"strconv"
 	"syscall"
 	"testing"
 
@@ -77,7 +76,7 @@ func engineEnds(w *world, primary *pgcluster.Server) {
 func backendCrashes(w *world, primary *pgcluster.Server) {
 	conn := w.conn(primary)
 	if err := syscall.Kill(int(conn.PgConn().PID()), syscall.SIGKILL); err != nil {
-		w.t.Fatalf("kill backend %s: %v", strconv.Itoa(int(conn.PgConn().PID())), err)
+		w.t.Fatalf("kill backend %d: %v", conn.PgConn().PID(), err)
 	}
 }
 

@@ -6,10 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"maps"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -53,9 +52,7 @@ func newWorld(t *testing.T, settings map[string]string) *world {
 	t.Cleanup(cancel)
 	// A standby is proven by all WAL from its last checkpoint on, which the primary has to have.
 	all := map[string]string{"pgraft.failover": "on", "wal_keep_size": "256MB", "pgraft.log_level": "debug"}
-	for k, v := range settings {
-		all[k] = v
-	}
+	maps.Copy(all, settings)
 	c, err := pgcluster.New(ctx, pgcluster.Config{Install: install, Nodes: 1, Settings: all})
 	must(t, err)
 	t.Cleanup(func() {
@@ -107,19 +104,10 @@ func (w *world) module(name, function string) string {
 func (w *world) writes(sessions int) {
 	var hosts []string
 	for _, s := range w.cluster.Servers {
-		hosts = append(hosts, net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)))
+		hosts = append(hosts, s.Host())
 	}
 	w.ledger = commits.New(20*time.Second, hosts...)
-	ctx, cancel := context.WithCancel(w.ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		w.ledger.Run(ctx, sessions)
-	}()
-	w.stop = func() {
-		cancel()
-		<-done
-	}
+	w.stop = w.ledger.Start(w.ctx, sessions)
 	w.t.Cleanup(w.stop)
 }
 
@@ -131,7 +119,7 @@ func (w *world) acknowledged(n int, by ...*pgcluster.Server) *pgcluster.Server {
 	must(w.t, wait.Until(w.ctx, fmt.Sprintf("%d commits more than %d to be acknowledged", n, was), func(context.Context) error {
 		last, now := w.ledger.Last()
 		for _, s := range by {
-			if last.Server == net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)) && now >= was+n {
+			if last.Server == s.Host() && now >= was+n {
 				at = s
 				return nil
 			}

@@ -242,17 +242,7 @@ func (s *script) standby() error {
 }
 
 func empty(server *pgcluster.Server) error {
-	dir := filepath.Join(server.DataDir, "pgraft")
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
-			return err
-		}
-	}
-	return nil
+	return pgcluster.EmptyDir(filepath.Join(server.DataDir, "pgraft"))
 }
 
 // each carries something out for every server that node= names.

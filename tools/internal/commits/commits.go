@@ -1,7 +1,7 @@
 // Package commits writes unique rows to whichever server takes writes, from several sessions
 // at once, as an application with libpq's several hosts does, and says what became of them:
-// each commit that was acknowledged has to be there, once. Start with Create, then Run; Check
-// may be called again and again.
+// each commit that was acknowledged has to be there, once. Start with Create, then Run or Start;
+// Check may be called again and again.
 package commits
 
 import (
@@ -76,6 +76,21 @@ func (l *Ledger) Run(ctx context.Context, sessions int) {
 		group.Go(func() error { l.session(ctx, int32(i)); return nil })
 	}
 	group.Wait() // no session returns an error
+}
+
+// Start is Run, beside the caller. stop ends the sessions, and returns once they have; it may be
+// called more than once.
+func (l *Ledger) Start(ctx context.Context, sessions int) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		l.Run(ctx, sessions)
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
 }
 
 func (l *Ledger) session(ctx context.Context, session int32) {

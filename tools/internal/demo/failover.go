@@ -1,12 +1,10 @@
 package demo
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -16,6 +14,7 @@ import (
 	"github.com/pgraft/pgraft/tools/internal/commits"
 	"github.com/pgraft/pgraft/tools/internal/pgcluster"
 	"github.com/pgraft/pgraft/tools/internal/sqlapi"
+	"github.com/pgraft/pgraft/tools/internal/status"
 	"github.com/pgraft/pgraft/tools/internal/wait"
 )
 
@@ -119,10 +118,7 @@ func (d *demo) writers(ctx context.Context) {
 		hosts = append(hosts, s.Host())
 	}
 	d.ledger = commits.New(commitLimit, hosts...)
-	ctx, stop := context.WithCancel(ctx)
-	var group errgroup.Group
-	group.Go(func() error { d.ledger.Run(ctx, sessions); return nil })
-	d.stopWriters = func() { stop(); group.Wait() }
+	d.stopWriters = d.ledger.Start(ctx, sessions)
 }
 
 // commit waits until n more commits are acknowledged.
@@ -225,22 +221,8 @@ func failoverTable(rows []sqlapi.Failover) string {
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "  node\trole\tstate\tepoch\ttimeline\tin the set\twhy not")
 	for _, r := range rows {
-		fmt.Fprintf(w, "  %d\t%s\t%s\t%s\t%s\t%t\t%s\n", r.NodeID, r.Role, r.State, orDash(r.Epoch), orDash(r.Timeline), r.InSyncSet, cmp.Or(deref(r.WhyNot), "-"))
+		fmt.Fprintf(w, "  %d\t%s\t%s\t%s\t%s\t%t\t%s\n", r.NodeID, r.Role, r.State, status.OrDash(r.Epoch), status.OrDash(r.Timeline), r.InSyncSet, status.OrDash(r.WhyNot))
 	}
 	w.Flush() // into memory: cannot fail
 	return b.String()
-}
-
-func deref(text *string) string {
-	if text == nil {
-		return ""
-	}
-	return *text
-}
-
-func orDash(n *int64) string {
-	if n == nil {
-		return "-"
-	}
-	return strconv.FormatInt(*n, 10)
 }

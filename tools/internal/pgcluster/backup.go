@@ -62,7 +62,7 @@ func (s *Server) backup(ctx context.Context, conn *pgx.Conn, from string) error 
 		}
 	}
 	for _, dir := range []string{"pg_wal", "pg_replslot"} {
-		if err := emptyDir(filepath.Join(s.DataDir, dir)); err != nil {
+		if err := EmptyDir(filepath.Join(s.DataDir, dir)); err != nil {
 			return err
 		}
 	}
@@ -95,7 +95,8 @@ func copyMoving(ctx context.Context, from, to string) error {
 	return nil
 }
 
-func emptyDir(dir string) error {
+// EmptyDir removes all that is in a directory.
+func EmptyDir(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err

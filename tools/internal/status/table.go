@@ -55,12 +55,13 @@ func (r Report) writeFailover(w io.Writer) {
 	fmt.Fprintf(w, "\nfailover, as node %d knows it\n", by)
 	fmt.Fprintln(w, "node\trole\tstate\tepoch\ttimeline\tposition\tlag\tin sync set\telectable\twhy not")
 	for _, f := range rows {
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", f.NodeID, f.Role, f.State, orDash(f.Epoch), orDash(f.Timeline),
-			orDash(f.Position), orDash(f.Lag), yesNo(f.InSyncSet), yesNo(f.Electable), orDash(f.WhyNot))
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", f.NodeID, f.Role, f.State, OrDash(f.Epoch), OrDash(f.Timeline),
+			OrDash(f.Position), OrDash(f.Lag), yesNo(f.InSyncSet), yesNo(f.Electable), OrDash(f.WhyNot))
 	}
 }
 
-func orDash[T any](v *T) string {
+// OrDash is *v as text, and - for nil.
+func OrDash[T any](v *T) string {
 	if v == nil {
 		return "-"
 	}
@@ -76,23 +77,24 @@ func yesNo(v bool) string {
 
 // failover is what the server knows that leads or, without it, that has the latest term.
 func (r Report) failover() (by int, rows []sqlapi.Failover) {
-	best := Node{Term: -1}
-	for _, n := range r.Nodes {
-		if len(n.Failover) > 0 && (n.Leader && !best.Leader || n.Leader == best.Leader && n.Term > best.Term) {
-			best = n
-		}
-	}
+	best := r.best(func(n Node) bool { return len(n.Failover) > 0 })
 	return best.NodeID, best.Failover
 }
 
 // members are those that the leader knows or, without it, the node with the
 // latest term.
 func (r Report) members() (by int, members []sqlapi.Status) {
+	best := r.best(func(n Node) bool { return len(n.Members) > 0 })
+	return best.NodeID, best.Members
+}
+
+// best is the leader or, without it, the node with the latest term, of those that know.
+func (r Report) best(knows func(Node) bool) Node {
 	best := Node{Term: -1}
 	for _, n := range r.Nodes {
-		if len(n.Members) > 0 && (n.Leader && !best.Leader || n.Leader == best.Leader && n.Term > best.Term) {
+		if knows(n) && (n.Leader && !best.Leader || n.Leader == best.Leader && n.Term > best.Term) {
 			best = n
 		}
 	}
-	return best.NodeID, best.Members
+	return best
 }

@@ -137,11 +137,11 @@ demo: deps install-chosen ## build, install into PostgreSQL PG, and show a clust
 	build/pgraft demo $(if $(filter-out 0,$(TLS)),--tls )--pg-config "$(chosen_pg_config)" $(DEMO)
 	$(if $(filter-out 0,$(TLS))$(DEMO),,@echo && build/pgraft demo --failover --pg-config "$(chosen_pg_config)")
 
-test: test-unit test-browser test-install test-servers test-installcheck ## all tests, on PostgreSQL PG
+test: test-unit test-browser test-install test-servers ## all tests, on PostgreSQL PG
 
 test-unit:
 	@tools/deps/debian.sh
-	$(GO) test ./...
+	$(GO) test -p 3 -parallel 4 ./... # those that wait leave a processor to the others
 
 # They walk through all faults of a disk in one goroutine: the detector has nothing to
 # find, and takes minutes.
@@ -151,8 +151,8 @@ store_walks = ^(TestFullDiskAtEveryCall|TestDamagedFile|TestFirstFailureIsFinal|
 # wait, so the others run beside it.
 test-race: ## the node under the race detector
 	@tools/deps/debian.sh
-	@$(MAKE) --no-print-directory -j2 -Otarget race-node race-store
-race-node: ; $(GO) test -race ./node
+	@$(MAKE) -j2 -Otarget race-node race-store
+race-node: ; $(GO) test -race -parallel 4 ./node
 race-store:
 	$(GO) test -race $$($(GO) list ./node/... | grep -v -e /node$$ -e /store$$)
 	$(GO) test -race ./node/store -skip '$(store_walks)'
@@ -161,7 +161,7 @@ race-store:
 FUZZ_FOR ?= 10s
 fuzz: ## the four fuzz targets, FUZZ_FOR each, from the corpora of testdata/fuzz
 	@tools/deps/debian.sh
-	@$(MAKE) --no-print-directory -j2 fuzz-trace fuzz-transport
+	@$(MAKE) -j2 fuzz-trace fuzz-transport
 fuzz-trace: ; $(call fuzz,./core/trace,FuzzReader) && $(call fuzz,./core/trace,FuzzPayload)
 fuzz-transport: ; $(call fuzz,./node/transport,FuzzReadFrame) && $(call fuzz,./node/transport,FuzzGreeting)
 fuzz = $(GO) test $(1) -run '^$$' -fuzz '^$(2)$$' -fuzztime $(FUZZ_FOR)
@@ -199,9 +199,22 @@ mutants-ci: ## three of the mutants, for CI
 test-integration: deps install-chosen ## the tests on real servers of PostgreSQL PG
 	$(call integration,$(chosen_pg_config),)
 
-# Their servers mostly wait, so two at a time; what each prints stays together.
+# Their servers mostly wait, so three at a time; what each prints stays together.
 test-servers: deps install-chosen
-	@$(MAKE) --no-print-directory -j2 -Otarget test-integration check-sql test-fence test-boot test-failover
+	@$(MAKE) -j3 -Otarget integration-first integration-second check-sql \
+		test-facts test-fence test-boot test-failover test-installcheck
+
+integration-first: deps install-chosen
+	$(call integration,$(chosen_pg_config),-run '^TestIntegration$$' -half 1)
+integration-second: deps install-chosen
+	$(call integration,$(chosen_pg_config),-half 2)
+
+# All are installed before the first is tested, as they come from one build directory.
+test-versions: ## what CI runs on PostgreSQL 17 and 18, side by side
+	@for pg in 17 18; do $(MAKE) deps install-chosen PG=$$pg; done
+	@$(MAKE) -j3 -Otarget version-17 version-18
+version-%:
+	@$(MAKE) -o deps -o install-chosen test-short test-facts test-fence test-boot PG=$*
 
 test-short: deps install-chosen ## the shorter pass of them, for PG=17 and PG=18
 	$(call integration,$(chosen_pg_config),-short)

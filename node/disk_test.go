@@ -194,6 +194,7 @@ func TestDiskFailureElsewhere(t *testing.T) {
 // A node whose disk fails just when it is invited is a member that never comes.
 // It costs the others nothing, and can be removed.
 func TestDiskFailureOfInvited(t *testing.T) {
+	t.Parallel() // it mostly waits
 	disks := map[uint32]*disk{}
 	c := newCluster(t, 1, nil)
 	m := newMember(t, 2)

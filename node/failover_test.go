@@ -77,6 +77,7 @@ func TestEngineRestartsAlone(t *testing.T) {
 
 // A primary whose engine was away while another one took over is demoted, and follows that one.
 func TestDemoted(t *testing.T) {
+	t.Parallel() // it mostly waits
 	f := newFailing(t, 3).enabled(quick())
 	p := f.all[0]
 	f.commits(p, 5)

@@ -138,6 +138,7 @@ func TestOperatorChangesSettings(t *testing.T) {
 // An operator has a standby take over: a member that is not there, or is none, is refused, and
 // nothing that was acknowledged is lost.
 func TestOperatorFailsOver(t *testing.T) {
+	t.Parallel() // it mostly waits
 	f := newFailing(t, 3)
 	must[any](t, "enabling")(nil, f.all[0].m.EnableFailover(soon(t), system))
 	p := f.primary(1)
@@ -207,6 +208,7 @@ func TestOperatorSwitchesOver(t *testing.T) {
 // What only members have that are gone is given up on an operator's word alone, and the log
 // names it.
 func TestOperatorGivesUp(t *testing.T) {
+	t.Parallel() // it mostly waits
 	f := newFailing(t, 3)
 	must[any](t, "enabling")(nil, f.all[0].m.EnableFailover(soon(t), system))
 	p := f.primary(1)

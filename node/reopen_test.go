@@ -43,6 +43,7 @@ func (f *forbidden) MaybeError(op errorfs.Op) error {
 // A directory that may not be entered any more stops a node when it needs another
 // file in it, and the node goes on by itself once it may: with all that it had.
 func TestComesBackWithThePermission(t *testing.T) {
+	t.Parallel() // it mostly waits
 	mode := &forbidden{}
 	c := newCluster(t, 3, func(m *member) {
 		if m.cfg.NodeID == 3 {
@@ -91,6 +92,7 @@ func TestComesBackWithThePermission(t *testing.T) {
 // Files that are taken away under a running node stop it before long, and it makes
 // none in their place. Moved back, or mounted again, it goes on by itself.
 func TestFilesTakenAway(t *testing.T) {
+	t.Parallel() // it mostly waits
 	c := newCluster(t, 3, nil)
 	want := map[uint64]string{}
 	put := func() {

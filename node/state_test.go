@@ -48,6 +48,7 @@ func TestFetchState(t *testing.T) {
 // however little of it they keep; once it needs no more, or can get it from an
 // exported state, the logs are cut.
 func TestNeedsOfOthersAreKept(t *testing.T) {
+	t.Parallel() // it mostly waits
 	const kept = 20
 	c := newCluster(t, 3, func(m *member) {
 		m.cfg.SnapshotEntries, m.cfg.Retention = 10, store.Retention{RetainEntries: kept, RetainFrom: 1}

@@ -15,6 +15,7 @@ import (
 // the smallest ring too, and what it holds replays. Each node's log is full before
 // the last entries come, so that the checkpoints are as large as they get.
 func TestTraceOfLargeEntries(t *testing.T) {
+	t.Parallel() // it mostly waits
 	for _, c := range []struct {
 		name           string
 		ring           int64

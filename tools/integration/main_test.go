@@ -5,6 +5,7 @@ package integration
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -111,10 +112,16 @@ var scenarios = []scenario{
 	{"applies once across crashes", false, appliesOnceAcrossCrashes},
 }
 
+// half lets two processes run the scenarios side by side, as their servers mostly wait.
+var half = flag.Int("half", 0, "run every other scenario only: 1 from the first on, 2 from the second on")
+
 func TestIntegration(t *testing.T) {
+	if *half < 0 || *half > 2 {
+		t.Fatalf("-half is 1 or 2, not %d", *half)
+	}
 	s := newSuite(t)
-	for _, sc := range scenarios {
-		if testing.Short() && !sc.short {
+	for i, sc := range scenarios {
+		if testing.Short() && !sc.short || *half != 0 && i%2 != *half-1 {
 			continue
 		}
 		t.Run(sc.name, func(t *testing.T) {

@@ -51,7 +51,7 @@ build_id = $(call once,build_id,$(shell tools/build-id.sh))
 # PostgreSQL's headers as system headers: the warnings are about our own code.
 C_WARNINGS = -Wall -Wextra -Werror -Wno-unused-parameter
 TEST_TIMEOUT = 25m
-integration = PGRAFT_PG_CONFIG="$(1)" $(GO) test -tags integration -count=1 -timeout $(TEST_TIMEOUT) -v $(2) ./tools/integration
+integration = PGRAFT_PG_CONFIG="$(1)" $(GO) test -tags integration -count=1 -timeout $(TEST_TIMEOUT) -v ./tools/integration $(2)
 
 # No target here is a file.
 makefiles = Makefile campaigns.mk

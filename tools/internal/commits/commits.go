@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -46,6 +47,7 @@ type Ledger struct {
 	acked   map[row]bool
 	unknown map[row]bool // asked for, and no answer or one that leaves it open
 	last    Ack
+	turns   []Ack
 	errs    map[string]int // by text
 }
 
@@ -134,9 +136,16 @@ func (l *Ledger) commit(ctx context.Context, conn *pgx.Conn, r row, server strin
 		l.unknown[r] = true
 		return err
 	}
-	l.acked[r] = true
-	l.last = Ack{At: now, Server: server}
+	l.acknowledged(r, Ack{At: now, Server: server})
 	return nil
+}
+
+func (l *Ledger) acknowledged(r row, ack Ack) {
+	l.acked[r] = true
+	if l.last.Server != ack.Server {
+		l.turns = append(l.turns, ack)
+	}
+	l.last = ack
 }
 
 func (l *Ledger) failed(err error) {
@@ -161,6 +170,14 @@ func (l *Ledger) Last() (Ack, int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.last, len(l.acked)
+}
+
+// Turns are the commits that were acknowledged by another server than the one before them,
+// the very first included, in order.
+func (l *Ledger) Turns() []Ack {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.turns)
 }
 
 // Errors are how often sessions met which error.

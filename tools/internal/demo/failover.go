@@ -157,7 +157,8 @@ func (d *demo) killPrimary(ctx context.Context) (string, error) {
 	})
 	var first commits.Ack
 	err := wait.For(ctx, electionLimit, "a commit that another server acknowledges", func(context.Context) error {
-		if first, _ = d.ledger.Last(); d.nodeAt(first.Server) == d.killed.NodeID {
+		turns := d.ledger.Turns()
+		if first = turns[len(turns)-1]; d.nodeAt(first.Server) == d.killed.NodeID {
 			return fmt.Errorf("there is none; the sessions met %v", d.ledger.Errors())
 		}
 		return nil

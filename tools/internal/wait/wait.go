@@ -9,8 +9,12 @@ import (
 	"time"
 )
 
-// Interval is how long Until pauses between two looks at the condition.
-const Interval = 5 * time.Millisecond
+// Between two looks at the condition Until pauses for a tenth of what it has waited, and for
+// no less and no more than this: who waits long leaves the processor to what he waits for.
+const (
+	least = 5 * time.Millisecond
+	most  = 100 * time.Millisecond
+)
 
 // ErrHopeless wraps an error of a condition that no more waiting can mend.
 var ErrHopeless = errors.New("waiting longer is of no use")
@@ -20,8 +24,8 @@ var ErrHopeless = errors.New("waiting longer is of no use")
 // the error names what was waited for, for how long, and the last result.
 func Until(ctx context.Context, what string, cond func(context.Context) error) error {
 	began := time.Now()
-	ticker := time.NewTicker(Interval)
-	defer ticker.Stop()
+	pause := time.NewTimer(0)
+	defer pause.Stop()
 	var last error
 	for {
 		err := cond(ctx)
@@ -34,11 +38,12 @@ func Until(ctx context.Context, what string, cond func(context.Context) error) e
 		if ctx.Err() == nil || last == nil { // once ctx has ended, err often says no more than that
 			last = err
 		}
+		pause.Reset(min(max(time.Since(began)/10, least), most))
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("waited %s for %s: %w; last: %w",
 				time.Since(began).Round(time.Millisecond), what, ctx.Err(), last)
-		case <-ticker.C:
+		case <-pause.C:
 		}
 	}
 }

@@ -4,7 +4,6 @@ package integration
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -25,6 +24,7 @@ type observer struct {
 	mu     sync.Mutex
 	byTerm map[int64]claim
 	asked  map[int]int // answers by node
+	nodes  []int
 
 	wrong []string
 }
@@ -35,10 +35,14 @@ type claim struct {
 	answered time.Time
 }
 
+// askPause is how long a node is left alone between an answer and the next question.
+const askPause = 5 * time.Millisecond
+
 func observe(ctx context.Context, servers []*pgcluster.Server) *observer {
 	ctx, cancel := context.WithCancel(ctx)
 	o := &observer{cancel: cancel, byTerm: map[int64]claim{}, asked: map[int]int{}}
 	for _, server := range servers {
+		o.nodes = append(o.nodes, server.NodeID)
 		o.done.Go(func() { o.watch(ctx, server) })
 	}
 	return o
@@ -51,30 +55,35 @@ func (o *observer) watch(ctx context.Context, server *pgcluster.Server) {
 			conn.Close(context.WithoutCancel(ctx))
 		}
 	}()
-	// It ends only with ctx: a server that is down is asked again.
-	wait.Until(ctx, "the end", func(ctx context.Context) error {
-		if conn == nil || conn.IsClosed() {
-			var err error
-			if conn, err = server.Conn(ctx); err != nil {
-				return err
-			}
+	for ctx.Err() == nil {
+		o.ask(ctx, server, &conn) // an error is no answer
+		select {                  // a server that is down is asked again, too
+		case <-ctx.Done():
+		case <-time.After(askPause):
 		}
-		var before, after int64
-		var leads bool
-		asked := time.Now()
-		// The term on both sides: only if it did not change in between is it the
-		// one of the claim.
-		err := conn.QueryRow(context.WithoutCancel(ctx),
-			"SELECT pgraft_get_term(), pgraft_is_leader(), pgraft_get_term()").Scan(&before, &leads, &after)
-		if err != nil {
-			return err
-		}
-		o.record(server.NodeID, before, after, leads, asked, time.Now())
-		return errAskAgain
-	})
+	}
 }
 
-var errAskAgain = errors.New("asked, to be asked again")
+// ask asks a server once, over a new connection if there is none.
+func (o *observer) ask(ctx context.Context, server *pgcluster.Server, conn **pgx.Conn) {
+	if *conn == nil || (*conn).IsClosed() {
+		fresh, err := server.Conn(ctx)
+		if err != nil {
+			return
+		}
+		*conn = fresh
+	}
+	var before, after int64
+	var leads bool
+	asked := time.Now()
+	// The term on both sides: only if it did not change in between is it the
+	// one of the claim.
+	err := (*conn).QueryRow(context.WithoutCancel(ctx),
+		"SELECT pgraft_get_term(), pgraft_is_leader(), pgraft_get_term()").Scan(&before, &leads, &after)
+	if err == nil {
+		o.record(server.NodeID, before, after, leads, asked, time.Now())
+	}
+}
 
 // record compares one answer with all earlier ones. Two leaders at one instant
 // show in one of two ways: two nodes claim one term; or a node claims a term
@@ -103,10 +112,28 @@ func (o *observer) record(node int, before, after int64, leads bool, asked, answ
 // maxShown is how many of the answers that contradict each other are printed.
 const maxShown = 5
 
-// stop ends the observation and fails the test if two nodes led at once, or if
-// too little was seen to say so.
+// enough are the answers of each node that an observation takes.
+const enough = 20
+
+// missing says which node has not answered often enough.
+func (o *observer) missing(context.Context) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, node := range o.nodes {
+		if n := o.asked[node]; n < enough {
+			return fmt.Errorf("node %d has answered only %d times who leads", node, n)
+		}
+	}
+	return nil
+}
+
+// stop ends the observation once all nodes have answered often enough, and fails the test
+// if two nodes led at once.
 func (o *observer) stop(t *testing.T) {
 	t.Helper()
+	if err := wait.For(t.Context(), settleLimit, "answers of all nodes", o.missing); err != nil {
+		t.Error(err)
+	}
 	o.cancel()
 	o.done.Wait()
 	for i, w := range o.wrong {
@@ -115,12 +142,6 @@ func (o *observer) stop(t *testing.T) {
 			break
 		}
 		t.Error(w)
-	}
-	const enough = 20 // answers of each node; a scenario lasts seconds, a question 10 ms
-	for node, n := range o.asked {
-		if n < enough {
-			t.Errorf("node %d was asked only %d times who leads", node, n)
-		}
 	}
 	if len(o.byTerm) == 0 {
 		t.Error("nobody was seen to lead")

@@ -48,7 +48,8 @@ type Cluster struct {
 	account account
 }
 
-// New makes the servers' directories with initdb, or as copies, all at once. Nothing runs yet.
+// New makes the servers' directories as initdb does, with one system identifier, or as copies of
+// CopyOf, all at once. Nothing runs yet.
 // On an error nothing is left behind.
 func New(ctx context.Context, config Config) (_ *Cluster, err error) {
 	if config.Nodes < MinNodes || config.Nodes > MaxNodes {

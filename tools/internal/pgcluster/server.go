@@ -87,19 +87,6 @@ func (s *Server) makeDataDir(ctx context.Context) error {
 	return s.initdb(ctx)
 }
 
-func (s *Server) initdb(ctx context.Context) error {
-	cmd := exec.CommandContext(ctx, s.Install.bin("initdb"), append([]string{"--pgdata=" + s.DataDir,
-		"--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"}, s.cluster.config.Initdb...)...)
-	cmd.Dir = s.dir
-	s.cluster.account.prepare(cmd)
-	if out, err := cmd.CombinedOutput(); ctx.Err() != nil {
-		return fmt.Errorf("initdb of node %d: %w", s.NodeID, ctx.Err())
-	} else if err != nil {
-		return fmt.Errorf("initdb of node %d as user %s: %w\n%s", s.NodeID, s.cluster.account.name, err, out)
-	}
-	return s.writeConf()
-}
-
 // Set changes settings of postgresql.conf; Off leaves one out. The server takes
 // them over at its next start, or at Reload.
 func (s *Server) Set(settings map[string]string) error {

@@ -166,8 +166,8 @@ func (c *Core) state(k *checkpoint.Codec) {
 		c.retain = retain.New(0, 0)
 	}
 	c.retain.State(k)
-	if c.cfg.Failover.Boot != 0 {
-		c.failing.state(k)
+	if c.cfg.Newest >= FailoverVersion {
+		c.failing.state(k, c.cfg.Failover.Boot != 0)
 	}
 }
 

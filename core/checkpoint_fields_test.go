@@ -28,6 +28,7 @@ var derived = map[string]string{
 	"rawNode.idle":       "false lets the library say it",
 	"rawNode.raw":        "compared by the test in core/checkpoint",
 	"machine.failover":   "in a cluster of failover's version: TestFailoverInCheckpoint",
+	"failing.partakers":  "on a node that takes no part: TestFailoverTakesNoPart",
 	"requestIDs.window":  "of the configuration",
 	"requestIDs.seed":    "of the configuration, and not seen from outside",
 	"requestIDs.ids":     "its list is, see TestRequestIDs",

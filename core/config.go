@@ -101,8 +101,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("core: node %d has no Raft id yet", c.Identity.NodeID)
 	case !utf8.ValidString(c.Identity.ClusterID):
 		return fmt.Errorf("core: the cluster id %q is not UTF-8", c.Identity.ClusterID)
-	case c.Newest > FailoverVersion:
-		return fmt.Errorf("core: Newest is %d, this pgraft knows up to %d", c.Newest, FailoverVersion)
+	case c.Newest > NewestVersion:
+		return fmt.Errorf("core: Newest is %d, this pgraft knows up to %d", c.Newest, NewestVersion)
 	case c.Failover.Boot == 0 && c.Failover.SealMillis > 0:
 		return fmt.Errorf("core: Failover.SealMillis is %d, and Failover.Boot is 0", c.Failover.SealMillis)
 	case c.Failover.Boot > 0 && c.Newest < FailoverVersion:

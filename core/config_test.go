@@ -32,7 +32,7 @@ func TestConfigValidate(t *testing.T) {
 		{func(c *core.Config) { c.MaxEntryBytes = -1 }, "MaxEntryBytes is -1"},
 		{func(c *core.Config) { c.Identity.RaftID = 0 }, "no Raft id yet"},
 		{func(c *core.Config) { c.Identity.NodeID = 2 }, "is not of node 2"},
-		{func(c *core.Config) { c.Newest = core.FailoverVersion + 1 }, "this pgraft knows up to 3"},
+		{func(c *core.Config) { c.Newest = core.NewestVersion + 1 }, "this pgraft knows up to 3"},
 		{func(c *core.Config) { c.Newest, c.Failover.Boot = core.FailoverVersion-1, 1 }, "Newest is 2, must be at least 3"},
 		{func(c *core.Config) { c.Newest, c.Failover.SealMillis = core.FailoverVersion, 1 }, "Failover.Boot is 0"},
 		{func(c *core.Config) { c.Identity.ClusterID = "caf\xe9" }, `"caf\xe9" is not UTF-8`},

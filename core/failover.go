@@ -17,7 +17,7 @@ import (
 // node that takes part. Its replicated half is a part of the state machine, on all
 // nodes: see failover_state.go.
 
-// failing is what the core keeps for that; empty on a node that takes no part.
+// failing is what the core keeps for that.
 type failing struct {
 	machine *failover.Machine // nil: this node takes no part
 	// changed says that what the machine looks at has changed since it decided last,
@@ -25,7 +25,9 @@ type failing struct {
 	changed bool
 	seen    failoverSeen
 	current bool // the read of the log that this start began with has ended
-	tells   bool // it is time to tell the others
+	telling bool // it is time to tell the others
+
+	partakers []partaker // on a node that takes no part: who does, by Raft id
 }
 
 // failoverSeen is what else had been so when the machine decided last.
@@ -75,8 +77,8 @@ func (c *Core) decideFailover() {
 		c.out.Failover = &FailoverOutput{Shared: out.Shared, Orders: out.Orders, Why: out.Why, Nobody: out.Nobody}
 		c.settle()
 	}
-	if c.failing.tells {
-		c.failing.tells = false
+	if c.failing.telling {
+		c.failing.telling = false
 		c.tellFailover()
 	}
 }
@@ -138,8 +140,12 @@ func (c *Core) failoverAround() failover.Around {
 // tickFailover has the machine decide with each tick, and tell with each heartbeat
 // interval.
 func (c *Core) tickFailover() {
-	if c.failing.machine != nil {
-		c.failing.changed, c.failing.tells = true, c.now%uint64(c.cfg.HeartbeatTicks) == 0
+	beats := c.now%uint64(c.cfg.HeartbeatTicks) == 0
+	switch {
+	case c.failing.machine != nil:
+		c.failing.changed, c.failing.telling = true, beats
+	case beats:
+		c.leadsApart()
 	}
 }
 
@@ -154,13 +160,15 @@ func (c *Core) tellFailover() {
 	}
 }
 
-// failoverTold takes what another member tells. A node that takes no part has no use
-// for it.
+// failoverTold takes what another member tells. To a node that takes no part it says only
+// that the other does.
 func (c *Core) failoverTold(from uint64, m *corepb.FailoverTold) {
-	if c.failing.machine != nil {
-		c.failing.machine.Hear(from, failover.ToldFrom(m), c.now)
-		c.failing.changed = true
+	if c.failing.machine == nil {
+		c.failing.tells(from, c.now)
+		return
 	}
+	c.failing.machine.Hear(from, failover.ToldFrom(m), c.now)
+	c.failing.changed = true
 }
 
 // failoverEntry is a proposal of another member, which was checked at the door. It may
@@ -170,11 +178,7 @@ func (c *Core) failoverEntry(from uint64, data []byte) {
 	if err != nil {
 		panic(fmt.Sprintf("checked on receipt, but: %v", err))
 	}
-	switch {
-	case c.role != raft.StateLeader || c.members.Get(from) == nil:
-	case c.failing.machine == nil:
-		c.event(Warning, "%T of node %d is not taken: this node leads, and takes no part in failover", e, NodeID(from))
-	default:
+	if c.members.Get(from) != nil {
 		c.appendFailover(e)
 	}
 }
@@ -264,7 +268,14 @@ func (c *Core) FailoverSaid() []failover.Said {
 	return c.failing.machine.Said(c.now)
 }
 
-func (f *failing) state(k *checkpoint.Codec) {
+func (f *failing) state(k *checkpoint.Codec, takesPart bool) {
+	if !takesPart {
+		checkpoint.List(k, &f.partakers, func(p *partaker) {
+			k.Uint(&p.id)
+			k.Uint(&p.at)
+		})
+		return
+	}
 	if !k.Writing() {
 		f.machine = &failover.Machine{}
 	}
@@ -276,5 +287,5 @@ func (f *failing) state(k *checkpoint.Codec) {
 	k.Flag(&f.seen.lease)
 	k.Flag(&f.seen.current)
 	k.Flag(&f.current)
-	k.Flag(&f.tells)
+	k.Flag(&f.telling)
 }

@@ -159,23 +159,43 @@ func TestFailoverServerOf(t *testing.T) {
 	}
 }
 
-// A leader that takes no part keeps the others' entries out of its log, and says so; it is
-// a mistake of the host to tell it of a server.
+// A node that takes no part knows who does, also after a checkpoint; it is a mistake of the
+// host to tell it of a server.
 func TestFailoverTakesNoPart(t *testing.T) {
-	two := RaftID(2, 2)
-	c := &Core{self: RaftID(1, 1), role: raft.StateLeader}
-	c.members = Members{Version: FailoverVersion, List: []*corepb.Member{{RaftId: two}}}
-	c.failoverEntry(two, failover.Marshal(failover.Quarantine{Member: two, Reason: failover.QuarantinedUnnoted}))
-	want := "failover.Quarantine of node 2 is not taken: this node leads, and takes no part in failover"
-	if len(c.out.Events) != 1 || c.out.Events[0].Text != want {
-		t.Errorf("%+v", c.out.Events)
+	id := Identity{ClusterID: "c", NodeID: 1, RaftID: RaftID(1, 1), ClusterUUID: [16]byte{1}}
+	cfg := Config{Identity: id, TickMillis: 100, ElectionTicks: 10, HeartbeatTicks: 1, SnapshotEntries: 10, MaxEntryBytes: 10,
+		Newest: NewestVersion}
+	c, err := New(cfg, Bootstrap(id, "h", 1, NewestVersion))
+	if err != nil {
+		t.Fatal(err)
 	}
-	func() {
-		defer func() {
-			if got := recover(); got != "core.FailoverServer, and this node takes no part in failover" {
-				t.Errorf("%v", got)
-			}
-		}()
-		c.failoverMachine(FailoverServer{})
+	two, three, four := RaftID(2, 2), RaftID(3, 3), RaftID(4, 4)
+	c.now = 3
+	c.failoverTold(four, &corepb.FailoverTold{})
+	c.failoverTold(three, &corepb.FailoverTold{})
+	c.now = 12
+	c.failoverTold(two, &corepb.FailoverTold{})
+	c.forgetPeer(four)
+	b, err := c.Checkpoint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Restore(cfg, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []*Core{c, again} {
+		if c.now = 12; !c.takesPart(two) || !c.takesPart(three) || c.takesPart(four) {
+			t.Errorf("in time: %+v", c.failing.partakers)
+		}
+		if c.now = 13; !c.takesPart(two) || c.takesPart(three) {
+			t.Errorf("an election timeout later: %+v", c.failing.partakers)
+		}
+	}
+	defer func() {
+		if got := recover(); got != "core.FailoverServer, and this node takes no part in failover" {
+			t.Errorf("%v", got)
+		}
 	}()
+	c.failoverMachine(FailoverServer{})
 }

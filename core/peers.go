@@ -53,6 +53,7 @@ func (c *Core) peer(id uint64) *peer {
 }
 
 func (c *Core) forgetPeer(id uint64) {
+	c.failing.partakers = slices.DeleteFunc(c.failing.partakers, func(p partaker) bool { return p.id == id })
 	c.peers = slices.DeleteFunc(c.peers, func(p *peer) bool { return p.id == id })
 }
 

@@ -77,5 +77,8 @@ func (s *script) settings(c *core.Config) {
 	if s.has("failover") { // its boot number is the count of its starts
 		c.Failover = core.FailoverConfig{Boot: 1, SealMillis: 500}
 	}
+	if s.has("apart") { // no more
+		c.Failover = core.FailoverConfig{}
+	}
 	c.Limits.UncommittedBytes = uint64(s.num("uncommitted", int(c.Limits.UncommittedBytes)))
 }

@@ -31,16 +31,17 @@ import (
 //	version 1  builds of before the log carried a version, as commit c947f64
 //	version 2  the log may carry a cluster version; a Forward may carry several
 //	           commands, and the answer those to several
+//	version 3  the log may carry entries of package failover, a snapshot its state; members
+//	           tell each other of their servers. A member with failover off takes them, too
 const (
 	OldestVersion = 1
-	NewestVersion = 2
+	NewestVersion = 3
 
 	// forwardsMoreVersion is the first one that knows Forward.more and ForwardReply.more.
 	forwardsMoreVersion = 2
 
 	// FailoverVersion is the first one in whose log there may be entries of package
-	// failover, and whose members tell each other of their servers. It is newer than
-	// NewestVersion until failover is whole: only tests run it.
+	// failover, and whose members tell each other of their servers.
 	FailoverVersion = 3
 )
 

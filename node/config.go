@@ -136,8 +136,8 @@ func (c Config) Validate() error {
 			c.ElectionTimeout, core.HeartbeatsPerElection, c.HeartbeatInterval)
 	case c.MaxEntryBytes <= 0 || c.SnapshotEntries == 0:
 		return fmt.Errorf("node: max entry bytes %d and snapshot entries %d must be positive", c.MaxEntryBytes, c.SnapshotEntries)
-	case c.Newest > c.mostNew():
-		return fmt.Errorf("node: newest is %d, this pgraft knows up to %d", c.Newest, c.mostNew())
+	case c.Newest > core.NewestVersion:
+		return fmt.Errorf("node: newest is %d, this pgraft knows up to %d", c.Newest, core.NewestVersion)
 	case c.Server != nil && c.Witness:
 		return fmt.Errorf("node: a witness has no server")
 	case c.failsOver() && c.newest() < core.FailoverVersion:
@@ -172,16 +172,7 @@ func (c Config) core(id core.Identity, seed uint64) core.Config {
 	}
 }
 
-func (c Config) newest() uint32 { return cmp.Or(c.Newest, c.mostNew()) }
-
-// mostNew is the newest version that this build knows, of which failover's is used only by who
-// takes part in it.
-func (c Config) mostNew() uint32 {
-	if c.failsOver() {
-		return core.FailoverVersion
-	}
-	return core.NewestVersion
-}
+func (c Config) newest() uint32 { return cmp.Or(c.Newest, core.NewestVersion) }
 
 // failsOver says that the node takes part in failover.
 func (c Config) failsOver() bool { return c.Server != nil || c.Witness }

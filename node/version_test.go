@@ -106,3 +106,16 @@ func TestOlderBuildIsNotAdded(t *testing.T) {
 	m.upgrade()
 	c.add(m)
 }
+
+// Who takes part in failover no more opens what it wrote while it did, and is a member as before.
+func TestTakesPartNoMore(t *testing.T) {
+	m := newMember(t, 1)
+	m.cfg.Witness = true
+	m.open().init(true)
+	cluster{m}.wantVersion(core.FailoverVersion)
+	m.stop()
+	m.cfg.Witness = false
+	m.open()
+	cluster{m}.leader()
+	cluster{m}.wantVersion(core.FailoverVersion)
+}

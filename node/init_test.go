@@ -267,7 +267,7 @@ func TestConfigRefusals(t *testing.T) {
 		"port 65536":              func(c *node.Config) { c.Port = 65536 },
 		"heartbeat interval":      func(c *node.Config) { c.HeartbeatInterval = c.ElectionTimeout / 2 },
 		"max entry bytes 0":       func(c *node.Config) { c.MaxEntryBytes = 0 },
-		"newest is 3, this":       func(c *node.Config) { c.Newest = core.NewestVersion + 1 },
+		"newest is 4, this":       func(c *node.Config) { c.Newest = core.NewestVersion + 1 },
 		"snapshot entries 0 must": func(c *node.Config) { c.SnapshotEntries = 0 },
 	} {
 		m := newMember(t, 1)

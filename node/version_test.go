@@ -71,7 +71,7 @@ func TestUpgradeOneAfterTheOther(t *testing.T) {
 	m.stop()
 	older(m)
 	var refused *node.OpenError
-	if err := m.refusesToOpen(); !errors.As(err, &refused) || refused.Alarm != core.TooOld || !errors.Is(err, store.ErrNewerFormat) || !strings.Contains(err.Error(), "its cluster is at version 2, this one knows up to 1") {
+	if err := m.refusesToOpen(); !errors.As(err, &refused) || refused.Alarm != core.TooOld || !errors.Is(err, store.ErrNewerFormat) || !strings.Contains(err.Error(), "its cluster is at version 3, this one knows up to 1") {
 		t.Errorf("an older build opens it: %v", err)
 	}
 	// With what it had before, it is refused, and all say why.
@@ -99,7 +99,7 @@ func TestOlderBuildIsNotAdded(t *testing.T) {
 	m.open().init(false)
 	_, err := leader.AddNode(soon(t), 2, m.cfg.Address, m.cfg.Port)
 	var p *node.ProbeError
-	if !errors.As(err, &p) || p.Unreachable || !strings.Contains(p.Text, "node 2 knows versions up to 1, node 1 speaks version 2") ||
+	if !errors.As(err, &p) || p.Unreachable || !strings.Contains(p.Text, "node 2 knows versions up to 1, node 1 speaks version 3") ||
 		!strings.Contains(p.Hint, "Install") {
 		t.Fatalf("an older build is added: %#v", err)
 	}

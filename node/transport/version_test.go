@@ -29,6 +29,6 @@ func TestOldestEndsConnections(t *testing.T) {
 		return !s.Connected && s.Version == 0 && s.Alarm == core.TooOld
 	})
 	waitFor(t, "a refused attempt", func() bool {
-		return n.stat(raftID(2)).LastError == "it knows versions up to 1, the cluster is at version 2: install a newer pgraft there"
+		return n.stat(raftID(2)).LastError == "it knows versions up to 1, the cluster is at version 3: install a newer pgraft there"
 	})
 }

@@ -168,8 +168,8 @@ func worksBesideAnOlderBuild(_ context.Context, t *testing.T, s *suite) {
 	stopWitness()
 	runWitness(ctx, t, dir, clusterID, port)
 	for _, server := range servers {
-		must(t, wait.For(ctx, settleLimit, fmt.Sprintf("node %d to go over to version 2", server.NodeID), func(ctx context.Context) error {
-			if kinds := raises(ctx, t, server); !slices.Equal(kinds, []string{"cluster version 2"}) {
+		must(t, wait.For(ctx, settleLimit, fmt.Sprintf("node %d to go over to version 3", server.NodeID), func(ctx context.Context) error {
+			if kinds := raises(ctx, t, server); !slices.Equal(kinds, []string{"cluster version 3"}) {
 				return fmt.Errorf("its log has %q", kinds)
 			}
 			return nil
@@ -182,12 +182,12 @@ func worksBesideAnOlderBuild(_ context.Context, t *testing.T, s *suite) {
 		conn := connect(ctx, t, server)
 		exec(ctx, t, conn, "ALTER EXTENSION pgraft UPDATE")
 		exec(ctx, t, conn, "SELECT pgraft_read_barrier()")
-		if got := text(ctx, t, conn, "SELECT concat_ws(' ', cluster_version, newest_version, alarm) FROM pgraft_stat_node"); got != "2 2" {
+		if got := text(ctx, t, conn, "SELECT concat_ws(' ', cluster_version, newest_version, alarm) FROM pgraft_stat_node"); got != "3 3" {
 			t.Errorf("node %d: versions and alarm are %q", server.NodeID, got)
 		}
-		// the other server, and the witness, which may take part in failover
+		// the other server, and the witness
 		must(t, wait.For(ctx, settleLimit, fmt.Sprintf("node %d to know what the others know", server.NodeID), func(ctx context.Context) error {
-			if got := text(ctx, t, conn, "SELECT string_agg(concat_ws(' ', newest_version, connection_version, alarm), ', ' ORDER BY node_id) FROM pgraft_stat_peers"); got != "2 2, 3 2" {
+			if got := text(ctx, t, conn, "SELECT string_agg(concat_ws(' ', newest_version, connection_version, alarm), ', ' ORDER BY node_id) FROM pgraft_stat_peers"); got != "3 3, 3 3" {
 				return fmt.Errorf("versions, connections and alarms are %q", got)
 			}
 			return nil

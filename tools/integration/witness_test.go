@@ -149,7 +149,7 @@ func survivesWithAWitness(ctx context.Context, t *testing.T, s *suite) {
 		x.ledger.check(ctx, t, server)
 	}
 	answers(ctx, t, w.url+"/health", http.StatusOK, "quorum ok: 3 of 3 voters reachable")
-	answers(ctx, t, w.url+"/metrics", http.StatusOK, "pgraft_node_running 1", "pgraft_node_cluster_version 2", "pgraft_node_newest_version 2", "pgraft_node_has_leader 1", "pgraft_node_leader 0",
+	answers(ctx, t, w.url+"/metrics", http.StatusOK, "pgraft_node_running 1", "pgraft_node_cluster_version 3", "pgraft_node_newest_version 3", "pgraft_node_has_leader 1", "pgraft_node_leader 0",
 		`pgraft_peer_connected{node_id="1"} 1`, `pgraft_peer_connected{node_id="2"} 1`, "pgraft_node_disk_free_bytes")
 	// Removed, it ends by itself.
 	removed, err := answered(ctx, func() (bool, error) { return sqlapi.RemoveNode(ctx, connect(ctx, t, leads()), witnessID) })

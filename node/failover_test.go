@@ -1,9 +1,11 @@
 package node_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/failover"
 	"github.com/pgraft/pgraft/core/failover/host"
 )
@@ -118,5 +120,29 @@ func TestFailoverGoesOnAfterReload(t *testing.T) {
 		if m.Boot != 2 {
 			t.Errorf("the log knows boot %d of member %x's engine", m.Boot, m.ID)
 		}
+	}
+}
+
+// A reload changes seal_timeout: another core starts with it.
+func TestSealTimeoutIsReloaded(t *testing.T) {
+	m := newMember(t, 1)
+	m.cfg.Witness, m.cfg.SealTimeout = true, 2*time.Second
+	m.open().init(true)
+	cluster{m}.leader()
+	for _, d := range []time.Duration{2 * time.Second, 7 * time.Second, 7 * time.Second} { // the same is no change
+		s := m.settings()
+		s.SealTimeout, s.Trace = d, m.cfg.Trace
+		if err := m.Reload(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := m.settings()
+	if s.SealTimeout = -1; m.Reload(s) == nil {
+		t.Error("a seal timeout below 0 is taken")
+	}
+	m.stop()
+	got := replayTrace(t, m.traceDir()).parts
+	if want := []core.FailoverConfig{{Boot: 1, SealMillis: 2000}, {Boot: 2, SealMillis: 7000}}; !slices.Equal(got, want) {
+		t.Errorf("cores were started with %+v, want %+v", got, want)
 	}
 }

@@ -19,6 +19,7 @@ type Settings struct {
 	Retention         store.Retention // but for RetainFrom
 	Trace             recorder.Settings
 	TLS               transport.TLSFiles // read anew if the node uses TLS
+	SealTimeout       time.Duration      // as Config.SealTimeout
 }
 
 // Reload puts new settings into force. A core has its timings for life, so new
@@ -55,12 +56,12 @@ func (n *Node) takeOverSettings(s Settings) (retain store.Store, restart bool, e
 	s.Retention.RetainFrom = n.cfg.Retention.RetainFrom // as RetainFrom and the members say
 	old, next := n.cfg, n.cfg
 	next.ElectionTimeout, next.HeartbeatInterval = s.ElectionTimeout, s.HeartbeatInterval
-	next.SnapshotEntries, next.Retention, next.Trace = s.SnapshotEntries, s.Retention, s.Trace
+	next.SnapshotEntries, next.Retention, next.Trace, next.SealTimeout = s.SnapshotEntries, s.Retention, s.Trace, s.SealTimeout
 	if err := next.Validate(); err != nil {
 		return nil, false, err
 	}
 	restart = n.state == Running && (old.ElectionTimeout != next.ElectionTimeout || old.HeartbeatInterval != next.HeartbeatInterval ||
-		old.SnapshotEntries != next.SnapshotEntries)
+		old.SnapshotEntries != next.SnapshotEntries || old.failsOver() && old.SealTimeout != next.SealTimeout)
 	if old.Retention != next.Retention && (n.state == Running || n.state == Waiting) {
 		retain = n.store
 	}
@@ -69,7 +70,7 @@ func (n *Node) takeOverSettings(s Settings) (retain store.Store, restart bool, e
 	}
 	// Field by field: the others are read without mu.
 	n.cfg.ElectionTimeout, n.cfg.HeartbeatInterval = s.ElectionTimeout, s.HeartbeatInterval
-	n.cfg.SnapshotEntries, n.cfg.Retention, n.cfg.Trace = s.SnapshotEntries, s.Retention, s.Trace
+	n.cfg.SnapshotEntries, n.cfg.Retention, n.cfg.Trace, n.cfg.SealTimeout = s.SnapshotEntries, s.Retention, s.Trace, s.SealTimeout
 	n.rec.Set(s.Trace)
 	if n.tls != nil {
 		n.reloadTLS(s.TLS)

@@ -13,7 +13,7 @@ import (
 
 func (m *member) settings() node.Settings {
 	return node.Settings{ElectionTimeout: m.cfg.ElectionTimeout, HeartbeatInterval: m.cfg.HeartbeatInterval,
-		SnapshotEntries: m.cfg.SnapshotEntries, Retention: m.cfg.Retention}
+		SnapshotEntries: m.cfg.SnapshotEntries, Retention: m.cfg.Retention, SealTimeout: m.cfg.SealTimeout}
 }
 
 // New timeouts replace the core under the proposals: each is answered, commits

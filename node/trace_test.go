@@ -26,7 +26,8 @@ type replayed struct {
 	inputs, starts int
 	notes          string
 	closed         []core.PeerClosed
-	kinds          map[string]int // of inputs
+	kinds          map[string]int        // of inputs
+	parts          []core.FailoverConfig // of each start
 }
 
 // replayTrace replays all of them. The replay must not differ.
@@ -52,6 +53,7 @@ func replayTrace(t testing.TB, dir string) *replayed {
 			switch f := f.(type) {
 			case *trace.Boot:
 				p.starts++
+				p.parts = append(p.parts, f.Config.Failover)
 			case *trace.Note:
 				p.notes += f.Text + "\n"
 			case *trace.Input:

@@ -47,9 +47,11 @@ func (m *Machine) asksToJoin(a Around) bool {
 	return m.joins != JoinNobody && a.State.Mode == ModeOff && m.has && !m.server.Recovery
 }
 
-// join orders this node's server to join: as a standby where another member asks for that.
+// join orders this node's server to join: as a standby where another member asks for that. One
+// note alone is of a join that was cut short, or the other was lost: failover is off, so it joins
+// as any, once that is known for sure.
 func (m *Machine) join(a Around, out *Output) {
-	if !m.has || m.server.joined() || m.server.OneNote {
+	if !m.has || m.server.joined() || m.server.OneNote && !a.Current {
 		return
 	}
 	wanted := m.joins == JoinAll

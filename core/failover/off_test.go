@@ -107,3 +107,26 @@ func TestToldThatItIsOff(t *testing.T) {
 	// Failover that was never on has nobody told.
 	sit(described(t), a).server(writes).once().orders()
 }
+
+// A join that was cut short between its two notes is ordered until both stand, once it is known
+// that failover is off.
+func TestJoinCutShort(t *testing.T) {
+	for _, x := range []struct {
+		s      *script
+		epoch  uint64
+		server func(*Server)
+	}{
+		{described(t), 0, func(v *Server) { v.Recovery, v.Joined, v.OneNote = false, false, true }},
+		{forked(t).do(Disable{2}), 2, func(v *Server) { v.Recovery, v.Sealed, v.Joined, v.OneNote = false, 2, false, true }},
+	} {
+		d := sit(x.s, a)
+		d.m.Joins(JoinAll)
+		d.a.Current = false
+		d.server(x.server).once().orders()
+		d.a.Current = true
+		d.once().orders(Join{x.epoch, 1})
+		d.server(func(v *Server) { x.server(v); v.Joined, v.OneNote, v.JoinedOn = true, false, v.timeline() }).once().orders()
+		d.m.Joins(JoinNobody)
+		d.server(x.server).once().orders() // nobody asks
+	}
+}

@@ -13,8 +13,8 @@ type Server struct {
 	// Joined says that the data directory and the Raft store both note that the
 	// server takes part.
 	Joined bool
-	// OneNote says that one of the two does, and the other is lost. It takes no part, and is no
-	// plain server either until the log says so.
+	// OneNote says that one of the two does: the other is lost, or was not written yet. It takes no
+	// part, and is no plain server either until the log says so.
 	OneNote bool
 	// Untrusted says that the data is not what it was when the server last had a
 	// boot: older, or a copy's. It reports nothing until it is trusted again: made anew, or

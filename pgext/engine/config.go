@@ -100,7 +100,7 @@ func tlsFiles(c *C.PgraftConfig) *transport.TLSFiles {
 
 func (c config) settings() node.Settings {
 	s := node.Settings{ElectionTimeout: c.node.ElectionTimeout, HeartbeatInterval: c.node.HeartbeatInterval,
-		SnapshotEntries: c.node.SnapshotEntries, Retention: c.node.Retention, Trace: c.node.Trace}
+		SnapshotEntries: c.node.SnapshotEntries, Retention: c.node.Retention, Trace: c.node.Trace, SealTimeout: c.node.SealTimeout}
 	if c.node.TLS != nil {
 		s.TLS = *c.node.TLS
 	}

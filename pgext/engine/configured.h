@@ -61,7 +61,7 @@ typedef struct PgraftConfig
 	uint32_t	failover;		/* 0 or 1: this server takes part; as of start
 								 * only */
 	uint32_t	failover_priority;
-	uint32_t	seal_timeout_ms;	/* as of start only */
+	uint32_t	seal_timeout_ms;
 	uint32_t	server_port;	/* PostgreSQL's */
 	PgraftBytes replication_conninfo;
 	PgraftBytes refused;		/* not empty: a setting was refused at server

@@ -57,7 +57,7 @@ pgraft_failover_define(void)
 	DefineCustomIntVariable("pgraft.seal_timeout",
 							"How long a failover waits for servers whose WAL may reach further.",
 							"It does so only once nothing can be lost without them.",
-							&seal_timeout, 5000, 1, INT_MAX / 2, PGC_POSTMASTER, GUC_UNIT_MS,
+							&seal_timeout, 5000, 1, INT_MAX / 2, PGC_SIGHUP, GUC_UNIT_MS,
 							NULL, NULL, NULL);
 	DefineCustomStringVariable("pgraft.replication_conninfo",
 							   "How this server connects to the primary, beside its host and port.",

@@ -41,6 +41,6 @@ var memberMutants = []mutant{
 	},
 	{
 		name: "recovered-by-the-released-version", class: "failover", failover: true, doc: "a cluster with failover cannot be recovered from a lost quorum", live: true,
-		edits: []edit{{"core/recover.go", "m, err := replay(log, newest)", "m, err := replay(log, NewestVersion)"}},
+		edits: []edit{{"core/recover.go", "m, err := replay(log, newest)", "m, err := replay(log, FailoverVersion-1)"}},
 	},
 }

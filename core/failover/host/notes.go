@@ -65,6 +65,7 @@ func (d *Data) Note(l []failover.Note) {
 			d.Notes[i] = n
 		}
 	}
+	d.Notes = newest(d.Notes, func(n failover.Note) uint32 { return n.Timeline })
 }
 
 // write notes that the data directory is to be a primary's on a timeline.
@@ -72,6 +73,19 @@ func (d *Data) write(timeline uint32) {
 	if !slices.Contains(d.Wrote, timeline) {
 		d.Wrote = append(d.Wrote, timeline)
 	}
+	d.Wrote = newest(d.Wrote, func(t uint32) uint32 { return t })
+}
+
+// newest keeps what is noted of the newest timelines, as many as the log keeps. It is asked for
+// the timeline that WAL ends on, and a server with WAL that the log has forgotten joins anew.
+func newest[T any](l []T, timeline func(T) uint32) []T {
+	for len(l) > failover.MaxForks {
+		oldest := slices.IndexFunc(l, func(x T) bool {
+			return !slices.ContainsFunc(l, func(y T) bool { return timeline(y) < timeline(x) })
+		})
+		l = slices.Delete(l, oldest, oldest+1)
+	}
+	return l
 }
 
 // EpochOf is whose WAL a timeline is; 0: nobody's.

@@ -250,6 +250,8 @@ func TestObeysJoin(t *testing.T) {
 		})}
 	}
 	isObeyed(t, func() at { return out(primary()) }, o, joined(out(primary()), true), append(guards, noWrites)...)
+	half := func() at { x := out(primary()); x.n.Store = joined(x, true)[0].(NoteStore).Store; return x } // cut short between its notes
+	isObeyed(t, half, o, joined(half(), true), append(guards, noWrites)...)
 	streams := func() at { x := out(standby()); x.s.Source, x.s.HoldsHalf = true, true; return x }
 	isObeyed(t, streams, o, joined(streams(), false), guards...)
 	alone := func() at { x := streams(); x.s.Source = false; return x }

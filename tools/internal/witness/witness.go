@@ -143,7 +143,7 @@ func (w *witness) loop(ctx context.Context) error {
 		case <-w.cfg.Reload:
 			c := w.cfg.Node
 			s := node.Settings{ElectionTimeout: c.ElectionTimeout, HeartbeatInterval: c.HeartbeatInterval,
-				SnapshotEntries: c.SnapshotEntries, Retention: c.Retention, Trace: c.Trace}
+				SnapshotEntries: c.SnapshotEntries, Retention: c.Retention, Trace: c.Trace, SealTimeout: c.SealTimeout}
 			if c.TLS != nil {
 				s.TLS = *c.TLS
 			}

@@ -265,7 +265,7 @@ func noWayBack(ctx context.Context, t *testing.T, x *suite, older olderBuild) {
 	servers := x.cluster.Servers[:2]
 	leader := x.leader(ctx, t, servers...)
 	call{sql: "SELECT pgraft_add_node($1, '127.0.0.1', $2)", args: []any{id, stranger.RaftPort}, state: "55000",
-		words: []string{"refuses", "speaks protocol 2", "speaks 1"}, hint: []string{"Install the same pgraft"}}.check(ctx, t, connect(ctx, t, leader))
+		words: []string{"refuses", "speaks protocol 3", "speaks 1"}, hint: []string{"Install the same pgraft"}}.check(ctx, t, connect(ctx, t, leader))
 	for _, s := range servers {
 		exec(ctx, t, connect(ctx, t, s), "SELECT pgraft_read_barrier()")
 	}

@@ -117,6 +117,6 @@ func TestViewOfAnotherVersion(t *testing.T) {
 	for _, args := range [][]string{{"view", dir, "-o", filepath.Join(t.TempDir(), "x.html")}, {"diff", dir, dir}, {"replay", dir}} {
 		_, errOut, _ := pgraft(t, args...)
 		first, _, _ := strings.Cut(errOut, "\n")
-		wantAll(t, first, "recorded by another version of the core", "protocol 2")
+		wantAll(t, first, "recorded by another version of the core", "protocol 3")
 	}
 }

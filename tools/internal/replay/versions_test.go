@@ -20,7 +20,7 @@ func TestVersions(t *testing.T) {
 	if len(others) != 2 || len(unknown) != 1 {
 		t.Errorf("others %q, unknown %q", others, unknown)
 	}
-	for i, want := range []string{"(build old, this is build own)", "build own of protocol 3, this is build own of protocol 2"} {
+	for i, want := range []string{"(build old, this is build own)", "build own of protocol 4, this is build own of protocol 3"} {
 		if i < len(others) {
 			wants(t, "another version", others[i], "recorded by another version of the core", want, "differences are to be expected")
 		}

@@ -86,7 +86,7 @@ func TestLogWithGap(t *testing.T) {
 // the leader's snapshot. It keeps the log that it had, and what it missed comes from
 // the other members' log stores.
 func TestMemberThatWasAwayKeepsItsLog(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()                            // it mostly waits
 	const entryBytes, count = 64 << 10, 160 // over 8 MB
 	c := newCluster(t, 3, nil)
 	before := c.leader().propose(request(1, 1), "before")

@@ -141,7 +141,7 @@ test: test-unit test-browser test-install test-servers ## all tests, on PostgreS
 
 test-unit:
 	@tools/deps/debian.sh
-	$(GO) test -p 3 -parallel 4 ./... # those that wait leave a processor to the others
+	$(GO) test -p 3 ./... # those that wait leave a processor to the others
 
 # They walk through all faults of a disk in one goroutine: the detector has nothing to
 # find, and takes minutes.
@@ -152,7 +152,7 @@ store_walks = ^(TestFullDiskAtEveryCall|TestDamagedFile|TestFirstFailureIsFinal|
 test-race: ## the node under the race detector
 	@tools/deps/debian.sh
 	@$(MAKE) -j2 -Otarget race-node race-store
-race-node: ; $(GO) test -race -parallel 4 ./node
+race-node: ; $(GO) test -race ./node
 race-store:
 	$(GO) test -race $$($(GO) list ./node/... | grep -v -e /node$$ -e /store$$)
 	$(GO) test -race ./node/store -skip '$(store_walks)'

@@ -42,6 +42,10 @@ bench-recorder: deps install-chosen ## what the flight recorder costs: on agains
 	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 15m -run '^$$' \
 		-bench '^BenchmarkRecorder$$' -benchtime 1x ./tools/integration
 
+bench-failover-sql: deps install-chosen ## how long no commit is acknowledged once the primary is killed, or silent: 20 clusters each
+	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 30m -run '^$$' \
+		-bench '^BenchmarkPrimaryGone$$' -benchtime 1x ./tools/integration/failover
+
 BENCH ?=
 bench_results = build/bench/$(build_id)
 bench: deps install-chosen test-bench bench-build ## pgraft beside PostgreSQL's quorum commit and etcd (BENCH='--only write --rounds 2')

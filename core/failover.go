@@ -74,6 +74,7 @@ func (c *Core) decideFailover() {
 		a := c.failoverAround()
 		out := c.failing.machine.Decide(a)
 		c.carryOut(&out)
+		c.failing.telling = c.failing.telling || out.Tell
 		c.out.Failover = &FailoverOutput{Shared: out.Shared, Orders: out.Orders, Why: out.Why, Nobody: out.Nobody}
 		c.settle()
 	}
@@ -131,14 +132,14 @@ func (c *Core) failoverAround() failover.Around {
 			if p := c.peers.of(id); p != nil && p.heard {
 				silent = c.now - p.lastHeard
 			}
-			a.Peers = append(a.Peers, failover.Peer{ID: id, Silent: silent})
+			a.Peers = append(a.Peers, failover.Peer{ID: id, Silent: silent, Closed: c.closed(id)})
 		}
 	}
 	return a
 }
 
 // tickFailover has the machine decide with each tick, and tell with each heartbeat
-// interval.
+// interval. In between it tells what others wait for.
 func (c *Core) tickFailover() {
 	beats := c.now%uint64(c.cfg.HeartbeatTicks) == 0
 	switch {

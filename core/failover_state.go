@@ -48,6 +48,16 @@ func (c *Core) FailoverPrimary() (id uint64, address string) {
 	return e.Primary, address
 }
 
+// FailoverPart appends the members that take part with a server.
+func (c *Core) FailoverPart(ids []uint64) []uint64 {
+	for i := range c.machine.failover.Members {
+		if m := &c.machine.failover.Members[i]; m.Data && m.Joined {
+			ids = append(ids, m.ID)
+		}
+	}
+	return ids
+}
+
 // place is where the entry that is applied now stands.
 func (m *machine) place() failover.Place {
 	at := failover.Place{Index: m.index}

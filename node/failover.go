@@ -27,8 +27,11 @@ type serverHost struct {
 	wake   chan struct{} // 1 slot
 	port   *portWatch
 
-	mu     sync.Mutex
-	orders []failover.Order // the newest that the core gave
+	mu      sync.Mutex
+	orders  []failover.Order // the newest that the core gave
+	why     failover.Why     // as it gave them
+	changes bool             // by the newest decision the server does something, or waits for others
+	decided time.Time        // when that, or the orders, changed last
 
 	// The rest belongs to the goroutine.
 	notes   host.Notes
@@ -40,6 +43,7 @@ type serverHost struct {
 	sealing *failover.Seal   // the sources of WAL are being ended for it
 	taken   []takenOrder
 	floor   floorKept
+	enables enablingSaid
 	failing map[string]string // what does not work, and why
 	again   *time.Timer       // for a look before the next heartbeat interval
 }
@@ -55,8 +59,10 @@ const (
 	// orderFailed for how long one that could not be.
 	orderAgain  = 100 * time.Millisecond
 	orderFailed = time.Second
-	// lookSoon is how long after a step that takes a little while the server is looked at.
-	lookSoon = 5 * time.Millisecond
+	// lookSoon is how long after a step that takes a little while the server is looked at, and
+	// lookLimit for how long it is looked at so often: most that takes longer takes much longer.
+	lookSoon  = 5 * time.Millisecond
+	lookLimit = 2 * time.Second
 )
 
 // joinsFailover gives the configuration of a core that is to start its part in failover, if the
@@ -91,18 +97,23 @@ func (h *serverHost) start() {
 }
 
 // take has the orders of a decision carried out, in place of those of before. It does not wait.
-func (h *serverHost) take(orders []failover.Order) {
+func (h *serverHost) take(out core.FailoverOutput) {
 	var l []failover.Order
-	for _, o := range orders {
+	for _, o := range out.Orders {
 		if w, ok := o.(failover.Watch); ok {
 			h.port.watch(w)
 		} else {
 			l = append(l, o)
 		}
 	}
+	s := &out.Shared
+	changes := len(l) > 0 || s.Primary && !s.Open || s.Switchover != 0
 	h.mu.Lock()
-	same := reflect.DeepEqual(h.orders, l)
-	h.orders = l
+	same := h.changes == changes && reflect.DeepEqual(h.orders, l)
+	h.orders, h.why, h.changes = l, out.Why, changes
+	if !same {
+		h.decided = time.Now()
+	}
 	h.mu.Unlock()
 	if !same {
 		poke(h.wake)
@@ -113,6 +124,16 @@ func (h *serverHost) newest() []failover.Order {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.orders
+}
+
+// looksSoon has the server looked at soon while the core waits for what it does, or for what its
+// standbys flush: nothing else says when that is done.
+func (h *serverHost) looksSoon() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.changes && time.Since(h.decided) < lookLimit {
+		h.again.Reset(lookSoon)
+	}
 }
 
 func poke(c chan struct{}) {
@@ -144,6 +165,7 @@ func (h *serverHost) loop() {
 		case <-t.C:
 		}
 		h.turn()
+		h.looksSoon()
 	}
 }
 
@@ -162,6 +184,7 @@ func (h *serverHost) turn() {
 	if !h.begun() || !h.report() {
 		return
 	}
+	h.sayEnabling()
 	orders := h.newest()
 	if h.sealing != nil && !slices.Contains(orders, failover.Order(*h.sealing)) {
 		h.sealing = nil
@@ -216,7 +239,7 @@ func (h *serverHost) looks() (s host.Seen, ok bool) {
 // report looks, and tells the core what has changed.
 func (h *serverHost) report() bool {
 	s, ok := h.looks()
-	if !ok || s.Down {
+	if !ok || s.Down || h.mem.Between(&h.notes, &s) {
 		return ok
 	}
 	m := h.mem

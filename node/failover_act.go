@@ -128,6 +128,37 @@ func (h *serverHost) keepFloor(s *host.Seen) {
 	h.does("raising the floor of its WAL", host.Floor(h.notes, was, s)...)
 }
 
+// enablingSaid is what failover waits for that is being enabled on this node's server, and since
+// when; said, that this was logged.
+type enablingSaid struct {
+	why   string
+	since time.Time
+	said  bool
+}
+
+// enablingLong is for how long it waits before that is logged: until then nobody misses anything.
+const enablingLong = 5 * time.Second
+
+// sayEnabling logs what failover waits for that is being enabled on this node's server: no commit
+// begins there until then.
+func (h *serverHost) sayEnabling() {
+	x := &h.enables
+	if s := h.n.sharedNow(); !s.Founding || !s.Primary {
+		*x = enablingSaid{}
+		return
+	}
+	h.mu.Lock()
+	why := failover.WhyText(h.why)
+	h.mu.Unlock()
+	if why != x.why {
+		*x = enablingSaid{why: why, since: time.Now()}
+	}
+	if !x.said && time.Since(x.since) >= enablingLong {
+		x.said = true
+		h.n.cfg.Logger.Warn(fmt.Sprintf("node %d: failover is being enabled, and commits wait for that: %s; pgraft_disable_failover() ends it", h.n.cfg.NodeID, why))
+	}
+}
+
 // endPart begins the end of a removed member's part in failover. The caller holds mu.
 func (n *Node) endPart() {
 	if n.cfg.Server == nil {

@@ -135,15 +135,27 @@ func TestStoreNote(t *testing.T) {
 	m := newMember(t, 1)
 	v.m, m.cfg.Server = m, v
 	m.open().init(true)
-	for boot := uint64(1); boot < 4; boot++ {
-		if got := v.renewed(); got.Boot != boot {
-			t.Errorf("start %d has boot number %d", boot, got.Boot)
-		}
+	path := filepath.Join(m.cfg.DataDir, host.StoreFile)
+	first := v.renewed().Boot
+	for boot := first + 1; boot < first+4; boot++ {
 		m.stop()
 		m.open()
+		if got := v.renewed(); got.Boot != boot {
+			t.Errorf("boot %d has number %d", boot, got.Boot)
+		}
 	}
 	m.stop()
-	path := filepath.Join(m.cfg.DataDir, host.StoreFile)
+	// With a note that is lost none of the numbers is given again.
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	for range 6 {
+		m.open()
+		if got := m.note(); got.Boot >= first && got.Boot < first+4 {
+			t.Errorf("boots %d to %d were, and so is %d again", first, first+3, got.Boot)
+		}
+		m.stop()
+	}
 	if err := os.WriteFile(path, []byte("pgraft store 1\nof others\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +178,7 @@ func TestStoreNoteOfOldStore(t *testing.T) {
 		}
 	}
 	m.open().init(true)
-	if s := m.note(); s.Joined || s.Boot != 1 {
+	if s := m.note(); s.Joined || s.Boot <= old.Boot {
 		t.Errorf("the note of a store that was made: %+v", s)
 	}
 }

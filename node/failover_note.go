@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"path/filepath"
 	"sync"
 	"syscall"
@@ -41,9 +42,16 @@ func (n *Node) raiseBoot() (host.Store, error) {
 	if err != nil {
 		return s, err
 	}
+	if s.Boot == 0 {
+		s.Boot = firstBoot()
+	}
 	s = s.Begins().Store
 	return s, n.writeNote(s)
 }
+
+// firstBoot is a random number that boots are counted from where there is no note: it may be one
+// that was lost, and no boot number is given again. It leaves room to count.
+func firstBoot() uint64 { return uint64(rand.Uint32()) }
 
 // noteStore is host.NoteStore, of a host that goes on until over is closed. A disk that fails
 // stops the node; one that is full does not.

@@ -362,6 +362,13 @@ func (v *server) Flush(lsn uint64) error {
 	return err
 }
 
+// Keep says that all WAL stays.
+func (v *server) Keep([]uint64) (from uint64, err error) {
+	end, err := v.call()
+	defer end()
+	return v.wal[0].end, err
+}
+
 func (v *server) Publish(s failover.Shared, primary uint64, address string) {
 	v.x.mu.Lock()
 	defer v.x.mu.Unlock()

@@ -80,6 +80,10 @@ func (r *runner) lookAtFailover() Failover {
 	return f
 }
 
+// PartChanged says that other members than before take part with a server. One caller
+// hears of it.
+func (n *Node) PartChanged() <-chan struct{} { return n.part }
+
 // Told is what a member said within an election timeout; nil: nothing.
 func (f *Failover) Told(id uint64) *failover.Told {
 	for i := range f.Said {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -45,7 +46,10 @@ func (r *runner) Failover(out core.FailoverOutput) {
 	r.decided = out
 	primary, address := r.core.FailoverPrimary()
 	r.n.publishShared(r, out.Shared, primary, address)
-	r.host.take(out.Orders)
+	if r.part, r.partWas = r.core.FailoverPart(r.partWas[:0]), r.part; !slices.Equal(r.part, r.partWas) {
+		poke(r.n.part)
+	}
+	r.host.take(out)
 }
 
 // RecordInput and RecordOutput make it a core.Recorder.

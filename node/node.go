@@ -70,7 +70,8 @@ type Node struct {
 	shared    sharedMemory // guarded by pub
 
 	note storeNote
-	host *serverHost // the last one that was started, nil: none was; guarded by mu
+	part chan struct{} // 1 slot: see PartChanged
+	host *serverHost   // the last one that was started, nil: none was; guarded by mu
 
 	room      room
 	ended     chan struct{} // closed by Close

@@ -50,7 +50,7 @@ func Open(cfg Config) (*Node, error) {
 		})
 	}
 	n = &Node{cfg: cfg, tls: encryption, id: core.Identity{ClusterID: cfg.ClusterID, NodeID: cfg.NodeID}}
-	n.room.met = make(chan struct{}, 1)
+	n.room.met, n.part = make(chan struct{}, 1), make(chan struct{}, 1)
 	n.needs.From, n.ended = cfg.Retention.RetainFrom, make(chan struct{})
 	n.rec = recorder.Open(filepath.Join(cfg.DataDir, traceDir), cfg.Trace, cfg.Logger, cfg.Go)
 	n.stats.since = time.Now()

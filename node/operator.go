@@ -117,12 +117,20 @@ func (n *Node) EnableFailover(ctx context.Context, system uint64) error {
 	if err := n.lacksNothing(ctx, system); err != nil {
 		return err
 	}
+	if f, err = n.Failover(ctx); err != nil {
+		return err
+	}
+	from, err := n.cfg.Server.Keep(f.servers())
+	defer n.keepsNoMore()
+	if err != nil {
+		return err
+	}
 	defer n.joins(failover.JoinNobody)
 	for _, j := range []failover.Joining{failover.JoinStandbys, failover.JoinAll} {
 		if err := n.joins(j); err != nil {
 			return err
 		}
-		if f, err = n.awaitJoined(ctx, system, j == failover.JoinAll); err != nil {
+		if f, err = n.awaitJoined(ctx, system, from, j == failover.JoinAll); err != nil {
 			return err
 		}
 		if _, void := f.enabling(system).Enable(); void != failover.NotVoid {
@@ -170,11 +178,30 @@ func (n *Node) joins(j failover.Joining) error {
 	return nil
 }
 
-// awaitJoined returns once the log knows that the standbys have joined, or all servers.
-func (n *Node) awaitJoined(ctx context.Context, system uint64, all bool) (Failover, error) {
+// servers are the other members that have a server.
+func (f *Failover) servers() (ids []uint64) {
+	for _, x := range f.Said {
+		if t := f.Told(x.Member); t != nil && t.Server {
+			ids = append(ids, x.Member)
+		}
+	}
+	return ids
+}
+
+// keepsNoMore has the server keep its WAL for those only who take part.
+func (n *Node) keepsNoMore() {
+	if _, err := n.cfg.Server.Keep(nil); err != nil {
+		n.cfg.Logger.Warn(fmt.Sprintf("node %d: its server's WAL for members that take no part: %v", n.cfg.NodeID, err))
+	}
+}
+
+// awaitJoined returns once the log knows that the standbys have joined, or all servers, and that
+// WAL from from on is all that has to be compared.
+func (n *Node) awaitJoined(ctx context.Context, system, from uint64, all bool) (Failover, error) {
 	var missing []failover.Lack
 	f, err := n.awaits(ctx, func(f *Failover) (bool, error) {
 		x := f.enabling(system)
+		x.From = from
 		if missing = x.Lacks(); !passes(missing) {
 			return false, &LackError{missing}
 		} else if len(missing) == 0 {

@@ -126,12 +126,8 @@ func (n *Node) heir(ctx context.Context, nodeID uint32) (Failover, uint64, error
 // FailOverWithLoss has an epoch begin that goes to a member, and gives up what that one lacks:
 // what is known of it once that member has reported is named in the log first, and returned.
 func (n *Node) FailOverWithLoss(ctx context.Context, nodeID uint32) (failover.Loss, error) {
-	f, id, err := n.heir(ctx, nodeID)
+	f, id, e, err := n.requestOverride(ctx, nodeID)
 	if err != nil {
-		return failover.Loss{}, err
-	}
-	e := failover.Request{Epoch: f.State.Epoch.Number, Target: id, Way: failover.WayOverride}
-	if _, err := n.operate(ctx, e); err != nil {
 		return failover.Loss{}, err
 	}
 	if f.State.Epoch.Stage == failover.StageBegun {
@@ -154,6 +150,21 @@ func (n *Node) FailOverWithLoss(ctx context.Context, nodeID uint32) (failover.Lo
 		return failover.Loss{}, underWay(ctx, &f, what, err)
 	}
 	return f.lossOf(id), nil
+}
+
+// requestOverride asks for an epoch that goes to a member whatever is lost; where another one has
+// begun since it looked, for that one.
+func (n *Node) requestOverride(ctx context.Context, nodeID uint32) (Failover, uint64, failover.Request, error) {
+	for {
+		f, id, err := n.heir(ctx, nodeID)
+		e := failover.Request{Epoch: f.State.Epoch.Number, Target: id, Way: failover.WayOverride}
+		if err == nil {
+			_, err = n.operate(ctx, e)
+		}
+		if void, ok := err.(*VoidError); !ok || void.Void != failover.VoidEpoch {
+			return f, id, e, err
+		}
+	}
 }
 
 // override names what a grant to a member would give up, unless the log has that already. One

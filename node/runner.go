@@ -47,8 +47,10 @@ type runner struct {
 	leaving  bool                // this node was removed
 	removed  bool                // that is durable, or just being made so
 	decided  core.FailoverOutput // by package failover, last
-	hung     hung
-	host     *serverHost // nil: this node takes no part in failover
+	// part are the members with a server that take part; partWas, those at the decision before.
+	part, partWas []uint64
+	hung          hung
+	host          *serverHost // nil: this node takes no part in failover
 }
 
 const (

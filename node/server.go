@@ -28,6 +28,9 @@ type Server interface {
 	SourcesEnded() (bool, error)
 	// Flush flushes WAL up to an LSN (host.Memory.Founds).
 	Flush(lsn uint64) error
+	// Keep keeps the server's WAL for members that do not take part yet, beside those who do, from
+	// the LSN on that it returns. With none, that ends. It may come from another goroutine, too.
+	Keep(members []uint64) (from uint64, err error)
 	// Publish publishes what the fence goes by, with whose epoch it is (0: nobody's) and where
 	// that one listens. It has returned once every commit sees it.
 	Publish(s failover.Shared, primary uint64, address string)

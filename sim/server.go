@@ -281,8 +281,8 @@ func (v *server) report() {
 		v.gaps = false
 		v.pg.PromotionEnded()
 	}
-	s := v.says()
-	if v.hasSaid && reflect.DeepEqual(s, v.said) {
+	s, ok := v.says()
+	if !ok || v.hasSaid && reflect.DeepEqual(s, v.said) {
 		return
 	}
 	if v.n.w.trace != nil && (!v.hasSaid || s.Recovery != v.said.Recovery || s.Sealed != v.said.Sealed || s.Streaming != v.said.Streaming) {
@@ -292,13 +292,13 @@ func (v *server) report() {
 	v.n.input(core.FailoverServer{Server: s})
 }
 
-// says is what the host reports.
-func (v *server) says() failover.Server {
+// says is what the host reports; false: nothing.
+func (v *server) says() (failover.Server, bool) {
 	s, n := v.sees(), v.notes()
 	if v.mem.Founds(&s) {
 		v.pg.Flush()
 	}
-	return host.Report(&n, &v.mem, &s)
+	return host.Report(&n, &v.mem, &s), !v.mem.Between(&n, &s)
 }
 
 // history is a timeline's, as its file says.

@@ -929,7 +929,8 @@ type FailoverTold struct {
 	Led           uint64                 `protobuf:"varint,33,opt,name=led,proto3" json:"led,omitempty"`     // milliseconds since it had the lease, plus 1
 	Boots         uint64                 `protobuf:"varint,34,opt,name=boots,proto3" json:"boots,omitempty"` // as in FailoverServer
 	Unproven      []*FailoverToken       `protobuf:"bytes,38,rep,name=unproven,proto3" json:"unproven,omitempty"`
-	Joins         bool                   `protobuf:"varint,39,opt,name=joins,proto3" json:"joins,omitempty"` // its server takes writes, and asks the others to join
+	Joins         bool                   `protobuf:"varint,39,opt,name=joins,proto3" json:"joins,omitempty"`           // its server takes writes, and asks the others to join
+	Checkpoint    uint64                 `protobuf:"varint,40,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"` // LSN, of a standby while failover is off
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1116,6 +1117,13 @@ func (x *FailoverTold) GetJoins() bool {
 		return x.Joins
 	}
 	return false
+}
+
+func (x *FailoverTold) GetCheckpoint() uint64 {
+	if x != nil {
+		return x.Checkpoint
+	}
+	return 0
 }
 
 // FailoverServer is what a host reports of its server.
@@ -3689,7 +3697,7 @@ const file_failover_proto_rawDesc = "" +
 	"\x03lsn\x18\x01 \x01(\x04R\x03lsn\x12\x10\n" +
 	"\x03crc\x18\x02 \x01(\aR\x03crc\x12\x12\n" +
 	"\x04from\x18\x03 \x01(\x04R\x04from\x12\x10\n" +
-	"\x03sum\x18\x04 \x01(\aR\x03sum\"\xb4\a\n" +
+	"\x03sum\x18\x04 \x01(\aR\x03sum\"\xd4\a\n" +
 	"\fFailoverTold\x12\x12\n" +
 	"\x04boot\x18\x01 \x01(\x04R\x04boot\x12\x18\n" +
 	"\aapplied\x18\x02 \x01(\x04R\aapplied\x12\x16\n" +
@@ -3714,7 +3722,10 @@ const file_failover_proto_rawDesc = "" +
 	"\x03led\x18! \x01(\x04R\x03led\x12\x14\n" +
 	"\x05boots\x18\" \x01(\x04R\x05boots\x126\n" +
 	"\bunproven\x18& \x03(\v2\x1a.pgraft.core.FailoverTokenR\bunproven\x12\x14\n" +
-	"\x05joins\x18' \x01(\bR\x05joins\x1a\xb1\x01\n" +
+	"\x05joins\x18' \x01(\bR\x05joins\x12\x1e\n" +
+	"\n" +
+	"checkpoint\x18( \x01(\x04R\n" +
+	"checkpoint\x1a\xb1\x01\n" +
 	"\x05Claim\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x14\n" +
 	"\x05noted\x18\x02 \x01(\x04R\x05noted\x125\n" +

@@ -25,6 +25,8 @@ func (m *Machine) State(k *checkpoint.Codec) {
 	})
 	k.Uint(&m.start)
 	k.Uint(&m.term)
+	k.Uint(&m.leader)
+	k.Uint(&m.elected)
 	k.Flag(&m.leads)
 	k.Uint(&m.ledSince)
 	k.Uint(&m.leased)
@@ -66,6 +68,7 @@ func (m *Machine) State(k *checkpoint.Codec) {
 	k.Flag(&m.wishing)
 	m.want.state(k)
 	checkpoint.Number(k, &m.joins)
+	k.Flag(&m.news)
 }
 
 func (c *change) state(k *checkpoint.Codec) {
@@ -158,6 +161,7 @@ func (t *Told) state(k *checkpoint.Codec) {
 	k.Uint(&t.Replayed)
 	k.Uint(&t.End)
 	k.Uint(&t.Flushed)
+	k.Uint(&t.Checkpoint)
 	k.Uint(&t.Boots)
 	k.Uint(&t.Led)
 	there := t.Claim != nil

@@ -59,8 +59,8 @@
 // It calls Decide at each tick and after each input that changed what is looked at,
 // appends Output.Append only as the leader of that very term, and routes Output.Propose,
 // of which any may be lost. It tells Tells to every other member with each heartbeat
-// interval. A boot number is
-// raised, and durable, before New is called with it.
+// interval, and when Output.Tell says so. A boot number is raised, and durable, before New is
+// called with it.
 //
 // # What its host owes
 //
@@ -101,6 +101,8 @@
 //     there would do so for ever.
 //   - A follower has the history files of all numbers up to its newest timeline, those of
 //     every gap, too, written from the newest one down.
+//   - A look that comes while a promotion is ending is not reported (host.Memory.Between): it
+//     shows what a crash leaves there, and another epoch would begin.
 //   - Until a promotion has ended, the files of the numbers that it skips name no parent:
 //     recovery looks for newer timelines until it has seen the request, and would make the new
 //     timeline a child of one of them. Then they are written as a follower has them.
@@ -108,6 +110,9 @@
 //     whose WAL each timeline is. Its Raft store is new, so it may be Untrusted at its boot.
 //   - When failover is enabled, JoinedOn is the timeline that is there, and the one on which
 //     it is enabled notes that it wrote it (Wrote). A server that was released joins again first.
+//   - While an operator enables failover the server that takes writes keeps its WAL for all others
+//     (Enabling.From): a standby joins with a restartpoint that is no older, so all that has to be
+//     compared is there.
 //   - Join is carried out while no promotion is under way, nor asked for. Whoever has an operator
 //     enable failover tells its machine whom that is for (Joins): the standbys first, and the
 //     server that takes writes once all of them have, as it boots as a standby from then on. The

@@ -35,6 +35,8 @@ type Enabling struct {
 	Place  Place
 	Heard  []uint64 // the members whom this node's core hears
 	Said   []Said
+	// From is from which LSN on this server keeps its WAL for the others.
+	From uint64
 	// SilentMillis is for how long what a member said counts.
 	SilentMillis uint64
 }
@@ -61,6 +63,7 @@ const (
 	LackStop
 	LackStandbys
 	LackJoined
+	LackRestartpoint
 	lackings // how many there are
 )
 
@@ -91,6 +94,8 @@ func (l Lacking) String() string {
 		return "there are fewer standbys on the primary's timeline than sync_count"
 	case LackJoined:
 		return "has not noted yet that it takes part"
+	case LackRestartpoint:
+		return "has made no restartpoint since the primary's last checkpoint: it is behind, or its replay is held"
 	}
 	return "unknown"
 }
@@ -208,14 +213,19 @@ func (x *Enabling) standbys(joined bool) []uint64 {
 }
 
 // Unjoined lists the servers that have not joined yet, as the log knows: this node's, too,
-// where all says so.
+// where all says so; and the standbys on its timeline that it has not all WAL of from their
+// restartpoint on.
 func (x *Enabling) Unjoined(all bool) (l []Lack) {
 	for _, id := range x.Place.Members {
 		t, _ := x.said(id)
 		m := x.State.Member(id)
 		switch {
 		case id == x.Self && (!all || x.Server.joined() && m != nil && m.Joined):
-		case id != x.Self && (t == nil || !t.Server || m != nil && m.Joined && m.Boot == t.Boot):
+		case id != x.Self && (t == nil || !t.Server):
+		case id != x.Self && m != nil && m.Joined && m.Boot == t.Boot:
+			if t.Timeline == x.Server.timeline() && t.Checkpoint < x.From {
+				l = append(l, Lack{id, LackRestartpoint})
+			}
 		default:
 			l = append(l, Lack{id, LackJoined})
 		}

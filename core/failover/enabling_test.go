@@ -77,6 +77,15 @@ func TestEnablingStepByStep(t *testing.T) {
 		t.Errorf("%v, want %v", got, want)
 	}
 	x.joins(3)
+	x.From, x.Said[0].Told.Checkpoint, x.Said[1].Told.Checkpoint = 300, 299, 300
+	if got, want := x.Unjoined(false), []Lack{{2, LackRestartpoint}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	x.Said[0].Told.Timeline = 1 // it has no WAL to compare here
+	if got := x.Unjoined(false); len(got) > 0 {
+		t.Errorf("%v", got)
+	}
+	x.Said[0].Told = Told{Boot: 5, Server: true, Recovery: true, Timeline: 2, Checkpoint: 301}
 	if got, want := x.Unjoined(true), []Lack{{1, LackJoined}}; len(x.Unjoined(false)) > 0 || !reflect.DeepEqual(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}

@@ -20,7 +20,7 @@ func (x *world) around(h *host) Around {
 	a.Current = h.current
 	for _, o := range x.hosts {
 		if o != h {
-			p := Peer{ID: o.id, Silent: Never}
+			p := Peer{ID: o.id, Silent: Never, Closed: o.down && o.killed}
 			if x.hears(h, o) {
 				h.heard[o.id] = h.now
 			}

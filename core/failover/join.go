@@ -47,18 +47,22 @@ func (m *Machine) asksToJoin(a Around) bool {
 	return m.joins != JoinNobody && a.State.Mode == ModeOff && m.has && !m.server.Recovery
 }
 
-// join orders this node's server to join: as a standby where another member asks for that. One
-// note alone is of a join that was cut short, or the other was lost: failover is off, so it joins
-// as any, once that is known for sure.
+// join orders this node's server to join: as a standby where another member asks for that. A
+// standby comes with a restartpoint: all WAL from there on is to be compared with the primary's,
+// which keeps it from its last checkpoint on. One note alone is of a join that was cut short, or
+// the other was lost: failover is off, so it joins as any, once that is known for sure.
 func (m *Machine) join(a Around, out *Output) {
-	if !m.has || m.server.joined() || m.server.OneNote && !a.Current {
+	if !m.has || m.server.OneNote && !a.Current {
 		return
 	}
 	wanted := m.joins == JoinAll
 	if m.server.Recovery {
 		wanted = slices.ContainsFunc(m.peers, func(p peer) bool { return p.told.Joins && m.fresh(p.id, a) != nil })
 	}
-	if wanted {
+	if wanted && m.server.Recovery {
+		out.Orders = append(out.Orders, Checkpoint{a.State.Epoch.Number, m.boot})
+	}
+	if wanted && !m.server.joined() {
 		out.Orders = append(out.Orders, Join{a.State.Epoch.Number, m.boot})
 	}
 }

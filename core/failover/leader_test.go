@@ -23,7 +23,7 @@ func sit(x *script, self uint64) *desk {
 	d.a = Around{Term: 5, Leader: self, Leads: true, Lease: true, Quorum: true, Current: true, Voters: []uint64{a, b, c, w}, State: &x.s}
 	for _, id := range []uint64{a, b, c, w} {
 		if id != self {
-			d.a.Peers = append(d.a.Peers, Peer{id, Never})
+			d.a.Peers = append(d.a.Peers, Peer{ID: id, Silent: Never})
 		}
 	}
 	return d
@@ -317,19 +317,6 @@ func TestNoNeedlessBegin(t *testing.T) {
 	d.nothing(40, NotThePrimary).there(standby(), a).expect(1, Begin{2}, 0)
 	d = sit(founding(t), w).there(standby(), b, c)
 	d.nothing(40, NotThePrimary)
-}
-
-// A new leader decides once all who are connected have told it, or after an election
-// timeout.
-func TestNewLeaderIsInformed(t *testing.T) {
-	d := witness(t).gone(a)
-	d.ticks(15)
-	d.a.Leads = false
-	d.ticks(15)
-	d.a.Leads, d.a.Term = true, 6
-	d.a.Peers[1].Silent = 3 // b was heard, and has not told
-	d.heard[b] = false
-	d.nothing(5, NotInformed).there(standby(), b).expect(1, Begin{2}, 0)
 }
 
 // A leader whose term has no committed entry yet decides nothing, and says so: a follower

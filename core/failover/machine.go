@@ -31,6 +31,8 @@ type Machine struct {
 
 	start    uint64 // tick at which the machine was made
 	term     uint64
+	leader   uint64 // whom it followed, or itself; 0: nobody
+	elected  uint64 // tick at which this node was elected last
 	leads    bool
 	ledSince uint64 // tick
 	leased   uint64 // tick at which it had the lease last; 0: never
@@ -58,6 +60,7 @@ type Machine struct {
 	wishing bool
 
 	joins Joining // what an operator has asked this node for
+	news  bool    // what others wait for has changed since this node told them
 }
 
 // peer is what another member told last.
@@ -156,6 +159,7 @@ type Around struct {
 type Peer struct {
 	ID     uint64
 	Silent uint64 // Never: never since this node started
+	Closed bool   // it has no connection to this node, and its port refuses one
 }
 
 // Never is the silence of one that was never heard.
@@ -180,6 +184,7 @@ func (m *Machine) Report(v Server, now uint64) {
 	if !m.has || v.Replayed != m.server.Replayed {
 		m.moved = now
 	}
+	m.news = m.news || !m.has || !m.server.alike(&v)
 	v.History, v.Senders = slices.Clone(v.History), slices.Clone(v.Senders)
 	v.Names.Members, v.Names.Tokens = slices.Clone(v.Names.Members), slices.Clone(v.Names.Tokens)
 	m.has, m.server = true, v
@@ -237,6 +242,7 @@ func (m *Machine) Compared(c Compared) {
 	for i := range m.compares {
 		if x := &m.compares[i]; x.member == c.Member && x.boot == c.Boot && !x.known {
 			x.known, x.have, x.equal = true, c.Have, c.Equal
+			m.news = true
 		}
 	}
 }
@@ -263,6 +269,7 @@ func (m *Machine) Decide(a Around) Output {
 			out.Nobody = Why{Reason: EntryUnderWay}
 		}
 	}
+	out.Tell, m.news = m.news, false
 	out.Shared = m.shared(a)
 	return out
 }
@@ -272,7 +279,11 @@ func (m *Machine) observe(a Around) {
 	if a.Leads && (!m.leads || a.Term != m.term) {
 		m.ledSince = a.Now
 	}
-	m.leads, m.term = a.Leads, a.Term
+	if a.Leader != m.leader || a.Term != m.term {
+		m.elected = a.Now // where it is this node
+		m.news = m.news || a.Leader != 0
+	}
+	m.leader, m.leads, m.term = a.Leader, a.Leads, a.Term
 	if a.Leads && a.Lease {
 		m.leased = a.Now
 	}
@@ -282,9 +293,9 @@ func (m *Machine) observe(a Around) {
 		*r = reign{epoch: e.Number, stage: e.Stage, since: a.Now, good: a.Now, setSeen: a.Now, led: a.Now}
 		m.announced, m.compares, m.sent, m.answered = nil, nil, nil, false
 		m.lags, m.change, m.wants, m.want, m.wishing = nil, change{}, false, Set{}, false
-		m.logged, m.since, m.limited = 0, 0, 0
+		m.logged, m.since, m.limited, m.news = 0, 0, 0, true
 	} else if e.Stage != r.stage {
-		r.stage, r.since, r.good, r.setSeen = e.Stage, a.Now, a.Now, a.Now
+		r.stage, r.since, r.good, r.setSeen, m.news = e.Stage, a.Now, a.Now, a.Now, true
 	}
 	if a.Leads {
 		r.led = a.Now

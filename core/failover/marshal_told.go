@@ -19,7 +19,7 @@ func (t *Told) Message() *corepb.FailoverTold {
 	if c := t.Claim; c != nil {
 		m.Claim = &corepb.FailoverTold_Claim{Epoch: c.Epoch, Noted: c.Noted, History: branchesTo(c.History), End: c.End, Record: recordTo(c.Record)}
 	}
-	m.Joins = t.Joins
+	m.Joins, m.Checkpoint = t.Joins, t.Checkpoint
 	m.Ended, m.Led, m.Boots = t.Ended, t.Led, t.Boots
 	for _, x := range t.Announced {
 		m.Announced = append(m.Announced, tokenTo(x))
@@ -43,7 +43,7 @@ func ToldFrom(m *corepb.FailoverTold) Told {
 	if c := m.GetClaim(); c != nil {
 		t.Claim = &Claim{Epoch: c.GetEpoch(), Noted: c.GetNoted(), History: branchesFrom(c.GetHistory()), End: c.GetEnd(), Record: recordFrom(c.GetRecord())}
 	}
-	t.Joins = m.GetJoins()
+	t.Joins, t.Checkpoint = m.GetJoins(), m.GetCheckpoint()
 	t.Ended, t.Led, t.Boots = m.GetEnded(), m.GetLed(), m.GetBoots()
 	for _, x := range m.GetAnnounced() {
 		t.Announced = append(t.Announced, tokenFrom(x))

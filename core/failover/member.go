@@ -42,7 +42,11 @@ func (m *Machine) member(a Around, out *Output) {
 		out.Propose = append(out.Propose, Quarantine{m.cfg.Self, v.Damage})
 	}
 	mine := e.Stage >= StageGranted && e.Primary == m.cfg.Self
-	barred := me.Quarantined != NotQuarantined || v.Damage != NotQuarantined || !v.Joined
+	late := me.Boot > m.boot
+	if late {
+		out.Why = Why{Reason: BootLost, Members: []uint64{m.cfg.Self}}
+	}
+	barred := me.Quarantined != NotQuarantined || v.Damage != NotQuarantined || !v.Joined || late
 	switch {
 	case !a.Current && !v.Recovery:
 		out.Why = Why{Reason: LogUnread, Members: []uint64{m.cfg.Self}}

@@ -72,6 +72,14 @@ func TestDescribes(t *testing.T) {
 	d.server(func(v *Server) { v.Priority = 50 }).once().proposes(with(describe(c), func(d *Describe) { d.Priority = 50 }))
 }
 
+// One whose boot numbers have begun anew, or a copy of it, takes no WAL, and says why.
+func TestBootThatIsOver(t *testing.T) {
+	d := sit(opened(t), c).server(streams).once().proposes().orders()
+	d.do(with(describe(c), func(d *Describe) { d.Boot = 3 }))
+	d.once().proposes().orders(Seal{1, 0}).why(BootLost)
+	d.server(nil).once().proposes().orders().why(BootLost)
+}
+
 // It seals, and reports only then; what streams still is sealed first.
 func TestSealsBeforeItReports(t *testing.T) {
 	d := sit(opened(t).do(Begin{2}), c).server(streams).once().orders(Seal{1, 1}).proposes()

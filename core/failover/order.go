@@ -75,7 +75,8 @@ type Release struct {
 	Recovery    bool
 }
 
-// Checkpoint asks for a checkpoint, so that the one of a stop is short.
+// Checkpoint asks for a checkpoint, so that the one of a stop is short; of a standby, for a
+// restartpoint.
 type Checkpoint struct{ Epoch, Boot uint64 }
 
 // Stop ends the server as a fast shutdown does, so that its standbys get all of its WAL, and
@@ -159,8 +160,10 @@ type Output struct {
 	Propose []Entry
 	// Transfer, if not 0, is whom leadership is to be handed to.
 	Transfer uint64
-	Orders   []Order
-	Shared   Shared
+	// Tell says that others may wait for what this node tells now.
+	Tell   bool
+	Orders []Order
+	Shared Shared
 	// Why is what this node's server waits for; Nobody, on the leader, what the cluster
 	// waits for until it has another primary.
 	Why, Nobody Why
@@ -201,6 +204,7 @@ const (
 	SwitchoverUnderWay
 	CommitsUnderWay
 	SetTooSmall
+	BootLost
 	whyNots // how many there are
 )
 
@@ -255,6 +259,8 @@ func (w WhyNot) String() string {
 		return "commits are under way that had begun before failover was enabled"
 	case SetTooSmall:
 		return "fewer standbys keep up than sync_count: until they do, no commit is acknowledged"
+	case BootLost:
+		return "the log knows a later start of this engine: its Raft store has lost data, or is a copy; remove the node, and add it again"
 	}
 	return "unknown"
 }

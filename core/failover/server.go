@@ -68,7 +68,8 @@ type Server struct {
 	Names Names
 	// Quiet is the switchover for which F1 waits, of Shared, and by which no commit that has
 	// passed F1 is under way any more; 0: there is none, or some are. Checkpoint is where
-	// the last checkpoint that has ended began.
+	// the last checkpoint that has ended began; of a standby while failover is off, its last
+	// restartpoint.
 	Quiet      uint64
 	Checkpoint uint64
 	// Founded is the epoch of Shared with which failover is being enabled, once F1 waits, and
@@ -91,6 +92,13 @@ func (s *Server) timeline() uint32 {
 		return 0
 	}
 	return s.History[len(s.History)-1].Timeline
+}
+
+// alike says that nobody waits for what has changed from s to v: that is at most how far WAL
+// has come.
+func (s *Server) alike(v *Server) bool {
+	return s.Recovery == v.Recovery && s.Stopping == v.Stopping && s.Joined == v.Joined && s.Untrusted == v.Untrusted &&
+		s.Sealed == v.Sealed && s.timeline() == v.timeline() && s.Streaming == v.Streaming && s.Ended == v.Ended
 }
 
 // Record names a WAL record: where it ends, and its CRC. From, if not 0, is an LSN before it,
@@ -130,7 +138,8 @@ type Sender struct {
 	Flushed uint64
 }
 
-// Told is what a member tells every other one with each heartbeat interval.
+// Told is what a member tells every other one with each heartbeat interval, and at once when
+// Output.Tell says so.
 type Told struct {
 	Boot    uint64
 	Applied uint64 // index up to which the teller had applied the log
@@ -147,9 +156,11 @@ type Told struct {
 	// Leaves says that it does not take part, or with priority 0: no set is to name it.
 	Leaves bool
 	// Joins says that the teller, whose server takes writes, asks all others to join.
-	Joins   bool
-	Flushed uint64 // of a server that is not in recovery
-	Boots   uint64 // as in Server: it knew of these boots before Flushed was looked at
+	Joins bool
+	// Checkpoint is a standby's, while failover is off.
+	Checkpoint uint64
+	Flushed    uint64 // of a server that is not in recovery
+	Boots      uint64 // as in Server: it knew of these boots before Flushed was looked at
 	// Claim, if not nil, is the evidence of a follower that asks to be announced.
 	Claim *Claim
 	// Announced are the followers that a primary counts, by Member.

@@ -33,6 +33,9 @@ func (s *story) fault() {
 		s.x.elect(h)
 	case "engine": // the engine alone ends, and starts
 		s.x.start(h)
+	case "boots-lost": // its boots count from 1 again, as the file is lost that counted them
+		h.boot = 0
+		s.x.start(h)
 	case "cut": // from all others, or from one
 		if o := uint64(s.number("peer", 0)); o > 0 {
 			s.x.apart[[2]uint64{h.id, o}], s.x.apart[[2]uint64{o, h.id}] = true, true

@@ -69,6 +69,15 @@ func MembersText(ids []uint64) string {
 	return "nodes " + strings.Join(l, ", ")
 }
 
+// WhyText is what is waited for, and of whom.
+func WhyText(w Why) string {
+	text := w.Reason.String()
+	if len(w.Members) > 0 {
+		text += ": " + MembersText(w.Members)
+	}
+	return text
+}
+
 // SetText is "1 of nodes 2, 3".
 func SetText(s Set) string { return fmt.Sprintf("%d of %s", s.W, MembersText(s.Members)) }
 

@@ -10,7 +10,7 @@ type look uint8
 
 const (
 	away      look = iota // it is not heard
-	unclear               // its node is there and has not said what its server is
+	unclear               // its node has not said what its server is, or has closed its connections since
 	promoting             // it is on its way, and may take a while
 	crashed               // it is in recovery though it has forked
 	inRole                // it is what it should be

@@ -15,7 +15,9 @@ func (m *Machine) Tells(a Around) Told {
 		t.Untrusted, t.Recovery, t.Stopping, t.Timeline = v.Untrusted, v.Recovery, v.Stopping, v.timeline()
 		t.Sealed, t.Replayed, t.ReplayDone = v.Sealed, v.Replayed, v.ReplayDone
 		t.End, t.Leaves = v.End, !v.Joined || v.Priority == 0
-		if !v.Recovery {
+		if v.Recovery {
+			t.Checkpoint = v.Checkpoint
+		} else {
 			t.Flushed, t.Boots = v.Flushed, v.Boots
 		}
 		t.Claim, t.Joins = m.claim(a), m.asksToJoin(a)
@@ -56,26 +58,37 @@ func (m *Machine) silent(id uint64, a Around) uint64 {
 	return Never
 }
 
-// fresh is what a member told within an election timeout, nil if it did not.
+// fresh is what a member that is connected told within an election timeout, nil if it did not.
 func (m *Machine) fresh(id uint64, a Around) *Told {
 	p := m.peer(id)
-	if p == nil || a.Now-p.at >= m.cfg.ElectionTicks || !m.reachable(id, a) {
+	if p == nil || a.Now-p.at >= m.cfg.ElectionTicks || !m.connected(id, a) {
 		return nil
 	}
 	return &p.told
 }
 
+// connected says whether a member was heard within an election timeout, and has not closed its
+// connections since.
+func (m *Machine) connected(id uint64, a Around) bool {
+	for _, p := range a.Peers {
+		if p.ID == id {
+			return p.Silent < m.cfg.ElectionTicks && !p.Closed
+		}
+	}
+	return id == m.cfg.Self
+}
+
 // informed says whether a new leader may decide: all who are connected have told it
-// what they see since it leads, or an election timeout has passed.
+// what they see since it was elected, or an election timeout has passed.
 func (m *Machine) informed(a Around) bool {
 	if a.Now-m.ledSince >= m.cfg.ElectionTicks {
 		return true
 	}
 	for _, p := range a.Peers {
-		if p.Silent >= m.cfg.ElectionTicks {
+		if !m.connected(p.ID, a) {
 			continue
 		}
-		if q := m.peer(p.ID); q == nil || q.at < m.ledSince {
+		if q := m.peer(p.ID); q == nil || q.at < m.elected {
 			return false
 		}
 	}

@@ -189,7 +189,7 @@ func failoverError(err error) *sqlError {
 	case errors.As(err, &underWay):
 		s := &sqlError{state: "40003", message: underWay.Error(), hint: "Look at pgraft_stat_failover for its end."}
 		if underWay.Why.Reason != failover.Nothing {
-			s.detail = "It waits: " + whyText(underWay.Why) + "."
+			s.detail = "It waits: " + failover.WhyText(underWay.Why) + "."
 		}
 		return s
 	case errors.As(err, &givenUp):

@@ -160,9 +160,9 @@ func whyNot(f *node.Failover, id uint64, s *serverSeen) any {
 	case !s.known:
 		return "it is away, or takes no part in failover"
 	case id == f.RaftID && f.Why.Reason != failover.Nothing:
-		return whyText(f.Why)
+		return failover.WhyText(f.Why)
 	case id == f.Lead && id == f.RaftID && f.Nobody.Reason != failover.Nothing:
-		return whyText(f.Nobody)
+		return failover.WhyText(f.Nobody)
 	case !s.there && (m == nil || !m.Data):
 		return nil
 	case !s.there:
@@ -177,13 +177,4 @@ func whyNot(f *node.Failover, id uint64, s *serverSeen) any {
 		return failover.LackVote.String()
 	}
 	return nil
-}
-
-// whyText is what is waited for, and of whom.
-func whyText(w failover.Why) string {
-	text := w.Reason.String()
-	if len(w.Members) > 0 {
-		text += ": " + failover.MembersText(w.Members)
-	}
-	return text
 }

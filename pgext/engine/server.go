@@ -24,6 +24,8 @@ type server struct {
 	last  uint64 // call
 	calls map[uint64]chan served
 
+	slots slots
+
 	// Of the goroutine that calls it:
 	names string    // synchronous_standby_names, as they were put last
 	put   time.Time // when; zero: never by this engine

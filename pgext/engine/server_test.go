@@ -181,10 +181,18 @@ func TestSlotsOf(t *testing.T) {
 		{Member: c, Told: failover.Told{Server: true, Timeline: 1, End: 30}},
 		{Member: d, Told: failover.Told{Server: true, Timeline: 2, End: 40, Untrusted: true}},
 	}...)
-	if got, want := slotsOf(&f), []slotKept{{b, 20}, {c, 0}, {d, 0}}; !slices.Equal(got, want) {
+	if got, want := slotsOf(&f, nil), []slotKept{{b, 20}, {c, 0}, {d, 0}}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	if f.Server = nil; slotsOf(&f)[0].has != 0 {
+	if got, want := slotsOf(&f, []uint64{d, gone}), []slotKept{{b, 0}, {c, 0}, {d, 0}, {gone, 0}}; !slices.Equal(got, want) {
+		t.Errorf("while members are asked to take part: %v, want %v", got, want)
+	}
+	f.State.Mode = failover.ModeFounding
+	if got, want := slotsOf(&f, nil), []slotKept{{b, 0}, {c, 0}, {d, 0}}; !slices.Equal(got, want) {
+		t.Errorf("while failover is being enabled: %v, want %v", got, want)
+	}
+	f.State.Mode = failover.ModeOn
+	if f.Server = nil; slotsOf(&f, nil)[0].has != 0 {
 		t.Error("a server that is not known lets WAL go")
 	}
 }

@@ -41,7 +41,8 @@ typedef enum PgraftServeKind
 	PGRAFT_SERVE_LOOK_UP,		/* timeline, lsn, from; answers with yes: it
 								 * is there, and record */
 	PGRAFT_SERVE_FLUSH,			/* lsn */
-	PGRAFT_SERVE_KEEP_SLOTS		/* payload: PgraftSlotKept's */
+	PGRAFT_SERVE_KEEP_SLOTS		/* payload: PgraftSlotKept's; answers with
+								 * record: from its LSN on all WAL stays */
 } PgraftServeKind;
 
 /* A timeline, and where it begins. */

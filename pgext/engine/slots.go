@@ -4,9 +4,10 @@ package main
 import "C"
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/pgraft/pgraft/core/failover"
@@ -14,69 +15,103 @@ import (
 )
 
 const (
-	// slotsLook is how often it is looked whether other members take part: one that does wants
-	// to stream at once.
-	slotsLook = 100 * time.Millisecond
 	// slotsMove is how often slots are moved on that no member holds.
 	slotsMove = 5 * time.Second
+	// slotsAgain is when slots that could not be made are made again.
+	slotsAgain = time.Second
 )
+
+// slots are the replication slots of the other members, on this server.
+type slots struct {
+	mu    sync.Mutex // held while they are made
+	asked []uint64   // members that are to take part
+}
 
 // slotKept is a member's slot, and up to where it has all WAL; 0: not known.
 type slotKept struct {
 	member, has uint64
 }
 
-// keepSlots keeps a replication slot for each other member that takes part, on this server.
+// keepSlots keeps a replication slot for each other member that takes part, on this server. One
+// that begins to wants to stream at once.
 func (e *engine) keepSlots() {
 	n, err := e.wait(e.ended)
 	if err != nil {
 		return
 	}
-	var kept []slotKept
-	var moved time.Time
 	failing := ""
-	for t := time.NewTicker(slotsLook); ; {
+	for t := time.NewTimer(0); ; {
 		select {
 		case <-e.ended.Done():
 			t.Stop()
 			return
+		case <-n.PartChanged():
 		case <-t.C:
 		}
-		f, err := n.Failover(e.ended)
-		if err != nil {
-			continue // there is no member here, or not yet
-		}
-		want := slotsOf(&f)
-		same := slices.EqualFunc(want, kept, func(a, b slotKept) bool { return a.member == b.member })
-		if same && (len(want) == 0 || time.Since(moved) < slotsMove) {
-			continue
-		}
-		if err := e.server.keepSlots(want); err != nil {
+		again := slotsMove
+		_, err := e.server.makeSlots(n, nil)
+		if errors.Is(err, errNoMember) {
+			failing = "" // or not yet: PartChanged tells
+		} else if err != nil {
+			again = slotsAgain
 			if failing != err.Error() {
-				failing = err.Error()
 				e.logger.Warn(fmt.Sprintf("the replication slots of the other members: %v", err))
 			}
-			continue
+			failing = err.Error()
+		} else {
+			failing = ""
 		}
-		kept, moved, failing = want, time.Now(), ""
+		t.Reset(again)
 	}
 }
 
-// slotsOf are the slots of a server: those of the other members that take part.
-func slotsOf(f *node.Failover) (l []slotKept) {
+var errNoMember = errors.New("there is no member here")
+
+// Keep makes slots for members that are to take part.
+func (s *server) Keep(members []uint64) (from uint64, err error) {
+	n, err := s.e.wait(s.e.ended)
+	if err != nil {
+		return 0, err
+	}
+	return s.makeSlots(n, &members)
+}
+
+// makeSlots sees to it that there are those slots that there are to be, and returns from which LSN
+// on they keep WAL. asked, if not nil, are those who are to take part from now on.
+func (s *server) makeSlots(n *node.Node, asked *[]uint64) (from uint64, err error) {
+	s.slots.mu.Lock()
+	defer s.slots.mu.Unlock()
+	if asked != nil {
+		s.slots.asked = *asked
+	}
+	f, err := n.Failover(s.e.ended)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", errNoMember, err)
+	}
+	return s.keepSlots(slotsOf(&f, s.slots.asked))
+}
+
+// slotsOf are the slots of a server: those of the other members that take part, or are asked to.
+// While failover is being enabled they stay where they are: from there on the primary's WAL is to
+// be compared with theirs.
+func slotsOf(f *node.Failover, asked []uint64) (l []slotKept) {
+	stay := len(asked) > 0 || f.State.Mode == failover.ModeFounding
+	ids := slices.Clone(asked)
 	for _, m := range f.State.Members {
-		if m.ID == f.RaftID || !m.Data || !m.Joined {
-			continue
+		if m.Data && m.Joined && m.ID != f.RaftID && !slices.Contains(ids, m.ID) {
+			ids = append(ids, m.ID)
 		}
-		x := slotKept{member: m.ID}
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		x := slotKept{member: id}
 		for _, s := range f.Said {
-			if t := &s.Told; s.Member == m.ID && t.Server && !t.Untrusted && t.Timeline == timelineOf(f.Server) {
+			if t := &s.Told; s.Member == id && t.Server && !t.Untrusted && t.Timeline == timelineOf(f.Server) && !stay {
 				x.has = t.End
 			}
 		}
 		l = append(l, x)
 	}
-	slices.SortFunc(l, func(a, b slotKept) int { return cmp.Compare(a.member, b.member) })
 	return l
 }
 
@@ -89,14 +124,15 @@ func timelineOf(s *failover.Server) uint32 {
 	return s.History[len(s.History)-1].Timeline
 }
 
-func (s *server) keepSlots(l []slotKept) error {
+func (s *server) keepSlots(l []slotKept) (from uint64, err error) {
 	var b []byte
 	for _, x := range l {
 		c := C.PgraftSlotKept{has: C.uint64_t(x.has)}
 		putName(&c.name, x.member)
 		b = append(b, bytesOf(&c)...)
 	}
-	return s.does(serveC{kind: C.PGRAFT_SERVE_KEEP_SLOTS}, b)
+	a, err := s.serve(serveC{kind: C.PGRAFT_SERVE_KEEP_SLOTS}, b)
+	return a.record.LSN, err
 }
 
 // putName is slotName, for C.

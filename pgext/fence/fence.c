@@ -15,5 +15,6 @@ pgraft_fence_install(void)
 	pgraft_fence_xact_install();
 	pgraft_fence_hold_install();
 	pgraft_fence_statements_install();
+	pgraft_fence_shows_install();
 	pgraft_fence_settings_install();
 }

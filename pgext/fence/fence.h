@@ -11,9 +11,9 @@
  *		token (fence_token.c).  fence_xact.c follows a transaction through its
  *		commit: may it begin (F1, fence_begin.c), does it wait for standbys (F2,
  *		fence_hold.c), is it acknowledged (F3, fence_ack.c).  fence_statements.c
- *		looks at statements as they begin, fence_auth.c at walsenders, and
- *		fence_settings.c at settings of PostgreSQL's that the fence changes or
- *		guards (F4).  fence_hint.c says where to go instead.
+ *		and fence_shows.c look at statements as they begin, fence_auth.c at
+ *		walsenders, and fence_settings.c at settings of PostgreSQL's that the fence
+ *		changes or guards (F4).  fence_hint.c says where to go instead.
  *
  * Uses base, server, settings and shmem.
  */
@@ -70,7 +70,7 @@ typedef struct PgraftCommit
 extern PgraftBeginVerdict pgraft_look_begin(bool waited, PgraftFence *fence);
 extern PgraftAckVerdict pgraft_look_ack(PgraftCommit *commit);
 extern bool pgraft_look_replicated(XLogRecPtr end);
-extern bool pgraft_look_readable(PgraftFence *fence);
+extern bool pgraft_look_readable(void);
 extern bool pgraft_look_fenced(void);
 extern long pgraft_look_again_ms(long waited_ms);
 
@@ -90,7 +90,9 @@ extern void pgraft_fence_hold_install(void);
 extern bool pgraft_fence_applies(void);
 extern void pgraft_fence_finishes_prepared(const char *what);
 extern void pgraft_fence_autonomous(const char *what);
+extern bool pgraft_fence_may_read(void);
 extern void pgraft_fence_reads(void);
+extern void pgraft_fence_refuse_to_show(void);
 extern void pgraft_fence_xact_install(void);
 
 /* fence_auth.c */
@@ -98,6 +100,9 @@ extern void pgraft_fence_auth_install(void);
 
 /* fence_statements.c */
 extern void pgraft_fence_statements_install(void);
+
+/* fence_shows.c */
+extern void pgraft_fence_shows_install(void);
 
 /* fence_settings.c */
 extern void pgraft_fence_settings_install(void);

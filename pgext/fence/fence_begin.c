@@ -8,7 +8,11 @@
  */
 #include "fence/fence.h"
 
+#include "access/xact.h"
 #include "miscadmin.h"
+#include "storage/proc.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
 
 #include "settings/settings.h"
 
@@ -42,6 +46,29 @@ refuse(const char *what, const PgraftFence *fence)
 }
 
 /*
+ * At a commit statement_timeout is off already: what it bounds else ends here.  Nothing
+ * of it is written yet.
+ */
+static void
+end_in_time(void)
+{
+	if (MyProcPort != NULL && StatementTimeout > 0 && !get_timeout_active(STATEMENT_TIMEOUT) &&
+		TimestampDifferenceExceeds(GetCurrentStatementStartTimestamp(), GetCurrentTimestamp(), StatementTimeout))
+		ereport(ERROR,
+				(errcode(ERRCODE_QUERY_CANCELED),
+				 errmsg("canceling statement due to statement timeout")));
+}
+
+/* While failover is being enabled a commit is not refused, so its client is told. */
+static void
+say_that_it_waits(const char *what)
+{
+	ereport(WARNING,
+			(errmsg("%s waits until failover is enabled", what),
+			 errhint("pgraft_stat_failover shows what is missing.  pgraft_disable_failover() ends the wait, and so does canceling the statement.")));
+}
+
+/*
  * Returns once it may; raises an error if it must not.  The apply worker has nobody to
  * tell, and would only try again: it waits.
  */
@@ -50,6 +77,7 @@ pgraft_fence_begin(const char *what, PgraftCommit *commit)
 {
 	PgraftDeadline deadline = pgraft_deadline_in(pgraft_fence_wait);
 	long		waited = 0;
+	bool		said = false;
 
 	/*
 	 * Once a commit is written it is too late for an error: these may raise
@@ -77,10 +105,16 @@ pgraft_fence_begin(const char *what, PgraftCommit *commit)
 			refuse(what, &fence);
 		if (left > 0)
 			pause = Min(pause, left);
+		else if (fence.founding && !said)
+		{
+			say_that_it_waits(what);
+			said = true;
+		}
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 pause, pgraft_wait_event(PGRAFT_WAIT_FENCE_BEGIN));
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
+		end_in_time();
 		waited += pause;
 	}
 }

@@ -100,11 +100,13 @@ pgraft_look_replicated(XLogRecPtr end)
  * besides, or the one on which failover is being enabled.
  */
 bool
-pgraft_look_readable(PgraftFence *fence)
+pgraft_look_readable(void)
 {
-	(void) pgraft_fence_get(fence);
-	return fence->reads &&
-		(!fence->failover || fence->open || (fence->founding && fence->primary) || RecoveryInProgress());
+	PgraftFence fence;
+
+	(void) pgraft_fence_get(&fence);
+	return fence.reads &&
+		(!fence.failover || fence.open || (fence.founding && fence.primary) || RecoveryInProgress());
 }
 
 /* F4: whether F1 would not let a commit begin now. */

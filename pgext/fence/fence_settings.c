@@ -1,8 +1,8 @@
 /*
  * fence_settings.c
  *		Settings of PostgreSQL's: what clients are shown of whether they may write
- *		(F4), and synchronous_standby_names, which nobody empties while commits
- *		need standbys.
+ *		(F4), synchronous_standby_names, which nobody empties while commits need
+ *		standbys, and log_min_messages, which does not hide errors.
  *
  * Whoever connects with target_session_attrs = read-write asks for these two, and goes
  * on to the next server.  They are shown as on, not set: a session that began while the
@@ -78,6 +78,32 @@ check_synchronous_standby_names(char **newval, void **extra, GucSource source)
 	return prev_check_names ? prev_check_names(newval, extra, source) : true;
 }
 
+/*
+ * How a stream of WAL has ended is known by what a walreceiver logs (host_stream.c), and
+ * what is not logged reaches no hook.  What a session sets is its own.
+ */
+static bool
+hides_errors(int level)
+{
+	/* LOG as this setting's value hides an ERROR, and is a lower number */
+	return level > ERROR || level == LOG;
+}
+
+#if PG_VERSION_NUM < 190000		/* 19 has a level for each kind of process */
+static GucEnumCheckHook prev_check_messages = NULL;
+
+static bool
+check_log_min_messages(int *newval, void **extra, GucSource source)
+{
+	if (source <= PGC_S_ARGV && hides_errors(*newval))
+	{
+		GUC_check_errdetail("How a stream of WAL has ended is known by what the walreceiver logs.");
+		return false;
+	}
+	return prev_check_messages ? prev_check_messages(newval, extra, source) : true;
+}
+#endif
+
 static struct config_generic *
 find_setting(const char *name, enum config_type type)
 {
@@ -95,7 +121,21 @@ pgraft_fence_settings_install(void)
 {
 	struct config_bool *setting;
 	struct config_string *names;
+#if PG_VERSION_NUM < 190000
+	struct config_enum *messages;
+#endif
 
+	if (hides_errors(pgraft_log_min_messages))
+		ereport(FATAL,
+				(errcode(ERRCODE_CONFIG_FILE_ERROR),
+				 errmsg("pgraft: log_min_messages hides errors"),
+				 errdetail("How a stream of WAL has ended is known by what the walreceiver logs."),
+				 errhint("Set log_min_messages to error or to a lower level.")));
+#if PG_VERSION_NUM < 190000
+	messages = (struct config_enum *) find_setting("log_min_messages", PGC_ENUM);
+	prev_check_messages = messages->check_hook;
+	messages->check_hook = check_log_min_messages;
+#endif
 	setting = pgraft_guc_bool(find_setting("default_transaction_read_only", PGC_BOOL));
 	prev_show_default = setting->show_hook;
 	setting->show_hook = show_default_transaction_read_only;

@@ -1,7 +1,7 @@
 /*
  * fence_statements.c
- *		Statements as they begin: whether they may show anything, and those for
- *		which the commit would be too late to ask.
+ *		Statements that are no queries, as they begin: whether they may show
+ *		anything, and those for which the commit would be too late to ask.
  *
  * Nothing here is shared.
  */
@@ -9,22 +9,10 @@
 
 #include "access/xact.h"
 #include "commands/defrem.h"
-#include "executor/executor.h"
 #include "nodes/parsenodes.h"
 #include "tcop/utility.h"
 
-static ExecutorStart_hook_type prev_ExecutorStart = NULL;
 static ProcessUtility_hook_type prev_ProcessUtility = NULL;
-
-static void
-executor_start(QueryDesc *queryDesc, int eflags)
-{
-	pgraft_fence_reads();
-	if (prev_ExecutorStart)
-		prev_ExecutorStart(queryDesc, eflags);
-	else
-		standard_ExecutorStart(queryDesc, eflags);
-}
 
 /* Shows nothing of the data; the end of a transaction is looked at by itself. */
 static bool
@@ -168,8 +156,6 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 void
 pgraft_fence_statements_install(void)
 {
-	prev_ExecutorStart = ExecutorStart_hook;
-	ExecutorStart_hook = executor_start;
 	prev_ProcessUtility = ProcessUtility_hook;
 	ProcessUtility_hook = process_utility;
 }

@@ -81,11 +81,14 @@ restore_settings(void)
 	}
 }
 
-static void
-refuse_to_show(const PgraftFence *fence)
+void
+pgraft_fence_refuse_to_show(void)
 {
-	char	   *hint = pgraft_hint_primary(fence);
+	PgraftFence fence;
+	char	   *hint;
 
+	(void) pgraft_fence_get(&fence);
+	hint = pgraft_hint_primary(&fence);
 	ereport(ERROR,
 			(errcode(ERRCODE_CANNOT_CONNECT_NOW),
 			 errmsg("this server shows no data now"),
@@ -93,18 +96,25 @@ refuse_to_show(const PgraftFence *fence)
 			 hint != NULL ? errhint("%s", hint) : 0));
 }
 
-/* A statement begins that may read. */
+/* Whether a statement that begins may read. */
+bool
+pgraft_fence_may_read(void)
+{
+	if (!IsUnderPostmaster || pgraft_is_apply_worker || pgraft_is_autovacuum() ||
+		IsParallelWorker())
+		return true;
+	if (!pgraft_look_readable())
+		return false;
+	has_read = true;
+	return true;
+}
+
+/* A statement begins that reads. */
 void
 pgraft_fence_reads(void)
 {
-	PgraftFence fence;
-
-	if (!IsUnderPostmaster || pgraft_is_apply_worker || pgraft_is_autovacuum() ||
-		IsParallelWorker())
-		return;
-	has_read = true;
-	if (!pgraft_look_readable(&fence))
-		refuse_to_show(&fence);
+	if (!pgraft_fence_may_read())
+		pgraft_fence_refuse_to_show();
 }
 
 /* Before COMMIT PREPARED or ROLLBACK PREPARED: later it is too late for an error. */
@@ -140,8 +150,8 @@ before_commit(const char *what, bool has_xid)
 
 	if (!has_xid)
 	{
-		if ((has_read || IsLogicalWorker()) && !pgraft_look_readable(&fence))
-			refuse_to_show(&fence);
+		if ((has_read || IsLogicalWorker()) && !pgraft_look_readable())
+			pgraft_fence_refuse_to_show();
 		/* a NOTIFY gets its xid after this */
 		(void) pgraft_fence_get(&fence);
 		commit.fenced = fence.failover;

@@ -48,7 +48,7 @@ extern void pgraft_host_fast_stop(void);
 extern void pgraft_host_flush(XLogRecPtr lsn);
 
 /* host_slots.c */
-extern void pgraft_host_keep_slots(const PgraftSlotKept *slots, int n);
+extern XLogRecPtr pgraft_host_keep_slots(const PgraftSlotKept *slots, int n);
 
 /* host_stream.c */
 extern void pgraft_host_install(void);

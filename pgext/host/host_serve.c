@@ -112,7 +112,7 @@ do_it(const PgraftServe *serve, const char *payload, PgraftServed *served)
 			pgraft_host_flush(serve->lsn);
 			return;
 		case PGRAFT_SERVE_KEEP_SLOTS:
-			pgraft_host_keep_slots((const PgraftSlotKept *) payload, serve->len / sizeof(PgraftSlotKept));
+			served->record.lsn = pgraft_host_keep_slots((const PgraftSlotKept *) payload, serve->len / sizeof(PgraftSlotKept));
 			return;
 	}
 	elog(ERROR, "the engine asks for %u, which is nothing", serve->kind);
@@ -129,6 +129,23 @@ clean_up(void)
 		ReplicationSlotRelease();
 	ReleaseAuxProcessResources(false);
 	AtEOXact_Files(false);
+}
+
+/* What it leaves behind for another error is only logged: there is one answer. */
+static void
+clean_up_after_error(MemoryContext context)
+{
+	PG_TRY();
+	{
+		clean_up();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		EmitErrorReport();
+		FlushErrorState();
+	}
+	PG_END_TRY();
 }
 
 static void
@@ -167,9 +184,9 @@ pgraft_host_serve(const char *body, size_t len, PgraftServed *served)
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
-		clean_up();
 		answer_error(error, served);
 		FreeErrorData(error);
+		clean_up_after_error(context);
 	}
 	PG_END_TRY();
 }

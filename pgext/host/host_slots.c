@@ -108,8 +108,35 @@ create(const char *name)
 	ereport(LOG, (errmsg("pgraft: created replication slot \"%s\"", name)));
 }
 
-/* There is to be a slot for each of these members, and for no other one. */
-void
+/* From where on they keep WAL; invalid: nothing. */
+static XLogRecPtr
+oldest(const PgraftSlotKept *slots, int n)
+{
+	XLogRecPtr	from = InvalidXLogRecPtr;
+
+	LWLockAcquire(ReplicationSlotControlLock, LW_SHARED);
+	for (int i = 0; i < max_replication_slots; i++)
+	{
+		ReplicationSlot *slot = &ReplicationSlotCtl->replication_slots[i];
+		XLogRecPtr	its;
+
+		if (!slot->in_use || find(slots, n, NameStr(slot->data.name)) == NULL)
+			continue;
+		SpinLockAcquire(&slot->mutex);
+		its = slot->data.restart_lsn;
+		SpinLockRelease(&slot->mutex);
+		if (from == InvalidXLogRecPtr || its < from)
+			from = its;
+	}
+	LWLockRelease(ReplicationSlotControlLock);
+	return from;
+}
+
+/*
+ * There is to be a slot for each of these members, and for no other one.  Returns from
+ * where on they keep WAL.
+ */
+XLogRecPtr
 pgraft_host_keep_slots(const PgraftSlotKept *slots, int n)
 {
 	FoundSlot  *found = palloc(Max(max_replication_slots, 1) * sizeof(FoundSlot));
@@ -141,4 +168,5 @@ pgraft_host_keep_slots(const PgraftSlotKept *slots, int n)
 		if (!there)
 			create(slots[i].name);
 	}
+	return oldest(slots, n);
 }

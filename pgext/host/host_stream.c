@@ -7,8 +7,8 @@
  * until it streams from somebody else.
  *
  * What the primary says is text in its language, which fence_auth.c sees to; what the
- * walreceiver itself logs is known by the text that is not translated yet.  Nothing of it
- * is logged where log_min_messages is fatal or panic: then nobody knows.
+ * walreceiver itself logs is known by the text that is not translated yet.  That
+ * log_min_messages hides nothing of it fence_settings.c sees to.
  *
  * A walreceiver's statics are its own.  WalRcv is PostgreSQL's to guard.
  */

@@ -107,7 +107,7 @@ pgraft_boot_obstacle(const ControlFileData *control, int elevel)
 	for (size_t i = 0; i < lengthof(cleared); i++)
 		if (is_given(cleared[i], elevel))
 			return true;
-	return is_unsafe(elevel) || has_target(elevel) ||
+	return is_given("synchronous_standby_names", elevel) || is_unsafe(elevel) || has_target(elevel) ||
 		is_lowered("max_connections", MaxConnections, control->MaxConnections, elevel) ||
 		is_lowered("max_worker_processes", max_worker_processes, control->max_worker_processes, elevel) ||
 		is_lowered("max_wal_senders", max_wal_senders, control->max_wal_senders, elevel) ||

@@ -88,7 +88,7 @@ func (c Cause) String() string {
 	return "unknown"
 }
 
-// MakeCheckpoint asks for a checkpoint.
+// MakeCheckpoint asks for a checkpoint, which is a restartpoint in recovery.
 type MakeCheckpoint struct{}
 
 // FastStop stops the server as a fast shutdown does, and executes it anew.

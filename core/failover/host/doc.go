@@ -11,7 +11,7 @@
 //   - With each order: a look (Seen), Obey, and its acts in their order. Acts that take time go
 //     on by another look: Sealed once the sources of WAL have ended, Compared once a record was
 //     looked up, Whole with a nonce that was drawn.
-//   - With each look: Memory.Founds, then Report.
+//   - With each look: Memory.Founds, then Report, unless Memory.Between.
 //   - Every failover.FloorMillis: Floor.
 //   - In a rejoin, beside it: Asked of its source, Data.Rewinds and Back, and Data.Consistent
 //     once the server has what it needs. At a node's removal: Removed. Where a server joins:

@@ -42,7 +42,7 @@ func Obey(o failover.Order, n Notes, m *Memory, s *Seen) []Act {
 	case failover.Rejoin:
 		return rejoin(o, n, m, s)
 	case failover.Checkpoint:
-		if o.Boot == s.Boot && s.Production {
+		if o.Boot == s.Boot && (s.Production || s.Recovery) {
 			return []Act{MakeCheckpoint{}}
 		}
 	case failover.Compare:

@@ -220,6 +220,7 @@ func TestSetNames(t *testing.T) {
 func TestDemoteTrustAndCheckpoint(t *testing.T) {
 	isObeyed(t, primary, failover.Demote{Epoch: 5, Boot: 9}, []Act{Restart{ToDemote}}, otherBoot, sealed, noWrites)
 	isObeyed(t, primary, failover.Checkpoint{Epoch: 5, Boot: 9}, []Act{MakeCheckpoint{}}, otherBoot, noWrites)
+	isObeyed(t, standby, failover.Checkpoint{Epoch: 5, Boot: 9}, []Act{MakeCheckpoint{}}, otherBoot)
 	doubted := func() at { x := standby(); x.n.Data.Doubt = failover.DoubtForeign; return x }
 	isObeyed(t, doubted, failover.Trust{Epoch: 5, Boot: 9}, []Act{TrustData{}}, otherBoot, sealed,
 		guard{"there is no doubt", func(x *at) { x.n.Data.Doubt = failover.NoDoubt }})

@@ -22,6 +22,13 @@ func (m *Memory) Founds(s *Seen) (flush bool) {
 	return s.Flushed < m.FoundingEnd
 }
 
+// Between says that a look came while a promotion was ending: the new timeline has begun, and the
+// server is still in recovery. Nothing is reported of it. A server that has crashed there looks the
+// same, and cannot be promoted to that timeline any more.
+func (m *Memory) Between(n *Notes, s *Seen) bool {
+	return m.Promoting != 0 && s.Recovery && n.Data.EpochOf(s.End.Timeline) == m.Promoting
+}
+
 func founding(s *Seen) bool { return s.Shared.Founding && s.Shared.Primary && s.Production }
 
 // Report is what package failover is told of a server.
@@ -36,6 +43,9 @@ func Report(n *Notes, m *Memory, s *Seen) failover.Server {
 		r.End, r.Record, r.Replayed = s.End.LSN, s.End.Record, s.Replayed
 		r.ReplayDone = s.Replayed >= s.End.LSN
 		r.Wrote = slices.Contains(d.Wrote, t)
+		if !s.Shared.Failover {
+			r.Checkpoint = s.Checkpoint
+		}
 	} else {
 		r.Boots, r.Flushed, r.Fork, r.Checkpoint = s.Shared.Boots, s.Flushed, m.Fork, s.Checkpoint
 		r.End, r.Replayed, r.ReplayDone = s.Flushed, s.Flushed, true

@@ -11,7 +11,8 @@ func TestReportOfAStandby(t *testing.T) {
 	x := standby()
 	x.s.Shared.Decision, x.s.Address, x.s.Priority, x.s.Stopping = 33, "here", 100, true
 	x.s.History = []failover.Branch{{Timeline: 1}, {Timeline: 2, Begin: 0x3000}}
-	x.s.Commits, x.s.Flushed, x.s.Checkpoint, x.m.Fork = false, 1, 2, 3 // of a primary, and left out
+	x.s.Commits, x.s.Flushed, x.m.Fork = false, 1, 3 // of a primary, and left out
+	x.s.Checkpoint, x.s.Shared.Failover = 2, true    // left out while failover is on
 	want := failover.Server{Decision: 33, Recovery: true, Stopping: true, Joined: true, Address: "here", Priority: 100, Sealed: 4, JoinedOn: 1,
 		History: x.s.History, Noted: 4, End: 0x5000, Record: x.s.End.Record, Replayed: 0x5000, ReplayDone: true}
 	follows := failover.Token{Epoch: 5, Boot: 3, Member: 11, Follow: 9}
@@ -39,6 +40,7 @@ func TestReportOfAStandby(t *testing.T) {
 		{"it has a source", func(x *at) { x.s.Source, x.m.Follows = true, follows }, func(r *failover.Server) { r.Streaming, r.Follows = true, follows }},
 		{"its source lacks WAL", func(x *at) { x.s.Source, x.m.Follows, x.m.Lacks = true, follows, true }, func(r *failover.Server) { r.Streaming, r.Follows, r.Lacks = true, follows, true }},
 		{"its source has ended", func(x *at) { x.s.Source, x.m.Follows, x.m.Ended = true, follows, true }, func(r *failover.Server) { r.Streaming, r.Follows, r.Ended = true, follows, true }},
+		{"failover is off", func(x *at) { x.s.Shared.Failover = false }, func(r *failover.Server) { r.Checkpoint = 2 }},
 		{"it has no source any more", func(x *at) { x.m.Follows, x.m.Lacks, x.m.Ended = follows, true, true }, func(*failover.Server) {}},
 	} {
 		x, want := x, want
@@ -47,6 +49,29 @@ func TestReportOfAStandby(t *testing.T) {
 		c.want(&want)
 		if got := Report(&x.n, &x.m, &x.s); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s:\n%+v, want\n%+v", c.name, got, want)
+		}
+	}
+}
+
+// A look at a server whose promotion is about to end shows what a crash there leaves behind. The
+// leader would begin another epoch, as it cannot be promoted to that timeline again.
+func TestBetween(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		with func(*at)
+		want bool
+	}{
+		{"its timeline has begun", func(*at) {}, true},
+		{"not yet", func(x *at) { x.s.End.Timeline = 1 }, false},
+		{"it takes writes", func(x *at) { x.s.Recovery, x.s.Production = false, true }, false},
+		{"it has started again since", func(x *at) { x.m.Starts() }, false},
+		{"it is promoted in a later epoch", func(x *at) { x.m.Promoting = 5 }, false},
+	} {
+		x := standby() // on timeline 2 of epoch 4
+		x.m.Promoting = 4
+		c.with(&x)
+		if got := x.m.Between(&x.n, &x.s); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
 		}
 	}
 }

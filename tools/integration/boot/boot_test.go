@@ -266,21 +266,6 @@ func hole(s *server) {
 
 func second(_ string, err error) error { return err }
 
-// A setting with which recovery would stop is refused, before anything is changed.
-func lowered(s *server) {
-	s.joins(notes())
-	s.isStandby(s.starts(), "1")
-	s.stop()
-	s.remove("standby.signal")
-	s.set("max_connections", "90")
-	s.refuses("FATAL:  pgraft: max_connections is 90, and the server's WAL needs 100 at least", "HINT:  Set max_connections to 100 or more.")
-	if s.has("standby.signal") {
-		s.t.Error("standby.signal is there")
-	}
-	s.set("max_connections", "100")
-	s.isStandby(s.starts(), "1")
-}
-
 // end is where the standby's WAL ends, once it has replayed that.
 func (s *server) end() uint64 {
 	s.t.Helper()

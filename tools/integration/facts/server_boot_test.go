@@ -79,6 +79,7 @@ func bootRefused(w *world) {
 		{"", "-c primary_conninfo=host=nowhere", "primary_conninfo is given on the command line"},
 		{"", "-c restore_command=false", "restore_command is given on the command line"},
 		{"", "-c primary_slot_name=s", "primary_slot_name is given on the command line"},
+		{"", "-c synchronous_standby_names=s", "synchronous_standby_names is given on the command line"},
 		// It loads the library, and looks at a setting only.
 		{"", "-C shared_memory_size", ""},
 	} {

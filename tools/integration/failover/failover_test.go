@@ -3,11 +3,17 @@
 package failover
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/pgraft/pgraft/tools/internal/pgcluster"
+	"github.com/pgraft/pgraft/tools/internal/wait"
 )
 
 // A primary is killed while it commits: another server goes on, and what was acknowledged is
@@ -30,6 +36,53 @@ func TestPrimaryKilled(t *testing.T) {
 
 // quorum is how many standbys the primary may count.
 const quorum = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'quorum'"
+
+// A primary that comes back alone shows no data, as the others may have gone on without it. What
+// it knows of the cluster it shows: so an operator sees what it waits for.
+func TestBackAlone(t *testing.T) {
+	w := newWorld(t, nil)
+	a := w.cluster.Servers[0]
+	w.until(a, quorum, "2")
+	for _, s := range w.cluster.Servers {
+		_, err := s.Kill9(w.ctx)
+		must(t, err)
+	}
+	must(t, a.Start(w.ctx))
+	w.until(a, "SELECT role || ', ' || (why_not IS NOT NULL) FROM pgraft_stat_failover WHERE node_id = 1", "primary, true")
+	w.until(a, "SELECT pgraft_get_primary() IN (0, 1)", "t") // it need not know that the epoch was opened
+	w.until(a, "SELECT epoch FROM pgraft_failover_history ORDER BY epoch DESC LIMIT 1", "1")
+	if _, err := w.ask(a, "SELECT count(*) FROM pg_class"); !isState(err, "57P03") {
+		t.Errorf("it shows data: %v", err)
+	}
+}
+
+// Failover that is being enabled waits for the standbys. What is missing is logged and shown, and
+// disabling it ends the wait of commits.
+func TestEnablingWaits(t *testing.T) {
+	w := newWorld(t, map[string]string{"pgraft.replication_conninfo": "user=nobody"})
+	a := w.cluster.Servers[0]
+	committed := make(chan error, 1)
+	go func() { _, err := w.ask(a, "CREATE TABLE waits ()"); committed <- err }()
+	w.until(a, "SELECT why_not FROM pgraft_stat_failover WHERE node_id = 1", "members of the sync set have not flushed the new timeline: nodes 2, 3")
+	must(t, wait.Until(w.ctx, "the log to say what is missing", func(context.Context) error {
+		if log := a.LogTail(1000); !strings.Contains(log, "failover is being enabled, and commits wait for that: members of the sync set") {
+			return errors.New("it does not")
+		}
+		return nil
+	}))
+	select {
+	case err := <-committed:
+		t.Fatalf("a commit does not wait: %v", err)
+	default:
+	}
+	w.do(a, "SELECT pgraft_disable_failover()")
+	must(t, <-committed)
+}
+
+func isState(err error, code string) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && pgErr.Code == code
+}
 
 // Lesser faults, one after the other, while the cluster commits.
 func TestFaults(t *testing.T) {
@@ -102,14 +155,7 @@ func TestPrimaryStopped(t *testing.T) {
 	w.checks(a)
 
 	must(t, a.Stop(w.ctx))
-	w.do(next, "ALTER SYSTEM SET wal_keep_size = 0")
-	w.do(next, "SELECT pg_reload_conf()")
-	w.do(next, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active")
-	for range 4 {
-		w.do(next, "SELECT pg_logical_emit_message(false, 'pgraft', 'x')")
-		w.do(next, "SELECT pg_switch_wal()")
-		w.do(next, "CHECKPOINT")
-	}
+	w.ages(next, 1)
 	must(t, a.Start(w.ctx))
 	w.until(a, "SELECT failover_told()", "ended 0, lacks 1")
 	w.until(next, "SELECT count(*) FROM pg_replication_slots WHERE slot_name LIKE 'pgraft\\_%'", "2")

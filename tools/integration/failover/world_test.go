@@ -32,15 +32,24 @@ func TestMain(m *testing.M) {
 
 // world is a cluster of three servers, of which node 1 is primary at first.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	ctx     context.Context
 	cluster *pgcluster.Cluster
 	ledger  *commits.Ledger
 	stop    func() // ends the ledger's sessions
 }
 
-// newWorld makes a cluster that fails over.
-func newWorld(t *testing.T, settings map[string]string) *world {
+// newWorld makes a cluster that fails over, for the whole of a test.
+func newWorld(t testing.TB, settings map[string]string) *world {
+	t.Helper()
+	w := makeWorld(t, settings)
+	t.Cleanup(w.ends)
+	w.found()
+	return w
+}
+
+// makeWorld makes the first server of one.
+func makeWorld(t testing.TB, settings map[string]string) *world {
 	t.Helper()
 	pgConfig := os.Getenv("PGRAFT_PG_CONFIG")
 	if pgConfig == "" {
@@ -50,22 +59,24 @@ func newWorld(t *testing.T, settings map[string]string) *world {
 	must(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), caseLimit)
 	t.Cleanup(cancel)
-	// A standby is proven by all WAL from its last checkpoint on, which the primary has to have.
-	all := map[string]string{"pgraft.failover": "on", "wal_keep_size": "256MB", "pgraft.log_level": "debug"}
+	all := map[string]string{"pgraft.failover": "on", "pgraft.log_level": "debug"}
 	maps.Copy(all, settings)
 	c, err := pgcluster.New(ctx, pgcluster.Config{Install: install, Nodes: 1, Settings: all})
 	must(t, err)
-	t.Cleanup(func() {
-		if t.Failed() {
-			for _, s := range c.Servers {
-				t.Logf("node %d:\n%s", s.NodeID, s.LogTail(150))
-			}
+	return &world{t: t, ctx: ctx, cluster: c}
+}
+
+// ends removes the cluster.
+func (w *world) ends() {
+	if w.stop != nil {
+		w.stop()
+	}
+	if w.t.Failed() {
+		for _, s := range w.cluster.Servers {
+			w.t.Logf("node %d:\n%s", s.NodeID, s.LogTail(150))
 		}
-		must(t, c.Destroy())
-	})
-	w := &world{t: t, ctx: ctx, cluster: c}
-	w.found()
-	return w
+	}
+	must(w.t, w.cluster.Destroy())
 }
 
 // found makes the cluster, and enables failover.
@@ -88,7 +99,25 @@ func (w *world) found() {
 	}
 	w.until(a, "SELECT count(*) FROM pgraft_get_nodes()", "3")
 	must(w.t, conn.Close(w.ctx))
+	w.ages(a, 2)
 	w.until(a, "SELECT pgraft_enable_failover()", "t")
+}
+
+// ages has a server write a few segments of WAL, and let go of those before: WAL from a standby's last
+// restartpoint on is gone then. Those that stream have all of it, and slots of others keep none.
+func (w *world) ages(s *pgcluster.Server, standbys int) {
+	w.t.Helper()
+	first := w.do(s, "SELECT min(name) FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'")
+	for range 4 {
+		w.do(s, "SELECT pg_logical_emit_message(false, 'pgraft', 'x')")
+		w.do(s, "SELECT pg_switch_wal()")
+		w.until(s, "SELECT count(*) FROM pg_stat_replication WHERE flush_lsn >= pg_current_wal_flush_lsn()", fmt.Sprint(standbys))
+		w.do(s, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active AND slot_name LIKE 'pgraft\\_%'")
+		w.do(s, "CHECKPOINT")
+	}
+	if now := w.do(s, "SELECT min(name) FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'"); now == first {
+		w.t.Fatalf("node %d keeps segment %s", s.NodeID, now)
+	}
 }
 
 // module compiles a file of testdata, and returns SQL that makes its function.
@@ -209,7 +238,7 @@ func (w *world) standsBack(s *pgcluster.Server, hint string) {
 	}))
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -84,6 +84,34 @@ func cancelsBeforeItBegins(w *world) {
 	w.sees("canceled", 0)
 }
 
+// While failover is being enabled a commit waits beyond fence_wait, and its client is told. It can
+// be canceled, and statement_timeout ends it, in each protocol.
+func waitsWhileFounding(w *world) {
+	w.tell("publish open=0 founding=1")
+	s, out := w.session(), w.session()
+	for _, x := range []*session{s, out} {
+		x.run("SET pgraft.fence_wait = '50ms'")
+	}
+	p := s.start(insert("as failover is enabled")).waits(inBegin)
+	w.logs("COMMIT waits until failover is enabled")
+	canceled := out.start(insert("canceled while founding")).waits(inBegin)
+	w.watch.run("SELECT pg_cancel_backend(" + out.pid() + ")")
+	canceled.refused("57014")
+	out.run("SET statement_timeout = '200ms'")
+	out.refused(insert("timed out while founding"), "57014")
+	_, err := out.conn.Exec(w.ctx, "INSERT INTO rows VALUES ($1)", "timed out while founding")
+	w.failed("extended", err, "57014")
+	out.refused("BEGIN; "+insert("timed out while founding")+"; COMMIT", "57014")
+	p.waits(inBegin)
+	w.tell(open)
+	p.succeeds()
+	if len(s.said) != 1 || s.said[0].Severity != "WARNING" || !strings.Contains(s.said[0].Hint, "pgraft_stat_failover") {
+		w.t.Errorf("the client is told %v", s.said)
+	}
+	out.run(insert("in time"))
+	s.want("SELECT string_agg(v, ', ' ORDER BY v) FROM rows WHERE v LIKE '%founding' OR v IN ('in time', 'as failover is enabled')", "as failover is enabled, in time")
+}
+
 // Reads, and what writes nothing that a failover could lose, go on while commits wait.
 func leavesAlone(w *world) {
 	w.watch.run("CREATE TABLE analyzed AS SELECT generate_series(1, 100) n")

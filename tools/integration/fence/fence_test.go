@@ -18,6 +18,8 @@ var cases = []struct {
 	{"waits for the lease, and goes on", waitsForTheLease},
 	{"refuses a commit, and nothing is left of it", refusesACommit},
 	{"can be canceled while it waits to begin", cancelsBeforeItBegins},
+	{"waits while failover is being enabled", waitsWhileFounding},
+	{"logs errors", logsErrors},
 	{"leaves alone what commits nothing", leavesAlone},
 	{"keeps prepared transactions", keepsPrepared},
 	{"refuses what works beyond its transaction", refusesBeyond},
@@ -38,6 +40,7 @@ var cases = []struct {
 	{"refuses standbys of other epochs", refusesOtherEpochs},
 	{"shows that it is read-only", showsReadOnly},
 	{"shows no data that may go away", showsNothing},
+	{"says of the cluster what shows no data", saysOfTheCluster},
 	{"waits for the next engine", waitsForTheNextEngine},
 	{"is as PostgreSQL has it while failover is off", isPlainWhileOff},
 }

@@ -94,6 +94,75 @@ func showsNothing(w *world) {
 	s.want("SELECT 1", "1")
 }
 
+// Who asks what the server is to the cluster is told, also where no data is shown: what reads
+// nothing of the database. Whatever reads is refused, wherever it hides.
+func saysOfTheCluster(w *world) {
+	s := w.session()
+	s.run("CREATE EXTENSION pgraft; CREATE SEQUENCE ids; CREATE VIEW seen AS SELECT v FROM rows; CREATE MATERIALIZED VIEW kept AS SELECT v FROM rows; " +
+		"CREATE VIEW versions AS SELECT pgraft_get_worker_state() AS version; SELECT lo_from_bytea(4711, 'large')")
+	for name, body := range map[string]string{
+		"reads_sql() RETURNS bigint LANGUAGE sql STABLE":              "SELECT count(*) FROM rows",
+		"reads_rows() RETURNS SETOF text LANGUAGE sql STABLE":         "SELECT v FROM rows",
+		"reads_plpgsql() RETURNS bigint LANGUAGE plpgsql":             "BEGIN RETURN (SELECT count(*) FROM rows); END",
+		"lies() RETURNS bigint LANGUAGE plpgsql IMMUTABLE":            "BEGIN RETURN (SELECT count(*) FROM rows); END",
+		"lies_of(text) RETURNS bigint LANGUAGE plpgsql IMMUTABLE":     "BEGIN RETURN (SELECT count(*) FROM rows); END",
+		"writes(text) RETURNS void LANGUAGE plpgsql":                  "BEGIN INSERT INTO rows VALUES ($1); END",
+		"pgraft_get_primary_too() RETURNS text LANGUAGE sql STABLE":   "SELECT pgraft_get_worker_state() FROM rows",
+		"pgraft_is_leader(text) RETURNS bigint LANGUAGE plpgsql":      "BEGIN RETURN (SELECT count(*) FROM rows); END",
+		"less(text, text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE": "BEGIN RETURN (SELECT count(*) FROM rows) > 0; END",
+		"sum_up(bigint, text) RETURNS bigint LANGUAGE plpgsql":        "BEGIN RETURN (SELECT count(*) FROM rows); END",
+	} {
+		s.run("CREATE FUNCTION " + name + " AS $$ " + body + " $$")
+	}
+	s.run("CREATE OPERATOR <<< (LEFTARG = text, RIGHTARG = text, FUNCTION = less); CREATE AGGREGATE summed(text) (SFUNC = sum_up, STYPE = bigint, INITCOND = '0')")
+	s.run("PREPARE p AS SELECT pgraft_get_worker_state(); PREPARE q AS SELECT pgraft_get_worker_state(), count(*) FROM rows")
+	version := s.run("SELECT pgraft_get_worker_state()")
+	w.tell("publish reads=0 open=0 primary=0 primary_node=3 primary_address=host=c")
+	for _, sql := range []string{
+		"SELECT pgraft_get_worker_state()", "SELECT * FROM versions", "SELECT version FROM versions WHERE version <> 'x' AND length(version) > 0 ORDER BY version LIMIT 1",
+		"WITH v AS MATERIALIZED (SELECT * FROM versions) SELECT max(v.version) FROM v JOIN pgraft_get_worker_state() AS w ON v.version = w",
+		"SELECT version FROM versions WHERE EXISTS (SELECT FROM pgraft_get_worker_state() AS x WHERE x = version)",
+		"BEGIN; SELECT pgraft_get_worker_state(); COMMIT",
+	} {
+		s.want(sql, version)
+	}
+	var got string
+	must(w.t, s.conn.QueryRow(w.ctx, "SELECT version FROM versions WHERE version <> $1", "x").Scan(&got)) // in the extended protocol
+	for _, sql := range []string{
+		"SELECT 1", "SELECT count(*) FROM rows", "SELECT pgraft_get_worker_state(), v FROM rows", "SELECT pgraft_get_worker_state(), v FROM seen", "SELECT pgraft_get_worker_state(), v FROM kept",
+		"WITH r AS (SELECT v FROM rows) SELECT pgraft_get_worker_state(), v FROM r", "SELECT pgraft_get_worker_state(), (SELECT count(*) FROM rows)",
+		"SELECT pgraft_get_worker_state() WHERE EXISTS (SELECT FROM rows)", "SELECT * FROM pgraft_get_worker_state(), LATERAL (SELECT v FROM rows) r",
+		"SELECT pgraft_get_worker_state(), relname FROM pg_class", "SELECT pgraft_get_worker_state(), reads_sql()", "SELECT pgraft_get_worker_state(), reads_rows()",
+		"SELECT * FROM pgraft_get_worker_state(), reads_rows()", "SELECT pgraft_get_worker_state(), reads_plpgsql()", "SELECT pgraft_get_worker_state(), lies()",
+		"SELECT lies_of(pgraft_get_worker_state())", "SELECT pgraft_get_worker_state() ORDER BY reads_plpgsql()", "SELECT * FROM versions WHERE reads_plpgsql() > 0",
+		"SELECT pgraft_get_primary_too()", "SELECT pgraft_is_leader('x')", "SELECT pgraft_get_worker_state() <<< 'x'", "SELECT summed(pgraft_get_worker_state())",
+		"SELECT pgraft_get_worker_state(), nextval('ids')", "SELECT pgraft_get_worker_state(), pg_relation_size('rows')", "SELECT pgraft_get_worker_state(), lo_get(4711)",
+		"SELECT pgraft_get_worker_state(), query_to_xml('SELECT * FROM rows', true, true, '')", "SELECT pgraft_get_worker_state(), 'rows'::regclass::text",
+		"INSERT INTO rows SELECT pgraft_get_worker_state()", "WITH w AS (INSERT INTO rows VALUES ('w') RETURNING v) SELECT pgraft_get_worker_state(), v FROM w",
+		"SELECT writes(pgraft_get_worker_state())", "SELECT pgraft_get_worker_state() INTO made", "COPY (SELECT pgraft_get_worker_state()) TO STDOUT", "EXPLAIN ANALYZE SELECT pgraft_get_worker_state()",
+		"EXECUTE p", "EXECUTE q", "DO $$ BEGIN PERFORM pgraft_get_worker_state(); END $$",
+	} {
+		if err := s.refused(sql, "57P03"); err.Hint != "The primary is node 3: host=c." {
+			w.t.Errorf("%s: %#v", sql, err)
+		}
+	}
+	s.want("SELECT pgraft_get_worker_state()", version) // nothing stays of what was refused
+	w.tell(open)
+	s.want("SELECT count(*) FROM rows WHERE v IN ('w', '"+version+"')", "0")
+	s.want("SELECT count(*) > 0 FROM pg_class WHERE oid = 'rows'::regclass", "t")
+}
+
+// What errors are hidden by is refused for the server: its walreceiver has to log how a stream ended.
+func logsErrors(w *world) {
+	for _, level := range []string{"log", "fatal", "panic"} {
+		if err := w.watch.refused("ALTER SYSTEM SET log_min_messages = "+level, "22023"); !strings.Contains(err.Detail, "walreceiver") {
+			w.t.Errorf("%#v", err)
+		}
+	}
+	w.watch.run("ALTER SYSTEM SET log_min_messages = error")
+	w.watch.run("ALTER SYSTEM RESET log_min_messages")
+}
+
 // From an engine's end until the next one's first word failover is on, and nothing else.
 func waitsForTheNextEngine(w *world) {
 	p := w.written("between two engines")

@@ -136,6 +136,18 @@ func (w *world) tell(line string) string {
 	return answer
 }
 
+// logs waits until the primary's log has a text.
+func (w *world) logs(text string) {
+	w.t.Helper()
+	must(w.t, wait.Until(w.ctx, "the log to say "+text, func(context.Context) error {
+		log, err := os.ReadFile(w.primary.LogPath)
+		if err == nil && !strings.Contains(string(log), text) {
+			err = errors.New("it does not")
+		}
+		return err
+	}))
+}
+
 // underWay waits until so many commits are under way.
 func (w *world) underWay(n int) {
 	w.t.Helper()

@@ -26,9 +26,8 @@ const (
 	commitsAfter  = 1000
 )
 
-// failoverSettings are those of a server that takes part. The standbys' WAL is compared with the
-// primary's as failover is enabled, from their last restartpoint on: the primary has to have it.
-var failoverSettings = map[string]string{"pgraft.failover": "on", "wal_keep_size": "256MB"}
+// failoverSettings are those of a server that takes part.
+var failoverSettings = map[string]string{"pgraft.failover": "on"}
 
 // Failover is what a run with Options.Failover found out.
 type Failover struct {

@@ -4,9 +4,11 @@ package sqlapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Conn is what the calls need of a connection; *pgx.Conn is one.
@@ -218,15 +220,18 @@ func ClusterStatus(ctx context.Context, c Conn) ([]Status, error) {
 	return many[Status](ctx, c, "SELECT * FROM pgraft_get_cluster_status()")
 }
 
+const undefinedTable = "42P01"
+
 // StatFailover reads pgraft_stat_failover: no rows where the server takes no part, or has an
 // extension of before version 1.1.
 func StatFailover(ctx context.Context, c Conn) ([]Failover, error) {
-	there, err := one[bool](ctx, c, "SELECT to_regclass('pgraft_stat_failover') IS NOT NULL")
-	if err != nil || !there {
-		return nil, err
-	}
-	return many[Failover](ctx, c, `SELECT node_id, role, state, epoch, timeline, "position"::text AS position, lag, in_sync_set, electable, why_not
+	rows, err := many[Failover](ctx, c, `SELECT node_id, role, state, epoch, timeline, "position"::text AS position, lag, in_sync_set, electable, why_not
 		FROM pgraft_stat_failover ORDER BY node_id`)
+	var failed *pgconn.PgError
+	if errors.As(err, &failed) && failed.Code == undefinedTable {
+		return nil, nil
+	}
+	return rows, err
 }
 
 // ReplicationStatus calls pgraft_log_get_replication_status.

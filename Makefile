@@ -222,8 +222,10 @@ test-short: deps install-chosen ## the shorter pass of them, for PG=17 and PG=18
 test-fence: deps install-chosen ## the fence of failover, on a primary and two standbys of PostgreSQL PG
 	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 5m -v -run '^Test(Fence|Looks)$$' ./tools/integration/fence
 
+# A few of what make failover-test runs.
+failover_cases = ^Test(PrimaryKilled|PrimaryStopped|Faults)$$
 test-failover: deps install-chosen ## servers of PostgreSQL PG that fail over
-	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 10m -v ./tools/integration/failover
+	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 10m -v -run '$(failover_cases)' ./tools/integration/failover
 
 test-boot: deps ## how a server that fails over starts, on servers of PostgreSQL PG
 	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 5m -parallel 4 -v -run '^TestBoot$$' ./tools/integration/boot

@@ -35,8 +35,10 @@ apply-crashes: deps install-chosen ## kill apply workers and servers KILLS (300)
 	PGRAFT_APPLY_KILLS=$(KILLS) PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 110m -v \
 		-run '^TestIntegration$$/^applies_once_across_crashes$$' ./tools/integration
 
-failover-test: deps install-chosen ## all tests of the fence and the boot, and that each part of them is needed: builds without one fail them
-	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 30m -v ./tools/integration/fence ./tools/integration/boot
+failover-test: deps install-chosen ## all tests of failover, the fence and the boot on real servers, in networks that are cut; and that builds without a part of them fail (as root)
+	@tools/deps/debian.sh --net
+	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 60m -p 1 -v \
+		./tools/integration/failover ./tools/integration/fence ./tools/integration/boot
 
 bench-recorder: deps install-chosen ## what the flight recorder costs: on against off, alternating in one run
 	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 15m -run '^$$' \

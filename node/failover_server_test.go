@@ -50,6 +50,7 @@ type server struct {
 	version      uint64
 	primary      uint64
 	restarts     chan host.Cause // that were asked for
+	hid          bool            // shared memory said once that nobody may read
 	checkpointed uint64
 	stops        chan struct{} // closed once it has stopped by itself
 	done         []string      // the kinds of acts, in their order
@@ -372,5 +373,6 @@ func (v *server) Keep([]uint64) (from uint64, err error) {
 func (v *server) Publish(s failover.Shared, primary uint64, address string) {
 	v.x.mu.Lock()
 	defer v.x.mu.Unlock()
+	v.hid = v.hid || !s.Reads
 	v.publish(s, primary)
 }

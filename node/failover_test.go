@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -49,6 +50,28 @@ func TestFailover(t *testing.T) {
 		m.stop()
 		if k := replayTrace(t, m.traceDir()).kinds; k["core.FailoverServer"] == 0 || m != p.m && k["core.FailoverPort"] == 0 {
 			t.Errorf("the trace of node %d has no word of its server, or of the primary's port: %v", m.cfg.NodeID, k)
+		}
+	}
+}
+
+// A server that takes no part is read all the time, also as its engine starts and has not been
+// told of it yet.
+func TestServerBeforeItIsReported(t *testing.T) {
+	f := newFailing(t, 2)
+	p := f.all[0]
+	p.m.stop()
+	p.m.open()
+	eventually(t, "the server to be reported", func() error {
+		if v, err := p.m.Failover(soon(t)); err != nil || v.Server == nil {
+			return fmt.Errorf("it is not: %v", err)
+		}
+		return nil
+	})
+	f.servers.mu.Lock()
+	defer f.servers.mu.Unlock()
+	for _, v := range f.all {
+		if v.hid {
+			t.Errorf("what node %d has was hidden", v.m.cfg.NodeID)
 		}
 	}
 }

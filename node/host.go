@@ -41,11 +41,14 @@ func (r *runner) Publish(s core.Status, leaseEnd int64) {
 }
 
 // Failover has every commit go by what was decided before anything that rests on it leaves; the
-// host of the server does the rest.
+// host of the server does the rest. Until the server was reported what is there is of its boot, or
+// of an engine's end (host.Unknown): that knows whether the server takes part, and this core does not.
 func (r *runner) Failover(out core.FailoverOutput) {
 	r.decided = out
-	primary, address := r.core.FailoverPrimary()
-	r.n.publishShared(r, out.Shared, primary, address)
+	if _, ok := r.core.FailoverServer(); ok {
+		primary, address := r.core.FailoverPrimary()
+		r.n.publishShared(r, out.Shared, primary, address)
+	}
 	if r.part, r.partWas = r.core.FailoverPart(r.partWas[:0]), r.part; !slices.Equal(r.part, r.partWas) {
 		poke(r.n.part)
 	}

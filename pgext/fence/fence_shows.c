@@ -82,7 +82,7 @@ is_of_the_cluster(HeapTuple function)
 	if (((Form_pg_proc) GETSTRUCT(function))->prolang != ClanguageId ||
 		!has_text(function, Anum_pg_proc_probin, PGRAFT_LIBRARY))
 		return false;
-	for (int i = 0; i < lengthof(of_the_cluster); i++)
+	for (size_t i = 0; i < lengthof(of_the_cluster); i++)
 		if (has_text(function, Anum_pg_proc_prosrc, of_the_cluster[i]))
 			return true;
 	return false;

@@ -2,8 +2,8 @@
 # Installs what building and testing need beside PostgreSQL (see postgres.sh):
 # git, make, patch, a C compiler and Go. With --lint also what `make lint` needs, with
 # --browser what `make test-browser` needs, with --picture what `make view-picture`
-# needs, with --tap what PostgreSQL's TAP tests need, with --deb what `make deb` and
-# `make test-deb` need. With --postgres 17 it installs the same as without, as
+# needs, with --tap what PostgreSQL's TAP tests need, with --net what tests that cut networks
+# need, with --deb what `make deb` and `make test-deb` need. With --postgres 17 it installs the same as without, as
 # PostgreSQL is postgres.sh's; but elsewhere than on Debian, where it only lists what
 # is missing, the list is then complete.
 # Quiet when nothing is missing.
@@ -19,6 +19,8 @@ elif [ "${1:-}" = --browser ]; then
 	needed+=(chromium:chromium)
 elif [ "${1:-}" = --picture ]; then
 	needed+=(pngquant:pngquant)
+elif [ "${1:-}" = --net ]; then
+	needed+=(ip:iproute2 nft:nftables)
 elif [ "${1:-}" = --deb ]; then
 	needed+=(dh:debhelper dpkg-buildpackage:dpkg-dev fakeroot:fakeroot lintian:lintian)
 fi

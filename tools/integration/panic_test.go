@@ -118,34 +118,11 @@ func openToAll(dirs ...string) error {
 	return nil
 }
 
-// privateInstall copies a PostgreSQL, which finds its files relative to its
-// programs.
+// privateInstall copies a PostgreSQL.
 func privateInstall(t *testing.T, in pgcluster.Install, to string) pgcluster.Install {
 	t.Helper()
-	root := in.BinDir
-	for _, d := range []string{in.ShareDir, in.PkgLibDir} {
-		for !strings.HasPrefix(d, root+"/") {
-			root = filepath.Dir(root)
-		}
-	}
-	for _, d := range []string{in.BinDir, in.ShareDir, in.PkgLibDir} {
-		copyTo := filepath.Join(to, strings.TrimPrefix(d, root))
-		must(t, os.MkdirAll(copyTo, 0o755))
-		if out, err := osexec.Command("cp", "-aL", d+"/.", copyTo).CombinedOutput(); err != nil {
-			t.Fatalf("copy %s: %v\n%s", d, err, out)
-		}
-	}
-	// a PostgreSQL that brings its own libraries has them beside that directory
-	libraries, err := filepath.Glob(filepath.Join(filepath.Dir(in.PkgLibDir), "lib*.so*"))
+	copied, err := in.Copy(to)
 	must(t, err)
-	for _, l := range libraries {
-		must(t, os.Symlink(l, filepath.Join(to, strings.TrimPrefix(l, root))))
-	}
-	copied, err := pgcluster.Find(filepath.Join(to, strings.TrimPrefix(in.BinDir, root), "pg_config"))
-	must(t, err)
-	if !strings.HasPrefix(copied.PkgLibDir, to) {
-		t.Fatalf("the copy in %s finds its libraries in %s", to, copied.PkgLibDir)
-	}
 	return copied
 }
 

@@ -88,6 +88,7 @@ func isState(err error, code string) bool {
 func TestFaults(t *testing.T) {
 	w := newWorld(t, nil)
 	w.until(w.cluster.Servers[0], quorum, "2")
+	w.do(w.cluster.Servers[0], "SELECT pgraft_failover_settings(failover_delay => '30s')") // a restart can take a while
 	w.writes(4)
 	primary := w.acknowledged(100, w.cluster.Servers[0])
 	for _, c := range []struct {
@@ -125,12 +126,15 @@ func engineEnds(w *world, primary *pgcluster.Server) {
 	w.do(primary, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'pgraft engine'")
 }
 
-// PostgreSQL restarts in place, as a standby.
+// PostgreSQL restarts in place, as a standby, and gets the next epoch.
 func backendCrashes(w *world, primary *pgcluster.Server) {
+	w.until(primary, epochs, "1")
 	conn := w.conn(primary)
 	if err := syscall.Kill(int(conn.PgConn().PID()), syscall.SIGKILL); err != nil {
 		w.t.Fatalf("kill backend %d: %v", conn.PgConn().PID(), err)
 	}
+	w.until(w.others(primary)[0], "SELECT string_agg(node_id::text, ' ' ORDER BY epoch) FROM pgraft_failover_history WHERE opened_index IS NOT NULL",
+		fmt.Sprintf("%d %[1]d", primary.NodeID))
 }
 
 // A primary that is stopped has sent all of its WAL, and its standbys know that it has stopped.

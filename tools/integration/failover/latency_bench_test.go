@@ -49,7 +49,7 @@ func percentile(sorted []float64, percent float64) float64 {
 
 // primaryGone is a round: it returns the milliseconds.
 func primaryGone(b *testing.B, round int, goes func(*world, *pgcluster.Server) time.Time) float64 {
-	w := makeWorld(b, map[string]string{"pgraft.log_level": "info"})
+	w := makeWorld(b, nil, map[string]string{"pgraft.log_level": "info"})
 	defer w.ends()
 	w.found()
 	a, others := w.cluster.Servers[0], w.cluster.Servers[1:]

@@ -17,16 +17,33 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/pgraft/pgraft/tools/internal/commits"
+	"github.com/pgraft/pgraft/tools/internal/netns"
 	"github.com/pgraft/pgraft/tools/internal/pgcluster"
 	"github.com/pgraft/pgraft/tools/internal/sqlapi"
 	"github.com/pgraft/pgraft/tools/internal/wait"
 )
 
-// caseLimit is how long one case may take before its waits give up.
-const caseLimit = 90 * time.Second
+// setupLimit is how long a cluster may take to be made.
+const setupLimit = 120 * time.Second
+
+// caseLimit is how long one case may take from then on, before its waits give up: without a part
+// of the fence it mostly waits for what does not come.
+var caseLimit = func() time.Duration {
+	if os.Getenv(partEnv) != "" {
+		return 20 * time.Second
+	}
+	return 90 * time.Second
+}()
+
+// patience is how long a session waits for its commit, and so for a server that is cut off, or
+// stands still.
+const patience = 5 * time.Second
+
+// partEnv says that a part of the fence is away: TestParts sets it.
+const partEnv = "PGRAFT_FAILOVER_PART"
 
 func TestMain(m *testing.M) {
-	pgcluster.DestroyOnSignal()
+	pgcluster.DestroyOnSignal(netns.CloseAll)
 	os.Exit(m.Run())
 }
 
@@ -36,20 +53,32 @@ type world struct {
 	ctx     context.Context
 	cluster *pgcluster.Cluster
 	ledger  *commits.Ledger
-	stop    func() // ends the ledger's sessions
+	stop    func()         // ends the ledger's sessions
+	net     *netns.Network // nil: the servers are on the loopback interface
+	began   time.Time
 }
 
 // newWorld makes a cluster that fails over, for the whole of a test.
-func newWorld(t testing.TB, settings map[string]string) *world {
+func newWorld(t *testing.T, settings map[string]string) *world {
 	t.Helper()
-	w := makeWorld(t, settings)
+	t.Parallel() // the servers mostly wait
+	return newWorldIn(t, nil, settings)
+}
+
+// newWorldIn is newWorld, with the servers in namespaces of a network unless it is nil.
+func newWorldIn(t *testing.T, network *netns.Network, settings map[string]string) *world {
+	t.Helper()
+	w := makeWorld(t, network, settings)
 	t.Cleanup(w.ends)
 	w.found()
+	ctx, cancel := context.WithTimeout(t.Context(), caseLimit)
+	t.Cleanup(cancel)
+	w.ctx = ctx
 	return w
 }
 
 // makeWorld makes the first server of one.
-func makeWorld(t testing.TB, settings map[string]string) *world {
+func makeWorld(t testing.TB, network *netns.Network, settings map[string]string) *world {
 	t.Helper()
 	pgConfig := os.Getenv("PGRAFT_PG_CONFIG")
 	if pgConfig == "" {
@@ -57,13 +86,17 @@ func makeWorld(t testing.TB, settings map[string]string) *world {
 	}
 	install, err := pgcluster.Find(pgConfig)
 	must(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), caseLimit)
+	ctx, cancel := context.WithTimeout(t.Context(), setupLimit)
 	t.Cleanup(cancel)
 	all := map[string]string{"pgraft.failover": "on", "pgraft.log_level": "debug"}
 	maps.Copy(all, settings)
-	c, err := pgcluster.New(ctx, pgcluster.Config{Install: install, Nodes: 1, Settings: all})
+	config := pgcluster.Config{Install: install, Nodes: 1, Settings: all}
+	if network != nil {
+		config.Place = func(node int) (pgcluster.Place, error) { return place(network, node) }
+	}
+	c, err := pgcluster.New(ctx, config)
 	must(t, err)
-	return &world{t: t, ctx: ctx, cluster: c}
+	return &world{t: t, ctx: ctx, cluster: c, net: network, began: time.Now()}
 }
 
 // ends removes the cluster.
@@ -89,18 +122,20 @@ func (w *world) found() {
 	_, err := sqlapi.Init(w.ctx, conn)
 	must(w.t, err)
 	must(w.t, commits.Create(w.ctx, conn))
+	w.do(a, "CREATE TABLE rows (v text)")
 	for id := 2; id <= 3; id++ {
 		s, err := w.cluster.AddBackup(w.ctx, a, nil)
 		must(w.t, err)
 		must(w.t, s.Start(w.ctx))
 		w.do(s, "SELECT pgraft_init(false)")
-		_, err = sqlapi.AddNode(w.ctx, conn, id, "127.0.0.1", s.RaftPort)
+		_, err = sqlapi.AddNode(w.ctx, conn, id, s.Address(), s.RaftPort)
 		must(w.t, err)
 	}
 	w.until(a, "SELECT count(*) FROM pgraft_get_nodes()", "3")
 	must(w.t, conn.Close(w.ctx))
 	w.ages(a, 2)
 	w.until(a, "SELECT pgraft_enable_failover()", "t")
+	w.until(a, "SELECT pgraft_get_primary()", "1")
 }
 
 // ages has a server write a few segments of WAL, and let go of those before: WAL from a standby's last
@@ -129,14 +164,23 @@ func (w *world) module(name, function string) string {
 	return fmt.Sprintf("CREATE FUNCTION %s LANGUAGE C AS '%s', '%s'", function, library, symbol)
 }
 
-// writes has sessions commit on whichever server takes writes, until the case ends.
-func (w *world) writes(sessions int) {
+// writes has sessions commit on whichever server takes writes, until the case ends, and others
+// beside some servers, whatever these are.
+func (w *world) writes(sessions int, beside ...*pgcluster.Server) {
 	var hosts []string
 	for _, s := range w.cluster.Servers {
 		hosts = append(hosts, s.Host())
 	}
-	w.ledger = commits.New(20*time.Second, hosts...)
-	w.stop = w.ledger.Start(w.ctx, sessions)
+	w.ledger = commits.New(patience, hosts...)
+	stops := []func(){w.ledger.Start(w.ctx, sessions)}
+	for _, s := range beside {
+		stops = append(stops, w.ledger.StartOn(w.ctx, sessions, s.SocketURL()))
+	}
+	w.stop = func() {
+		for _, stop := range stops {
+			stop()
+		}
+	}
 	w.t.Cleanup(w.stop)
 }
 
@@ -148,7 +192,7 @@ func (w *world) acknowledged(n int, by ...*pgcluster.Server) *pgcluster.Server {
 	must(w.t, wait.Until(w.ctx, fmt.Sprintf("%d commits more than %d to be acknowledged", n, was), func(context.Context) error {
 		last, now := w.ledger.Last()
 		for _, s := range by {
-			if last.Server == s.Host() && now >= was+n {
+			if (last.Server == s.Host() || last.Server == socket(s)) && now >= was+n {
 				at = s
 				return nil
 			}
@@ -171,16 +215,17 @@ func (w *world) checks(s *pgcluster.Server) {
 	}
 }
 
+// conn connects beside the server, whatever becomes of its network.
 func (w *world) conn(s *pgcluster.Server) *pgx.Conn {
 	w.t.Helper()
-	conn, err := s.Conn(w.ctx)
+	conn, err := pgx.Connect(w.ctx, s.SocketURL())
 	must(w.t, err)
 	return conn
 }
 
 // ask runs SQL over a connection of its own, and returns the one value.
 func (w *world) ask(s *pgcluster.Server, sql string) (string, error) {
-	conn, err := s.Conn(w.ctx)
+	conn, err := pgx.Connect(w.ctx, s.SocketURL())
 	if err != nil {
 		return "", err
 	}
@@ -224,11 +269,13 @@ func (w *world) until(s *pgcluster.Server, sql, want string) {
 func (w *world) standsBack(s *pgcluster.Server, hint string) {
 	w.t.Helper()
 	must(w.t, wait.Until(w.ctx, fmt.Sprintf("node %d to follow, or to refuse", s.NodeID), func(context.Context) error {
-		got, err := w.ask(s, "SELECT pg_is_in_recovery()")
+		got, err := w.ask(s, "SELECT CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE current_setting('transaction_read_only') END")
 		var pgErr *pgconn.PgError
 		switch {
-		case err == nil && got == "t":
+		case err == nil && got == "standby":
 			return nil
+		case err == nil && got == "on":
+			return errors.New("it has not heard yet that it is no primary any more")
 		case err == nil:
 			return fmt.Errorf("it takes writes: %w", wait.ErrHopeless)
 		case errors.As(err, &pgErr) && pgErr.Code == "57P03" && pgErr.Hint == hint:

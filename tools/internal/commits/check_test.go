@@ -1,10 +1,8 @@
 package commits
 
 import (
-	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestCompare(t *testing.T) {
@@ -31,22 +29,6 @@ func TestCompare(t *testing.T) {
 		if x.err == "" && err != nil || x.err != "" && (err == nil || !strings.Contains(err.Error(), x.err)) {
 			t.Errorf("%s: error %v, want %q", x.name, err, x.err)
 		}
-	}
-}
-
-func TestTurns(t *testing.T) {
-	l := New(1)
-	began := time.Now()
-	var want []Ack
-	for i, server := range []string{"a", "a", "b", "b", "a"} {
-		ack := Ack{At: began.Add(time.Duration(i)), Server: server}
-		if i%2 == 0 {
-			want = append(want, ack)
-		}
-		l.acknowledged(row{0, int64(i)}, ack)
-	}
-	if got := l.Turns(); !slices.Equal(got, want) {
-		t.Errorf("turns %v, want %v", got, want)
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -34,7 +33,14 @@ type row struct {
 // Ack is a commit that was acknowledged.
 type Ack struct {
 	At     time.Time
-	Server string // host:port of who acknowledged it
+	Server string // host:port, or the path of the socket, of who acknowledged it
+}
+
+// By is what one server has acknowledged.
+type By struct {
+	Commits     int
+	First, Last time.Time // when the answers came
+	Asked       time.Time // when the one was asked for that was asked for last
 }
 
 // Ledger is what clients know of their commits. Its methods may be called at once. Its memory
@@ -47,14 +53,16 @@ type Ledger struct {
 	acked   map[row]bool
 	unknown map[row]bool // asked for, and no answer or one that leaves it open
 	last    Ack
-	turns   []Ack
+	by      map[string]*By // by Ack.Server
+	started int32          // sessions
 	errs    map[string]int // by text
 }
 
 // New makes a ledger of commits on servers that listen at hosts, "host:port" each. A commit
 // that takes longer than timeout is given up, with an outcome that is not known.
 func New(timeout time.Duration, hosts ...string) *Ledger {
-	return &Ledger{hosts: hosts, timeout: timeout, acked: map[row]bool{}, unknown: map[row]bool{}, errs: map[string]int{}}
+	return &Ledger{hosts: hosts, timeout: timeout, acked: map[row]bool{}, unknown: map[row]bool{},
+		by: map[string]*By{}, errs: map[string]int{}}
 }
 
 // URL is how a client reaches the server that takes writes, whichever it is.
@@ -72,10 +80,17 @@ func Create(ctx context.Context, conn *pgx.Conn) error {
 
 // Run writes from so many sessions until ctx ends. Errors of servers are what is looked for,
 // and counted (Errors); none ends the run.
-func (l *Ledger) Run(ctx context.Context, sessions int) {
+func (l *Ledger) Run(ctx context.Context, sessions int) { l.RunOn(ctx, sessions, l.URL()) }
+
+// RunOn is Run with sessions that connect to url and to nothing else.
+func (l *Ledger) RunOn(ctx context.Context, sessions int, url string) {
+	l.mu.Lock()
+	first := l.started
+	l.started += int32(sessions)
+	l.mu.Unlock()
 	var group errgroup.Group
 	for i := range sessions {
-		group.Go(func() error { l.session(ctx, int32(i)); return nil })
+		group.Go(func() error { l.session(ctx, first+int32(i), url); return nil })
 	}
 	group.Wait() // no session returns an error
 }
@@ -83,11 +98,16 @@ func (l *Ledger) Run(ctx context.Context, sessions int) {
 // Start is Run, beside the caller. stop ends the sessions, and returns once they have; it may be
 // called more than once.
 func (l *Ledger) Start(ctx context.Context, sessions int) (stop func()) {
+	return l.StartOn(ctx, sessions, l.URL())
+}
+
+// StartOn is RunOn, beside the caller.
+func (l *Ledger) StartOn(ctx context.Context, sessions int, url string) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		l.Run(ctx, sessions)
+		l.RunOn(ctx, sessions, url)
 	}()
 	return func() {
 		cancel()
@@ -95,10 +115,10 @@ func (l *Ledger) Start(ctx context.Context, sessions int) (stop func()) {
 	}
 }
 
-func (l *Ledger) session(ctx context.Context, session int32) {
+func (l *Ledger) session(ctx context.Context, session int32, url string) {
 	next := row{session: session}
 	for ctx.Err() == nil {
-		if err := l.connection(ctx, &next); err != nil && ctx.Err() == nil {
+		if err := l.connection(ctx, url, &next); err != nil && ctx.Err() == nil {
 			l.failed(err)
 			select {
 			case <-ctx.Done():
@@ -109,8 +129,8 @@ func (l *Ledger) session(ctx context.Context, session int32) {
 }
 
 // connection commits over one connection until that fails.
-func (l *Ledger) connection(ctx context.Context, next *row) error {
-	conn, err := pgx.Connect(ctx, l.URL())
+func (l *Ledger) connection(ctx context.Context, url string, next *row) error {
+	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return err
 	}
@@ -128,6 +148,7 @@ func (l *Ledger) connection(ctx context.Context, next *row) error {
 func (l *Ledger) commit(ctx context.Context, conn *pgx.Conn, r row, server string) error {
 	ctx, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
+	asked := time.Now()
 	_, err := conn.Exec(ctx, "INSERT INTO pgraft_commits VALUES ($1, $2)", r.session, r.number)
 	now := time.Now()
 	l.mu.Lock()
@@ -136,16 +157,18 @@ func (l *Ledger) commit(ctx context.Context, conn *pgx.Conn, r row, server strin
 		l.unknown[r] = true
 		return err
 	}
-	l.acknowledged(r, Ack{At: now, Server: server})
-	return nil
-}
-
-func (l *Ledger) acknowledged(r row, ack Ack) {
 	l.acked[r] = true
-	if l.last.Server != ack.Server {
-		l.turns = append(l.turns, ack)
+	l.last = Ack{At: now, Server: server}
+	by := l.by[server]
+	if by == nil {
+		by = &By{First: now}
+		l.by[server] = by
 	}
-	l.last = ack
+	by.Commits, by.Last = by.Commits+1, now
+	if asked.After(by.Asked) {
+		by.Asked = asked
+	}
+	return nil
 }
 
 func (l *Ledger) failed(err error) {
@@ -172,12 +195,27 @@ func (l *Ledger) Last() (Ack, int) {
 	return l.last, len(l.acked)
 }
 
-// Turns are the commits that were acknowledged by another server than the one before them,
-// the very first included, in order.
-func (l *Ledger) Turns() []Ack {
+// By is what a server has acknowledged, by the names that Ack.Server has for it.
+func (l *Ledger) By(names ...string) (all By) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.Clone(l.turns)
+	for _, name := range names {
+		by := l.by[name]
+		if by == nil {
+			continue
+		}
+		if all.Commits == 0 || by.First.Before(all.First) {
+			all.First = by.First
+		}
+		all.Commits += by.Commits
+		if by.Last.After(all.Last) {
+			all.Last = by.Last
+		}
+		if by.Asked.After(all.Asked) {
+			all.Asked = by.Asked
+		}
+	}
+	return all
 }
 
 // Errors are how often sessions met which error.

@@ -154,20 +154,22 @@ func (d *demo) killPrimary(ctx context.Context) (string, error) {
 		killedAt, err = d.killed.Kill9(ctx)
 		return err
 	})
-	var first commits.Ack
+	f := &Failover{Killed: d.killed.NodeID}
+	var first time.Time
 	err := wait.For(ctx, electionLimit, "a commit that another server acknowledges", func(context.Context) error {
-		turns := d.ledger.Turns()
-		if first = turns[len(turns)-1]; d.nodeAt(first.Server) == d.killed.NodeID {
-			return fmt.Errorf("there is none; the sessions met %v", d.ledger.Errors())
+		for _, s := range d.cluster.Servers {
+			if by := d.ledger.By(s.Host()); s != d.killed && by.Commits > 0 {
+				f.NewPrimary, first = s.NodeID, by.First
+				return nil
+			}
 		}
-		return nil
+		return fmt.Errorf("there is none; the sessions met %v", d.ledger.Errors())
 	})
 	if err := errors.Join(err, group.Wait()); err != nil {
 		return "", fmt.Errorf("%w%s", err, d.logs())
 	}
-	f := &Failover{}
+	f.Seconds = first.Sub(killedAt).Seconds()
 	d.result.Failover = f
-	f.Killed, f.NewPrimary, f.Seconds = d.killed.NodeID, d.nodeAt(first.Server), first.At.Sub(killedAt).Seconds()
 	return fmt.Sprintf("node %d was the primary; node %d acknowledges a commit after %.2f s", f.Killed, f.NewPrimary, f.Seconds), nil
 }
 

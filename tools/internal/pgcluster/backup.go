@@ -32,7 +32,7 @@ func (c *Cluster) AddBackup(ctx context.Context, primary *Server, settings map[s
 		return nil, fmt.Errorf("pgcluster: base backup of node %d for node %d: %w", primary.NodeID, s.NodeID, err)
 	}
 	for name, text := range map[string]string{"standby.signal": "",
-		"postgresql.auto.conf": fmt.Sprintf("primary_conninfo = 'host=%s port=%d user=postgres application_name=node%d'\n", loopback, primary.Port, s.NodeID)} {
+		"postgresql.auto.conf": fmt.Sprintf("primary_conninfo = 'host=%s port=%d user=postgres application_name=node%d'\n", primary.place.Address, primary.Port, s.NodeID)} {
 		if err := s.write(name, text); err != nil {
 			return nil, err
 		}

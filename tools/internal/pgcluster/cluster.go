@@ -37,6 +37,14 @@ type Config struct {
 	CopyOf    string            // a data directory, of no running server, to copy in place of initdb
 	Outlive   bool              // servers go on when this process ends without Destroy
 	Settings  map[string]string // for every server; Off leaves one out
+	// Place is where a node's server runs; nil: all are on the loopback interface.
+	Place func(node int) (Place, error)
+}
+
+// Place is an address other than the loopback interface's, which this process reaches.
+type Place struct {
+	Address string
+	Enter   func(start func() error) error // programs that start starts can listen on Address
 }
 
 // Cluster is a set of servers in one base directory.

@@ -2,6 +2,7 @@ package pgcluster
 
 import (
 	_ "embed" // the template
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -34,7 +35,7 @@ func (s *Server) raftSettings() []confLine {
 		{"pgraft.cluster_id", quote(s.cluster.config.ClusterID),
 			"The cluster's name: the same on all nodes. Nodes of another cluster are refused."},
 		{"pgraft.node_id", strconv.Itoa(s.NodeID), "This node's number: different on every node."},
-		{"pgraft.address", quote(loopback), "Where the other nodes reach this one, and where it listens."},
+		{"pgraft.address", quote(s.place.Address), "Where the other nodes reach this one, and where it listens."},
 		{"pgraft.port", strconv.Itoa(s.RaftPort), "TCP, between nodes only. Not PostgreSQL's port."},
 		{"pgraft.data_dir", quote("pgraft"),
 			"The log store. Relative to the data directory; on a disk of its own fsyncs do not wait for others."},
@@ -80,7 +81,7 @@ func (s *Server) writeConf() error {
 	}
 	var b strings.Builder
 	err := confTemplate.Execute(&b, map[string]any{
-		"NodeID": s.NodeID, "Preload": preload, "Raft": raft, "Host": loopback,
+		"NodeID": s.NodeID, "Preload": preload, "Raft": raft, "Host": s.place.Address,
 		"Port": s.Port, "SocketDir": socket, "Extra": lines,
 	})
 	if err != nil {
@@ -91,6 +92,20 @@ func (s *Server) writeConf() error {
 		return fmt.Errorf("pgcluster: settings of node %d: %w", s.NodeID, err)
 	}
 	return s.cluster.account.own(path)
+}
+
+// trustAll has pg_hba.conf trust connections from everywhere, which Place has seen to that there is
+// no way from.
+func (s *Server) trustAll() error {
+	f, err := os.OpenFile(filepath.Join(s.DataDir, "pg_hba.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return fmt.Errorf("pgcluster: node %d: %w", s.NodeID, err)
+	}
+	_, err = f.WriteString("host all,replication all all trust\n")
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("pgcluster: node %d: %w", s.NodeID, err)
+	}
+	return nil
 }
 
 // quote writes a value as postgresql.conf wants it.

@@ -41,7 +41,7 @@ func (s *Server) initdb(ctx context.Context) error {
 		if err := f.write(s); err != nil {
 			return fmt.Errorf("pgcluster: data directory of node %d: %w", s.NodeID, err)
 		}
-		return s.writeConf()
+		return s.configure()
 	}
 	cmd := exec.CommandContext(ctx, args[0], append(args[1:], "--pgdata="+s.DataDir)...)
 	cmd.Dir = s.dir
@@ -53,6 +53,16 @@ func (s *Server) initdb(ctx context.Context) error {
 	}
 	if err := f.read(s.DataDir); err != nil {
 		return fmt.Errorf("pgcluster: read what initdb made: %w", err)
+	}
+	return s.configure()
+}
+
+// configure has what initdb made belong to this cluster.
+func (s *Server) configure() error {
+	if s.cluster.config.Place != nil { // initdb trusts this machine's own connections only
+		if err := s.trustAll(); err != nil {
+			return err
+		}
 	}
 	return s.writeConf()
 }

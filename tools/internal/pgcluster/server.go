@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,6 +48,7 @@ type Server struct {
 	dir      string // of this server's files: DataDir, the log, the socket
 	settings map[string]string
 	ports    []*freeport.Reservation
+	place    Place
 
 	mu        sync.Mutex
 	destroyed bool
@@ -62,10 +64,16 @@ func (c *Cluster) newServer(id int, settings map[string]string) (*Server, error)
 	if err != nil {
 		return nil, errors.Join(err, sql.Close())
 	}
+	place := Place{Address: loopback, Enter: func(start func() error) error { return start() }}
+	if c.config.Place != nil {
+		if place, err = c.config.Place(id); err != nil {
+			return nil, errors.Join(err, sql.Close(), raft.Close())
+		}
+	}
 	dir := filepath.Join(c.Dir, fmt.Sprintf("node%d", id))
 	s := &Server{NodeID: id, Port: sql.Port, RaftPort: raft.Port, DataDir: filepath.Join(dir, "data"),
 		LogPath: filepath.Join(dir, "server.log"), Install: c.config.Install, cluster: c, dir: dir, settings: maps.Clone(settings),
-		ports: []*freeport.Reservation{sql, raft}}
+		ports: []*freeport.Reservation{sql, raft}, place: place}
 	if s.settings == nil {
 		s.settings = map[string]string{}
 	}
@@ -134,7 +142,7 @@ func (s *Server) Start(ctx context.Context) error {
 	if s.destroyed {
 		return fmt.Errorf("pgcluster: node %d is destroyed", s.NodeID)
 	}
-	if err := cmd.Start(); err != nil {
+	if err := s.place.Enter(cmd.Start); err != nil {
 		return fmt.Errorf("start the server of node %d as user %s: %w", s.NodeID, s.cluster.account.name, err)
 	}
 	exited := make(chan struct{})
@@ -171,14 +179,22 @@ func (s *Server) waitReady(ctx context.Context, exited <-chan struct{}) error {
 }
 
 // Host is where PostgreSQL listens, "host:port".
-func (s *Server) Host() string { return net.JoinHostPort(loopback, strconv.Itoa(s.Port)) }
+func (s *Server) Host() string { return net.JoinHostPort(s.place.Address, strconv.Itoa(s.Port)) }
+
+// Address is where the server listens for PostgreSQL's and for Raft's connections.
+func (s *Server) Address() string { return s.place.Address }
 
 // URL is how a client reaches the server.
 func (s *Server) URL() string { return "postgres://postgres@" + s.Host() + "/postgres?sslmode=disable" }
 
+// SocketURL is how a client beside the server reaches it, whatever becomes of its network.
+func (s *Server) SocketURL() string {
+	return fmt.Sprintf("postgres://postgres@/postgres?host=%s&port=%d", url.QueryEscape(s.dir), s.Port)
+}
+
 // PsqlLine is the shell command that connects with psql.
 func (s *Server) PsqlLine() string {
-	return fmt.Sprintf("psql -h %s -p %d -U postgres postgres", loopback, s.Port)
+	return fmt.Sprintf("psql -h %s -p %d -U postgres postgres", s.place.Address, s.Port)
 }
 
 // Conn opens a connection as the superuser. The caller closes it.

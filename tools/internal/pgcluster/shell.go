@@ -27,7 +27,7 @@ func (s *Server) Shell(ctx context.Context, script string, env ...string) (strin
 	cmd.Env = os.Environ()
 	s.cluster.account.prepare(cmd)
 	cmd.Env = append(append(cmd.Env, "PATH="+filepath.Dir(s.Install.bin("psql"))+":"+os.Getenv("PATH"),
-		"PGDATA="+s.DataDir, "PGHOST="+loopback, "PGPORT="+strconv.Itoa(s.Port), "PGUSER=postgres", "PGDATABASE=postgres"), env...)
+		"PGDATA="+s.DataDir, "PGHOST="+s.place.Address, "PGPORT="+strconv.Itoa(s.Port), "PGUSER=postgres", "PGDATABASE=postgres"), env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("on node %d: %w", s.NodeID, err)

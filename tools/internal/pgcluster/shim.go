@@ -8,12 +8,13 @@ import (
 	"strings"
 )
 
-// Edit replaces text in a file of pgext, where it stands once. Each is of another file.
+// Edit replaces text in a file of pgext, where it stands once.
 type Edit struct{ File, Is, Becomes string }
 
 // BuildShim compiles the extension's C library from its sources in pgext, with edits, into a
 // directory that the servers' account can read: it returns the library's path, to be named in
-// shared_preload_libraries. The caller removes the directory that it is in. objects is a
+// shared_preload_libraries, or to replace the one of a Copy. The engine of the sources without edits
+// takes it for its own. The caller removes the directory that it is in. objects is a
 // directory where what was compiled of unedited files stays for the next call.
 func (in Install) BuildShim(pgext, objects string, edits ...Edit) (library string, err error) {
 	dir, err := os.MkdirTemp("", "pgraft-shim-")
@@ -30,14 +31,22 @@ func (in Install) BuildShim(pgext, objects string, edits ...Edit) (library strin
 	}
 	edited := map[string]string{}
 	for _, e := range edits {
-		text, err := os.ReadFile(filepath.Join(pgext, e.File))
-		if err != nil {
-			return "", fmt.Errorf("pgcluster: %w", err)
+		text, ok := edited[e.File]
+		if !ok {
+			original, err := os.ReadFile(filepath.Join(pgext, e.File))
+			if err != nil {
+				return "", fmt.Errorf("pgcluster: %w", err)
+			}
+			text = string(original)
 		}
-		if n := strings.Count(string(text), e.Is); n != 1 {
+		if n := strings.Count(text, e.Is); n != 1 {
 			return "", fmt.Errorf("pgcluster: %s has %q %d times", e.File, e.Is, n)
 		}
-		edited[e.File] = strings.Replace(string(text), e.Is, e.Becomes, 1)
+		edited[e.File] = strings.Replace(text, e.Is, e.Becomes, 1)
+	}
+	id, err := exec.Command(filepath.Join(pgext, "../tools/build-id.sh")).Output()
+	if err != nil {
+		return "", fmt.Errorf("pgcluster: build-id.sh: %w", withStderr(err))
 	}
 	var parts []string
 	for _, pattern := range []string{"*.c", "*/*.c"} {
@@ -46,7 +55,7 @@ func (in Install) BuildShim(pgext, objects string, edits ...Edit) (library strin
 			return "", fmt.Errorf("pgcluster: %w", err)
 		}
 		for _, f := range files {
-			object, err := in.object(pgext, objects, dir, f, edited)
+			object, err := in.object(pgext, objects, dir, f, strings.TrimSpace(string(id)), edited)
 			if err != nil {
 				return "", err
 			}
@@ -57,22 +66,58 @@ func (in Install) BuildShim(pgext, objects string, edits ...Edit) (library strin
 	return library, in.Compile(pgext, library, parts...)
 }
 
+// Copy copies a PostgreSQL, which finds its files relative to its programs, into a directory that
+// is to be made.
+func (in Install) Copy(to string) (Install, error) {
+	root := in.BinDir
+	for _, d := range []string{in.ShareDir, in.PkgLibDir} {
+		for !strings.HasPrefix(d, root+"/") {
+			root = filepath.Dir(root)
+		}
+	}
+	for _, d := range []string{in.BinDir, in.ShareDir, in.PkgLibDir} {
+		copyTo := filepath.Join(to, strings.TrimPrefix(d, root))
+		if err := os.MkdirAll(copyTo, 0o755); err != nil {
+			return Install{}, fmt.Errorf("pgcluster: %w", err)
+		}
+		if out, err := exec.Command("cp", "-aL", d+"/.", copyTo).CombinedOutput(); err != nil {
+			return Install{}, fmt.Errorf("pgcluster: copy %s: %w\n%s", d, err, out)
+		}
+	}
+	// a PostgreSQL that brings its own libraries has them beside that directory
+	libraries, err := filepath.Glob(filepath.Join(filepath.Dir(in.PkgLibDir), "lib*.so*"))
+	if err != nil {
+		return Install{}, fmt.Errorf("pgcluster: %w", err)
+	}
+	for _, l := range libraries {
+		if err := os.Symlink(l, filepath.Join(to, strings.TrimPrefix(l, root))); err != nil {
+			return Install{}, fmt.Errorf("pgcluster: %w", err)
+		}
+	}
+	copied, err := Find(filepath.Join(to, strings.TrimPrefix(in.BinDir, root), "pg_config"))
+	if err == nil && !strings.HasPrefix(copied.PkgLibDir, to) {
+		err = fmt.Errorf("pgcluster: the copy in %s finds its libraries in %s", to, copied.PkgLibDir)
+	}
+	return copied, err
+}
+
 // object compiles one file, if that was not done before.
-func (in Install) object(pgext, objects, dir, file string, edited map[string]string) (object string, err error) {
+func (in Install) object(pgext, objects, dir, file, id string, edited map[string]string) (object string, err error) {
 	name, err := filepath.Rel(pgext, file)
 	if err != nil {
 		return "", fmt.Errorf("pgcluster: %w", err)
 	}
-	object = filepath.Join(objects, strings.ReplaceAll(name, "/", "-")+".o")
+	flat := strings.ReplaceAll(name, "/", "-")
+	object = filepath.Join(objects, flat+".o")
 	if text, ok := edited[name]; ok {
-		object, file = filepath.Join(dir, "edited.o"), filepath.Join(dir, filepath.Base(name))
+		object, file = filepath.Join(dir, flat+".o"), filepath.Join(dir, flat)
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			return "", fmt.Errorf("pgcluster: %w", err)
 		}
 	} else if _, err := os.Stat(object); err == nil {
 		return object, nil
 	}
-	return object, in.Compile(pgext, object, "-c", "-O0", `-DPGRAFT_BUILD_ID="none"`, file)
+	return object, in.Compile(pgext, object, "-c", "-O0", `-DPGRAFT_BUILD_ID="`+id+`"`, file)
 }
 
 // Compile makes a library that PostgreSQL loads, of sources that include headers of pgext.

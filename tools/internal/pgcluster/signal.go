@@ -35,6 +35,7 @@ func (c *Cluster) isDestroyed() {
 // cleanup of a test runs then: the servers would stop by themselves, but their files
 // would stay.
 func DestroyOnSignal(also ...func() error) {
+	ossignal.Ignore(syscall.SIGPIPE) // who reads what this process says may be ended first
 	signals := make(chan os.Signal, 1)
 	ossignal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {

@@ -15,7 +15,7 @@ func (c *Cluster) AddStandby(ctx context.Context, primary *Server, settings map[
 		return nil, fmt.Errorf("pgcluster: node %d has to be stopped to be copied (running: %v): %w", primary.NodeID, running, err)
 	}
 	follows := map[string]string{"hot_standby": "on",
-		"primary_conninfo": fmt.Sprintf("host=%s port=%d user=postgres", loopback, primary.Port)}
+		"primary_conninfo": fmt.Sprintf("host=%s port=%d user=postgres", primary.place.Address, primary.Port)}
 	s, err := c.newServer(len(c.Servers)+1, merged(follows, c.config.Settings, settings))
 	if err != nil {
 		return nil, err

@@ -27,7 +27,7 @@ func (s *Server) TLSSettings() map[string]string {
 // node's name, and the settings to use it. It takes over the certificate at the
 // next start or, if it uses TLS already, reload.
 func (s *Server) SetTLS(ca *certs.Authority, validFor time.Duration) error {
-	if err := s.PutCertificate(ca, validFor, loopback, s.nodeName()); err != nil {
+	if err := s.PutCertificate(ca, validFor, s.place.Address, s.nodeName()); err != nil {
 		return err
 	}
 	return s.Set(s.TLSSettings())

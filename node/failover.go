@@ -253,6 +253,9 @@ func (h *serverHost) report() bool {
 		}
 		h.again.Reset(lookSoon)
 	}
+	if s.Recovery && s.Consistent && !h.does("noting that its data is whole", h.notes.Data.Consistent()...) {
+		return false
+	}
 	r := host.Report(&h.notes, &h.mem, &s)
 	if h.said == nil || !reflect.DeepEqual(*h.said, r) {
 		h.said = &r

@@ -50,6 +50,7 @@ request_shmem(void)
 	{
 		RequestAddinShmemSpace(add_size(pgraft_fence_shmem_size(), pgraft_senders_shmem_size()));
 		RequestAddinShmemSpace(add_size(pgraft_memory_size(), pgraft_in_force_size()));
+		RequestAddinShmemSpace(pgraft_leave_size());
 	}
 }
 
@@ -68,6 +69,7 @@ startup_shmem(void)
 		pgraft_fence_shmem_attach();
 		pgraft_senders_shmem_attach();
 		pgraft_memory_attach();
+		pgraft_leave_attach();
 		pgraft_boot();
 		pgraft_in_force_attach();
 	}
@@ -167,6 +169,7 @@ _PG_init(void)
 	{
 		pgraft_fence_install();
 		pgraft_host_install();
+		pgraft_leave_install();
 	}
 	pgraft_refused_report();
 	if (!pgraft_has_node())

@@ -42,9 +42,9 @@ func (m *Machine) member(a Around, out *Output) {
 		out.Propose = append(out.Propose, Quarantine{m.cfg.Self, v.Damage})
 	}
 	mine := e.Stage >= StageGranted && e.Primary == m.cfg.Self
-	late := me.Boot > m.boot
+	late := me.Boot > m.boot // its Raft store has lost data, or is a copy
 	if late {
-		out.Why = Why{Reason: BootLost, Members: []uint64{m.cfg.Self}}
+		out.Why = Why{Reason: UntrustedData, Members: []uint64{m.cfg.Self}}
 	}
 	barred := me.Quarantined != NotQuarantined || v.Damage != NotQuarantined || !v.Joined || late
 	switch {

@@ -76,8 +76,8 @@ func TestDescribes(t *testing.T) {
 func TestBootThatIsOver(t *testing.T) {
 	d := sit(opened(t), c).server(streams).once().proposes().orders()
 	d.do(with(describe(c), func(d *Describe) { d.Boot = 3 }))
-	d.once().proposes().orders(Seal{1, 0}).why(BootLost)
-	d.server(nil).once().proposes().orders().why(BootLost)
+	d.once().proposes().orders(Seal{1, 0}).why(UntrustedData)
+	d.server(nil).once().proposes().orders().why(UntrustedData)
 }
 
 // It seals, and reports only then; what streams still is sealed first.

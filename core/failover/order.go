@@ -204,7 +204,6 @@ const (
 	SwitchoverUnderWay
 	CommitsUnderWay
 	SetTooSmall
-	BootLost
 	whyNots // how many there are
 )
 
@@ -259,8 +258,6 @@ func (w WhyNot) String() string {
 		return "commits are under way that had begun before failover was enabled"
 	case SetTooSmall:
 		return "fewer standbys keep up than sync_count: until they do, no commit is acknowledged"
-	case BootLost:
-		return "the log knows a later start of this engine: its Raft store has lost data, or is a copy; remove the node, and add it again"
 	}
 	return "unknown"
 }

@@ -22,9 +22,6 @@
 #include "fence/fence.h"
 #include "settings/settings.h"
 
-/* Beside the data directory, which a rejoin makes anew. */
-#define MARKER_SUFFIX		".pgraft_rejoin"
-
 /* What one look finds, and what that rests on. */
 typedef struct Look
 {
@@ -45,12 +42,6 @@ is_there(const char *path)
 				(errcode_for_file_access(),
 				 errmsg("could not stat file \"%s\": %m", path)));
 	return false;
-}
-
-static char *
-marker_path(void)
-{
-	return psprintf("%s%s", DataDir, MARKER_SUFFIX);
 }
 
 /* In production, or stopped as a primary: no standby leaves pg_control so. */
@@ -77,7 +68,7 @@ look_at_data(Look *look)
 	XLogRecPtr	redo = control->checkPointCopy.redo;
 
 	memset(look, 0, sizeof(*look));
-	look->at.marker = is_there(marker_path());
+	look->at.marker = pgraft_rejoin_is_marked();
 	look->at.lowered = pgraft_boot_obstacle(control, DEBUG1);
 	look->at.label = is_backup(control);
 	look->at.was_primary = was_primary(control);
@@ -113,13 +104,13 @@ carry_out(const PgraftBooting *booting, const PgraftNotes *notes, const Look *lo
 static void
 refuse_rejoin(void)
 {
-	char	   *path = marker_path();
+	char	   *path = pgraft_rejoin_marker_path();
 
 	ereport(FATAL,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("pgraft: the data of this server was being made anew, and that has not ended"),
 			 errdetail("File \"%s\" says so. The data directory may hold pages of two servers, and would show wrong data.", path),
-			 errhint("Make the data directory anew from the primary, with pg_basebackup, remove that file, and start the server.")));
+			 errhint("Set \"pgraft.rejoin\" to clone, and have the program \"pgraft\" installed; or make the data directory anew from the primary, with pg_basebackup, and remove that file. Then start the server.")));
 }
 
 /* As failover.Doubt's String. */
@@ -186,8 +177,10 @@ pgraft_boot_takes_part(void)
 	PgraftNotes notes;
 	bool		lost;
 
+	if (pgraft_rejoin_is_marked())
+		return true;			/* the notes may be another server's */
 	pgraft_notes_load(&notes, &lost);
-	return pgraft_failover || !pgraft_notes_are_out(&notes) || is_there(marker_path());
+	return pgraft_failover || !pgraft_notes_are_out(&notes);
 }
 
 static void
@@ -199,13 +192,21 @@ boot_by_rules(void)
 	Look		look;
 	bool		store_lost;
 
+	if (pgraft_rejoin_is_marked())
+		pgraft_rejoin_go();
 	pgraft_notes_load(&notes, &store_lost);
-	if (pgraft_notes_are_out(&notes) && !is_there(marker_path()))
+	if (pgraft_notes_are_out(&notes) && !pgraft_rejoin_is_marked())
 		return;
 	do
 	{
 		look_at_data(&look);
 		look.at.store_lost = store_lost;
+		if (look.at.label && pgraft_awaits_source(&notes.data))
+		{
+			/* what made the data anew left it; pg_control is the source's */
+			look.at.label = 0;
+			look.at.was_primary = 0;
+		}
 		booting = pgraft_boot_step(&notes, &look.at);
 		carry_out(&booting, &notes, &look);
 	} while (booting.again);

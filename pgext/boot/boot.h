@@ -7,6 +7,7 @@
  *		notes.c			the host's notes, from text and back
  *		note_files.c	the files that hold them
  *		boot.c			what a boot finds; what the rules say, carried out
+ *		rejoin.c		the server makes way for what makes its data anew
  *		memory.c		what the host remembers
  *
  * Uses base, engine, settings, server and fence.
@@ -28,6 +29,12 @@ extern void pgraft_data_note_save(const PgraftDataNote *note);
 /* boot.c */
 extern bool pgraft_boot_takes_part(void);
 extern void pgraft_boot(void);
+
+/* rejoin.c */
+extern char *pgraft_rejoin_marker_path(void);
+extern bool pgraft_rejoin_is_marked(void);
+extern void pgraft_rejoin_begin(const char *marker, size_t len);
+extern void pgraft_rejoin_go(void);
 
 /* memory.c */
 extern Size pgraft_memory_size(void);

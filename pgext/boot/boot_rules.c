@@ -83,8 +83,8 @@ is_nobodys(const PgraftDataNote *data, uint32_t timeline)
 }
 
 /* Data.AwaitsSource */
-static int
-awaits_source(const PgraftDataNote *data)
+int
+pgraft_awaits_source(const PgraftDataNote *data)
 {
 	return data->anew > 0 && data->sealed < data->anew;
 }
@@ -129,7 +129,7 @@ pgraft_boot_find(const PgraftNotes *n, const PgraftAtBoot *at)
 		.doubted = d->doubt != PGRAFT_NO_DOUBT,
 		.foreign = is_foreign(n),
 		.label = at->label,
-		.shortened = at->min_recovery > at->end_lsn && !awaits_source(d),
+		.shortened = at->min_recovery > at->end_lsn && !pgraft_awaits_source(d),
 		.below = is_below(n, at) && !is_nobodys(d, at->end_timeline),
 		.hole = at->hole,
 		.store_lost = at->store_lost,

@@ -119,6 +119,7 @@ typedef struct PgraftBooting
 
 extern PgraftBootVerdict pgraft_boot_verdict(const PgraftFound *found);
 extern int	pgraft_notes_are_out(const PgraftNotes *notes);
+extern int	pgraft_awaits_source(const PgraftDataNote *data);
 extern PgraftFound pgraft_boot_find(const PgraftNotes *notes, const PgraftAtBoot *at);
 extern PgraftBooting pgraft_boot_step(PgraftNotes *notes, const PgraftAtBoot *at);
 

@@ -32,6 +32,7 @@ type config struct {
 	priority   uint32
 	serverPort uint16
 	conninfo   string // pgraft.replication_conninfo
+	rejoin     uint32 // C.PGRAFT_REJOIN_...
 }
 
 // serverAddress is where PostgreSQL listens.
@@ -65,7 +66,7 @@ var levels = map[C.uint32_t]slog.Level{
 func readConfig(c *C.PgraftConfig) config {
 	return config{
 		level: levels[c.log_level], refused: refused(c),
-		failover: c.failover != 0, priority: uint32(c.failover_priority), serverPort: uint16(c.server_port), conninfo: goString(c.replication_conninfo),
+		failover: c.failover != 0, priority: uint32(c.failover_priority), serverPort: uint16(c.server_port), conninfo: goString(c.replication_conninfo), rejoin: uint32(c.rejoin),
 		node: node.Config{
 			ClusterID: goString(c.cluster_id), NodeID: uint32(c.node_id),
 			Address: goString(c.address), ListenAddress: goString(c.listen_address), Port: uint32(c.port),

@@ -33,6 +33,14 @@ typedef struct PgraftBytes
 } PgraftBytes;
 
 /* The settings, as of start or of the last SIGHUP. */
+/* pgraft.rejoin: what may be done to data that has diverged. */
+typedef enum PgraftRejoin
+{
+	PGRAFT_REJOIN_OFF = 0,
+	PGRAFT_REJOIN_REWIND = 1,
+	PGRAFT_REJOIN_CLONE = 2		/* or rewound */
+} PgraftRejoin;
+
 typedef struct PgraftConfig
 {
 	uint32_t	node_id;		/* 0 only if it was refused */
@@ -63,6 +71,7 @@ typedef struct PgraftConfig
 	uint32_t	failover_priority;
 	uint32_t	seal_timeout_ms;
 	uint32_t	server_port;	/* PostgreSQL's */
+	uint32_t	rejoin;			/* PgraftRejoin */
 	PgraftBytes replication_conninfo;
 	PgraftBytes refused;		/* not empty: a setting was refused at server
 								 * start, so the node does not start */

@@ -4,6 +4,7 @@ package main
 import "C"
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -159,14 +160,45 @@ func (s *server) Do(a host.Act) error {
 	case host.FastStop:
 		return s.does(serveC{kind: C.PGRAFT_SERVE_FAST_STOP}, nil)
 	case host.BeginRejoin:
-		return errNoRejoin
+		return s.rejoin(a.Order)
 	}
 	return fmt.Errorf("no server does %T", a)
 }
 
-// errNoRejoin is what becomes of data that has diverged.
-var errNoRejoin = errors.New("this server's WAL has diverged from the primary's, or the primary lacks WAL that it needs: " +
-	"stop it, make its data anew with pg_rewind or pg_basebackup, and start it")
+// What becomes of data that has diverged, where the settings leave it to people.
+var (
+	errNoRejoin = errors.New("this server's WAL has diverged from the primary's, or the primary lacks WAL that it needs: " +
+		"set pgraft.rejoin, or stop it, make its data anew with pg_rewind or pg_basebackup, and start it")
+	errNoClone = errors.New("this server's data cannot be rewound, as the primary lacks WAL that it needs, or its WAL was given up: " +
+		"set pgraft.rejoin to clone, or stop it, make its data anew with pg_basebackup, and start it")
+)
+
+// othersLimit is how long the node may take to say where the members' servers are.
+const othersLimit = time.Second
+
+// rejoin has the server's data made anew, in its place: it ends, and this engine with it.
+func (s *server) rejoin(o failover.Rejoin) error {
+	switch way := s.e.config().rejoin; {
+	case way == C.PGRAFT_REJOIN_OFF:
+		return errNoRejoin
+	case way == C.PGRAFT_REJOIN_REWIND && o.Clone:
+		return errNoClone
+	}
+	x := host.Rejoining{Order: o}
+	ctx, cancel := context.WithTimeout(context.Background(), othersLimit)
+	defer cancel()
+	f, err := s.e.node.Failover(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range f.State.Members {
+		if m.Data && m.ID != f.RaftID && m.ID != o.Primary {
+			x.Others = append(x.Others, m.Address)
+		}
+	}
+	s.e.logger.Info(fmt.Sprintf("the server's data is made anew from the primary at %s, in epoch %d", o.Address, o.Epoch))
+	return s.does(serveC{kind: C.PGRAFT_SERVE_REJOIN}, x.Marshal())
+}
 
 func (s *server) does(x serveC, payload []byte) error {
 	_, err := s.serve(x, payload)

@@ -59,6 +59,7 @@ func lookOf(c *seenC) host.Seen {
 	}
 	if s.Recovery {
 		s.End = host.End{Timeline: uint32(c.end_timeline), LSN: uint64(c.record.lsn), Record: recordOf(&c.record)}
+		s.Consistent = c.consistent != 0
 		s.Short = uint64(c.min_recovery) > s.End.LSN || c.backup_start != 0 && s.Replayed >= s.End.LSN
 	}
 	return s

@@ -41,8 +41,9 @@ typedef enum PgraftServeKind
 	PGRAFT_SERVE_LOOK_UP,		/* timeline, lsn, from; answers with yes: it
 								 * is there, and record */
 	PGRAFT_SERVE_FLUSH,			/* lsn */
-	PGRAFT_SERVE_KEEP_SLOTS		/* payload: PgraftSlotKept's; answers with
+	PGRAFT_SERVE_KEEP_SLOTS,	/* payload: PgraftSlotKept's; answers with
 								 * record: from its LSN on all WAL stays */
+	PGRAFT_SERVE_REJOIN			/* payload: the marker */
 } PgraftServeKind;
 
 /* A timeline, and where it begins. */
@@ -113,7 +114,8 @@ typedef struct PgraftSeen
 	uint32_t	nhistory;
 	uint32_t	nhistories;
 	uint32_t	nsenders;
-	uint32_t	unused;
+	uint32_t	consistent;		/* in recovery: all WAL that the data needs is
+								 * replayed */
 	const PgraftFork *history;
 	const uint32_t *histories;	/* timelines */
 	const PgraftSeenSender *senders;

@@ -22,6 +22,8 @@ static GucStringCheckHook prev_check_names = NULL;
 static GucShowHook prev_show_default = NULL;
 static GucShowHook prev_show_transaction = NULL;
 
+static char *reign;				/* shown by its hook */
+
 /* Whether a client of this process is to be shown that it may not write. */
 static bool
 shows_read_only(void)
@@ -116,6 +118,23 @@ find_setting(const char *name, enum config_type type)
 	elog(ERROR, "there is no setting \"%s\"", name);
 }
 
+/* What the server says of itself to who wants its data: see core/failover/host's Asked. */
+static const char *
+show_reign(void)
+{
+	static char epoch[32];
+	PgraftFence fence;
+
+	epoch[0] = '\0';
+	if (IsUnderPostmaster && pgraft_fence_is_there())
+	{
+		(void) pgraft_fence_get(&fence);
+		if (fence.failover && fence.joined && fence.primary)
+			snprintf(epoch, sizeof(epoch), UINT64_FORMAT, fence.epoch);
+	}
+	return epoch;
+}
+
 void
 pgraft_fence_settings_install(void)
 {
@@ -136,6 +155,12 @@ pgraft_fence_settings_install(void)
 	prev_check_messages = messages->check_hook;
 	messages->check_hook = check_log_min_messages;
 #endif
+	DefineCustomStringVariable("pgraft.reign",
+							   "The epoch that this server is the primary of; empty: of none.",
+							   NULL,
+							   &reign, "", PGC_INTERNAL,
+							   GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,
+							   NULL, NULL, show_reign);
 	setting = pgraft_guc_bool(find_setting("default_transaction_read_only", PGC_BOOL));
 	prev_show_default = setting->show_hook;
 	setting->show_hook = show_default_transaction_read_only;

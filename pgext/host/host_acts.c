@@ -146,9 +146,8 @@ pgraft_host_checkpoint(void)
 void
 pgraft_host_fast_stop(void)
 {
-	ereport(LOG, (errmsg("pgraft: the server stops, as it has switched over")));
-	if (kill(PostmasterPid, SIGINT) != 0)
-		ereport(ERROR, (errmsg("could not signal the postmaster: %m")));
+	ereport(LOG, (errmsg("pgraft: the server stops, as it has switched over, and starts as a standby")));
+	pgraft_stop_and_come_back();
 }
 
 void

@@ -50,6 +50,7 @@ promotion_ended(const PgraftHistory *history)
 	memory.promoting = 0;
 	memory.fork = first.end;
 	pgraft_memory_set(&memory);
+	pgraft_host_checkpoint();	/* from before it, nobody can be rewound */
 }
 
 static void
@@ -99,6 +100,7 @@ pgraft_host_look(bool prove, const char *names, PgraftSeen *seen)
 	seen->redo = look.redo;
 	seen->min_recovery = look.min_recovery;
 	seen->backup_start = look.backup_start;
+	seen->consistent = look.recovery && look.backup_start == InvalidXLogRecPtr && look.replayed >= look.min_recovery;
 	if (look.recovery)
 		look_at_standby(prove, &look, seen);
 	else

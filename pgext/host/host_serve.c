@@ -114,6 +114,9 @@ do_it(const PgraftServe *serve, const char *payload, PgraftServed *served)
 		case PGRAFT_SERVE_KEEP_SLOTS:
 			served->record.lsn = pgraft_host_keep_slots((const PgraftSlotKept *) payload, serve->len / sizeof(PgraftSlotKept));
 			return;
+		case PGRAFT_SERVE_REJOIN:
+			pgraft_rejoin_begin(payload, serve->len);
+			return;
 	}
 	elog(ERROR, "the engine asks for %u, which is nothing", serve->kind);
 }

@@ -12,6 +12,7 @@
  *		auto_conf.c		settings that pgraft writes
  *		sources.c		WAL sources end and begin; promotion, restart in place
  *		boot.c			a server boots as a standby, or not at all
+ *		leave.c			the postmaster ends, and goes on as another program
  *		look.c			what is seen of the server at one look
  *
  * Nothing here needs a database or a transaction.  What reads WAL and files works in
@@ -162,6 +163,14 @@ extern void pgraft_restart_in_place(void);
 /* boot.c */
 extern bool pgraft_boot_obstacle(const ControlFileData *control, int elevel);
 extern void pgraft_boot_as_standby(void);
+
+/* leave.c */
+extern void pgraft_leave_install(void);
+extern Size pgraft_leave_size(void);
+extern void pgraft_leave_attach(void);
+extern void pgraft_stop_and_come_back(void);
+extern void pgraft_restart_and_come_back(void);
+extern void pgraft_leave_for(const char *const *command, size_t n);
 
 /*
  * look.c.  A server at one look, which has two halves: see there.

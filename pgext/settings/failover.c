@@ -16,7 +16,16 @@ int			pgraft_fence_wait = 5000;
 
 static int	failover_priority = 100;
 static int	seal_timeout = 5000;
-static char *replication_conninfo;
+
+char	   *pgraft_replication_conninfo;
+int			pgraft_rejoin = PGRAFT_REJOIN_OFF;
+
+static const struct config_enum_entry rejoins[] = {
+	{"off", PGRAFT_REJOIN_OFF, false},
+	{"rewind", PGRAFT_REJOIN_REWIND, false},
+	{"clone", PGRAFT_REJOIN_CLONE, false},
+	{NULL, 0, false}
+};
 
 /* It goes into a line of a file, and before what pgraft says of itself. */
 static bool
@@ -62,8 +71,13 @@ pgraft_failover_define(void)
 	DefineCustomStringVariable("pgraft.replication_conninfo",
 							   "How this server connects to the primary, beside its host and port.",
 							   "As primary_conninfo, which pgraft writes.",
-							   &replication_conninfo, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   &pgraft_replication_conninfo, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
 							   check_replication_conninfo, NULL, NULL);
+	DefineCustomEnumVariable("pgraft.rejoin",
+							 "How a server whose WAL has diverged comes back by itself.",
+							 "\"rewind\" lets pg_rewind change its data, \"clone\" also pg_basebackup make it anew beside.",
+							 &pgraft_rejoin, PGRAFT_REJOIN_OFF, rejoins,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 }
 
 void
@@ -73,6 +87,7 @@ pgraft_failover_read(PgraftConfig *config)
 	config->failover_priority = failover_priority;
 	config->seal_timeout_ms = seal_timeout;
 	config->server_port = PostPortNumber;
-	config->replication_conninfo.data = replication_conninfo;
-	config->replication_conninfo.len = strlen(replication_conninfo);
+	config->rejoin = pgraft_rejoin;
+	config->replication_conninfo.data = pgraft_replication_conninfo;
+	config->replication_conninfo.len = strlen(pgraft_replication_conninfo);
 }

@@ -61,6 +61,8 @@ extern void pgraft_tls_read(PgraftConfig *config);
 /* failover.c */
 extern bool pgraft_failover;
 extern int	pgraft_fence_wait;	/* ms */
+extern int	pgraft_rejoin;		/* PgraftRejoin */
+extern char *pgraft_replication_conninfo;
 extern void pgraft_failover_define(void);
 extern void pgraft_failover_read(PgraftConfig *config);
 

@@ -13,8 +13,8 @@
 //     looked up, Whole with a nonce that was drawn.
 //   - With each look: Memory.Founds, then Report, unless Memory.Between.
 //   - Every failover.FloorMillis: Floor.
-//   - In a rejoin, beside it: Asked of its source, Data.Rewinds and Back, and Data.Consistent
-//     once the server has what it needs. At a node's removal: Removed. Where a server joins:
+//   - In a rejoin, beside it: Rejoining.Next, again and again, by what its source says (Asked), then
+//     Rejoining.Ends, and Data.Consistent once the server has what it needs. At a node's removal: Removed. Where a server joins:
 //     Join, then StartsAnew if nothing brings WAL; else a seal comes first.
 //   - While no engine decides: Unknown is what shared memory says.
 //

@@ -33,8 +33,9 @@ type Seen struct {
 	// Receives says that a walreceiver runs; Source, that primary_conninfo or restore_command is
 	// set.
 	Receives, Source bool
-	// Short says that the data needs WAL that is not there.
-	Short bool
+	// Short says that the data needs WAL that is not there; Consistent, of a server in recovery,
+	// that it has replayed all that it needs.
+	Short, Consistent bool
 
 	// Last is the last timeline of which there is a record. Timeline is the one that is
 	// written, or replayed.

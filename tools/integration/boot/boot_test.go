@@ -345,7 +345,7 @@ func behindACut(s *server) {
 func marker(s *server) {
 	s.joins(notes())
 	s.put("../data.pgraft_rejoin", nil)
-	s.refuses("FATAL:  pgraft: the data of this server was being made anew, and that has not ended", "HINT:  Make the data directory anew")
+	s.refuses("FATAL:  pgraft: the data of this server was being made anew, and that has not ended", "HINT:  Set \"pgraft.rejoin\" to clone")
 	if s.has("standby.signal") {
 		s.t.Error("standby.signal is there")
 	}

@@ -45,7 +45,7 @@ func TestLoadFailover(t *testing.T) {
 		"2: epoch 2 granted to node 2, boot 1: timeline 2 from 0/30016D0 of epoch 1, " + set + " 3",
 		"2: epoch 2 forked by node 2 on timeline 2", "2: epoch 2 open by node 2 on timeline 2",
 		"1: epoch 3 begun, judged by epoch 2 of node 2, " + set + " 3",
-		"1: epoch 3 granted to node 3, boot 1: timeline 3 from 0/30052D0 of epoch 2, " + set + " 1",
+		"1: epoch 3 granted to node 3, boot 1: timeline 3 from 0/3005478 of epoch 2, " + set + " 1",
 		"3: epoch 3 forked by node 3 on timeline 3", "3: epoch 3 open by node 3 on timeline 3",
 	}
 	if got := epochs(got); !slices.Equal(got, wantMoments) {

@@ -62,7 +62,7 @@ find_program(void)
 	char		dir[MAXPGPATH];
 	const char *const dirs[] = {dir, "/usr/local/bin", "/usr/bin"};
 
-	strlcpy(dir, my_exec_path, sizeof(dir));
+	snprintf(dir, sizeof(dir), "%s", my_exec_path);
 	get_parent_directory(dir);
 	for (size_t i = 0; i < lengthof(dirs); i++)
 	{

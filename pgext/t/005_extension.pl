@@ -83,7 +83,7 @@ sql('CREATE ROLE watcher; GRANT SELECT ON pgraft_stat_node TO watcher; CREATE VI
 sql('ALTER EXTENSION pgraft UPDATE');
 is(sql("SELECT extversion FROM pg_extension WHERE extname = 'pgraft'"), '1.1', 'updated');
 is(sql('SELECT n.alarm IS NULL, n.node_id = m.node_id FROM pgraft_stat_node n, mine m'), 't|t', 'the column is there, and what was built on the view');
-is(sql('SELECT cluster_version, newest_version FROM pgraft_stat_node'), '2|2', 'the versions too');
+is(sql('SELECT cluster_version, newest_version FROM pgraft_stat_node'), '3|3', 'the versions too');
 is(sql('SELECT count(newest_version) + count(connection_version) FROM pgraft_stat_peers'), '0', 'in both views');
 is(sql("SELECT has_table_privilege('watcher', 'pgraft_stat_node', 'SELECT'), has_table_privilege('pg_monitor', 'pgraft_stat_node', 'SELECT')"),
 	't|t', 'grants are kept');

@@ -170,7 +170,8 @@ func (w *world) connected(n int) {
 	}))
 }
 
-// names sets synchronous_standby_names, and waits until the checkpointer has told all.
+// names sets synchronous_standby_names, and waits until they are in force: empty ones in a session,
+// others in the checkpointer and the walsenders.
 func (w *world) names(names string) {
 	w.t.Helper()
 	must(w.t, w.primary.Set(map[string]string{"synchronous_standby_names": names}))

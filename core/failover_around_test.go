@@ -144,6 +144,16 @@ func TestFailoverServerOf(t *testing.T) {
 	}
 	said := failover.Server{Recovery: true, Sealed: 4, End: 5, History: []failover.Branch{{Timeline: 1}}}
 	c.Step(FailoverServer{Server: said})
+	for _, c := range []*Core{c, fromCheckpoint(t, cfg, c)} {
+		if v, ok := c.FailoverServer(); !ok || !reflect.DeepEqual(v, said) {
+			t.Errorf("%+v, %v: want %+v", v, ok, said)
+		}
+	}
+}
+
+// fromCheckpoint is a core as its checkpoint has it.
+func fromCheckpoint(t *testing.T, cfg Config, c *Core) *Core {
+	t.Helper()
 	b, err := c.Checkpoint()
 	if err != nil {
 		t.Fatal(err)
@@ -152,11 +162,7 @@ func TestFailoverServerOf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []*Core{c, again} {
-		if v, ok := c.FailoverServer(); !ok || !reflect.DeepEqual(v, said) {
-			t.Errorf("%+v, %v: want %+v", v, ok, said)
-		}
-	}
+	return again
 }
 
 // A node that takes no part knows who does, also after a checkpoint; it is a mistake of the
@@ -176,15 +182,7 @@ func TestFailoverTakesNoPart(t *testing.T) {
 	c.now = 12
 	c.failoverTold(two, &corepb.FailoverTold{})
 	c.forgetPeer(four)
-	b, err := c.Checkpoint()
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := Restore(cfg, b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []*Core{c, again} {
+	for _, c := range []*Core{c, fromCheckpoint(t, cfg, c)} {
 		if c.now = 12; !c.takesPart(two) || !c.takesPart(three) || c.takesPart(four) {
 			t.Errorf("in time: %+v", c.failing.partakers)
 		}

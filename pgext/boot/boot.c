@@ -12,7 +12,6 @@
  */
 #include "boot/boot.h"
 
-#include <sys/stat.h>
 
 #include "access/xlog.h"
 #include "miscadmin.h"
@@ -30,20 +29,6 @@ typedef struct Look
 	PgraftWalEnd end;
 } Look;
 
-static bool
-is_there(const char *path)
-{
-	struct stat st;
-
-	if (stat(path, &st) == 0)
-		return true;
-	if (errno != ENOENT)
-		ereport(FATAL,
-				(errcode_for_file_access(),
-				 errmsg("could not stat file \"%s\": %m", path)));
-	return false;
-}
-
 /* In production, or stopped as a primary: no standby leaves pg_control so. */
 static bool
 was_primary(const ControlFileData *control)
@@ -56,7 +41,7 @@ was_primary(const ControlFileData *control)
 static bool
 is_backup(const ControlFileData *control)
 {
-	return is_there(BACKUP_LABEL_FILE) || control->backupEndRequired ||
+	return pgraft_boot_is_there(BACKUP_LABEL_FILE) || control->backupEndRequired ||
 		control->backupStartPoint != InvalidXLogRecPtr;
 }
 

@@ -32,6 +32,7 @@ extern void pgraft_boot(void);
 
 /* rejoin.c */
 extern char *pgraft_rejoin_marker_path(void);
+extern bool pgraft_boot_is_there(const char *path);
 extern bool pgraft_rejoin_is_marked(void);
 extern void pgraft_rejoin_begin(const char *marker, size_t len);
 extern void pgraft_rejoin_go(void);

@@ -40,11 +40,11 @@ pgraft_rejoin_marker_path(void)
 	return psprintf("%s%s", DataDir, MARKER_SUFFIX);
 }
 
+/* Whether a file is there: a boot that cannot tell is none. */
 bool
-pgraft_rejoin_is_marked(void)
+pgraft_boot_is_there(const char *path)
 {
 	struct stat st;
-	char	   *path = pgraft_rejoin_marker_path();
 
 	if (stat(path, &st) == 0)
 		return true;
@@ -53,6 +53,12 @@ pgraft_rejoin_is_marked(void)
 				(errcode_for_file_access(),
 				 errmsg("could not stat file \"%s\": %m", path)));
 	return false;
+}
+
+bool
+pgraft_rejoin_is_marked(void)
+{
+	return pgraft_boot_is_there(pgraft_rejoin_marker_path());
 }
 
 /* Where make install and the Debian package put it, or beside the server's programs; NULL. */

@@ -90,18 +90,46 @@ func (x *servers) enables(l *node, s *failover.State) {
 
 // goesOn is the server of the last primary, or where its member is no more, as after a lost
 // quorum, that of the first one that is. A primary that is to be removed goes on, too: it
-// takes writes until failover is on again, and is removed then.
+// takes writes until failover is on again, and is removed then. Nobody promotes data that is
+// known to be older than it was while another server has its own.
 func (x *servers) goesOn(l *node, s *failover.State) *server {
 	isVoter := func(v *server) bool {
 		return v != nil && !v.blank && slices.Contains(l.voters(), v.n.identity.RaftID)
 	}
 	if p := x.of(s.Epoch.Primary); isVoter(p) {
-		return p
+		if !p.pg.InRecovery() || p.data.Doubt == failover.NoDoubt {
+			return p
+		}
+		return x.furthest(p, isVoter)
 	}
 	if i := slices.IndexFunc(x.data(), func(v *server) bool { return isVoter(v) && v.isMember() }); i >= 0 {
 		return x.data()[i]
 	}
 	return nil
+}
+
+// furthest is the standby with the greatest position of those whose data is their own, once
+// all of them can be looked at; instead where there is none.
+func (x *servers) furthest(instead *server, may func(*server) bool) *server {
+	best := instead
+	for _, v := range x.data() {
+		switch {
+		case !may(v) || v.data.Doubt != failover.NoDoubt:
+		case v.n.state != running || v.rejoining || v.pg.Phase() == postgres.Down:
+			return nil
+		case !v.pg.InRecovery() || v.pg.Promotes():
+			return v
+		case best == instead || best.reaches().Compare(v.reaches()) < 0:
+			best = v
+		}
+	}
+	return best
+}
+
+// reaches is the position of the server's WAL, as it is shown to the operator.
+func (v *server) reaches() failover.Position {
+	at := v.endsAt()
+	return failover.Position{Epoch: v.data.EpochOf(at.Timeline), LSN: at.LSN}
 }
 
 // unknown says that the log does not have a server as one that may be primary yet. The

@@ -172,6 +172,7 @@ func drainServe(t *testing.T, e *engine) (id uint64, payload []byte) {
 func TestSlotsOf(t *testing.T) {
 	a, b, c, d, w, gone := core.RaftID(1, 1), core.RaftID(1, 2), core.RaftID(1, 3), core.RaftID(1, 4), core.RaftID(1, 5), core.RaftID(1, 6)
 	f := node.Failover{RaftID: a, Server: &failover.Server{History: []failover.Branch{{Timeline: 1}, {Timeline: 2, Begin: 10}}}}
+	f.State.Mode = failover.ModeOn
 	for _, id := range []uint64{d, c, b, a} {
 		f.State.Members = append(f.State.Members, failover.Member{ID: id, Data: true, Joined: true})
 	}
@@ -190,6 +191,14 @@ func TestSlotsOf(t *testing.T) {
 	f.State.Mode = failover.ModeFounding
 	if got, want := slotsOf(&f, nil), []slotKept{{b, 0}, {c, 0}, {d, 0}}; !slices.Equal(got, want) {
 		t.Errorf("while failover is being enabled: %v, want %v", got, want)
+	}
+	f.State.Mode = failover.ModeOff
+	if got, want := slotsOf(&f, nil), []slotKept{{b, 20}, {c, 0}, {d, 0}, {gone, 0}}; !slices.Equal(got, want) {
+		t.Errorf("the server that takes writes, once failover is disabled: %v, want %v", got, want)
+	}
+	f.Server.Recovery = true
+	if got, want := slotsOf(&f, nil), []slotKept{{b, 20}, {c, 0}, {d, 0}}; !slices.Equal(got, want) {
+		t.Errorf("another one: %v, want %v", got, want)
 	}
 	f.State.Mode = failover.ModeOn
 	if f.Server = nil; slotsOf(&f, nil)[0].has != 0 {

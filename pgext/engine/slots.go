@@ -93,12 +93,14 @@ func (s *server) makeSlots(n *node.Node, asked *[]uint64) (from uint64, err erro
 
 // slotsOf are the slots of a server: those of the other members that take part, or are asked to.
 // While failover is being enabled they stay where they are: from there on the primary's WAL is to
-// be compared with theirs.
+// be compared with theirs. Once it has been disabled the server that takes writes still has those
+// of its standbys, whose settings name them.
 func slotsOf(f *node.Failover, asked []uint64) (l []slotKept) {
 	stay := len(asked) > 0 || f.State.Mode == failover.ModeFounding
 	ids := slices.Clone(asked)
+	released := f.State.Mode == failover.ModeOff && f.Server != nil && !f.Server.Recovery
 	for _, m := range f.State.Members {
-		if m.Data && m.Joined && m.ID != f.RaftID && !slices.Contains(ids, m.ID) {
+		if m.Data && (m.Joined || released) && m.ID != f.RaftID && !slices.Contains(ids, m.ID) {
 			ids = append(ids, m.ID)
 		}
 	}

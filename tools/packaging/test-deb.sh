@@ -49,6 +49,17 @@ for doc in README.md SETTINGS.md copyright changelog.Debian.gz examples; do
 done
 "$root/usr/bin/pgraft" version | grep -q "^pgraft $version " || fail "the command has another version: $("$root/usr/bin/pgraft" version)"
 
+# The unit of the witness calls the command as that wants to be called: it comes as far as to an
+# address that no machine has.
+unit=$root/lib/systemd/system/pgraft-witness@.service
+start=$root$(sed -n 's/^ExecStart=//p' "$unit")
+start=${start//%I/orders}
+start=${start//%S/$root/var/lib}
+start=${start//%i/orders}
+# shellcheck disable=SC2016,SC2086 # systemd's variable, and its words
+out=$(${start//'$OPTIONS'/--node-id 3 --address 192.0.2.1} 2>&1) && fail "a witness runs at 192.0.2.1: $out"
+[[ $out = *'cannot assign requested address'* ]] || fail "the unit's command says: $out"
+
 free_port() {
 	local port
 	while :; do

@@ -71,8 +71,8 @@ func newRoot() *cobra.Command {
 log and split-brain prevention, run from SQL, with no outside service.
 
 This command shows what the extension does, on servers that it starts itself;
-runs a node without PostgreSQL, as a witness; asks and measures a cluster; and
-explains what recorded nodes did.`,
+runs a node without PostgreSQL, as a witness; makes a standby from nothing; asks
+and measures a cluster; and explains what recorded nodes did.`,
 		Example: `  # three real servers, a crash of the leader, everything removed at the end
   pgraft demo
 
@@ -93,7 +93,7 @@ explains what recorded nodes did.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())
 	})
-	root.AddCommand(newDemo(), newNode(), newStatus(), newBench(), newSim(), newShrink(), newRewind(), newReplay(), newTrace(), newView(), newDiff(), newCerts(), newRejoin(), newVersion(), newManual())
+	root.AddCommand(newDemo(), newNode(), newStatus(), newBench(), newSim(), newShrink(), newRewind(), newReplay(), newTrace(), newView(), newDiff(), newCerts(), newJoin(), newRejoin(), newVersion(), newManual())
 	return root
 }
 

@@ -130,6 +130,12 @@ func (c *Cluster) AddServer(ctx context.Context, settings map[string]string) (*S
 	return s, s.makeDataDir(ctx)
 }
 
+// AddEmpty keeps a place and ports for one more server, of which there is nothing yet: a test has
+// its data directory made by what it tests.
+func (c *Cluster) AddEmpty() (*Server, error) {
+	return c.newServer(len(c.Servers)+1, c.config.Settings)
+}
+
 // merged are settings on top of others.
 func merged(all ...map[string]string) map[string]string {
 	m := map[string]string{}

@@ -22,15 +22,32 @@ func (s *Server) Shell(ctx context.Context, script string, env ...string) (strin
 	if err != nil {
 		return "", fmt.Errorf("pgcluster: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, bash, "-c", script)
-	cmd.Dir, cmd.WaitDelay = filepath.Dir(s.DataDir), shellDelay
-	cmd.Env = os.Environ()
-	s.cluster.account.prepare(cmd)
-	cmd.Env = append(append(cmd.Env, "PATH="+filepath.Dir(s.Install.bin("psql"))+":"+os.Getenv("PATH"),
-		"PGDATA="+s.DataDir, "PGHOST="+s.place.Address, "PGPORT="+strconv.Itoa(s.Port), "PGUSER=postgres", "PGDATABASE=postgres"), env...)
+	cmd := s.command(ctx, bash, []string{"-c", script}, env)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("on node %d: %w", s.NodeID, err)
 	}
 	return string(out), err
+}
+
+// Pgraft is the command pgraft, as an operator would type it on the server: the one beside
+// PostgreSQL's programs, or else the one on the path.
+func (s *Server) Pgraft(ctx context.Context, args ...string) (*exec.Cmd, error) {
+	program := s.Install.bin("pgraft")
+	if _, err := os.Stat(program); err != nil {
+		if program, err = exec.LookPath("pgraft"); err != nil {
+			return nil, fmt.Errorf("pgcluster: the command pgraft is not installed: %w", err)
+		}
+	}
+	return s.command(ctx, program, args, nil), nil
+}
+
+func (s *Server) command(ctx context.Context, program string, args, env []string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir, cmd.WaitDelay = filepath.Dir(s.DataDir), shellDelay
+	cmd.Env = os.Environ()
+	s.cluster.account.prepare(cmd)
+	cmd.Env = append(append(cmd.Env, "PATH="+filepath.Dir(s.Install.bin("psql"))+":"+os.Getenv("PATH"),
+		"PGDATA="+s.DataDir, "PGHOST="+s.place.Address, "PGPORT="+strconv.Itoa(s.Port), "PGUSER=postgres", "PGDATABASE=postgres"), env...)
+	return cmd
 }

@@ -24,6 +24,7 @@
 #include "apply_worker/apply_worker.h"
 #include "boot/boot.h"
 #include "engine/engine.h"
+#include "engine_worker/engine_worker.h"
 #include "fence/fence.h"
 #include "functions/functions.h"
 #include "host/host.h"
@@ -50,7 +51,7 @@ request_shmem(void)
 	{
 		RequestAddinShmemSpace(add_size(pgraft_fence_shmem_size(), pgraft_senders_shmem_size()));
 		RequestAddinShmemSpace(add_size(pgraft_memory_size(), pgraft_in_force_size()));
-		RequestAddinShmemSpace(pgraft_leave_size());
+		RequestAddinShmemSpace(add_size(pgraft_leave_size(), pgraft_role_shmem_size()));
 	}
 }
 
@@ -70,6 +71,7 @@ startup_shmem(void)
 		pgraft_senders_shmem_attach();
 		pgraft_memory_attach();
 		pgraft_leave_attach();
+		pgraft_role_shmem_attach();
 		pgraft_boot();
 		pgraft_in_force_attach();
 	}

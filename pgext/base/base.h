@@ -45,7 +45,8 @@ typedef enum PgraftWait
 	PGRAFT_WAIT_FENCE_BEGIN,	/* a commit, until it may begin */
 	PGRAFT_WAIT_FENCE_HOLD,		/* a commit whose wait for standbys was to end
 								 * early, for them on */
-	PGRAFT_WAIT_FENCE_ACK		/* a commit, until it may be acknowledged */
+	PGRAFT_WAIT_FENCE_ACK,		/* a commit, until it may be acknowledged */
+	PGRAFT_WAIT_ROLE_CHANGE		/* pgraft.role_change_command */
 } PgraftWait;
 
 extern uint32 pgraft_wait_event(PgraftWait wait);

@@ -17,6 +17,7 @@ static const char *const wait_event_names[] = {
 	[PGRAFT_WAIT_FENCE_BEGIN] = "PgraftFenceBegin",
 	[PGRAFT_WAIT_FENCE_HOLD] = "PgraftFenceReplication",
 	[PGRAFT_WAIT_FENCE_ACK] = "PgraftFenceAcknowledge",
+	[PGRAFT_WAIT_ROLE_CHANGE] = "PgraftRoleChange",
 };
 
 /*

@@ -134,7 +134,7 @@ func (e *engine) do(ctx context.Context, q request) (result, error) {
 	case C.PGRAFT_OP_REPLACE_NODE:
 		return replaceNode(ctx, n, q)
 	case C.PGRAFT_OP_TRANSFER_LEADERSHIP:
-		return result{}, n.TransferLeader(ctx, q.args.nodeID)
+		return result{}, transferLeadership(ctx, n, q)
 	case C.PGRAFT_OP_RECOVER:
 		return e.recoverCluster(ctx, n, q)
 	case C.PGRAFT_OP_PROPOSE: // which is no Call for its size

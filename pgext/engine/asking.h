@@ -25,7 +25,7 @@ typedef enum PgraftOp
 								 * Raft's own */
 	PGRAFT_OP_REPLICATION_STATUS = 9,	/* rows */
 	PGRAFT_OP_SET_DEBUG = 10,	/* enabled */
-	PGRAFT_OP_TRANSFER_LEADERSHIP = 20, /* node_id, or 0 */
+	PGRAFT_OP_TRANSFER_LEADERSHIP = 20, /* node_id, or 0; wait_ms */
 	PGRAFT_OP_CONFIRM_LEADER = 21,	/* one row (term) */
 	PGRAFT_OP_READ_BARRIER = 22,	/* one row (index) */
 	PGRAFT_OP_WAIT_APPLIED = 23,	/* index; one row (boolean) */

@@ -55,6 +55,20 @@ func (e *engine) askFailover(ctx context.Context, n *node.Node, q request) (resu
 	return row(core.NodeID(f.Primary())), nil
 }
 
+// transferLeadership is a switchover where failover is on: the primary leads.
+func transferLeadership(ctx context.Context, n *node.Node, q request) error {
+	f, err := n.Failover(ctx)
+	if err != nil {
+		return err
+	}
+	if f.State.Mode == failover.ModeOff {
+		return n.TransferLeader(ctx, q.args.nodeID)
+	}
+	ctx, cancel := context.WithTimeout(ctx, q.timeout)
+	defer cancel()
+	return n.Switchover(ctx, q.args.nodeID, q.args.wait)
+}
+
 // failOver gives something up only where the caller repeats the cluster_id.
 func (e *engine) failOver(ctx context.Context, n *node.Node, q request) (result, error) {
 	if len(q.data) == 0 {

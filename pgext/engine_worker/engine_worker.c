@@ -164,6 +164,7 @@ work_once(void)
 	}
 	pgraft_slots_scan();
 	pgraft_records_drain();
+	pgraft_role_watch();
 	if (pgraft_crashes_runs_well())
 		pgraft_failures_forget();
 }

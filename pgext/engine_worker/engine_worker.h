@@ -5,7 +5,8 @@
  *		hands them to the engine (engine_library.c) and acts on what that has to
  *		say (engine_records.c), replies above all (engine_replies.c).  It tries first whether the engine can be loaded
  *		(limits.c); its failures in a row are counted in shared memory
- *		(engine_failures.c).
+ *		(engine_failures.c).  It sees to it that others hear of this server's role
+ *		(role_change.c).
  *
  * Uses base, settings, shmem, fence and host.
  */
@@ -18,6 +19,12 @@
 
 /* engine_worker.c */
 extern PGDLLEXPORT void pgraft_engine_main(Datum arg);
+
+/* role_change.c */
+extern Size pgraft_role_shmem_size(void);
+extern void pgraft_role_shmem_attach(void);
+extern void pgraft_role_watch(void);
+extern PGDLLEXPORT void pgraft_role_main(Datum arg);
 
 /* engine_failures.c */
 extern void pgraft_failures_note(const char *message);

@@ -33,6 +33,9 @@ PG_FUNCTION_INFO_V1(pgraft_get_worker_state);
 PG_FUNCTION_INFO_V1(pgraft_get_version);
 PG_FUNCTION_INFO_V1(pgraft_set_debug);
 
+/* As pgraft_switchover() has it by default. */
+#define SWITCHOVER_TIMEOUT_MS	60000
+
 static int32
 port_arg(FunctionCallInfo fcinfo, int argno)
 {
@@ -133,13 +136,18 @@ pgraft_replace_node(PG_FUNCTION_ARGS)
 	return pgraft_ask_done(&call);
 }
 
-/* A NULL node_id leaves the choice to the engine. */
+/*
+ * A NULL node_id leaves the choice to the engine.  Where failover is on it is a
+ * switchover, with that one's timeout.
+ */
 Datum
 pgraft_transfer_leadership(PG_FUNCTION_ARGS)
 {
 	PgraftCall	call = {
 		.op = PGRAFT_OP_TRANSFER_LEADERSHIP,
-		.what = "pgraft_transfer_leadership()"
+		.what = "pgraft_transfer_leadership()",
+		.args.wait_ms = SWITCHOVER_TIMEOUT_MS,
+		.timeout_ms = SWITCHOVER_TIMEOUT_MS + pgraft_propose_timeout
 	};
 
 	pgraft_require_node();

@@ -18,6 +18,7 @@ static int	failover_priority = 100;
 static int	seal_timeout = 5000;
 
 char	   *pgraft_replication_conninfo;
+char	   *pgraft_role_change_command;
 int			pgraft_rejoin = PGRAFT_REJOIN_OFF;
 
 static const struct config_enum_entry rejoins[] = {
@@ -73,6 +74,11 @@ pgraft_failover_define(void)
 							   "As primary_conninfo, which pgraft writes.",
 							   &pgraft_replication_conninfo, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
 							   check_replication_conninfo, NULL, NULL);
+	DefineCustomStringVariable("pgraft.role_change_command",
+							   "Shell command that is run when this server becomes the primary, or a standby.",
+							   "%r is the role, %e the epoch. Nothing waits for it.",
+							   &pgraft_role_change_command, "", PGC_SIGHUP, 0,
+							   NULL, NULL, NULL);
 	DefineCustomEnumVariable("pgraft.rejoin",
 							 "How a server whose WAL has diverged comes back by itself.",
 							 "\"rewind\" lets pg_rewind change its data, \"clone\" also pg_basebackup make it anew beside.",

@@ -63,6 +63,7 @@ extern bool pgraft_failover;
 extern int	pgraft_fence_wait;	/* ms */
 extern int	pgraft_rejoin;		/* PgraftRejoin */
 extern char *pgraft_replication_conninfo;
+extern char *pgraft_role_change_command;
 extern void pgraft_failover_define(void);
 extern void pgraft_failover_read(PgraftConfig *config);
 

@@ -31,7 +31,7 @@ var rooms = []struct {
 	{"engine_worker", []string{"engine", "base", "settings", "shmem", "fence", "host"}},
 	{"apply_worker", []string{"engine", "base", "settings", "shmem", "client"}},
 	{"functions", []string{"engine", "base", "settings", "shmem", "client", "apply_worker"}},
-	{".", []string{"engine", "base", "server", "settings", "shmem", "fence", "boot", "host", "apply_worker", "functions"}}, // pgraft.c
+	{".", []string{"engine", "base", "server", "settings", "shmem", "fence", "boot", "host", "engine_worker", "apply_worker", "functions"}}, // pgraft.c
 }
 
 var (

@@ -93,7 +93,7 @@ and measures a cluster; and explains what recorded nodes did.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())
 	})
-	root.AddCommand(newDemo(), newNode(), newStatus(), newBench(), newSim(), newShrink(), newRewind(), newReplay(), newTrace(), newView(), newDiff(), newCerts(), newJoin(), newRejoin(), newVersion(), newManual())
+	root.AddCommand(newDemo(), newNode(), newJoin(), newStatus(), newStandalone(), newBench(), newSim(), newShrink(), newRewind(), newReplay(), newTrace(), newView(), newDiff(), newCerts(), newRejoin(), newVersion(), newManual())
 	return root
 }
 

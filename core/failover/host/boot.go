@@ -55,6 +55,15 @@ func Boot(n Notes, b *AtBoot) Booting {
 	return x
 }
 
+// WithoutLibrary is the data directory's note of a server that is about to be started as a primary
+// without the library: it is as if a boot had found that already. So where the timeline that was
+// written is one that it was granted, too, no boot with the library takes it for the epoch's WAL.
+func (d *Data) WithoutLibrary() Data {
+	c := d.Clone()
+	c.Unguarded = true
+	return c
+}
+
 // Find is what a boot finds.
 func Find(n *Notes, b *AtBoot) failover.Found {
 	d := &n.Data

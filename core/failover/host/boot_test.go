@@ -122,6 +122,10 @@ func TestBootAsAPrimaryOfBefore(t *testing.T) {
 		{"it is nobody's, and quarantines by itself", func(n *Notes, b *AtBoot) { n.Data.Notes = nil }, failover.NotQuarantined},
 		{"it joined there", func(n *Notes, b *AtBoot) { n.Data.Notes, n.Data.JoinedOn = nil, 2 }, failover.QuarantinedUnguarded},
 		{"it was a standby", func(_ *Notes, b *AtBoot) { b.WasPrimary = false }, failover.NotQuarantined},
+		{"it was promoted to that, and is to be started without the library", func(n *Notes, b *AtBoot) {
+			n.Data.Wrote, b.WasPrimary = []uint32{1, 2}, false
+			n.Data = n.Data.WithoutLibrary()
+		}, failover.QuarantinedUnguarded},
 	} {
 		n, b := sound()
 		b.WasPrimary = true

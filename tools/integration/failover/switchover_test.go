@@ -24,12 +24,16 @@ import (
 // somebody asks for stays one.
 func TestSwitchover(t *testing.T) {
 	told := listenAsSystemd(t)
-	w := newWorld(t, nil)
+	w := newWorldIn(t, nil, nil) // not beside others, whose servers would have its environment
 	w.until(w.cluster.Servers[0], quorum, "2")
 	w.writes(4)
 	primary := w.acknowledged(100, w.cluster.Servers[0])
-	for range 2 {
-		primary = w.switchesOver(primary)
+	if _, err := w.ask(w.others(primary)[0], "SELECT pgraft_transfer_leadership(1)"); !isState(err, "55000") {
+		t.Errorf("leadership is handed to the primary: %v", err)
+	}
+	for _, sql := range []string{"SELECT pgraft_switchover(2)", "SELECT pgraft_transfer_leadership()"} {
+		primary = w.switchesOver(primary, sql)
+		w.until(primary, quorum, "2")
 	}
 	w.checks(primary)
 	if got := told.all(); slices.Contains(got, "STOPPING=1") {
@@ -44,14 +48,15 @@ func TestSwitchover(t *testing.T) {
 	}
 }
 
-// switchesOver hands over to another server, and waits until the old primary is counted.
-func (w *world) switchesOver(primary *pgcluster.Server) (next *pgcluster.Server) {
+// switchesOver hands over to another server, and waits until the old primary follows.
+func (w *world) switchesOver(primary *pgcluster.Server, sql string) (next *pgcluster.Server) {
 	w.t.Helper()
 	pid := w.livePid(primary)
-	next, third := w.cluster.Servers[primary.NodeID%3], w.cluster.Servers[(primary.NodeID+1)%3]
-	w.until(third, fmt.Sprintf("SELECT pgraft_switchover(%d)", next.NodeID), "t")
-	w.acknowledged(100, next)
-	w.until(next, quorum, "2")
+	if got, err := w.ask(w.others(primary)[1], sql); err != nil || got != "t" {
+		w.t.Fatalf("%s: %q, %v", sql, got, err)
+	}
+	next = w.acknowledged(100, w.others(primary)...)
+	w.until(next, stands(primary, "state"), "streaming")
 	w.until(primary, "SELECT pg_is_in_recovery()", "t")
 	if now := w.livePid(primary); now != pid {
 		w.t.Errorf("node %d has process id %d, and had %d", primary.NodeID, now, pid)

@@ -53,6 +53,7 @@ type Ledger struct {
 	acked   map[row]bool
 	unknown map[row]bool // asked for, and no answer or one that leaves it open
 	last    Ack
+	gap     time.Duration  // the longest between two acknowledgements
 	by      map[string]*By // by Ack.Server
 	started int32          // sessions
 	errs    map[string]int // by text
@@ -158,6 +159,9 @@ func (l *Ledger) commit(ctx context.Context, conn *pgx.Conn, r row, server strin
 		return err
 	}
 	l.acked[r] = true
+	if !l.last.At.IsZero() {
+		l.gap = max(l.gap, now.Sub(l.last.At))
+	}
 	l.last = Ack{At: now, Server: server}
 	by := l.by[server]
 	if by == nil {
@@ -216,6 +220,13 @@ func (l *Ledger) By(names ...string) (all By) {
 		}
 	}
 	return all
+}
+
+// LongestGap is the longest time in which no commit was acknowledged, between two that were.
+func (l *Ledger) LongestGap() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.gap
 }
 
 // Errors are how often sessions met which error.

@@ -1,0 +1,204 @@
+package standalone
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// opts are how the server was started last.
+type opts struct {
+	postgres string
+	args     []string // but for the data directory
+}
+
+// readOpts reads the file that a server leaves: its program, and each argument in quotes.
+func readOpts(dataDir string) (o opts, err error) {
+	text, err := os.ReadFile(filepath.Join(dataDir, "postmaster.opts"))
+	if err != nil {
+		return o, fmt.Errorf("how the server was started last: %w", err)
+	}
+	program, rest, _ := strings.Cut(strings.TrimSpace(string(text)), ` "`)
+	o.postgres = program
+	var args []string
+	if rest != "" {
+		args = strings.Split(strings.TrimSuffix(rest, `"`), `" "`)
+	}
+	for i := 0; i < len(args); i++ {
+		if args[i] == "-D" {
+			i++
+			continue
+		}
+		o.args = append(o.args, args[i])
+	}
+	return o, nil
+}
+
+// line is the arguments for a shell.
+func (o *opts) line() string {
+	var words []string
+	for _, a := range o.args {
+		words = append(words, "'"+strings.ReplaceAll(a, "'", `'\''`)+"'")
+	}
+	return strings.Join(words, " ")
+}
+
+// program runs a program of PostgreSQL's, and returns what it prints.
+func (s *server) program(name string, args ...string) (string, error) {
+	cmd := exec.Command(filepath.Join(filepath.Dir(s.opts.postgres), name), args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	if name == "pg_ctl" {
+		cmd.Env = os.Environ() // the server's are these, too
+	}
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("%s: %w: %s", name, err, strings.TrimSpace(errs.String()))
+	}
+	return out.String(), nil
+}
+
+// setting is what the server would start with; otherwise where it is nowhere set: without its
+// library PostgreSQL knows no default of an extension's setting.
+func (s *server) setting(name, otherwise string) (string, error) {
+	out, err := s.program("postgres", append([]string{"-D", s.DataDir, "-C", name}, s.opts.args...)...)
+	if err != nil && strings.Contains(err.Error(), "unrecognized configuration parameter") {
+		return otherwise, nil
+	}
+	return strings.TrimSuffix(out, "\n"), err
+}
+
+// controlData is what pg_control says.
+func (s *server) controlData() (map[string]string, error) {
+	out, err := s.program("pg_controldata", "-D", s.DataDir)
+	m := map[string]string{}
+	for line := range strings.Lines(out) {
+		key, value, _ := strings.Cut(line, ":")
+		m[key] = strings.TrimSpace(value)
+	}
+	return m, err
+}
+
+// alone are the settings with which a server is nobody's standby, waits for none, and loads no
+// pgraft.
+func alone(libraries string) map[string]string {
+	others := slices.DeleteFunc(split(libraries), isPgraft)
+	return map[string]string{"shared_preload_libraries": strings.Join(others, ","), "synchronous_standby_names": "", "primary_conninfo": "", "restore_command": ""}
+}
+
+// split are the libraries of a list.
+func split(libraries string) (l []string) {
+	for x := range strings.SplitSeq(libraries, ",") {
+		if x = strings.Trim(strings.TrimSpace(x), `"`); x != "" {
+			l = append(l, x)
+		}
+	}
+	return l
+}
+
+func isPgraft(library string) bool {
+	return strings.TrimSuffix(filepath.Base(library), ".so") == "pgraft"
+}
+
+// setAlone writes these where they count more than those in other files.
+func (s *server) setAlone() error {
+	libraries, err := s.setting("shared_preload_libraries", "")
+	if err != nil {
+		return err
+	}
+	path := s.file("postgresql.auto.conf")
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	set := alone(libraries)
+	if err := writeDurably(path, []byte(merged(string(text), set))); err != nil {
+		return err
+	}
+	now, err := s.setting("shared_preload_libraries", "")
+	if err == nil && now != set["shared_preload_libraries"] {
+		err = fmt.Errorf("shared_preload_libraries is %q on the command line of the server: start it without that", now)
+	}
+	return err
+}
+
+// order is that in which settings are written.
+var order = []string{"shared_preload_libraries", "synchronous_standby_names", "primary_conninfo", "restore_command"}
+
+// merged is the file with these settings instead of those that it has.
+func merged(text string, set map[string]string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		name, _, _ := strings.Cut(line, "=")
+		if _, ours := set[strings.ToLower(strings.TrimSpace(name))]; !ours {
+			b.WriteString(strings.TrimSuffix(line, "\n") + "\n")
+		}
+	}
+	for _, name := range order {
+		fmt.Fprintf(&b, "%s = %s\n", name, quote(set[name]))
+	}
+	return b.String()
+}
+
+func quote(v string) string { return "'" + strings.ReplaceAll(v, "'", "''") + "'" }
+
+// running says whether the process that the lock file names works in the data directory: a
+// server, or what makes its data anew.
+func running(dataDir string) (pid int, runs bool) {
+	text, err := os.ReadFile(filepath.Join(dataDir, "postmaster.pid"))
+	if err != nil {
+		return 0, false
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	pid, err = strconv.Atoi(strings.TrimSpace(first))
+	if err != nil || pid <= 0 {
+		return 0, false
+	}
+	at, err := os.Stat(fmt.Sprintf("/proc/%d/cwd", pid))
+	if err != nil {
+		return 0, false
+	}
+	dir, err := os.Stat(dataDir)
+	return pid, err == nil && os.SameFile(at, dir)
+}
+
+// isOwner refuses whoever the server would not run as.
+func isOwner(dataDir string) error {
+	info, err := os.Stat(dataDir)
+	if err != nil {
+		return err
+	}
+	owner := info.Sys().(*syscall.Stat_t).Uid
+	if uid := os.Getuid(); uid == 0 || uint32(uid) != owner {
+		return fmt.Errorf("this must run as the owner of %s, and not as root: as with pg_ctl", dataDir)
+	}
+	return nil
+}
+
+// writeDurably replaces a file; it is as it was, or has this text.
+func writeDurably(path string, text []byte) error {
+	aside := path + ".new"
+	f, err := os.OpenFile(aside, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", aside, err)
+	}
+	if err := os.Rename(aside, path); err != nil {
+		return err
+	}
+	d, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -71,6 +71,47 @@ func (n *Node) leased() bool {
 	return n.shared.now.LeaseCounts && int64(boottime()) < n.shared.lease
 }
 
+// MayCommit says that a commit may begin on this node's server now, as the fence in each commit
+// says (F1). Where failover is off, that is a node that holds the leader lease, and has no server
+// in recovery, as far as it knows.
+func (n *Node) MayCommit() bool {
+	n.pub.Lock()
+	defer n.pub.Unlock()
+	x := &n.shared
+	lease := int64(boottime()) < x.lease
+	switch s := &x.now; {
+	case n.cfg.Witness:
+		return false
+	case n.cfg.Server == nil:
+		return lease
+	case !x.is: // what is published is of the boot, or of an engine's end
+		return false
+	case !s.Failover:
+		return lease && x.knows && !x.recovery
+	default:
+		f1 := failover.F1{Failover: true, Joined: s.Joined, Quarantined: s.Quarantined, Primary: s.Primary, Open: s.Open,
+			Lease: s.LeaseCounts && lease, Switchover: s.Switchover != 0, Founding: s.Founding, Waited: true}
+		return f1.Verdict() == failover.Go
+	}
+}
+
+// MayRead says that this node's server shows its data.
+func (n *Node) MayRead() bool {
+	n.pub.Lock()
+	defer n.pub.Unlock()
+	x := &n.shared
+	switch s := &x.now; {
+	case n.cfg.Witness:
+		return false
+	case n.cfg.Server == nil:
+		return true
+	case !x.is || !x.knows:
+		return false
+	default:
+		return s.Reads && (!s.Failover || s.Open || s.Founding && s.Primary || x.recovery)
+	}
+}
+
 // sawServer notes what a host has seen.
 func (n *Node) sawServer(notes host.Notes, recovery bool) {
 	n.pub.Lock()

@@ -39,6 +39,23 @@ type credentials struct {
 	expiry  time.Time // see TLS.Expiry
 }
 
+// LoadCertificate reads a certificate and its key alone, for who shows them to anybody.
+func LoadCertificate(f TLSFiles) (*tls.Certificate, error) {
+	for _, x := range []struct{ setting, path, kind string }{{"ssl_cert_file", f.Cert, certificateKind}, {"ssl_key_file", f.Key, keyKind}} {
+		if x.path == "" {
+			return nil, fmt.Errorf("%w, but pgraft.%s is not set", ErrTLSFiles, x.setting)
+		}
+		if _, err := readPEM(x.path, x.kind); err != nil {
+			return nil, fmt.Errorf("%w, but pgraft.%s %s: %w", ErrTLSFiles, x.setting, x.path, err)
+		}
+	}
+	cert, err := tls.LoadX509KeyPair(f.Cert, f.Key)
+	if err != nil {
+		return nil, fmt.Errorf("%w, but pgraft.ssl_cert_file %s with pgraft.ssl_key_file %s: %w", ErrTLSFiles, f.Cert, f.Key, err)
+	}
+	return &cert, nil
+}
+
 // NodeName is the DNS name by which a certificate can be for a node whatever its
 // address.
 func NodeName(nodeID uint32) string { return fmt.Sprintf("pgraft-node-%d", nodeID) }

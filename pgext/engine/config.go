@@ -12,6 +12,7 @@ import (
 	"github.com/pgraft/pgraft/node"
 	"github.com/pgraft/pgraft/node/store"
 	"github.com/pgraft/pgraft/node/transport"
+	"github.com/pgraft/pgraft/node/web"
 )
 
 const (
@@ -28,7 +29,8 @@ type config struct {
 	level   slog.Level
 	refused *refusedError // nil: none
 
-	failover   bool // as of start: this server takes part
+	http       web.Listen // where it is answered
+	failover   bool       // as of start: this server takes part
 	priority   uint32
 	serverPort uint16
 	conninfo   string // pgraft.replication_conninfo
@@ -65,7 +67,7 @@ var levels = map[C.uint32_t]slog.Level{
 // readConfig copies what C owns.
 func readConfig(c *C.PgraftConfig) config {
 	return config{
-		level: levels[c.log_level], refused: refused(c),
+		level: levels[c.log_level], refused: refused(c), http: listenOf(c),
 		failover: c.failover != 0, priority: uint32(c.failover_priority), serverPort: uint16(c.server_port), conninfo: goString(c.replication_conninfo), rejoin: uint32(c.rejoin),
 		node: node.Config{
 			ClusterID: goString(c.cluster_id), NodeID: uint32(c.node_id),
@@ -89,6 +91,15 @@ func refused(c *C.PgraftConfig) *refusedError {
 		return nil
 	}
 	return &refusedError{text: goString(c.refused), detail: goString(c.refused_detail), untilRestart: c.refused_until_restart != 0}
+}
+
+// listenOf takes the files of TLS whether or not nodes speak it to each other.
+func listenOf(c *C.PgraftConfig) web.Listen {
+	l := web.Listen{Address: goString(c.http_listen)}
+	if c.http_ssl != 0 {
+		l.TLS = &transport.TLSFiles{Cert: goString(c.ssl_cert_file), Key: goString(c.ssl_key_file)}
+	}
+	return l
 }
 
 // tlsFiles is nil without TLS.

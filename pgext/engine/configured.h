@@ -66,6 +66,8 @@ typedef struct PgraftConfig
 	PgraftBytes ssl_cert_file;	/* absolute, or empty */
 	PgraftBytes ssl_key_file;
 	PgraftBytes ssl_ca_file;
+	PgraftBytes http_listen;	/* host:port; empty: nowhere */
+	uint32_t	http_ssl;		/* 0 or 1 */
 	uint32_t	failover;		/* 0 or 1: this server takes part; as of start
 								 * only */
 	uint32_t	failover_priority;

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/node"
+	"github.com/pgraft/pgraft/node/web"
 )
 
 // engine is a node and the requests under way to it.
@@ -52,6 +53,8 @@ type engine struct {
 	imported imported
 
 	reloading sync.Mutex
+
+	listens chan web.Listen // 1 slot: where HTTP is to be answered
 }
 
 // status is what backends read.
@@ -61,7 +64,8 @@ type status = C.PgraftStatus
 const maxRequests = C.PGRAFT_MAX_REQUESTS
 
 func newEngine(cfg config, r *records, write func(*status)) *engine {
-	e := &engine{records: r, pace: newPace(), write: write, opened: make(chan struct{}), caused: make(chan struct{}), cfg: cfg, waiting: map[uint64]*asked{}}
+	e := &engine{records: r, pace: newPace(), write: write, opened: make(chan struct{}), caused: make(chan struct{}), cfg: cfg, waiting: map[uint64]*asked{},
+		listens: make(chan web.Listen, 1)}
 	e.server = newServer(e)
 	e.ended, e.end = context.WithCancel(context.Background())
 	e.level.Set(cfg.level)
@@ -155,6 +159,7 @@ func (e *engine) reload(cfg config) {
 	e.reloads++
 	e.setLevel()
 	e.mu.Unlock()
+	e.listen(cfg.http)
 	e.spawn(func() {
 		e.reloading.Lock()
 		defer e.reloading.Unlock()

@@ -1,180 +1,28 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/failover"
 	"github.com/pgraft/pgraft/node"
 )
 
-// The rows of pgraft_stat_failover.
-
-// serverSeen is what a node knows of a member's server: of its own by its host, of another's by
-// what that member has told.
-type serverSeen struct {
-	known, there, recovery, stopping, untrusted bool
-	timeline                                    uint32
-	sealed, end                                 uint64
-}
-
-func knownOf(f *node.Failover, id uint64) serverSeen {
-	if id == f.RaftID {
-		v := f.Server
-		if v == nil {
-			return serverSeen{known: f.Boot > 0}
+// statFailover has the rows of pgraft_stat_failover.
+func statFailover(f *node.Failover) (r result) {
+	for _, s := range f.Standings() {
+		var epoch, timeline, position, lag, whyNot any
+		if s.Epoch > 0 {
+			epoch = s.Epoch
 		}
-		s := serverSeen{known: true, there: true, recovery: v.Recovery, stopping: v.Stopping, untrusted: v.Untrusted, sealed: v.Sealed, end: v.End}
-		if n := len(v.History); n > 0 {
-			s.timeline = v.History[n-1].Timeline
+		if s.Timeline > 0 {
+			timeline, position = s.Timeline, failover.LSNText(s.Position)
 		}
-		return s
-	}
-	t := f.Told(id)
-	if t == nil {
-		return serverSeen{}
-	}
-	return serverSeen{known: true, there: t.Server, recovery: t.Recovery, stopping: t.Stopping, untrusted: t.Untrusted, timeline: t.Timeline, sealed: t.Sealed, end: t.End}
-}
-
-// statFailover has a row for each member, on a node that takes part; on any other there is
-// none.
-func statFailover(f *node.Failover) result {
-	var r result
-	if f.Boot == 0 {
-		return r
-	}
-	st := &f.State
-	reached, known := primaryEnd(f)
-	for _, m := range f.Members {
-		id := m.Member.GetRaftId()
-		s := knownOf(f, id)
-		role := roleOf(st, id, &s)
-		var epoch, timeline, position, lag any
-		if st.Epoch.Number > 0 {
-			epoch = st.Epoch.Number
+		if s.Lag != nil {
+			lag = *s.Lag
 		}
-		if s.there && s.timeline > 0 {
-			timeline, position = s.timeline, failover.LSNText(s.end)
+		if s.WhyNot != "" {
+			whyNot = s.WhyNot
 		}
-		if s.there && s.recovery && known {
-			lag = reached - min(reached, s.end)
-		}
-		in := st.Epoch.Stage >= failover.StageForked && st.Epoch.Set.Has(id)
-		r.rows = append(r.rows, []any{core.NodeID(id), role, stateOf(f, id, role, &s), epoch, timeline, position, lag, in,
-			st.Electable(id, f.Voters), whyNot(f, id, &s)})
+		r.rows = append(r.rows, []any{core.NodeID(s.RaftID), s.Role, s.State, epoch, timeline, position, lag, s.InSyncSet, s.Electable, whyNot})
 	}
 	return r
-}
-
-// primaryEnd is how far the WAL of the server that takes writes reaches.
-func primaryEnd(f *node.Failover) (end uint64, known bool) {
-	id := f.Primary()
-	if id == 0 {
-		id = f.TakesWrites()
-	}
-	if id == 0 {
-		return 0, false
-	}
-	s := knownOf(f, id)
-	return s.end, s.there && !s.recovery
-}
-
-// roleOf is what a member is to the newest epoch. Where failover is off it is what its server
-// is.
-func roleOf(st *failover.State, id uint64, s *serverSeen) string {
-	m := st.Member(id)
-	switch e := &st.Epoch; {
-	case e.Stage >= failover.StageGranted && e.Primary == id:
-		return "primary"
-	case s.known && !s.there && (m == nil || !m.Data):
-		return "witness"
-	case st.Mode == failover.ModeOff && s.there && !s.recovery:
-		return "primary"
-	case s.there || m != nil && m.Data:
-		return "standby"
-	}
-	return "unknown"
-}
-
-// stateOf is how far it has come as that.
-func stateOf(f *node.Failover, id uint64, role string, s *serverSeen) string {
-	st := &f.State
-	m, e := st.Member(id), &st.Epoch
-	switch {
-	case m != nil && m.Quarantined != failover.NotQuarantined:
-		return "quarantined"
-	case !s.known:
-		return "away"
-	case role == "witness":
-		return "running"
-	case !s.there:
-		return "down"
-	case s.stopping:
-		return "stopping"
-	case st.Mode == failover.ModeOff:
-		return "failover is off"
-	case s.untrusted:
-		return "untrusted"
-	case role == "primary":
-		return [...]string{failover.StageGranted: "promoting", failover.StageForked: "opening", failover.StageOpen: "serving"}[e.Stage]
-	case !s.recovery:
-		return "demoting"
-	case e.Stage == failover.StageBegun && st.Report(id) != nil:
-		return "reported"
-	case e.Stage == failover.StageBegun && s.sealed+1 >= e.Number:
-		return "sealed"
-	case announced(f, id):
-		return "streaming"
-	}
-	return "waiting"
-}
-
-// announced says that the primary counts what a member streams.
-func announced(f *node.Failover, id uint64) bool {
-	e := &f.State.Epoch
-	var tokens []failover.Token
-	if e.Primary == f.RaftID && f.Server != nil {
-		for _, x := range f.Server.Senders {
-			tokens = append(tokens, x.Token)
-		}
-	} else if t := f.Told(e.Primary); t != nil {
-		tokens = t.Announced
-	}
-	for _, t := range tokens {
-		if t.Member == id && t.Epoch == e.Number {
-			return true
-		}
-	}
-	return false
-}
-
-// whyNot is why a member does not serve, or cannot become the primary; NULL: nothing is known
-// against it.
-func whyNot(f *node.Failover, id uint64, s *serverSeen) any {
-	st := &f.State
-	m := st.Member(id)
-	switch {
-	case m != nil && m.Quarantined != failover.NotQuarantined:
-		return fmt.Sprintf("%v: %s", m.Quarantined, m.Quarantined.WayOut())
-	case !s.known:
-		return "it is away, or takes no part in failover"
-	case id == f.RaftID && f.Why.Reason != failover.Nothing:
-		return failover.WhyText(f.Why)
-	case id == f.Lead && id == f.RaftID && f.Nobody.Reason != failover.Nothing:
-		return failover.WhyText(f.Nobody)
-	case !s.there && (m == nil || !m.Data):
-		return nil
-	case !s.there:
-		return "its server is down"
-	case m == nil || !m.Joined:
-		return failover.LackJoined.String()
-	case m.Priority == 0:
-		return failover.LackPriority.String()
-	case s.untrusted:
-		return failover.LackTrust.String()
-	case !st.Electable(id, f.Voters):
-		return failover.LackVote.String()
-	}
-	return nil
 }

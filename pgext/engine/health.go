@@ -12,14 +12,8 @@ import (
 // health answers with a row for every metric, in every state of the node. What
 // is not known has a NULL for its value.
 func (e *engine) health(ctx context.Context) result {
-	n := e.openNode()
-	v, err := view(ctx, n)
-	cfg := e.config().node
 	var r result
-	for _, f := range health.Check(n, v, err, e.openFailure(), e.workerState(), cfg.ElectionTimeout, cfg.HeartbeatInterval) {
-		if why := e.trouble(); why != nil && f.Metric == health.WorkerState {
-			f.Value += ": " + why.Error()
-		}
+	for _, f := range e.findings(ctx) {
 		var value any
 		if f.Status != health.Unknown || f.Value != "" {
 			value = f.Value
@@ -27,6 +21,20 @@ func (e *engine) health(ctx context.Context) result {
 		r.rows = append(r.rows, []any{f.Metric, value, f.Status})
 	}
 	return r
+}
+
+// findings are what is judged healthy.
+func (e *engine) findings(ctx context.Context) []health.Finding {
+	n := e.openNode()
+	v, err := view(ctx, n)
+	cfg := e.config().node
+	found := health.Check(n, v, err, e.openFailure(), e.workerState(), cfg.ElectionTimeout, cfg.HeartbeatInterval)
+	for i := range found {
+		if why := e.trouble(); why != nil && found[i].Metric == health.WorkerState {
+			found[i].Value += ": " + why.Error()
+		}
+	}
+	return found
 }
 
 // trouble is why there is no node that works; nil if none is known.

@@ -57,6 +57,8 @@ func pgraft_engine_start(c *C.PgraftConfig, block *C.PgraftStatusBlock, b *C.Pgr
 	the.spawn(the.open)
 	the.spawn(the.giveBack)
 	the.spawn(the.watchPace)
+	the.listen(cfg.http)
+	the.spawn(the.serveHTTP)
 	if cfg.failover {
 		the.spawn(the.keepSlots)
 	}

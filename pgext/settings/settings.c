@@ -228,6 +228,7 @@ pgraft_settings_define(void)
 	pgraft_timing_define();
 	pgraft_recorder_define();
 	pgraft_tls_define();
+	pgraft_http_define();
 	pgraft_failover_define();
 	pgraft_refused_end();
 	MarkGUCPrefixReserved("pgraft");
@@ -278,6 +279,7 @@ pgraft_settings_read(PgraftConfig *config)
 	pgraft_timing_read(config);
 	pgraft_recorder_read(config);
 	pgraft_tls_read(config);
+	pgraft_http_read(config);
 	pgraft_failover_read(config);
 	config->max_entry_bytes = (uint32) pgraft_max_entry_size * 1024;
 	config->snapshot_entries = snapshot_entries;

@@ -1,7 +1,7 @@
 /*
  * settings.h
  *		The pgraft.* settings: settings.c defines and reads all of them; those
- *		of timing, TLS, the flight recorder and failover stand in files of their
+ *		of timing, TLS, HTTP, the flight recorder and failover stand in files of their
  *		own, as do what can be an address and which of those given were refused.
  *
  * Uses base.
@@ -57,6 +57,10 @@ extern void pgraft_recorder_read(PgraftConfig *config);
 /* tls.c */
 extern void pgraft_tls_define(void);
 extern void pgraft_tls_read(PgraftConfig *config);
+
+/* http.c */
+extern void pgraft_http_define(void);
+extern void pgraft_http_read(PgraftConfig *config);
 
 /* failover.c */
 extern bool pgraft_failover;

@@ -42,7 +42,7 @@ var layers = []rule{
 	{
 		dir: "node",
 		imports: []string{module + "/core/...", "github.com/cockroachdb/pebble/v2/...",
-			"google.golang.org/protobuf/...", "golang.org/x/sys/..."},
+			"google.golang.org/protobuf/...", "golang.org/x/sys/...", "github.com/prometheus/client_golang/..."},
 		tests: []string{"github.com/cockroachdb/datadriven", "pgregory.net/rapid",
 			"go.etcd.io/raft/v3/..."},
 	},

@@ -3,7 +3,7 @@
 # git, make, patch, a C compiler and Go. With --lint also what `make lint` needs, with
 # --browser what `make test-browser` needs, with --picture what `make view-picture`
 # needs, with --tap what PostgreSQL's TAP tests need, with --net what tests that cut networks
-# need, with --deb what `make deb` and `make test-deb` need. With --postgres 17 it installs the same as without, as
+# need, with --haproxy what tests of HAProxy need, with --deb what `make deb` and `make test-deb` need. With --postgres 17 it installs the same as without, as
 # PostgreSQL is postgres.sh's; but elsewhere than on Debian, where it only lists what
 # is missing, the list is then complete.
 # Quiet when nothing is missing.
@@ -21,6 +21,8 @@ elif [ "${1:-}" = --picture ]; then
 	needed+=(pngquant:pngquant)
 elif [ "${1:-}" = --net ]; then
 	needed+=(ip:iproute2 nft:nftables)
+elif [ "${1:-}" = --haproxy ]; then
+	needed+=(haproxy:haproxy)
 elif [ "${1:-}" = --deb ]; then
 	needed+=(dh:debhelper dpkg-buildpackage:dpkg-dev fakeroot:fakeroot lintian:lintian)
 fi

@@ -52,6 +52,8 @@ certificates anew. With exit status 0 it was stopped, or removed from its cluste
 with 1 it could not go on, and the last line says why. On --http it answers:
 
   /health    200 if nothing is critical, else 503; a line for each finding
+  /liveness  200 while it works
+  /readiness 200 while it knows a leader
   /status    the same with the members, as JSON: pgraft status asks for it
   /metrics   for Prometheus`,
 		Example: `  # a witness for the servers 1 and 2
@@ -93,6 +95,7 @@ with 1 it could not go on, and the last line says why. On --http it answers:
 	flags.StringVar(&f.key, "ssl-key-file", "", "`file` of its key")
 	flags.StringVar(&f.ca, "ssl-ca-file", "", "`file` of the authorities' certificates")
 	flags.StringVar(&cfg.HTTP, "http", "127.0.0.1:7011", "`host:port` of status and metrics; empty: none")
+	flags.BoolVar(&cfg.HTTPS, "http-ssl", false, "status and metrics with TLS, and the certificate of this node")
 	flags.IntSliceVar(&f.yieldTo, "yield-to", nil, "`nodes` to hand leadership over to (default: any that votes)")
 	flags.BoolVar(&cfg.Lead, "lead", false, "keep leadership when elected")
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warning or error")

@@ -5,61 +5,27 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/node"
 	"github.com/pgraft/pgraft/node/health"
+	"github.com/pgraft/pgraft/node/web"
 	"github.com/pgraft/pgraft/tools/internal/sqlapi"
 	"github.com/pgraft/pgraft/tools/internal/status"
 )
 
-// httpLimit bounds a request and its answer.
-const httpLimit = 10 * time.Second
-
-// handler answers at
-//
-//	/metrics   what Prometheus reads
-//	/status    a status.Node, as JSON: what `pgraft status` asks for
-//	/health    200 if nothing is critical, else 503; a line for each finding
-func (w *witness) handler() http.Handler {
-	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(collector{w}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET "+status.Path, func(out http.ResponseWriter, r *http.Request) {
-		out.Header().Set("Content-Type", "application/json")
-		w.reply(out, func() error { return json.NewEncoder(out).Encode(w.look(r.Context())) })
-	})
-	mux.HandleFunc("GET /health", func(out http.ResponseWriter, r *http.Request) {
-		n := w.look(r.Context())
-		out.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		if n.Worst() == health.Critical {
-			out.WriteHeader(http.StatusServiceUnavailable)
-		}
-		w.reply(out, func() error {
-			for _, f := range n.Health {
-				value := ""
-				if f.Value != nil {
-					value = *f.Value
-				}
-				if _, err := fmt.Fprintf(out, "%s %s: %s\n", f.Metric, f.Status, value); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	})
-	return mux
+// web is what the witness answers with on HTTP; its own page is a status.Node, as JSON, which
+// `pgraft status` asks for.
+func (w *witness) web() *web.Server {
+	return web.New(web.Host{Node: func() *node.Node { return w.node }, Trouble: func() error { return w.status().Failure },
+		Findings: func(ctx context.Context) []health.Finding { _, found, _ := w.findings(ctx); return found },
+		Witness:  true, Logger: w.cfg.Logger, Setting: "--http", Go: func(f func()) { go f() }, Recovered: func() {},
+		Pages: map[string]http.HandlerFunc{status.Path: w.statusPage}})
 }
 
-// reply writes an answer; that nobody reads it any more is worth a line at most.
-func (w *witness) reply(out http.ResponseWriter, write func() error) {
-	if err := write(); err != nil {
+func (w *witness) statusPage(out http.ResponseWriter, r *http.Request) {
+	out.Header().Set("Content-Type", "application/json")
+	if err := json.NewEncoder(out).Encode(w.look(r.Context())); err != nil {
 		w.cfg.Logger.Debug(fmt.Sprintf("an answer on HTTP was not read: %v", err))
 	}
 }
@@ -70,14 +36,10 @@ var workerStates = map[node.State]string{node.Uninitialised: "initializing", nod
 
 // look is what the node says of itself now.
 func (w *witness) look(ctx context.Context) status.Node {
-	c := w.cfg.Node
 	state, _ := w.node.State()
-	n := status.Node{NodeID: int(c.NodeID), Version: w.cfg.Version, WorkerState: workerStates[state]}
-	v, err := w.node.View(ctx)
-	if err == nil && v.Core.RaftID == 0 {
-		err = node.ErrNotRunning // it waits to be added
-	}
-	for _, f := range health.Check(w.node, v, err, nil, n.WorkerState, c.ElectionTimeout, c.HeartbeatInterval) {
+	n := status.Node{NodeID: int(w.cfg.Node.NodeID), Version: w.cfg.Version, WorkerState: workerStates[state]}
+	v, findings, err := w.findings(ctx)
+	for _, f := range findings {
 		found := sqlapi.Finding{Metric: f.Metric, Status: f.Status}
 		if f.Value != "" {
 			found.Value = &f.Value
@@ -91,6 +53,16 @@ func (w *witness) look(ctx context.Context) status.Node {
 	n.CommitIndex, n.AppliedIndex, n.LastIndex = int64(v.Core.Commit), int64(v.Core.Applied), int64(v.Core.Last)
 	n.Members = members(v)
 	return n
+}
+
+// findings are what is judged healthy now; err is why there is no view.
+func (w *witness) findings(ctx context.Context) (v node.View, found []health.Finding, err error) {
+	c := w.cfg.Node
+	state, _ := w.node.State()
+	if v, err = w.node.View(ctx); err == nil && v.Core.RaftID == 0 {
+		err = node.ErrNotRunning // it waits to be added
+	}
+	return v, health.Check(w.node, v, err, nil, workerStates[state], c.ElectionTimeout, c.HeartbeatInterval), err
 }
 
 // members are the rows of pgraft_get_cluster_status().

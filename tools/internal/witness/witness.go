@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"path/filepath"
 	"sync"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/corepb"
 	"github.com/pgraft/pgraft/node"
+	"github.com/pgraft/pgraft/node/web"
 )
 
 // MaxEntryBytes is the largest entry that a leader may be asked for: the largest
@@ -27,9 +27,10 @@ const MaxEntryBytes = 16 << 20
 // Config is what a node without PostgreSQL runs with.
 type Config struct {
 	// Dir holds the log store and the marker, as a server's data directory does.
-	Dir  string
-	Node node.Config // but for DataDir, MarkerPath, MaxEntryBytes, Witness, Logger and Publish
-	HTTP string      // host:port to answer on, see handler; empty: nowhere
+	Dir   string
+	Node  node.Config // but for DataDir, MarkerPath, MaxEntryBytes, Witness, Logger and Publish
+	HTTP  string      // host:port to answer on, see package web; empty: nowhere
+	HTTPS bool        // there with TLS, and the certificate of Node.TLS
 	// YieldTo are the nodes that leadership is handed over to; empty: any voter.
 	YieldTo []uint32
 	Lead    bool // keep leadership
@@ -58,6 +59,9 @@ func (c Config) Validate() error {
 	if c.Lead && len(c.YieldTo) > 0 {
 		return errors.New("--lead and --yield-to contradict each other")
 	}
+	if c.HTTPS && c.Node.TLS == nil {
+		return errors.New("--http-ssl needs --ssl-cert-file, --ssl-key-file and --ssl-ca-file")
+	}
 	return c.Node.Validate()
 }
 
@@ -65,6 +69,7 @@ func (c Config) Validate() error {
 type witness struct {
 	cfg  Config
 	node *node.Node
+	http *web.Server
 
 	mu      sync.Mutex
 	last    node.Status
@@ -88,11 +93,14 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if _, err := w.node.Init(new(false)); err != nil {
 		return w.explain(err)
 	}
-	stop, err := w.serve()
-	if err != nil {
+	w.http = w.web()
+	if err := w.http.Open(w.listen()); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stop()) }()
+	defer w.http.Close()
+	if cfg.Listening != nil && cfg.HTTP != "" {
+		cfg.Listening(w.http.Addr())
+	}
 	return w.loop(ctx)
 }
 
@@ -149,6 +157,9 @@ func (w *witness) loop(ctx context.Context) error {
 			}
 			if err := w.node.Reload(s); err != nil {
 				return err
+			}
+			if err := w.http.Open(w.listen()); err != nil {
+				w.cfg.Logger.Error(fmt.Sprintf("%v; the certificate read before stays in force", err))
 			}
 			continue
 		case <-w.changed:
@@ -239,28 +250,11 @@ func (w *witness) mayLead(id uint32) bool {
 	return len(w.cfg.YieldTo) == 0
 }
 
-// serve answers on HTTP until stop.
-func (w *witness) serve() (stop func() error, err error) {
-	if w.cfg.HTTP == "" {
-		return func() error { return nil }, nil
+// listen is where HTTP is answered.
+func (w *witness) listen() web.Listen {
+	l := web.Listen{Address: w.cfg.HTTP}
+	if w.cfg.HTTPS {
+		l.TLS = w.cfg.Node.TLS
 	}
-	l, err := net.Listen("tcp", w.cfg.HTTP)
-	if err != nil {
-		return nil, fmt.Errorf("--http %s: %w", w.cfg.HTTP, err)
-	}
-	if w.cfg.Listening != nil {
-		w.cfg.Listening(l.Addr())
-	}
-	w.cfg.Logger.Info(fmt.Sprintf("status and metrics at http://%s", l.Addr()))
-	s := &http.Server{Handler: w.handler(), ReadHeaderTimeout: httpLimit, WriteTimeout: httpLimit, IdleTimeout: time.Minute,
-		ConnState: (&guests{}).change}
-	ended := make(chan error, 1)
-	go func() { ended <- s.Serve(l) }()
-	return func() error {
-		err := s.Close()
-		if e := <-ended; !errors.Is(e, http.ErrServerClosed) {
-			err = errors.Join(err, e)
-		}
-		return err
-	}, nil
+	return l
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -22,43 +21,6 @@ import (
 	"github.com/pgraft/pgraft/tools/internal/status"
 	"github.com/pgraft/pgraft/tools/internal/wait"
 )
-
-// Who opens connections to the HTTP port and is silent, or stops in the middle of a
-// request, keeps nobody from asking, and holds no more than so many of them.
-func TestSilentGuests(t *testing.T) {
-	x := newTrial(t, 11500, nil)
-	r := x.run(Config{Dir: filepath.Join(t.TempDir(), "made by it"), Node: settings(3, port(t, &x.next))})
-	address := strings.TrimPrefix(r.url, "http://")
-	for _, says := range []string{"", "GET /health HT"} {
-		const count = 5 * maxGuests
-		ended := make(chan struct{}, count)
-		for range count {
-			c, err := net.Dial("tcp", address)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { c.Close() })
-			if _, err := io.WriteString(c, says); err != nil {
-				t.Fatal(err)
-			}
-			go func() {
-				_, _ = io.Copy(io.Discard, c) // until it is closed, by whomever
-				ended <- struct{}{}
-			}()
-		}
-		limit := time.After(httpLimit / 2) // far sooner than each by itself
-		for range count - maxGuests {
-			select {
-			case <-ended:
-			case <-limit:
-				t.Fatalf("after %q: more than %d connections are open", says, maxGuests)
-			}
-		}
-		if code, body := get(t, r.url+"/health"); code != http.StatusOK {
-			t.Errorf("after %q: /health answers %d\n%s", says, code, body)
-		}
-	}
-}
 
 // A witness waits, joins, votes, is asked over HTTP, stops, comes back, and ends
 // once it is removed.
@@ -91,7 +53,8 @@ func TestLife(t *testing.T) {
 		}
 		return nil
 	})
-	for path, want := range map[string]int{"/": http.StatusNotFound, "/health": http.StatusOK} {
+	for path, want := range map[string]int{"/nowhere": http.StatusNotFound, "/": http.StatusServiceUnavailable,
+		"/replica": http.StatusServiceUnavailable, "/health": http.StatusOK, "/liveness": http.StatusOK, "/readiness": http.StatusOK} {
 		if code, body := get(t, r.url+path); code != want {
 			t.Errorf("%s answers %d\n%s", path, code, body)
 		}

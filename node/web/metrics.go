@@ -1,4 +1,4 @@
-package witness
+package web
 
 import (
 	"context"
@@ -13,22 +13,34 @@ import (
 
 // collector reads everything when it is asked: there is one source for a number,
 // the node.
-type collector struct{ w *witness }
+type collector struct{ host Host }
+
+// metric is one by its name and its help text, which docs/monitoring.md has, too.
+type metric struct {
+	name, help string
+	labels     []string
+	kind       prometheus.ValueType
+	desc       *prometheus.Desc
+}
+
+// metrics are all there are, as gauge and counter make them.
+var metrics []metric
 
 func gauge(name, help string, labels ...string) metric {
-	return metric{prometheus.NewDesc("pgraft_"+name, help, labels, nil), prometheus.GaugeValue}
+	return newMetric("pgraft_"+name, help, labels, prometheus.GaugeValue)
 }
 
 func counter(name, help string, labels ...string) metric {
-	return metric{prometheus.NewDesc("pgraft_"+name+"_total", help, labels, nil), prometheus.CounterValue}
+	return newMetric("pgraft_"+name+"_total", help, labels, prometheus.CounterValue)
 }
 
-type metric struct {
-	desc *prometheus.Desc
-	kind prometheus.ValueType
+func newMetric(name, help string, labels []string, kind prometheus.ValueType) metric {
+	m := metric{name, help, labels, kind, prometheus.NewDesc(name, help, labels, nil)}
+	metrics = append(metrics, m)
+	return m
 }
 
-// Those of a node are named as docs/monitoring.md names what SQL says of one.
+// Those of a node are named as the views in SQL name what they say of one.
 var (
 	running        = gauge("node_running", "1 while the node runs.")
 	leader         = gauge("node_leader", "1 while this node holds the leader lease.")
@@ -65,21 +77,25 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c collector) Describe(out chan<- *prometheus.Desc) {
-	for _, m := range []metric{running, leader, hasLeader, term, commitIndex, appliedIndex, lastIndex, logBytes, entries, entryBytes,
-		syncs, syncSeconds, maxSyncSeconds, elections, electionsWon, leaderChanges, diskFree, certExpiry, clusterVersion, newestVersion, alarm,
-		connected, silentSeconds, matchIndex, bytesSent, bytesReceived, sendsDropped, peerAlarm} {
+	for _, m := range metrics {
 		out <- m.desc
 	}
 }
 
-// Collect implements prometheus.Collector.
+// Collect implements prometheus.Collector. It is called in a goroutine of its own.
 func (c collector) Collect(out chan<- prometheus.Metric) {
+	defer c.host.Recovered()
 	put := func(m metric, value float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(m.desc, m.kind, value, labels...)
 	}
-	n := c.w.node
+	n := c.host.Node()
+	if n == nil {
+		put(running, 0)
+		put(newestVersion, core.NewestVersion)
+		return
+	}
 	state, _ := n.State()
-	put(running, oneIf(workerStates[state] == "running"))
+	put(running, oneIf(state == node.Waiting || state == node.Running))
 	s := n.Stats()
 	put(entries, float64(s.Entries))
 	put(entryBytes, float64(s.EntryBytes))
@@ -106,7 +122,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		put(bytesReceived, float64(p.BytesIn), id)
 		put(sendsDropped, float64(p.DroppedOut), id)
 	}
-	ctx, done := context.WithTimeout(context.Background(), httpLimit)
+	ctx, done := context.WithTimeout(context.Background(), lookLimit)
 	defer done()
 	put(alarm, oneIf(n.Alarm(ctx) != core.NoAlarm))
 	v, err := n.View(ctx)
@@ -116,9 +132,15 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		return // it is no member: the rest is not known
 	}
 	c.raft(v, put)
+	if f, err := n.Failover(ctx); err == nil {
+		failoverMetrics(n, &f, put)
+	}
 }
 
-func (c collector) raft(v node.View, put func(metric, float64, ...string)) {
+// putter gives a metric its value.
+type putter func(m metric, value float64, labels ...string)
+
+func (c collector) raft(v node.View, put putter) {
 	put(leader, oneIf(v.LeaseLeft() > 0))
 	put(hasLeader, oneIf(v.Core.Lead != 0))
 	put(term, float64(v.Core.Term))

@@ -1,6 +1,7 @@
-package witness
+package web
 
 import (
+	"crypto/tls"
 	"net"
 	"net/http"
 	"sync"
@@ -46,6 +47,10 @@ func (g *guests) change(c net.Conn, s http.ConnState) {
 			break
 		}
 	}
-	_ = g.list[goes].c.Close() // whoever it is was not served, and will notice
+	c = g.list[goes].c
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn() // without a farewell, which could wait for the client
+	}
+	_ = c.Close() // whoever it is was not served, and will notice
 	g.list = append(g.list[:goes], g.list[goes+1:]...)
 }

@@ -40,7 +40,13 @@ pg_dir = $(DESTDIR)$(shell $(PG_CONFIG) --$(1))
 chosen_pg_config = $(if $(filter file,$(origin PG_CONFIG)),$$(tools/deps/postgres.sh $(PG)),$(PG_CONFIG))
 as_root = $(if $(filter 0,$(shell id -u)),,tools/deps/as-root.sh)
 
-GOFLAGS_BUILD = -trimpath -buildvcs=false
+# All that Go compiles here has these flags, so that no package is compiled twice: the
+# engine's library asks for position independence, as distributions do of programs. Pebble's
+# Go zstd, as Go builds C packages anew each time for a C library.
+go_tags = pebblegozstd
+ifeq ($(findstring $(go_tags),$(GOFLAGS)),)
+export GOFLAGS += -trimpath -buildvcs=false -buildmode=pie -tags=$(go_tags)
+endif
 # Go's async preemption would take PostgreSQL's SIGURG: see pgext/engine.
 ENGINE_LDFLAGS = -X=runtime.godebugDefault=asyncpreemptoff=1
 # What traces are told apart by: they replay on a core of the same sources only.
@@ -51,7 +57,11 @@ build_id = $(call once,build_id,$(shell tools/build-id.sh))
 # PostgreSQL's headers as system headers: the warnings are about our own code.
 C_WARNINGS = -Wall -Wextra -Werror -Wno-unused-parameter
 TEST_TIMEOUT = 25m
-integration = PGRAFT_PG_CONFIG="$(1)" $(GO) test -tags integration -count=1 -timeout $(TEST_TIMEOUT) -v ./tools/integration $(2)
+# Tests of servers make and drop a thousand files for each: a file system on a disk takes
+# longer for them than the servers take for all else, so they are in memory where there is
+# room. What is measured, and what campaigns do to servers, is on a disk.
+in_memory = $(call once,in_memory,$(shell df -B1G --output=target,avail /dev/shm 2>/dev/null | awk 'NR > 1 && $$2 >= 6 { print "TMPDIR=" $$1 }'))
+test_servers = $(in_memory) PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags $(go_tags),integration -count=1 -timeout $(TEST_TIMEOUT) -v
 
 # No target here is a file.
 makefiles = Makefile campaigns.mk
@@ -59,15 +69,14 @@ makefiles = Makefile campaigns.mk
 
 all: pgraft engine shim ## build the command, the engine and the extension for PG_CONFIG
 
-# Go knows by itself what is up to date. Position independent, as distributions ask.
+# Go knows by itself what is up to date.
 pgraft:
-	$(GO) build $(GOFLAGS_BUILD) -buildmode=pie -ldflags='$(SOURCES_LDFLAGS)' -o build/pgraft ./tools/pgraft
+	$(GO) build -ldflags='$(SOURCES_LDFLAGS)' -o build/pgraft ./tools/pgraft
 	@rm -rf build/man
 	@build/pgraft manual build/man
 
-# Pebble's Go zstd: Go builds C packages anew each time for a C library.
 engine:
-	$(GO) build $(GOFLAGS_BUILD) -tags=pebblegozstd -buildmode=c-shared -ldflags='$(ENGINE_LDFLAGS) $(SOURCES_LDFLAGS) -X=main.build=$(build_id)' \
+	$(GO) build -buildmode=c-shared -ldflags='$(ENGINE_LDFLAGS) $(SOURCES_LDFLAGS) -X=main.build=$(build_id)' \
 		-o build/pgraft_engine.so ./pgext/engine
 
 shim: check-pg
@@ -146,6 +155,8 @@ test-unit:
 # They walk through all faults of a disk in one goroutine: the detector has nothing to
 # find, and takes minutes.
 store_walks = ^(TestFullDiskAtEveryCall|TestDamagedFile|TestFirstFailureIsFinal|TestForbiddenFile)$$
+# So do these, with entries of 16 MB.
+large_traces = ^TestLarge
 
 # The core starts no goroutine, as TestCoreIsPure sees to. The nodes of package node mostly
 # wait, so the others run beside it.
@@ -154,7 +165,7 @@ test-race: ## the node under the race detector
 	@$(MAKE) -j2 -Otarget race-node race-store
 race-node: ; $(GO) test -race ./node
 race-store:
-	$(GO) test -race $$($(GO) list ./node/... | grep -v -e /node$$ -e /store$$)
+	$(GO) test -race $$($(GO) list ./node/... | grep -v -e /node$$ -e /store$$) -skip '$(large_traces)'
 	$(GO) test -race ./node/store -skip '$(store_walks)'
 
 ## How long make fuzz gives each of its four targets
@@ -168,7 +179,7 @@ fuzz = $(GO) test $(1) -run '^$$' -fuzz '^$(2)$$' -fuzztime $(FUZZ_FOR)
 
 test-browser: ## the page of `pgraft view` in a browser; PGRAFT_SCREENSHOTS=DIR keeps pictures
 	@tools/deps/debian.sh --browser
-	$(GO) test -tags browser -count=1 -timeout 5m ./tools/internal/view
+	$(GO) test -tags $(go_tags),browser -count=1 -timeout 5m ./tools/internal/view
 
 # With the core that has the bug, which shows what happened. A palette of 256
 # colours takes a third of the bytes.
@@ -176,7 +187,7 @@ view-picture: planted ## docs/images/view.png: the page of `pgraft view`, from t
 	@tools/deps/debian.sh --browser
 	@tools/deps/debian.sh --picture
 	@mkdir -p build/picture docs/images
-	PGRAFT_SCREENSHOTS=$(CURDIR)/build/picture $(GO) test -tags browser -count=1 -timeout 5m \
+	PGRAFT_SCREENSHOTS=$(CURDIR)/build/picture $(GO) test -tags $(go_tags),browser -count=1 -timeout 5m \
 		-overlay build/planted/lease_kept_in_transfer/overlay.json -run '^TestBrowserPicture$$' ./tools/internal/view
 	pngquant --force --strip --speed 1 --output docs/images/view.png 256 build/picture/view.png
 
@@ -197,7 +208,7 @@ mutants-ci: ## three of the mutants, for CI
 	$(GO) run ./tools/mutants -bases 1 -seeds 300 -within 40s -only ack-leaves-before-sync,newer-term-wins,sync-error-ignored
 
 test-integration: deps install-chosen ## the tests on real servers of PostgreSQL PG
-	$(call integration,$(chosen_pg_config),)
+	$(test_servers) ./tools/integration
 
 # Their servers mostly wait, so three at a time; what each prints stays together.
 test-servers: deps install-chosen
@@ -205,9 +216,9 @@ test-servers: deps install-chosen
 		test-facts test-fence test-boot test-failover test-installcheck
 
 integration-first: deps install-chosen
-	$(call integration,$(chosen_pg_config),-run '^TestIntegration$$' -half 1)
+	$(test_servers) ./tools/integration -run '^TestIntegration$$' -half 1
 integration-second: deps install-chosen
-	$(call integration,$(chosen_pg_config),-half 2)
+	$(test_servers) ./tools/integration -half 2
 
 # All are installed before the first is tested, as they come from one build directory.
 test-versions: ## what CI runs on PostgreSQL 17 and 18, side by side
@@ -217,36 +228,36 @@ version-%:
 	@$(MAKE) -o deps -o install-chosen test-short test-facts test-fence test-boot PG=$*
 
 test-short: deps install-chosen ## the shorter pass of them, for PG=17 and PG=18
-	$(call integration,$(chosen_pg_config),-short)
+	$(test_servers) ./tools/integration -short
 
 test-fence: deps install-chosen ## the fence of failover, on a primary and two standbys of PostgreSQL PG
-	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 5m -v -run '^Test(Fence|Looks)$$' ./tools/integration/fence
+	$(test_servers) -run '^Test(Fence|Looks)$$' ./tools/integration/fence
 
 # A few of what make failover-test runs.
 failover_cases = ^Test(PrimaryKilled|PrimaryStopped|Faults)$$
 test-failover: deps install-chosen ## servers of PostgreSQL PG that fail over
-	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 10m -v -run '$(failover_cases)' ./tools/integration/failover
+	$(test_servers) -run '$(failover_cases)' ./tools/integration/failover
 
 test-boot: deps ## how a server that fails over starts, on servers of PostgreSQL PG
-	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 5m -parallel 4 -v -run '^TestBoot$$' ./tools/integration/boot
+	$(test_servers) -parallel 4 -run '^TestBoot$$' ./tools/integration/boot
 
 test-facts: deps ## what failover rests on, shown on real servers of PostgreSQL PG
-	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 5m -parallel 4 -v ./tools/integration/facts
+	$(test_servers) -parallel 4 ./tools/integration/facts
 
 REWRITE ?=
 check-sql: deps install-chosen ## the stories of testdata/sql on real servers of PostgreSQL PG (REWRITE=1: write their outputs anew)
-	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout $(TEST_TIMEOUT) -v \
+	$(test_servers) \
 		./tools/integration/scripts $(if $(REWRITE),-rewrite)
 
 installcheck: deps install-chosen ## PostgreSQL's own kinds of tests: pg_regress, isolation, TAP
 	@tools/deps/debian.sh --tap
-	pgext/installcheck.sh "$(chosen_pg_config)"
+	$(in_memory) pgext/installcheck.sh "$(chosen_pg_config)"
 
 # What make's PostgreSQL of version 17 and 18 comes without; there the integration
 # tests alone have these cases.
 test-installcheck: deps install-chosen
 	@tools/deps/debian.sh --tap
-	pgext/installcheck.sh --if-there "$(chosen_pg_config)"
+	$(in_memory) pgext/installcheck.sh --if-there "$(chosen_pg_config)"
 
 test-install: deps install-chosen ## make install DESTDIR=..., and uninstall
 	tools/packaging/test-install.sh "$(chosen_pg_config)"
@@ -257,16 +268,16 @@ test-deb: deb ## install, use and remove the packages in a copy of PostgreSQL PG
 
 lint: lint-go lint-c lint-shell lint-proto ## gofmt, nothing built is committed, go vet, staticcheck, C warnings and indentation, shellcheck, generated code
 
+# No file asks for the absence of one of these.
+all_tags = $(go_tags),integration,browser
 lint-go:
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $$(git ls-files '*.go')); test -z "$$unformatted" || { \
 		echo >&2 "gofmt -w is due:" $$unformatted; exit 1; }
 	@large=$$(git ls-files -z | xargs -0 du -b | awk '$$1 > 1000000'); test -z "$$large" || { \
 		echo >&2 "is this built? git rm --cached it:" $$large; exit 1; }
 	$(GO) mod tidy -diff
-	$(GO) vet ./...
-	$(GO) vet -tags integration,browser ./tools/...
-	$(GO) tool staticcheck ./...
-	$(GO) tool staticcheck -tags integration,browser ./tools/...
+	$(GO) vet -tags $(all_tags) ./...
+	$(GO) tool staticcheck -tags $(all_tags) ./...
 
 lint-c: ## the shim compiles without a warning, and is indented as PostgreSQL is
 	@tools/deps/debian.sh --lint

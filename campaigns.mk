@@ -26,26 +26,26 @@ mutants-alone: ## for each kind of fault, and each checker, a mutant that it fin
 ## Incidents of make incidents
 INCIDENTS ?= 50
 incidents: deps install-chosen ## INCIDENTS (50) incidents on real servers of PostgreSQL PG, recorded and replayed
-	PGRAFT_INCIDENTS=$(INCIDENTS) PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 60m -v \
+	PGRAFT_INCIDENTS=$(INCIDENTS) PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags $(go_tags),integration -count=1 -timeout 60m -v \
 		-run '^TestIncidents$$' ./tools/integration
 
 ## Kills of make apply-crashes
 KILLS ?= 300
 apply-crashes: deps install-chosen ## kill apply workers and servers KILLS (300) times under load, compare the tables of all nodes
-	PGRAFT_APPLY_KILLS=$(KILLS) PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 110m -v \
+	PGRAFT_APPLY_KILLS=$(KILLS) PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags $(go_tags),integration -count=1 -timeout 110m -v \
 		-run '^TestIntegration$$/^applies_once_across_crashes$$' ./tools/integration
 
 failover-test: deps install-chosen ## all tests of failover, the fence and the boot on real servers, in networks that are cut; and that builds without a part of them fail (as root)
 	@tools/deps/debian.sh --net
-	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 60m -p 1 -v \
+	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags $(go_tags),integration -count=1 -timeout 60m -p 1 -v \
 		./tools/integration/failover ./tools/integration/fence ./tools/integration/boot
 
 bench-recorder: deps install-chosen ## what the flight recorder costs: on against off, alternating in one run
-	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 15m -run '^$$' \
+	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags $(go_tags),integration -count=1 -timeout 15m -run '^$$' \
 		-bench '^BenchmarkRecorder$$' -benchtime 1x ./tools/integration
 
 bench-failover-sql: deps install-chosen ## how long no commit is acknowledged once the primary is killed, or silent: 20 clusters each
-	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags integration -count=1 -timeout 30m -run '^$$' \
+	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags $(go_tags),integration -count=1 -timeout 30m -run '^$$' \
 		-bench '^BenchmarkPrimaryGone$$' -benchtime 1x ./tools/integration/failover
 
 BENCH ?=
@@ -61,17 +61,17 @@ bench-growth: deps install-chosen bench-command ## larger entries, more nodes, t
 
 # Modules of their own: the project needs neither etcd nor what draws pictures.
 bench-build: bench-command
-	$(GO) build -C tools/bench/etcd $(GOFLAGS_BUILD) -o $(CURDIR)/build/bench/etcd go.etcd.io/etcd/server/v3
+	$(GO) build -C tools/bench/etcd -o $(CURDIR)/build/bench/etcd go.etcd.io/etcd/server/v3
 
 bench-command:
-	$(GO) build -C tools/bench $(GOFLAGS_BUILD) -o $(CURDIR)/build/bench/pgraft-bench .
+	$(GO) build -C tools/bench -o $(CURDIR)/build/bench/pgraft-bench .
 
 test-bench: deps install-chosen ## the benchmark's own checks and tests; not in CI, which has no time for what it is made of
 	$(GO) mod tidy -C tools/bench -diff
-	$(GO) vet -C tools/bench -tags integration ./...
-	cd tools/bench && "$$($(GO) tool -C $(CURDIR) -n staticcheck)" -tags integration ./...
+	$(GO) vet -C tools/bench -tags $(go_tags),integration ./...
+	cd tools/bench && "$$($(GO) tool -C $(CURDIR) -n staticcheck)" -tags $(go_tags),integration ./...
 	$(GO) test -C tools/bench ./...
-	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -C tools/bench -tags integration -count=1 -timeout 5m -run '^Test(Systems|Holder|Absentee)$$' ./internal/systems
+	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -C tools/bench -tags $(go_tags),integration -count=1 -timeout 5m -run '^Test(Systems|Holder|Absentee)$$' ./internal/systems
 
 bench-docs: bench-build ## put what `make bench` measured of this build into docs/performance.md
 	build/bench/pgraft-bench report $(bench_results) --docs docs

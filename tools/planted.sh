@@ -15,7 +15,7 @@ for patch in testdata/trace/*/bug.patch; do
 	mkdir -p "$out"
 	patch -s -o "$out/planted.txt" "$file" "$patch"
 	printf '{"Replace":{"%s":"%s"}}\n' "$PWD/$file" "$out/planted.txt" >"$out/overlay.json"
-	"${GO:-go}" build -trimpath -buildvcs=false -overlay "$out/overlay.json" -o "$out/pgraft" ./tools/pgraft
+	"${GO:-go}" build -overlay "$out/overlay.json" -o "$out/pgraft" ./tools/pgraft
 	echo "build/planted/$name/pgraft"
 	if [ "${1:-}" = --record ]; then
 		rm -f "$dir"/*.trace

@@ -134,9 +134,9 @@ func survivesWithAWitness(ctx context.Context, t *testing.T, s *suite) {
 		must(t, dead.Start(ctx))
 		leads()
 	}
-	// It leads for a moment only, when it is told to.
+	// It leads for a moment only, when it is told to: who asked may see but the next one lead.
 	moved, err := answered(ctx, func() (bool, error) { return sqlapi.TransferLeadership(ctx, connect(ctx, t, leads()), witnessID) })
-	if err != nil || !moved {
+	if (err != nil || !moved) && (err == nil || !strings.Contains(err.Error(), "leads now, in term")) {
 		t.Fatalf("pgraft_transfer_leadership() to the witness = %v, %v", moved, err)
 	}
 	leader := leads()

@@ -130,6 +130,16 @@ func TestJoinRefused(t *testing.T) {
 	}
 	w.until(a, "SELECT count(*) FROM pgraft_get_nodes()", "3")
 	w.until(a, "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'", "2")
+
+	elsewhere := w.empty() // its configuration is not in the data directory, as on Debian
+	config := filepath.Join(filepath.Dir(elsewhere.DataDir), "postgresql.conf")
+	w.types(elsewhere, "echo \"unix_socket_directories = '$(dirname "+a.DataDir+")'\" >"+config)
+	if out, err := w.join(elsewhere, a, fmt.Sprintf("host=%s port=%d user=postgres", s.Address(), s.Port), "--config-file", config); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	w.until(elsewhere, "SELECT current_setting('config_file') || ' ' || current_setting('pgraft.cluster_id') || ' ' || pgraft_get_worker_state()",
+		config+" "+pgcluster.DefaultClusterID+" running")
+	w.until(a, "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'", "3")
 }
 
 // empty is a server of which there is nothing yet. Its settings will come with the first one's

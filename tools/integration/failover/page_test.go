@@ -147,7 +147,7 @@ func (p *page) shell(s *pgcluster.Server, script string) string {
 func (p *page) witness(s *pgcluster.Server, script string) {
 	p.t.Helper()
 	words := strings.Fields(strings.ReplaceAll(p.here(script), "/var/lib/pgraft", filepath.Join(filepath.Dir(s.DataDir), "witness")))
-	cmd, err := s.Pgraft(context.Background(), append(words[1:], "--http", "")...)
+	cmd, err := s.Pgraft(context.Background(), append(words[1:], "--http", "", "--port", strconv.Itoa(s.RaftPort))...)
 	must(p.t, err)
 	log, err := os.Create(s.LogPath)
 	must(p.t, err)

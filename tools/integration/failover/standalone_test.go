@@ -47,7 +47,7 @@ func TestStandalone(t *testing.T) {
 	}
 	w.checks(a)
 	w.do(a, insert("written alone"))
-	w.shell(a, "pg_ctl restart -s -w -D $PGDATA") // as a service would do
+	w.shell(a, "pg_ctl restart -s -w -D $PGDATA -l $PGDATA.log") // as a service would do
 	w.do(a, insert("written alone"))
 
 	w.loadsPgraft(a)
@@ -66,7 +66,7 @@ func TestStandalone(t *testing.T) {
 	w.hides(next, "written alone")
 
 	must(t, a.Stop(w.ctx))
-	w.shell(a, fmt.Sprintf("PGPORT=%d pg", next.Port)+"_basebackup -D $PGDATA.new -c fast && cd $PGDATA"+
+	w.shell(a, fmt.Sprintf("PGPORT=%d pg", next.Port)+"_basebackup -D $PGDATA.new -c fast && rm -r $PGDATA.new/pgraft && cd $PGDATA"+
 		" && cp -a pgraft pgraft.initialized postgresql.conf postgresql.auto.conf $PGDATA.new/"+
 		" && cd .. && mv $PGDATA $PGDATA.alone && mv $PGDATA.new $PGDATA")
 	must(t, a.Start(w.ctx))

@@ -76,7 +76,7 @@ func (j *joiner) checks(ctx context.Context) error {
 	var all []error
 	add := func(format string, args ...any) { all = append(all, fmt.Errorf(format, args...)) }
 	c, s := &j.cluster, &j.state
-	if f := c.failsOver(); f && (!c.asked.Primary || !c.asked.Ready()) {
+	if c.mode == "founding" || c.failsOver() && (!c.asked.Primary || !c.asked.Ready()) {
 		add("the server at %s does not serve as the primary yet: wait until pgraft_get_primary() names it", c.address())
 	}
 	if s.Stage == stageNone || s.Stage == stageCopying {

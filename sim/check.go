@@ -61,6 +61,7 @@ const (
 	checkServerBack     = "server-back"        // data that went back does not report
 	checkServerAnew     = "server-anew"        // data is made anew from an epoch that has opened only
 	checkServerMember   = "server-member"      // who acknowledges, or is named by the log, is a voter with its data, by the Raft id that it has now
+	checkServerApart    = "server-apart"       // a member that takes no part leads no longer than it takes to hand leadership to one that does
 	checkServerHand     = "server-quarantine"  // nobody is quarantined who has done as it was ordered
 	checkTransition     = "host-order"         // batches come numbered in order, and are on the disk as they were
 )
@@ -73,7 +74,7 @@ func Checks() []string {
 	return []string{checkPanic, checkLeader, checkLog, checkComplete, checkCommitted, checkApplied, checkBack, checkDurable,
 		checkQuorum, checkAck, checkRequest, checkOutcome, checkMembers, checkAlive, checkChange, checkLease, checkPromise, checkTurn, checkBounds, checkFresh, checkReads, checkLinear, checkRecover, checkAvailable, checkStatus, checkRestore, checkVersion,
 		checkLiveness, checkStart, checkTransition, checkDatabase, checkRetain, checkHistory, checkAnswer, checkOrder,
-		checkServerAck, checkServerOne, checkServerSeen, checkServerLineage, checkServerTimeline, checkServerWord, checkServerSwitch, checkServerNeedless, checkServerLive, checkServerWhy, checkServerSet, checkServer, checkServerBack, checkServerAnew, checkServerMember, checkServerHand}
+		checkServerAck, checkServerOne, checkServerSeen, checkServerLineage, checkServerTimeline, checkServerWord, checkServerSwitch, checkServerNeedless, checkServerLive, checkServerWhy, checkServerSet, checkServer, checkServerBack, checkServerAnew, checkServerMember, checkServerApart, checkServerHand}
 }
 
 // slot is an entry of somebody's log: its term, and the hash of the log up to it.
@@ -137,6 +138,7 @@ type checks struct {
 	raise        raise
 	availability availability
 	logEnds      []logEnd
+	walEnds      []walEnd
 	recovery     recovery
 	lostKeys     map[int]bool // of what a recovery from a lost majority cost
 	damaged      []*directory // with a record that fails its checksum

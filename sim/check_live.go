@@ -118,6 +118,9 @@ const spreadTime = 3 * time.Second
 // notesLog notes where the leader's log ends, once the faults are over: where servers fail
 // over, entries come also while no client writes, as the primary logs how far it has come.
 func (c *checks) notesLog() {
+	if p := c.w.servers.serving(); p != nil && c.w.settled {
+		c.walEnds = append(c.walEnds, walEnd{c.w.now, p.shared.Epoch, p.pg.Flushed()})
+	}
 	if l := c.w.leader(); l != nil && c.w.settled {
 		c.logEnds = append(c.logEnds, logEnd{c.w.now, l.status.Last})
 	}

@@ -26,6 +26,7 @@ type reigns struct {
 	epoch     uint64 // the newest that any node has applied the beginning of
 	granted   uint64 // the newest whose reports were looked at
 	idleSince time.Duration
+	apart     time.Duration   // since when nobody leads that takes part
 	lost      map[uint64]bool // by member: its machine was lost for good
 }
 
@@ -233,6 +234,7 @@ func (c *checks) watchServers() {
 	c.notesLog()
 	c.letsGo()
 	c.knowsWhy()
+	c.handsOn()
 	c.areTold()
 	c.endsInTime()
 	c.quarantinesNobody()
@@ -269,7 +271,7 @@ const reasonless = 5 * time.Second
 func (c *checks) knowsWhy() {
 	w, r := c.w, &c.w.servers.reigns
 	l := w.leader()
-	if l == nil || l.paused > 0 || l.server == nil || !w.servers.enabled || w.servers.serving() != nil || l.core.FailoverState().Mode == failover.ModeOff {
+	if l == nil || l.paused > 0 || l.server == nil || l.server.apart || !w.servers.enabled || w.servers.serving() != nil || l.core.FailoverState().Mode == failover.ModeOff {
 		r.idleSince = w.now
 		return
 	}
@@ -284,7 +286,7 @@ func (c *checks) knowsWhy() {
 }
 
 // serversInTheEnd: without faults one primary serves and acknowledges, and all others
-// stream from it.
+// stream from it, and replay that.
 func (c *checks) serversInTheEnd() {
 	x := c.w.servers
 	if x == nil {
@@ -306,6 +308,8 @@ func (c *checks) serversInTheEnd() {
 	for _, v := range x.data() {
 		if id, _ := v.pg.Receiving(); v != p && v.isMember() && (id != int(p.n.id) || v.mem.Follows.Epoch != p.shared.Epoch) {
 			w.fail(checkServerLive, "%v does not stream from %v, which serves in epoch %d: %s", v.n, p.n, p.shared.Epoch, x.reasons())
+		} else if v != p && v.isMember() && !c.hasReplayed(v, p.shared.Epoch) {
+			w.fail(checkServerLive, "%v streams from %v in epoch %d, and has replayed no more than %v", v.n, p.n, p.shared.Epoch, v.pg.Replayed())
 		}
 	}
 	if ago := w.now - x.reigns.lastAck; ago > 4*time.Second {

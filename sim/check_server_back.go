@@ -5,6 +5,7 @@ import (
 
 	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/failover"
+	"github.com/pgraft/pgraft/sim/postgres"
 )
 
 // hasFlushed notes what a commit that is acknowledged rests on: the primary's own WAL, and
@@ -27,12 +28,16 @@ func later(a, b failover.Position) failover.Position {
 }
 
 // reported: no report by which an epoch is granted is below what its server had on its disk
-// when a commit was acknowledged by it. Data that went back does not report.
+// when a commit was acknowledged by it. Data that went back does not report, and neither does
+// data that lacks WAL: the server would end as it is promoted.
 func (c *checks) reported(epoch uint64, reports []failover.Reported) {
 	for _, r := range reports {
 		x := c.w.servers.of(r.Member)
 		if x != nil && r.Position.Compare(x.had) < 0 {
 			c.w.fail(checkServerBack, "epoch %d is granted by a report of %v, %+v, and its server had flushed up to %+v", epoch, x.n, r.Position, x.had)
+		}
+		if x != nil && r.Boot == x.boot && !x.rejoining && x.pg.Phase() != postgres.Down && x.pg.Short() {
+			c.w.fail(checkServerBack, "epoch %d is granted by a report of %v, whose data lacks WAL that it needs", epoch, x.n)
 		}
 	}
 }

@@ -169,7 +169,7 @@ func (c *checks) areTold() {
 
 func (c *checks) isTold(v *server, off bool) {
 	w := c.w
-	if !off || v.n.state != running || v.n.paused > 0 || v.pg.Phase() == postgres.Down || v.data.Joined == v.store.Joined ||
+	if !off || v.apart || v.n.state != running || v.n.paused > 0 || v.pg.Phase() == postgres.Down || v.data.Joined == v.store.Joined ||
 		len(v.doing) > 0 || v.why.Reason != failover.Nothing {
 		v.notedSince = w.now
 	}

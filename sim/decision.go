@@ -114,6 +114,7 @@ func Kinds() []*Kind {
 		&faultBusy, &faultBurst,
 		&faultAway, &faultDatabaseStops, &faultDatabaseBack, &faultNeedsLost, &faultExportFails, &faultRemoveNeedy, &faultSmallRetention,
 		&faultServerDies, &faultBackendCrashes, &faultWALCut, &faultTailAlone, &faultLateOrders, &faultOrderCut, &faultReplayHeld, &faultByHand, &faultImpatient, &faultPrimaryHangs, &faultDiesInFailover,
+		&faultSourceDies, &faultHistoryCut, &faultPromotionHeld, &faultOldOrder, &faultApart,
 		&faultSyncSettings, &faultPriority, &faultStandbyFrozen, &faultSetChanges, &faultDataBack,
 		&faultOperatorWord, &faultFailoverOff, &faultSwitchover,
 		&faultMemberJoins, &faultMemberGoes, &faultMemberReplaced, &faultMachineLost, &faultQuorumLost,

@@ -97,7 +97,7 @@ func (w *World) mayGoOnAlone(n *node, s *failover.State) bool {
 	return n.state == running && n.paused == 0 && !n.foreign() && d.identity == n.identity && d.snapshot != nil && d.corrupt == "" && d.had <= d.last() &&
 		w.checks.newest.Get(n.identity.RaftID) != nil && w.checks.newest.Get(n.identity.RaftID).GetRole() == corepb.Role_VOTER &&
 		m != nil && m.Joined && m.Priority > 0 && m.Quarantined == failover.NotQuarantined && s.Mode != failover.ModeOff && s.Mode != failover.ModeFounding &&
-		w.operator.want[n.id-1] && !v.rejoining && !v.edited && !v.lowered && !v.out && !v.untrusted() && !v.pg.Short() && !v.wentBack && !v.data.IsNobodys(uint32(v.pg.LastTimeline())) && v.mem.Damage == failover.NotQuarantined && v.pg.Phase() != postgres.Down && v.booted && !v.pg.Damaged() && v.data.Joined
+		w.operator.want[n.id-1] && !v.apart && v.setsApart == 0 && !v.rejoining && !v.edited && !v.lowered && !v.out && !v.untrusted() && !v.pg.Short() && !v.wentBack && !v.data.IsNobodys(uint32(v.pg.LastTimeline())) && v.mem.Damage == failover.NotQuarantined && v.pg.Phase() != postgres.Down && v.booted && !v.pg.Damaged() && v.data.Joined
 }
 
 // goesOnAlone is pgraft_recover_from_lost_quorum() where servers fail over. Whoever does that

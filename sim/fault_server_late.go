@@ -87,7 +87,7 @@ var faultByHand = Kind{
 	Name: "by-hand", Group: "server", most: 3, servers: true,
 	Doc: "a standby is promoted or started by hand, or a note or a setting of a server is edited",
 	draw: func(s *Stream, o *Options, d *Decision) {
-		d.Node = uint32(s.Int(1, o.Nodes))
+		d.anyone(s, o)
 		d.Param = int64(s.Below(handWays))
 		d.For = s.Between(time.Second, 8*time.Second)
 	},

@@ -49,10 +49,10 @@ var faultTailAlone = Kind{
 		if s.third != nil {
 			w.tailTo(s, s.third, 1)
 		} else {
-			lets := max(0, s.draws.Int(-3, 4)) // the first of it gets through, half a record maybe
+			lets, fills := max(0, s.draws.Int(-3, 4)), s.draws.Below(2) == 0 // the first of it gets through, half a record maybe
 			w.strikeLinks(s, func(l *link) {
 				l.walCut++
-				l.walLets = lets
+				l.walLets, l.walFills = lets, fills
 			})
 		}
 		v.pg.Internal(postgres.Logical, 1+v.draws.Below(3*postgres.SegmentBytes))
@@ -86,7 +86,7 @@ var faultTailAlone = Kind{
 		}
 		w.strikeLinks(s, func(l *link) {
 			l.walCut--
-			l.walLets = 0
+			l.walLets, l.walFills = 0, false
 		})
 	},
 }

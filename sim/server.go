@@ -36,7 +36,9 @@ type server struct {
 	boot    uint64
 	said    failover.Server
 	hasSaid bool
-	doing   []string // orders under way
+	apart   bool           // failover is off in its settings
+	doing   []string       // orders under way
+	follow  failover.Order // the last one to follow that was carried out, of any life
 	watches failover.Watch
 	port    failover.Port
 	why     failover.Why
@@ -50,26 +52,28 @@ type server struct {
 	reigns   uint64         // the epoch that it is the primary of, also while no engine says so
 
 	priority     uint32
-	booted       bool          // the library has been loaded
-	remade       bool          // the operator has made its data anew, as it is quarantined
-	byHand       bool          // somebody promotes it by hand, and writes
-	out          bool          // its settings say that it takes no part
-	edited       bool          // a note that it takes part was lost, and is not restored yet
-	diesReleased bool          // it will die as it is told that failover is off
-	halfTold     bool          // it did, and has not been told again
-	notedSince   time.Duration // failover is off, one of its notes is left, and nothing is said of that
-	off          bool          // the machine has no power
-	rejoining    bool          // no server, and no engine, until its data is made anew
-	helping      bool          // the engine runs meanwhile
-	clones       bool          // its data is not to be rewound
-	rewound      bool          // and it has not been consistent since
-	cutShort     bool          // a rejoin was: its data is to be cloned
-	marker       bool          // of a rejoin that has not ended, outside the data directory
-	aside        *host.Data    // and the server's own files beside it
-	lowered      bool          // a setting that a standby needs
-	renewed      bool          // of this life: the nonce is alone in the Raft store, or stays
-	fatals       int           // starts in a row that came to nothing
+	booted       bool           // the library has been loaded
+	remade       bool           // the operator has made its data anew, as it is quarantined
+	byHand       bool           // somebody promotes it by hand, and writes
+	out          bool           // its settings say that it takes no part
+	edited       bool           // a note that it takes part was lost, and is not restored yet
+	diesReleased bool           // it will die as it is told that failover is off
+	halfTold     bool           // it did, and has not been told again
+	notedSince   time.Duration  // failover is off, one of its notes is left, and nothing is said of that
+	off          bool           // the machine has no power
+	rejoining    bool           // no server, and no engine, until its data is made anew
+	helping      bool           // the engine runs meanwhile
+	rejoin       host.Rejoining // what its helper has come to
+	named        *server        // failover is off, and an operator has it cloned from this one
+	rewound      bool           // and it has not been consistent since
+	cutShort     bool           // a rejoin was: its data is to be cloned
+	marker       bool           // of a rejoin that has not ended, outside the data directory
+	aside        *host.Data     // and the server's own files beside it
+	lowered      bool           // a setting that a standby needs
+	renewed      bool           // of this life: the nonce is alone in the Raft store, or stays
+	fatals       int            // starts in a row that came to nothing
 	frozen       bool
+	setsApart    int // faults in force that set failover off there, from its next start on
 	// For the checkers: until when it had the lease; that others took it for dead, as a
 	// firewall rejected them.
 	leasedUntil time.Duration
@@ -154,10 +158,14 @@ func (v *server) engineStarts() {
 	if v == nil {
 		return
 	}
+	v.doing, v.watches, v.why, v.nobody = nil, failover.Watch{}, failover.Why{}, failover.Why{}
+	if v.apart = v.setsApart > 0; v.apart {
+		v.publish(v.unknown())
+		return
+	}
 	v.does(v.store.Begins())
 	v.boot = v.store.Boot
-	v.hasSaid, v.doing, v.watches, v.port = false, nil, failover.Watch{}, failover.Port{}
-	v.why, v.nobody = failover.Why{}, failover.Why{}
+	v.hasSaid, v.port = false, failover.Port{}
 	if v.pg != nil && !v.data.Joined && !v.edited && !v.out && !v.blank { // as its settings say
 		v.takesPart()
 	}
@@ -167,7 +175,7 @@ func (v *server) engineStarts() {
 
 // begins is the first turn of an engine's host.
 func (v *server) begins() {
-	if v == nil {
+	if v == nil || v.apart {
 		return
 	}
 	v.living(0, v.turn)
@@ -217,7 +225,11 @@ func (v *server) ended() {
 		// The source lacked WAL that it needs, or its helper was killed.
 		if alone && !v.rejoining && (v.rewound && !v.lowered || v.marker) {
 			v.cutShort = true
-			v.leaves(nil, v.anySource)
+			x := cloned
+			if v.marker {
+				x = v.rejoin
+			}
+			v.leaves(x)
 			return
 		}
 		if n.life != life || n.state == down && (!alone || v.rejoining) {
@@ -274,7 +286,7 @@ func (v *server) turn() {
 }
 
 func (v *server) report() {
-	if v.pg == nil || !v.renewed || !v.booted || v.pg.Phase() == postgres.Down || v.n.state != running || v.n.paused > 0 {
+	if v.pg == nil || v.apart || !v.renewed || !v.booted || v.pg.Phase() == postgres.Down || v.n.state != running || v.n.paused > 0 {
 		return
 	}
 	if v.gaps && v.pg.Phase() == postgres.Production {

@@ -127,9 +127,9 @@ func (v *server) own() *host.Data {
 }
 
 // putBack is the end of that: the data is whole and trusted again.
-func (v *server) putBack(source *server, notes []failover.Note) {
-	from := host.Source{Notes: source.data.Notes, Epoch: source.reigns, Timeline: uint32(source.timeline())}
-	v.does(host.Back(*v.aside, v.store, from, notes, v.lots.Uint64()|1)...)
+func (v *server) putBack(source *server) {
+	v.rejoin.From = host.Source{Notes: source.data.Notes, Epoch: source.reigns, Timeline: uint32(source.timeline())}
+	v.does(v.rejoin.Ends(*v.aside, v.store, v.lots.Uint64()|1)...)
 	v.aside, v.wentBack, v.otherStore = nil, false, false
 	v.timesAnew++
 	v.marker = false

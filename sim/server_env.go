@@ -32,6 +32,8 @@ func (e serverEnv) Send(m postgres.Message) {
 	switch {
 	case l.walCut > 0 && l.walLets > 0 && l.cut == 0:
 		l.walLets--
+	case l.walCut > 0 && l.walFills && l.cut == 0:
+		l.walFills = !m.FillsSegment()
 	case l.cut > 0 || l.walCut > 0 || to.server.off || l.small > 0 && m.Bytes() > smallBytes:
 		return
 	case l.reject > 0:

@@ -135,7 +135,7 @@ func (v *server) act(a host.Act) {
 
 // isSealed goes on with a seal once no source of WAL is there.
 func (v *server) isSealed(o failover.Seal) {
-	if v.n.state != running {
+	if v.n.state != running || v.apart {
 		return
 	}
 	s := v.sees()

@@ -49,7 +49,7 @@ func (v *server) empties() {
 	v.helping = v.moves.Below(2) == 0
 	v.data, v.store, v.aside = host.Data{}, host.Store{}, nil
 	v.had, v.mem.Damage = failover.Position{}, failover.NotQuarantined
-	v.marker, v.cutShort, v.clones, v.rewound, v.remade, v.lowered = false, false, false, false, false, false
+	v.marker, v.cutShort, v.named, v.rewound, v.remade, v.lowered = false, false, nil, false, false, false
 	v.edited, v.out, v.byHand, v.taken, v.otherStore, v.wentBack, v.fatals = false, false, false, false, false, false, 0
 	v.pg.Kill(true)
 	v.fetches()
@@ -79,7 +79,8 @@ func (v *server) isCloned(p *server) {
 	v.engineLeaves()
 	v.putAside(p)
 	v.pg.Clone(p.pg)
-	v.putBack(p, nil)
+	v.rejoin = cloned
+	v.putBack(p)
 	v.data.Joined, v.store.Joined, v.blank = true, true, false
 	w.marks.add(markMemberCloned)
 	w.say(v.n, "is cloned from %v, as the server of a new member", p.n)

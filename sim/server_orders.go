@@ -72,7 +72,7 @@ func (v *server) takes(o failover.Order) {
 
 // obey carries an order out, if what it names still holds.
 func (v *server) obey(o failover.Order) {
-	if v.n.state != running || v.n.paused > 0 {
+	if v.n.state != running || v.n.paused > 0 || v.apart {
 		return
 	}
 	p := v.pg
@@ -110,6 +110,7 @@ func (v *server) saysThatItObeys(o failover.Order, acts []host.Act, s *host.Seen
 		w.say(v.n, "is promoted to timeline %d in epoch %d, at %v", o.History[len(o.History)-1].Timeline, o.Epoch, postgres.LSN(o.LSN))
 		w.marks.add(markServerPromoted)
 	case failover.Follow:
+		v.follow = o
 		w.say(v.n, "follows %d in epoch %d", core.NodeID(o.Primary), o.Token.Epoch)
 		w.marks.add(markServerFollows)
 	case failover.Trust:

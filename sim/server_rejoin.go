@@ -34,20 +34,19 @@ func (v *server) rejoins(o failover.Rejoin) {
 	}
 	v.n.w.checks.mayBeAnew(v, p)
 	v.n.w.say(v.n, "rejoins from %d in epoch %d, clone %v", core.NodeID(o.Primary), o.Epoch, o.Clone)
-	v.clones = o.Clone
-	v.leaves(o.Notes, func() (*server, bool) {
-		p := v.in.of(o.Primary)
-		x, ok := v.asks(p)
-		return p, ok && x.StillIs(o)
-	})
+	v.leaves(host.Rejoining{Order: o})
 }
 
+// cloned is a rejoin that a person asks for, or one of before was cut short: the data is to be a
+// clone of whatever primary there is.
+var cloned = host.Rejoining{Stage: host.StageCloning}
+
 // leaves ends the server and its engine, and has the helper run.
-func (v *server) leaves(notes []failover.Note, source func() (*server, bool)) {
-	v.rejoining = true
+func (v *server) leaves(x host.Rejoining) {
+	v.rejoining, v.rejoin = true, x
 	v.engineLeaves()
 	v.pg.Kill(false)
-	v.helps(v.draws.Between(100*time.Millisecond, 2*time.Second), notes, source)
+	v.helps(v.draws.Between(100*time.Millisecond, 2*time.Second))
 }
 
 // engineLeaves ends the engine, whoever waits for its answers.
@@ -64,39 +63,69 @@ func (v *server) engineLeaves() {
 // be rewound, and is cloned, from whatever primary there is by then. While there is none
 // the engine runs without a server: with two that wait there may be no quorum, and then
 // there never is a primary.
-func (v *server) helps(d time.Duration, notes []failover.Note, source func() (*server, bool)) {
+func (v *server) helps(d time.Duration) {
 	w, moved := v.n.w, v.moved
 	w.arrange(event{at: w.now + d, kind: evCall, ref: func() {
-		p, ok := source()
+		if v.moved != moved { // the machine is another one
+			return
+		}
+		p, step := v.next()
 		switch {
-		case v.moved != moved: // the machine is another one
-		case ok && v.makesAnew(p):
-			v.putBack(p, notes)
+		case step == host.StepGiveUp:
+			v.marker = false
+			v.backUp() // as it was
+		case step == host.StepWait:
+			v.helping = true
+			v.n.start()
+			v.helps(v.draws.Between(100*time.Millisecond, time.Second))
+		case v.makesAnew(p, step == host.StepRewind):
+			v.putBack(p)
 			v.backUp()
-		case ok && v.lots.Below(2) == 0: // whoever looks after the server starts it
+		case v.lots.Below(2) == 0: // whoever looks after the server starts it
 			v.rejoining = false
 			v.n.start()
-		case !ok && !v.cutShort:
-			v.backUp() // as it was
 		default:
-			v.helping = !ok
-			if v.helping {
-				v.n.start()
-			}
-			v.helps(v.draws.Between(100*time.Millisecond, time.Second), nil, v.anySource)
+			v.helps(v.draws.Between(100*time.Millisecond, time.Second))
 		}
 	}})
 }
 
-// anySource is the primary of the newest epoch that has one: the set that it opens with
-// may lack this very server. The seal is kept: of an epoch up to it no WAL is taken.
-func (v *server) anySource() (p *server, ok bool) {
+// next is what the helper does, and from which source: the order's, or, once the data has been
+// touched, whoever is the newest primary. While failover is off an operator names it.
+func (v *server) next() (p *server, s host.Step) {
+	o := v.rejoin.Order
+	if v.named != nil {
+		if v.isReady(v.named) {
+			return v.named, host.StepClone
+		}
+		return nil, host.StepWait
+	}
+	p = v.in.of(o.Primary)
+	x, ok := v.asks(p)
+	ordered := ok && x.StillIs(o) || v.rejoin.Stage == host.StageOrdered
+	if !ordered {
+		p = v.newest()
+		x, ok = v.asks(p)
+	}
+	return p, v.rejoin.Next(v.own(), host.Ways{Rewind: true, Clone: true, Failed: v.cutShort || v.pg.Fatal() != ""}, x, ordered, ok)
+}
+
+// newest is the primary of the newest epoch that has one: the set that it opens with
+// may lack this very server.
+func (v *server) newest() (p *server) {
 	for _, x := range v.in.data() {
-		if a := x.asked(); x != v && !x.n.foreign() && a.Newer(v.own().Sealed) && (p == nil || a.Epoch > p.shared.Epoch) {
+		if a := x.asked(); x != v && !x.n.foreign() && a.Newer(0) && (p == nil || a.Epoch > p.shared.Epoch) {
 			p = x
 		}
 	}
-	return p, v.isReady(p)
+	return p
+}
+
+// anySource is that one, if it can be cloned. The seal is kept: of an epoch up to it no WAL is
+// taken.
+func (v *server) anySource() (p *server, ok bool) {
+	p = v.newest()
+	return p, v.isReady(p) && p.asked().Newer(v.own().Sealed)
 }
 
 // isReady says that a source answers, and is one.
@@ -114,7 +143,7 @@ func (v *server) timeline() postgres.TLI {
 
 // backUp puts the server's own files back and starts it.
 func (v *server) backUp() {
-	v.rejoining, v.helping, v.cutShort, v.clones, v.fatals = false, false, false, false, 0
+	v.rejoining, v.helping, v.cutShort, v.named, v.fatals = false, false, false, nil, 0
 	v.pg.SetConninfo(postgres.Conninfo{})
 	v.pg.SetNames(postgres.Names{})
 	v.makeSlots()
@@ -122,19 +151,22 @@ func (v *server) backUp() {
 }
 
 // makesAnew ends the engine, if that runs meanwhile, and rewinds the data, or clones it;
-// false: the helper was killed.
-func (v *server) makesAnew(p *server) bool {
+// false: the helper was killed, or the rewind has failed.
+func (v *server) makesAnew(p *server, rewinds bool) bool {
 	w := v.n.w
 	v.helping = false
 	v.engineLeaves()
-	rewinds := v.data.Rewinds(v.pg.Short(), !v.clones, !v.cutShort && v.pg.Fatal() == "")
 	v.in.w.checks.anew(v, p)
+	v.rejoin.Stage = host.StageCloning
+	if rewinds {
+		v.rejoin.Stage = host.StageRewinding
+	}
 	v.putAside(p)
 	if rewinds {
 		v.pg.RemoveStandbySignal()
 		if v.pg.RecoverAlone() == "" {
-			out, _ := v.pg.Rewind(p.pg, v.draws.Below(4) == 0)
-			if v.cutShort = v.pg.Damaged(); v.cutShort {
+			out, why := v.pg.Rewind(p.pg, v.draws.Below(4) == 0)
+			if v.cutShort = why == "killed"; v.cutShort {
 				w.marks.add(markRejoinCut)
 				w.say(v.n, "its rewind is cut short")
 				return false

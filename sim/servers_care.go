@@ -22,7 +22,7 @@ func (x *servers) operate() {
 		v.takesOver()
 	}
 	l := w.leader()
-	if l == nil || l.paused > 0 || l.server == nil {
+	if l == nil || l.paused > 0 || l.server == nil || l.server.apart {
 		return
 	}
 	s := l.core.FailoverState()
@@ -96,7 +96,7 @@ func (x *servers) found(l *node, s *failover.State) {
 // clone is not asked.
 func (x *servers) propose(l *node, e failover.Entry) {
 	w := x.w
-	if l.state != running {
+	if l.state != running || l.server != nil && l.server.apart {
 		return
 	}
 	w.nextID++
@@ -136,15 +136,18 @@ func (x *servers) lowers(l *node, s *failover.State) {
 // where nobody serves: the next epoch may need its report.
 func (x *servers) care(l *node, v *server, s *failover.State) {
 	w, id := x.w, v.n.identity.RaftID
+	if v.apart {
+		return
+	}
 	m := s.Member(id)
 	if (v.out || v.halfTold) && v.n.state == running && v.pg.InRecovery() {
 		v.joins(0) // it was away as failover was enabled again
 		return
 	}
-	if v.rejoining || m == nil {
+	if v.rejoining {
 		return
 	}
-	quarantined := m.Quarantined != failover.NotQuarantined
+	quarantined := m != nil && m.Quarantined != failover.NotQuarantined
 	v.remade = v.remade && quarantined
 	switch p := x.serving(); {
 	case p == v:
@@ -157,12 +160,12 @@ func (x *servers) care(l *node, v *server, s *failover.State) {
 		w.say(v.n, "its data is made anew by the operator: %s", v.pg.Fatal())
 		w.marks.add(markServerRemade)
 		v.cutShort = true
-		v.leaves(nil, v.anySource)
+		v.leaves(cloned)
 	case quarantined:
 		w.say(v.n, "is quarantined (%v), and its data is made anew by the operator", m.Quarantined)
 		w.marks.add(markServerRemade)
 		v.cutShort, v.remade = true, true
-		v.leaves(nil, v.anySource)
+		v.leaves(cloned)
 	}
 }
 
@@ -179,7 +182,7 @@ func (x *servers) allSound() bool {
 	s := p.n.core.FailoverState()
 	return !slices.ContainsFunc(s.Members, func(m failover.Member) bool { return m.Quarantined != failover.NotQuarantined }) &&
 		!slices.ContainsFunc(x.data(), func(v *server) bool {
-			return v.isMember() && (v.edited || v.lowered || v.rejoining || v.wentBack || v.data.Doubt != failover.NoDoubt || v.byOthers())
+			return v.isMember() && (v.apart || v.setsApart > 0 || v.edited || v.lowered || v.rejoining || v.wentBack || v.data.Doubt != failover.NoDoubt || v.byOthers())
 		})
 }
 

@@ -57,7 +57,7 @@ func (v *server) joins(epoch uint64) {
 // the operator wants by now, as those of the time before cannot be changed while it is off.
 func (x *servers) enables(l *node, s *failover.State) {
 	p := x.goesOn(l, s)
-	if p == nil || p.n.state != running || p.rejoining || p.frozen || !p.out && p.data.Sealed < s.Epoch.Number || p.pg.Phase() == postgres.Down || x.asks {
+	if p == nil || p.n.state != running || p.rejoining || p.apart || p.frozen || !p.out && p.data.Sealed < s.Epoch.Number || p.pg.Phase() == postgres.Down || x.asks {
 		return
 	}
 	if p.pg.InRecovery() {
@@ -173,15 +173,15 @@ func (x *servers) takesOver(p *server, s *failover.State) {
 // comesBack says that a server streams from the one that goes on, and has joined on its
 // timeline. One that has diverged, or lacks WAL that is gone there, is cloned.
 func (x *servers) comesBack(v, p *server) bool {
-	if v.n.state != running || v.rejoining || v.frozen || v.pg.Phase() == postgres.Down || !v.pg.InRecovery() || !v.out && v.data.Sealed < p.data.Sealed || v.pg.Promotes() {
+	if v.n.state != running || v.rejoining || v.apart || v.frozen || v.pg.Phase() == postgres.Down || !v.pg.InRecovery() || !v.out && v.data.Sealed < p.data.Sealed || v.pg.Promotes() {
 		return false
 	}
 	t, at := p.pg.Timeline(), v.pg.ValidEnd(postgres.ByHistory)
 	if v.mem.Lacks || failover.Relate(v.history(at.TLI), uint64(at.End), p.history(t)) != failover.Prefix {
 		v.n.w.say(v.n, "is to be cloned by the operator, as failover is off")
-		v.out, v.clones = true, true
+		v.out, v.named = true, p
 		v.data.Joined, v.store.Joined = false, false
-		v.leaves(nil, func() (*server, bool) { return p, v.isReady(p) })
+		v.leaves(cloned)
 		return false
 	}
 	if id, _ := v.pg.Receiving(); id != int(p.n.id) {

@@ -46,6 +46,14 @@ var breaksOfServers = map[string]func(t *testing.T, w *World, l, f *node){
 		rows[len(rows)-1].Txn++
 		w.checks.sameRows(f.server, l.server, rows, l.server.pg.Rows())
 	},
+	checkServerApart: func(t *testing.T, w *World, l, f *node) {
+		w.checks.handsOn()
+		if l.server.apart = true; w.failure != nil {
+			t.Fatal(w.failure)
+		}
+		w.now += time.Minute
+		w.checks.handsOn()
+	},
 	checkServerTimeline: func(t *testing.T, w *World, l, f *node) {
 		w.checks.forks(l.server, postgres.Event{TLI: 2})
 		w.checks.forks(f.server, postgres.Event{TLI: 2})
@@ -181,6 +189,20 @@ func TestCheckersOfServersToo(t *testing.T) {
 		}},
 		"one writes as failover is off, and another serves": {checkServerOne, func(w *World, l, f *node) {
 			w.checks.acksPlainly(f.server, postgres.Event{Txn: w.servers.txns + 1})
+		}},
+		"a standby that replays nothing": {checkServerLive, func(w *World, l, f *node) {
+			w.checks.walEnds = []walEnd{{w.now - spreadTime, l.server.shared.Epoch, f.server.pg.Replayed() + 1}}
+			w.checks.serversInTheEnd()
+		}},
+		"a report of data that lacks WAL": {checkServerBack, func(w *World, l, f *node) {
+			v := f.server
+			v.pg.Kill(false)
+			v.wentBack = true
+			v.pg.CutWAL(v.pg.Control().MinRecovery - 1)
+			for end := w.now + 5*time.Second; w.now < end && (v.pg.Phase() == postgres.Down || !v.pg.Short()); {
+				w.until(w.now + time.Millisecond)
+			}
+			w.checks.reported(2, []failover.Reported{{Member: f.identity.RaftID, Boot: v.boot, Position: v.had}})
 		}},
 		"one with a note left that is not told that failover is off": {checkServerWhy, func(w *World, l, f *node) {
 			v := f.server

@@ -19,7 +19,7 @@ const protocolStep = 100
 func (n *node) config() core.Config {
 	cfg := n.timing
 	cfg.Identity, cfg.Newest = n.identity, n.version
-	if n.server != nil {
+	if n.server != nil && !n.server.apart {
 		cfg.Failover = core.FailoverConfig{Boot: n.server.boot, SealMillis: uint64(n.server.in.seal / time.Millisecond)}
 	}
 	return cfg

@@ -17,11 +17,12 @@ type link struct {
 	base     time.Duration
 	latency  Stream
 
-	cut       int // nothing arrives
-	walCut    int // nothing that PostgreSQL servers send each other
-	walLets   int // but for so many messages more
-	walHold   int // what they send each other waits, in walWaits
-	reject    int // a firewall ends connections, and refuses new ones
+	cut       int  // nothing arrives
+	walCut    int  // nothing that PostgreSQL servers send each other
+	walLets   int  // but for so many messages more
+	walFills  bool // and for those up to one that ends with half a record, and a segment
+	walHold   int  // what they send each other waits, in walWaits
+	reject    int  // a firewall ends connections, and refuses new ones
 	slow      int
 	small     int // nothing larger than smallBytes arrives
 	narrow    int // narrowBytes a second

@@ -90,10 +90,11 @@ func (s *Server) Clone(from *Server) bool {
 		return false
 	}
 	own := s.disk
-	upTo, tli := from.flushPos()
 	s.disk = from.Image().disk
 	if c := &s.disk.control; from.phase == Production { // as its backup_label has it
-		c.State, c.MinRecovery, c.MinRecoveryTLI = InArchiveRecovery, upTo, tli
+		c.State, c.MinRecovery = InArchiveRecovery, 0
+		at := s.ValidEnd(ByHistory) // pg_basebackup -X stream brings all WAL that it needs
+		c.MinRecovery, c.MinRecoveryTLI = at.End, at.TLI
 	}
 	s.disk.standbySignal, s.disk.conninfo, s.disk.names, s.disk.slots = true, own.conninfo, own.names, nil
 	return true

@@ -52,6 +52,12 @@ func (m *Message) Bytes() int {
 	return n
 }
 
+// FillsSegment says that the message is WAL up to a segment's end, with half a record there.
+func (m *Message) FillsSegment() bool {
+	n := len(m.parts)
+	return n > 0 && m.parts[n-1].to == m.parts[n-1].to.segmentStart() && m.parts[n-1].to < m.parts[n-1].rec.End()
+}
+
 // Deliver is the arrival of a message. A server that is Down answers with a reset; one
 // that is frozen reads it when it goes on.
 func (s *Server) Deliver(m Message) {

@@ -250,7 +250,10 @@ func (s *Server) ValidEnd(how Reading) Position {
 func (s *Server) validEnd(how Reading) (Position, read) {
 	d, u := &s.disk, &s.startup
 	at, prev, spans, last := u.next, u.prev, u.spans, u.file
-	if !u.on {
+	switch {
+	case u.on && s.wal.on: // a promotion is ending
+		spans = d.wal.spans(s.wal.tli)
+	case !u.on:
 		c := &d.control
 		at, prev, last = c.Redo, 0, 0
 		spans = d.wal.spans(d.wal.newest(max(c.CheckpointTLI, c.MinRecoveryTLI)))

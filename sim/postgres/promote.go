@@ -105,8 +105,10 @@ func (s *Server) forked(tli TLI, at LSN) {
 		c := &s.disk.control
 		c.MinRecovery, c.MinRecoveryTLI = r.End(), tli
 		s.cleanUp(u.file, at)
-		s.production()
-		s.Checkpoint(nil)
+		s.after(s.drawn(s.cfg.Step), func() { // who looks now finds the timeline begun, and recovery on
+			s.production()
+			s.Checkpoint(nil)
+		})
 	})
 }
 

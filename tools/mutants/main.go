@@ -77,7 +77,7 @@ func main() {
 
 // mutants are all of them, in the order of the table.
 func mutants() []mutant {
-	return slices.Concat(durableMutants, raftMutants, ownMutants, promiseMutants, boundMutants, rareMutants, closedMutants, versionMutants, retainMutants, batchMutants, witnessMutants, failoverMutants, failoverSetMutants, backMutants, switchMutants, attackMutants, memberMutants, cutMutants)
+	return slices.Concat(durableMutants, raftMutants, ownMutants, promiseMutants, boundMutants, rareMutants, closedMutants, versionMutants, retainMutants, batchMutants, witnessMutants, failoverMutants, failoverSetMutants, backMutants, switchMutants, attackMutants, memberMutants, cutMutants, apartMutants)
 }
 
 // asked says whether -parts asks for a kind of fault or a checker.

@@ -64,11 +64,19 @@ var backMutants = []mutant{
 	},
 	{
 		name: "own-files-of-the-source", class: "failover", failover: true, doc: "what makes data anew leaves the source's seal and notes in the place of the server's own",
-		edits: []edit{{"sim/server_boot.go", "host.Back(*v.aside, v.store", "host.Back(v.data, v.store"}},
+		edits: []edit{{"sim/server_boot.go", "v.rejoin.Ends(*v.aside, v.store", "v.rejoin.Ends(v.data, v.store"}},
 	},
 	{
 		name: "rewinds-onto-an-unopened-fork", class: "failover", failover: true, doc: "data is made anew from a fork that has not opened",
 		edits: []edit{{"core/failover/member.go", "	return e.Stage == StageOpen || e.Stage == StageForked && e.Set.Has(m.cfg.Self) && waited\n", "	return e.Stage >= StageForked || waited\n"}},
+	},
+	{
+		name: "rejoin-gives-up-half-way", class: "failover", failover: true, doc: "a rejoin that has changed the data gives up where no source answers, and the server is started",
+		edits: []edit{{"core/failover/host/rejoin.go", "	case x.Stage == StageOrdered && (!ok ||", "	case !ok || x.Stage == StageOrdered && (!ok ||"}},
+	},
+	{
+		name: "rejoin-takes-any-primary", class: "failover", failover: true, doc: "a rejoin that was cut short takes the WAL of an epoch that its server is sealed for",
+		edits: []edit{{"core/failover/host/rejoin.go", "source.Ready() && source.Newer(own.Sealed)", "source.Ready() && source.Newer(0)"}},
 	},
 	{
 		name: "source-of-an-epoch-that-is-over", class: "failover", failover: true, doc: "the helper does not ask its source whether the epoch is still its own",

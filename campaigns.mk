@@ -37,6 +37,7 @@ apply-crashes: deps install-chosen ## kill apply workers and servers KILLS (300)
 
 failover-test: deps install-chosen ## all tests of failover, the fence and the boot on real servers, in networks that are cut; and that builds without a part of them fail (as root)
 	@tools/deps/debian.sh --net
+	@tools/deps/debian.sh --haproxy
 	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags $(go_tags),integration -count=1 -timeout 60m -p 1 -v \
 		./tools/integration/failover ./tools/integration/fence ./tools/integration/boot
 

@@ -169,3 +169,42 @@ func TestSealTimeoutIsReloaded(t *testing.T) {
 		t.Errorf("cores were started with %+v, want 2 s, and 7 s at the next boot", got)
 	}
 }
+
+// A node says that commits may begin and that its server shows data by what it has published for
+// each commit: not before failover is known, nor once it is closed.
+func TestMayCommit(t *testing.T) {
+	f := newFailing(t, 3)
+	says := func(v *server, commit, read bool) {
+		t.Helper()
+		eventually(t, fmt.Sprintf("node %d to say commit %v, read %v", v.m.cfg.NodeID, commit, read), func() error {
+			if c, r := v.m.MayCommit(), v.m.MayRead(); c != commit || r != read {
+				return fmt.Errorf("commit %v, read %v", c, r)
+			}
+			return nil
+		})
+	}
+	p := f.all[0]
+	says(p, true, true) // it leads, and takes writes; failover is off
+	for _, v := range f.all[1:] {
+		says(v, false, true)
+	}
+	f.enabled(quick())
+	says(p, true, true)
+	for _, v := range f.all[1:] {
+		f.follows(v, p)
+		says(v, false, true)
+	}
+	closed := p.m.Node
+	p.m.stop() // its server runs on
+	if closed.MayCommit() || closed.MayRead() {
+		t.Errorf("a closed node says commit %v, read %v", closed.MayCommit(), closed.MayRead())
+	}
+	next := f.primary(2)
+	says(next, true, true)
+	p.m.open()
+	says(p, false, false) // it has to be started as a standby
+	f.restarted(p, host.ToDemote)
+	f.follows(p, next)
+	says(p, false, true)
+	says(next, true, true)
+}

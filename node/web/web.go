@@ -165,8 +165,9 @@ func (s *Server) Keep(ctx context.Context, wanted <-chan Listen) {
 			return
 		case want = <-wanted:
 			said = ""
-		case <-ended:
-			s.up = nil
+		case <-ended: // it has said why
+			s.up, again = nil, time.After(retryInterval)
+			continue
 		case <-again:
 		}
 		again = nil

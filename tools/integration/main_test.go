@@ -72,6 +72,7 @@ var scenarios = []scenario{
 	{"documents its surface", true, documentsItsSurface},
 	{"runs the documents", false, runsTheDocuments},
 	{"reloads its settings", false, reloadsItsSettings},
+	{"answers on HTTP", false, answersOnHTTP},
 	{"follows the mode of the data directory", false, followsTheMode},
 	{"works in every transaction", true, worksInTransactions},
 	{"ends a wait when asked to", false, endsAWait},

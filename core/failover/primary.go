@@ -229,6 +229,9 @@ func (m *Machine) shared(a Around) Shared {
 	}
 	if m.change.number > 0 {
 		next := m.change.set
+		if m.rises(a) { // also while a change of before, which may lower W, is on its way
+			next.W = max(next.W, s.Settings.SyncCount)
+		}
 		x.Next, x.Decision = &next, m.change.number
 	}
 	if x.Open && e.Ask.Way == WaySwitching {

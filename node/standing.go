@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/pgraft/pgraft/core/failover"
 )
@@ -166,6 +167,23 @@ func announced(f *Failover, id uint64) bool {
 	return false
 }
 
+// diverged says that the WAL of a member's server is no part of the newest epoch's. Of one that is
+// away it is what that member told last.
+func diverged(f *Failover, id uint64, s *serverSeen) bool {
+	timeline, end, recovery := s.timeline, s.end, s.recovery
+	if i := slices.IndexFunc(f.Said, func(x failover.Said) bool { return x.Member == id }); !s.known && i >= 0 {
+		t := &f.Said[i].Told
+		timeline, end, recovery = t.Timeline, t.End, t.Recovery
+	}
+	e := &f.State.Epoch
+	if e.Stage < failover.StageForked || e.Primary == id || !recovery || timeline == 0 {
+		return false
+	}
+	history := f.State.History(e.Timeline)
+	last, has := failover.Ends(history, timeline)
+	return len(history) > 0 && (!has || end > last)
+}
+
 // whyNot is Standing.WhyNot.
 func whyNot(f *Failover, id uint64, s *serverSeen) string {
 	st := &f.State
@@ -173,6 +191,8 @@ func whyNot(f *Failover, id uint64, s *serverSeen) string {
 	switch {
 	case m != nil && m.Quarantined != failover.NotQuarantined:
 		return fmt.Sprintf("%v: %s", m.Quarantined, m.Quarantined.WayOut())
+	case !s.known && diverged(f, id, s):
+		return "it is away, and its WAL had diverged when it was heard last: its data may be being made anew"
 	case !s.known:
 		return "it is away, or takes no part in failover"
 	case id == f.RaftID && f.Why.Reason != failover.Nothing:
@@ -183,6 +203,8 @@ func whyNot(f *Failover, id uint64, s *serverSeen) string {
 		return ""
 	case !s.there:
 		return "its server is down"
+	case diverged(f, id, s):
+		return "its WAL has diverged from the primary's: its data has to be made anew, and its log says what becomes of that"
 	case m == nil || !m.Joined:
 		return failover.LackJoined.String()
 	case m.Priority == 0:

@@ -21,7 +21,7 @@ func bootTable() string {
 	b.WriteString("# The boot, made by go test ./core/failover -rewrite: what a server does before recovery begins.\n" +
 		"# flags, a digit each: data_note store_note lowered marker doubted foreign label short below hole store_lost was_primary unguarded granted\n" +
 		"# role: 0 plain, 1 standby, 2 refused, 3 rejoin; joined; doubt: 0 none, 1 before, 2 foreign, 3 backup, 4 short, 5 below, 6 hole, 7 store;\n" +
-		"# damage: 0 none, 4 started without the library, 7 its Raft store has lost data\n" +
+		"# damage: 0 none, 4 started without the library, 6 its Raft store has lost data\n" +
 		"# flags role joined doubt damage\n")
 	for n := range 1 << bootFlags {
 		v := foundRow(n).Verdict()

@@ -22,7 +22,7 @@ func TestStatesThatAreRefused(t *testing.T) {
 		{"a primary that nobody knows", func(s *State) { s.Epoch.Primary = 9 }, "primary 9"},
 		{"a timeline that nobody knows", func(s *State) { s.Epoch.Timeline = 9 }, "timeline 9"},
 		{"members not in order", func(s *State) { s.Members[2], s.Members[3] = s.Members[3], s.Members[2] }, "member 300000003 as number 3"},
-		{"unknown quarantine", func(s *State) { s.Members[0].Quarantined = quarantines }, "quarantined 8"},
+		{"unknown quarantine", func(s *State) { s.Members[0].Quarantined = quarantines }, "quarantined 7"},
 		{"reports not in order", func(s *State) { s.Reports[0], s.Reports[1] = s.Reports[1], s.Reports[0] }, "a report of member 200000002 as number 1"},
 		{"a report of nobody", func(s *State) { s.Reports[0].Member = 9 }, "a report of member 9"},
 		{"timelines not in order", func(s *State) { s.Forks = append(s.Forks, Fork{Timeline: 1}) }, "timeline 1 of 0 as number 2"},

@@ -12,8 +12,6 @@ func (q Quarantined) WayOut() string {
 		return "save what was written there and is needed; then have its data made anew from the primary, and clear it"
 	case QuarantinedOtherRecord:
 		return "compare both servers before anything is made anew, as the primary may be the one that was written to; then have the wrong one cloned, and clear it"
-	case QuarantinedCannotRejoin:
-		return "clone it from the primary, and clear it"
 	case QuarantinedStoreLost:
 		return "remove it from the cluster, and join it anew"
 	}

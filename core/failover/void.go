@@ -140,8 +140,6 @@ const (
 	// QuarantinedUnguarded: it was a primary without this library, on a timeline that
 	// it was not granted.
 	QuarantinedUnguarded
-	// QuarantinedCannotRejoin: it has to be rewound or cloned, and cannot be.
-	QuarantinedCannotRejoin
 	// QuarantinedOtherRecord: its WAL is not the primary's, under the same timeline. One
 	// of the two is somebody's handiwork, and the other may have what nobody else has: so
 	// it is not made anew before a person has looked at both.
@@ -166,8 +164,6 @@ func (q Quarantined) String() string {
 		return "it was started as a primary without pgraft"
 	case QuarantinedOtherRecord:
 		return "a record of its WAL is not the primary's, under the same timeline: somebody wrote in one of the two"
-	case QuarantinedCannotRejoin:
-		return "its data has to be made anew, and that was not possible"
 	case QuarantinedStoreLost:
 		return "its Raft store has lost data, so nothing says what its data was"
 	}

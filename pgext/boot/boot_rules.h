@@ -45,7 +45,7 @@ typedef enum PgraftDamage
 {
 	PGRAFT_NO_DAMAGE = 0,
 	PGRAFT_DAMAGE_UNGUARDED = 4,
-	PGRAFT_DAMAGE_STORE_LOST = 7
+	PGRAFT_DAMAGE_STORE_LOST = 6
 } PgraftDamage;
 
 /* failover.Found */

@@ -13,6 +13,8 @@
  */
 #include "boot/boot.h"
 
+#include <mntent.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -97,6 +99,24 @@ wait_after_failure(void)
 			 errhint("It is tried again %d s after that, or once the file \"%s\" is removed.", FAILED_SECONDS, path)));
 }
 
+/* The marker would lie on another file system than the data, and a clone could not take its place. */
+static bool
+is_mount_point(const char *dir)
+{
+	char	   *real = realpath(dir, NULL);
+	FILE	   *mounts = setmntent("/proc/self/mounts", "r");
+	struct mntent *mount;
+	bool		is = false;
+
+	if (real == NULL || mounts == NULL)
+		ereport(ERROR, (errmsg("could not find out whether \"%s\" is a mount point: %m", dir)));
+	while (!is && (mount = getmntent(mounts)) != NULL)
+		is = strcmp(mount->mnt_dir, real) == 0;
+	(void) endmntent(mounts);
+	free(real);
+	return is;
+}
+
 /* In the engine worker: the data is to be made anew as the marker says.  Returns only by an error. */
 void
 pgraft_rejoin_begin(const char *marker, size_t len)
@@ -113,6 +133,11 @@ pgraft_rejoin_begin(const char *marker, size_t len)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the data of this server cannot be rewound: it has no checksums, and wal_log_hints is off"),
 				 errhint("Set \"pgraft.rejoin\" to clone, or enable checksums with pg_checksums.")));
+	if (is_mount_point(DataDir))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the data of this server cannot be made anew: its data directory \"%s\" is a mount point", DataDir),
+				 errhint("Move the data into a directory of that file system, or stop the server, make its data anew with pg_rewind or pg_basebackup, and start it.")));
 	wait_after_failure();
 	pgraft_write_durably(pgraft_rejoin_marker_path(), marker, len);
 	pgraft_restart_and_come_back();

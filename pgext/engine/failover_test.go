@@ -125,9 +125,19 @@ func TestStatFailoverRows(t *testing.T) {
 		{"it has no server", func(*node.Failover) {}, four, []any{"witness", "running", uint64(4), nil, nil, nil, false, false, nil}},
 		{"it says nothing", func(f *node.Failover) { f.Said[0].Millis = 1000 }, two,
 			[]any{"standby", "away", uint64(4), nil, nil, nil, true, true, "it is away, or takes no part in failover"}},
-		{"it is quarantined", func(f *node.Failover) { f.State.Members[2].Quarantined = failover.QuarantinedCannotRejoin }, three,
+		{"it had diverged", func(f *node.Failover) {
+			f.Said[0].Millis, f.Said[0].Told.Timeline = 1000, 1
+			f.State.Forks = []failover.Fork{{Timeline: 1}, {Timeline: 5, Parent: 1, Switch: 0x1800}}
+		}, two, []any{"standby", "away", uint64(4), nil, nil, nil, true, true,
+			"it is away, and its WAL had diverged when it was heard last: its data may be being made anew"}},
+		{"it has diverged", func(f *node.Failover) {
+			f.Said[0].Told.Timeline = 1
+			f.State.Forks = []failover.Fork{{Timeline: 1}, {Timeline: 5, Parent: 1, Switch: 0x1800}}
+		}, two, []any{"standby", "streaming", uint64(4), uint32(1), "0/2000", uint64(0x1000), true, true,
+			"its WAL has diverged from the primary's: its data has to be made anew, and its log says what becomes of that"}},
+		{"it is quarantined", func(f *node.Failover) { f.State.Members[2].Quarantined = failover.QuarantinedStoreLost }, three,
 			[]any{"standby", "quarantined", uint64(4), uint32(5), "0/2000", uint64(0x1000), false, false,
-				"its data has to be made anew, and that was not possible: clone it from the primary, and clear it"}},
+				"its Raft store has lost data, so nothing says what its data was: remove it from the cluster, and join it anew"}},
 		{"it is never to be the primary", func(f *node.Failover) { f.State.Members[2].Priority = 0 }, three,
 			[]any{"standby", "waiting", uint64(4), uint32(5), "0/2000", uint64(0x1000), false, false, "has \"pgraft.failover_priority\" 0"}},
 		{"its primary has no lease", func(f *node.Failover) { f.Why = failover.Why{Reason: failover.NoLease, Members: []uint64{1}} }, one,

@@ -23,12 +23,14 @@ leader, and lets the killed server catch up. All of it is checked as it goes:
 the command fails if an entry is missing or differs anywhere.
 
 With --failover the servers are a primary and its standbys, and sessions commit to
-whichever takes writes. The primary's server is killed with SIGKILL, a standby is
-promoted by itself, and the sessions go on there. The command fails if one
-acknowledged commit is missing, or is there twice.
+whichever takes writes. The primary's server is killed with SIGKILL, with WAL that
+nobody else has; a standby is promoted by itself, and the sessions go on there. Started
+again, the killed server is rewound and comes back as a standby by itself, and becomes
+the primary again by a switchover. The command fails if one acknowledged commit is
+missing on any server, or is there twice.
 
 Everything is stopped and removed at the end, and on Ctrl-C. It takes less than
-40 seconds with 3 nodes, and %d are the most. The extension must be installed in
+a minute with 3 nodes, and %d are the most. The extension must be installed in
 the PostgreSQL that pg_config names (make install PG_CONFIG=...). Run by root,
 the servers run as user postgres.`, demo.MaxNodes),
 		Example: `  pgraft demo
@@ -65,7 +67,7 @@ the servers run as user postgres.`, demo.MaxNodes),
 		"`path` of the pg_config of the PostgreSQL to use (default: $PG_CONFIG, then the search path)")
 	flags.StringVar(&options.Dir, "dir", "",
 		"`directory` to make for the servers' files (default: a temporary one)")
-	flags.BoolVar(&options.Failover, "failover", false, "a primary and its standbys; kill the primary")
+	flags.BoolVar(&options.Failover, "failover", false, "a primary and its standbys; kill the primary, take it back, switch over")
 	flags.BoolVar(&options.TLS, "tls", false, "encrypt traffic between nodes, with certificates made for the run")
 	flags.BoolVar(&options.Keep, "keep", false, "leave the cluster running at the end")
 	flags.BoolVar(&asJSON, "json", false, "print the result as JSON on standard output, progress on standard error")

@@ -78,7 +78,7 @@ func TestRollingRestart(t *testing.T) {
 	reboots(a, b)
 	w.until(b, "SELECT count(*) FROM pgraft_failover_history", "2")
 	w.checks(b)
-	t.Logf("the longest time without a commit was %v", w.ledger.LongestGap().Round(time.Millisecond))
+	t.Logf("the longest time without a commit was %v", w.ledger.Pause().Round(time.Millisecond))
 }
 
 // In mode manual nobody takes over by himself. An operator's word does it, at first without a loss;

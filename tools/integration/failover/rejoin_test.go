@@ -30,7 +30,8 @@ func TestRejoinByRewind(t *testing.T) {
 	w.until(a, quorum, "2")
 	w.writes(4)
 	w.acknowledged(200, a)
-	w.diverges(a)
+	_, err := a.Diverge(w.ctx)
+	must(t, err)
 	next := w.acknowledged(200, b, c)
 	must(t, a.Start(w.ctx))
 	pid := w.livePid(a)
@@ -77,7 +78,8 @@ func TestRejoinCutShort(t *testing.T) {
 	w.until(a, quorum, "2")
 	w.writes(4)
 	w.acknowledged(200, a)
-	w.diverges(a)
+	_, err := a.Diverge(w.ctx)
+	must(t, err)
 	next := w.acknowledged(200, b, c)
 	for _, line := range []string{"recovers alone", "rewinds its data", "clones the primary", "clones the primary"} {
 		started := make(chan error, 1)
@@ -134,7 +136,8 @@ func TestStopInRejoin(t *testing.T) {
 	w.until(a, quorum, "2")
 	w.writes(4)
 	w.acknowledged(200, a)
-	w.diverges(a)
+	_, err := a.Diverge(w.ctx)
+	must(t, err)
 	next := w.acknowledged(200, b, c)
 	must(t, a.Start(w.ctx))
 	must(t, wait.Until(w.ctx, "node 1 to rejoin", func(context.Context) error {
@@ -182,28 +185,6 @@ func (w *world) untilGone(s *pgcluster.Server) {
 		}
 		return nil
 	}))
-}
-
-// diverges kills a primary once it has WAL on its disk that nobody else has: its walsenders stand
-// still meanwhile.
-func (w *world) diverges(s *pgcluster.Server) {
-	w.t.Helper()
-	for _, field := range strings.Fields(w.do(s, "SELECT string_agg(pid::text, ' ') FROM pg_stat_replication")) {
-		pid, err := strconv.Atoi(field)
-		must(w.t, err)
-		must(w.t, syscall.Kill(pid, syscall.SIGSTOP))
-	}
-	w.do(s, "SELECT pg_logical_emit_message(false, 'pgraft', repeat('x', 1000000))")
-	w.do(s, "SELECT pg_switch_wal()") // flushes
-	must(w.t, syscall.Kill(w.livePid(s), syscall.SIGKILL))
-	left, err := s.Processes() // one that stands still may hold a lock that others wait for
-	must(w.t, err)
-	for _, pid := range left {
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-			w.t.Fatalf("kill process %d of node %d: %v", pid, s.NodeID, err)
-		}
-	}
-	w.untilGone(s)
 }
 
 // cameBack waits until a server follows with all that the primary has, and its own settings.

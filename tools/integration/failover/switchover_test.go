@@ -24,6 +24,7 @@ import (
 // somebody asks for stays one.
 func TestSwitchover(t *testing.T) {
 	told := listenAsSystemd(t)
+	t.Setenv("NOTIFY_SOCKET", told.name)
 	w := newWorldIn(t, nil, nil) // not beside others, whose servers would have its environment
 	w.until(w.cluster.Servers[0], quorum, "2")
 	w.writes(4)
@@ -109,18 +110,19 @@ func stops(s *pgcluster.Server) error {
 
 // systemd is what a server told its service manager.
 type systemd struct {
+	name string // of the socket
+
 	mu   sync.Mutex
 	told []string
 }
 
-// listenAsSystemd has the servers that the test starts believe that systemd runs them.
+// listenAsSystemd listens as systemd does for the servers that have the socket's name in NOTIFY_SOCKET.
 func listenAsSystemd(t *testing.T) *systemd {
 	t.Helper()
-	name := fmt.Sprintf("@pgraft-test-%d", os.Getpid())
+	name := fmt.Sprintf("@pgraft-test-%d-%s", os.Getpid(), t.Name())
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
 	must(t, err)
-	t.Setenv("NOTIFY_SOCKET", name)
-	s := &systemd{}
+	s := &systemd{name: name}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

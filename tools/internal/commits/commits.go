@@ -53,7 +53,7 @@ type Ledger struct {
 	acked   map[row]bool
 	unknown map[row]bool // asked for, and no answer or one that leaves it open
 	last    Ack
-	gap     time.Duration  // the longest between two acknowledgements
+	pause   time.Duration  // the longest between two that were acknowledged, since Pause
 	by      map[string]*By // by Ack.Server
 	started int32          // sessions
 	errs    map[string]int // by text
@@ -160,7 +160,7 @@ func (l *Ledger) commit(ctx context.Context, conn *pgx.Conn, r row, server strin
 	}
 	l.acked[r] = true
 	if !l.last.At.IsZero() {
-		l.gap = max(l.gap, now.Sub(l.last.At))
+		l.pause = max(l.pause, now.Sub(l.last.At))
 	}
 	l.last = Ack{At: now, Server: server}
 	by := l.by[server]
@@ -199,6 +199,15 @@ func (l *Ledger) Last() (Ack, int) {
 	return l.last, len(l.acked)
 }
 
+// Pause is the longest time without an acknowledged commit since it was called last.
+func (l *Ledger) Pause() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	pause := l.pause
+	l.pause = 0
+	return pause
+}
+
 // By is what a server has acknowledged, by the names that Ack.Server has for it.
 func (l *Ledger) By(names ...string) (all By) {
 	l.mu.Lock()
@@ -220,13 +229,6 @@ func (l *Ledger) By(names ...string) (all By) {
 		}
 	}
 	return all
-}
-
-// LongestGap is the longest time in which no commit was acknowledged, between two that were.
-func (l *Ledger) LongestGap() time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.gap
 }
 
 // Errors are how often sessions met which error.

@@ -27,14 +27,20 @@ const (
 )
 
 // failoverSettings are those of a server that takes part.
-var failoverSettings = map[string]string{"pgraft.failover": "on"}
+var failoverSettings = map[string]string{"pgraft.failover": "on", "pgraft.rejoin": "rewind", "wal_log_hints": "on"}
 
 // Failover is what a run with Options.Failover found out.
 type Failover struct {
 	Killed     int     `json:"killed_node"`
 	NewPrimary int     `json:"new_primary"`
 	Seconds    float64 `json:"seconds_to_first_commit"` // from SIGKILL to the first commit that another server acknowledged
-	// Commits is what the new primary has of the sessions' commits.
+	// BackSeconds is from the start of the killed server until commits wait for it again.
+	BackSeconds float64 `json:"seconds_to_counted_again"`
+	// SwitchedTo is who is primary in the end, and GapSeconds the longest time without an
+	// acknowledged commit as that was handed over.
+	SwitchedTo int     `json:"switched_over_to"`
+	GapSeconds float64 `json:"switchover_gap_seconds"`
+	// Commits is what the primary in the end has of the sessions' commits.
 	Commits commits.Found     `json:"commits"`
 	Errors  map[string]int    `json:"client_errors"` // by text: how often
 	Members []sqlapi.Failover `json:"members"`
@@ -48,7 +54,10 @@ func (d *demo) failoverSteps(ctx context.Context) []step {
 		{"pgraft_init() there, pgraft_add_node() on the leader", func(*progress) (string, error) { return d.addStandbyNodes(ctx) }},
 		{"SELECT pgraft_enable_failover()", func(*progress) (string, error) { return d.enableFailover(ctx) }},
 		{fmt.Sprintf("%d sessions commit, by target_session_attrs=read-write", sessions), func(p *progress) (string, error) { return d.commit(ctx, p, commitsBefore) }},
-		{"kill the primary's server with SIGKILL", func(*progress) (string, error) { return d.killPrimary(ctx) }},
+		{"kill the primary's server with SIGKILL, with WAL that nobody else has", func(*progress) (string, error) { return d.killPrimary(ctx) }},
+		{"the sessions go on", func(p *progress) (string, error) { return d.commit(ctx, p, commitsAfter) }},
+		{"start the killed server again", func(*progress) (string, error) { return d.comeBack(ctx) }},
+		{"SELECT pgraft_switchover()", func(*progress) (string, error) { return d.switchOver(ctx) }},
 		{"the sessions go on", func(p *progress) (string, error) { return d.commit(ctx, p, commitsAfter) }},
 		{"compare with what the sessions know", func(*progress) (string, error) { return d.compareCommits(ctx) }},
 		{"SELECT * FROM pgraft_stat_failover", func(*progress) (string, error) { return d.showFailover(ctx) }},
@@ -151,7 +160,7 @@ func (d *demo) killPrimary(ctx context.Context) (string, error) {
 	var killedAt time.Time
 	var group errgroup.Group
 	group.Go(func() (err error) {
-		killedAt, err = d.killed.Kill9(ctx)
+		killedAt, err = d.killed.Diverge(ctx)
 		return err
 	})
 	f := &Failover{Killed: d.killed.NodeID}
@@ -187,34 +196,12 @@ func (d *demo) nodeAt(host string) int {
 	return i + 1
 }
 
-func (d *demo) compareCommits(ctx context.Context) (string, error) {
-	d.stopWriters()
-	f := d.result.Failover
-	f.Errors = d.ledger.Errors()
-	if err := d.connect(ctx, d.server(f.NewPrimary)); err != nil { // a promotion ends sessions
-		return "", err
-	}
-	found, err := d.ledger.Check(ctx, d.conns[f.NewPrimary])
-	if err != nil {
-		return "", err
-	}
-	f.Commits = found
-	return fmt.Sprintf("%d acknowledged commits, each there once", found.Acknowledged), found.Err()
-}
-
-func (d *demo) showFailover(ctx context.Context) (_ string, err error) {
-	f := d.result.Failover
-	if f.Members, err = sqlapi.StatFailover(ctx, d.conns[f.NewPrimary]); err != nil {
-		return "", err
-	}
-	d.ui.after(failoverTable(f.Members))
-	return "", nil
-}
-
 func (d *demo) failoverSummary() {
 	f := d.result.Failover
 	d.ui.printf("  first commit elsewhere     %.2f s after the kill (node %d to node %d)\n", f.Seconds, f.Killed, f.NewPrimary)
-	d.ui.printf("  acknowledged commits       %d, all on the new primary, each once\n", f.Commits.Acknowledged)
+	d.ui.printf("  back as a standby          %.2f s after its start, by pg_rewind (node %d)\n", f.BackSeconds, f.Killed)
+	d.ui.printf("  switchover                 %.2f s without a commit (node %d to node %d)\n", f.GapSeconds, f.NewPrimary, f.SwitchedTo)
+	d.ui.printf("  acknowledged commits       %d, all on each of %d servers, each once\n", f.Commits.Acknowledged, d.options.Nodes)
 	d.ui.printf("  of unknown outcome         %d that are there\n", f.Commits.Unknown)
 }
 

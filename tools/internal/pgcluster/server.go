@@ -242,7 +242,10 @@ func (s *Server) StopImmediate(ctx context.Context) error {
 // Kill9 kills the postmaster as a crash of the machine's memory would: with
 // SIGKILL. It returns once its other processes have noticed and are gone too,
 // with what would hinder the next start removed, and says when it killed.
-func (s *Server) Kill9(ctx context.Context) (killed time.Time, err error) {
+func (s *Server) Kill9(ctx context.Context) (killed time.Time, err error) { return s.kill(ctx, 0) }
+
+// kill is Kill9, with a signal to the server's other processes, unless it is 0.
+func (s *Server) kill(ctx context.Context, others syscall.Signal) (killed time.Time, err error) {
 	pid, err := postmasterPID(s.DataDir)
 	if err != nil {
 		return time.Time{}, err
@@ -253,6 +256,11 @@ func (s *Server) Kill9(ctx context.Context) (killed time.Time, err error) {
 	killed = time.Now()
 	if err := signal(pid, syscall.SIGKILL); err != nil {
 		return killed, fmt.Errorf("kill node %d: %w", s.NodeID, err)
+	}
+	if others != 0 {
+		if err := waitNone(ctx, stopLimit, s.DataDir, others); err != nil {
+			return killed, err
+		}
 	}
 	if err := s.waitGone(ctx); err != nil {
 		return killed, err

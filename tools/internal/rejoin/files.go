@@ -129,6 +129,9 @@ const cloneMark = "pgraft.cloned"
 func (h *helper) putInPlace() error {
 	fresh := h.newDir()
 	if _, err := os.Stat(filepath.Join(fresh, cloneMark)); err == nil {
+		if err := h.putLock(fresh); err != nil {
+			return err
+		}
 		if err := unix.Renameat2(unix.AT_FDCWD, fresh, unix.AT_FDCWD, h.DataDir, unix.RENAME_EXCHANGE); err != nil {
 			return fmt.Errorf("exchange %s and %s: %w", fresh, h.DataDir, err)
 		}
@@ -151,8 +154,19 @@ func (h *helper) putInPlace() error {
 			return err
 		}
 		h.say("the data of before is in %s", old)
-		return errors.Join(os.RemoveAll(filepath.Join(old, "postmaster.pid")), syncDir(filepath.Dir(old)))
+		return errors.Join(os.RemoveAll(filepath.Join(old, lockFile)), syncDir(filepath.Dir(old)))
 	}
+}
+
+// putLock has the server's lock file in the clone, too: who stops the server finds it at each instant.
+func (h *helper) putLock(fresh string) error {
+	text, err := os.ReadFile(filepath.Join(h.DataDir, lockFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // a program has just removed it: it is written anew before the server starts
+	} else if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(fresh, lockFile), text, 0o600)
 }
 
 // writeDurably replaces a file; it is as it was, or has this text.

@@ -28,7 +28,7 @@ var (
 // aHelper is for a server with its own files and data.
 func aHelper(t *testing.T) *helper {
 	h := &helper{Options: Options{DataDir: filepath.Join(t.TempDir(), "data"), Log: io.Discard}}
-	h.Store = filepath.Join(h.DataDir, "pgraft")
+	h.named, h.Store = h.DataDir, filepath.Join(h.DataDir, "pgraft")
 	write(t, h.DataDir, own, data)
 	d, s := host.Data{Joined: true, JoinedOn: 1, Sealed: 5, Nonce: 7}, host.Store{Joined: true, Boot: 3, Nonce: 7}
 	write(t, h.DataDir, map[string]string{"pgraft.failover": string(d.Marshal()), "pgraft/FAILOVER": string(s.Marshal())})
@@ -173,5 +173,50 @@ func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A data directory that is a symbolic link stays one: what is beside lies beside where it leads.
+func TestDataBehindALink(t *testing.T) {
+	h := aHelper(t)
+	link := filepath.Join(t.TempDir(), "link")
+	must(t, os.Symlink(h.DataDir, link))
+	must(t, os.Rename(h.markerPath(), link+host.MarkerSuffix))
+	h.named = link
+	must(t, h.putAside())
+	write(t, h.newDir(), others, theirs, map[string]string{cloneMark: ""})
+	write(t, h.DataDir, map[string]string{lockFile: "77"})
+	must(t, h.at(host.StageMade))
+	must(t, h.putInPlace())
+	if text, err := os.ReadFile(filepath.Join(h.DataDir, lockFile)); err != nil || string(text) != "77" {
+		t.Errorf("the lock file has %q, %v", text, err)
+	}
+	must(t, os.Remove(filepath.Join(h.DataDir, lockFile)))
+	must(t, h.finishes())
+	isAnew(t, h, true)
+	if to, err := os.Readlink(link); err != nil || to != h.DataDir {
+		t.Errorf("the link leads to %q, %v", to, err)
+	}
+}
+
+// A tablespace outside the data directory keeps a clone from being made, and is named.
+func TestTablespaceIsNotCloned(t *testing.T) {
+	h := aHelper(t)
+	h.Clone = true
+	must(t, os.MkdirAll(filepath.Join(h.DataDir, "pg_tblspc"), 0o700))
+	for _, c := range []struct {
+		link bool
+		want string
+	}{{false, ""}, {true, "its tablespace in /srv/space cannot be cloned by itself"}} {
+		if c.link {
+			must(t, os.Symlink("/srv/space", filepath.Join(h.DataDir, "pg_tblspc/16384")))
+		} else {
+			must(t, os.Mkdir(filepath.Join(h.DataDir, "pg_tblspc/16385"), 0o700)) // in place
+		}
+		w, err := h.ways()
+		must(t, err)
+		if w.Clone != (c.want == "") || fmt.Sprint(h.noWay) != fmt.Sprint(map[bool]any{true: nil, false: c.want}[c.want == ""]) {
+			t.Errorf("with a link: %v, it may be cloned: %v, and the reason is %v", c.link, w.Clone, h.noWay)
+		}
 	}
 }

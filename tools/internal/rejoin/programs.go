@@ -62,9 +62,26 @@ func (h *helper) clone(address string) error {
 	return writeDurably(filepath.Join(h.newDir(), cloneMark), nil)
 }
 
+// noCloneAllowed is why the operator's setting leaves no way.
+var noCloneAllowed = errors.New("\"pgraft.rejoin\" allows no clone")
+
+// wayOut is the first half of what an operator does whose server is not started.
+func (h *helper) wayOut() string {
+	if errors.Is(h.noWay, noCloneAllowed) {
+		return "set \"pgraft.rejoin\" to clone and start the server, or"
+	}
+	return "so"
+}
+
 // ways looks at what is possible now.
 func (h *helper) ways() (w host.Ways, err error) {
-	w = host.Ways{Clone: h.Clone, Failed: h.failed}
+	w.Failed, h.noWay = h.failed, nil
+	if !h.Clone {
+		h.noWay = noCloneAllowed
+	} else if h.noWay, err = h.outside(); err != nil {
+		return w, err
+	}
+	w.Clone = h.noWay == nil
 	if h.marker.Stage >= host.StageRewinding {
 		return w, nil
 	}
@@ -82,6 +99,24 @@ func (h *helper) ways() (w host.Ways, err error) {
 		}
 	}
 	return w, nil
+}
+
+// outside says which tablespaces keep a clone from being made: pg_basebackup would put it where they
+// are, and the data of before would be lost. One that was cut short may have taken the links away: then
+// the next one fails, and says so.
+func (h *helper) outside() (why, err error) {
+	spaces := filepath.Join(h.DataDir, "pg_tblspc")
+	entries, err := os.ReadDir(spaces)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, e := range entries {
+		if e.Type() == fs.ModeSymlink {
+			target, err := os.Readlink(filepath.Join(spaces, e.Name()))
+			return fmt.Errorf("its tablespace in %s cannot be cloned by itself", target), err
+		}
+	}
+	return nil, nil
 }
 
 // program runs a program of PostgreSQL's to its end, and logs what it prints.
@@ -149,12 +184,13 @@ type lock struct {
 const (
 	lockLimit = 10 * time.Second
 	lockEvery = 20 * time.Millisecond
+	lockFile  = "postmaster.pid"
 	// lockSuffix is of the lock file before it is renamed, beside the data directory.
 	lockSuffix = ".pgraft_pid"
 )
 
 func lockData(dataDir string) (*lock, error) {
-	l := &lock{path: filepath.Join(dataDir, "postmaster.pid")}
+	l := &lock{path: filepath.Join(dataDir, lockFile)}
 	var err error
 	if l.text, err = os.ReadFile(l.path); err != nil {
 		return nil, fmt.Errorf("the server's lock file: %w", err)
@@ -181,7 +217,7 @@ func (l *lock) keep() error {
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	fresh := filepath.Dir(l.path) + lockSuffix // never by half in its place
+	fresh := l.dir.Name() + lockSuffix // never by half in its place
 	if err := os.WriteFile(fresh, l.text, 0o600); err != nil {
 		return err
 	}

@@ -52,18 +52,23 @@ var errStopped = errors.New("it was told to stop; the server goes on from here a
 
 type helper struct {
 	Options
+	named  string // DataDir as the server was started with: the marker lies beside that, and all else beside where it leads
 	marker host.Rejoining
 	stops  *stops
 	lock   *lock
-	failed bool // a rewind was
+	failed bool  // a rewind was
+	noWay  error // why no clone is possible, or allowed
 }
 
 // Run makes the data anew and executes the server. It returns only if it does not come to that;
 // nil: it was told to stop.
 func Run(o Options) error {
-	h := &helper{Options: o, stops: catchStops()}
+	h := &helper{Options: o, stops: catchStops(), named: o.DataDir}
 	var err error
-	if h.lock, err = lockData(o.DataDir); err != nil {
+	if h.DataDir, err = filepath.EvalSymlinks(o.DataDir); err != nil {
+		return err
+	}
+	if h.lock, err = lockData(h.DataDir); err != nil {
 		return err
 	}
 	err = h.run()
@@ -113,8 +118,12 @@ func (h *helper) step() (done bool, err error) {
 	s := h.source(&own)
 	switch h.marker.Next(&own, ways, s.asked, s.ordered, s.ok) {
 	case host.StepGiveUp:
-		h.say("nothing is changed: %v", s.why)
-		return true, errors.Join(writeDurably(h.DataDir+failedSuffix, fmt.Appendf(nil, "%v", s.why)), h.forgets())
+		why := s.why
+		if why == nil {
+			why = h.noWay
+		}
+		h.say("nothing is changed: %v", why)
+		return true, errors.Join(writeDurably(h.named+failedSuffix, fmt.Appendf(nil, "%v", why)), h.forgets())
 	case host.StepWait:
 		h.say("there is no primary to make the data anew from: %v", s.why)
 		return false, h.stops.wait(askEvery)
@@ -125,8 +134,8 @@ func (h *helper) step() (done bool, err error) {
 	case host.StepFinish:
 		return true, h.finishes()
 	}
-	return false, fmt.Errorf("a rewind of the data was cut short or has failed, and \"pgraft.rejoin\" allows no clone: the data may be of two servers; "+
-		"set \"pgraft.rejoin\" to clone and start the server, or make its data anew from the primary, with pg_basebackup, and remove %s", h.markerPath())
+	return false, fmt.Errorf("a rewind of the data was cut short or has failed, and %w: the data may be of two servers; "+
+		"%s make its data anew from the primary, with pg_basebackup, and remove %s", h.noWay, h.wayOut(), h.markerPath())
 }
 
 // at has the marker say, durably, that a stage begins.
@@ -214,7 +223,7 @@ func (h *helper) finishes() error {
 		return err
 	}
 	h.say("the data is made anew from epoch %d, and the server starts", h.marker.From.Epoch)
-	return errors.Join(os.RemoveAll(h.DataDir+failedSuffix), h.forgets())
+	return errors.Join(os.RemoveAll(h.named+failedSuffix), h.forgets())
 }
 
 // notes carries out the last acts of a rejoin.
@@ -274,7 +283,7 @@ func readNote(path string) (host.Data, error) {
 	return host.UnmarshalData(text)
 }
 
-func (h *helper) markerPath() string { return h.DataDir + host.MarkerSuffix }
+func (h *helper) markerPath() string { return h.named + host.MarkerSuffix }
 func (h *helper) asideDir() string   { return h.DataDir + ".pgraft_aside" }
 func (h *helper) newDir() string     { return h.DataDir + ".pgraft_new" }
 

@@ -59,7 +59,10 @@ func TestBackAlone(t *testing.T) {
 // Failover that is being enabled waits for the standbys. What is missing is logged and shown, and
 // disabling it ends the wait of commits.
 func TestEnablingWaits(t *testing.T) {
-	w := newWorld(t, map[string]string{"pgraft.replication_conninfo": "user=nobody"})
+	t.Parallel()
+	w := makeWorld(t, nil, map[string]string{"pgraft.replication_conninfo": "user=nobody"})
+	t.Cleanup(w.ends)
+	w.found()
 	a := w.cluster.Servers[0]
 	committed := make(chan error, 1)
 	go func() { _, err := w.ask(a, "CREATE TABLE waits ()"); committed <- err }()

@@ -71,6 +71,7 @@ func newWorldIn(t *testing.T, network *netns.Network, settings map[string]string
 	w := makeWorld(t, network, settings)
 	t.Cleanup(w.ends)
 	w.found()
+	w.until(w.cluster.Servers[0], "SELECT pgraft_get_primary()", "1")
 	ctx, cancel := context.WithTimeout(t.Context(), caseLimit)
 	t.Cleanup(cancel)
 	w.ctx = ctx
@@ -135,7 +136,6 @@ func (w *world) found() {
 	must(w.t, conn.Close(w.ctx))
 	w.ages(a, 2)
 	w.until(a, "SELECT pgraft_enable_failover()", "t")
-	w.until(a, "SELECT pgraft_get_primary()", "1")
 }
 
 // ages has a server write a few segments of WAL, and let go of those before: WAL from a standby's last

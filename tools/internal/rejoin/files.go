@@ -58,7 +58,7 @@ func (h *helper) putAside() error {
 			return err
 		}
 	}
-	return errors.Join(syncDir(aside), syncDir(h.DataDir), writeDurably(filepath.Join(aside, asideReady), nil))
+	return errors.Join(syncDir(aside), syncDir(h.DataDir), WriteDurably(filepath.Join(aside, asideReady), nil))
 }
 
 // moveOrCopy does nothing where to is there: that is whole, whatever from has become since.
@@ -169,8 +169,8 @@ func (h *helper) putLock(fresh string) error {
 	return os.WriteFile(filepath.Join(fresh, lockFile), text, 0o600)
 }
 
-// writeDurably replaces a file; it is as it was, or has this text.
-func writeDurably(path string, text []byte) error {
+// WriteDurably replaces a file; it is as it was, or has this text.
+func WriteDurably(path string, text []byte) error {
 	aside := path + ".new"
 	f, err := os.OpenFile(aside, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -183,7 +183,8 @@ func writeDurably(path string, text []byte) error {
 	return errors.Join(os.Rename(aside, path), syncDir(filepath.Dir(path)))
 }
 
-func removeDurably(path string) error {
+// RemoveDurably removes a file.
+func RemoveDurably(path string) error {
 	return errors.Join(os.Remove(path), syncDir(filepath.Dir(path)))
 }
 

@@ -59,7 +59,7 @@ func (h *helper) clone(address string) error {
 	if _, err := h.program("pg_basebackup", "-D", h.newDir(), "-X", "stream", "-c", "fast", "-d", conninfo); err != nil {
 		return err
 	}
-	return writeDurably(filepath.Join(h.newDir(), cloneMark), nil)
+	return WriteDurably(filepath.Join(h.newDir(), cloneMark), nil)
 }
 
 // noCloneAllowed is why the operator's setting leaves no way.

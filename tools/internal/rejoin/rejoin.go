@@ -123,7 +123,7 @@ func (h *helper) step() (done bool, err error) {
 			why = h.noWay
 		}
 		h.say("nothing is changed: %v", why)
-		return true, errors.Join(writeDurably(h.named+failedSuffix, fmt.Appendf(nil, "%v", why)), h.forgets())
+		return true, errors.Join(WriteDurably(h.named+failedSuffix, fmt.Appendf(nil, "%v", why)), h.forgets())
 	case host.StepWait:
 		h.say("there is no primary to make the data anew from: %v", s.why)
 		return false, h.stops.wait(askEvery)
@@ -141,7 +141,7 @@ func (h *helper) step() (done bool, err error) {
 // at has the marker say, durably, that a stage begins.
 func (h *helper) at(s host.Stage) error {
 	h.marker.Stage = s
-	return writeDurably(h.markerPath(), h.marker.Marshal())
+	return WriteDurably(h.markerPath(), h.marker.Marshal())
 }
 
 // rewinds comes back without an error if the rewind fails: a clone may follow.
@@ -219,7 +219,7 @@ func (h *helper) finishes() error {
 	if err := h.notes(); err != nil {
 		return err
 	}
-	if err := writeDurably(filepath.Join(h.DataDir, "standby.signal"), nil); err != nil {
+	if err := WriteDurably(filepath.Join(h.DataDir, "standby.signal"), nil); err != nil {
 		return err
 	}
 	h.say("the data is made anew from epoch %d, and the server starts", h.marker.From.Epoch)
@@ -245,9 +245,9 @@ func (h *helper) notes() error {
 	for _, a := range h.marker.Ends(own, store, binary.LittleEndian.Uint64(b[:])|1) {
 		switch a := a.(type) {
 		case host.NoteData:
-			err = writeDurably(filepath.Join(h.DataDir, host.DataFile), a.Data.Marshal())
+			err = WriteDurably(filepath.Join(h.DataDir, host.DataFile), a.Data.Marshal())
 		case host.NoteStore:
-			err = writeDurably(filepath.Join(h.Store, host.StoreFile), a.Store.Marshal())
+			err = WriteDurably(filepath.Join(h.Store, host.StoreFile), a.Store.Marshal())
 		default:
 			err = fmt.Errorf("nobody does %T at the end of a rejoin", a)
 		}
@@ -263,7 +263,7 @@ func (h *helper) forgets() error {
 	if err := errors.Join(os.RemoveAll(h.asideDir()), os.RemoveAll(h.asideDir()+partSuffix), os.RemoveAll(h.DataDir+lockSuffix)); err != nil {
 		return err
 	}
-	return removeDurably(h.markerPath())
+	return RemoveDurably(h.markerPath())
 }
 
 // ownNote is the server's own note, wherever it lies.

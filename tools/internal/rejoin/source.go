@@ -88,9 +88,9 @@ func (h *helper) asks(address string) source {
 		return s
 	}
 	defer conn.Close(ctx)
-	if s.asked, err = ask(ctx, conn); err == nil && s.asked.Production && !s.asked.Ready() {
+	if s.asked, err = Ask(ctx, conn); err == nil && s.asked.Production && !s.asked.Ready() {
 		if _, err = conn.Exec(ctx, "CHECKPOINT"); err == nil {
-			s.asked, err = ask(ctx, conn)
+			s.asked, err = Ask(ctx, conn)
 		} else {
 			err = fmt.Errorf("it has not checkpointed on its timeline yet, and: %w", err)
 		}
@@ -101,7 +101,8 @@ func (h *helper) asks(address string) source {
 	return s
 }
 
-func ask(ctx context.Context, conn *pgx.Conn) (x host.Asked, err error) {
+// Ask has a server say what it is.
+func Ask(ctx context.Context, conn *pgx.Conn) (x host.Asked, err error) {
 	var checkpointed int64
 	var timeline string
 	var reign *string

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/pgraft/pgraft/tools/internal/rejoin"
 )
 
 // opts are how the server was started last.
@@ -119,7 +121,7 @@ func (s *server) setAlone() error {
 		return err
 	}
 	set := alone(libraries)
-	if err := writeDurably(path, []byte(merged(string(text), set))); err != nil {
+	if err := rejoin.WriteDurably(path, []byte(merged(string(text), set))); err != nil {
 		return err
 	}
 	now, err := s.setting("shared_preload_libraries", "")
@@ -180,25 +182,4 @@ func isOwner(dataDir string) error {
 		return fmt.Errorf("this must run as the owner of %s, and not as root: as with pg_ctl", dataDir)
 	}
 	return nil
-}
-
-// writeDurably replaces a file; it is as it was, or has this text.
-func writeDurably(path string, text []byte) error {
-	aside := path + ".new"
-	f, err := os.OpenFile(aside, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", aside, err)
-	}
-	if err := os.Rename(aside, path); err != nil {
-		return err
-	}
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/pgraft/pgraft/core/failover/host"
+	"github.com/pgraft/pgraft/tools/internal/rejoin"
 )
 
 // Options are what the operator says.
@@ -126,7 +127,7 @@ func (s *server) confirms() error {
 func (s *server) prepares() error {
 	if d := s.found.data; d != nil {
 		note := d.WithoutLibrary()
-		if err := writeDurably(s.file(host.DataFile), note.Marshal()); err != nil {
+		if err := rejoin.WriteDurably(s.file(host.DataFile), note.Marshal()); err != nil {
 			return err
 		}
 	}
@@ -138,7 +139,7 @@ func (s *server) prepares() error {
 	if err := os.Remove(s.file("recovery.signal")); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	return writeDurably(s.file("standby.signal"), nil)
+	return rejoin.WriteDurably(s.file("standby.signal"), nil)
 }
 
 // starts starts the server and promotes it.

@@ -62,12 +62,12 @@ func (h *helper) clone(address string) error {
 	return WriteDurably(filepath.Join(h.newDir(), cloneMark), nil)
 }
 
-// noCloneAllowed is why the operator's setting leaves no way.
-var noCloneAllowed = errors.New("\"pgraft.rejoin\" allows no clone")
+// errNoCloneAllowed is why the operator's setting leaves no way.
+var errNoCloneAllowed = errors.New("\"pgraft.rejoin\" allows no clone")
 
 // wayOut is the first half of what an operator does whose server is not started.
 func (h *helper) wayOut() string {
-	if errors.Is(h.noWay, noCloneAllowed) {
+	if errors.Is(h.noWay, errNoCloneAllowed) {
 		return "set \"pgraft.rejoin\" to clone and start the server, or"
 	}
 	return "so"
@@ -77,7 +77,7 @@ func (h *helper) wayOut() string {
 func (h *helper) ways() (w host.Ways, err error) {
 	w.Failed, h.noWay = h.failed, nil
 	if !h.Clone {
-		h.noWay = noCloneAllowed
+		h.noWay = errNoCloneAllowed
 	} else if h.noWay, err = h.outside(); err != nil {
 		return w, err
 	}

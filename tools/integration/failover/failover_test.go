@@ -131,14 +131,16 @@ func engineEnds(w *world, primary *pgcluster.Server) {
 
 // PostgreSQL restarts in place, as a standby, and gets the next epoch.
 func backendCrashes(w *world, primary *pgcluster.Server) {
-	w.until(primary, epochs, "1")
+	was := w.do(primary, opened)
 	conn := w.conn(primary)
 	if err := syscall.Kill(int(conn.PgConn().PID()), syscall.SIGKILL); err != nil {
 		w.t.Fatalf("kill backend %d: %v", conn.PgConn().PID(), err)
 	}
-	w.until(w.others(primary)[0], "SELECT string_agg(node_id::text, ' ' ORDER BY epoch) FROM pgraft_failover_history WHERE opened_index IS NOT NULL",
-		fmt.Sprintf("%d %[1]d", primary.NodeID))
+	w.until(w.others(primary)[0], opened, fmt.Sprintf("%s %d", was, primary.NodeID))
 }
+
+// opened is who was primary, in the order of the epochs.
+const opened = "SELECT string_agg(node_id::text, ' ' ORDER BY epoch) FROM pgraft_failover_history WHERE opened_index IS NOT NULL"
 
 // A primary that is stopped has sent all of its WAL, and its standbys know that it has stopped.
 // It comes back as a standby by itself, and is counted. Another one, which WAL is gone for that

@@ -187,6 +187,21 @@ func (w *world) untilGone(s *pgcluster.Server) {
 	}))
 }
 
+// kills kills a server with all of its processes: one that stands still may hold a lock that others
+// wait for.
+func (w *world) kills(s *pgcluster.Server) {
+	w.t.Helper()
+	must(w.t, syscall.Kill(w.livePid(s), syscall.SIGKILL))
+	left, err := s.Processes()
+	must(w.t, err)
+	for _, pid := range left {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			w.t.Fatalf("kill process %d of node %d: %v", pid, s.NodeID, err)
+		}
+	}
+	w.untilGone(s)
+}
+
 // cameBack waits until a server follows with all that the primary has, and its own settings.
 func (w *world) cameBack(s, primary *pgcluster.Server) {
 	w.t.Helper()

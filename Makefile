@@ -158,15 +158,18 @@ store_walks = ^(TestFullDiskAtEveryCall|TestDamagedFile|TestFirstFailureIsFinal|
 # So do these, with entries of 16 MB.
 large_traces = ^TestLarge
 
+# The detector and position independence do not go together.
+race = -race -buildmode=exe
+
 # The core starts no goroutine, as TestCoreIsPure sees to. The nodes of package node mostly
 # wait, so the others run beside it.
 test-race: ## the node under the race detector
 	@tools/deps/debian.sh
 	@$(MAKE) -j2 -Otarget race-node race-store
-race-node: ; $(GO) test -race ./node
+race-node: ; $(GO) test $(race) ./node
 race-store:
-	$(GO) test -race $$($(GO) list ./node/... | grep -v -e /node$$ -e /store$$) -skip '$(large_traces)'
-	$(GO) test -race ./node/store -skip '$(store_walks)'
+	$(GO) test $(race) $$($(GO) list ./node/... | grep -v -e /node$$ -e /store$$) -skip '$(large_traces)'
+	$(GO) test $(race) ./node/store -skip '$(store_walks)'
 
 ## How long make fuzz gives each of its four targets
 FUZZ_FOR ?= 10s

@@ -154,7 +154,7 @@ test-unit:
 
 # They walk through all faults of a disk in one goroutine: the detector has nothing to
 # find, and takes minutes.
-store_walks = ^(TestFullDiskAtEveryCall|TestDamagedFile|TestFirstFailureIsFinal|TestForbiddenFile)$$
+store_walks = ^(TestFullDiskAtEveryCall|TestDamagedFile|TestOptionsCut|TestFirstFailureIsFinal|TestForbiddenFile)$$
 # So do these, with entries of 16 MB.
 large_traces = ^TestLarge
 

@@ -19,12 +19,10 @@ var faultHistoryCut = Kind{
 		d.For = s.Between(6*time.Second, 14*time.Second)
 	},
 	begin: func(w *World, s *strike) string {
-		v := s.node.withServer()
-		if v == nil || !v.serves() || s.node.state != running {
+		v := w.stageBeginsOnPrimary(s)
+		if v == nil {
 			return ""
 		}
-		w.stageBegins(s)
-		s.epoch = v.shared.Epoch
 		v.dies(false, s.draws.Between(time.Second, 3*time.Second))
 		return fmt.Sprintf("after %d messages", s.Param)
 	},

@@ -18,12 +18,9 @@ var faultPromotionHeld = Kind{
 		d.For = s.Between(6*time.Second, 15*time.Second)
 	},
 	begin: func(w *World, s *strike) string {
-		v := s.node.withServer()
-		if v == nil || !v.serves() || s.node.state != running {
+		if w.stageBeginsOnPrimary(s) == nil {
 			return ""
 		}
-		w.stageBegins(s)
-		s.epoch = v.shared.Epoch
 		w.blockReplay(s, true)
 		w.next(s, 0, 0, 300*time.Millisecond)
 		return fmt.Sprintf("for %v", s.For)

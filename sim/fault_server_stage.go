@@ -118,12 +118,11 @@ var faultDiesInFailover = Kind{
 		d.For = s.Between(4*time.Second, 14*time.Second)
 	},
 	begin: func(w *World, s *strike) string {
-		v := s.node.withServer()
-		if v == nil || !v.serves() || s.node.state != running {
+		v := w.stageBeginsOnPrimary(s)
+		if v == nil {
 			return ""
 		}
-		w.stageBegins(s)
-		s.epoch, s.leader = v.shared.Epoch, s.node
+		s.leader = s.node
 		away := Pick(&s.draws, time.Second, s.draws.Between(0, s.For))
 		if s.way() == inFailoverShort {
 			away = min(away, time.Second) // it follows the next one, too

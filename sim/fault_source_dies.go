@@ -18,12 +18,10 @@ var faultSourceDies = Kind{
 		d.For = s.Between(8*time.Second, 16*time.Second)
 	},
 	begin: func(w *World, s *strike) string {
-		v := s.node.withServer()
-		if v == nil || !v.serves() || s.node.state != running {
+		v := w.stageBeginsOnPrimary(s)
+		if v == nil {
 			return ""
 		}
-		w.stageBegins(s)
-		s.epoch = v.shared.Epoch
 		w.diverges(v, s)
 		w.next(s, 0, time.Duration(s.Param)*time.Millisecond, time.Duration(s.Param)*time.Millisecond)
 		return fmt.Sprintf("with a tail, in %v", s.wait)

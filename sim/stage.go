@@ -57,6 +57,18 @@ func (w *World) stageBegins(s *strike) {
 	w.arrange(event{at: w.now, kind: evStage, ref: s})
 }
 
+// stageBeginsOnPrimary does that for a fault that strikes a primary's server, and notes its epoch;
+// nil, and nothing begins, where the node has none that serves.
+func (w *World) stageBeginsOnPrimary(s *strike) *server {
+	v := s.node.withServer()
+	if v == nil || !v.serves() || s.node.state != running {
+		return nil
+	}
+	w.stageBegins(s)
+	s.epoch = v.shared.Epoch
+	return v
+}
+
 // stageEnds takes back what all of them leave behind.
 func (w *World) stageEnds(s *strike) {
 	w.keeping = slices.DeleteFunc(w.keeping, func(x *strike) bool { return x == s })

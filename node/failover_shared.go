@@ -1,8 +1,6 @@
 package node
 
 import (
-	"reflect"
-
 	"github.com/pgraft/pgraft/core/failover"
 	"github.com/pgraft/pgraft/core/failover/host"
 )
@@ -34,7 +32,7 @@ func (n *Node) publishShared(r *runner, s failover.Shared, primary uint64, addre
 // toShared is under pub.
 func (n *Node) toShared(s failover.Shared, primary uint64, address string) {
 	x := &n.shared
-	if n.cfg.Server == nil || x.is && x.primary == primary && x.address == address && reflect.DeepEqual(x.now, s) {
+	if n.cfg.Server == nil || x.is && x.primary == primary && x.address == address && x.now.Equal(&s) {
 		return
 	}
 	x.is, x.now, x.primary, x.address = true, s, primary, address

@@ -65,6 +65,9 @@ func (w *World) hashInput(n *node, in core.Input) {
 	case core.HistoryRead:
 		h.words(9, in.Ticket, in.First, uint64(len(in.Entries)))
 		h.flag(in.Failed)
+	case core.FailoverServer:
+		w.encoded = core.EncodeInput(w.encoded[:0], in)
+		h.bytes(w.encoded)
 	default: // rare ones
 		h.text(fmt.Sprintf("%T %+v", in, in))
 	}

@@ -50,43 +50,76 @@ func (k eventKind) String() string {
 		"client", "timeout", "flap", "upgrade", "retry", "operator", "begin", "end", "settle", "input", "dead", "retire", "stage", "kept", "call", "database", "fork", "wake"}[k]
 }
 
-// queue is a binary heap by time, then by order of arrangement.
-type queue struct{ heap []event }
-
-func (q *queue) less(i, j int) bool {
-	a, b := &q.heap[i], &q.heap[j]
-	return a.at < b.at || a.at == b.at && a.seq < b.seq
+// queue is a binary heap by time, then by order of arrangement. What moves in it has no
+// pointers: the events lie still, each in the place that its turn names.
+type queue struct {
+	heap   []turn
+	events []event
+	free   []int32 // places of events that nothing is in
 }
 
+type turn struct {
+	at    time.Duration
+	seq   uint64
+	place int32
+}
+
+func (t *turn) before(u *turn) bool { return t.at < u.at || t.at == u.at && t.seq < u.seq }
+
 func (q *queue) push(e event) {
-	q.heap = append(q.heap, e)
-	for i := len(q.heap) - 1; i > 0; {
+	var place int32
+	if last := len(q.free) - 1; last >= 0 {
+		place, q.free = q.free[last], q.free[:last]
+		q.events[place] = e
+	} else {
+		place = int32(len(q.events))
+		q.events = append(q.events, e)
+	}
+	t := turn{e.at, e.seq, place}
+	q.heap = append(q.heap, t)
+	i := len(q.heap) - 1
+	for i > 0 {
 		up := (i - 1) / 2
-		if !q.less(i, up) {
-			return
+		if !t.before(&q.heap[up]) {
+			break
 		}
-		q.heap[i], q.heap[up] = q.heap[up], q.heap[i]
+		q.heap[i] = q.heap[up]
 		i = up
 	}
+	q.heap[i] = t
 }
 
 // pop removes the earliest event; the queue must not be empty.
 func (q *queue) pop() event {
-	first, last := q.heap[0], len(q.heap)-1
-	q.heap[0] = q.heap[last]
-	q.heap[last] = event{}
+	place := q.heap[0].place
+	e := q.events[place]
+	q.events[place] = event{}
+	q.free = append(q.free, place)
+	last := len(q.heap) - 1
+	t := q.heap[last]
 	q.heap = q.heap[:last]
-	for i := 0; ; {
-		least := i
-		for _, c := range [2]int{2*i + 1, 2*i + 2} {
-			if c < last && q.less(c, least) {
-				least = c
-			}
+	if last > 0 {
+		q.sink(t)
+	}
+	return e
+}
+
+// sink puts t, which came from the end, in place of the first.
+func (q *queue) sink(t turn) {
+	i := 0
+	for {
+		least := 2*i + 1
+		if least >= len(q.heap) {
+			break
 		}
-		if least == i {
-			return first
+		if c := least + 1; c < len(q.heap) && q.heap[c].before(&q.heap[least]) {
+			least = c
 		}
-		q.heap[i], q.heap[least] = q.heap[least], q.heap[i]
+		if !q.heap[least].before(&t) {
+			break
+		}
+		q.heap[i] = q.heap[least]
 		i = least
 	}
+	q.heap[i] = t
 }

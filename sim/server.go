@@ -1,7 +1,7 @@
 package sim
 
 import (
-	"reflect"
+	"bytes"
 	"time"
 
 	"github.com/pgraft/pgraft/core"
@@ -33,18 +33,20 @@ type server struct {
 	looks   map[*postgres.Session]look   // what F3 has read for a commit so far
 
 	// Of this life of the engine.
-	boot    uint64
-	said    failover.Server
-	hasSaid bool
-	apart   bool           // failover is off in its settings
-	doing   []string       // orders under way
-	follow  failover.Order // the last one to follow that was carried out, of any life
-	watches failover.Watch
-	port    failover.Port
-	why     failover.Why
-	nobody  failover.Why
-	late    int // faults in force that make it obey late
-	rarely  int // and that make its host look at it rarely
+	boot uint64
+	said failover.Server
+	// saidBytes is it, encoded; encoded is the room for the next.
+	saidBytes, encoded []byte
+	hasSaid            bool
+	apart              bool           // failover is off in its settings
+	doing              []string       // orders under way
+	follow             failover.Order // the last one to follow that was carried out, of any life
+	watches            failover.Watch
+	port               failover.Port
+	why                failover.Why
+	nobody             failover.Why
+	late               int // faults in force that make it obey late
+	rarely             int // and that make its host look at it rarely
 
 	// Of this start of the server.
 	namesSet postgres.Names // the names of mem, as PostgreSQL has them
@@ -294,14 +296,20 @@ func (v *server) report() {
 		v.pg.PromotionEnded()
 	}
 	s, ok := v.says()
-	if !ok || v.hasSaid && reflect.DeepEqual(s, v.said) {
+	if !ok {
 		return
 	}
+	in := core.FailoverServer{Server: s}
+	v.encoded = core.EncodeInput(v.encoded[:0], in)
+	if v.hasSaid && bytes.Equal(v.encoded, v.saidBytes) {
+		return
+	}
+	v.encoded, v.saidBytes = v.saidBytes, v.encoded
 	if v.n.w.trace != nil && (!v.hasSaid || s.Recovery != v.said.Recovery || s.Sealed != v.said.Sealed || s.Streaming != v.said.Streaming) {
 		v.n.w.say(v.n, "its server: recovery %v sealed %d noted %d end %v history %v streaming %v", s.Recovery, s.Sealed, s.Noted, postgres.LSN(s.End), s.History, s.Streaming)
 	}
 	v.said, v.hasSaid = s, true
-	v.n.input(core.FailoverServer{Server: s})
+	v.n.input(in)
 }
 
 // says is what the host reports; false: nothing.

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -92,7 +91,7 @@ func (v *server) beforeCommit(o *postgres.Session) postgres.Verdict {
 
 // publish puts what the core has decided into shared memory.
 func (v *server) publish(s failover.Shared) {
-	if reflect.DeepEqual(s, v.shared) {
+	if s.Equal(&v.shared) {
 		return
 	}
 	v.shared = s

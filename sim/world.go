@@ -34,6 +34,7 @@ type World struct {
 	checks    checks
 	marks     Marks
 	hash      digest
+	encoded   []byte // room for an input that is hashed
 	failure   *Failure
 	trace     func(string)
 	stepping  *node    // the last one whose core took an input

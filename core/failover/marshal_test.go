@@ -44,6 +44,27 @@ func TestStatesThatAreRefused(t *testing.T) {
 	}
 }
 
+// A change of any field is one.
+func TestSharedEqual(t *testing.T) {
+	filled := func() (s Shared) {
+		n := uint64(0)
+		fill(t, reflect.ValueOf(&s).Elem(), &n)
+		return s
+	}
+	was, same := filled(), filled()
+	if !was.Equal(&same) {
+		t.Errorf("%+v is not %+v", was, same)
+	}
+	for i := range reflect.TypeFor[Shared]().NumField() {
+		now := filled()
+		field := reflect.ValueOf(&now).Elem().Field(i)
+		field.SetZero()
+		if was.Equal(&now) || now.Equal(&was) {
+			t.Errorf("without %s it is the same", reflect.TypeFor[Shared]().Field(i).Name)
+		}
+	}
+}
+
 // What is told, and what a host reports, come through their bytes with every field.
 func TestToldAndServerHaveEveryField(t *testing.T) {
 	var told Told

@@ -1,5 +1,7 @@
 package failover
 
+import "slices"
+
 // Order is what the host has to do to its server. An order is given until the server's
 // report shows it done. It names the epoch and the boot of this node's engine that it
 // is for: the server checks both before it acts.
@@ -150,6 +152,15 @@ type Shared struct {
 	// Prove says that nobody has compared this server's WAL with its owner's, and that all of
 	// it from a checkpoint on is to be: the host is to give Record.From.
 	Prove bool
+}
+
+// Equal says that every field is the same.
+func (s *Shared) Equal(o *Shared) bool {
+	return s.Failover == o.Failover && s.Joined == o.Joined && s.Quarantined == o.Quarantined && s.Founding == o.Founding &&
+		s.Epoch == o.Epoch && s.Primary == o.Primary && s.Open == o.Open && s.Boot == o.Boot && s.Reads == o.Reads &&
+		s.LeaseCounts == o.LeaseCounts && s.Switchover == o.Switchover && s.Set.equal(o.Set) &&
+		(s.Next == nil) == (o.Next == nil) && (s.Next == nil || s.Next.equal(*o.Next)) && slices.Equal(s.Tokens, o.Tokens) &&
+		s.Decision == o.Decision && s.Limited == o.Limited && s.Limit == o.Limit && s.Boots == o.Boots && s.Prove == o.Prove
 }
 
 // Output is what came of a decision.

@@ -137,6 +137,8 @@ deps: ## install what is missing for demo and test: tools, Go, PostgreSQL of ver
 	@tools/deps/debian.sh $(if $(filter file,$(origin PG_CONFIG)),--postgres $(PG))
 	@pg_config=$(chosen_pg_config); "$$pg_config" --version >/dev/null
 
+deps-%: ; @$(MAKE) deps PG=$*
+
 install-chosen:
 	@pg_config=$(chosen_pg_config); \
 		$(MAKE) all PG_CONFIG="$$pg_config"; \
@@ -187,8 +189,7 @@ test-browser: ## the page of `pgraft view` in a browser; PGRAFT_SCREENSHOTS=DIR 
 # With the core that has the bug, which shows what happened. A palette of 256
 # colours takes a third of the bytes.
 view-picture: planted ## docs/images/view.png: the page of `pgraft view`, from testdata/trace
-	@tools/deps/debian.sh --browser
-	@tools/deps/debian.sh --picture
+	@tools/deps/debian.sh --browser --picture
 	@mkdir -p build/picture docs/images
 	PGRAFT_SCREENSHOTS=$(CURDIR)/build/picture $(GO) test -tags $(go_tags),browser -count=1 -timeout 5m \
 		-overlay build/planted/lease_kept_in_transfer/overlay.json -run '^TestBrowserPicture$$' ./tools/internal/view
@@ -208,7 +209,7 @@ sim-ci: pgraft ## the simulator for CI: fixed seeds and fresh ones of this commi
 # One each of the library, the core and the disk; all die within a few seeds.
 mutants-ci: ## three of the mutants, for CI
 	@tools/deps/debian.sh
-	$(GO) run ./tools/mutants -bases 1 -seeds 300 -within 40s -only ack-leaves-before-sync,newer-term-wins,sync-error-ignored
+	$(GO) run ./tools/mutants -bases 1 -seeds 300 -within 5m -only ack-leaves-before-sync,newer-term-wins,sync-error-ignored
 
 test-integration: deps install-chosen ## the tests on real servers of PostgreSQL PG
 	$(test_servers) ./tools/integration
@@ -271,7 +272,7 @@ test-deb: deb ## install, use and remove the packages in a copy of PostgreSQL PG
 	@pg_config=$(chosen_pg_config); major=$$($$pg_config --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/'); \
 		tools/packaging/test-deb.sh build/deb/pg$$major "$$pg_config"
 
-lint: lint-go lint-c lint-shell lint-proto ## gofmt, nothing built is committed, go vet, staticcheck, C warnings and indentation, shellcheck, generated code
+lint: lint-go lint-vet lint-static lint-c lint-shell lint-proto ## gofmt, nothing built is committed, go vet, staticcheck, C warnings and indentation, shellcheck, generated code
 
 # No file asks for the absence of one of these.
 all_tags = $(go_tags),integration,browser
@@ -281,12 +282,14 @@ lint-go:
 	@large=$$(git ls-files -z | xargs -0 du -b | awk '$$1 > 1000000'); test -z "$$large" || { \
 		echo >&2 "is this built? git rm --cached it:" $$large; exit 1; }
 	$(GO) mod tidy -diff
-	$(GO) vet -tags $(all_tags) ./...
-	$(GO) tool staticcheck -tags $(all_tags) ./...
+lint-vet: ; $(GO) vet -tags $(all_tags) ./...
+lint-static: ; $(GO) tool staticcheck -tags $(all_tags) ./...
 
 lint-c: ## the shim compiles without a warning, and is indented as PostgreSQL is
 	@tools/deps/debian.sh --lint
 	$(call lint_c,--check)
+
+lint-c-%: ; @$(MAKE) lint-c PG=$*
 
 indent-c: ## indent the shim's sources as PostgreSQL does its own
 	@tools/deps/debian.sh --lint

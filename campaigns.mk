@@ -38,8 +38,7 @@ apply-crashes: deps install-chosen ## kill apply workers and servers KILLS (300)
 # Debian's programs are of its own PostgreSQL.
 failover_skipped = $(if $(filter 15,$(PG)),,-skip '^TestRejoinOnDebian$$')
 failover-test: deps install-chosen ## all tests of failover, the fence and the boot on real servers, in networks that are cut; and that builds without a part of them fail (as root)
-	@tools/deps/debian.sh --net
-	@tools/deps/debian.sh --haproxy
+	@tools/deps/debian.sh --net --haproxy
 	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags $(go_tags),integration -count=1 -timeout 60m -p 1 -v $(failover_skipped) \
 		./tools/integration/failover ./tools/integration/fence ./tools/integration/boot
 

@@ -198,6 +198,11 @@ pgraft_boot_step(PgraftNotes *notes, const PgraftAtBoot *at)
 		d->unguarded = 1;
 		b.note_data = 1;
 	}
+	if (d->nwrote > 0 && found.foreign)
+	{
+		d->nwrote = 0;
+		b.note_data = 1;
+	}
 	b.as_standby = 1;
 	return b;
 }

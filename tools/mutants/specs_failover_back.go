@@ -111,6 +111,6 @@ var backMutants = []mutant{
 	},
 	{
 		name: "unguarded-not-noted", class: "failover", failover: true, doc: "that a server was written without the library is known to the boot that finds it, and not noted",
-		edits: []edit{{"core/failover/host/boot.go", "	if doubts || unguarded { // before", "	if doubts { // before"}},
+		edits: []edit{{"core/failover/host/boot.go", "	if doubts || unguarded || others { // before", "	if doubts || others { // before"}},
 	},
 }

@@ -48,7 +48,13 @@ func Boot(n Notes, b *AtBoot) Booting {
 	if unguarded {
 		d.Unguarded = true
 	}
-	if doubts || unguarded { // before recovery takes the evidence away
+	// Of a copy that note is the other server's: with it a boot would take what was written here
+	// without the library for WAL of an epoch.
+	others := len(d.Wrote) > 0 && n.Nonces().Foreign()
+	if others {
+		d.Wrote = nil
+	}
+	if doubts || unguarded || others { // before recovery takes the evidence away
 		x.Acts = append(x.Acts, NoteData{d})
 	}
 	x.Acts = append(x.Acts, CreateStandbySignal{}, RemovePromote{}, ClearSource{})

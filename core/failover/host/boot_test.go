@@ -153,6 +153,32 @@ func TestBootAsAPrimaryOfBefore(t *testing.T) {
 	}
 }
 
+// A copy of the primary's data, beside another member's Raft store, has the primary's note of what
+// that wrote. It goes with the first boot: what is written there without the library later
+// quarantines.
+func TestBootOfACopyOfThePrimary(t *testing.T) {
+	n, b := sound()
+	n.Data.Nonce, n.Data.Wrote, b.Label = 8, []uint32{2}, true
+	got := Boot(n, &b)
+	note, ok := got.Acts[0].(NoteData)
+	if !ok || note.Data.Wrote != nil || note.Data.Doubt != failover.DoubtBackup {
+		t.Fatalf("it does %+v, want it to note a doubt and nothing that it wrote", got)
+	}
+	n.Data = note.Data
+	for _, a := range Whole(n, 9) {
+		switch a := a.(type) {
+		case NoteData:
+			n.Data = a.Data
+		case NoteStore:
+			n.Store = a.Store
+		}
+	}
+	b.Label, b.WasPrimary = false, true
+	if got := Boot(n, &b); got.Verdict.Damage != failover.QuarantinedUnguarded {
+		t.Errorf("written without the library, it does %+v", got)
+	}
+}
+
 func TestBeginsAndJoin(t *testing.T) {
 	s := Store{Joined: true, Boot: 9, Nonce: 7, Floor: failover.Position{Epoch: 4}}
 	if got := s.Begins(); got.Store.Boot != 10 || s.Boot != 9 || got.Store.Nonce != 7 {

@@ -37,7 +37,7 @@ type Data struct {
 	// made anew.
 	Unguarded bool
 	// Wrote are the timelines that this data directory was a primary's on: it was promoted
-	// to them, or joined as the primary there.
+	// to them, or joined as the primary there. A copy of it says nothing of that.
 	Wrote []uint32
 }
 

@@ -230,6 +230,7 @@ func (c *checks) watchServers() {
 	w := c.w
 	for _, v := range w.servers.data() {
 		c.followsLineage(v)
+		c.keepsUp(v, w.servers.serving())
 	}
 	c.notesLog()
 	c.letsGo()

@@ -80,6 +80,8 @@ type server struct {
 	// firewall rejected them.
 	leasedUntil time.Duration
 	refused     bool
+	replayed    postgres.LSN      // it has replayed that far
+	replayedAt  time.Duration     // since then, or since it has to
 	had         failover.Position // its WAL was on its disk up to here when a commit was acknowledged by it
 	tookWrites  time.Duration     // when it was promoted last
 	wentBack    bool              // its data is not what it was

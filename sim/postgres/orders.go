@@ -215,6 +215,11 @@ func (s *Server) DelayReplay(d time.Duration) {
 	s.wake()
 }
 
+// HoldsReplay says that a pause, a conflict or a delay keeps the server from replaying what it has.
+func (s *Server) HoldsReplay() bool {
+	return s.startup.paused || s.conflicts > 0 || s.applyDelay > 0
+}
+
 // EndSessions ends all sessions, as a library does at a promotion.
 func (s *Server) EndSessions() {
 	for _, o := range slices.Clone(s.sessions) {

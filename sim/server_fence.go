@@ -212,7 +212,7 @@ func (v *server) saw(e postgres.Event) {
 		v.fatals, v.rewound = 0, false
 		if acts := v.data.Consistent(); acts != nil { // it has all that it needs, also what it lost before
 			v.does(acts...)
-			v.wentBack = false
+			v.wentBack = v.wentBack && v.data.Doubt != failover.NoDoubt
 		}
 		if v.pg.Damaged() {
 			w.fail(checkServer, "%v: pages of two servers are read", v.n)

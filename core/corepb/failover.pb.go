@@ -2223,6 +2223,7 @@ type FailoverEntry_Quarantine struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Member        uint64                 `protobuf:"varint,1,opt,name=member,proto3" json:"member,omitempty"`
 	Reason        uint32                 `protobuf:"varint,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Epoch         uint64                 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2267,6 +2268,13 @@ func (x *FailoverEntry_Quarantine) GetMember() uint64 {
 func (x *FailoverEntry_Quarantine) GetReason() uint32 {
 	if x != nil {
 		return x.Reason
+	}
+	return 0
+}
+
+func (x *FailoverEntry_Quarantine) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
 	}
 	return 0
 }
@@ -3504,7 +3512,7 @@ const file_failover_proto_rawDesc = "" +
 	"\fdelay_millis\x18\x03 \x01(\x04R\vdelayMillis\x12.\n" +
 	"\x13sync_timeout_millis\x18\x04 \x01(\x04R\x11syncTimeoutMillis\x12\x1f\n" +
 	"\vmaximum_lag\x18\x05 \x01(\x04R\n" +
-	"maximumLag\"\x98\x18\n" +
+	"maximumLag\"\xae\x18\n" +
 	"\rFailoverEntry\x12;\n" +
 	"\x06enable\x18\x01 \x01(\v2!.pgraft.core.FailoverEntry.EnableH\x00R\x06enable\x12>\n" +
 	"\adisable\x18\x02 \x01(\v2\".pgraft.core.FailoverEntry.DisableH\x00R\adisable\x12;\n" +
@@ -3588,11 +3596,12 @@ const file_failover_proto_rawDesc = "" +
 	"\x04boot\x18\x03 \x01(\x04R\x04boot\x12\x10\n" +
 	"\x03lsn\x18\x04 \x01(\x04R\x03lsn\x12\x10\n" +
 	"\x03lag\x18\x05 \x01(\x04R\x03lag\x12\x14\n" +
-	"\x05since\x18\x06 \x01(\x04R\x05since\x1a<\n" +
+	"\x05since\x18\x06 \x01(\x04R\x05since\x1aR\n" +
 	"\n" +
 	"Quarantine\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\x04R\x06member\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\rR\x06reason\x1a\x1f\n" +
+	"\x06reason\x18\x02 \x01(\rR\x06reason\x12\x14\n" +
+	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x1a\x1f\n" +
 	"\x05Clear\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\x04R\x06member\x1aa\n" +
 	"\aRequest\x12\x14\n" +

@@ -221,6 +221,10 @@ func (s *State) quarantine(e Quarantine) Applied {
 		return void(VoidDescription)
 	case m.Quarantined != NotQuarantined:
 		return void(VoidKnown)
+	case e.Epoch != 0 && s.Mode == ModeOff:
+		return void(VoidOff)
+	case e.Epoch != 0 && e.Epoch != s.Epoch.Number:
+		return void(VoidEpoch)
 	}
 	m.Quarantined = e.Reason
 	return Applied{Quarantined: e.Member}

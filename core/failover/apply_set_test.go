@@ -42,7 +42,7 @@ func TestChangeIsVoid(t *testing.T) {
 		{"one of no priority", func(t *testing.T) *script {
 			return opened(t).do(Change{1, a, 1, 1, one(b)}, with(describe(c), func(d *Describe) { d.Priority = 0 }))
 		}, Change{1, a, 1, 2, one(b, c)}, VoidSetNotElectable, true},
-		{"one who is quarantined", func(t *testing.T) *script { return opened(t).do(Quarantine{c, QuarantinedByOperator}) },
+		{"one who is quarantined", func(t *testing.T) *script { return opened(t).do(Quarantine{Member: c, Reason: QuarantinedByOperator}) },
 			Change{1, a, 1, 1, one(b, c)}, VoidSetNotElectable, true},
 		{"W lowered, and required", opened, Change{1, a, 1, 1, Set{}}, VoidSetTooSmall, true},
 		{"W lowered below what was reached of sync_count", func(t *testing.T) *script { return raised(t).do(Change{1, a, 1, 1, two(b, c)}) },

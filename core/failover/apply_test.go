@@ -189,7 +189,7 @@ func TestVoid(t *testing.T) {
 		{"open by another", forked, Open{2, c, 0}, VoidNotPrimary},
 		{"open with another set", forked, Open{2, b, 1}, VoidSetVersion},
 		{"open while quarantined", func(t *testing.T) *script {
-			return forked(t).do(Quarantine{b, QuarantinedByOperator})
+			return forked(t).do(Quarantine{Member: b, Reason: QuarantinedByOperator})
 		}, Open{2, b, 0}, VoidQuarantined},
 
 		{"reopen when off", described, Reopen{0, b, 2}, VoidOff},
@@ -198,11 +198,14 @@ func TestVoid(t *testing.T) {
 		{"reopen by another", forked, Reopen{2, c, 2}, VoidNotPrimary},
 		{"reopen with the same boot", forked, Reopen{2, b, 1}, VoidOldBoot},
 
-		{"quarantine of nobody", opened, Quarantine{9, QuarantinedByOperator}, VoidUnknown},
-		{"quarantine without a reason", opened, Quarantine{b, NotQuarantined}, VoidDescription},
-		{"quarantine for an unknown reason", opened, Quarantine{b, quarantines}, VoidDescription},
-		{"quarantine again", func(t *testing.T) *script { return opened(t).do(Quarantine{b, QuarantinedByOperator}) },
-			Quarantine{b, QuarantinedUnnoted}, VoidKnown},
+		{"quarantine of nobody", opened, Quarantine{Member: 9, Reason: QuarantinedByOperator}, VoidUnknown},
+		{"quarantine without a reason", opened, Quarantine{Member: b, Reason: NotQuarantined}, VoidDescription},
+		{"quarantine for an unknown reason", opened, Quarantine{Member: b, Reason: quarantines}, VoidDescription},
+		{"quarantine again", func(t *testing.T) *script { return opened(t).do(Quarantine{Member: b, Reason: QuarantinedByOperator}) },
+			Quarantine{b, QuarantinedUnnoted, 0}, VoidKnown},
+		{"quarantine by the log of an epoch before", opened, Quarantine{b, QuarantinedUnnoted, 7}, VoidEpoch},
+		{"quarantine by a log that says that failover is on, and it is off", func(t *testing.T) *script { return opened(t).do(Disable{Epoch: 1}) },
+			Quarantine{b, QuarantinedUnnoted, 1}, VoidOff},
 		{"request when off", described, Request{0, b, WayFailover, 0}, VoidOff},
 		{"request while founding", founding, Request{1, b, WayFailover, 0}, VoidFounding},
 		{"request of another epoch", opened, Request{2, b, WayFailover, 0}, VoidEpoch},
@@ -225,7 +228,7 @@ func TestVoid(t *testing.T) {
 		{"switching for another request", switching, Switchover{1, a, 1, 6}, VoidNotAsked},
 		{"switching again", func(t *testing.T) *script { return switched(t) }, Switchover{1, a, 1, 7}, VoidNotAsked},
 		{"switching to one that is quarantined", func(t *testing.T) *script {
-			return switching(t).do(Quarantine{b, QuarantinedByOperator})
+			return switching(t).do(Quarantine{Member: b, Reason: QuarantinedByOperator})
 		}, Switchover{1, a, 1, 7}, VoidNotElectable},
 		{"switching with a set that the target alone does not satisfy", switching, Switchover{1, a, 1, 7}, VoidSetToSwitch},
 		{"abort of a switchover that has ended", func(t *testing.T) *script { return switched(t).do(Begin{2}) }, Abort{2, 0, 7}, VoidNotAsked},

@@ -91,7 +91,7 @@ func TestOldBootComesLate(t *testing.T) {
 func TestForkedWithASetThatCannotFlush(t *testing.T) {
 	d := sit(forked(t), b).there(standby(), a, c).there(Told{Boot: 1}, w)
 	d.server(func(v *Server) { v.Recovery, v.History = false, fork2 }).nothing(10, Nothing)
-	d.do(Quarantine{c, QuarantinedUnnoted})
+	d.do(Quarantine{c, QuarantinedUnnoted, d.s.Epoch.Number})
 	d.nothing(19, Nothing).expect(1, Begin{3}, 0)
 }
 
@@ -126,7 +126,7 @@ func TestUntrustedDataIsMadeAnew(t *testing.T) {
 		t.Error("it claims that it is a prefix")
 	}
 	d.server(func(v *Server) { back(v); v.Streaming = true }).once().orders(Seal{1, 1})
-	x.do(Quarantine{c, QuarantinedByOperator})
+	x.do(Quarantine{Member: c, Reason: QuarantinedByOperator})
 	d.server(back).once().orders()
 	sit(x, b).server(back).once().orders().why(UntrustedData) // the primary itself
 	x.do(Begin{3})

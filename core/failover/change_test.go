@@ -240,7 +240,7 @@ func TestVoidChangeIsSettled(t *testing.T) {
 		d.tick(1)
 	}
 	void := *d.change()
-	d.do(Quarantine{b, QuarantinedByOperator})
+	d.do(Quarantine{Member: b, Reason: QuarantinedByOperator})
 	if got := d.apply(void); got.Void != VoidSetNotElectable {
 		t.Fatal(got.Void)
 	}
@@ -282,7 +282,7 @@ func TestLeaves(t *testing.T) {
 func TestQuarantinedLeaves(t *testing.T) {
 	d := serving(t, nil).flush(600, 600, 500).takes(24, one(b))
 	d.flush(700, 600, 700).tick(1).flush(700, 600, 700)
-	d.do(Quarantine{b, QuarantinedByOperator})
+	d.do(Quarantine{Member: b, Reason: QuarantinedByOperator})
 	d.takes(4, one(c))
 	if got := d.v.Names; got.W != 2 {
 		t.Errorf("the names while commits counted for both: %+v", got)
@@ -291,7 +291,7 @@ func TestQuarantinedLeaves(t *testing.T) {
 	// Nobody else is there: it stays, and commits wait.
 	d.do(Clear{b})
 	d.flush(800, 500, 800).quiet(20)
-	d.do(Quarantine{c, QuarantinedByOperator})
+	d.do(Quarantine{Member: c, Reason: QuarantinedByOperator})
 	d.quiet(40)
 }
 

@@ -104,10 +104,13 @@ type Progress struct {
 	Since  uint64 // Reign.Since: by another rule it may have acknowledged more
 }
 
-// Quarantine takes a member's data out of use; the member or an operator appends it.
+// Quarantine takes a member's data out of use; the member or an operator appends it. Epoch, if
+// not 0, is the newest that the member knew of as it compared its data with the log: where there
+// is a newer one, or failover is off, it compares once more.
 type Quarantine struct {
 	Member uint64
 	Reason Quarantined
+	Epoch  uint64
 }
 
 // Clear ends a quarantine; an operator appends it, or a member whose data is new.

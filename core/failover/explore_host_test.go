@@ -283,7 +283,7 @@ func (x *world) operate(h *host) {
 		}
 		x.bag = append(x.bag, asked{Adjust{mode, s}, h})
 	case 3:
-		x.bag = append(x.bag, asked{Quarantine{h.id, QuarantinedByOperator}, h})
+		x.bag = append(x.bag, asked{Quarantine{Member: h.id, Reason: QuarantinedByOperator}, h})
 	case 4, 5:
 		x.bag = append(x.bag, asked{Clear{h.id}, h})
 	case 6:

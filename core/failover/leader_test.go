@@ -250,7 +250,7 @@ func TestPrimaryWithoutItsServer(t *testing.T) {
 
 func TestPrimaryQuarantined(t *testing.T) {
 	d := witness(t)
-	d.do(Quarantine{a, QuarantinedByOperator})
+	d.do(Quarantine{Member: a, Reason: QuarantinedByOperator})
 	d.expect(1, Begin{2}, 0)
 }
 

@@ -50,7 +50,7 @@ func Marshal(e Entry) []byte {
 	case Reopen:
 		m.Body = &corepb.FailoverEntry_Reopen_{Reopen: &corepb.FailoverEntry_Reopen{Epoch: e.Epoch, Member: e.Member, Boot: e.Boot}}
 	case Quarantine:
-		m.Body = &corepb.FailoverEntry_Quarantine_{Quarantine: &corepb.FailoverEntry_Quarantine{Member: e.Member, Reason: uint32(e.Reason)}}
+		m.Body = &corepb.FailoverEntry_Quarantine_{Quarantine: &corepb.FailoverEntry_Quarantine{Member: e.Member, Reason: uint32(e.Reason), Epoch: e.Epoch}}
 	case Clear:
 		m.Body = &corepb.FailoverEntry_Clear_{Clear: &corepb.FailoverEntry_Clear{Member: e.Member}}
 	case Change:
@@ -104,7 +104,7 @@ func Unmarshal(b []byte) (Entry, error) {
 	case *corepb.FailoverEntry_Reopen_:
 		return Reopen{x.Reopen.GetEpoch(), x.Reopen.GetMember(), x.Reopen.GetBoot()}, nil
 	case *corepb.FailoverEntry_Quarantine_:
-		return Quarantine{x.Quarantine.GetMember(), small[Quarantined](x.Quarantine.GetReason())}, nil
+		return Quarantine{x.Quarantine.GetMember(), small[Quarantined](x.Quarantine.GetReason()), x.Quarantine.GetEpoch()}, nil
 	case *corepb.FailoverEntry_Clear_:
 		return Clear{x.Clear.GetMember()}, nil
 	case *corepb.FailoverEntry_Change_:

@@ -39,7 +39,7 @@ func (m *Machine) member(a Around, out *Output) {
 	}
 	m.watch(a, out)
 	if v.Damage != NotQuarantined && me.Quarantined == NotQuarantined && m.due(kindQuarantine, a) {
-		out.Propose = append(out.Propose, Quarantine{m.cfg.Self, v.Damage})
+		out.Propose = append(out.Propose, Quarantine{Member: m.cfg.Self, Reason: v.Damage})
 	}
 	mine := e.Stage >= StageGranted && e.Primary == m.cfg.Self
 	late := me.Boot > m.boot // its Raft store has lost data, or is a copy
@@ -102,13 +102,14 @@ func (m *Machine) noted(a Around) bool {
 
 // unnoted quarantines a server whose last timeline was not noted: that is nobody's, so a
 // person has to look. A rewind, which compares the numbers of timelines alone, may take it
-// for the log's.
+// for the log's. Where the timeline is of an epoch that this node has not read yet, and came
+// from a primary that failover is off on since, the entry is void, and the node looks again.
 func (m *Machine) unnoted(a Around, out *Output) bool {
 	if m.noted(a) {
 		return false
 	}
 	if m.due(kindQuarantine, a) {
-		out.Propose = append(out.Propose, Quarantine{m.cfg.Self, QuarantinedUnnoted})
+		out.Propose = append(out.Propose, Quarantine{m.cfg.Self, QuarantinedUnnoted, a.State.Epoch.Number})
 	}
 	return true
 }
@@ -174,7 +175,7 @@ func (m *Machine) follow(a Around, out *Output) {
 		return
 	}
 	if told != nil && slices.Contains(told.Denied, t) && p.Quarantined == NotQuarantined && m.due(kindQuarantine, a) {
-		out.Propose = append(out.Propose, Quarantine{m.cfg.Self, QuarantinedOtherRecord})
+		out.Propose = append(out.Propose, Quarantine{m.cfg.Self, QuarantinedOtherRecord, e.Number})
 	}
 	if told == nil || !slices.Contains(told.Announced, t) {
 		out.Why = Why{Reason: NotAnnounced, Members: []uint64{m.cfg.Self}}

@@ -95,7 +95,7 @@ func TestSealsBeforeItReports(t *testing.T) {
 	d.do(with(describe(c), func(d *Describe) { d.Boot = 2 }))
 	d.server(func(v *Server) { v.Sealed = 1 }).once().proposes(Report{2, c, 2, Position{1, 500}, nil})
 	// One that is not electable does not.
-	d.do(Quarantine{c, QuarantinedByOperator})
+	d.do(Quarantine{Member: c, Reason: QuarantinedByOperator})
 	d.ticks(20)
 	d.proposes().orders()
 	// It takes no WAL from anybody, and goes on where it can once that is over.
@@ -117,7 +117,7 @@ func TestReportsItsLineage(t *testing.T) {
 	}
 	fork := []Branch{{1, 0}, {2, 500}}
 	on(func(v *Server) { v.History, v.End, v.Noted = fork, 600, 2 }).proposes(Report{3, c, 1, Position{2, 600}, []Branch{{2, 500}}})
-	unnoted := Quarantine{c, QuarantinedUnnoted}
+	unnoted := Quarantine{c, QuarantinedUnnoted, 3}
 	on(func(v *Server) { v.History, v.End, v.Noted = fork, 600, 0 }).proposes(unnoted)
 	on(func(v *Server) { v.History, v.End, v.Noted = fork, 600, 1 }).proposes(unnoted)
 	on(func(v *Server) { v.History, v.Noted = []Branch{{1, 0}, {9, 500}}, 0 }).proposes(unnoted)
@@ -127,7 +127,7 @@ func TestReportsItsLineage(t *testing.T) {
 	on(func(v *Server) { v.Noted, v.JoinedOn = 0, 1 }).proposes(Report{3, c, 1, Position{0, 500}, nil})
 	on(func(v *Server) { v.Noted, v.JoinedOn, v.Wrote = 0, 1, true }).proposes(Report{3, c, 1, Position{1, 500}, nil})
 	on(func(v *Server) { v.Noted, v.JoinedOn = 7, 1 }).proposes(Report{3, c, 1, Position{0, 500}, nil})
-	on(func(v *Server) { v.Damage = QuarantinedUnguarded }).proposes(Quarantine{c, QuarantinedUnguarded}) // either may be lost
+	on(func(v *Server) { v.Damage = QuarantinedUnguarded }).proposes(Quarantine{Member: c, Reason: QuarantinedUnguarded}) // either may be lost
 	// A timeline that the log has forgotten is still whose it was noted for.
 	on(func(v *Server) { v.History, v.Noted = []Branch{{7, 0}}, 1 }).proposes(Report{3, c, 1, Position{1, 500}, []Branch{{7, 0}}})
 }
@@ -140,7 +140,7 @@ func TestDemotes(t *testing.T) {
 	sit(granted(t), b).server(writes).once().orders(Demote{2, 1}) // still on its old timeline
 	sit(opened(t), c).server(writes).once().orders(Demote{1, 1})
 	sit(opened(t), a).server(func(v *Server) { writes(v); v.Joined = false }).once().orders(Demote{1, 1})
-	d := sit(opened(t).do(Quarantine{a, QuarantinedByOperator}), a).server(writes).once().orders(Demote{1, 1})
+	d := sit(opened(t).do(Quarantine{Member: a, Reason: QuarantinedByOperator}), a).server(writes).once().orders(Demote{1, 1})
 	if !d.out.Shared.Quarantined {
 		t.Error("the fence does not know of the quarantine")
 	}
@@ -177,11 +177,11 @@ func TestDeniedIsQuarantined(t *testing.T) {
 	d := sit(forked(t).do(Open{2, b, 0}), c)
 	d.there(with(primary(), func(t *Told) { t.Timeline, t.Denied = 2, []Token{{2, 1, c, 1}} }), b)
 	d.server(func(v *Server) { v.Sealed, v.End, v.Record = 1, 400, Record{LSN: 400, CRC: 7} }).once()
-	d.orders().proposes(Quarantine{c, QuarantinedOtherRecord}).why(NotAnnounced)
+	d.orders().proposes(Quarantine{c, QuarantinedOtherRecord, 2}).why(NotAnnounced)
 	d.ticks(9)
 	d.orders().proposes()
-	d.once().proposes(Quarantine{c, QuarantinedOtherRecord}) // the first one was lost
-	d.do(Quarantine{c, QuarantinedOtherRecord})
+	d.once().proposes(Quarantine{c, QuarantinedOtherRecord, 2}) // the first one was lost
+	d.do(Quarantine{c, QuarantinedOtherRecord, 2})
 	d.ticks(20)
 	d.orders().proposes()
 	if d.m.Tells(d.a).Claim != nil {
@@ -189,9 +189,9 @@ func TestDeniedIsQuarantined(t *testing.T) {
 	}
 	// Clearing it helps nothing while its data is what it is.
 	d.do(Clear{c})
-	d.once().orders().proposes(Quarantine{c, QuarantinedOtherRecord})
+	d.once().orders().proposes(Quarantine{c, QuarantinedOtherRecord, 2})
 	// Of a primary that is quarantined itself the word counts no more.
-	d.do(Quarantine{b, QuarantinedByOperator})
+	d.do(Quarantine{Member: b, Reason: QuarantinedByOperator})
 	d.ticks(20)
 	d.orders().proposes().why(NotAnnounced)
 }

@@ -87,7 +87,7 @@ func TestToldThatItIsOff(t *testing.T) {
 	// One that was cut short: a note is left, and the seal is not there yet.
 	d.server(func(v *Server) { writes(v); v.Joined, v.OneNote = false, true }).once().orders(Release{2, 1, false})
 	d.server(func(v *Server) { writes(v); v.History = []Branch{{1, 0}} }).once().orders(Demote{2, 1})
-	d.do(Quarantine{b, QuarantinedByOperator})
+	d.do(Quarantine{Member: b, Reason: QuarantinedByOperator})
 	d.server(writes).once().orders(Demote{2, 1})
 
 	d = sit(off(t), a)

@@ -19,7 +19,7 @@ func TestPromotes(t *testing.T) {
 	promote := Promote{Epoch: 2, Boot: 1, LSN: 500, History: fork2}
 	d.server(named).once().orders(promote).proposes()
 	d.server(func(v *Server) { named(v); v.End = 501 }).once().orders().why(UntrustedData)
-	d.server(func(v *Server) { named(v); v.Noted = 0 }).once().orders().proposes(Quarantine{b, QuarantinedUnnoted})
+	d.server(func(v *Server) { named(v); v.Noted = 0 }).once().orders().proposes(Quarantine{b, QuarantinedUnnoted, 2})
 	d.server(func(v *Server) { named(v); v.Streaming = true }).once().orders(Seal{1, 1})
 	d.server(func(v *Server) { named(v); v.History, v.Noted = fork2, 2 }).once().orders().proposes().why(Nothing) // it has begun, and crashed
 	d.server(func(v *Server) {
@@ -51,7 +51,7 @@ func TestGranteePromotedByHand(t *testing.T) {
 		hand(v)
 		v.Recovery, v.Flushed, v.Fork = false, 510, 510
 	}).once().orders(Demote{2, 1}).proposes()
-	d.server(hand).once().orders().proposes(Quarantine{b, QuarantinedUnnoted})
+	d.server(hand).once().orders().proposes(Quarantine{b, QuarantinedUnnoted, 2})
 }
 
 // promoted is b, primary of the forked epoch 2, with its lease.
@@ -158,7 +158,7 @@ func TestNotAnnounced(t *testing.T) {
 	d.ticks(3)
 	d.orders()
 	d = promoted(t).there(claim(func(*Claim) {}), c)
-	d.do(Quarantine{c, QuarantinedByOperator})
+	d.do(Quarantine{Member: c, Reason: QuarantinedByOperator})
 	d.ticks(3)
 	d.orders()
 }

@@ -71,7 +71,7 @@ func drawEntry(t *rapid.T) Entry {
 	case 9:
 		return Reopen{number("epoch"), id, number("boot")}
 	case 10:
-		return Quarantine{id, Quarantined(number("reason"))}
+		return Quarantine{id, Quarantined(number("reason")), number("epoch")}
 	case 11:
 		return Change{number("epoch"), id, number("boot"), number("version"), set()}
 	}

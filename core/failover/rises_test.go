@@ -19,7 +19,7 @@ func TestRequiredRises(t *testing.T) {
 	// c is back: it is enough.
 	d.flush(700, 500, 700).takes(4, one(b, c)).takes(24, one(c)).quiet(20)
 	// More are asked for than could ever be there, one of whom is quarantined.
-	d.do(Quarantine{b, QuarantinedByOperator})
+	d.do(Quarantine{Member: b, Reason: QuarantinedByOperator})
 	d.do(Adjust{ModeOn, with(DefaultSettings(), func(s *Settings) { s.SyncCount = 3 })})
 	d.tick(1).next(&Set{3, []uint64{c}})
 	if d.quietly(30); d.v.Names.W != 1 || len(d.v.Names.Members) != 1 {
@@ -38,7 +38,7 @@ func TestRequiredRises(t *testing.T) {
 // It does not go by a set in between, as other changes do: that would do with fewer.
 func TestRisesInOneStep(t *testing.T) {
 	d := serving(t, nil).flush(600, 600, 500).takes(24, one(b))
-	d.do(Quarantine{b, QuarantinedByOperator})
+	d.do(Quarantine{Member: b, Reason: QuarantinedByOperator})
 	d.do(Adjust{ModeOn, with(DefaultSettings(), func(s *Settings) { s.SyncCount = 2 })})
 	d.tick(1).next(&Set{2, []uint64{c}}).quietly(30)
 	if d.v.Names.W != 2 || len(d.v.Names.Members) != 2 { // of the one in force, too

@@ -152,7 +152,7 @@ func (s *story) operator() {
 	case s.d.HasArg("manual"):
 		x.bag = append(x.bag, asked{Adjust{ModeManual, settings}, nil})
 	case s.d.HasArg("quarantine"):
-		x.bag = append(x.bag, asked{Quarantine{uint64(s.number("quarantine", 0)), QuarantinedByOperator}, nil})
+		x.bag = append(x.bag, asked{Quarantine{Member: uint64(s.number("quarantine", 0)), Reason: QuarantinedByOperator}, nil})
 	case s.d.HasArg("clear"):
 		x.bag = append(x.bag, asked{Clear{uint64(s.number("clear", 0))}, nil})
 	case s.word(h):

@@ -110,7 +110,7 @@ func TestSwitchoverIsGivenUp(t *testing.T) {
 			d.s.Settings.DelayMillis = 3 * d.m.cfg.TickMillis
 			d.a.Now += 3
 		},
-		"the target leaves": func(d *desk) { d.do(Quarantine{b, QuarantinedByOperator}) },
+		"the target leaves": func(d *desk) { d.do(Quarantine{Member: b, Reason: QuarantinedByOperator}) },
 		"the target is away": func(d *desk) {
 			d.m.peer(b).at = 0
 			d.a.Now = 9

@@ -53,11 +53,11 @@ func TestRejoinInContainer(t *testing.T) {
 	if n := told.count("STOPPING=1") - stopped; n != 0 {
 		t.Errorf("systemd was told of %d stops: %q", n, told.all())
 	}
-	if n := told.count("READY=1") - ready; n < 2 { // before its data was made anew, and after
+	if n := told.count("READY=1") - ready; w.tellsSystemd() && n < 2 { // before its data was made anew, and after
 		t.Errorf("systemd was told of %d starts: %q", n, told.all())
 	}
 	stop()
-	if told.count("STOPPING=1") == stopped {
+	if w.tellsSystemd() && told.count("STOPPING=1") == stopped {
 		t.Errorf("systemd was not told of a stop: %q", told.all())
 	}
 }

@@ -56,6 +56,13 @@ var parts = []struct {
 		"TestEngineStopped": notRefused, "TestQuorumLost": notRefused, "TestCanceled": shown, "TestLeaseEnds": acknowledged}},
 }
 
+// TestPartsApply: what TestParts edits is still there, which nobody runs with each change.
+func TestPartsApply(t *testing.T) {
+	for _, part := range parts {
+		must(t, pgcluster.CheckEdits("../../../pgext", part.edits...))
+	}
+}
+
 // TestParts: a fence without one of its parts is found out, by what clients see.
 func TestParts(t *testing.T) {
 	installed, err := pgcluster.Find(os.Getenv("PGRAFT_PG_CONFIG"))

@@ -235,17 +235,17 @@ test-short: deps install-chosen ## the shorter pass of them, for PG=17 and PG=18
 	$(test_servers) ./tools/integration -short
 
 test-fence: deps install-chosen ## the fence of failover, on a primary and two standbys of PostgreSQL PG
-	$(test_servers) -run '^Test(Fence|Looks)$$' ./tools/integration/fence
+	$(test_servers) -run '^Test(Fence|Looks|PartsApply)$$' ./tools/integration/fence
 
 # A few of what make failover-test runs. Networks are cut by root alone.
-failover_cases = ^Test(PrimaryKilled|PrimaryStopped|Faults|EngineStopped|Canceled|HAProxy|RejoinByRewind|Switchover|Join$(if $(as_root),,|PrimaryCut))$$
+failover_cases = ^Test(PartsApply|PrimaryKilled|PrimaryStopped|Faults|EngineStopped|Canceled|HAProxy|RejoinByRewind|Switchover|Join$(if $(as_root),,|PrimaryCut))$$
 test-failover: deps install-chosen ## servers of PostgreSQL PG that fail over
 	@tools/deps/debian.sh --haproxy
 	$(if $(as_root),,@tools/deps/debian.sh --net)
 	$(test_servers) -parallel 3 -run '$(failover_cases)' ./tools/integration/failover
 
 test-boot: deps ## how a server that fails over starts, on servers of PostgreSQL PG
-	$(test_servers) -parallel 4 -run '^TestBoot$$' ./tools/integration/boot
+	$(test_servers) -parallel 4 -run '^Test(Boot|PartsApply)$$' ./tools/integration/boot
 
 test-facts: deps ## what failover rests on, shown on real servers of PostgreSQL PG
 	$(test_servers) -parallel 4 ./tools/integration/facts

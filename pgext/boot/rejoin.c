@@ -82,6 +82,29 @@ find_program(void)
 	return NULL;
 }
 
+/* The server would be gone before pgraft finds out that it lacks one. */
+static void
+check_programs(void)
+{
+	char		dir[MAXPGPATH];
+	const char *const programs[] = {"pg_controldata", "pg_rewind", "pg_basebackup"};
+	size_t		n = lengthof(programs) - (pgraft_rejoin == PGRAFT_REJOIN_CLONE ? 0 : 1);
+
+	if (find_program() == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FILE),
+				 errmsg("the program \"pgraft\", which makes a server's data anew, is not installed"),
+				 errhint("Install it into /usr/local/bin, /usr/bin, or the directory of the server's programs.")));
+	snprintf(dir, sizeof(dir), "%s", my_exec_path);
+	get_parent_directory(dir);
+	for (size_t i = 0; i < n; i++)
+		if (access(psprintf("%s/%s", dir, programs[i]), X_OK) != 0)
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("the data of this server cannot be made anew: could not execute the program \"%s/%s\": %m", dir, programs[i]),
+					 errhint("Install the server and the client programs of PostgreSQL.")));
+}
+
 /* One that has changed nothing is not tried again at once: the engine was away for it. */
 static void
 wait_after_failure(void)
@@ -123,11 +146,7 @@ pgraft_rejoin_begin(const char *marker, size_t len)
 {
 	ControlFileData *control = pgraft_control();
 
-	if (find_program() == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FILE),
-				 errmsg("the program \"pgraft\", which makes a server's data anew, is not installed"),
-				 errhint("Install it into /usr/local/bin, /usr/bin, or the directory of the server's programs.")));
+	check_programs();
 	if (pgraft_rejoin == PGRAFT_REJOIN_REWIND && !control->wal_log_hints && control->data_checksum_version == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

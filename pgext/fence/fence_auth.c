@@ -14,8 +14,6 @@
 
 #include "server/server.h"
 
-#include "server/server.h"
-
 static ClientAuthentication_hook_type prev_ClientAuthentication = NULL;
 
 /*

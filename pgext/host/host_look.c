@@ -78,6 +78,7 @@ look_at_standby(bool prove, const PgraftLook *look, PgraftSeen *seen)
 	seen->replayed = look->replayed;
 	seen->timeline = look->replayed_tli;
 	seen->received = look->flushed;
+	pgraft_next_timeline();
 	pgraft_host_end(prove, look, seen);
 	seen->nhistories = pgraft_timelines_with_history(&timelines);
 	seen->histories = timelines;

@@ -156,6 +156,7 @@ extern uint32 pgraft_auto_conf_write(const PgraftSetting *settings, int n);
 extern uint32 pgraft_sources_end(void);
 extern bool pgraft_sources_ended(uint32 number);
 extern uint32 pgraft_stream_from(const char *conninfo, const char *slot);
+extern void pgraft_next_timeline(void);
 extern void pgraft_promote(const PgraftHistory *history);
 extern void pgraft_promotion_ended(const PgraftHistory *history);
 extern void pgraft_restart_in_place(void);

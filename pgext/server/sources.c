@@ -105,6 +105,25 @@ pgraft_stream_from(const char *conninfo, const char *slot)
 }
 
 /*
+ * A walreceiver that has come to the end of a timeline waits for the startup process to
+ * say where it goes on.  That one looks for a newer timeline first; where it knows the
+ * newest already, as behind two changes of the primary, it waits
+ * wal_retrieve_retry_interval, or until it is woken.  One that is not there yet forgets
+ * that, so this is called at each look.
+ */
+void
+pgraft_next_timeline(void)
+{
+	bool		waits;
+
+	SpinLockAcquire(&WalRcv->mutex);
+	waits = WalRcv->walRcvState == WALRCV_WAITING;
+	SpinLockRelease(&WalRcv->mutex);
+	if (waits)
+		WakeupRecovery();
+}
+
+/*
  * Ends recovery where WAL ends, on the last timeline of a history.  PostgreSQL gives it
  * one number more than an unbroken row of history files has, so these fill the row up.
  * Recovery goes on looking for newer timelines until it has seen the request, so they

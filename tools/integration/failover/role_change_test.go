@@ -17,8 +17,9 @@ import (
 )
 
 // roleCommand writes down what it was run for, what it has inherited of signals, and how many
-// descriptors it has; for a standby it fails.
-const roleCommand = `echo "%r %e 100%%" >> roles; grep -E "Sig(Blk|Ign)" /proc/$$/status >> role_signals; ` +
+// descriptors it has; for a standby it fails. A shell blocks all signals as it starts a program, so
+// it reads its own by itself.
+const roleCommand = `echo "%r %e 100%%" >> roles; while read -r l; do case $l in SigBlk*|SigIgn*) echo "$l" ;; esac; done < /proc/$$/status >> role_signals; ` +
 	`ls -1 /proc/$$/fd >> role_descriptors; test %r = primary || exit 7`
 
 // The role change command is run once for each role that a server has, one at a time, and nothing

@@ -173,9 +173,15 @@ func TestSubscriber(t *testing.T) {
 	publisher.until("SELECT confirmed_flush_lsn > '"+at+"' FROM pg_replication_slots", "t")
 }
 
+type part struct{ name, file, is, becomes, fails string }
+
+func (p part) edit() pgcluster.Edit {
+	return pgcluster.Edit{File: "fence/" + p.file, Is: p.is, Becomes: p.becomes}
+}
+
 // parts are edits of the shim that switch a part of the fence off, and the test that must
 // find it out.
-var parts = []struct{ name, file, is, becomes, fails string }{
+var parts = []part{
 	{"F1", "fence_rules.c", "if (!look->failover)\n\t\treturn PGRAFT_BEGIN_GO;", "if (look->waited <= 1)\n\t\treturn PGRAFT_BEGIN_GO;", "TestFence/refuses a commit, and nothing is left of it"},
 	{"F1 before COMMIT PREPARED", "fence_statements.c", "if (kind == TRANS_STMT_COMMIT_PREPARED)", "if (kind == TRANS_STMT_BEGIN)", "TestFence/keeps prepared transactions"},
 	{"F1 before what works beyond", "fence_statements.c", "(name = works_beyond(statement)) != NULL", "(name = works_beyond(statement)) == statement", "TestFence/refuses what works beyond its transaction"},
@@ -197,12 +203,19 @@ var parts = []struct{ name, file, is, becomes, fails string }{
 	{"reads in functions", "fence_shows.c", "else if (!is_immutable)", "else if (false && !is_immutable)", "TestFence/says of the cluster what shows no data"},
 }
 
+// TestPartsApply: what TestParts edits is still there, which nobody runs with each change.
+func TestPartsApply(t *testing.T) {
+	for _, part := range parts {
+		must(t, pgcluster.CheckEdits("../../../pgext", part.edit()))
+	}
+}
+
 // TestParts: without any part of the fence, a case fails. So none is decoration.
 func TestParts(t *testing.T) {
 	install, objects := installed(t), t.TempDir()
 	for _, part := range parts {
 		t.Run(part.name, func(t *testing.T) {
-			library, err := install.BuildShim("../../../pgext", objects, pgcluster.Edit{File: "fence/" + part.file, Is: part.is, Becomes: part.becomes})
+			library, err := install.BuildShim("../../../pgext", objects, part.edit())
 			must(t, err)
 			t.Cleanup(func() { must(t, os.RemoveAll(filepath.Dir(library))) })
 			program, err := os.Executable()

@@ -1,6 +1,7 @@
 package pgcluster
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -69,6 +70,16 @@ func (in Install) CheckExtension() error {
 		}
 	}
 	return nil
+}
+
+// TellsSystemd says whether its servers tell a service manager of their starts and stops, as those
+// do that are built with systemd.
+func (in Install) TellsSystemd() (bool, error) {
+	text, err := os.ReadFile(in.bin("postgres"))
+	if err != nil {
+		return false, fmt.Errorf("pgcluster: %w", err)
+	}
+	return bytes.Contains(text, []byte("sd_notify")), nil
 }
 
 func (in Install) bin(name string) string { return filepath.Join(in.BinDir, name) }

@@ -29,20 +29,9 @@ func (in Install) BuildShim(pgext, objects string, edits ...Edit) (library strin
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return "", fmt.Errorf("pgcluster: %w", err)
 	}
-	edited := map[string]string{}
-	for _, e := range edits {
-		text, ok := edited[e.File]
-		if !ok {
-			original, err := os.ReadFile(filepath.Join(pgext, e.File))
-			if err != nil {
-				return "", fmt.Errorf("pgcluster: %w", err)
-			}
-			text = string(original)
-		}
-		if n := strings.Count(text, e.Is); n != 1 {
-			return "", fmt.Errorf("pgcluster: %s has %q %d times", e.File, e.Is, n)
-		}
-		edited[e.File] = strings.Replace(text, e.Is, e.Becomes, 1)
+	edited, err := edit(pgext, edits)
+	if err != nil {
+		return "", err
 	}
 	id, err := exec.Command(filepath.Join(pgext, "../tools/build-id.sh")).Output()
 	if err != nil {
@@ -64,6 +53,32 @@ func (in Install) BuildShim(pgext, objects string, edits ...Edit) (library strin
 	}
 	library = filepath.Join(dir, "pgraft.so")
 	return library, in.Compile(pgext, library, parts...)
+}
+
+// CheckEdits says which of some edits finds nothing to edit.
+func CheckEdits(pgext string, edits ...Edit) error {
+	_, err := edit(pgext, edits)
+	return err
+}
+
+// edit returns the edited texts of files.
+func edit(pgext string, edits []Edit) (edited map[string]string, err error) {
+	edited = map[string]string{}
+	for _, e := range edits {
+		text, ok := edited[e.File]
+		if !ok {
+			original, err := os.ReadFile(filepath.Join(pgext, e.File))
+			if err != nil {
+				return nil, fmt.Errorf("pgcluster: %w", err)
+			}
+			text = string(original)
+		}
+		if n := strings.Count(text, e.Is); n != 1 {
+			return nil, fmt.Errorf("pgcluster: %s has %q %d times", e.File, e.Is, n)
+		}
+		edited[e.File] = strings.Replace(text, e.Is, e.Becomes, 1)
+	}
+	return edited, nil
 }
 
 // Copy copies a PostgreSQL, which finds its files relative to its programs, into a directory that

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/pgraft/pgraft/tools/internal/wait"
+)
+
+// How long a cluster may take once nothing is wrong with its machines any more.
+const (
+	openLimit = 60 * time.Second  // to acknowledge commits
+	backLimit = 120 * time.Second // to have all members back
+)
+
+// took is what a round came to.
+type took struct {
+	round    round
+	from, to time.Duration // until commits were acknowledged again
+}
+
+// breaks plays rounds for so long, or until something is stuck.
+func (w *world) breaks(d *dice, forSoLong time.Duration) (rounds []took, stuck []anomaly) {
+	if err := w.acknowledges(w.ctx, 50); err != nil {
+		return nil, []anomaly{w.isStuck("commits before the first fault", err)}
+	}
+	for until := w.history.now() + forSoLong; w.ctx.Err() == nil && w.history.now() < until; {
+		r := d.round()
+		w.say("round %d: %v", len(rounds)+1, r)
+		from := w.history.now()
+		var group sync.WaitGroup
+		for _, s := range r.steps {
+			group.Go(func() {
+				pause(w.ctx, s.after)
+				w.do(w.ctx, s)
+			})
+		}
+		group.Wait()
+		if err := w.mends(r.settles); err != nil && w.ctx.Err() == nil {
+			return rounds, []anomaly{w.isStuck(r.String(), err)}
+		}
+		rounds = append(rounds, took{r, from, w.history.now()})
+		pause(w.ctx, r.rest)
+	}
+	return rounds, nil
+}
+
+// mends ends what is left of faults, starts what does not run, and waits for commits, and for all
+// members if asked to.
+func (w *world) mends(all bool) error {
+	n, _ := w.history.acknowledged()
+	var errs []error
+	if w.net != nil {
+		for _, s := range w.cluster.Servers {
+			errs = append(errs, w.heal(s.NodeID))
+		}
+	}
+	errs = append(errs, endSlowDisk(w, w.ctx, nil), w.tidies())
+	if w.witness != nil {
+		errs = append(errs, w.witness.start(), w.witness.signal(syscall.SIGCONT))
+	}
+	for _, m := range w.members {
+		errs = append(errs, goOn(w, w.ctx, m))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(w.ctx)
+	var group sync.WaitGroup
+	for _, m := range w.members {
+		group.Go(func() { w.keepsUp(ctx, m) })
+	}
+	defer group.Wait()
+	defer cancel()
+	if err := w.acknowledges(w.ctx, n+10); err != nil || !all {
+		return err
+	}
+	return w.allBack(w.ctx)
+}
+
+// keepsUp starts a server whenever it does not run.
+func (w *world) keepsUp(ctx context.Context, m *member) {
+	for ctx.Err() == nil {
+		if err := startServer(w, ctx, m); err != nil && ctx.Err() == nil {
+			w.say("node %d does not start: %v", m.NodeID, firstLine(err))
+		}
+		pause(ctx, time.Second)
+	}
+}
+
+// acknowledges waits until so many operations were.
+func (w *world) acknowledges(ctx context.Context, n int) error {
+	return wait.For(ctx, openLimit, fmt.Sprintf("%d acknowledged operations", n), func(context.Context) error {
+		if now, last := w.history.acknowledged(); now < n {
+			return fmt.Errorf("there are %d, the last on node %d", now, last.Server)
+		}
+		return nil
+	})
+}
+
+// allBack waits until each member of the primary's streams, or says why not, and each server is a
+// member.
+func (w *world) allBack(ctx context.Context) error {
+	sql := fmt.Sprintf("SELECT count(*) FILTER (WHERE state IN ('serving', 'streaming', 'running')) || ' of ' || count(*) || " +
+		"coalesce(', ' || string_agg(node_id || ': ' || state || ', ' || coalesce(why_not, 'does not say why'), '; ' ORDER BY node_id) " +
+		"FILTER (WHERE state NOT IN ('serving', 'streaming', 'running')), '') FROM pgraft_stat_failover")
+	want := fmt.Sprintf("%d of %[1]d", len(w.cluster.Servers))
+	return wait.For(ctx, backLimit, "all members to be back", func(ctx context.Context) error {
+		got, err := w.ask(ctx, w.primary(), sql)
+		if err == nil && got != want {
+			err = errors.New(got)
+		}
+		return err
+	})
+}
+
+// isStuck says what the servers say.
+func (w *world) isStuck(what string, err error) anomaly {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %v", what, err)
+	for _, m := range w.members {
+		got, err := w.ask(w.ctx, m, "SELECT string_agg(concat_ws(' ', node_id, role, state, epoch, position, in_sync_set, why_not), '; ' ORDER BY node_id) FROM pgraft_stat_failover")
+		fmt.Fprintf(&b, "\n  node %d: %s", m.NodeID, got)
+		if err != nil {
+			fmt.Fprintf(&b, "%v", err)
+		}
+	}
+	return anomaly{stuck, w.history.now(), b.String()}
+}
+
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}

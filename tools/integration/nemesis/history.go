@@ -1,6 +1,8 @@
 package main
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -92,4 +94,11 @@ func (h *history) acknowledged() (int, op) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.n, h.last
+}
+
+// soFar is what has ended, and what was seen.
+func (h *history) soFar() ([]op, map[row]seen) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.ops), maps.Clone(h.seen)
 }

@@ -31,6 +31,7 @@ type flags struct {
 	pgConfig  string
 	keep      string
 	json      bool
+	trials    bool
 }
 
 func main() {
@@ -44,8 +45,19 @@ func main() {
 	flag.StringVar(&f.pgConfig, "pg-config", "", "pg_config of the PostgreSQL with the extension")
 	flag.StringVar(&f.keep, "keep", filepath.Join("build", "nemesis"), "where logs and traces go if there is an anomaly")
 	flag.BoolVar(&f.json, "json", false, "print the report as JSON")
+	flag.BoolVar(&f.trials, "trials", false, "try builds without a part, one after the other: each has to be found out")
 	flag.Parse()
-	pgcluster.DestroyOnSignal(netns.CloseAll)
+	pgcluster.DestroyOnSignal(endAll, netns.CloseAll)
+	if f.trials {
+		missed, err := tries(f, os.Stdout)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "nemesis:", err)
+		}
+		if err != nil || missed > 0 {
+			os.Exit(1)
+		}
+		return
+	}
 	r, err := run(f)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "nemesis:", err)
@@ -119,7 +131,7 @@ func (w *world) torments(r *report, d *dice, f flags) error {
 	w.history = newHistory()
 	stop := w.works(f.sessions)
 	defer stop()
-	rounds, found := w.breaks(d, f.forSoLong)
+	rounds, found := w.breaks(d, f.forSoLong, len(r.Without) > 0)
 	if found == nil {
 		if err := w.mends(true); err != nil {
 			found = append(found, w.isStuck("the end", err))

@@ -11,7 +11,7 @@ import (
 	"github.com/pgraft/pgraft/tools/internal/pgcluster"
 )
 
-// parts are edits of the shim that leave a part of failover out.
+// parts are, by name, edits of the shim that leave a part of failover out.
 var parts = map[string][]pgcluster.Edit{
 	// whether a commit may begin
 	"F1": {{File: "fence/fence_rules.c", Is: "if (look->primary && look->open && look->lease && !look->switchover)", Becomes: "if (look->joined)"}},
@@ -22,10 +22,14 @@ var parts = map[string][]pgcluster.Edit{
 	// the end of a lease: as if this server's clock stood still
 	"lease": {{File: "fence/fence_look.c", Is: "look.lease = fence->lease_counts && pgraft_has_lease();", Becomes: "look.lease = true;"},
 		{File: "fence/fence_look.c", Is: "look.lease = fence.lease_counts && pgraft_has_lease();", Becomes: "look.lease = true;"}},
-	// a server takes no more WAL once it has promised that
-	"seal": {{File: "server/sources.c", Is: "uint32\t\tnumber = pgraft_auto_conf_write(none, lengthof(none));", Becomes: "uint32\t\tnumber = pgraft_auto_conf_write(none, 0);"},
+	// a server takes no more WAL once it has promised that: it says so, and streams on
+	"seal": {{File: "server/sources.c", Is: "uint32\t\tnumber = pgraft_auto_conf_write(none, lengthof(none));", Becomes: "uint32\t\tnumber = pgraft_auto_conf_write(none, 0);\n\n\tpgraft_seal_pretended = true;"},
 		{File: "server/sources.c", Is: "(void) end_walreceiver();\n\treturn number;", Becomes: "return number;"},
-		{File: "server/sources.c", Is: "return end_walreceiver() && told;", Becomes: "return told;"}},
+		{File: "server/sources.c", Is: "return end_walreceiver() && told;", Becomes: "return told;"},
+		{File: "server/sources.c", Is: "#define NO_SOURCE", Becomes: "bool\t\tpgraft_seal_pretended = false;\n\n#define NO_SOURCE"},
+		{File: "server/sources.c", Is: "const PgraftSetting settings[] = {\n\t\t{\"primary_conninfo\", conninfo},", Becomes: "const PgraftSetting settings[] = {\n\t\t{\"primary_conninfo\", (pgraft_seal_pretended = false, conninfo)},"},
+		{File: "server/look.c", Is: "look->receives = WalRcv->walRcvState != WALRCV_STOPPED;", Becomes: "extern bool pgraft_seal_pretended;\n\tlook->receives = !pgraft_seal_pretended && WalRcv->walRcvState != WALRCV_STOPPED;"},
+		{File: "host/host_look.c", Is: "seen->source = look->conninfo[0]", Becomes: "extern bool pgraft_seal_pretended;\n\tseen->source = !pgraft_seal_pretended && look->conninfo[0]"}},
 	// only who proved to have this epoch's WAL is counted
 	"token": {{File: "fence/fence_senders.c", Is: "return a->epoch == b->epoch && a->boot == b->boot && a->member == b->member && a->follow == b->follow;", Becomes: "return a->member == b->member;"}},
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,8 +25,9 @@ type took struct {
 	from, to time.Duration // until commits were acknowledged again
 }
 
-// breaks plays rounds for so long, or until something is stuck.
-func (w *world) breaks(d *dice, forSoLong time.Duration) (rounds []took, stuck []anomaly) {
+// breaks plays rounds for so long, or until something is stuck, or, where that is looked for after
+// each, there is an anomaly.
+func (w *world) breaks(d *dice, forSoLong time.Duration, looks bool) (rounds []took, found []anomaly) {
 	if err := w.acknowledges(w.ctx, 50); err != nil {
 		return nil, []anomaly{w.isStuck("commits before the first fault", err)}
 	}
@@ -45,9 +47,28 @@ func (w *world) breaks(d *dice, forSoLong time.Duration) (rounds []took, stuck [
 			return rounds, []anomaly{w.isStuck(r.String(), err)}
 		}
 		rounds = append(rounds, took{r, from, w.history.now()})
+		if looks && len(w.soFar()) > 0 {
+			w.say("there is an anomaly")
+			break
+		}
 		pause(w.ctx, r.rest)
 	}
 	return rounds, nil
+}
+
+// soFar is what is wrong with the operations that have ended, while the sessions go on.
+func (w *world) soFar() (found []anomaly) {
+	ended, shown := w.history.soFar()
+	there, err := w.rows(w.primary())
+	if err != nil {
+		return nil // it is no primary any more: the next look, or the last one, will see
+	}
+	for _, a := range checkRows(w.primary().NodeID, there, ended, shown) {
+		if a.Kind != strange { // others go on writing
+			found = append(found, a)
+		}
+	}
+	return slices.Concat(found, checkServers(ended), checkRefused(ended, w.still))
 }
 
 // mends ends what is left of faults, starts what does not run, and waits for commits, and for all

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/pgraft/pgraft/tools/internal/pgcluster"
-	"github.com/pgraft/pgraft/tools/internal/sqlapi"
 )
 
 // witness is the command pgraft node, as a process.
@@ -32,12 +31,10 @@ func (w *world) addWitness(ctx context.Context, by *member) error {
 	if err := w.witness.start(); err != nil {
 		return err
 	}
-	conn, err := by.Conn(ctx)
-	if err != nil {
-		return err
+	if err := w.until(ctx, by, fmt.Sprintf("SELECT pgraft_add_node(%d, '%s', %d)", s.NodeID, s.Address(), s.RaftPort), "t"); err != nil {
+		return err // it does not listen at once
 	}
-	_, err = sqlapi.AddNode(ctx, conn, s.NodeID, s.Address(), s.RaftPort)
-	return errors.Join(err, conn.Close(ctx), w.until(ctx, by, fmt.Sprintf("SELECT role FROM pgraft_stat_failover WHERE node_id = %d", s.NodeID), "witness"))
+	return w.until(ctx, by, fmt.Sprintf("SELECT role FROM pgraft_stat_failover WHERE node_id = %d", s.NodeID), "witness")
 }
 
 func (x *witness) start() error {

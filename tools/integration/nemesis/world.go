@@ -10,11 +10,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pgraft/pgraft/tools/internal/netns"
 	"github.com/pgraft/pgraft/tools/internal/pgcluster"
-	"github.com/pgraft/pgraft/tools/internal/sqlapi"
 	"github.com/pgraft/pgraft/tools/internal/wait"
 )
 
@@ -69,6 +69,7 @@ type window struct {
 // is enabled.
 func makeWorld(ctx context.Context, install pgcluster.Install, servers int, asRoot bool, out io.Writer) (w *world, err error) {
 	w = &world{ctx: ctx, out: out, cuts: map[int]map[string][]netns.Match{}, history: newHistory()}
+	running.Store(w)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.destroy())
@@ -163,12 +164,7 @@ func (w *world) joins(ctx context.Context, by, m *member) error {
 	if err := w.until(ctx, m, "SELECT pgraft_init(false)", "t"); err != nil {
 		return err
 	}
-	conn, err := by.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	_, err = sqlapi.AddNode(ctx, conn, m.NodeID, m.Address(), m.RaftPort)
-	return errors.Join(err, conn.Close(ctx))
+	return w.until(ctx, by, fmt.Sprintf("SELECT pgraft_add_node(%d, '%s', %d)", m.NodeID, m.Address(), m.RaftPort), "t")
 }
 
 // until waits until SQL returns what is wanted; errors count as not yet.
@@ -206,6 +202,17 @@ func (w *world) standbys() (l []*member) {
 
 func (w *world) say(format string, args ...any) {
 	fmt.Fprintf(w.out, "%8.3f  "+format+"\n", append([]any{w.history.now().Seconds()}, args...)...)
+}
+
+// running is the world that there is, for a signal.
+var running atomic.Pointer[world]
+
+// endAll removes it.
+func endAll() error {
+	if w := running.Load(); w != nil {
+		return w.destroy()
+	}
+	return nil
 }
 
 // destroy removes everything.

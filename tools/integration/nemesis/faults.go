@@ -59,7 +59,8 @@ var faults = []fault{
 	{"cut: Raft", server, root, false, cutRaft, healCut},
 	{"cut: streams", primary, root, false, cutStreams, healCut},
 	{"cut: witness", voter, root | seat, false, cutAll, healCut},
-	{"cut, then kill", primary, root, true, cutAndKill, startServer},
+	{"cut: all, then kill", primary, root, true, cutAndKill, startServer},
+	{"cut: streams, then kill", primary, root, true, cutStreams, killAndStart},
 	{"packet loss", server, root, false, losePackets, healCut},
 	{"disk full", server, root, true, fillDisk, emptyDisk},
 	{"disk slow", server, root | strace, true, slowDisk, endSlowDisk},
@@ -72,6 +73,7 @@ var faults = []fault{
 	{"priority 0", server, three, false, priorityZero, priorityBack},
 	{"member removed", standby, three, true, removeMember, addMember},
 	{"names reset", primary, 0, false, resetNames, nil},
+	{"names reset, cut: streams, then kill", primary, root, true, resetAndCut, killAndStart},
 	{"rejoin killed", primary, 0, true, divergeAndKillRejoin, startServer},
 }
 
@@ -83,13 +85,15 @@ func (w *world) do(ctx context.Context, s step) {
 	}
 	from := w.history.now()
 	w.say("%s on node %d, for %v", s.fault.name, at.NodeID, s.lasts)
-	if err := s.fault.begin(w, ctx, at, s.lasts); err != nil {
-		w.say("%s on node %d: %v", s.fault.name, at.NodeID, err)
+	err := s.fault.begin(w, ctx, at, s.lasts)
+	if err != nil { // what was begun is mended after the round
+		w.say("%s on node %d: %v", s.fault.name, at.NodeID, firstLine(err))
+	} else {
+		pause(ctx, s.lasts)
 	}
-	pause(ctx, s.lasts)
-	if s.fault.end != nil {
+	if err == nil && s.fault.end != nil {
 		if err := s.fault.end(w, ctx, at); err != nil {
-			w.say("the end of %s on node %d: %v", s.fault.name, at.NodeID, err)
+			w.say("the end of %s on node %d: %v", s.fault.name, at.NodeID, firstLine(err))
 		}
 	}
 	w.mu.Lock()

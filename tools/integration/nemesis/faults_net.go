@@ -89,6 +89,14 @@ func losePackets(w *world, _ context.Context, at *member, lasts time.Duration) e
 	return w.cut(at.NodeID, "loss", netns.Match{Percent: percent})
 }
 
+// resetAndCut is an operator's mistake while the primary is cut off from its standbys alone.
+func resetAndCut(w *world, ctx context.Context, at *member, lasts time.Duration) error {
+	if err := cutStreams(w, ctx, at, lasts); err != nil {
+		return err
+	}
+	return resetNames(w, ctx, at, lasts)
+}
+
 func resetNames(w *world, ctx context.Context, at *member, _ time.Duration) error {
 	for _, sql := range []string{"ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()"} {
 		if _, err := w.ask(ctx, at, sql); err != nil {

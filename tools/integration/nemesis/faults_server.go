@@ -75,6 +75,15 @@ func startServer(w *world, ctx context.Context, at *member) error {
 
 func killServer(_ *world, _ context.Context, at *member, _ time.Duration) error { return at.killAll() }
 
+// killAndStart is the end of a fault in which the server dies; it is back a moment later.
+func killAndStart(w *world, ctx context.Context, at *member) error {
+	if err := at.killAll(); err != nil {
+		return err
+	}
+	pause(ctx, time.Second)
+	return startServer(w, ctx, at)
+}
+
 func killPostmaster(_ *world, _ context.Context, at *member, _ time.Duration) error {
 	pid, err := at.pid()
 	if err != nil || !at.owns(pid) {

@@ -53,11 +53,7 @@ func (x *witness) start() error {
 	defer log.Close() // the witness has its own descriptor by then
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
-	enter := func(start func() error) error { return start() }
-	if x.w.net != nil {
-		enter = func(start func() error) error { return x.w.net.Enter(x.at.NodeID, start) }
-	}
-	if err := enter(cmd.Start); err != nil {
+	if err := x.w.enter(x.at.NodeID, cmd.Start); err != nil {
 		return err
 	}
 	x.cmd = cmd

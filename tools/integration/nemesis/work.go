@@ -16,13 +16,14 @@ import (
 // What clients do: the sessions commit no faster than the pace, so that the machine has time for the
 // servers.
 const (
-	patience  = 3 * time.Second        // with one statement
-	fenceWait = 500 * time.Millisecond // pgraft.fence_wait
-	pace      = 20 * time.Millisecond
-	errorPace = 100 * time.Millisecond // after an error
-	lookPace  = 50 * time.Millisecond  // of those who only look
-	keyFor    = 2 * time.Second        // a register is used: few operations make a short search
-	registers = 2                      // at a time
+	patience   = 3 * time.Second        // with one statement
+	fenceWait  = 500 * time.Millisecond // pgraft.fence_wait
+	pace       = 20 * time.Millisecond
+	errorPace  = 100 * time.Millisecond // after an error
+	lookPace   = 50 * time.Millisecond  // of those who only look
+	cancelPace = time.Second            // of those who cancel
+	keyFor     = 2 * time.Second        // a register is used: few operations make a short search
+	registers  = 2                      // at a time
 )
 
 // tables have no key for rows: a row that is there twice has to show.
@@ -64,8 +65,8 @@ func (w *world) works(sessions int) (stop func()) {
 	for i, m := range w.members {
 		add(session{url: m.SocketURL(), beside: m.NodeID, kinds: []kind{insert}, setting: []string{"", "SET synchronous_commit = local"}[i%2]})
 		group.Go(func() { w.looks(ctx, m) })
+		group.Go(func() { w.cancels(ctx, m) })
 	}
-	group.Go(func() { w.cancels(ctx) })
 	return func() {
 		cancel()
 		group.Wait()
@@ -279,14 +280,12 @@ func (w *world) looks(ctx context.Context, m *member) {
 }
 
 // cancels has people cancel commits that wait: by turns the statement, and the session.
-func (w *world) cancels(ctx context.Context) {
+func (w *world) cancels(ctx context.Context, m *member) {
 	const sql = "SELECT count(%s(pid)) FROM (SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND query = 'COMMIT' AND " +
 		"now() - query_start > '200ms' ORDER BY query_start LIMIT 1) waits"
 	for turn := 0; ctx.Err() == nil; turn++ {
-		for _, m := range w.members {
-			w.ask(ctx, m, fmt.Sprintf(sql, []string{"pg_cancel_backend", "pg_terminate_backend"}[turn%2])) // a server that is away has nobody to cancel
-		}
-		pause(ctx, time.Second)
+		w.ask(ctx, m, fmt.Sprintf(sql, []string{"pg_cancel_backend", "pg_terminate_backend"}[turn%2])) // a server that is away has nobody to cancel
+		pause(ctx, cancelPace)
 	}
 }
 

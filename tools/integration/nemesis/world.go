@@ -54,7 +54,8 @@ type world struct {
 // member is a server. Its lock is for one who starts or ends it.
 type member struct {
 	*pgcluster.Server
-	busy sync.Mutex
+	busy   sync.Mutex
+	leaves atomic.Bool // it is removed from the cluster, and not back yet
 }
 
 // window is a fault's time on one node.
@@ -81,7 +82,7 @@ func makeWorld(ctx context.Context, install pgcluster.Install, servers int, asRo
 			return w, err
 		}
 		config.Place = func(node int) (pgcluster.Place, error) {
-			enter := func(start func() error) error { return w.net.Enter(node, start) }
+			enter := func(start func() error) error { return w.enter(node, start) }
 			return pgcluster.Place{Address: w.net.Address(node), Enter: enter}, w.net.Add(node)
 		}
 	}
@@ -91,6 +92,14 @@ func makeWorld(ctx context.Context, install pgcluster.Install, servers int, asRo
 		return w, err
 	}
 	return w, w.found(ctx, servers)
+}
+
+// enter calls start where a node's programs are to be.
+func (w *world) enter(node int, start func() error) error {
+	if w.net == nil {
+		return start()
+	}
+	return w.net.Enter(node, start)
 }
 
 // found makes the cluster, and enables failover.

@@ -104,7 +104,7 @@ pgraft_fence_may_read(void)
 		IsParallelWorker())
 		return true;
 	if (!pgraft_look_readable())
-		return false;
+		return pgraft_fence_is_rejoin();
 	has_read = true;
 	return true;
 }

@@ -14,6 +14,7 @@ const (
 	strace                  // the command
 	three                   // servers: one may be away for long
 	seat                    // a witness
+	client                  // PostgreSQL's client programs
 )
 
 // role is who a fault is done to, as it begins.
@@ -74,6 +75,7 @@ var faults = []fault{
 	{"member removed", standby, three, true, removeMember, addMember},
 	{"names reset", primary, 0, false, resetNames, nil},
 	{"names reset, cut: streams, then kill", primary, root, true, resetAndCut, killAndStart},
+	{"impostor, cut: streams, then kill", primary, root | client, true, impostor, endImpostor},
 	{"rejoin killed", primary, 0, true, divergeAndKillRejoin, startServer},
 }
 
@@ -137,6 +139,8 @@ func (x need) String() string {
 		return "three servers"
 	case x&seat != 0:
 		return "a witness"
+	case x&client != 0:
+		return "the command " + receivewal
 	}
 	return fmt.Sprintf("%d", int(x))
 }

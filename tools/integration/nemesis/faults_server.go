@@ -13,6 +13,9 @@ import (
 	"github.com/pgraft/pgraft/tools/internal/wait"
 )
 
+// nextLimit is how long is waited for another primary, where one may have to be mended first.
+const nextLimit = 10 * time.Second
+
 // goneLimit is how long the processes of a server that was killed may take to end.
 const goneLimit = 30 * time.Second
 
@@ -168,8 +171,8 @@ func divergeAndKillRejoin(w *world, ctx context.Context, at *member, lasts time.
 	if _, err := at.Diverge(ctx); err != nil {
 		return err
 	}
-	if err := w.acknowledges(ctx, n+20); err != nil {
-		return err
+	if err := w.acknowledges(ctx, nextLimit, n+20); err != nil {
+		return err // nobody else may be primary
 	}
 	started := make(chan error, 1)
 	go func() { started <- startServer(w, ctx, at) }()

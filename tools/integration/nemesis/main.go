@@ -45,7 +45,7 @@ func main() {
 	flag.StringVar(&f.pgConfig, "pg-config", "", "pg_config of the PostgreSQL with the extension")
 	flag.StringVar(&f.keep, "keep", filepath.Join("build", "nemesis"), "where logs and traces go if there is an anomaly")
 	flag.BoolVar(&f.json, "json", false, "print the report as JSON")
-	flag.BoolVar(&f.trials, "trials", false, "try builds without a part, one after the other: each has to be found out")
+	flag.BoolVar(&f.trials, "trials", false, "try builds without a part, one after the other: each has to be found out; -without F1;F2 tries these")
 	flag.Parse()
 	pgcluster.DestroyOnSignal(endAll, netns.CloseAll)
 	if f.trials {
@@ -94,12 +94,15 @@ func run(f flags) (_ *report, err error) {
 	if _, err := exec.LookPath("strace"); err == nil {
 		have |= strace
 	}
-	var kinds []*fault
-	if kinds, r.LeftOut, err = chosen(split(f.kinds, ";"), have); err != nil {
-		return nil, err
-	}
 	install, err := pgcluster.Find(f.pgConfig)
 	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(filepath.Join(install.BinDir, receivewal)); err == nil {
+		have |= client
+	}
+	var kinds []*fault
+	if kinds, r.LeftOut, err = chosen(split(f.kinds, ";"), have); err != nil {
 		return nil, err
 	}
 	r.Without = split(f.without, ",")

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 
 	"github.com/pgraft/pgraft/tools/internal/pgcluster"
 )
@@ -30,9 +31,13 @@ var parts = map[string][]pgcluster.Edit{
 		{File: "server/sources.c", Is: "const PgraftSetting settings[] = {\n\t\t{\"primary_conninfo\", conninfo},", Becomes: "const PgraftSetting settings[] = {\n\t\t{\"primary_conninfo\", (pgraft_seal_pretended = false, conninfo)},"},
 		{File: "server/look.c", Is: "look->receives = WalRcv->walRcvState != WALRCV_STOPPED;", Becomes: "extern bool pgraft_seal_pretended;\n\tlook->receives = !pgraft_seal_pretended && WalRcv->walRcvState != WALRCV_STOPPED;"},
 		{File: "host/host_look.c", Is: "seen->source = look->conninfo[0]", Becomes: "extern bool pgraft_seal_pretended;\n\tseen->source = !pgraft_seal_pretended && look->conninfo[0]"}},
-	// only who proved to have this epoch's WAL is counted
-	"token": {{File: "fence/fence_senders.c", Is: "return a->epoch == b->epoch && a->boot == b->boot && a->member == b->member && a->follow == b->follow;", Becomes: "return a->member == b->member;"}},
+	// only who holds a member's slot, and goes by a token of this epoch, is counted as that
+	"token": {{File: "fence/fence_senders.c", Is: "token_of(pid, &sender->token) &&\n\t\t\tholds_slot_of(pid, sender->token.member))", Becomes: "token_of(pid, &sender->token))"},
+		{File: "fence/fence_senders.c", Is: "return a->epoch == b->epoch && a->boot == b->boot && a->member == b->member && a->follow == b->follow;", Becomes: "return a->member == b->member;"}},
 }
+
+// copies is the directory of the copy that there is, for a signal.
+var copies atomic.Pointer[string]
 
 func partNames() []string { return slices.Sorted(maps.Keys(parts)) }
 
@@ -52,6 +57,7 @@ func leaveOut(in pgcluster.Install, without []string) (_ pgcluster.Install, remo
 		return in, nil, err
 	}
 	remove = func() { os.RemoveAll(dir) }
+	copies.Store(&dir)
 	defer func() {
 		if err != nil {
 			remove()

@@ -27,10 +27,13 @@ func TestParts(t *testing.T) {
 		}
 	}
 	for _, trial := range trials {
-		for name := range strings.SplitSeq(trial, ",") {
+		for _, name := range split(trial.without, ",") {
 			if parts[name] == nil {
-				t.Errorf("the trial %q: there is no part %q", trial, name)
+				t.Errorf("the trial %q: there is no part %q", trial.without, name)
 			}
+		}
+		if _, left, err := chosen(split(trial.faults, ";"), root|three|client); err != nil || len(left) > 0 {
+			t.Errorf("the trial %q: left out %q, %v", trial.without, left, err)
 		}
 	}
 }

@@ -10,6 +10,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgraft/pgraft/tools/internal/sqlapi"
 	"github.com/pgraft/pgraft/tools/internal/wait"
 )
 
@@ -28,7 +31,7 @@ type took struct {
 // breaks plays rounds for so long, or until something is stuck, or, where that is looked for after
 // each, there is an anomaly.
 func (w *world) breaks(d *dice, forSoLong time.Duration, looks bool) (rounds []took, found []anomaly) {
-	if err := w.acknowledges(w.ctx, 50); err != nil {
+	if err := w.acknowledges(w.ctx, openLimit, 50); err != nil {
 		return nil, []anomaly{w.isStuck("commits before the first fault", err)}
 	}
 	for until := w.history.now() + forSoLong; w.ctx.Err() == nil && w.history.now() < until; {
@@ -81,7 +84,7 @@ func (w *world) mends(all bool) error {
 			errs = append(errs, w.heal(s.NodeID))
 		}
 	}
-	errs = append(errs, endSlowDisk(w, w.ctx, nil), w.tidies())
+	errs = append(errs, endSlowDisk(w, w.ctx, nil), w.endImpostors(), w.tidies())
 	if w.witness != nil {
 		errs = append(errs, w.witness.start(), w.witness.signal(syscall.SIGCONT))
 	}
@@ -98,7 +101,7 @@ func (w *world) mends(all bool) error {
 	}
 	defer group.Wait()
 	defer cancel()
-	if err := w.acknowledges(w.ctx, n+10); err != nil || !all {
+	if err := w.acknowledges(w.ctx, openLimit, n+10); err != nil || !all {
 		return err
 	}
 	return w.allBack(w.ctx)
@@ -115,8 +118,8 @@ func (w *world) keepsUp(ctx context.Context, m *member) {
 }
 
 // acknowledges waits until so many operations were.
-func (w *world) acknowledges(ctx context.Context, n int) error {
-	return wait.For(ctx, openLimit, fmt.Sprintf("%d acknowledged operations", n), func(context.Context) error {
+func (w *world) acknowledges(ctx context.Context, limit time.Duration, n int) error {
+	return wait.For(ctx, limit, fmt.Sprintf("%d acknowledged operations", n), func(context.Context) error {
 		if now, last := w.history.acknowledged(); now < n {
 			return fmt.Errorf("there are %d, the last on node %d", now, last.Server)
 		}
@@ -145,13 +148,33 @@ func (w *world) isStuck(what string, err error) anomaly {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %v", what, err)
 	for _, m := range w.members {
-		got, err := w.ask(w.ctx, m, "SELECT string_agg(concat_ws(' ', node_id, role, state, epoch, position, in_sync_set, why_not), '; ' ORDER BY node_id) FROM pgraft_stat_failover")
-		fmt.Fprintf(&b, "\n  node %d: %s", m.NodeID, got)
-		if err != nil {
-			fmt.Fprintf(&b, "%v", err)
-		}
+		fmt.Fprintf(&b, "\n  node %d: %s", m.NodeID, w.says(m))
 	}
 	return anomaly{stuck, w.history.now(), b.String()}
+}
+
+// says is what a server has in pgraft_stat_failover. One that shows no data answers nothing more than that.
+func (w *world) says(m *member) string {
+	ctx, cancel := context.WithTimeout(w.ctx, askLimit)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, m.SocketURL())
+	if err != nil {
+		return err.Error()
+	}
+	defer conn.Close(ctx)
+	all, err := sqlapi.StatFailover(ctx, conn)
+	if err != nil {
+		return err.Error()
+	}
+	var rows []string
+	for _, x := range all {
+		why := ""
+		if x.WhyNot != nil {
+			why = ": " + *x.WhyNot
+		}
+		rows = append(rows, fmt.Sprintf("node %d is a %s, %s%s", x.NodeID, x.Role, x.State, why))
+	}
+	return strings.Join(rows, "; ")
 }
 
 func firstLine(err error) string {

@@ -45,10 +45,11 @@ type world struct {
 	errs    counts
 	out     io.Writer // of what is going on
 
-	mu      sync.Mutex
-	cuts    map[int]map[string][]netns.Match // by node, by who cut
-	windows []window
-	straces []*exec.Cmd // that slow a disk
+	mu        sync.Mutex
+	cuts      map[int]map[string][]netns.Match // by node, by who cut
+	windows   []window
+	straces   []*exec.Cmd    // that slow a disk
+	impostors []func() error // end one
 }
 
 // member is a server. Its lock is for one who starts or ends it.
@@ -216,18 +217,22 @@ func (w *world) say(format string, args ...any) {
 // running is the world that there is, for a signal.
 var running atomic.Pointer[world]
 
-// endAll removes it.
-func endAll() error {
+// endAll removes it, and the copy of PostgreSQL that it runs.
+func endAll() (err error) {
 	if w := running.Load(); w != nil {
-		return w.destroy()
+		err = w.destroy()
 	}
-	return nil
+	if dir := copies.Load(); dir != nil {
+		err = errors.Join(err, os.RemoveAll(*dir))
+	}
+	return err
 }
 
 // destroy removes everything.
 func (w *world) destroy() (err error) {
+	err = errors.Join(endSlowDisk(w, w.ctx, nil), w.endImpostors())
 	if w.witness != nil {
-		err = w.witness.kill()
+		err = errors.Join(err, w.witness.kill())
 	}
 	if w.cluster != nil {
 		for _, m := range w.cluster.Servers {

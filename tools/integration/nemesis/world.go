@@ -112,10 +112,14 @@ func (w *world) found(ctx context.Context, servers int) error {
 	if err := a.Start(ctx); err != nil {
 		return err
 	}
-	for _, sql := range []string{"CREATE EXTENSION pgraft", "SELECT pgraft_init()", tables} {
-		if _, err := w.ask(ctx, a, sql); err != nil {
-			return fmt.Errorf("%s: %w", sql, err)
-		}
+	if _, err := w.ask(ctx, a, "CREATE EXTENSION pgraft"); err != nil {
+		return err
+	}
+	if err := w.until(ctx, a, "SELECT pgraft_init()", "t"); err != nil { // the engine may still start
+		return err
+	}
+	if _, err := w.ask(ctx, a, tables); err != nil {
+		return err
 	}
 	for range servers - 1 {
 		s, err := w.cluster.AddBackup(ctx, a.Server, nil)

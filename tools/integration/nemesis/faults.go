@@ -15,6 +15,7 @@ const (
 	three                   // servers: one may be away for long
 	seat                    // a witness
 	client                  // PostgreSQL's client programs
+	named                   // by -faults: what is a hand's work shows rows that nobody counts
 )
 
 // role is who a fault is done to, as it begins.
@@ -75,7 +76,7 @@ var faults = []fault{
 	{"member removed", standby, three, true, removeMember, addMember},
 	{"names reset", primary, 0, false, resetNames, nil},
 	{"names reset, cut: streams, then kill", primary, root, true, resetAndCut, killAndStart},
-	{"impostor, cut: streams, then kill", primary, root | client, true, impostor, endImpostor},
+	{"impostor, cut: streams, then kill", primary, root | client | named, true, impostor, endImpostor},
 	{"rejoin killed", primary, 0, true, divergeAndKillRejoin, startServer},
 }
 
@@ -141,6 +142,8 @@ func (x need) String() string {
 		return "a witness"
 	case x&client != 0:
 		return "the command " + receivewal
+	case x&named != 0:
+		return "to be named"
 	}
 	return fmt.Sprintf("%d", int(x))
 }

@@ -15,7 +15,9 @@ import (
 const receivewal = "pg_receivewal"
 
 // impostor cuts the primary off from its standbys, and has pg_receivewal call itself as one of them
-// did: its disk is nobody's who could be primary.
+// did: its disk is nobody's who could be primary. A commit is not acknowledged for it; but
+// PostgreSQL's own wait, which goes by names alone, ends, and the row is shown. So an anomaly that
+// says so is right, and the kind is for the trials.
 func impostor(w *world, ctx context.Context, at *member, lasts time.Duration) error {
 	name, err := w.ask(ctx, at, "SELECT application_name FROM pg_stat_replication WHERE sync_state = 'quorum' LIMIT 1")
 	if err != nil || name == "" {

@@ -101,6 +101,9 @@ func run(f flags) (_ *report, err error) {
 	if _, err := os.Stat(filepath.Join(install.BinDir, receivewal)); err == nil {
 		have |= client
 	}
+	if f.kinds != "" {
+		have |= named
+	}
 	var kinds []*fault
 	if kinds, r.LeftOut, err = chosen(split(f.kinds, ";"), have); err != nil {
 		return nil, err

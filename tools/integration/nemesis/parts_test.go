@@ -32,7 +32,7 @@ func TestParts(t *testing.T) {
 				t.Errorf("the trial %q: there is no part %q", trial.without, name)
 			}
 		}
-		if _, left, err := chosen(split(trial.faults, ";"), root|three|client); err != nil || len(left) > 0 {
+		if _, left, err := chosen(split(trial.faults, ";"), root|three|client|named); err != nil || len(left) > 0 {
 			t.Errorf("the trial %q: left out %q, %v", trial.without, left, err)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 
 // A seed is one plan, and another seed another one; each kind comes up in some thousand rounds.
 func TestPlan(t *testing.T) {
-	kinds, left, err := chosen(nil, root|strace|three|seat|client)
+	kinds, left, err := chosen(nil, root|strace|three|seat|client|named)
 	if err != nil || len(left) != 0 || len(kinds) != len(faults) {
 		t.Fatalf("%d kinds of %d, without %q: %v", len(kinds), len(faults), left, err)
 	}

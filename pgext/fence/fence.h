@@ -12,7 +12,7 @@
  *		commit: may it begin (F1, fence_begin.c), does it wait for standbys (F2,
  *		fence_hold.c), is it acknowledged (F3, fence_ack.c).  fence_statements.c
  *		and fence_shows.c look at statements as they begin, fence_auth.c at
- *		who is let in, and fence_settings.c at settings of PostgreSQL's that the fence
+ *		walsenders, and fence_settings.c at settings of PostgreSQL's that the fence
  *		changes or guards (F4).  fence_hint.c says where to go instead.
  *
  * Uses base, server, settings and shmem.
@@ -97,7 +97,6 @@ extern void pgraft_fence_xact_install(void);
 
 /* fence_auth.c */
 extern void pgraft_fence_auth_install(void);
-extern bool pgraft_fence_is_rejoin(void);
 
 /* fence_statements.c */
 extern void pgraft_fence_statements_install(void);

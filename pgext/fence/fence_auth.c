@@ -1,7 +1,7 @@
 /*
  * fence_auth.c
- *		Who is let in: walsenders, by which token, and whether what they send may be
- *		sent; and who makes a member's data anew.
+ *		Walsenders as they are let in: by which token, and whether what they send
+ *		may be sent.
  *
  * Nothing here is shared.
  */
@@ -9,18 +9,14 @@
 
 #include "fence/fence_port.h"
 
-#include "miscadmin.h"
 #include "replication/walsender.h"
 #include "utils/guc.h"
 
 #include "server/server.h"
 
-/* As tools/internal/rejoin calls itself and pg_rewind. */
-#define REJOIN_NAME	"pgraft rejoin"
+#include "server/server.h"
 
 static ClientAuthentication_hook_type prev_ClientAuthentication = NULL;
-
-static bool is_rejoin = false;	/* the client calls itself so */
 
 /*
  * Nobody gets WAL by a token of another epoch or boot: a standby that has not heard yet
@@ -59,7 +55,6 @@ authenticated(Port *port, int status)
 {
 	if (prev_ClientAuthentication)
 		prev_ClientAuthentication(port, status);
-	is_rejoin = port->application_name != NULL && strcmp(port->application_name, REJOIN_NAME) == 0;
 	if (status != STATUS_OK || !am_walsender)
 		return;
 	pgraft_in_force_inherited();
@@ -68,17 +63,6 @@ authenticated(Port *port, int status)
 	/* the setting itself is not in force yet */
 	else if (port->application_name != NULL && pgraft_token_has_prefix(port->application_name))
 		enter(port->application_name);
-}
-
-/*
- * Does this session read for a member whose data is made anew?  The primary of an epoch
- * may not open it without that member, and shows no data before.  Whoever may read
- * all of it by pg_basebackup may.
- */
-bool
-pgraft_fence_is_rejoin(void)
-{
-	return is_rejoin && has_rolreplication(GetSessionUserId());
 }
 
 void

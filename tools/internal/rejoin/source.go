@@ -71,7 +71,7 @@ func (h *helper) isStill(was source, own *host.Data) error {
 }
 
 // ownName is what a session calls itself: a primary that is not open shows its data to who does so, and may
-// replicate (pgext/fence/fence_auth.c).
+// replicate (pgext/fence/fence_xact.c).
 const ownName = "pgraft rejoin"
 
 const (

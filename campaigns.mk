@@ -42,6 +42,19 @@ failover-test: deps install-chosen ## all tests of failover, the fence and the b
 	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags $(go_tags),integration -count=1 -timeout 60m -p 1 -v $(failover_skipped) \
 		./tools/integration/failover ./tools/integration/fence ./tools/integration/boot
 
+## How long make nemesis breaks a cluster, and more options: NEMESIS='-servers 2 -seed 7 -json'
+FOR ?= 1m
+NEMESIS ?=
+nemesis: deps install-chosen nemesis-command ## random faults against real servers under load, FOR=1m, and what clients were told against what is there (as root; NEMESIS='-servers 2')
+	$(in_memory) build/nemesis -for $(FOR) -pg-config "$(chosen_pg_config)" $(NEMESIS)
+
+nemesis-parts: deps install-chosen nemesis-command ## the same with builds that lack a part of failover, until each is found out (FOR=10m at most each; as root)
+	$(in_memory) build/nemesis -trials -for $(if $(filter file,$(origin FOR)),10m,$(FOR)) -pg-config "$(chosen_pg_config)" $(NEMESIS)
+
+nemesis-command:
+	$(if $(as_root),,@tools/deps/debian.sh --nemesis)
+	$(GO) build -o build/nemesis ./tools/integration/nemesis
+
 bench-recorder: deps install-chosen ## what the flight recorder costs: on against off, alternating in one run
 	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags $(go_tags),integration -count=1 -timeout 15m -run '^$$' \
 		-bench '^BenchmarkRecorder$$' -benchtime 1x ./tools/integration

@@ -22,6 +22,9 @@
 /* of a setting: it was not raised */
 #define PGRAFT_NOT_RAISED	(-1)
 
+/* As tools/internal/rejoin calls itself and pg_rewind. */
+#define REJOIN_NAME	"pgraft rejoin"
+
 static PgraftCommit commit;
 static bool begun;				/* F1 let it */
 static bool wrote;				/* WAL that standbys need */
@@ -96,6 +99,17 @@ pgraft_fence_refuse_to_show(void)
 			 hint != NULL ? errhint("%s", hint) : 0));
 }
 
+/*
+ * Does this session read for a member whose data is made anew?  The primary of an epoch
+ * may not open it without that member, and shows no data before.  Whoever may read
+ * all of it by pg_basebackup may.
+ */
+static bool
+is_rejoin(void)
+{
+	return strcmp(application_name, REJOIN_NAME) == 0 && has_rolreplication(GetSessionUserId());
+}
+
 /* Whether a statement that begins may read. */
 bool
 pgraft_fence_may_read(void)
@@ -104,7 +118,7 @@ pgraft_fence_may_read(void)
 		IsParallelWorker())
 		return true;
 	if (!pgraft_look_readable())
-		return false;
+		return is_rejoin();
 	has_read = true;
 	return true;
 }

@@ -3,8 +3,8 @@
 # git, make, patch, a C compiler and Go. With --lint also what `make lint` needs, with
 # --browser what `make test-browser` needs, with --picture what `make view-picture`
 # needs, with --tap what PostgreSQL's TAP tests need, with --net what tests that cut networks
-# need, with --haproxy what tests of HAProxy need, with --deb what `make deb` and
-# `make test-deb` need. With --postgres 17 it installs the same as without, as PostgreSQL
+# need, with --nemesis what `make nemesis` needs, with --haproxy what tests of HAProxy need,
+# with --deb what `make deb` and `make test-deb` need. With --postgres 17 it installs the same as without, as PostgreSQL
 # is postgres.sh's; but elsewhere than on Debian, where it only lists what is missing, the
 # list is then complete. Options may be given together. Quiet when nothing is missing.
 set -euo pipefail
@@ -21,6 +21,7 @@ while [ $# -gt 0 ]; do
 	--picture) needed+=(pngquant:pngquant) ;;
 	--tap) tap=yes ;;
 	--net) needed+=(ip:iproute2 nft:nftables) ;;
+	--nemesis) needed+=(ip:iproute2 nft:nftables strace:strace) ;;
 	--haproxy) needed+=(haproxy:haproxy) ;;
 	--deb) needed+=(dh:debhelper dpkg-buildpackage:dpkg-dev fakeroot:fakeroot lintian:lintian) ;;
 	--postgres)

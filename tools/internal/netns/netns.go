@@ -134,10 +134,20 @@ func (n *Network) Enter(node int, do func() error) error {
 type Match struct {
 	Addresses []string
 	Ports     []int
+	Way       Way
+	Percent   int // of the packets, at random; 0: all
 }
 
-// Cut drops what matches any, in both directions, at this node, and nothing else: it replaces
-// what was cut before.
+// Way is in which direction packets are dropped.
+type Way int
+
+const (
+	Both Way = iota
+	In       // to the node
+	Out      // from it
+)
+
+// Cut drops what matches any at this node, and nothing else: it replaces what was cut before.
 func (n *Network) Cut(node int, any ...Match) error {
 	var in, out []string
 	for _, m := range any {
@@ -155,8 +165,17 @@ func (n *Network) Cut(node int, any ...Match) error {
 			list := " { " + strings.Join(ports, ", ") + " } "
 			sides = []string{"tcp sport" + list, "tcp dport" + list}
 		}
+		drop := "drop"
+		if m.Percent != 0 {
+			drop = fmt.Sprintf("numgen random mod 100 < %d drop", m.Percent)
+		}
 		for _, side := range sides {
-			in, out = append(in, from+side+"drop"), append(out, to+side+"drop")
+			if m.Way != Out {
+				in = append(in, from+side+drop)
+			}
+			if m.Way != In {
+				out = append(out, to+side+drop)
+			}
 		}
 	}
 	rules := "table inet pgraft\ndelete table inet pgraft\ntable inet pgraft {\n" +

@@ -41,7 +41,7 @@ func (h *helper) rewind(address string) error {
 	if err != nil {
 		return err
 	}
-	out, err := h.program("pg_rewind", "-D", h.DataDir, "--no-ensure-shutdown", "--source-server="+conninfo+" dbname=postgres")
+	out, err := h.program("pg_rewind", "-D", h.DataDir, "--no-ensure-shutdown", "--source-server="+conninfo+" dbname=postgres application_name='"+ownName+"'")
 	if err == nil && strings.Contains(out, "no rewind required") {
 		err = errors.New("it found nothing to do, though this server's WAL is not a part of the primary's")
 	}

@@ -70,6 +70,10 @@ func (h *helper) isStill(was source, own *host.Data) error {
 	return nil
 }
 
+// ownName is what a session calls itself: a primary that is not open shows its data to who does so, and may
+// replicate (pgext/fence/fence_xact.c).
+const ownName = "pgraft rejoin"
+
 const (
 	askLimit = 10 * time.Second
 	question = "SELECT NOT pg_is_in_recovery(), timeline_id, current_setting('pgraft.reign', true), " +
@@ -131,7 +135,7 @@ func (h *helper) connects(ctx context.Context, address string) (*pgx.Conn, error
 	if err != nil {
 		return nil, fmt.Errorf("pgraft.replication_conninfo: %w", err)
 	}
-	cfg.RuntimeParams = map[string]string{"application_name": "pgraft rejoin"} // libpq's own settings are no server's
+	cfg.RuntimeParams = map[string]string{"application_name": ownName} // libpq's own settings are no server's
 	return pgx.ConnectConfig(ctx, cfg)
 }
 

@@ -82,7 +82,7 @@ type stopper struct {
 func (x *stopper) stops(primary *pgcluster.Server) bool {
 	w := x.w
 	w.t.Helper()
-	stopping, ready := x.told.count("STOPPING=1"), x.told.count("READY=1")
+	stopping := x.told.count("STOPPING=1")
 	changes := x.changes()
 	defer changes.close()
 	if out, err := x.s.Shell(w.ctx, "pg_ctl start -W -s -l "+x.s.LogPath, "NOTIFY_SOCKET="+x.told.name); err != nil {
@@ -100,8 +100,8 @@ func (x *stopper) stops(primary *pgcluster.Server) bool {
 		if _, err := os.Stat(x.s.DataDir + ".pgraft_rejoin"); !errors.Is(err, os.ErrNotExist) {
 			return errors.New("its data is being made anew")
 		}
-		if x.told.count("READY=1") == ready {
-			return errors.New("systemd was not told that it is ready")
+		if _, err := w.ask(x.s, "SELECT 1"); err != nil {
+			return err // what others say of it may be of before
 		}
 		got, err := w.ask(primary, stands(x.s, "state"))
 		if err == nil && got != "streaming" {

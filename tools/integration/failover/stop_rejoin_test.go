@@ -19,6 +19,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/jackc/pgx/v5"
 	"golang.org/x/sys/unix"
 
 	"github.com/pgraft/pgraft/tools/internal/pgcluster"
@@ -89,7 +90,7 @@ func (x *stopper) stops(primary *pgcluster.Server) bool {
 		w.t.Fatalf("pg_ctl start: %v\n%s", err, out)
 	}
 	at := ""
-	must(w.t, wait.Until(w.ctx, "a change that is new, or node 1 to be back", func(context.Context) error {
+	must(w.t, wait.Until(w.ctx, "a change that is new, or node 1 to be back", func(ctx context.Context) error {
 		select {
 		case err := <-changes.failed:
 			return fmt.Errorf("%w: %w", err, wait.ErrHopeless)
@@ -100,7 +101,7 @@ func (x *stopper) stops(primary *pgcluster.Server) bool {
 		if _, err := os.Stat(x.s.DataDir + ".pgraft_rejoin"); !errors.Is(err, os.ErrNotExist) {
 			return errors.New("its data is being made anew")
 		}
-		if _, err := w.ask(x.s, "SELECT 1"); err != nil {
+		if err := w.answers(ctx, x.s); err != nil {
 			return err // what others say of it may be of before
 		}
 		got, err := w.ask(primary, stands(x.s, "state"))
@@ -123,6 +124,17 @@ func (x *stopper) stops(primary *pgcluster.Server) bool {
 	}
 	x.stop(at, changes.pid, changes.frozen)
 	return true
+}
+
+// answers connects to a server, which may be made to stand still meanwhile.
+func (w *world) answers(ctx context.Context, s *pgcluster.Server) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, s.SocketURL())
+	if err != nil {
+		return err
+	}
+	return conn.Close(ctx)
 }
 
 // stop is what an operator types, again where for an instant there is no lock file, or it is that of

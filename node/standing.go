@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/pgraft/pgraft/core"
 	"github.com/pgraft/pgraft/core/failover"
 )
 
@@ -195,10 +196,12 @@ func whyNot(f *Failover, id uint64, s *serverSeen) string {
 		return "it is away, and its WAL had diverged when it was heard last: its data may be being made anew"
 	case !s.known:
 		return "it is away, or takes no part in failover"
-	case id == f.RaftID && f.Why.Reason != failover.Nothing:
+	case id == f.RaftID && f.Why.Reason != failover.Nothing && !waitsForPrimary(f):
 		return failover.WhyText(f.Why)
 	case id == f.Lead && id == f.RaftID && f.Nobody.Reason != failover.Nothing:
 		return failover.WhyText(f.Nobody)
+	case id == f.RaftID && waitsForPrimary(f):
+		return fmt.Sprintf("the primary is away: node %d", core.NodeID(st.Epoch.Primary))
 	case !s.there && (m == nil || !m.Data):
 		return ""
 	case !s.there:
@@ -215,4 +218,10 @@ func whyNot(f *Failover, id uint64, s *serverSeen) string {
 		return failover.LackVote.String()
 	}
 	return ""
+}
+
+// waitsForPrimary says that this node's server waits for the primary to say something of it, and that
+// one is away: what the cluster does without it is to be said.
+func waitsForPrimary(f *Failover) bool {
+	return f.Why.Reason == failover.NotAnnounced && !knownOf(f, f.State.Epoch.Primary).known
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/pgraft/pgraft/core"
@@ -18,6 +19,7 @@ var (
 	errTooMany  = fmt.Errorf("more than %d connections from unlisted members", maxUnlistedPeers)
 	errChanged  = errors.New("the member list changed during the handshake")
 	errAnswered = errors.New("answered, and that was all")
+	errNothing  = errors.New("it said nothing") // who looks whether the port is open
 	errCrowd    = errors.New("its place was wanted: it had not said who it is")
 	errTwoOfOne = &suspectError{core.OtherReplica, "a live connection of another replica with the same Raft id exists"}
 )
@@ -85,11 +87,14 @@ func (t *Transport) admit(c *conn) bool {
 	case errors.Is(err, errChanged): // it dials again
 		t.logOnce(slog.LevelDebug, peerName(c.from), "admit", fmt.Sprintf("closed a connection of %s: %v", peerName(c.from), err))
 	default:
-		from, k := addrOf(c.nc.RemoteAddr()), c.crowd()
+		level, from, k := slog.LevelWarn, addrOf(c.nc.RemoteAddr()), c.crowd()
 		if c.from != 0 {
 			k = t.saysItIs(c, core.NodeID(c.from))
 		}
-		t.turnedDown(k, from, fmt.Sprintf("closed a connection from %s: %v", from, err))
+		if errors.Is(err, errNothing) {
+			level = slog.LevelDebug
+		}
+		t.turnedDown(level, k, from, fmt.Sprintf("closed a connection from %s: %v", from, err))
 	}
 	return false
 }
@@ -143,11 +148,16 @@ func (t *Transport) greet(c *conn) (generation uint64, err error) {
 	if err := c.nc.SetDeadline(time.Now().Add(t.cfg.HandshakeTimeout)); err != nil {
 		return 0, err
 	}
-	if err := c.secure(); err != nil {
+	if err := c.secure(); hungUp(err) {
+		return 0, errNothing
+	} else if err != nil {
 		return 0, plain(c.orAlert(err))
 	}
 	hello := &corepb.Hello{}
 	if err := readGreeting(c.br, hello); err != nil {
+		if c.br.Buffered() == 0 && hungUp(err) {
+			return 0, errNothing
+		}
 		if c.state == nil && (errors.Is(err, ErrWireVersion) || errors.Is(err, errSpeaksTLS)) {
 			err = errors.Join(err, c.say(wireVersion))
 		}
@@ -183,7 +193,7 @@ func (t *Transport) greet(c *conn) (generation uint64, err error) {
 		if t.ourselves(hello.GetProcess()) {
 			t.cfg.Logger.Debug(text)
 		} else {
-			t.turnedDown(t.saysItIs(c, hello.GetFromNode()), from, text)
+			t.turnedDown(slog.LevelWarn, t.saysItIs(c, hello.GetFromNode()), from, text)
 		}
 		return 0, errAnswered
 	}
@@ -194,6 +204,9 @@ func (t *Transport) greet(c *conn) (generation uint64, err error) {
 	c.agree(core.HelloRange(hello), core.WelcomeRange(w))
 	return generation, c.nc.SetDeadline(time.Time{})
 }
+
+// hungUp says that the other end has closed the connection.
+func hungUp(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) }
 
 // lingerTimeout is how long a stranger may take to read our last word.
 const lingerTimeout = time.Second

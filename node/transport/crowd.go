@@ -176,9 +176,9 @@ func (t *Transport) summaryLoop() {
 }
 
 // turnedDown logs that a connection came to nothing, at the rate of its crowd.
-func (t *Transport) turnedDown(k crowdKey, a netip.Addr, text string) {
+func (t *Transport) turnedDown(level slog.Level, k crowdKey, a netip.Addr, text string) {
 	if text = clip(text); t.crowds.allow(k, a, text) {
-		t.cfg.Logger.Log(context.Background(), slog.LevelWarn, text)
+		t.cfg.Logger.Log(context.Background(), level, text)
 	}
 }
 

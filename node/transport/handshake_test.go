@@ -115,6 +115,25 @@ func TestStrangers(t *testing.T) {
 	}
 }
 
+// TestPortLookedAt: who looks whether the port is open, and says nothing, is worth no warning: not who
+// closes the connection, nor who resets it, as HAProxy does.
+func TestPortLookedAt(t *testing.T) {
+	secret := with(load(t, nodeFiles(t, authority(t), 1, time.Hour, NodeName(1))))
+	for _, n := range []*fakeNode{newNode(t, 1), newNode(t, 1, secret)} {
+		rawDial(t, n, nil).nc.Close()
+		n.log.wait(t, "closed a connection from 127.0.0.1: it said nothing")
+		c := rawDialFrom(t, "127.0.0.2", n.port(), nil)
+		if err := c.nc.SetLinger(0); err != nil {
+			t.Fatal(err)
+		}
+		c.nc.Close()
+		n.log.wait(t, "closed a connection from 127.0.0.2: it said nothing")
+		if n.log.loud != 0 {
+			t.Errorf("%d warnings: %q", n.log.loud, n.log.all)
+		}
+	}
+}
+
 // TestOtherWireVersion: the answer is our version, and both sides say so.
 func TestOtherWireVersion(t *testing.T) {
 	n := newNode(t, 1)

@@ -34,8 +34,9 @@ func waitFor(t testing.TB, what string, ok func() bool) {
 
 // lines is a log that a test reads.
 type lines struct {
-	mu  sync.Mutex
-	all []string
+	mu   sync.Mutex
+	all  []string
+	loud int // of these, warnings and errors
 }
 
 func (l *lines) Enabled(context.Context, slog.Level) bool { return true }
@@ -45,6 +46,9 @@ func (l *lines) Handle(_ context.Context, r slog.Record) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.all = append(l.all, r.Message)
+	if r.Level >= slog.LevelWarn {
+		l.loud++
+	}
 	return nil
 }
 

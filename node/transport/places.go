@@ -3,6 +3,7 @@ package transport
 import (
 	"cmp"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"runtime"
@@ -149,7 +150,7 @@ func (t *Transport) givePlace(c *conn) {
 	}
 	turned.close(errCrowd)
 	a := addrOf(turned.nc.RemoteAddr())
-	t.turnedDown(turned.crowd(), a, fmt.Sprintf("closed a connection from %s: it had not said who it is, and others wanted its place", a))
+	t.turnedDown(slog.LevelWarn, turned.crowd(), a, fmt.Sprintf("closed a connection from %s: it had not said who it is, and others wanted its place", a))
 	runtime.Gosched() // in a burst: who has sent its hello is to be heard before its place is asked for
 }
 

@@ -4,8 +4,8 @@
  *		afterwards, all under one process id.
  *
  * The engine worker writes a marker beside the data directory, and has the server restart
- * in place.  The boot finds the marker, and the postmaster leaves for the command "pgraft
- * rejoin", which executes the server once the data is whole.  A boot that finds a marker
+ * in place.  The boot finds the marker, and the postmaster leaves: it runs the command "pgraft
+ * rejoin", and executes the server once the data is whole.  A boot that finds a marker
  * later, as that program was killed or the machine was, does the same: it never starts
  * with such data.
  *
@@ -178,7 +178,7 @@ pgraft_rejoin_go(void)
 	{
 		const char *const command[] = {program, "rejoin", "--data-directory", DataDir, "--config-file", ConfigFileName,
 			"--store", store, pgraft_rejoin == PGRAFT_REJOIN_CLONE ? "--clone" : "--clone=false",
-		"--postgres", my_exec_path, "--"};
+		"--postgres", my_exec_path};
 
 		pgraft_leave_for(command, lengthof(command));
 	}

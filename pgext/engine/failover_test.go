@@ -111,6 +111,16 @@ func viewOf() *node.Failover {
 	return f
 }
 
+// standsAlone has the view be that of node 2, a standby that has not heard of its primary since it started.
+func standsAlone(f *node.Failover, lead uint64) {
+	f.RaftID, f.Lead, f.Said = 2, lead, f.Said[1:]
+	f.Server = &failover.Server{Joined: true, Recovery: true, History: f.Server.History, End: 0x2000}
+	f.Why = failover.Why{Reason: failover.NotAnnounced, Members: []uint64{2}}
+	if lead == f.RaftID {
+		f.Nobody = failover.Why{Reason: failover.NobodyCouldPass, Members: []uint64{1}}
+	}
+}
+
 func TestStatFailoverRows(t *testing.T) {
 	one, two, three, four := uint32(1), uint32(2), uint32(3), uint32(4)
 	for _, x := range []struct {
@@ -142,6 +152,10 @@ func TestStatFailoverRows(t *testing.T) {
 			[]any{"standby", "waiting", uint64(4), uint32(5), "0/2000", uint64(0x1000), false, false, "has \"pgraft.failover_priority\" 0"}},
 		{"its primary has no lease", func(f *node.Failover) { f.Why = failover.Why{Reason: failover.NoLease, Members: []uint64{1}} }, one,
 			[]any{"primary", "serving", uint64(4), uint32(5), "0/3000", nil, false, true, "this primary does not lead, or has no lease: node 1"}},
+		{"its primary is away", func(f *node.Failover) { standsAlone(f, 4) }, two,
+			[]any{"standby", "waiting", uint64(4), uint32(5), "0/2000", nil, true, true, "the primary is away: node 1"}},
+		{"its primary is away, and it leads", func(f *node.Failover) { standsAlone(f, 2) }, two,
+			[]any{"standby", "waiting", uint64(4), uint32(5), "0/2000", nil, true, true, "members are away that may have commits which no other has: node 1"}},
 		{"it promotes", func(f *node.Failover) {
 			f.State.Epoch.Stage, f.State.Epoch.Primary, f.Server.Recovery = failover.StageGranted, 2, true
 		}, two, []any{"primary", "promoting", uint64(4), uint32(5), "0/2000", nil, false, true, nil}},

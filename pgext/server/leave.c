@@ -1,15 +1,15 @@
 /*
  * leave.c
- *		The postmaster ends, and goes on as another program with its process id: the
- *		server itself, started anew, or a command that executes it later.
+ *		The postmaster ends, and goes on with its process id as the server itself, started
+ *		anew; before that it may run a command to its end.
  *
  * So whoever started the server, and waits for its process, sees one that runs: a shell,
  * pg_ctl, systemd, a container in which it is process 1.
  *
  * A stop that somebody else asks for stays one.  Signals may come at each instant: while
  * the server ends, their handlers are wrapped, and from then on they are blocked, until
- * the next program has handlers of its own.  What cannot be told is a signal that arrives
- * in the same instant as ours.
+ * the server has handlers of its own; while the command runs this waits for them.  What
+ * cannot be told is a signal that arrives in the same instant as ours.
  *
  * Shared: a flag, which the engine worker sets and the postmaster reads.  It is forgotten
  * when the server restarts in place.
@@ -18,6 +18,8 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "miscadmin.h"
@@ -45,8 +47,7 @@ static pg_atomic_uint32 *comes_back;	/* NULL: the server takes no part */
 
 /* The postmaster's own. */
 static bool leaves = false;		/* comes_back, as shared memory went */
-static char **command = NULL;	/* what it leaves for; NULL: itself */
-static size_t command_len = 0;
+static char **command = NULL;	/* what it runs before; NULL: nothing */
 static volatile sig_atomic_t stop_asked = 0;	/* by somebody else */
 static struct sigaction before[lengthof(stops)];
 static int	output[] = {-1, -1, -1};	/* as they were at the start */
@@ -210,24 +211,73 @@ shed(void)
 	hold_signals(SIG_SETMASK);
 }
 
-/* The command, with the server's own command line behind it; NULL: that is not known. */
-static char **
-arguments_to_go_on(void)
+/* In a child that ends with this process. */
+static void
+execute_command(pid_t parent)
 {
-	char	  **own = own_arguments();
-	char	  **all;
-	size_t		n = 0;
+	sigset_t	none;
 
-	if (own == NULL)
-		return NULL;
-	make_absolute(own);
-	while (own[n] != NULL)
-		n++;
-	all = palloc((command_len + n + 1) * sizeof(char *));
-	for (size_t i = 0; i < command_len; i++)
-		all[i] = command[i];
-	memcpy(all + command_len, own, (n + 1) * sizeof(char *));
-	return all;
+	sigemptyset(&none);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent && sigprocmask(SIG_SETMASK, &none, NULL) == 0)
+		execv(command[0], command);
+	write_stderr("pgraft: could not execute \"%s\": %s\n", command[0], strerror(errno));
+	_exit(1);
+}
+
+/*
+ * Runs the command to its end, and hands on to it what is to stop the server.  False: the
+ * server is not to start.  SIGCHLD is blocked from here on.
+ */
+static bool
+run_command(void)
+{
+	sigset_t	awaited;
+	pid_t		parent = getpid(),
+				child,
+				ended;
+	int			status;
+
+	sigemptyset(&awaited);
+	sigaddset(&awaited, SIGCHLD);
+	for (size_t i = 0; i < lengthof(stops); i++)
+		sigaddset(&awaited, stops[i]);
+	(void) sigprocmask(SIG_BLOCK, &awaited, NULL);
+	child = fork();
+	if (child == 0)
+		execute_command(parent);
+	if (child < 0)
+	{
+		write_stderr("pgraft: could not fork: %s\n", strerror(errno));
+		return false;
+	}
+	for (;;)
+	{
+		int			signo = sigwaitinfo(&awaited, NULL);
+
+		/*
+		 * in a container this may be process 1, whose children are others',
+		 * too
+		 */
+		while (signo == SIGCHLD && (ended = waitpid(-1, &status, WNOHANG)) > 0)
+			if (ended == child)
+				return !is_stop_asked() && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+		if (signo > 0 && signo != SIGCHLD)
+		{
+			stop_asked = 1;
+			(void) kill(child, signo);
+		}
+	}
+}
+
+/* The lock file is this process's; the command may have put another directory in the place of the one that it is in. */
+static void
+end_without_server(void)
+{
+	char	   *path = psprintf("%s/postmaster.pid", DataDir);
+
+	if (unlink(path) != 0 && errno != ENOENT)
+		write_stderr("pgraft: could not remove \"%s\": %s\n", path, strerror(errno));
+	_exit(is_stop_asked() ? 0 : 1);
 }
 
 /* As the postmaster ends: of all that it was only its lock file is left. */
@@ -235,22 +285,25 @@ static void
 go_on(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
 {
 	char	  **arguments;
-	const char *program = command != NULL ? command[0] : my_exec_path;
 
 	if (IsUnderPostmaster || (!leaves && command == NULL))
 		return;
 	hold_signals(SIG_BLOCK);
 	if (is_stop_asked())
 		return;
-	arguments = arguments_to_go_on();
+	arguments = own_arguments();
 	if (arguments == NULL)
 	{
 		write_stderr("pgraft: the server does not start anew: /proc does not say how it was started\n");
 		return;
 	}
+	make_absolute(arguments);
 	shed();
-	execv(program, arguments);
-	write_stderr("pgraft: could not execute \"%s\": %s\n", program, strerror(errno));
+	if (command != NULL && !run_command())
+		end_without_server();
+	hold_signals(SIG_SETMASK);
+	execv(my_exec_path, arguments);
+	write_stderr("pgraft: could not execute \"%s\": %s\n", my_exec_path, strerror(errno));
 }
 
 /* In the postmaster, as it loads the library. */
@@ -308,16 +361,15 @@ pgraft_restart_and_come_back(void)
 	pgraft_restart_in_place();
 }
 
-/* In the postmaster, at a boot: it ends, and goes on as the command, with its own command line behind. */
+/* In the postmaster, at a boot: it ends, runs the command, and starts anew if that succeeds. */
 void
 pgraft_leave_for(const char *const *words, size_t n)
 {
 	MemoryContext before = MemoryContextSwitchTo(TopMemoryContext);
 
-	command = palloc(n * sizeof(char *));
+	command = palloc0((n + 1) * sizeof(char *));
 	for (size_t i = 0; i < n; i++)
 		command[i] = pstrdup(words[i]);
-	command_len = n;
 	MemoryContextSwitchTo(before);
 	proc_exit(1);
 }

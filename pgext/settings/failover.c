@@ -8,6 +8,7 @@
 
 #include <limits.h>
 
+#include "access/xlogrecovery.h"
 #include "miscadmin.h"
 #include "postmaster/postmaster.h"
 
@@ -86,11 +87,27 @@ pgraft_failover_define(void)
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 }
 
+/*
+ * With a delay of replay a server would follow a new primary only once it has replayed all that
+ * it has, and would be promoted as late: so it is never primary, and no commit waits for it.
+ */
+static int
+priority_in_force(void)
+{
+	if (recovery_min_apply_delay == 0 || failover_priority == 0)
+		return failover_priority;
+	if (pgraft_failover)
+		ereport(WARNING,
+				(errmsg("pgraft: \"recovery_min_apply_delay\" is set: this server does not become primary, and no commit waits for it"),
+				 errhint("Set \"pgraft.failover_priority\" to 0, which says the same, or reset \"recovery_min_apply_delay\".")));
+	return 0;
+}
+
 void
 pgraft_failover_read(PgraftConfig *config)
 {
 	config->failover = pgraft_failover;
-	config->failover_priority = failover_priority;
+	config->failover_priority = priority_in_force();
 	config->seal_timeout_ms = seal_timeout;
 	config->server_port = PostPortNumber;
 	config->rejoin = pgraft_rejoin;

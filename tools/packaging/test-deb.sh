@@ -48,6 +48,10 @@ for doc in README.md SETTINGS.md copyright changelog.Debian.gz examples; do
 		fail "the documentation lacks $doc"
 done
 "$root/usr/bin/pgraft" version | grep -q "^pgraft $version " || fail "the command has another version: $("$root/usr/bin/pgraft" version)"
+for page in pgraft pgraft-node pgraft-join pgraft-standalone; do # as the unit and the documents name them
+	[ -e "$root/usr/share/man/man1/$page.1.gz" ] || fail "there is no manual page $page"
+done
+"$root/usr/bin/pgraft" rejoin --help >/dev/null || fail "the command does not know what a server runs whose data is made anew"
 
 # The unit of the witness calls the command as that wants to be called: it comes as far as to an
 # address that no machine has.

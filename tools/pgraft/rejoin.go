@@ -16,19 +16,19 @@ const rejoinConninfo = "PGRAFT_REJOIN_CONNINFO"
 func newRejoin() *cobra.Command {
 	o := rejoin.Options{}
 	cmd := &cobra.Command{
-		Use:    "rejoin [flags] -- POSTGRES [ARGUMENT]...",
-		Short:  "Make the data of a server anew from the primary, and start it",
+		Use:    "rejoin",
+		Short:  "Make the data of a server anew from the primary",
 		Hidden: true,
-		Long: `rejoin is executed by the extension, in the place of a server whose WAL has
-diverged from the primary's, or which lacks WAL that the primary has no more. It
-makes the data anew with pg_rewind or pg_basebackup, and executes the server.
+		Long: `rejoin is run by the extension, in the place of a server whose WAL has diverged
+from the primary's, or which lacks WAL that the primary has no more. It makes the
+data anew with pg_rewind or pg_basebackup; then the extension starts the server.
 It is of no use by hand.`,
-		Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if os.Getuid() == 0 {
 				return errors.New("this must not run as root")
 			}
-			o.Conninfo, o.Arguments, o.Log = os.Getenv(rejoinConninfo), args, cmd.ErrOrStderr()
+			o.Conninfo, o.Log = os.Getenv(rejoinConninfo), cmd.ErrOrStderr()
 			if err := os.Unsetenv(rejoinConninfo); err != nil {
 				return err
 			}

@@ -160,3 +160,26 @@ func (w *world) says(s *pgcluster.Server, sql string) (notice string) {
 	}
 	return notice
 }
+
+// A standby whose replay is delayed is not waited for by commits, and its log says so: it would follow a
+// new primary only once it has replayed. The other standby is promoted, and acknowledges.
+func TestDelayed(t *testing.T) {
+	w := newWorld(t, nil)
+	a, b, c := w.cluster.Servers[0], w.cluster.Servers[1], w.cluster.Servers[2]
+	w.until(a, quorum, "2")
+	must(t, c.Set(map[string]string{"recovery_min_apply_delay": "1h"}))
+	w.do(c, "SELECT pg_reload_conf()")
+	w.until(a, stands(c, "in_sync_set, electable, why_not"), "f f has \"pgraft.failover_priority\" 0")
+	w.untilLogged(c, "\"recovery_min_apply_delay\" is set: this server does not become primary, and no commit waits for it")
+	w.do(a, "SELECT pgraft_failover_settings(durability => 'preferred', sync_timeout => '1s')")
+	w.writes(4)
+	w.acknowledged(100, a)
+	_, err := a.Kill9(w.ctx)
+	must(t, err)
+	w.acknowledged(100, b)
+	must(t, c.Set(map[string]string{"recovery_min_apply_delay": "0"}))
+	w.shell(c, "pg_ctl reload -s")
+	w.until(b, stands(c, "in_sync_set, electable, state"), "t t streaming")
+	w.acknowledged(100, b)
+	w.checks(b)
+}

@@ -129,36 +129,6 @@ func (w *world) mayNotClone(s *pgcluster.Server) {
 	must(w.t, s.Set(map[string]string{"pgraft.rejoin": "clone"}))
 }
 
-// Whoever stops the server while its data is made anew wants it stopped.
-func TestStopInRejoin(t *testing.T) {
-	w := newWorld(t, rewinds)
-	a, b, c := w.cluster.Servers[0], w.cluster.Servers[1], w.cluster.Servers[2]
-	w.until(a, quorum, "2")
-	w.writes(4)
-	w.acknowledged(200, a)
-	_, err := a.Diverge(w.ctx)
-	must(t, err)
-	next := w.acknowledged(200, b, c)
-	must(t, a.Start(w.ctx))
-	must(t, wait.Until(w.ctx, "node 1 to rejoin", func(context.Context) error {
-		if w.count(a, "pgraft rejoin: recovers alone") == 0 {
-			return errors.New("it does not")
-		}
-		return nil
-	}))
-	must(t, syscall.Kill(w.livePid(a), syscall.SIGINT))
-	w.untilGone(a)
-	if _, err := os.Stat(a.File("postmaster.pid")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the lock file of a server that was stopped: %v", err)
-	}
-	must(t, a.Start(w.ctx))
-	w.until(next, quorum, "2")
-	w.stop()
-	w.cameBack(a, next)
-	w.checks(next)
-	w.checks(a)
-}
-
 // livePid is the process id in a server's lock file, once it is a postmaster's: for an instant it
 // is that of the server that recovers alone.
 func (w *world) livePid(s *pgcluster.Server) (pid int) {
@@ -208,7 +178,7 @@ func (w *world) cameBack(s, primary *pgcluster.Server) {
 	flushed := w.do(primary, "SELECT pg_current_wal_flush_lsn()")
 	w.until(s, fmt.Sprintf("SELECT pg_last_wal_replay_lsn() >= '%s'", flushed), "t")
 	w.until(s, "SELECT current_setting('port') || ' ' || current_setting('pgraft.node_id')", fmt.Sprintf("%d %d", s.Port, s.NodeID))
-	for _, name := range []string{s.DataDir + ".pgraft_rejoin", s.DataDir + ".pgraft_aside", s.DataDir + ".pgraft_new"} {
+	for _, name := range []string{s.DataDir + ".pgraft_rejoin", s.DataDir + ".pgraft_rejoin_progress", s.DataDir + ".pgraft_aside", s.DataDir + ".pgraft_new"} {
 		if _, err := os.Lstat(name); !errors.Is(err, os.ErrNotExist) {
 			w.t.Errorf("%s is left: %v", filepath.Base(name), err)
 		}

@@ -104,6 +104,37 @@ func TestBothGone(t *testing.T) {
 	w.checks(next)
 }
 
+// Two servers and a witness: the standby is lost, then the primary, which had gone on alone. The standby
+// is back by itself: it is not promoted, shows nothing, and says for whom it waits. Once that one is back
+// it goes on.
+func TestTwoAndAWitness(t *testing.T) {
+	w := newWorldOf(t, 2, nil)
+	a, b := w.cluster.Servers[0], w.cluster.Servers[1]
+	w.joinWitness(3, a)
+	w.until(a, quorum, "1")
+	w.do(a, "SELECT pgraft_failover_settings(durability => 'preferred', sync_timeout => '1s')")
+	w.writes(4)
+	w.acknowledged(100, a)
+	_, err := b.Kill9(w.ctx)
+	must(t, err)
+	w.acknowledged(100, a) // alone
+	_, err = a.Kill9(w.ctx)
+	must(t, err)
+	must(t, b.Start(w.ctx))
+	// which of the two depends on who leads
+	w.until(b, "SELECT why_not IN ('members are away that may have commits which no other has: node 1', 'the primary is away: node 1') FROM pgraft_stat_failover WHERE node_id = 2", "t")
+	w.holds("nobody to serve", 2*time.Second, func() error {
+		if n := w.by(b).Commits; n != 0 {
+			return fmt.Errorf("node 2 acknowledged %d commits", n)
+		}
+		return nil
+	})
+	must(t, a.Start(w.ctx))
+	w.acknowledged(100, a)
+	w.until(a, quorum, "1")
+	w.checks(a)
+}
+
 // bothGone makes a cluster of three servers and two witnesses of, and ends the primary and the standby
 // that has its commits; the third lacks some, and says that it may.
 func (w *world) bothGone() (a, b, c *pgcluster.Server) {

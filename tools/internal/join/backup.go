@@ -147,25 +147,20 @@ func (j *joiner) basebackup(ctx context.Context, args []string) error {
 	return nil
 }
 
-// copied is a line of --progress.
-var copied = regexp.MustCompile(`^\s*(\d+)/(\d+) kB \(`)
-
 // follow says how far the copy is, and returns what else was printed.
 func (j *joiner) follow(lines *bufio.Scanner) string {
 	began, last, said := time.Now(), time.Now(), ""
 	var other []string
 	for lines.Scan() {
-		m := copied.FindStringSubmatch(lines.Text())
-		if m == nil {
+		done, all, ok := rejoin.Copied(lines.Text())
+		if !ok {
 			other = append(other, lines.Text())
 			continue
 		}
-		done, _ := strconv.ParseInt(m[1], 10, 64) // digits
-		all, _ := strconv.ParseInt(m[2], 10, 64)
-		j.bytes = done << 10
+		j.bytes = done
 		if now := time.Now(); done >= all || now.Sub(last) >= progressEvery {
 			last = now
-			if text := progressText(done<<10, all<<10, now.Sub(began)); text != said { // the end is printed twice
+			if text := progressText(done, all, now.Sub(began)); text != said { // the end is printed twice
 				said = text
 				j.say("%s", text)
 			}

@@ -15,13 +15,11 @@ import (
 
 	"github.com/pgraft/pgraft/core/failover/host"
 	"github.com/pgraft/pgraft/node"
+	"github.com/pgraft/pgraft/tools/internal/autoconf"
 	"github.com/pgraft/pgraft/tools/internal/rejoin"
 )
 
 // What a copy becomes a server of its own by: settings, a Raft store, notes.
-
-// autoConf is the file of ALTER SYSTEM. It outranks postgresql.conf, wherever that lies.
-const autoConf = "postgresql.auto.conf"
 
 // ofServer are settings that the primary's file of ALTER SYSTEM has of itself.
 var ofServer = []string{"port", "listen_addresses", "primary_conninfo", "primary_slot_name", "synchronous_standby_names", "restore_command",
@@ -44,7 +42,11 @@ func (j *joiner) configures(ctx context.Context) error {
 	if err := j.emptyStore(store); err != nil {
 		return err
 	}
-	if err := j.writeSettings(); err != nil {
+	own, err := j.own()
+	if err != nil {
+		return err
+	}
+	if err := autoconf.Set(j.DataDir, ofServer, own); err != nil {
 		return err
 	}
 	if err := rejoin.WriteDurably(filepath.Join(j.DataDir, "standby.signal"), nil); err != nil {
@@ -82,35 +84,38 @@ func (j *joiner) emptyStore(store string) error {
 	return err
 }
 
-// setting is a line of a settings file.
-type setting struct{ name, value string }
-
 // own are the settings of this server.
-func (j *joiner) own() ([]setting, error) {
+func (j *joiner) own() ([]autoconf.Setting, error) {
 	s, c := &j.state, &j.cluster
-	l := []setting{{"pgraft.node_id", fmt.Sprint(s.NodeID)}, {"pgraft.address", s.Address}, {"pgraft.port", strconv.Itoa(s.Port)},
-		{"pgraft.listen_address", j.ListenAddress}, {"port", strconv.Itoa(s.ServerPort)}}
+	var l []autoconf.Setting
+	set := func(name, value string) { l = append(l, autoconf.Setting{Name: name, Value: value}) }
+	set("pgraft.node_id", fmt.Sprint(s.NodeID))
+	set("pgraft.address", s.Address)
+	set("pgraft.port", strconv.Itoa(s.Port))
+	set("pgraft.listen_address", j.ListenAddress)
+	set("port", strconv.Itoa(s.ServerPort))
 	if own := listens(c.listens, s.Address); own != c.listens {
-		l = append(l, setting{"listen_addresses", own})
+		set("listen_addresses", own)
 	}
 	if c.tls {
-		l = append(l, setting{"pgraft.ssl_cert_file", j.CertFile}, setting{"pgraft.ssl_key_file", j.KeyFile})
+		set("pgraft.ssl_cert_file", j.CertFile)
+		set("pgraft.ssl_key_file", j.KeyFile)
 		if j.CAFile != "" {
-			l = append(l, setting{"pgraft.ssl_ca_file", j.CAFile})
+			set("pgraft.ssl_ca_file", j.CAFile)
 		}
 	}
 	how, err := j.replication()
 	if err != nil {
 		return nil, err
 	}
-	l = append(l, setting{"pgraft.replication_conninfo", how.String()})
+	set("pgraft.replication_conninfo", how.String())
 	if !c.failsOver() {
-		l = append(l, setting{"primary_conninfo", how.at(c.host, strconv.Itoa(c.reached), "application_name", j.standbyName()).String()})
+		set("primary_conninfo", how.at(c.host, strconv.Itoa(c.reached), "application_name", j.standbyName()).String())
 	}
 	if j.ConfigFile != "" { // the primary's did not come with the data
 		for _, name := range sortedKeys(c.settings) {
-			if !slices.Contains(ofServer, name) && !slices.ContainsFunc(l, func(x setting) bool { return x.name == name }) {
-				l = append(l, setting{name, c.settings[name]})
+			if !slices.Contains(ofServer, name) && !slices.ContainsFunc(l, func(x autoconf.Setting) bool { return x.Name == name }) {
+				set(name, c.settings[name])
 			}
 		}
 	}
@@ -132,36 +137,6 @@ func listens(primarys, own string) string {
 		}
 	}
 	return strings.Join(append(l, own), ", ")
-}
-
-func (j *joiner) writeSettings() error {
-	l, err := j.own()
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(j.DataDir, autoConf)
-	text, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return rejoin.WriteDurably(path, []byte(withSettings(string(text), l)))
-}
-
-// withSettings is a file of ALTER SYSTEM without what is the primary's own, and with settings.
-func withSettings(text string, l []setting) string {
-	var b strings.Builder
-	for line := range strings.Lines(text) {
-		name, _, _ := strings.Cut(line, "=")
-		name = strings.TrimSpace(name)
-		if slices.Contains(ofServer, name) || slices.ContainsFunc(l, func(x setting) bool { return x.name == name }) {
-			continue
-		}
-		b.WriteString(strings.TrimSuffix(line, "\n") + "\n")
-	}
-	for _, x := range l {
-		fmt.Fprintf(&b, "%s = '%s'\n", x.name, strings.ReplaceAll(x.value, "'", "''"))
-	}
-	return b.String()
 }
 
 // makeStore makes the Raft store of a node that waits to be added. It listens for an instant, so

@@ -41,7 +41,7 @@ func (h *helper) rewind(address string) error {
 	if err != nil {
 		return err
 	}
-	out, err := h.program("pg_rewind", "-D", h.DataDir, "--no-ensure-shutdown", "--source-server="+conninfo+" dbname=postgres application_name='"+ownName+"'")
+	out, err := h.program("pg_rewind", "-D", h.DataDir, "--no-ensure-shutdown", "--progress", "--source-server="+conninfo+" dbname=postgres application_name='"+ownName+"'")
 	if err == nil && strings.Contains(out, "no rewind required") {
 		err = errors.New("it found nothing to do, though this server's WAL is not a part of the primary's")
 	}
@@ -56,7 +56,7 @@ func (h *helper) clone(address string) error {
 	if err := os.RemoveAll(h.newDir()); err != nil {
 		return err
 	}
-	if _, err := h.program("pg_basebackup", "-D", h.newDir(), "-X", "stream", "-c", "fast", "-d", conninfo); err != nil {
+	if _, err := h.program("pg_basebackup", "-D", h.newDir(), "-X", "stream", "-c", "fast", "--progress", "-d", conninfo); err != nil {
 		return err
 	}
 	return WriteDurably(filepath.Join(h.newDir(), cloneMark), nil)
@@ -119,11 +119,12 @@ func (h *helper) outside() (why, err error) {
 	return nil, nil
 }
 
-// program runs a program of PostgreSQL's to its end, and logs what it prints.
+// program runs a program of PostgreSQL's to its end, and logs what it prints but for how far it is.
 func (h *helper) program(name string, args ...string) (string, error) {
 	var out bytes.Buffer
-	err := h.runs(io.MultiWriter(&out, h.Log), name, args...)
-	return out.String(), err
+	w := &printed{h: h, to: io.MultiWriter(&out, h.Log)}
+	err := h.runs(w, name, args...)
+	return out.String(), errors.Join(err, w.end())
 }
 
 // output is what one prints.
@@ -142,8 +143,9 @@ func (h *helper) runs(w io.Writer, name string, args ...string) error {
 	cmd.Dir = "/"
 	cmd.ExtraFiles = []*os.File{h.lock.dir}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if name != "postgres" {
-		cmd.Env = append(os.Environ(), "LC_ALL=C", "PGAPPNAME=pgraft rejoin")
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "PGAPPNAME=pgraft rejoin")
+	if name == "postgres" { // it takes the lock file of the server that it is run by, as pg_ctl has it
+		cmd.Env = append(os.Environ(), fmt.Sprintf("PG_GRANDPARENT_PID=%d", os.Getppid()))
 	}
 	if err := cmd.Start(); err != nil {
 		return err
@@ -152,7 +154,11 @@ func (h *helper) runs(w io.Writer, name string, args ...string) error {
 	go func() { ended <- cmd.Wait() }()
 	tick := time.NewTicker(lockEvery)
 	defer tick.Stop()
-	now := h.stops.now
+	// Who ends pg_rewind leaves data that only a clone mends; the others begin anew, and may take hours.
+	now := h.stops.any
+	if name == "pg_rewind" {
+		now = h.stops.now
+	}
 	for {
 		select {
 		case err := <-ended:
@@ -224,13 +230,8 @@ func (l *lock) keep() error {
 	return os.Rename(fresh, l.path)
 }
 
-// release is for who does not execute the server.
-func (l *lock) release() error {
-	return errors.Join(os.Remove(l.path), l.dir.Close())
-}
-
-// stops are the signals by which somebody stops the server. SIGQUIT does not wait for a program
-// that runs.
+// stops are the signals by which somebody stops the server, which the extension hands on. SIGQUIT waits
+// for no program that runs, the others for pg_rewind.
 type stops struct {
 	signals chan os.Signal
 	now     chan struct{} // closed at the first SIGQUIT
@@ -273,17 +274,4 @@ func (s *stops) wait(d time.Duration) error {
 	case <-time.After(d):
 		return nil
 	}
-}
-
-// executes goes on as the server. A signal that comes from here on waits for that: it is blocked
-// again, as it was when this program began.
-func (h *helper) executes() error {
-	signal.Reset(syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP)
-	if h.stops.asked() {
-		return errStopped
-	}
-	if err := h.lock.keep(); err != nil {
-		return err
-	}
-	return syscall.Exec(h.Postgres, h.Arguments, os.Environ())
 }

@@ -1,10 +1,11 @@
 // Package rejoin makes the data of a server anew from the cluster's primary, by pg_rewind or by
-// pg_basebackup: the command rejoin, which the extension executes in the place of a server whose
-// WAL has diverged, under the same process id. At its end it executes the server again.
+// pg_basebackup: the command rejoin, which the extension runs in the place of a server whose WAL
+// has diverged. Once it has ended well the extension executes the server, under the process id that
+// it had.
 //
 // What comes next is decided by host.Rejoining. All that is kept between two steps is the marker
 // beside the data directory, and the server's own files: who is killed goes on from there at the
-// next start of the server, which finds the marker and executes this command.
+// next start of the server, which finds the marker and runs this command.
 package rejoin
 
 import (
@@ -29,7 +30,6 @@ type Options struct {
 	Clone      bool   // the data may be cloned, too
 	Conninfo   string // with which the primary is reached, but for host and port
 	Postgres   string // the server's program
-	Arguments  []string
 	Log        io.Writer
 }
 
@@ -48,7 +48,7 @@ const (
 const failedSuffix = ".pgraft_rejoin_failed"
 
 // errStopped is the end of a helper that was told to stop. The marker stays.
-var errStopped = errors.New("it was told to stop; the server goes on from here at its next start")
+var errStopped = errors.New("it was told to stop")
 
 type helper struct {
 	Options
@@ -58,10 +58,13 @@ type helper struct {
 	lock   *lock
 	failed bool  // a rewind was
 	noWay  error // why no clone is possible, or allowed
+
+	progress Progress
+	shown    time.Time // when that was written
 }
 
-// Run makes the data anew and executes the server. It returns only if it does not come to that;
-// nil: it was told to stop.
+// Run makes the data anew. nil: the server may start, or this was told to stop, as was who runs it. The
+// server's lock file is there in the end.
 func Run(o Options) error {
 	h := &helper{Options: o, stops: catchStops(), named: o.DataDir}
 	var err error
@@ -73,17 +76,10 @@ func Run(o Options) error {
 	}
 	err = h.run()
 	if h.stops.asked() {
-		err = errStopped
+		h.say("it was told to stop; the server goes on from here at its next start")
+		err = nil
 	}
-	if err == nil {
-		err = h.executes()
-	}
-	released := h.lock.release()
-	if errors.Is(err, errStopped) {
-		h.say("%v", err)
-		return released
-	}
-	return errors.Join(err, released)
+	return errors.Join(err, h.lock.keep(), h.lock.dir.Close())
 }
 
 func (h *helper) run() error {
@@ -95,6 +91,7 @@ func (h *helper) run() error {
 		return fmt.Errorf("%s: %w", h.markerPath(), err)
 	}
 	h.failed = h.marker.Stage >= host.StageRewinding
+	h.starts()
 	for {
 		if h.stops.asked() {
 			return errStopped
@@ -126,6 +123,7 @@ func (h *helper) step() (done bool, err error) {
 		return true, errors.Join(WriteDurably(h.named+failedSuffix, fmt.Appendf(nil, "%v", why)), h.forgets())
 	case host.StepWait:
 		h.say("there is no primary to make the data anew from: %v", s.why)
+		h.does(Waits, "", s.why)
 		return false, h.stops.wait(askEvery)
 	case host.StepRewind:
 		return false, h.rewinds(s, &own)
@@ -150,6 +148,7 @@ func (h *helper) rewinds(s source, own *host.Data) error {
 		return err
 	}
 	h.say("recovers alone")
+	h.does(Recovers, "", nil)
 	if err := h.recoversAlone(); err != nil {
 		return h.fails("its recovery alone", err)
 	}
@@ -160,6 +159,7 @@ func (h *helper) rewinds(s source, own *host.Data) error {
 		return err
 	}
 	h.say("rewinds its data onto the primary at %s", s.address)
+	h.does(Rewinds, s.address, nil)
 	if err := h.rewind(s.address); err != nil {
 		return h.fails("pg_rewind", err)
 	}
@@ -185,12 +185,14 @@ func (h *helper) clones(s source, own *host.Data) error {
 		return err
 	}
 	h.say("clones the primary at %s", s.address)
+	h.does(Clones, s.address, nil)
 	err := h.clone(s.address)
 	if err == nil {
 		err = h.isStill(s, own)
 	}
 	if err != nil {
 		h.say("the clone has failed, and is tried again: %v", err)
+		h.does(Clones, s.address, err)
 		return h.stops.wait(againEvery)
 	}
 	return h.made(s, h.newDir())
@@ -208,10 +210,15 @@ func (h *helper) made(s source, dir string) error {
 
 // finishes puts the data in place and the own files back. Each part can be done again.
 func (h *helper) finishes() error {
+	h.does(Finishes, "", nil)
 	if h.marker.Stage == host.StageMade {
 		if err := errors.Join(h.putInPlace(), h.clearsOthers(), h.at(host.StageBack)); err != nil {
 			return err
 		}
+	}
+	// The data of before was this process's working directory, by which a server's processes are known.
+	if err := os.Chdir(h.DataDir); err != nil {
+		return err
 	}
 	if err := h.putBack(); err != nil {
 		return err
@@ -260,7 +267,7 @@ func (h *helper) notes() error {
 
 // forgets is the end of a rejoin.
 func (h *helper) forgets() error {
-	if err := errors.Join(os.RemoveAll(h.asideDir()), os.RemoveAll(h.asideDir()+partSuffix), os.RemoveAll(h.DataDir+lockSuffix)); err != nil {
+	if err := errors.Join(os.RemoveAll(h.asideDir()), os.RemoveAll(h.asideDir()+partSuffix), os.RemoveAll(h.DataDir+lockSuffix), os.RemoveAll(h.named+progressSuffix)); err != nil {
 		return err
 	}
 	return RemoveDurably(h.markerPath())

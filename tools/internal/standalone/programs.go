@@ -2,7 +2,6 @@ package standalone
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,7 +11,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/pgraft/pgraft/tools/internal/rejoin"
+	"github.com/pgraft/pgraft/tools/internal/autoconf"
 )
 
 // opts are how the server was started last.
@@ -89,10 +88,14 @@ func (s *server) controlData() (map[string]string, error) {
 }
 
 // alone are the settings with which a server is nobody's standby, waits for none, and loads no
-// pgraft.
-func alone(libraries string) map[string]string {
-	others := slices.DeleteFunc(split(libraries), isPgraft)
-	return map[string]string{"shared_preload_libraries": strings.Join(others, ","), "synchronous_standby_names": "", "primary_conninfo": "", "restore_command": ""}
+// pgraft: these libraries are left.
+func alone(libraries string) []autoconf.Setting {
+	return []autoconf.Setting{{Name: "shared_preload_libraries", Value: libraries}, {Name: "synchronous_standby_names"}, {Name: "primary_conninfo"}, {Name: "restore_command"}}
+}
+
+// others are the libraries of a list without pgraft.
+func others(libraries string) string {
+	return strings.Join(slices.DeleteFunc(split(libraries), isPgraft), ",")
 }
 
 // split are the libraries of a list.
@@ -115,38 +118,15 @@ func (s *server) setAlone() error {
 	if err != nil {
 		return err
 	}
-	path := s.file("postgresql.auto.conf")
-	text, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	set := alone(libraries)
-	if err := rejoin.WriteDurably(path, []byte(merged(string(text), set))); err != nil {
+	left := others(libraries)
+	if err := autoconf.Set(s.DataDir, nil, alone(left)); err != nil {
 		return err
 	}
 	now, err := s.setting("shared_preload_libraries", "")
-	if err == nil && now != set["shared_preload_libraries"] {
+	if err == nil && now != left {
 		err = fmt.Errorf("shared_preload_libraries is %q on the command line of the server: start it without that", now)
 	}
 	return err
-}
-
-// order is that in which settings are written.
-var order = []string{"shared_preload_libraries", "synchronous_standby_names", "primary_conninfo", "restore_command"}
-
-// merged is the file with these settings instead of those that it has.
-func merged(text string, set map[string]string) string {
-	var b strings.Builder
-	for line := range strings.Lines(text) {
-		name, _, _ := strings.Cut(line, "=")
-		if _, ours := set[strings.ToLower(strings.TrimSpace(name))]; !ours {
-			b.WriteString(strings.TrimSuffix(line, "\n") + "\n")
-		}
-	}
-	for _, name := range order {
-		fmt.Fprintf(&b, "%s = %s\n", name, quote(set[name]))
-	}
-	return b.String()
 }
 
 func quote(v string) string { return "'" + strings.ReplaceAll(v, "'", "''") + "'" }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/pgraft/pgraft/tools/internal/rejoin"
 	"github.com/pgraft/pgraft/tools/internal/sqlapi"
 )
 
@@ -23,7 +24,9 @@ import (
 // node without PostgreSQL answers at Path.
 type Node struct {
 	Asked string `json:"asked,omitempty"` // how it was reached, without a password
-	Error string `json:"error,omitempty"` // why there is no answer; then the rest is empty
+	Error string `json:"error,omitempty"` // why there is no answer; then the rest is empty, but for Rejoin
+	// Rejoin is there while the data of a server on this machine is made anew.
+	Rejoin *rejoin.Progress `json:"rejoin,omitempty"`
 
 	NodeID       int    `json:"node_id"`
 	Version      string `json:"version,omitempty"`
@@ -77,6 +80,7 @@ func Ask(ctx context.Context, targets []string) Report {
 			n, err := ask(ctx, target)
 			if err != nil {
 				n = Node{Error: err.Error()}
+				n.rejoins(target)
 			}
 			n.Asked = name(target)
 			r.Nodes[i] = n
@@ -85,6 +89,23 @@ func Ask(ctx context.Context, targets []string) Report {
 	all.Wait()
 	r.judge()
 	return r
+}
+
+// rejoins looks whether there is no server because its data is being made anew.
+func (n *Node) rejoins(target string) {
+	if isHTTP(target) {
+		return
+	}
+	cfg, err := pgx.ParseConfig(target)
+	if err != nil {
+		return // it has been said
+	}
+	p, err := rejoin.Local(cfg.Host, cfg.Port)
+	if p != nil {
+		n.Rejoin, n.Error = p, p.String()
+	} else if err != nil {
+		n.Error += "; " + err.Error()
+	}
 }
 
 // judge finds the problems, worst first.

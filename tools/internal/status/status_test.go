@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pgraft/pgraft/tools/internal/rejoin"
 	"github.com/pgraft/pgraft/tools/internal/sqlapi"
 )
 
@@ -95,7 +96,8 @@ func TestAsk(t *testing.T) {
 func TestWrite(t *testing.T) {
 	one, three := well(1), well(3)
 	one.Asked, three.Asked = "db1:5432", "http://w:7011"
-	r := Report{Nodes: []Node{one, {Asked: "db2:5432", Error: "it is away"}, three}}
+	back := rejoin.Progress{Step: rejoin.Recovers}
+	r := Report{Nodes: []Node{one, {Asked: "db2:5432", Error: "it is away"}, three, {Asked: "db4:5432", Error: "it comes back", Rejoin: &back}}}
 	r.judge()
 	var b strings.Builder
 	if err := r.Write(&b); err != nil {
@@ -105,6 +107,7 @@ func TestWrite(t *testing.T) {
 db1:5432       1     running  yes    2     10      10       ok
 db2:5432       -     -        -      -     -       -        no answer
 http://w:7011  3     running  no     2     10      10       ok
+db4:5432       -     -        -      -     -       -        rejoins
 
 members, as node 1 knows them
 node  address        state     last index  heard
@@ -113,6 +116,7 @@ node  address        state     last index  heard
 
 critical
   db2:5432: it is away
+  db4:5432: it comes back
 `
 	if b.String() != want {
 		t.Errorf("printed\n%s\nwant\n%s", b.String(), want)

@@ -17,7 +17,11 @@ func (r Report) Write(out io.Writer) error {
 	fmt.Fprintln(w, "asked\tnode\tworker\tleads\tterm\tcommit\tapplied\thealth")
 	for _, n := range r.Nodes {
 		if n.Error != "" {
-			fmt.Fprintf(w, "%s\t-\t-\t-\t-\t-\t-\tno answer\n", n.Asked)
+			answer := "no answer"
+			if n.Rejoin != nil {
+				answer = "rejoins"
+			}
+			fmt.Fprintf(w, "%s\t-\t-\t-\t-\t-\t-\t%s\n", n.Asked, answer)
 			continue
 		}
 		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%d\t%d\t%d\t%s\n", n.Asked, n.NodeID, n.WorkerState,

@@ -12,4 +12,5 @@ var Run = []string{
 	"docs/operations.md",
 	"docs/operations-cluster.md",
 	"docs/operations-node.md",
+	"docs/operations-failover.md",
 }

@@ -12,5 +12,4 @@ var Run = []string{
 	"docs/operations.md",
 	"docs/operations-cluster.md",
 	"docs/operations-node.md",
-	"docs/operations-failover.md",
 }

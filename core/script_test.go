@@ -10,7 +10,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 )
 
-// TestScripts runs the stories of testdata/core; TESTING.md documents the
+// TestScripts runs the stories of testdata/core; README.md documents the
 // language. Rewrite with: go test ./core -run TestScripts -rewrite
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "../testdata/core", func(t *testing.T, path string) {

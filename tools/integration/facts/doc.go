@@ -1,7 +1,7 @@
 // Package facts shows on real PostgreSQL servers what the design of failover rests on:
 // what a standby counts as flushed, where WAL ends, which timeline a promotion takes,
 // when pg_rewind does nothing. The extension is not loaded. One fact is one test, named
-// as in TESTING.md; a PostgreSQL in which one no longer holds fails it.
+// as in README.md; a PostgreSQL in which one no longer holds fails it.
 //
 //	PGRAFT_PG_CONFIG=/usr/lib/postgresql/15/bin/pg_config \
 //		go test -tags integration -count=1 -v ./tools/integration/facts

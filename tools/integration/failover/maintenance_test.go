@@ -58,7 +58,7 @@ func TestMaintenance(t *testing.T) {
 	w.checks(b)
 }
 
-// Each machine is rebooted in its turn, as docs/operations.md says: the standbys first, then the
+// Each machine is rebooted in its turn, as docs/operations-failover.md says: the standbys first, then the
 // primary once another server has taken over.
 func TestRollingRestart(t *testing.T) {
 	w := newWorld(t, nil)

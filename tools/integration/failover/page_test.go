@@ -23,14 +23,21 @@ import (
 )
 
 const (
-	failoverPage = "../../../docs/failover.md"
-	pageLimit    = 4 * time.Minute
+	failoverPage   = "../../../docs/failover.md"
+	operationsPage = "../../../docs/operations-failover.md"
+	pageLimit      = 4 * time.Minute
 )
 
-// The page for newcomers, typed through: three servers, and two with a witness.
+// The page for newcomers, typed through: three servers, and two with a witness. Of three, one is
+// made anew, as the page for operators has it.
 func TestPage(t *testing.T) {
 	three := []string{"1. The password", "2. The first server", "3. The others", "4. Failover", "5. Lose the primary"}
-	t.Run("three servers", func(t *testing.T) { newPage(t).types(3, three...) })
+	t.Run("three servers", func(t *testing.T) {
+		p := newPage(t)
+		p.types(3, three...)
+		p.reads(operationsPage)
+		p.types(3, "Make a member anew")
+	})
 	t.Run("two servers and a witness", func(t *testing.T) {
 		p := newPage(t)
 		p.types(2, three[:3]...)
@@ -43,6 +50,7 @@ type page struct {
 	t       *testing.T
 	ctx     context.Context
 	cluster *pgcluster.Cluster
+	path    string
 	text    string
 	items   []pages.Item
 }
@@ -73,11 +81,19 @@ func newPage(t *testing.T) *page {
 		must(t, err)
 		s.Port, s.RaftPort = c.Servers[0].Port, c.Servers[0].RaftPort
 	}
-	read, err := pages.Read(failoverPage)
-	must(t, err)
-	text, err := os.ReadFile(failoverPage)
-	must(t, err)
-	return &page{t, ctx, c, string(text), read.Items}
+	p := &page{t: t, ctx: ctx, cluster: c}
+	p.reads(failoverPage)
+	return p
+}
+
+// reads has another page typed, on the same machines.
+func (p *page) reads(path string) {
+	p.t.Helper()
+	read, err := pages.Read(path)
+	must(p.t, err)
+	text, err := os.ReadFile(path)
+	must(p.t, err)
+	p.path, p.text, p.items = path, string(text), read.Items
 }
 
 // types does what some sections of the page say, on the first servers.
@@ -86,7 +102,7 @@ func (p *page) types(servers int, headings ...string) {
 	for _, heading := range headings {
 		before, rest, ok := strings.Cut(p.text, "\n## "+heading+"\n")
 		if !ok {
-			p.t.Fatalf("%s has no heading %q", failoverPage, heading)
+			p.t.Fatalf("%s has no heading %q", p.path, heading)
 		}
 		section, _, _ := strings.Cut(rest, "\n## ")
 		first := strings.Count(before, "\n") + 1
@@ -113,7 +129,7 @@ func (p *page) try(servers int, item, next pages.Item) {
 			}
 			got := p.shell(p.cluster.Servers[node-1], item.Text)
 			if want := p.here(next.Text); next.Lang == "text" && next.After && !pages.Matches(want, got) {
-				p.t.Fatalf("%s:%d: on node %d\n%s\nprints\n%s\nnot\n%s", failoverPage, item.Line, node, item.Text, got, want)
+				p.t.Fatalf("%s:%d: on node %d\n%s\nprints\n%s\nnot\n%s", p.path, item.Line, node, item.Text, got, want)
 			}
 		}
 	}
@@ -178,7 +194,7 @@ func (p *page) does(what string) {
 	number, sql, _ := strings.Cut(rest, " ")
 	node, err := strconv.Atoi(number)
 	if err != nil || verb != "wait" || node < 1 || node > len(p.cluster.Servers) {
-		p.t.Fatalf("%s: unknown: %q", failoverPage, what)
+		p.t.Fatalf("%s: unknown: %q", p.path, what)
 	}
 	s := p.cluster.Servers[node-1]
 	must(p.t, wait.Until(p.ctx, fmt.Sprintf("node %d: %s", node, sql), func(ctx context.Context) error {

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestScripts runs the stories; TESTING.md documents the language. Rewrite with:
+// TestScripts runs the stories; README.md documents the language. Rewrite with:
 // make check-sql REWRITE=1
 func TestScripts(t *testing.T) {
 	pgConfig := os.Getenv("PGRAFT_PG_CONFIG")

@@ -10,4 +10,6 @@ var Run = []string{
 	"docs/monitoring.md",
 	"docs/promises.md",
 	"docs/operations.md",
+	"docs/operations-cluster.md",
+	"docs/operations-node.md",
 }

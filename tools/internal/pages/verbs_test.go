@@ -15,37 +15,38 @@ import (
 	"testing"
 )
 
-// What TESTING.md says of each language of scripts is what its harness knows.
+// What the README of each language of scripts says is what its harness knows.
 func TestVerbsAreDescribed(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(top, "TESTING.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	stories := storyVerbs(t)
 	for name, c := range map[string]struct {
+		page    string
 		heading string
 		rows    []row
 		known   []string
 	}{
-		"core":     {"### Format", nil, slices.Concat(verbMaps(t, "core"), cases(t, "core/script_test.go", "do"))},
-		"SQL":      {"## Stories on real servers", nil, verbMaps(t, "tools/integration/scripts")},
-		"failover": {"## Stories of failover", nil, slices.Collect(maps.Keys(stories))},
-		"sim": {"### Scripts of the simulator", nil, slices.Concat(cases(t, "sim/script.go", "setOption"),
+		"core":     {"core/README.md", "## Format", nil, slices.Concat(verbMaps(t, "core"), cases(t, "core/script_test.go", "do"))},
+		"SQL":      {"tools/integration/scripts/README.md", "# Stories on real servers", nil, verbMaps(t, "tools/integration/scripts")},
+		"failover": {"core/failover/README.md", "# Stories of failover", nil, slices.Collect(maps.Keys(stories))},
+		"sim": {"sim/README.md", "## Scripts of the simulator", nil, slices.Concat(cases(t, "sim/script.go", "setOption"),
 			cases(t, "sim/decision.go", "ParseDecision"), compared(t, "sim/script_test.go", "Key"))},
 	} {
-		c.rows = tableRows(string(text), c.heading)
+		text, err := os.ReadFile(filepath.Join(top, c.page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.rows = tableRows("\n"+string(text), c.heading)
 		var described []string
 		for _, r := range c.rows {
 			described = append(described, r.names...)
 		}
 		for _, w := range difference(c.known, described) {
-			t.Errorf("TESTING.md, %q, does not describe `%s` of %s", c.heading, w, name)
+			t.Errorf("%s, %q, does not describe `%s`", c.page, c.heading, w)
 		}
 		for _, w := range difference(described, c.known) {
-			t.Errorf("TESTING.md, %q, describes `%s`, which %s does not know", c.heading, w, name)
+			t.Errorf("%s, %q, describes `%s`, which %s does not know", c.page, c.heading, w, name)
 		}
 		if len(described) < 10 {
-			t.Errorf("TESTING.md, %q: only %q", c.heading, described)
+			t.Errorf("%s, %q: only %q", c.page, c.heading, described)
 		}
 		if name != "failover" {
 			continue
@@ -56,7 +57,7 @@ func TestVerbsAreDescribed(t *testing.T) {
 				args = append(args, stories[v]...)
 			}
 			if a, b := difference(args, r.args), difference(r.args, args); len(a)+len(b) > 0 {
-				t.Errorf("TESTING.md, %q: arguments of %q: %q are not described, %q are not known", c.heading, r.names, a, b)
+				t.Errorf("%s: arguments of %q: %q are not described, %q are not known", c.page, r.names, a, b)
 			}
 		}
 	}

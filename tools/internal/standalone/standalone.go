@@ -71,7 +71,7 @@ func Run(o Options) error {
 }
 
 const afterwards = `It stays out of its cluster, and starts without pgraft from now on. Once pgraft is back,
-docs/operations.md ("Without pgraft") says how a cluster is founded with this data, or how
+docs/operations-failover.md ("Without pgraft") says how a cluster is founded with this data, or how
 this server's data is made anew. For both, pgraft is loaded again by
 
   ALTER SYSTEM SET shared_preload_libraries = %s;

@@ -36,7 +36,7 @@ apply-crashes: deps install-chosen ## kill apply workers and servers KILLS (300)
 		-run '^TestIntegration$$/^applies_once_across_crashes$$' ./tools/integration
 
 # Debian's programs are of its own PostgreSQL. Logical failover slots came with 17.
-failover_skipped = -skip '^$(if $(filter 15,$(PG)),TestLogicalSlots,TestRejoinOnDebian)$$'
+failover_skipped = -skip '$(if $(filter 15,$(PG)),^TestLogicalSlots$$,OnDebian$$)'
 failover-test: deps install-chosen ## all tests of failover, the fence and the boot on real servers, in networks that are cut; and that builds without a part of them fail (as root)
 	@tools/deps/debian.sh --net --haproxy
 	PGRAFT_PG_CONFIG="$(chosen_pg_config)" $(GO) test -tags $(go_tags),integration -count=1 -timeout 60m -p 1 -v $(failover_skipped) \

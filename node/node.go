@@ -169,7 +169,7 @@ func (n *Node) mint(found bool) error {
 func (n *Node) begin() error {
 	if n.id.Removed {
 		n.setState(Removed)
-		n.cfg.Logger.Warn(fmt.Sprintf("node %d was removed from its cluster: to have it back, empty %s, then initialise and add it again",
+		n.cfg.Logger.Warn(fmt.Sprintf("node %d was removed from its cluster: to have it back, empty %s, then initialise and add it again; with pgraft.failover on, empty the data directory and run pgraft join instead",
 			n.id.NodeID, n.cfg.DataDir))
 		n.endPart()
 		return nil

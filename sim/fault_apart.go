@@ -13,7 +13,7 @@ var faultApart = Kind{
 	draw: func(s *Stream, o *Options, d *Decision) {
 		d.anyone(s, o)
 		d.Param = int64(s.Below(2))
-		d.For = s.Between(3*time.Second, 14*time.Second)
+		d.For = s.Between(3*time.Second, 30*time.Second) // the checker waits for twelve election timeouts
 	},
 	begin: func(w *World, s *strike) string {
 		v := s.node.server

@@ -65,7 +65,7 @@ var hints = map[core.Code]string{
 
 const roomHint = "Make room on the file system of pgraft.data_dir there: it goes on by itself. Until then ask a node that has room."
 
-const removedHint = "To have it back: stop the server, empty pgraft.data_dir, start it, run SELECT pgraft_init(false), and add it on the leader."
+const removedHint = "To have it back: stop the server, empty pgraft.data_dir, start it, run SELECT pgraft_init(false), and add it on the leader; with pgraft.failover on, empty the data directory and run pgraft join instead."
 
 // sqlError finds the way to say err.
 func (e *engine) sqlError(err error) *sqlError {

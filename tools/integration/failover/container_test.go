@@ -156,7 +156,7 @@ type debian struct {
 // onDebian has Debian's programs take over a server that does not run.
 func (w *world) onDebian(s *pgcluster.Server) debian {
 	w.t.Helper()
-	d := debian{w: w, version: strings.TrimSuffix(strings.TrimPrefix(s.Install.BinDir, "/usr/lib/postgresql/"), "/bin"), name: fmt.Sprintf("pgraft_test_%d", os.Getpid())}
+	d := debian{w: w, version: strings.TrimSuffix(strings.TrimPrefix(s.Install.BinDir, "/usr/lib/postgresql/"), "/bin"), name: fmt.Sprintf("pgraft_test_%d_%d", os.Getpid(), s.Port)}
 	if s.Install.BinDir != "/usr/lib/postgresql/"+d.version+"/bin" {
 		w.t.Fatalf("the PostgreSQL in %s is not Debian's; run make failover-test PG=15", s.Install.BinDir)
 	}
@@ -192,4 +192,27 @@ func (d debian) runs(program string, args ...string) ([]byte, error) {
 		args = slices.Concat(args, who)
 	}
 	return exec.Command(program, args...).CombinedOutput()
+}
+
+// A server joins under Debian's layout, as `pgraft join` has it in its examples: the configuration is
+// outside the data directory, and pg_ctlcluster starts it.
+func TestJoinOnDebian(t *testing.T) {
+	w := newWorld(t, nil)
+	a := w.cluster.Servers[0]
+	w.until(a, quorum, "2")
+	s := w.empty()
+	d := w.onDebian(s)
+	must(t, os.RemoveAll(s.DataDir))
+	config := fmt.Sprintf("/etc/postgresql/%s/%s/postgresql.conf", d.version, d.name)
+	out, err := w.join(s, a, "--config-file", config, "--start", fmt.Sprintf("pg_ctlcluster --skip-systemctl-redirect %s %s start", d.version, d.name))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	w.until(a, quorum, "3")
+	w.until(s, "SELECT current_setting('config_file') || ' ' || current_setting('pgraft.node_id')", config+" 4")
+	d.does("pg_ctlcluster", "restart")
+	w.until(a, quorum, "3")
+	w.do(a, "SELECT pgraft_switchover(4)")
+	w.until(s, "SELECT pgraft_get_primary()", "4")
+	d.does("pg_ctlcluster", "stop")
 }

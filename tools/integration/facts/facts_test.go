@@ -54,9 +54,9 @@ var facts = []struct {
 	{name: "wal-gone", run: walIsGone},
 	{name: "rewind-needs-checkpoint", needs: "pg_rewind", before: 16, run: rewindNeedsCheckpoint},
 	{name: "rewind-equal-numbers", needs: "pg_rewind", run: rewindEqualNumbers},
-	{name: "rewind-needs-recovery", needs: "pg_rewind", run: rewindNeedsRecovery},
+	{name: "rewind-needs-recovery", needs: "pg_rewind", before: 16, run: rewindNeedsRecovery},
 	{name: "rewind-needs-wal", needs: "pg_rewind", run: rewindNeedsWAL},
-	{name: "rewind-cut-short", needs: "pg_rewind", run: rewindCutShort},
+	{name: "rewind-cut-short", needs: "pg_rewind", before: 17, run: rewindCutShort},
 }
 
 func TestFacts(t *testing.T) {

@@ -39,10 +39,13 @@ func bootAsStandby(w *world) {
 	a.sql("SELECT pg_reload_conf()") // the files say the same
 	standby()
 
+	size := a.logSize()
 	a.sql(fmt.Sprintf("SELECT server_promote('1@0/0,3@%s')", a.replayed()))
 	a.until("SELECT pg_is_in_recovery()", "f")
+	a.waitLog(size, "database system is ready to accept connections", 1) // until then a postmaster of 18 may miss a crash
 	a.sql("INSERT INTO t VALUES (2)")
-	postmaster, size := a.postmaster(), a.logSize()
+	postmaster := a.postmaster()
+	size = a.logSize()
 	a.put("promote", nil)
 	if _, err := a.try(w.ctx, "SELECT server_restart()"); err == nil {
 		w.t.Fatal("the session that restarts the server goes on")

@@ -128,7 +128,7 @@ func sourcesEndLate(w *world) {
 	must(w.t, err)
 	d.waitLog(size, "WAL receiver process shutdown requested", 1) // there was one
 	d.until(ended, "t")
-	d.want("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'walreceiver'", "0")
+	d.until("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'walreceiver'", "0") // its last word in shared memory comes before its end
 	d.until(idle, "RecoveryRetrieveRetryInterval")
 	d.want("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'walreceiver'", "0")
 }

@@ -143,7 +143,7 @@ func (h *helper) runs(w io.Writer, name string, args ...string) error {
 	cmd.Dir = "/"
 	cmd.ExtraFiles = []*os.File{h.lock.dir}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	cmd.Env = append(os.Environ(), "LC_ALL=C", "PGAPPNAME=pgraft rejoin")
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "PGAPPNAME="+ownName)
 	if name == "postgres" { // it takes the lock file of the server that it is run by, as pg_ctl has it
 		cmd.Env = append(os.Environ(), fmt.Sprintf("PG_GRANDPARENT_PID=%d", os.Getppid()))
 	}
